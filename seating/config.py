@@ -1,0 +1,98 @@
+"""All settings, from the environment or a `.env` file. docs/settings.md describes each of them."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from seating.domain.event import is_event_id
+
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class InvalidSettings(Exception):
+    """A setting that cannot work. The message is one line that names it."""
+
+
+class Settings(BaseSettings):
+    """Frozen, and read once by each process's entry point."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    port: Annotated[int, Field(ge=1, le=65535)] = 3000
+    bind: str = "127.0.0.1"
+    web_workers: Annotated[int, Field(ge=1, le=64)] = 2
+    web_connections: Annotated[int, Field(ge=16, le=100_000)] = 4096
+    seating_data_dir: Path = Path(".data")
+    redis_url: str | None = None
+    redis_maxmemory_mb: Annotated[int, Field(ge=16, le=1_000_000)] = 512
+    database_url: str | None = None
+    admin_token: SecretStr | None = None
+    trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 0
+    default_event: str = "demo"
+    backlog_max_entries: Annotated[int, Field(ge=1, le=10_000_000)] = 200_000
+    backlog_memory_percent: Annotated[int, Field(ge=1, le=95)] = 75
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = "json"
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_scheme(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must start with redis://, rediss:// or unix://")
+        return url
+
+    @field_validator("database_url")
+    @classmethod
+    def _database_scheme(cls, url: str | None) -> str | None:
+        """Postgres is reached through psycopg 3, whichever of its usual names the URL uses."""
+        if url is None or url.startswith(("sqlite:///", "postgresql+psycopg://")):
+            return url
+        for scheme in ("postgresql://", "postgres://"):
+            if url.startswith(scheme):
+                return "postgresql+psycopg://" + url.removeprefix(scheme)
+        raise ValueError("must start with sqlite:/// or postgresql://")
+
+    @field_validator("default_event")
+    @classmethod
+    def _event_form(cls, event_id: str) -> str:
+        if not is_event_id(event_id):
+            raise ValueError("must be 1 to 64 lower-case letters, digits and hyphens")
+        return event_id
+
+    @model_validator(mode="after")
+    def _token_or_loopback(self) -> Self:
+        if self.admin_token is None and self.bind not in _LOOPBACK:
+            raise ValueError(f"ADMIN_TOKEN must be set when BIND is {self.bind}: operator routes would be open to all")
+        return self
+
+    @property
+    def operator_routes_are_local(self) -> bool:
+        """Whether operator routes may go without a token: nobody but this machine can reach them."""
+        return self.admin_token is None and self.trusted_proxies == 0
+
+    @property
+    def effective_redis_url(self) -> str:
+        """REDIS_URL, or where the launcher puts the embedded server of this data folder."""
+        return self.redis_url or f"unix://{self.data_dir / 'redis.sock'}"
+
+    @property
+    def effective_database_url(self) -> str:
+        """DATABASE_URL, or SQLite in the data folder."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'seating.db'}"
+
+    @property
+    def data_dir(self) -> Path:
+        return self.seating_data_dir.absolute()
+
+
+def load_settings() -> Settings:
+    """Raises InvalidSettings, whose one line names the setting and what is wrong with it."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).upper() if first["loc"] else ""
+        reason = first["msg"].removeprefix("Value error, ")
+        raise InvalidSettings(f"{name}: {reason} (it is {first['input']!r})" if name else reason) from None

@@ -1,0 +1,1 @@
+"""Pure rules of a sale: no I/O, no clock, no settings."""

@@ -1,0 +1,43 @@
+"""An event: what is sold, and how many seats of it there are."""
+
+import base64
+import re
+import secrets
+from dataclasses import dataclass
+
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What never changes of an event. `seated` tells a seating plan from general admission."""
+
+    id: str
+    name: str
+    capacity: int
+    seated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryCounts:
+    """What can be bought of an event as of now, in seats; `state` is on_sale, paused or closed."""
+
+    state: str
+    capacity: int
+    sold: int
+    held: int
+    blocked: int
+    updated_ms: int
+
+    @property
+    def remaining(self) -> int:
+        return self.capacity - self.sold - self.held - self.blocked
+
+
+def is_event_id(text: str) -> bool:
+    return _ID.fullmatch(text) is not None
+
+
+def new_event_id() -> str:
+    """Ten random characters of base 32: short enough for a URL, no two alike."""
+    return base64.b32encode(secrets.token_bytes(7)).decode().lower()[:10]

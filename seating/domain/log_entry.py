@@ -1,0 +1,35 @@
+"""One entry of an event's log, as both of its readers meet it."""
+
+from typing import NamedTuple, Self
+
+from seating.domain import chain
+from seating.domain.position import START, Position
+
+
+class LogEntry(NamedTuple):
+    """`change` is the JSON text that a script wrote, kept to the letter; `link` ties it to all entries before it."""
+
+    position: Position
+    change: str
+    link: str
+
+
+class Mark(NamedTuple):
+    """How far a reader has come: a position and the link of the entry there."""
+
+    position: Position
+    link: str
+
+    @classmethod
+    def of(cls, entry: LogEntry) -> Self:
+        return cls(entry.position, entry.link)
+
+    def is_followed_by(self, entry: LogEntry) -> bool:
+        """Whether `entry` is the very next one: same epoch, no gap, and its link made from this mark's."""
+        return (
+            entry.position == (self.position.epoch, self.position.seq + 1)
+            and chain.link(self.link, entry.position, entry.change) == entry.link
+        )
+
+
+BEGINNING = Mark(START, chain.GENESIS)

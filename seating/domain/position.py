@@ -1,0 +1,29 @@
+"""A position in an event's log: `<epoch>-<seq>`, which is also the Redis stream's entry id."""
+
+import re
+from typing import NamedTuple, Self
+
+# Neither number may outgrow what a Lua double holds exactly, nor a SQL BIGINT.
+_FORM = re.compile(r"([1-9]\d{0,8})-(0|[1-9]\d{0,13})", re.ASCII)
+
+
+class Position(NamedTuple):
+    """`seq` is dense (1, 2, 3 …) over all epochs; `epoch` goes up by one when an inventory is rebuilt."""
+
+    epoch: int
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.epoch}-{self.seq}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError for anything but the canonical form."""
+        match = _FORM.fullmatch(text)
+        if match is None:
+            raise ValueError(f"not a position: {text[:40]!r}")
+        return cls(int(match[1]), int(match[2]))
+
+
+START = Position(1, 0)
+"""Where a log stands before its first entry."""

@@ -1,0 +1,76 @@
+"""A purchase: what is asked for, what identifies it, and what is remembered of an accepted one."""
+
+import json
+import re
+import secrets
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+from seating.domain.errors import PurchaseNotFound
+from seating.domain.event import is_event_id
+from seating.domain.idempotency import short_hash
+from seating.domain.position import Position
+from seating.domain.seating_plan import Run
+
+MAX_QUANTITY = 10
+RENDERING = 1
+"""Version of the answer that a receipt is rendered to. A new wording gets a new number; old receipts keep theirs."""
+
+_NONCE = re.compile(r"[0-9a-f]{16}")
+
+
+class PurchaseId(NamedTuple):
+    """`<event>.<position>.<64 random bits>`: it can be found before SQL has it, and cannot be guessed."""
+
+    event_id: str
+    position: Position
+    nonce: str
+
+    def __str__(self) -> str:
+        return f"{self.event_id}.{self.position}.{self.nonce}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises PurchaseNotFound for anything that no purchase was ever called."""
+        event_id, _, rest = text.partition(".")
+        position, _, nonce = rest.partition(".")
+        if not is_event_id(event_id) or _NONCE.fullmatch(nonce) is None:
+            raise PurchaseNotFound
+        try:
+            return cls(event_id, Position.parse(position), nonce)
+        except ValueError:
+            raise PurchaseNotFound from None
+
+
+def new_nonce() -> str:
+    return secrets.token_hex(8)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a buyer asks for. `together` refuses a split; `reference` is the shop's own order number."""
+
+    quantity: int
+    together: bool = False
+    reference: str | None = None
+
+    def fingerprint(self) -> str:
+        """The same for every spelling of the same order, different for different ones."""
+        return short_hash(json.dumps([self.quantity, self.together, self.reference]))
+
+
+class Receipt(NamedTuple):
+    """What is kept of an accepted purchase: enough to render its answer again, byte for byte."""
+
+    fingerprint: str
+    id: PurchaseId
+    quantity: int
+    left: int
+    runs: list[Run]
+
+    @classmethod
+    def parse(cls, event_id: str, record: str) -> Self:
+        """Reads the text that purchase.lua wrote: rendering|fingerprint|position|nonce|quantity|left|runs."""
+        _rendering, fingerprint, position, nonce, quantity, left, runs = record.split("|")
+        purchase_id = PurchaseId(event_id, Position.parse(position), nonce)
+        return cls(fingerprint, purchase_id, int(quantity), int(left), Run.parse_all(runs))

@@ -1,0 +1,101 @@
+"""A seating plan: blocks of rows of seats, best first. Immutable for as long as its event lives."""
+
+import json
+import string
+import zlib
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from typing import NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from seating.domain.errors import InvalidRequest
+
+AVAILABLE = "a"
+ROW_BREAK = "|"
+MAX_SEATS = 100_000
+
+
+class Run(NamedTuple):
+    """`length` neighbouring seats of one block, from the character at `start` of its map on (row breaks count)."""
+
+    block: int
+    start: int
+    length: int
+
+    def __str__(self) -> str:
+        return f"{self.block}:{self.start}-{self.length}"
+
+    @classmethod
+    def parse_all(cls, text: str) -> list[Self]:
+        """Reads `block:start-length,…` as the scripts write it; the empty text is no run."""
+        runs = []
+        for part in filter(None, text.split(",")):
+            block, _, seats = part.partition(":")
+            start, _, length = seats.partition("-")
+            runs.append(cls(int(block), int(start), int(length)))
+        return runs
+
+
+class GeneratedPlan(BaseModel):
+    """A hall of equal sections: section 1, row A, seat 1 is the best seat."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    sections: int = Field(ge=1, le=100)
+    rows: int = Field(ge=1, le=26, description="rows of each section, A to Z")
+    seats_per_row: int = Field(ge=1, le=100, alias="seatsPerRow")
+
+
+class SeatingPlan:
+    """`blocks[b][r]` is the list of seat ids of row `r` of block `b`, in the order in which they stand."""
+
+    def __init__(self, blocks: list[list[list[str]]]) -> None:
+        self.blocks = blocks
+
+    @cached_property
+    def capacity(self) -> int:
+        return sum(len(row) for block in self.blocks for row in block)
+
+    @cached_property
+    def _seats_by_character(self) -> list[list[str]]:
+        """Per block, the seat at each character of its map; a row break has the empty id."""
+        return [[seat for row in block for seat in (*row, "")] for block in self.blocks]
+
+    def seats_of(self, runs: Iterable[Run]) -> list[str]:
+        """The ids of the seats in `runs`, in order."""
+        return [
+            seat for run in runs for seat in self._seats_by_character[run.block][run.start : run.start + run.length]
+        ]
+
+    def empty_maps(self) -> Iterator[str]:
+        """Each block's map with every seat available, as `seats:{e}` keeps it."""
+        for block in self.blocks:
+            yield ROW_BREAK.join(AVAILABLE * len(row) for row in block)
+
+    def pack(self) -> bytes:
+        """Compressed JSON; `unpack` is its inverse."""
+        return zlib.compress(json.dumps(self.blocks, separators=(",", ":")).encode())
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> Self:
+        return cls(json.loads(zlib.decompress(packed)))
+
+
+def generate(hall: GeneratedPlan) -> SeatingPlan:
+    """Seat ids are `sec-1-row-A-seat-1` …, a block a section. Raises InvalidRequest above `MAX_SEATS`."""
+    capacity = hall.sections * hall.rows * hall.seats_per_row
+    if capacity > MAX_SEATS:
+        raise InvalidRequest(f"A plan has at most {MAX_SEATS} seats, this one {capacity}", "seatingPlan")
+    return SeatingPlan(
+        [
+            [
+                [f"sec-{section}-row-{row}-seat-{seat}" for seat in range(1, hall.seats_per_row + 1)]
+                for row in string.ascii_uppercase[: hall.rows]
+            ]
+            for section in range(1, hall.sections + 1)
+        ]
+    )
+
+
+DEMO_HALL = GeneratedPlan(sections=10, rows=20, seatsPerRow=25)

@@ -1,0 +1,1 @@
+"""The whole system from one command: starts every part, watches it, and stops it."""

@@ -1,0 +1,36 @@
+"""The names of all keys. The hash tag keeps one event in one cluster slot, so that one script may touch all of it."""
+
+OPEN_EVENTS = "events:open"
+QUEUE = "seating"
+
+
+def inventory(event_id: str) -> str:
+    return f"inventory:{{{event_id}}}"
+
+
+def log(event_id: str) -> str:
+    return f"log:{{{event_id}}}"
+
+
+def plan(event_id: str) -> str:
+    return f"plan:{{{event_id}}}"
+
+
+def seats(event_id: str) -> str:
+    return f"seats:{{{event_id}}}"
+
+
+def longest_runs(event_id: str) -> str:
+    return f"run:{{{event_id}}}"
+
+
+def idempotency(event_id: str) -> str:
+    return f"idempotency:{{{event_id}}}"
+
+
+def quarantined(event_id: str) -> str:
+    return f"quarantined:{{{event_id}}}"
+
+
+def retry(event_id: str) -> str:
+    return f"retry:{{{event_id}}}"

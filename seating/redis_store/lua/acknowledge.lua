@@ -1,0 +1,30 @@
+#!lua flags=allow-oom
+-- Tells an inventory how far SQL has its log: advances `persisted`, trims the log below it, and trusts this server.
+-- KEYS  1 inventory  2 log  3 quarantined
+-- ARGV  1 run_id  2 run_id of the server whose log was compared with SQL  3 epoch  4 seq that SQL has
+--       5… seqs among them that went to quarantine
+-- Reply {'ACKNOWLEDGED', entries not yet in SQL} | {'MISSING'} | {'STALE'} (other epoch: somebody rebuilt it)
+--       | {'UNTRUSTED'} (the server changed since the comparison)
+-- Invariant: `persisted` never goes back; the entry at `persisted` stays, for the next comparison.
+local epoch, seq, persisted, server = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'persisted', 'server'))
+if not epoch then
+  return {'MISSING'}
+end
+if epoch ~= ARGV[3] then
+  return {'STALE'}
+end
+if ARGV[1] ~= ARGV[2] then
+  return {'UNTRUSTED'}
+end
+for i = 5, #ARGV do
+  redis.call('SADD', KEYS[3], ARGV[i])
+end
+if tonumber(ARGV[4]) > tonumber(persisted) then
+  persisted = ARGV[4]
+  redis.call('HSET', KEYS[1], 'persisted', persisted)
+  redis.call('XTRIM', KEYS[2], 'MINID', epoch .. '-' .. persisted)
+end
+if server ~= ARGV[1] then
+  redis.call('HSET', KEYS[1], 'server', ARGV[1])
+end
+return {'ACKNOWLEDGED', seq - persisted}

@@ -1,0 +1,111 @@
+-- Sells seats by quantity: of a seated event the best row that has them together, nearest the row's middle.
+-- KEYS  1 inventory  2 log  3 idempotency  4 seats  5 run
+-- ARGV  1 run_id  2 idempotency field  3 fingerprint  4 quantity (1 to 10)  5 nonce  6 rendering
+--       7 reference, as JSON  8 backlog limit, in entries  9 backlog limit, in percent of maxmemory
+-- Reply {'SOLD', record} | {'REPLAYED', record} | {'REUSED'} | {'NOT_ON_SALE', state} | {'BACKLOG_FULL'}
+--       | {'SOLD_OUT', seats left} | {'NOT_TOGETHER', seats left} | {'MISSING'} | {'UNTRUSTED'}
+-- A record is rendering|fingerprint|position|nonce|quantity|seats left|runs, a run block:start-length, start and
+-- length in characters of the block's map.
+-- Invariant: sold + held + blocked never exceed capacity, and as many seats are marked sold as `sold` counts.
+
+local LONGEST = 10
+
+-- Memory is looked at before every 64th entry. While there is too little, no entry is added, so every call looks.
+local function memory_is_short(seq, percent)
+  if seq % 64 ~= 0 then
+    return false
+  end
+  local info = redis.call('INFO', 'memory')
+  local used, limit = info:match('used_memory:(%d+)'), info:match('maxmemory:(%d+)')
+  return limit ~= '0' and used * 100 > limit * percent
+end
+
+-- Where in the map (from 1) to seat `quantity` neighbours, which the block has: in its first row that has them,
+-- nearest the row's middle, then leftmost.
+local function best_place(map, quantity)
+  local wanted = ('a'):rep(quantity)
+  local first = map:find(wanted, 1, true)
+  local row_start = first
+  while row_start > 1 and map:byte(row_start - 1) ~= 124 do
+    row_start = row_start - 1
+  end
+  local row_end = (map:find('|', first, true) or #map + 1) - 1
+  local best, best_distance
+  local place = first
+  while place and place + quantity - 1 <= row_end do
+    local distance = math.abs(2 * place + quantity - 1 - row_start - row_end)
+    if not best or distance < best_distance then
+      best, best_distance = place, distance
+    end
+    place = map:find(wanted, place + 1, true)
+  end
+  return best
+end
+
+local function longest_run(map, at_most)
+  while at_most > 0 and not map:find(('a'):rep(at_most), 1, true) do
+    at_most = at_most - 1
+  end
+  return at_most
+end
+
+local inventory, refusal = load_inventory('state', 'capacity', 'sold', 'held', 'blocked', 'persisted')
+if not inventory then
+  return refusal
+end
+
+local record = redis.call('HGET', KEYS[3], ARGV[2])
+if record then
+  local fingerprint = record:match('^%d+|([^|]*)|')
+  if fingerprint == ARGV[3] then
+    return {'REPLAYED', record}
+  end
+  return {'REUSED'}
+end
+
+if inventory.state ~= 'on_sale' then
+  return {'NOT_ON_SALE', inventory.state}
+end
+if inventory.seq - inventory.persisted >= tonumber(ARGV[8]) or memory_is_short(inventory.seq, ARGV[9]) then
+  return {'BACKLOG_FULL'}
+end
+
+local quantity = tonumber(ARGV[4])
+local left = inventory.capacity - inventory.sold - inventory.held - inventory.blocked
+if left < quantity then
+  return {'SOLD_OUT', left}
+end
+
+-- `run` has a digit a block, its longest run of available seats up to 9, and ':' (the next character) for 10.
+local runs, block, map, place = '', nil, nil, nil
+local longest_runs = redis.call('GET', KEYS[5])
+if longest_runs then
+  block = longest_runs:find('[' .. string.char(48 + quantity) .. '-:]')
+  if not block then
+    return {'NOT_TOGETHER', left}
+  end
+  map = redis.call('HGET', KEYS[4], block - 1)
+  place = best_place(map, quantity)
+  runs = (block - 1) .. ':' .. (place - 1) .. '-' .. quantity
+end
+
+left = left - quantity
+local at = now_ms()
+local change = ('{"kind":"purchased","at":%d,"quantity":%d,"left":%d,"runs":"%s","nonce":"%s",' ..
+  '"idempotency":"%s","fingerprint":"%s","rendering":%d,"reference":'):format(
+  at, quantity, left, runs, ARGV[5], ARGV[2], ARGV[3], ARGV[6]) .. ARGV[7] .. '}'
+local position, seq, link = append(inventory, change)
+
+record = table.concat({ARGV[6], ARGV[3], position, ARGV[5], quantity, left, runs}, '|')
+redis.call('HSET', KEYS[3], ARGV[2], record)
+redis.call('HSET', KEYS[1], 'seq', seq, 'chain', link, 'sold', inventory.sold + quantity, 'updated', at)
+if block then
+  map = map:sub(1, place - 1) .. ('s'):rep(quantity) .. map:sub(place + quantity)
+  redis.call('HSET', KEYS[4], block - 1, map)
+  local before = longest_runs:byte(block) - 48
+  local now = longest_run(map, before)
+  if now ~= before then
+    redis.call('SETRANGE', KEYS[5], block - 1, string.char(48 + now))
+  end
+end
+return {'SOLD', record}

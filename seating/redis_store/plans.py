@@ -1,0 +1,46 @@
+"""The seating plans of open events: fetched from Redis once, then kept, since a plan never changes."""
+
+from collections import OrderedDict
+
+from redis.exceptions import ResponseError
+
+from seating.domain.errors import InventoryUnavailable
+from seating.domain.seating_plan import SeatingPlan
+from seating.redis_store import keys
+from seating.redis_store.calls import Calls, RedisUnavailable
+from seating.redis_store.inventory import MissingInventory
+
+
+class Plans:
+    """Keeps plans of at most `max_seats` seats together (about 100 bytes a seat), least recently used go first."""
+
+    def __init__(self, calls: Calls, max_seats: int = 1_000_000) -> None:
+        self._calls = calls
+        self._max_seats = max_seats
+        self._kept: OrderedDict[str, SeatingPlan] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def of(self, event_id: str) -> SeatingPlan:
+        """Raises MissingInventory where the event has none in Redis, InventoryUnavailable where Redis does not answer."""
+        plan = self._kept.get(event_id)
+        if plan is None:
+            plan = self._fetch(event_id)
+            self._kept[event_id] = plan
+            self._forget_oldest()
+        self._kept.move_to_end(event_id)
+        return plan
+
+    def _fetch(self, event_id: str) -> SeatingPlan:
+        try:
+            packed = self._calls.command("GET", keys.plan(event_id))
+        except (RedisUnavailable, ResponseError) as error:
+            raise InventoryUnavailable from error
+        if packed is None:
+            raise MissingInventory
+        return SeatingPlan.unpack(packed)
+
+    def _forget_oldest(self) -> None:
+        while len(self._kept) > 1 and sum(plan.capacity for plan in self._kept.values()) > self._max_seats:
+            self._kept.popitem(last=False)

@@ -1,0 +1,35 @@
+"""The Lua scripts, as text: each file of lua/ behind the clock and the prelude."""
+
+import hashlib
+from functools import cached_property
+from importlib import resources
+from typing import Final
+
+_LUA = resources.files("seating.redis_store") / "lua"
+_SHARED: Final = ("clock", "prelude")
+
+
+class Scripts:
+    """All scripts by name. `replaced` swaps a file's text, which is how tests move the clock or take a guard out."""
+
+    def __init__(self, replaced: dict[str, str] | None = None) -> None:
+        files = {file.name.removesuffix(".lua"): file.read_text() for file in _LUA.iterdir()}
+        files |= replaced or {}
+        shared = "".join(files.pop(name) for name in _SHARED)
+        self.sources: Final = {name: _assemble(shared, body) for name, body in files.items()}
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """Name to SHA-1, the id that EVALSHA takes."""
+        return {
+            name: hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+            for name, source in self.sources.items()
+        }
+
+
+def _assemble(shared: str, body: str) -> str:
+    """A script's flags (`#!lua …`) have to be its very first line."""
+    if body.startswith("#!"):
+        flags, _, rest = body.partition("\n")
+        return f"{flags}\n{shared}{rest}"
+    return shared + body

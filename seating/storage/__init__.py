@@ -1,0 +1,1 @@
+"""The record: SQL tables, named by what they keep."""

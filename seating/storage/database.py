@@ -1,0 +1,95 @@
+"""The SQL database: SQLite or Postgres, reached so that a wait for it never stops the process's other work."""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import NullPool, QueuePool
+
+from seating.domain.errors import RecordUnavailable
+
+_T = TypeVar("_T")
+Offload = Callable[[Callable[[], Any]], Any]
+
+# Locks, lost connections, full disks: trying again later may help. A refused row is none of these.
+_PASSING = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
+
+LOCK_WAIT_S: Final = 5
+"""How long a statement waits for another writer before it is given up, to be tried later."""
+
+
+def in_this_thread(work: Callable[[], _T]) -> _T:
+    return work()
+
+
+class Database:
+    """`offload` runs a blocking function and returns its result; greenlets use a thread pool for it.
+
+    `checkpoints` is for the one process that writes the sale: all others leave SQLite's WAL to it.
+    """
+
+    def __init__(self, url: str, *, offload: Offload = in_this_thread, checkpoints: bool = False) -> None:
+        self.url: Final = url
+        self._offload = offload
+        self.engine: Final = _create_engine(url, checkpoints=checkpoints)
+        self._reading = self.engine.execution_options(begin="BEGIN")
+
+    def read(self, query: Callable[[Connection], _T]) -> _T:
+        """`query`'s result. Raises RecordUnavailable where the database does not answer."""
+        return self._run(self._reading, query)
+
+    def write(self, change: Callable[[Connection], _T]) -> _T:
+        """`change`'s result, committed. Raises RecordUnavailable, or what the database says against the change."""
+        return self._run(self.engine, change)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def _run(self, engine: Engine, work: Callable[[Connection], _T]) -> _T:
+        def in_transaction() -> _T:
+            with engine.begin() as connection:
+                return work(connection)
+
+        try:
+            result: _T = self._offload(in_transaction)
+        except _PASSING as error:
+            raise RecordUnavailable from error
+        return result
+
+
+def _create_engine(url: str, *, checkpoints: bool) -> Engine:
+    if make_url(url).get_backend_name() != "sqlite":
+        return create_engine(
+            url,
+            poolclass=QueuePool,
+            pool_size=4,
+            max_overflow=4,
+            pool_timeout=LOCK_WAIT_S,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": LOCK_WAIT_S, "options": f"-c lock_timeout={LOCK_WAIT_S}s"},
+        )
+    # Greenlets get no pool: its lock would be shared with the threads that their work is offloaded to. The writer keeps
+    # its connection open, so that no other process closes the last one, which would make that process checkpoint.
+    engine = create_engine(
+        url,
+        poolclass=QueuePool if checkpoints else NullPool,
+        connect_args={"timeout": LOCK_WAIT_S, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        # SQLAlchemy says BEGIN below; sqlite3 must not say one of its own, or savepoints break.
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        if not checkpoints:
+            connection.execute("PRAGMA wal_autocheckpoint=0")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN IMMEDIATE"))
+
+    return engine

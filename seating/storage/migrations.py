@@ -1,0 +1,27 @@
+"""Bringing the database's tables up to this version. Several deployments at once wait for one another."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+
+from seating.storage.database import Database
+
+SCRIPTS = Path(__file__).parents[2] / "migrations"
+_LOCK = 0x5EA7
+
+
+def upgrade(database: Database) -> None:
+    """Raises RecordUnavailable where the database does not answer."""
+    database.write(_upgrade)
+
+
+def _upgrade(connection: Connection) -> None:
+    # SQLite's own transaction is the lock already: it begins as a writer.
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,93 @@
+"""The tables. Times are ms since 1970, positions are two numbers, and texts that scripts wrote are kept to the letter."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("capacity", Integer, nullable=False),
+    Column("seated", Boolean, nullable=False),
+    Column("plan", LargeBinary, comment="SeatingPlan.pack(); null in general admission"),
+)
+
+watermarks = Table(
+    "watermarks",
+    metadata,
+    Column("event_id", String(64), ForeignKey("events.id"), primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("link", String(40), nullable=False),
+    comment="How far each event's log is in these tables",
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("event_id", String(64), ForeignKey("events.id"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("epoch", Integer, nullable=False),
+    Column("change", Text, nullable=False),
+    Column("link", String(40), nullable=False),
+    comment="Every entry of every log, as it was written",
+)
+
+purchases = Table(
+    "purchases",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("event_id", String(64), ForeignKey("events.id"), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("seats_left", Integer, nullable=False),
+    Column("runs", Text, nullable=False, comment="block:start-length,…; empty in general admission"),
+    Column("reference", String(64)),
+    UniqueConstraint("event_id", "seq"),
+    comment="The ledger's purchases, folded",
+)
+
+sold_seats = Table(
+    "sold_seats",
+    metadata,
+    Column("event_id", String(64), ForeignKey("events.id"), primary_key=True),
+    Column("seat_id", String(255), primary_key=True),
+    Column("purchase_id", String(128), ForeignKey("purchases.id"), nullable=False),
+    comment="Who has each sold seat; its key is the last guard against selling one twice",
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("event_id", String(64), ForeignKey("events.id"), primary_key=True),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("change", Text, nullable=False),
+    Column("link", String(40), nullable=False),
+    Column("error", Text, nullable=False),
+    comment="Entries that the tables above refused for good, raw, for the operator",
+)

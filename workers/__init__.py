@@ -1,0 +1,1 @@
+"""Background processes: the RQ worker with its jobs, and the cron."""
