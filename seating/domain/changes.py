@@ -13,6 +13,9 @@ class Opened:
     at_ms: int
     capacity: int
 
+    def to_json(self) -> str:
+        return json.dumps({"kind": "opened", "at": self.at_ms, "capacity": self.capacity}, separators=(",", ":"))
+
 
 @dataclass(frozen=True, slots=True)
 class Purchased:

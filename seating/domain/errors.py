@@ -1,4 +1,4 @@
-"""Everything a caller can be told no with: one class a reason, each with a stable `code` for programs and a sentence for people."""
+"""Every way to be told no: one class a reason, with a stable `code` for programs and a sentence for people."""
 
 from typing import Any, ClassVar
 

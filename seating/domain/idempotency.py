@@ -1,6 +1,6 @@
 """Idempotency keys: how they are read, whose they are, and what tells a repetition from a reuse.
 
-Source: draft-ietf-httpapi-idempotency-key-header (a structured-field string), and what clients really send (the bare string).
+Source: draft-ietf-httpapi-idempotency-key-header (a structured-field string), and what clients send (the bare one).
 """
 
 import base64

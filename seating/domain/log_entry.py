@@ -3,7 +3,7 @@
 from typing import NamedTuple, Self
 
 from seating.domain import chain
-from seating.domain.position import START, Position
+from seating.domain.position import Position
 
 
 class LogEntry(NamedTuple):
@@ -12,6 +12,12 @@ class LogEntry(NamedTuple):
     position: Position
     change: str
     link: str
+
+    @classmethod
+    def first(cls, change: str) -> Self:
+        """The entry that a log begins with."""
+        position = Position(1, 1)
+        return cls(position, change, chain.link(chain.GENESIS, position, change))
 
 
 class Mark(NamedTuple):
@@ -30,6 +36,3 @@ class Mark(NamedTuple):
             entry.position == (self.position.epoch, self.position.seq + 1)
             and chain.link(self.link, entry.position, entry.change) == entry.link
         )
-
-
-BEGINNING = Mark(START, chain.GENESIS)

@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple, Self
 
 # Neither number may outgrow what a Lua double holds exactly, nor a SQL BIGINT.
-_FORM = re.compile(r"([1-9]\d{0,8})-(0|[1-9]\d{0,13})", re.ASCII)
+_FORM = re.compile(r"([1-9]\d{0,8})-([1-9]\d{0,13})", re.ASCII)
 
 
 class Position(NamedTuple):
@@ -23,7 +23,3 @@ class Position(NamedTuple):
         if match is None:
             raise ValueError(f"not a position: {text[:40]!r}")
         return cls(int(match[1]), int(match[2]))
-
-
-START = Position(1, 0)
-"""Where a log stands before its first entry."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import gevent
 from gevent.event import AsyncResult, Event
-from redis.exceptions import ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 
 from seating.redis_store.calls import (
     Argument,
@@ -20,7 +20,7 @@ from seating.redis_store.calls import (
     RedisUnavailable,
     ScriptCall,
 )
-from seating.redis_store.connection import LOST, ScriptConnection, never_ran
+from seating.redis_store.connection import LOST, ScriptConnection
 
 
 class _Pending:
@@ -30,7 +30,7 @@ class _Pending:
 
     def __init__(self, call: Call) -> None:
         self.call = call
-        self.reply = AsyncResult()
+        self.reply: AsyncResult[Any] = AsyncResult()
         self.sent = False
         words = call.args if isinstance(call, ScriptCall) else call.words
         self.size = sum(len(word) for word in words if not isinstance(word, int))
@@ -68,10 +68,13 @@ class AutoPipeline:
         return self._connection.run_id
 
     def command(self, *words: Argument) -> Any:
-        return self._ask(Command(_encoded(words)))
+        return self._ask([Command(_encoded(words))])[0]
+
+    def commands(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
+        return self._ask([Command(_encoded(words)) for words in many])
 
     def script(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
-        return self._ask(ScriptCall(name, tuple(keys), _encoded(args)))
+        return self._ask([ScriptCall(name, tuple(keys), _encoded(args))])[0]
 
     def close(self) -> None:
         """Ends the sender. Whoever still waits is told at once."""
@@ -80,23 +83,27 @@ class AutoPipeline:
         self._queue.clear()
         self._connection.disconnect()
 
-    def _ask(self, call: Call) -> Any:
-        if len(self._queue) >= self._max_queued:
-            raise RedisUnavailable(f"{self._max_queued} calls wait already")
-        pending = _Pending(call)
-        self._queue.append(pending)
+    def _ask(self, calls: Sequence[Call]) -> list[Any]:
+        if len(self._queue) + len(calls) > self._max_queued:
+            raise RedisUnavailable(f"{len(self._queue)} calls wait already")
+        waiting = [_Pending(call) for call in calls]
+        self._queue.extend(waiting)
         self._wake.set()
         try:
-            pending.reply.wait(self._patience_s)
-            if pending.reply.ready():
-                return pending.reply.get()
-            if pending.sent:
-                raise RedisOutcomeUnknown(f"no reply within {self._patience_s} s")
-            raise RedisUnavailable(f"not sent within {self._patience_s} s")
+            return [self._reply_to(pending) for pending in waiting]
         finally:
             # Given up, or killed, while still queued: it must not be sent for nobody.
-            if not pending.sent and not pending.reply.ready():
-                self._queue.remove(pending)
+            for pending in waiting:
+                if not pending.sent and not pending.reply.ready():
+                    self._queue.remove(pending)
+
+    def _reply_to(self, pending: _Pending) -> Any:
+        pending.reply.wait(self._patience_s)
+        if pending.reply.ready():
+            return pending.reply.get()
+        if pending.sent:
+            raise RedisOutcomeUnknown(f"no reply within {self._patience_s} s")
+        raise RedisUnavailable(f"not sent within {self._patience_s} s")
 
     def _send_forever(self) -> None:
         while True:
@@ -117,7 +124,7 @@ class AutoPipeline:
 
         def deliver(index: int, reply: Any) -> None:
             pending = batch[index]
-            if never_ran(reply):
+            if isinstance(reply, NoScriptError):
                 unloaded.append(pending)
             elif isinstance(reply, Exception):
                 pending.reply.set_exception(reply)

@@ -5,9 +5,9 @@ from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
-from redis.connection import ConnectionInterface, ConnectionPool
+from redis.connection import ConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
@@ -32,7 +32,8 @@ class ScriptConnection:
             socket_connect_timeout=2.0,
             socket_timeout=reply_within_s,
         )
-        self._connection: ConnectionInterface = pool.make_connection()
+        # redis-py declares most of a connection without types.
+        self._connection: Any = pool.make_connection()
         self._run_id: str | None = None
 
     @property
@@ -92,13 +93,8 @@ class ScriptConnection:
         return call.words
 
 
-def never_ran(reply: Any) -> bool:
-    """Whether a reply proves that a script did not run because the server does not know it."""
-    return isinstance(reply, NoScriptError)
-
-
 def plain_client(url: str) -> "redis.Redis":
-    """A client for what is no part of a sale: RQ, blocking reads. It waits for a free connection rather than add one."""
+    """A client for what is no part of a sale, such as RQ. It waits for a free connection rather than add one."""
     pool = redis.BlockingConnectionPool.from_url(
         url,
         protocol=2,

@@ -3,8 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
-from seating.redis_store.calls import Argument, Call, Command, RedisOutcomeUnknown, RedisUnavailable, ScriptCall
-from seating.redis_store.connection import LOST, ScriptConnection, never_ran
+from redis.exceptions import NoScriptError
+
+from seating.redis_store.calls import (
+    Argument,
+    Call,
+    Command,
+    RedisOutcomeUnknown,
+    RedisUnavailable,
+    ScriptCall,
+)
+from seating.redis_store.connection import LOST, ScriptConnection
 
 
 class DirectCalls:
@@ -18,32 +27,37 @@ class DirectCalls:
         return self._connection.run_id
 
     def command(self, *words: Argument) -> Any:
-        return self._ask(Command(words))
+        return self._ask([Command(words)])[0]
+
+    def commands(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
+        return self._ask([Command(tuple(words)) for words in many])
 
     def script(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
-        return self._ask(ScriptCall(name, tuple(keys), tuple(args)))
+        call = ScriptCall(name, tuple(keys), tuple(args))
+        try:
+            return self._ask([call])[0]
+        except NoScriptError:
+            self._load_scripts()
+            return self._ask([call])[0]
 
     def close(self) -> None:
         self._connection.disconnect()
 
-    def _ask(self, call: Call) -> Any:
-        reply = self._exchange(call)
-        if never_ran(reply):
-            try:
-                self._connection.load_scripts()
-            except LOST as error:
-                self._connection.disconnect()
-                raise RedisUnavailable(str(error)) from error
-            reply = self._exchange(call)
-        if isinstance(reply, Exception):
-            raise reply
-        return reply
+    def _load_scripts(self) -> None:
+        try:
+            self._connection.load_scripts()
+        except LOST as error:
+            self._connection.disconnect()
+            raise RedisUnavailable(str(error)) from error
 
-    def _exchange(self, call: Call) -> Any:
+    def _ask(self, calls: list[Call]) -> list[Any]:
         self._connection.connect()
         replies: list[Any] = []
         try:
-            self._connection.exchange([call], lambda _index, reply: replies.append(reply))
+            self._connection.exchange(calls, lambda _index, reply: replies.append(reply))
         except LOST as error:
             raise RedisOutcomeUnknown(str(error)) from error
-        return replies[0]
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return replies

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 from redis.exceptions import OutOfMemoryError, ResponseError
 
-from seating.domain import chain
 from seating.domain.errors import (
     BacklogFull,
     IdempotencyKeyReused,
@@ -16,7 +15,8 @@ from seating.domain.errors import (
     OutcomeUnknown,
     SoldOut,
 )
-from seating.domain.event import InventoryCounts
+from seating.domain.event import Event, InventoryCounts
+from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
 from seating.domain.purchase import RENDERING, Order, Receipt, new_nonce
 from seating.domain.seating_plan import SeatingPlan
@@ -61,6 +61,10 @@ class Backlog(NamedTuple):
         """Entries that SQL does not have yet."""
         return self.position.seq - self.persisted
 
+    @property
+    def persisted_position(self) -> Position:
+        return Position(self.position.epoch, self.persisted)
+
 
 class Snapshot(NamedTuple):
     """An inventory as of one moment."""
@@ -80,8 +84,9 @@ class Inventory:
         self._calls = calls
         self._backlog_limits = (backlog_max_entries, backlog_memory_percent)
 
-    def open(self, event_id: str, capacity: int, plan: SeatingPlan | None) -> bool:
-        """Puts an event on sale. False if its inventory is there already; then nothing changes."""
+    def open(self, event: Event, plan: SeatingPlan | None, first: LogEntry) -> bool:
+        """Puts an event on sale, its log beginning with `first`. False if it is open already; then nothing changes."""
+        event_id = event.id
         event_keys = (
             keys.inventory(event_id),
             keys.log(event_id),
@@ -90,12 +95,13 @@ class Inventory:
             keys.longest_runs(event_id),
         )
         seating = _seating_arguments(plan) if plan else [""]
-        reply = self._script("open", event_keys, [capacity, chain.GENESIS, *seating])
+        epoch, seq = first.position
+        reply = self._script("open", event_keys, [epoch, seq, first.change, first.link, event.capacity, *seating])
         self._ask("SADD", keys.OPEN_EVENTS, event_id)
         return bool(reply[0] == b"OPENED")
 
     def purchase(self, event_id: str, idempotency: str, order: Order) -> Accepted:
-        """Sells `order` or raises the reason why not: SoldOut, NotTogether, NotOnSale, BacklogFull, IdempotencyKeyReused.
+        """Sells `order` or raises why not: SoldOut, NotTogether, NotOnSale, BacklogFull, IdempotencyKeyReused.
 
         `idempotency` is the hash of caller and key; a repetition gets the first receipt again.
         """
@@ -127,7 +133,12 @@ class Inventory:
 
     def read(self, event_id: str) -> Snapshot | None:
         """The event's inventory now, or None where Redis holds none."""
-        return self._snapshot(self._ask("HMGET", keys.inventory(event_id), *_FIELDS))
+        return self.read_all([event_id])[0]
+
+    def read_all(self, event_ids: Sequence[str]) -> list[Snapshot | None]:
+        """As `read`, for many events in one round trip."""
+        commands = [("HMGET", keys.inventory(event_id), *_FIELDS) for event_id in event_ids]
+        return [self._snapshot(values) for values in self._ask_all(commands)]
 
     def remembered_keys(self, event_id: str) -> int:
         """How many idempotency keys are kept."""
@@ -143,9 +154,7 @@ class Inventory:
     def open_events(self) -> list[str]:
         return sorted(event_id.decode() for event_id in self._ask("SMEMBERS", keys.OPEN_EVENTS))
 
-    def acknowledge(
-        self, event_id: str, persisted: Position, compared_server: str, quarantined: Sequence[int]
-    ) -> bool:
+    def acknowledge(self, event_id: str, persisted: Position, compared_server: str, quarantined: Sequence[int]) -> bool:
         """Tells Redis that SQL has the log up to `persisted`, and that `compared_server`'s log continues SQL's.
 
         False if that is no longer so: the event was rebuilt, or the server changed since.
@@ -155,6 +164,10 @@ class Inventory:
             "acknowledge", event_keys, [compared_server, persisted.epoch, persisted.seq, *quarantined]
         )
         return bool(outcome == b"ACKNOWLEDGED")
+
+    def distrust(self, event_id: str) -> None:
+        """Stops selling until the log has been compared with SQL's again."""
+        self._reply("distrust", (keys.inventory(event_id), keys.log(event_id)), [])
 
     def _snapshot(self, values: list[bytes | None]) -> Snapshot | None:
         if values[1] is None:
@@ -193,17 +206,18 @@ class Inventory:
         return reply
 
     def _ask(self, *words: str) -> Any:
+        return self._ask_all([words])[0]
+
+    def _ask_all(self, commands: Sequence[Sequence[str]]) -> list[Any]:
         try:
-            return self._calls.command(*words)
+            return self._calls.commands(commands)
         except (RedisUnavailable, ResponseError) as error:
             raise InventoryUnavailable from error
 
 
 def _seating_arguments(plan: SeatingPlan) -> list[str | bytes]:
     """What open.lua needs of a plan: the plan itself, each block's longest run, each block's map."""
-    longest = "".join(
-        chr(ord("0") + min(_LONGEST_RUN, max(len(row) for row in block))) for block in plan.blocks
-    )
+    longest = "".join(chr(ord("0") + min(_LONGEST_RUN, max(len(row) for row in block))) for block in plan.blocks)
     return [plan.pack(), longest, *plan.empty_maps()]
 
 

@@ -23,7 +23,7 @@ class Plans:
         return len(self._kept)
 
     def of(self, event_id: str) -> SeatingPlan:
-        """Raises MissingInventory where the event has none in Redis, InventoryUnavailable where Redis does not answer."""
+        """Raises MissingInventory where Redis has no plan, InventoryUnavailable where it does not answer."""
         plan = self._kept.get(event_id)
         if plan is None:
             plan = self._fetch(event_id)

@@ -1,17 +1,18 @@
 """The record of events."""
 
+from typing import Any
+
 from sqlalchemy import Connection, Row, insert, select
 
 from seating.domain.event import Event
-from seating.domain.log_entry import BEGINNING
 from seating.domain.seating_plan import SeatingPlan
-from seating.storage.tables import events, watermarks
+from seating.storage.tables import events
 
 _EVENT = (events.c.id, events.c.name, events.c.capacity, events.c.seated)
 
 
 def add(connection: Connection, event: Event, plan: SeatingPlan | None) -> None:
-    """Records an event whose log has not begun. Raises sqlalchemy's IntegrityError if its id is taken."""
+    """Raises sqlalchemy's IntegrityError if the id is taken."""
     connection.execute(
         insert(events).values(
             id=event.id,
@@ -20,10 +21,6 @@ def add(connection: Connection, event: Event, plan: SeatingPlan | None) -> None:
             seated=event.seated,
             plan=plan.pack() if plan else None,
         )
-    )
-    position, link = BEGINNING
-    connection.execute(
-        insert(watermarks).values(event_id=event.id, epoch=position.epoch, seq=position.seq, link=link)
     )
 
 
@@ -43,5 +40,5 @@ def plan_of(connection: Connection, event_id: str) -> SeatingPlan | None:
     return SeatingPlan.unpack(packed) if packed else None
 
 
-def _event(row: Row[tuple[str, str, int, bool]]) -> Event:
+def _event(row: Row[Any, Any, Any, Any]) -> Event:
     return Event(id=row.id, name=row.name, capacity=row.capacity, seated=row.seated)

@@ -7,9 +7,10 @@ from sqlalchemy import Connection, insert
 from sqlalchemy.exc import DataError, IntegrityError
 
 from seating.domain.changes import Purchased, UnknownChange, parse_change
-from seating.domain.log_entry import LogEntry
+from seating.domain.log_entry import LogEntry, Mark
 from seating.domain.purchase import PurchaseId
 from seating.domain.seating_plan import SeatingPlan
+from seating.storage import watermarks
 from seating.storage.tables import ledger, purchases, quarantine, sold_seats
 
 
@@ -41,6 +42,12 @@ def write(connection: Connection, event_id: str, rows: Sequence[Row]) -> list[in
     return []
 
 
+def begin(connection: Connection, event_id: str, first: LogEntry) -> None:
+    """Records the entry that an event's log begins with, and the watermark at it."""
+    connection.execute(insert(ledger).values(_ledger_row(event_id, first)))
+    watermarks.begin(connection, event_id, Mark.of(first))
+
+
 class _Unreadable(Exception):
     pass
 
@@ -65,7 +72,9 @@ def _fold_one(event_id: str, entry: LogEntry, plan: SeatingPlan | None) -> Row:
         "runs": ",".join(map(str, change.runs)),
         "reference": change.reference,
     }
-    seats = [{"event_id": event_id, "seat_id": seat, "purchase_id": purchase_id} for seat in seat_ids]
+    seats: list[dict[str, object]] = [
+        {"event_id": event_id, "seat_id": seat, "purchase_id": purchase_id} for seat in seat_ids
+    ]
     return Row(entry, purchase, seats, None)
 
 

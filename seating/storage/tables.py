@@ -1,4 +1,4 @@
-"""The tables. Times are ms since 1970, positions are two numbers, and texts that scripts wrote are kept to the letter."""
+"""The tables. Times are ms since 1970, positions two numbers; texts that scripts wrote are kept to the letter."""
 
 from sqlalchemy import (
     BigInteger,

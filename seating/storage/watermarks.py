@@ -1,6 +1,6 @@
 """How far each event's log is in SQL."""
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from seating.domain.log_entry import Mark
 from seating.domain.position import Position
@@ -13,6 +13,11 @@ def read(connection: Connection, event_id: str) -> Mark | None:
         select(watermarks.c.epoch, watermarks.c.seq, watermarks.c.link).where(watermarks.c.event_id == event_id)
     ).one_or_none()
     return Mark(Position(row.epoch, row.seq), row.link) if row else None
+
+
+def begin(connection: Connection, event_id: str, mark: Mark) -> None:
+    epoch, seq = mark.position
+    connection.execute(insert(watermarks).values(event_id=event_id, epoch=epoch, seq=seq, link=mark.link))
 
 
 def advance(connection: Connection, event_id: str, old: Mark, new: Mark) -> bool:

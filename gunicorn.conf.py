@@ -1,0 +1,48 @@
+from gevent import monkey
+
+monkey.patch_all()
+
+import os
+import shutil
+
+from seating.config import load_settings
+from seating.launcher.lifeline import die_with_parent
+from seating.telemetry.logs import stdlib_config
+
+_settings = load_settings()
+_metrics_dir = _settings.data_dir / "metrics"
+# prometheus-client reads it at import, which happens in the workers.
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir)
+
+bind = f"{_settings.bind}:{_settings.port}" if ":" not in _settings.bind else f"[{_settings.bind}]:{_settings.port}"
+workers = _settings.web_workers
+worker_class = "gevent"
+worker_connections = _settings.web_connections
+# Bounds the wait for a request's headers as well as for the next request.
+keepalive = 5
+graceful_timeout = 30
+timeout = 60
+# Whole documents, and answers to them, are far below these.
+limit_request_line = 4094
+limit_request_fields = 64
+limit_request_field_size = 16_384
+control_socket_disable = True
+proc_name = "seating"
+logconfig_dict = stdlib_config(_settings.log_level, _settings.log_format)
+
+
+def on_starting(_server):
+    """Figures of processes that are gone are not summed."""
+    shutil.rmtree(_metrics_dir, ignore_errors=True)
+    _metrics_dir.mkdir(parents=True)
+
+
+def post_fork(_server, _worker):
+    """Without its master, a worker would go on holding the port."""
+    die_with_parent()
+
+
+def child_exit(_server, worker):
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)

@@ -1,0 +1,3 @@
+from seating.cli import main
+
+main()

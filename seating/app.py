@@ -1,0 +1,38 @@
+"""The WSGI application: routes, errors, and the frame around every request."""
+
+from flask import Response, jsonify
+from flask_openapi3 import Info, OpenAPI, SecurityScheme
+
+from seating import __version__
+from seating.config import Settings
+from seating.services.services import Services
+from seating.web import errors, events, operations, purchases
+from seating.web.request_frame import RequestFrame
+from seating.web.schemas import Problem, problems
+from seating.web.services import attach
+
+
+def create_app(settings: Settings, services: Services) -> OpenAPI:
+    """Needs a process of greenlets: its clients wait for Redis as greenlets do."""
+    app = OpenAPI(
+        "seating",
+        info=Info(title="seating", version=__version__, description="The backend of a ticket on-sale."),
+        security_schemes={"operator": SecurityScheme(type="http", scheme="bearer")},
+        # The framework adds this answer wherever it is missing; it is declared everywhere, so nothing is added.
+        responses=problems(500),
+        validation_error_status=500,
+        validation_error_model=Problem,
+        doc_prefix="/docs",
+        static_folder=None,
+    )
+    attach(app, settings, services)
+    errors.register(app)
+    for blueprint in (purchases.api, events.api, operations.api):
+        app.register_api(blueprint)
+
+    @app.route("/openapi.json")
+    def openapi() -> Response:
+        return jsonify(app.api_doc)
+
+    app.wsgi_app = RequestFrame(app.wsgi_app)  # type: ignore[method-assign]
+    return app

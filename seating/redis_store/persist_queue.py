@@ -1,0 +1,52 @@
+"""Nudges to the persistence workers, through RQ: "event e has entries that SQL does not". They carry no data."""
+
+import redis
+from rq import Queue
+from rq.registry import FailedJobRegistry, FinishedJobRegistry
+from rq.serializers import JSONSerializer
+
+from seating.domain.errors import InventoryUnavailable
+from seating.redis_store import keys
+
+PERSIST_JOB = "workers.jobs.persist"
+_JOB_LIMIT_S = 60
+_FAILED_KEPT_S = 24 * 3600
+_KEPT_FINISHED = 100
+_KEPT_FAILED = 50
+
+
+class PersistQueue:
+    """A lost or doubled nudge is harmless: a job looks for itself what there is to do. Holds at most `max_waiting`."""
+
+    def __init__(self, client: "redis.Redis", max_waiting: int = 100) -> None:
+        self._max_waiting = max_waiting
+        self.queue = Queue(keys.QUEUE, connection=client, serializer=JSONSerializer)
+
+    def nudge(self, event_id: str) -> bool:
+        """False if the queue is long enough already. Raises InventoryUnavailable where Redis does not take it."""
+        try:
+            if self.queue.count >= self._max_waiting:
+                return False
+            # A finished nudge tells nobody anything: it is not kept at all.
+            self.queue.enqueue_call(
+                PERSIST_JOB,
+                args=(event_id,),
+                timeout=_JOB_LIMIT_S,
+                result_ttl=0,
+                failure_ttl=_FAILED_KEPT_S,
+            )
+        except redis.RedisError as error:
+            raise InventoryUnavailable from error
+        return True
+
+    def trim(self) -> None:
+        """Forgets all but the newest jobs that ended; RQ itself keeps them by age, however many."""
+        try:
+            for registry, kept in (
+                (FinishedJobRegistry(queue=self.queue), _KEPT_FINISHED),
+                (FailedJobRegistry(queue=self.queue), _KEPT_FAILED),
+            ):
+                for job_id in registry.get_job_ids(0, -kept - 1):
+                    registry.remove(job_id, delete_job=True)
+        except redis.RedisError as error:
+            raise InventoryUnavailable from error

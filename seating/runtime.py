@@ -1,0 +1,96 @@
+"""Builds clients and services, once a process: for the web, and for the processes behind it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gevent import get_hub, monkey
+
+from seating.config import Settings
+from seating.redis_store.auto_pipeline import AutoPipeline
+from seating.redis_store.calls import Calls
+from seating.redis_store.connection import ScriptConnection, plain_client
+from seating.redis_store.direct_calls import DirectCalls
+from seating.redis_store.event_log import EventLog
+from seating.redis_store.inventory import Inventory
+from seating.redis_store.persist_queue import PersistQueue
+from seating.redis_store.plans import Plans
+from seating.redis_store.retries import Retries
+from seating.redis_store.scripts import Scripts
+from seating.services.event_presence import EventPresence
+from seating.services.events import Events
+from seating.services.monitoring import Monitoring
+from seating.services.nudger import Nudger
+from seating.services.persisted_watch import PersistedWatch
+from seating.services.persistence import Persistence
+from seating.services.purchases import Purchases
+from seating.services.services import Services
+from seating.services.upkeep import Upkeep
+from seating.storage.database import Database, in_this_thread
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundServices:
+    """What the worker's jobs, the cron and the command line call."""
+
+    events: Events
+    persistence: Persistence
+    upkeep: Upkeep
+    queue: PersistQueue
+
+
+def web_services(settings: Settings) -> Services:
+    """For a process of greenlets."""
+    calls = AutoPipeline(ScriptConnection(settings.effective_redis_url, Scripts()))
+    offload = _offload_to_threads if monkey.is_module_patched("socket") else in_this_thread
+    # psycopg waits for its sockets as greenlets do; SQLite waits for its file in the kernel.
+    sqlite = settings.effective_database_url.startswith("sqlite")
+    database = Database(settings.effective_database_url, offload=offload if sqlite else in_this_thread)
+    inventory = _inventory(settings, calls)
+    presence = EventPresence(database)
+    plans = Plans(calls)
+    nudger = Nudger(PersistQueue(plain_client(settings.effective_redis_url)))
+    return Services(
+        events=Events(database, inventory, presence),
+        purchases=Purchases(
+            inventory=inventory,
+            plans=plans,
+            log=EventLog(calls),
+            database=database,
+            presence=presence,
+            watch=PersistedWatch(inventory),
+            nudge=nudger.nudge,
+        ),
+        monitoring=Monitoring(inventory, database, presence, settings.data_dir),
+        plans=plans,
+        offload=offload,
+    )
+
+
+def background_services(settings: Settings, *, writes_the_sale: bool = False) -> BackgroundServices:
+    """For a process without greenlets. `writes_the_sale` is for the RQ worker, which alone checkpoints SQLite."""
+    calls = DirectCalls(ScriptConnection(settings.effective_redis_url, Scripts()))
+    database = Database(settings.effective_database_url, checkpoints=writes_the_sale)
+    inventory = _inventory(settings, calls)
+    queue = PersistQueue(plain_client(settings.effective_redis_url))
+    retries = Retries(calls)
+    persistence = Persistence(database, calls, EventLog(calls), inventory, retries, queue.nudge)
+    return BackgroundServices(
+        events=Events(database, inventory, EventPresence(database)),
+        persistence=persistence,
+        upkeep=Upkeep(inventory, queue, retries, persistence),
+        queue=queue,
+    )
+
+
+def _inventory(settings: Settings, calls: Calls) -> Inventory:
+    return Inventory(
+        calls,
+        backlog_max_entries=settings.backlog_max_entries,
+        backlog_memory_percent=settings.backlog_memory_percent,
+    )
+
+
+def _offload_to_threads(work: Callable[[], Any]) -> Any:
+    """A greenlet waits for a thread; the process's other greenlets go on."""
+    return get_hub().threadpool.apply(work)

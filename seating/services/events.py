@@ -1,0 +1,100 @@
+"""Events: create, read, list."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from seating.domain.changes import Opened
+from seating.domain.errors import EventNotFound, InventoryUnavailable
+from seating.domain.event import Event, InventoryCounts, new_event_id
+from seating.domain.log_entry import LogEntry
+from seating.domain.seating_plan import DEMO_HALL, SeatingPlan, generate
+from seating.redis_store.inventory import Inventory
+from seating.services.event_presence import EventPresence
+from seating.storage import events as event_record
+from seating.storage import ledger
+from seating.storage.database import Database
+
+
+class EventOnSale(NamedTuple):
+    """`counts` is None while Redis holds no inventory of the event."""
+
+    event: Event
+    counts: InventoryCounts | None
+
+
+class EventPage(NamedTuple):
+    """`next_cursor` continues the list, None ends it."""
+
+    events: list[EventOnSale]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Raises RecordUnavailable and InventoryUnavailable where SQL or Redis does not answer."""
+
+    database: Database
+    inventory: Inventory
+    presence: EventPresence
+
+    def create(self, name: str, capacity: int, plan: SeatingPlan | None) -> EventOnSale:
+        """Records a new event and puts it on sale."""
+        event = Event(id=new_event_id(), name=name, capacity=capacity, seated=plan is not None)
+        self._create(event, plan)
+        return self.get(event.id)
+
+    def ensure_demo(self, event_id: str) -> None:
+        """The event of a fresh start: the demo hall, unless there is an event of that id already."""
+        if self.database.read(lambda connection: event_record.find(connection, event_id)):
+            return
+        plan = generate(DEMO_HALL)
+        try:
+            self._create(Event(event_id, "Demo event", plan.capacity, seated=True), plan)
+        except IntegrityError:
+            return  # Another launcher on the same database was faster.
+
+    def counts(self, event_id: str) -> InventoryCounts:
+        """What can be bought now; never stale. Raises EventNotFound."""
+        snapshot = self.inventory.read(event_id)
+        if snapshot is None:
+            raise self.presence.absence_of(event_id)
+        if not snapshot.backlog.trusted:
+            raise InventoryUnavailable
+        return snapshot.counts
+
+    def get(self, event_id: str) -> EventOnSale:
+        """Raises EventNotFound."""
+        event = self.database.read(lambda connection: event_record.find(connection, event_id))
+        if event is None:
+            raise EventNotFound
+        return self._with_counts([event])[0]
+
+    def page(self, cursor: str, count: int) -> EventPage:
+        """At most `count` events in the order of their ids, after the one that `cursor` names."""
+        found = self.database.read(lambda connection: event_record.page(connection, cursor, count + 1))
+        next_cursor = found[count - 1].id if len(found) > count else None
+        return EventPage(self._with_counts(found[:count]), next_cursor)
+
+    def _create(self, event: Event, plan: SeatingPlan | None) -> None:
+        """SQL first: an inventory that SQL does not know of could sell what nobody records."""
+        opened = Opened(at_ms=time.time_ns() // 1_000_000, capacity=event.capacity)
+        first = LogEntry.first(opened.to_json())
+
+        def record(connection: Connection) -> None:
+            event_record.add(connection, event, plan)
+            ledger.begin(connection, event.id, first)
+
+        self.database.write(record)
+        self.inventory.open(event, plan, first)
+
+    def _with_counts(self, events: Sequence[Event]) -> list[EventOnSale]:
+        snapshots = self.inventory.read_all([event.id for event in events])
+        return [
+            EventOnSale(event, snapshot.counts if snapshot else None)
+            for event, snapshot in zip(events, snapshots, strict=True)
+        ]

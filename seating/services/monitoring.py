@@ -1,0 +1,110 @@
+"""What the operator is told: figures of the sale, and whether this process can sell."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sqlalchemy import text
+
+from seating.domain.errors import InventoryUnavailable, RecordUnavailable
+from seating.domain.event import InventoryCounts
+from seating.redis_store.inventory import Backlog, Inventory
+from seating.services.event_presence import EventPresence
+from seating.storage.database import Database
+from seating.telemetry.metrics import Gauge
+
+
+class SaleFigures(NamedTuple):
+    counts: InventoryCounts
+    backlog: Backlog
+    quarantined: int
+    remembered_keys: int
+
+
+class Readiness(NamedTuple):
+    """`ready` is whether seats can be sold; `checks` says of each part what is so."""
+
+    ready: bool
+    checks: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Monitoring:
+    inventory: Inventory
+    database: Database
+    presence: EventPresence
+    data_dir: Path
+
+    def sale(self, event_id: str) -> SaleFigures:
+        """Raises EventNotFound, InventoryUnavailable."""
+        snapshot = self.inventory.read(event_id)
+        if snapshot is None:
+            raise self.presence.absence_of(event_id)
+        return SaleFigures(
+            snapshot.counts,
+            snapshot.backlog,
+            self.inventory.quarantined(event_id),
+            self.inventory.remembered_keys(event_id),
+        )
+
+    def gauges(self) -> list[Gauge]:
+        """Figures over all open events; none while Redis does not answer."""
+        try:
+            event_ids = self.inventory.open_events()
+            snapshots = [snapshot for snapshot in self.inventory.read_all(event_ids) if snapshot]
+            quarantined = sum(self.inventory.quarantined(event_id) for event_id in event_ids)
+        except InventoryUnavailable:
+            return [Gauge("seating_redis_up", "Whether Redis answers", 0)]
+        return [
+            Gauge("seating_redis_up", "Whether Redis answers", 1),
+            Gauge("seating_events_open", "Events with an inventory", len(snapshots)),
+            Gauge("seating_seats_sold", "Seats sold of open events", sum(s.counts.sold for s in snapshots)),
+            Gauge(
+                "seating_persistence_lag_entries",
+                "Log entries that SQL does not have yet",
+                sum(s.backlog.lag for s in snapshots),
+            ),
+            Gauge(
+                "seating_inventories_untrusted",
+                "Inventories that do not sell until compared with SQL",
+                sum(not s.backlog.trusted for s in snapshots),
+            ),
+            Gauge("seating_quarantined_entries", "Log entries that SQL refused for good", quarantined),
+        ]
+
+    def readiness(self, event_id: str) -> Readiness:
+        """Ready when the inventory of `event_id` can be sold from."""
+        ready, checks = self._selling(event_id)
+        checks["sql"] = self._sql()
+        checks["disk"] = {"freeBytes": shutil.disk_usage(self.data_dir).free}
+        return Readiness(ready, checks)
+
+    def _selling(self, event_id: str) -> tuple[bool, dict[str, Any]]:
+        try:
+            snapshot = self.inventory.read(event_id)
+            quarantined = self.inventory.quarantined(event_id)
+        except InventoryUnavailable as error:
+            return False, {"redis": {"status": "down", "reason": str(error.__cause__)}}
+        checks: dict[str, Any] = {"redis": {"status": "up"}}
+        if snapshot is None:
+            return False, checks | {"inventory": {"eventId": event_id, "status": "missing"}}
+        _, backlog = snapshot
+        checks["inventory"] = {
+            "eventId": event_id,
+            "status": "trusted" if backlog.trusted else "being compared with SQL",
+        }
+        checks["persistence"] = {
+            "position": str(backlog.position),
+            "persisted": str(backlog.persisted_position),
+            "lag": backlog.lag,
+            "quarantined": quarantined,
+        }
+        return backlog.trusted, checks
+
+    def _sql(self) -> dict[str, str]:
+        try:
+            self.database.read(lambda connection: connection.execute(text("SELECT 1")))
+        except RecordUnavailable as error:
+            return {"status": "down", "reason": str(error.__cause__)}
+        return {"status": "up"}

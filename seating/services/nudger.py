@@ -1,0 +1,43 @@
+"""Nudging persistence from a web process: outside the requests, and seldom."""
+
+import gevent
+import structlog
+from gevent.event import Event
+
+from seating.domain.errors import InventoryUnavailable
+from seating.redis_store.persist_queue import PersistQueue
+
+_EVERY_S = 0.1
+
+_log = structlog.get_logger(__name__)
+
+
+class Nudger:
+    """However many purchases an event has, it is nudged for at most every `_EVERY_S`, so that batches can gather."""
+
+    def __init__(self, queue: PersistQueue) -> None:
+        self._queue = queue
+        self._lagging: set[str] = set()
+        self._wake = Event()
+        self._greenlet = gevent.spawn(self._nudge_forever)
+
+    def nudge(self, event_id: str) -> None:
+        """Costs the caller nothing."""
+        self._lagging.add(event_id)
+        self._wake.set()
+
+    def close(self) -> None:
+        self._greenlet.kill()
+
+    def _nudge_forever(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            events, self._lagging = self._lagging, set()
+            for event_id in events:
+                try:
+                    self._queue.nudge(event_id)
+                except InventoryUnavailable as error:
+                    # The cron nudges whatever lags, every second.
+                    _log.warning("nudge failed", event_id=event_id, error=str(error.__cause__))
+            gevent.sleep(_EVERY_S)

@@ -1,0 +1,73 @@
+"""Logs: one line an event on standard output, JSON or for the console. An event is a constant with keyword data."""
+
+import json
+import logging
+import logging.config
+from typing import Any, Literal
+
+import structlog
+from structlog.typing import Processor
+
+Format = Literal["json", "console"]
+
+_SHARED: list[Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+
+def configure(level: str, log_format: Format) -> None:
+    """Sends structlog's events and the standard library's records to standard output, in one form."""
+    logging.config.dictConfig(stdlib_config(level, log_format))
+    renderers: list[Processor] = [
+        structlog.processors.format_exc_info,
+        structlog.processors.JSONRenderer(_dumps),
+    ]
+    if log_format == "console":
+        renderers = [structlog.dev.ConsoleRenderer(colors=False)]
+    structlog.configure(
+        processors=[*_SHARED, *renderers],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.WriteLoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+
+
+def stdlib_config(level: str, log_format: Format) -> dict[str, Any]:
+    """A logging.config dictionary for libraries that log through the standard library, gunicorn and RQ among them."""
+    renderer: Processor = structlog.processors.JSONRenderer(_dumps)
+    if log_format == "console":
+        renderer = structlog.dev.ConsoleRenderer(colors=False)
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "structlog": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    structlog.processors.format_exc_info,
+                    renderer,
+                ],
+                "foreign_pre_chain": _SHARED,
+            }
+        },
+        "handlers": {
+            "stdout": {
+                "class": "logging.StreamHandler",
+                "stream": "ext://sys.stdout",
+                "formatter": "structlog",
+            }
+        },
+        "root": {"handlers": ["stdout"], "level": level.upper()},
+        "loggers": {
+            # One line a job is one line a nudge: only what goes wrong is worth it.
+            "rq": {"level": "WARNING"},
+            "gunicorn.error": {"handlers": ["stdout"], "level": level.upper(), "propagate": False},
+        },
+    }
+
+
+def _dumps(event: dict[str, Any], **_options: Any) -> str:
+    return json.dumps(event, default=str, separators=(",", ":"))

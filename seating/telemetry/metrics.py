@@ -1,0 +1,143 @@
+"""Metrics, summed over all web processes (prometheus-client's multi-process mode).
+
+PROMETHEUS_MULTIPROC_DIR has to be set before this module is first imported; without it, one process counts for itself.
+"""
+
+import os
+import time
+from collections import Counter as Tally
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Final, NamedTuple
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+STARTED_AT_S: Final = time.time()
+_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+_requests = Counter("seating_http_requests", "Answers given", ["route", "method", "status"])
+_seconds = Histogram("seating_http_request_seconds", "Time to the answer", ["route"], buckets=_BUCKETS)
+_purchases = Counter("seating_purchases", "Purchase requests", ["outcome"])
+_purchase_seconds = Histogram("seating_purchase_seconds", "Time to a purchase's answer", buckets=_BUCKETS)
+_batches = Counter("seating_redis_batches", "Writes to Redis, each shared by the calls of one moment")
+_calls = Counter("seating_redis_calls", "Calls in those writes")
+
+
+class Gauge(NamedTuple):
+    """A value read when the metrics are."""
+
+    name: str
+    help: str
+    value: float
+
+
+class HttpTotals(NamedTuple):
+    requests: int
+    by_class: dict[str, int]
+    mean_s: float
+
+
+class PurchaseTotals(NamedTuple):
+    """`p95_s` is the upper bound of the histogram bucket that the 95th percentile falls into, 0 without requests."""
+
+    succeeded: int
+    failed: int
+    p95_s: float
+
+
+def count_request(route: str, method: str, status: str, seconds: float) -> None:
+    requests, duration = _bound(route, method, status)
+    requests.inc()
+    duration.observe(seconds)
+
+
+@cache
+def _bound(route: str, method: str, status: str) -> tuple[Counter, Histogram]:
+    """Finding a metric by its labels costs more than counting. Routes are the application's own, so these are few."""
+    return _requests.labels(route, method, status), _seconds.labels(route)
+
+
+def count_purchase(outcome: str, seconds: float) -> None:
+    """`outcome` is `sold`, `replayed` or the code of the refusal."""
+    _bound_outcome(outcome).inc()
+    _purchase_seconds.observe(seconds)
+
+
+@cache
+def _bound_outcome(outcome: str) -> Counter:
+    return _purchases.labels(outcome)
+
+
+def count_batch(calls: int) -> None:
+    _batches.inc()
+    _calls.inc(calls)
+
+
+def http_totals() -> HttpTotals:
+    by_class = Tally({"2xx": 0, "3xx": 0, "4xx": 0, "5xx": 0})
+    seconds = 0.0
+    for name, labels, value in _samples("seating_http"):
+        if name == "seating_http_requests_total":
+            by_class[f"{labels['status'][0]}xx"] += int(value)
+        elif name == "seating_http_request_seconds_sum":
+            seconds += value
+    requests = sum(by_class.values())
+    return HttpTotals(requests, dict(by_class), seconds / requests if requests else 0.0)
+
+
+def purchase_totals() -> PurchaseTotals:
+    succeeded = failed = 0
+    buckets: list[tuple[float, float]] = []
+    for name, labels, value in _samples("seating_purchase"):
+        if name == "seating_purchases_total":
+            if labels["outcome"] in ("sold", "replayed"):
+                succeeded += int(value)
+            else:
+                failed += int(value)
+        elif name == "seating_purchase_seconds_bucket":
+            buckets.append((float(labels["le"]), value))
+    return PurchaseTotals(succeeded, failed, _percentile(sorted(buckets), 0.95))
+
+
+def exposition(gauges: Iterable[Gauge]) -> bytes:
+    """All metrics as Prometheus text, `gauges` among them."""
+    registry = _registry()
+    registry.register(_Gauges(gauges))
+    return generate_latest(registry)
+
+
+class _Gauges(Collector):
+    def __init__(self, gauges: Iterable[Gauge]) -> None:
+        self._gauges = gauges
+
+    def collect(self) -> Iterator[Metric]:
+        for name, text, value in self._gauges:
+            yield GaugeMetricFamily(name, text, value=value)
+
+
+def _registry() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    else:
+        registry.register(REGISTRY)
+    return registry
+
+
+def _samples(prefix: str) -> Iterator[tuple[str, dict[str, str], float]]:
+    for metric in _registry().collect():
+        if metric.name.startswith(prefix):
+            for sample in metric.samples:
+                yield sample.name, sample.labels, sample.value
+
+
+def _percentile(buckets: list[tuple[float, float]], share: float) -> float:
+    """`buckets` are (upper bound, count up to it) in rising order; the last bound is infinite."""
+    if not buckets or not buckets[-1][1]:
+        return 0.0
+    wanted = buckets[-1][1] * share
+    reached = next(bound for bound, count in buckets if count >= wanted)
+    return reached if reached != float("inf") else buckets[-2][0]

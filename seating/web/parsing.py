@@ -1,0 +1,81 @@
+"""What a view declares in its signature (`body`, `query`, `header`, `path`), read from the request."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, get_type_hints
+
+from flask import request
+from pydantic import BaseModel, ConfigDict, ValidationError
+from werkzeug.wrappers import Response
+
+from seating.domain.errors import InvalidRequest
+from seating.web import strict_json
+
+View = Callable[..., Response]
+
+
+class StrictModel(BaseModel):
+    """A body of exactly the declared fields, each of exactly its type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
+
+
+def parsed(view: View) -> View:
+    """Hands the view the models that its signature names. Raises InvalidRequest naming the first field that is wrong.
+
+    `header` and `path` are taken as they are: their text has rules of its own, with errors of their own.
+    """
+    models: dict[str, type[BaseModel]] = {
+        name: model for name, model in get_type_hints(view).items() if name != "return"
+    }
+    headers = [
+        (name, field.alias or name)
+        for name, field in (models["header"].model_fields.items() if "header" in models else ())
+    ]
+
+    @wraps(view)
+    def parse_and_view(**path: str) -> Response:
+        arguments: dict[str, BaseModel] = {}
+        if "path" in models:
+            arguments["path"] = models["path"].model_construct(None, **path)
+        if "header" in models:
+            found = {name: request.headers.get(alias) for name, alias in headers}
+            arguments["header"] = models["header"].model_construct(None, **found)
+        if "query" in models:
+            arguments["query"] = validate(models["query"], request.args.to_dict())
+        if "body" in models:
+            arguments["body"] = validate(models["body"], strict_json.read(request))
+        return view(**arguments)
+
+    # flask-openapi3 takes the signature for its document and leaves the parsing to us.
+    parse_and_view.__delay_validate_request__ = True  # type: ignore[attr-defined]
+    return parse_and_view
+
+
+def validate(model: type[BaseModel], value: Any) -> BaseModel:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=True)[0]
+        field = ".".join(str(part) for part in first["loc"])[:100] or "body"
+        raise InvalidRequest(_message(field, first), field.encode("ascii", "backslashreplace").decode()) from None
+
+
+def _message(field: str, error: Any) -> str:
+    """pydantic's reason, in words that begin with the field's name."""
+    name = field[:1].upper() + field[1:]
+    context = error.get("ctx", {})
+    kind = error["type"]
+    if kind in ("int_type", "int_parsing", "int_from_float"):
+        return f"{name} must be an integer"
+    if kind == "greater_than_equal":
+        return f"{name} must be at least {context['ge']}"
+    if kind == "less_than_equal":
+        return f"{name} cannot exceed {context['le']}"
+    if kind == "missing":
+        return f"{name} is required"
+    if kind == "extra_forbidden":
+        return f"{name} is not a field of this request"
+    if kind in ("model_type", "model_attributes_type") and field == "body":
+        return "The body must be a JSON object"
+    return f"{name}: {error['msg'].removeprefix('Value error, ')}"

@@ -1,0 +1,54 @@
+"""Around every request: its id, its line in the log, its place in the metrics."""
+
+import re
+import secrets
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from seating.telemetry import metrics
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+_log = structlog.get_logger(__name__)
+
+
+class RequestFrame:
+    """WSGI middleware. A client's X-Request-Id is kept if it is harmless, and every answer carries one."""
+
+    def __init__(self, app: "WSGIApplication") -> None:
+        self._app = app
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        started = time.perf_counter()
+        offered = environ.get("HTTP_X_REQUEST_ID")
+        request_id = offered if offered and _ACCEPTED_ID.fullmatch(offered) else secrets.token_hex(8)
+        environ["seating.request_id"] = request_id
+
+        def respond(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
+            headers.append(("X-Request-Id", request_id))
+            seconds = time.perf_counter() - started
+            self._record(environ, status[:3], seconds)
+            return start_response(status, headers, *exc_info)
+
+        return self._app(environ, respond)
+
+    @staticmethod
+    def _record(environ: "WSGIEnvironment", status: str, seconds: float) -> None:
+        rule = getattr(environ.get("werkzeug.request"), "url_rule", None)
+        route = rule.rule if rule else "unknown"
+        method = environ["REQUEST_METHOD"] if rule else "any"
+        metrics.count_request(route, method, status, seconds)
+        _log.info(
+            "request",
+            request_id=environ["seating.request_id"],
+            method=environ["REQUEST_METHOD"],
+            route=route,
+            status=int(status),
+            ms=round(seconds * 1000, 2),
+        )

@@ -1,0 +1,210 @@
+"""The bodies of requests and answers, as the OpenAPI document shows them."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from seating.domain.purchase import MAX_QUANTITY
+from seating.domain.seating_plan import MAX_SEATS, GeneratedPlan
+from seating.services.purchases import PurchaseState
+from seating.web.parsing import StrictModel
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def _printable(text: str) -> str:
+    if _CONTROL.search(text):
+        raise ValueError("must not have control characters")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_printable)]
+
+
+class EventPath(BaseModel):
+    event_id: str = Field(description="the event's id")
+
+
+class PurchasePath(BaseModel):
+    purchase_id: str = Field(description="the purchase's id")
+
+
+class PageQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    cursor: str = Field("", max_length=64, description="`next` of the page before")
+    limit: int = Field(50, ge=1, le=200, description="events a page")
+
+
+class PurchaseHeaders(BaseModel):
+    idempotency_key: str | None = Field(
+        None,
+        alias="Idempotency-Key",
+        description="required: 1 to 255 visible ASCII characters, best a UUID; whoever knows it can read the answer",
+    )
+    prefer: str | None = Field(
+        None,
+        alias="Prefer",
+        description="`wait=<seconds, at most 30>`: answer when SQL has the purchase (RFC 7240)",
+    )
+
+
+class DefaultPurchase(StrictModel):
+    """A purchase on the default event."""
+
+    quantity: int = Field(ge=1, le=MAX_QUANTITY, description="seats to buy, all or none")
+
+
+class EventPurchase(DefaultPurchase):
+    """A purchase on any event."""
+
+    together: bool = Field(False, description="refuse a split over several rows")
+    reference: Line | None = Field(None, min_length=1, max_length=64, description="the shop's own order number")
+
+
+class Answer(BaseModel):
+    """What answers have in common: camelCase names, in the order of the fields."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+
+class PurchaseAnswer(Answer):
+    success: Literal[True] = True
+    seats_remaining: int = Field(description="after this purchase")
+    purchase_id: str
+    event_id: str
+    quantity: int
+    seats: list[str] = Field(description="seat ids, none in general admission")
+    position: str = Field(description="`<epoch>-<seq>` in the event's log")
+
+
+class PurchaseView(Answer):
+    purchase_id: str
+    event_id: str
+    state: PurchaseState
+    quantity: int
+    seats: list[str]
+    reference: str | None
+    position: str
+    purchased_at: str = Field(description="RFC 3339, UTC")
+
+
+class SeatingPlanSource(StrictModel):
+    """Where a plan comes from: the generator of equal sections."""
+
+    generate: GeneratedPlan
+
+
+class NewEvent(StrictModel):
+    """`totalSeats` makes an event of general admission, `seatingPlan` a seated one; exactly one of them."""
+
+    name: Line = Field(min_length=1, max_length=200)
+    total_seats: int | None = Field(None, ge=1, le=10_000_000, alias="totalSeats")
+    seating_plan: SeatingPlanSource | None = Field(None, alias="seatingPlan", description=f"at most {MAX_SEATS} seats")
+
+
+class DefaultEventView(Answer):
+    total_seats: int
+    seats_sold: int
+    seats_remaining: int = Field(description="can be bought now")
+    seats_held: int
+    seats_blocked: int
+
+
+class EventView(Answer):
+    id: str
+    name: str
+    total_seats: int
+    seats_sold: int | None = Field(description="null while the inventory is not there")
+    seats_remaining: int | None
+    seated: bool
+    state: Literal["on_sale", "paused", "closed", "unavailable"]
+
+
+class EventListView(Answer):
+    events: list[EventView]
+    next: str | None = Field(description="`cursor` of the next page")
+
+
+class SeatCache(Answer):
+    event_id: str
+    total_seats: int
+    seats_sold: int
+    last_updated: int = Field(description="of the last change, ms since 1970")
+
+
+class CacheStats(Answer):
+    seat_cache: SeatCache
+    idempotency_cache_size: int
+
+
+class PersistenceStats(Answer):
+    position: str = Field(description="where the log ends")
+    persisted: str = Field(description="up to where SQL has it")
+    lag: int = Field(description="entries in between")
+    quarantined: int = Field(description="entries that SQL refused for good")
+
+
+class StatsView(Answer):
+    """Purchase requests over all processes since the start, and where the default event's log stands."""
+
+    total_requests: int
+    success_purchases: int
+    failed_purchases: int
+    p95_latency: float = Field(alias="p95Latency", description="ms, the upper bound of its histogram bucket")
+    cache_stats: CacheStats
+    persistence: PersistenceStats
+
+
+class HomeView(Answer):
+    message: str
+    version: str
+    status: Literal["OK"] = "OK"
+    websocket: str | None = Field(description="where seat changes are pushed; null in this version")
+
+
+class HealthView(Answer):
+    """The process lives, whatever else does not."""
+
+    status: Literal["OK"] = "OK"
+    timestamp: str
+    uptime: float = Field(description="seconds")
+    memory: int = Field(description="resident bytes of this process")
+    cache_size: int = Field(description="seating plans that this process keeps")
+
+
+class ReadyView(Answer):
+    status: Literal["READY", "NOT_READY"]
+    checks: dict[str, Any] = Field(description="redis, inventory and persistence decide; sql and disk are reported")
+
+
+class MetricsView(Answer):
+    """HTTP requests over all processes since the start."""
+
+    total_requests: int
+    status_distribution: dict[str, int]
+    average_response_time: float = Field(description="ms")
+    uptime: float = Field(description="seconds")
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    error: str
+    code: str
+    message: str
+    request_id: str | None = Field(alias="requestId")
+
+
+def problems(*statuses: int) -> dict[Any, Any]:
+    """The declaration of a route's error answers."""
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {str(status): {"content": content} for status in statuses}

@@ -1,0 +1,95 @@
+"""Reading a JSON body strictly: bounded in size, time and depth, every key once, no NaN, no half characters."""
+
+import json
+import re
+from typing import Any, Final, NoReturn
+
+import gevent
+from flask import Request
+
+from seating.domain.errors import BodyTooLarge, BodyTooSlow, InvalidRequest, UnsupportedMediaType
+
+MAX_BODY_BYTES: Final = 16 * 1024
+MAX_DEPTH: Final = 32
+BODY_WITHIN_S: Final = 10.0
+
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+
+
+def read(request: Request) -> Any:
+    """The parsed body. Raises UnsupportedMediaType, BodyTooLarge, BodyTooSlow or InvalidRequest."""
+    media_type = request.mimetype
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise UnsupportedMediaType
+    return parse(_receive(request))
+
+
+def parse(body: bytes) -> Any:
+    """Raises InvalidRequest for anything but one strict JSON value."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        raise _invalid("is not UTF-8") from None
+    _refuse_depth(text)
+    try:
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise _invalid(f"is not JSON: {error.msg} at character {error.pos}") from None
+    except ValueError:
+        raise _invalid("has a number that is too long") from None
+    if "\\u" in text:
+        _refuse_lone_surrogates(value)
+    return value
+
+
+def _receive(request: Request) -> bytes:
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise BodyTooLarge(maxBytes=MAX_BODY_BYTES)
+    stream = request.environ["wsgi.input"]
+    with gevent.Timeout(BODY_WITHIN_S, BodyTooSlow):
+        body: bytes = stream.read(MAX_BODY_BYTES + 1)
+    if len(body) > MAX_BODY_BYTES:
+        raise BodyTooLarge(maxBytes=MAX_BODY_BYTES)
+    return body
+
+
+def _refuse_depth(text: str) -> None:
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return
+    depth = 0
+    for token in _STRING_OR_BRACKET.findall(text):
+        if token in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise _invalid(f"is nested deeper than {MAX_DEPTH} levels")
+        elif token in "]}":
+            depth -= 1
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        names = [name for name, _ in pairs]
+        doubled = next(name for name in names if names.count(name) > 1)
+        raise InvalidRequest(f"{_shown(doubled)} is given twice", _shown(doubled))
+    return fields
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise _invalid(f"has {name}, which is not JSON")
+
+
+def _refuse_lone_surrogates(value: Any) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise _invalid("has half of a character (a lone surrogate)") from None
+
+
+def _shown(name: str) -> str:
+    """A name from outside, short and printable enough to be shown in an answer."""
+    return name.encode("ascii", "backslashreplace").decode()[:100]
+
+
+def _invalid(reason: str) -> InvalidRequest:
+    return InvalidRequest(f"The body {reason}", "body")

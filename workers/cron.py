@@ -1,0 +1,32 @@
+"""The cron: calls the upkeep every second, whatever happened the second before."""
+
+import signal
+import threading
+
+import structlog
+
+from seating.config import load_settings
+from seating.domain.errors import SeatingError
+from seating.runtime import background_services
+from seating.services.upkeep import Upkeep
+
+_EVERY_S = 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+def run() -> None:
+    """Until SIGTERM or SIGINT."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    upkeep = background_services(load_settings()).upkeep
+    while not stopping.wait(_EVERY_S):
+        _tick(upkeep)
+
+
+def _tick(upkeep: Upkeep) -> None:
+    try:
+        upkeep.tick()
+    except SeatingError as error:
+        _log.warning("upkeep put off", code=error.code, error=str(error.__cause__))

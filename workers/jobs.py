@@ -1,0 +1,16 @@
+"""The jobs that RQ runs. Each takes ids, calls one service, and may run twice, or twice at once."""
+
+from functools import cache
+
+from seating.config import load_settings
+from seating.runtime import BackgroundServices, background_services
+
+
+@cache
+def services() -> BackgroundServices:
+    return background_services(load_settings(), writes_the_sale=True)
+
+
+def persist(event_id: str) -> None:
+    """Records what the event's log has gathered."""
+    services().persistence.run(event_id)
