@@ -23,6 +23,5 @@ def check(client: "redis.Redis") -> None:
 
 def launch_options(maxmemory_mb: int) -> list[str]:
     """The same settings, as options of a redis-server that we start ourselves."""
-    options = [f"--{name} {value}" for name, value in _REQUIRED.items()]
-    options += [f"--maxmemory {maxmemory_mb}mb", '--save ""']
-    return [word for option in options for word in option.split(" ")]
+    required = [word for name, value in _REQUIRED.items() for word in (f"--{name}", value)]
+    return [*required, "--maxmemory", f"{maxmemory_mb}mb", "--save", ""]

@@ -1,0 +1,69 @@
+"""What the tests share: their own Redis and Postgres, on sockets and ports of their own, in temporary folders."""
+
+from gevent import monkey
+
+# Sockets and sleeps wait as greenlets do, as in the product's web processes. Threads stay: pytest's plugins use them.
+monkey.patch_all(thread=False, subprocess=False, signal=False, os=False)
+
+from collections.abc import Iterator  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import pytest  # noqa: E402
+
+from tests.servers import PostgresServer, RedisServer  # noqa: E402
+from tests.system import System  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """One server for the tests that do not break it."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """An empty Redis."""
+    redis_server.client().flushall()
+    return redis_server.url
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A server for one test alone, which may kill it."""
+    server = RedisServer(tmp_path / "redis")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A migrated, empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'seating.db'}"
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    return server.new_database()
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """The whole product over SQLite, for the tests that leave it as it is but for seats sold on events of their own."""
+    folder = tmp_path_factory.mktemp("system")
+    redis = RedisServer(folder / "redis")
+    redis.start()
+    running = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}")
+    try:
+        yield running.start()
+    finally:
+        running.stop()
+        redis.stop()

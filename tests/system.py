@@ -1,0 +1,151 @@
+"""The product as real processes, each part alone, and an HTTP client that says what it got."""
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.servers import RedisServer, wait_until
+
+PROJECT = Path(__file__).parents[1]
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Part(NamedTuple):
+    """A running `seating <name>`, its output in a file."""
+
+    name: str
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit status."""
+        self.process.terminate()
+        return self.process.wait(timeout=40)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class System:
+    """Web, worker and cron against a Redis and a database of the test's."""
+
+    def __init__(self, folder: Path, redis: RedisServer, database_url: str, **settings: str) -> None:
+        self.folder = folder
+        self.redis = redis
+        self.port = free_port()
+        self.database_url = database_url
+        self.environment = clean_environment() | {
+            "PORT": str(self.port),
+            "SEATING_DATA_DIR": str(folder),
+            "REDIS_URL": redis.url,
+            "DATABASE_URL": database_url,
+            **settings,
+        }
+        self.parts: dict[str, Part] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def start(self, *names: str) -> "System":
+        """Migrates, starts the named parts (all of them by default), and waits until seats can be sold."""
+        self.command("migrate")
+        names = names or ("worker", "cron", "web")
+        for name in names:
+            self.start_part(name)
+        if "web" in names:
+            self.wait_ready()
+        return self
+
+    def start_part(self, name: str) -> Part:
+        log = self.folder / f"{name}.log"
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "seating", name], cwd=PROJECT, env=self.environment, stdout=output, stderr=output
+            )
+        self.parts[name] = Part(name, process, log)
+        return self.parts[name]
+
+    def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """Runs `seating <words>` to its end and expects it to succeed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "seating", *words],
+            cwd=PROJECT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr + done.stdout
+        return done
+
+    def stop(self) -> None:
+        for part in self.parts.values():
+            if part.process.poll() is None:
+                part.stop()
+
+    def wait_ready(self, within_s: float = 30) -> None:
+        wait_until(lambda: self.get("/ready").status == 200, within_s, "the system to be ready")
+
+    def wait_recorded(self, within_s: float = 30) -> None:
+        """Until SQL has the default event's whole log."""
+        wait_until(lambda: self.get("/api/v1/stats").json["persistence"]["lag"] == 0, within_s, "the lag to be zero")
+
+    def get(self, path: str, headers: dict[str, str] | None = None) -> Answer:
+        return self.request("GET", path, headers=headers)
+
+    def buy(
+        self, quantity: int = 1, key: str | None = None, event_id: str | None = None, **headers: str
+    ) -> Answer:
+        """A purchase; `headers` have underscores for hyphens."""
+        path = f"/api/v1/events/{event_id}/purchases" if event_id else "/api/v1/purchase"
+        sent = {"Content-Type": "application/json", "Idempotency-Key": key or str(uuid.uuid4())}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.request("POST", path, json.dumps({"quantity": quantity}).encode(), sent)
+
+    def create_event(self, **fields: Any) -> str:
+        """A new event's id."""
+        body = json.dumps({"name": "Test", **fields}).encode()
+        answer = self.request("POST", "/api/v1/events", body, {"Content-Type": "application/json"})
+        assert answer.status == 201, answer.body
+        event_id: str = answer.json["id"]
+        return event_id
+
+    def request(
+        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request(method, path, body, headers or {})
+            response = connection.getresponse()
+            return Answer(response.status, dict(response.headers.items()), response.read())
+        finally:
+            connection.close()
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without the product's settings."""
+    kept = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "COVERAGE_PROCESS_START")
+    return {name: value for name, value in os.environ.items() if name in kept}
