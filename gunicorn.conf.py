@@ -6,7 +6,7 @@ import os
 import shutil
 
 from seating.config import load_settings
-from seating.launcher.lifeline import die_with_parent
+from seating.launcher.lifeline import die_with
 from seating.telemetry.logs import stdlib_config
 
 _settings = load_settings()
@@ -37,9 +37,9 @@ def on_starting(_server):
     _metrics_dir.mkdir(parents=True)
 
 
-def post_fork(_server, _worker):
+def post_fork(_server, worker):
     """Without its master, a worker would go on holding the port."""
-    die_with_parent()
+    die_with(worker.ppid)
 
 
 def child_exit(_server, worker):

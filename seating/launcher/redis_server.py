@@ -61,6 +61,7 @@ def command(server: Server, data_dir: Path, socket: Path, maxmemory_mb: int) -> 
         server.program,
         *("--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"),
         *("--dir", str(data_dir), "--daemonize", "no", "--loglevel", "warning"),
+        *("--logfile", str(data_dir / "redis.log")),
         *durability.launch_options(maxmemory_mb),
     ]
 

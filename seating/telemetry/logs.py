@@ -64,6 +64,7 @@ def stdlib_config(level: str, log_format: Format) -> dict[str, Any]:
         "loggers": {
             # One line a job is one line a nudge: only what goes wrong is worth it.
             "rq": {"level": "WARNING"},
+            "alembic": {"level": "WARNING"},
             "gunicorn.error": {"handlers": ["stdout"], "level": level.upper(), "propagate": False},
         },
     }

@@ -1,0 +1,42 @@
+.DEFAULT_GOAL := help
+.PHONY: help install run test check format onsale clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+help: ## list what there is to make
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(VENV)/.runs: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.tests: $(VENV)/.runs
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+install: $(VENV)/.tests ## everything for working on it, into .venv
+
+run: $(VENV)/.runs ## the whole system on http://127.0.0.1:3000 (PORT), Ctrl-C stops it
+	@LOG_FORMAT=$${LOG_FORMAT:-console} exec $(BIN)/seating up
+
+test: $(VENV)/.tests ## the whole test suite
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+check: $(VENV)/.tests ## format, lint, types, floors
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.tests ## put the code into form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+onsale: $(VENV)/.runs ## 1,000 buyers at once against a running system (ARGS='--buyers 200')
+	@exec $(BIN)/seating onsale $(ARGS)
+
+clean: ## remove what make made, but no data
+	rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,71 @@
+"""One supervised process: started, and started again when it ends by itself."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from functools import partial
+
+import click
+
+from seating.launcher.lifeline import die_with
+
+_FIRST_WAIT_S = 0.2
+_LONGEST_WAIT_S = 10.0
+_STEADY_AFTER_S = 30.0
+
+
+class Child:
+    """It runs in a session of its own, so that Ctrl-C reaches only the launcher, which stops parts in their order."""
+
+    def __init__(self, name: str, command: Sequence[str], environment: dict[str, str]) -> None:
+        self.name = name
+        self._command = command
+        self._environment = environment
+        self._wait_s = _FIRST_WAIT_S
+        self._restart_at: float | None = None
+        self._started_at = 0.0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        self._started_at = time.monotonic()
+        self._restart_at = None
+        self._process = subprocess.Popen(
+            self._command,
+            env=self._environment,
+            start_new_session=True,
+            preexec_fn=partial(die_with, os.getpid()),
+        )
+
+    def look_after(self) -> None:
+        """Notices that it ended, and starts it again once its wait is over: 0.2 s, then twice as long each time."""
+        if self._restart_at is not None:
+            if time.monotonic() >= self._restart_at:
+                self.start()
+        elif self._process is not None and self._process.poll() is not None:
+            now = time.monotonic()
+            if now - self._started_at > _STEADY_AFTER_S:
+                self._wait_s = _FIRST_WAIT_S
+            click.echo(f"{self.name:9}ended with status {self._process.returncode}, again in {self._wait_s:g} s")
+            self._restart_at = now + self._wait_s
+            self._wait_s = min(2 * self._wait_s, _LONGEST_WAIT_S)
+
+    def has_ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
+
+    def stop(self, within_s: float) -> None:
+        """SIGTERM, and SIGKILL to its whole session if it has not ended `within_s` seconds later."""
+        if self._process is None or self.has_ended():
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            click.echo(f"{self.name:9}did not stop within {within_s:g} s, killed")
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()

@@ -1,0 +1,120 @@
+"""The whole system from one command: Redis, migrations, web, worker and cron, over one data folder."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import click
+import redis
+
+from seating.config import InvalidSettings, Settings
+from seating.launcher import data_folder, redis_server
+from seating.launcher.child import Child
+from seating.redis_store.connection import plain_client
+
+_LOOK_EVERY_S = 0.1
+_REDIS_WITHIN_S = 60.0
+# Longer than a web process lets requests finish, and a worker its job.
+_STOP_WITHIN_S = 40.0
+
+
+def run(settings: Settings) -> None:
+    """Until SIGINT or SIGTERM; then everything is stopped, what others depend on last."""
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    with data_folder.lock(settings.data_dir):
+        _refuse_taken_port(settings)
+        parts: list[Child] = []
+        try:
+            environment = _start_redis(settings, parts, stopping)
+            _migrate(environment)
+            _start_parts(settings, parts, environment)
+            while not stopping.wait(_LOOK_EVERY_S):
+                for part in parts:
+                    part.look_after()
+        finally:
+            for part in reversed(parts):
+                part.stop(_STOP_WITHIN_S)
+            click.echo("stopped")
+
+
+def _start_redis(settings: Settings, parts: list[Child], stopping: threading.Event) -> dict[str, str]:
+    """The environment of all parts, once Redis answers: that of REDIS_URL, or one of our own."""
+    environment = dict(os.environ) | {
+        "SEATING_DATA_DIR": str(settings.data_dir),
+        "DATABASE_URL": settings.effective_database_url,
+    }
+    if settings.redis_url:
+        _say("redis", f"{settings.redis_url.rpartition('@')[2]} (REDIS_URL)")
+        return environment
+    try:
+        server = redis_server.find()
+    except redis_server.NoRedisServer as error:
+        raise InvalidSettings(f"REDIS_URL: {error}") from error
+    path = redis_server.socket_path(settings.data_dir)
+    command = redis_server.command(server, settings.data_dir, path, settings.redis_maxmemory_mb)
+    child = Child("redis", command, dict(os.environ))
+    parts.append(child)
+    child.start()
+    _say("redis", f"{path} ({server.version})")
+    _wait_for_redis(child, f"unix://{path}", stopping)
+    return environment | {"REDIS_URL": f"unix://{path}"}
+
+
+def _wait_for_redis(child: Child, url: str, stopping: threading.Event) -> None:
+    """A big log takes a while to load. Raises InvalidSettings when it does not come up at all."""
+    client = plain_client(url)
+    deadline = time.monotonic() + _REDIS_WITHIN_S
+    while not stopping.wait(_LOOK_EVERY_S):
+        try:
+            client.ping()
+        except redis.RedisError as error:
+            if time.monotonic() > deadline:
+                raise InvalidSettings(f"SEATING_DATA_DIR: the embedded Redis does not start: {error}") from error
+            child.look_after()
+        else:
+            return
+    sys.exit(0)
+
+
+def _migrate(environment: dict[str, str]) -> None:
+    _say("database", environment["DATABASE_URL"].rpartition("@")[2])
+    migrated = subprocess.run(_seating("migrate"), env=environment, check=False)
+    if migrated.returncode:
+        sys.exit(migrated.returncode)
+
+
+def _start_parts(settings: Settings, parts: list[Child], environment: dict[str, str]) -> None:
+    about = {
+        "worker": "records purchases in SQL",
+        "cron": "looks after open events every second",
+        "web": f"http://{settings.bind}:{settings.port} ({settings.web_workers} processes)",
+    }
+    for name, text in about.items():
+        part = Child(name, _seating(name), environment)
+        parts.append(part)
+        part.start()
+        _say(name, text)
+
+
+def _seating(name: str) -> list[str]:
+    return [sys.executable, "-m", "seating", name]
+
+
+def _refuse_taken_port(settings: Settings) -> None:
+    family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.bind, settings.port))
+        except OSError as error:
+            raise InvalidSettings(f"PORT: cannot listen on {settings.bind}:{settings.port}: {error.strerror}") from None
+
+
+def _say(part: str, text: str) -> None:
+    click.echo(f"{part:9}{text}")
