@@ -50,13 +50,58 @@ def free_port() -> int:
         return port
 
 
-class System:
+class Client:
+    """A client of the product on one port."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def wait_ready(self, within_s: float = 30) -> None:
+        wait_until(lambda: self.get("/ready").status == 200, within_s, "the system to be ready")
+
+    def wait_recorded(self, within_s: float = 30) -> None:
+        """Until SQL has the default event's whole log."""
+        wait_until(lambda: self.get("/api/v1/stats").json["persistence"]["lag"] == 0, within_s, "the lag to be zero")
+
+    def get(self, path: str, headers: dict[str, str] | None = None) -> Answer:
+        return self.request("GET", path, headers=headers)
+
+    def buy(
+        self, quantity: int = 1, key: str | None = None, event_id: str | None = None, **headers: str
+    ) -> Answer:
+        """A purchase; `headers` have underscores for hyphens."""
+        path = f"/api/v1/events/{event_id}/purchases" if event_id else "/api/v1/purchase"
+        sent = {"Content-Type": "application/json", "Idempotency-Key": key or str(uuid.uuid4())}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.request("POST", path, json.dumps({"quantity": quantity}).encode(), sent)
+
+    def create_event(self, **fields: Any) -> str:
+        """A new event's id."""
+        body = json.dumps({"name": "Test", **fields}).encode()
+        answer = self.request("POST", "/api/v1/events", body, {"Content-Type": "application/json"})
+        assert answer.status == 201, answer.body
+        event_id: str = answer.json["id"]
+        return event_id
+
+    def request(
+        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request(method, path, body, headers or {})
+            response = connection.getresponse()
+            return Answer(response.status, dict(response.headers.items()), response.read())
+        finally:
+            connection.close()
+
+
+class System(Client):
     """Web, worker and cron against a Redis and a database of the test's."""
 
     def __init__(self, folder: Path, redis: RedisServer, database_url: str, **settings: str) -> None:
+        super().__init__(free_port())
         self.folder = folder
         self.redis = redis
-        self.port = free_port()
         self.database_url = database_url
         self.environment = clean_environment() | {
             "PORT": str(self.port),
@@ -105,44 +150,6 @@ class System:
         for part in self.parts.values():
             if part.process.poll() is None:
                 part.stop()
-
-    def wait_ready(self, within_s: float = 30) -> None:
-        wait_until(lambda: self.get("/ready").status == 200, within_s, "the system to be ready")
-
-    def wait_recorded(self, within_s: float = 30) -> None:
-        """Until SQL has the default event's whole log."""
-        wait_until(lambda: self.get("/api/v1/stats").json["persistence"]["lag"] == 0, within_s, "the lag to be zero")
-
-    def get(self, path: str, headers: dict[str, str] | None = None) -> Answer:
-        return self.request("GET", path, headers=headers)
-
-    def buy(
-        self, quantity: int = 1, key: str | None = None, event_id: str | None = None, **headers: str
-    ) -> Answer:
-        """A purchase; `headers` have underscores for hyphens."""
-        path = f"/api/v1/events/{event_id}/purchases" if event_id else "/api/v1/purchase"
-        sent = {"Content-Type": "application/json", "Idempotency-Key": key or str(uuid.uuid4())}
-        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.request("POST", path, json.dumps({"quantity": quantity}).encode(), sent)
-
-    def create_event(self, **fields: Any) -> str:
-        """A new event's id."""
-        body = json.dumps({"name": "Test", **fields}).encode()
-        answer = self.request("POST", "/api/v1/events", body, {"Content-Type": "application/json"})
-        assert answer.status == 201, answer.body
-        event_id: str = answer.json["id"]
-        return event_id
-
-    def request(
-        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
-    ) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        try:
-            connection.request(method, path, body, headers or {})
-            response = connection.getresponse()
-            return Answer(response.status, dict(response.headers.items()), response.read())
-        finally:
-            connection.close()
 
 
 def clean_environment() -> dict[str, str]:

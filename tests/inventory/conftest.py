@@ -1,0 +1,37 @@
+import itertools
+from collections.abc import Callable
+
+import pytest
+
+from seating.domain.changes import Opened
+from seating.domain.event import Event
+from seating.domain.log_entry import LogEntry
+from seating.domain.seating_plan import SeatingPlan
+from seating.redis_store.connection import ScriptConnection
+from seating.redis_store.direct_calls import DirectCalls
+from seating.redis_store.inventory import Inventory
+from seating.redis_store.scripts import Scripts
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def calls(redis_url: str) -> DirectCalls:
+    return DirectCalls(ScriptConnection(redis_url, Scripts()))
+
+
+@pytest.fixture
+def inventory(calls: DirectCalls) -> Inventory:
+    return Inventory(calls, backlog_max_entries=100_000, backlog_memory_percent=90)
+
+
+@pytest.fixture
+def opened(inventory: Inventory) -> Callable[..., str]:
+    """Opens an event of general admission, or of a plan, and gives its id."""
+
+    def open_event(capacity: int = 0, plan: SeatingPlan | None = None) -> str:
+        event = Event(f"event-{next(_numbers)}", "Test", plan.capacity if plan else capacity, plan is not None)
+        assert inventory.open(event, plan, LogEntry.first(Opened(1_700_000_000_000, event.capacity).to_json()))
+        return event.id
+
+    return open_event

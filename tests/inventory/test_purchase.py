@@ -1,0 +1,256 @@
+"""The purchase script on a real Redis: what it sells, to whom again, and what it refuses."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from seating.domain.changes import Opened, Purchased, parse_change
+from seating.domain.errors import (
+    BacklogFull,
+    IdempotencyKeyReused,
+    InventoryUnavailable,
+    NotTogether,
+    SoldOut,
+)
+from seating.domain.event import Event
+from seating.domain.log_entry import LogEntry, Mark
+from seating.domain.position import Position
+from seating.domain.purchase import Order
+from seating.domain.seating_plan import GeneratedPlan, Run, SeatingPlan, generate
+from seating.redis_store import keys
+from seating.redis_store.connection import ScriptConnection
+from seating.redis_store.direct_calls import DirectCalls
+from seating.redis_store.event_log import EventLog
+from seating.redis_store.inventory import Inventory, MissingInventory
+from seating.redis_store.scripts import Scripts
+from tests.inventory.best_place import best_place
+
+Open = Callable[..., str]
+
+
+def test_sells_until_nothing_is_left(inventory: Inventory, opened: Open) -> None:
+    event = opened(capacity=5)
+    assert inventory.purchase(event, "k1", Order(3)).receipt.left == 2
+    with pytest.raises(SoldOut) as refused:
+        inventory.purchase(event, "k2", Order(3))
+    assert refused.value.details == {"seatsRemaining": 2}
+    assert inventory.purchase(event, "k3", Order(2)).receipt.left == 0
+    found = inventory.read(event)
+    assert found is not None
+    assert (found.counts.sold, found.counts.remaining) == (5, 0)
+
+
+def test_a_repetition_gets_the_first_receipt_even_when_sold_out(inventory: Inventory, opened: Open) -> None:
+    event = opened(capacity=2)
+    first = inventory.purchase(event, "k", Order(2))
+    again = inventory.purchase(event, "k", Order(2))
+    assert (first.replayed, again.replayed) == (False, True)
+    assert again.receipt == first.receipt
+
+
+@pytest.mark.parametrize("other", [Order(1), Order(2, together=True), Order(2, reference="A-1")])
+def test_a_key_with_another_order_is_refused(inventory: Inventory, opened: Open, other: Order) -> None:
+    event = opened(capacity=9)
+    inventory.purchase(event, "k", Order(2))
+    with pytest.raises(IdempotencyKeyReused):
+        inventory.purchase(event, "k", other)
+
+
+def test_a_refusal_is_not_remembered(inventory: Inventory, opened: Open) -> None:
+    event = opened(capacity=1)
+    with pytest.raises(SoldOut):
+        inventory.purchase(event, "k", Order(2))
+    assert inventory.purchase(event, "k", Order(1)).receipt.left == 0
+
+
+def test_opening_twice_changes_nothing(inventory: Inventory, opened: Open) -> None:
+    event = opened(capacity=5)
+    inventory.purchase(event, "k", Order(2))
+    first = LogEntry.first(Opened(1, 99).to_json())
+    assert not inventory.open(Event(event, "Test", 99, seated=False), None, first)
+    found = inventory.read(event)
+    assert found is not None
+    assert (found.counts.capacity, found.counts.sold) == (5, 2)
+
+
+def test_each_purchase_is_one_entry_of_an_unbroken_chain(
+    inventory: Inventory, calls: DirectCalls, opened: Open
+) -> None:
+    event = opened(capacity=50)
+    for number in range(7):
+        inventory.purchase(event, f"k{number}", Order(2, reference=f'Nr. {number} "ü"\\'))
+    entries = EventLog(calls).entries_from(event, Position(1, 1), 100)
+    for previous, entry in zip(entries, entries[1:], strict=False):
+        assert Mark.of(previous).is_followed_by(entry)
+    changes = [parse_change(entry.change) for entry in entries]
+    assert changes[0] == Opened(1_700_000_000_000, 50)
+    last = changes[-1]
+    assert isinstance(last, Purchased)
+    assert (last.quantity, last.left, last.reference) == (2, 36, 'Nr. 6 "ü"\\')
+
+
+def test_a_server_that_was_not_compared_with_sql_sells_nothing(
+    inventory: Inventory, calls: DirectCalls, opened: Open
+) -> None:
+    event = opened(capacity=5)
+    calls.command("HSET", keys.inventory(event), "server", "another")
+    with pytest.raises(InventoryUnavailable):
+        inventory.purchase(event, "k", Order(1))
+    found = inventory.read(event)
+    assert found is not None
+    assert (found.backlog.trusted, found.counts.sold) == (False, 0)
+    inventory.acknowledge(event, Position(1, 1), calls.run_id or "", [])
+    assert inventory.purchase(event, "k", Order(1)).receipt.left == 4
+
+
+def test_an_acknowledgement_for_another_server_or_epoch_is_void(
+    inventory: Inventory, calls: DirectCalls, opened: Open
+) -> None:
+    event = opened(capacity=5)
+    inventory.purchase(event, "k", Order(1))
+    assert not inventory.acknowledge(event, Position(1, 2), "another", [])
+    assert not inventory.acknowledge(event, Position(2, 2), calls.run_id or "", [])
+    found = inventory.read(event)
+    assert found is not None
+    assert found.backlog.persisted == 1
+
+
+def test_the_log_is_trimmed_to_the_watermark_and_keeps_its_entry(
+    inventory: Inventory, calls: DirectCalls, opened: Open
+) -> None:
+    event = opened(capacity=9)
+    for number in range(5):
+        inventory.purchase(event, f"k{number}", Order(1))
+    inventory.acknowledge(event, Position(1, 4), calls.run_id or "", [3])
+    inventory.acknowledge(event, Position(1, 2), calls.run_id or "", [])
+    assert [e.position.seq for e in EventLog(calls).entries_from(event, Position(1, 1), 9)] == [4, 5, 6]
+    found = inventory.read(event)
+    assert found is not None
+    assert (found.backlog.persisted, found.backlog.lag) == (4, 2)
+    assert inventory.is_quarantined(event, 3)
+    assert not inventory.is_quarantined(event, 4)
+
+
+def test_without_an_inventory_nothing_is_sold(inventory: Inventory) -> None:
+    with pytest.raises(MissingInventory):
+        inventory.purchase("nowhere", "k", Order(1))
+
+
+def test_a_backlog_of_entries_is_bounded_and_replays_go_on(calls: DirectCalls, opened: Open) -> None:
+    narrow = Inventory(calls, backlog_max_entries=2, backlog_memory_percent=90)
+    event = opened(capacity=9)
+    narrow.purchase(event, "k1", Order(1))
+    first = narrow.purchase(event, "k2", Order(1))
+    with pytest.raises(BacklogFull):
+        narrow.purchase(event, "k3", Order(1))
+    assert narrow.purchase(event, "k2", Order(1)).receipt == first.receipt
+    narrow.acknowledge(event, Position(1, 3), calls.run_id or "", [])
+    assert narrow.purchase(event, "k3", Order(1)).receipt.left == 6
+
+
+def test_a_backlog_of_bytes_is_bounded(calls: DirectCalls, opened: Open) -> None:
+    """Memory is looked at before every 64th entry; until it is free again, no entry is added at all."""
+    narrow = Inventory(calls, backlog_max_entries=10_000, backlog_memory_percent=1)
+    event = opened(capacity=500)
+    calls.command("SET", "ballast", b"x" * 4_000_000)
+    accepted = 0
+    with pytest.raises(BacklogFull):
+        for number in range(64):
+            narrow.purchase(event, f"k{number}", Order(1))
+            accepted += 1
+    assert accepted == 63
+    with pytest.raises(BacklogFull):
+        narrow.purchase(event, "again", Order(1))
+    roomy = Inventory(calls, backlog_max_entries=10_000, backlog_memory_percent=90)
+    assert roomy.purchase(event, "again", Order(1)).receipt.left == 500 - 64
+
+
+def test_taking_out_the_guard_oversells(redis_url: str, opened: Open) -> None:
+    """The twin of the tests above: the same sale, by the same script without its check."""
+    guard = "if left < quantity then"
+    source = Scripts().sources["purchase"]
+    assert guard in source
+    body = source[source.index("-- Sells seats by quantity") :].replace(guard, "if false then")
+    calls = DirectCalls(ScriptConnection(redis_url, Scripts(replaced={"purchase": body})))
+    reckless = Inventory(calls, backlog_max_entries=100_000, backlog_memory_percent=90)
+    event = opened(capacity=3)
+    for number in range(5):
+        reckless.purchase(event, f"k{number}", Order(1))
+    found = reckless.read(event)
+    assert found is not None
+    assert found.counts.sold == 5
+    assert found.counts.remaining == -2
+
+
+class TestSeated:
+    def test_neighbours_in_the_best_row_nearest_its_middle(self, inventory: Inventory, opened: Open) -> None:
+        hall = generate(GeneratedPlan(sections=2, rows=2, seatsPerRow=7))
+        event = opened(plan=hall)
+        runs = inventory.purchase(event, "k1", Order(3)).receipt.runs
+        assert hall.seats_of(runs) == [f"sec-1-row-A-seat-{seat}" for seat in (3, 4, 5)]
+        runs = inventory.purchase(event, "k2", Order(2)).receipt.runs
+        assert hall.seats_of(runs) == [f"sec-1-row-A-seat-{seat}" for seat in (1, 2)]
+        runs = inventory.purchase(event, "k3", Order(7)).receipt.runs
+        assert hall.seats_of(runs)[0] == "sec-1-row-B-seat-1"
+
+    def test_seats_that_are_not_together_are_refused_as_such(self, inventory: Inventory, opened: Open) -> None:
+        event = opened(plan=generate(GeneratedPlan(sections=1, rows=3, seatsPerRow=2)))
+        with pytest.raises(NotTogether) as refused:
+            inventory.purchase(event, "k", Order(3))
+        assert refused.value.details == {"seatsRemaining": 6}
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        rows=st.lists(st.lists(st.integers(1, 14), min_size=1, max_size=4), min_size=1, max_size=4),
+        quantities=st.lists(st.integers(1, 10), min_size=1, max_size=30),
+    )
+    def test_chooses_as_the_obvious_reference_does(
+        self, inventory: Inventory, calls: DirectCalls, opened: Open, rows: list[list[int]], quantities: list[int]
+    ) -> None:
+        plan = SeatingPlan(
+            [[[f"{b}-{r}-{s}" for s in range(length)] for r, length in enumerate(block)] for b, block in enumerate(rows)]
+        )
+        event = opened(plan=plan)
+        blocks = list(plan.empty_maps())
+        for number, quantity in enumerate(quantities):
+            expected = best_place(blocks, quantity)
+            try:
+                runs = inventory.purchase(event, f"k{number}", Order(quantity)).receipt.runs
+            except (NotTogether, SoldOut):
+                assert expected is None
+                continue
+            assert runs == [expected]
+            _mark(blocks, runs[0])
+        kept = calls.command("HGETALL", keys.seats(event))
+        found = dict(zip(map(int, kept[::2]), [text.decode() for text in kept[1::2]], strict=True))
+        assert [found[block] for block in range(len(blocks))] == blocks
+        longest = [min(10, max(len(run) for run in block.replace("s", "|").split("|"))) for block in blocks]
+        assert calls.command("GET", keys.longest_runs(event)) == bytes(48 + length for length in longest)
+
+
+def _mark(blocks: list[str], run: Run) -> None:
+    seats = blocks[run.block]
+    blocks[run.block] = seats[: run.start] + "s" * run.length + seats[run.start + run.length :]
+
+
+def test_a_change_is_plain_json(inventory: Inventory, calls: DirectCalls, opened: Open) -> None:
+    event = opened(plan=generate(GeneratedPlan(sections=1, rows=1, seatsPerRow=4)))
+    receipt = inventory.purchase(event, "the-key", Order(2)).receipt
+    entry = EventLog(calls).entry_at(event, receipt.id.position)
+    assert entry is not None
+    change = json.loads(entry.change)
+    assert change.pop("at") > 1_700_000_000_000
+    assert change == {
+        "kind": "purchased",
+        "quantity": 2,
+        "left": 2,
+        "runs": "0:1-2",
+        "nonce": receipt.id.nonce,
+        "idempotency": "the-key",
+        "fingerprint": Order(2).fingerprint(),
+        "rendering": 1,
+        "reference": None,
+    }
