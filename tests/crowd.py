@@ -33,10 +33,14 @@ def new_keys(count: int) -> list[str]:
 
 @dataclass
 class Rush:
-    """Buyers who go on buying while things break. `answers` are the 200s by key; `unanswered` the keys given up."""
+    """Buyers who go on buying, each every `pause_s`, while things break.
+
+    `answers` are the 200s by key, `unanswered` the keys that were given up.
+    """
 
     client: Client
-    buyers: int = 16
+    buyers: int = 8
+    pause_s: float = 0.05
     answers: dict[str, Any] = field(default_factory=dict)
     unanswered: set[str] = field(default_factory=set)
     _stopping: bool = False
@@ -61,12 +65,12 @@ class Rush:
 
     def _buy_on(self) -> None:
         while not self._stopping:
+            gevent.sleep(self.pause_s)
             key = str(uuid.uuid4())
             try:
                 answer = self.client.buy(1, key)
             except (OSError, HTTPException):
                 self.unanswered.add(key)
-                gevent.sleep(0.05)  # Nobody answers: do not spin.
                 continue
             if answer.status == 200:
                 self.answers[key] = answer.json
@@ -74,4 +78,3 @@ class Rush:
                 assert answer.status == 503, answer.body
                 assert int(answer.headers["Retry-After"]) > 0
                 self.unanswered.add(key)
-                gevent.sleep(0.05)

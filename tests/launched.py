@@ -5,6 +5,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ class Launched(Client):
         super().__init__(free_port())
         self.folder = folder
         self.log = folder.with_suffix(".log")
-        self._environment = clean_environment() | {
+        self.environment = clean_environment() | {
             "PORT": str(self.port),
             "SEATING_DATA_DIR": str(folder),
             **settings,
@@ -40,7 +42,7 @@ class Launched(Client):
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "seating", "up"],
                 cwd=PROJECT,
-                env=self._environment,
+                env=self.environment,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
@@ -64,8 +66,9 @@ class Launched(Client):
         """The top process of a part. Of the web, the gunicorn master."""
         assert self.process
         for child in psutil.Process(self.process.pid).children():
-            if re.search(_PARTS[name], " ".join(child.cmdline())):
-                return child
+            with suppress(psutil.Error):  # It may have ended while we look.
+                if re.search(_PARTS[name], " ".join(child.cmdline())):
+                    return child
         raise AssertionError(f"no {name} runs")
 
     def web_worker(self) -> psutil.Process:
@@ -76,6 +79,17 @@ class Launched(Client):
         victim = self.part(name)
         victim.kill()
         wait_until(lambda: self.part(name).pid != victim.pid, what=f"another {name}")
+
+    @contextmanager
+    def locked_sql(self) -> Iterator[None]:
+        """Holds the database's write lock."""
+        connection = sqlite3.connect(self.folder / "seating.db", isolation_level=None, timeout=30)
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            connection.execute("ROLLBACK")
+            connection.close()
 
     def sql(self, query: str, *values: Any) -> list[Any]:
         connection = sqlite3.connect(self.folder / "seating.db", timeout=30)

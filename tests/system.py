@@ -66,9 +66,7 @@ class Client:
     def get(self, path: str, headers: dict[str, str] | None = None) -> Answer:
         return self.request("GET", path, headers=headers)
 
-    def buy(
-        self, quantity: int = 1, key: str | None = None, event_id: str | None = None, **headers: str
-    ) -> Answer:
+    def buy(self, quantity: int = 1, key: str | None = None, event_id: str | None = None, **headers: str) -> Answer:
         """A purchase; `headers` have underscores for hyphens."""
         path = f"/api/v1/events/{event_id}/purchases" if event_id else "/api/v1/purchase"
         sent = {"Content-Type": "application/json", "Idempotency-Key": key or str(uuid.uuid4())}

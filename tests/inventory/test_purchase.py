@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -83,7 +84,7 @@ def test_each_purchase_is_one_entry_of_an_unbroken_chain(
     for number in range(7):
         inventory.purchase(event, f"k{number}", Order(2, reference=f'Nr. {number} "ü"\\'))
     entries = EventLog(calls).entries_from(event, Position(1, 1), 100)
-    for previous, entry in zip(entries, entries[1:], strict=False):
+    for previous, entry in pairwise(entries):
         assert Mark.of(previous).is_followed_by(entry)
     changes = [parse_change(entry.change) for entry in entries]
     assert changes[0] == Opened(1_700_000_000_000, 50)
@@ -156,12 +157,10 @@ def test_a_backlog_of_bytes_is_bounded(calls: DirectCalls, opened: Open) -> None
     narrow = Inventory(calls, backlog_max_entries=10_000, backlog_memory_percent=1)
     event = opened(capacity=500)
     calls.command("SET", "ballast", b"x" * 4_000_000)
-    accepted = 0
+    for number in range(63):
+        narrow.purchase(event, f"k{number}", Order(1))
     with pytest.raises(BacklogFull):
-        for number in range(64):
-            narrow.purchase(event, f"k{number}", Order(1))
-            accepted += 1
-    assert accepted == 63
+        narrow.purchase(event, "k63", Order(1))
     with pytest.raises(BacklogFull):
         narrow.purchase(event, "again", Order(1))
     roomy = Inventory(calls, backlog_max_entries=10_000, backlog_memory_percent=90)
@@ -211,7 +210,10 @@ class TestSeated:
         self, inventory: Inventory, calls: DirectCalls, opened: Open, rows: list[list[int]], quantities: list[int]
     ) -> None:
         plan = SeatingPlan(
-            [[[f"{b}-{r}-{s}" for s in range(length)] for r, length in enumerate(block)] for b, block in enumerate(rows)]
+            [
+                [[f"{b}-{r}-{s}" for s in range(length)] for r, length in enumerate(block)]
+                for b, block in enumerate(rows)
+            ]
         )
         event = opened(plan=plan)
         blocks = list(plan.empty_maps())

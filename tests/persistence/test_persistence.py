@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from sqlalchemy import Connection, insert, update
@@ -40,7 +41,7 @@ def test_the_ledger_keeps_the_chain(books: Books) -> None:
         books.buy(event, f"k{number}")
     books.persistence.run(event)
     entries = [LogEntry(Position(r.epoch, r.seq), r.change, r.link) for r in books.rows(ledger, event)]
-    for previous, entry in zip(entries, entries[1:], strict=False):
+    for previous, entry in pairwise(entries):
         assert Mark.of(previous).is_followed_by(entry)
     watermark = books.rows(watermarks, event)[0]
     assert (watermark.seq, watermark.link) == (entries[-1].position.seq, entries[-1].link)
@@ -166,9 +167,7 @@ def _leave_a_gap(books: Books, event: str) -> None:
 
 
 @pytest.mark.parametrize("damage", [_forget_last, _change_content, _leave_a_gap])
-def test_a_log_that_does_not_continue_sql_stops_the_sale(
-    books: Books, damage: Callable[[Books, str], None]
-) -> None:
+def test_a_log_that_does_not_continue_sql_stops_the_sale(books: Books, damage: Callable[[Books, str], None]) -> None:
     event = books.open(capacity=10)
     if damage is _forget_last:
         books.buy(event, "k1")
@@ -217,9 +216,7 @@ def test_sql_that_is_down_is_tried_again_later_and_later(books: Books, monkeypat
     assert books.calls.command("EXISTS", keys.retry(event)) == 0
 
 
-def test_a_worker_that_dies_after_its_commit_has_recorded_once(
-    books: Books, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_that_dies_after_its_commit_has_recorded_once(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQL has the batch, Redis was not told: the next run must not record it again."""
     event = books.open(capacity=10)
     books.buy(event, "k1")

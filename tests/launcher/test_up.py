@@ -1,0 +1,109 @@
+"""One command runs everything, and leaves nothing behind."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.launched import Launched
+from tests.servers import wait_until
+from tests.system import PROJECT
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Callable[..., Launched]]:
+    started: list[Launched] = []
+
+    def start(name: str = "data", **settings: str) -> Launched:
+        launched = Launched(tmp_path / name, **settings)
+        started.append(launched)
+        return launched.start()
+
+    yield start
+    for launched in started:
+        launched.stop()
+
+
+def _all_ended(family: list[psutil.Process]) -> bool:
+    return not any(member.is_running() and member.status() != psutil.STATUS_ZOMBIE for member in family)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stops_everything_when_asked(launch: Callable[..., Launched], number: signal.Signals) -> None:
+    running = launch()
+    family = running.family()
+    assert len(family) >= 6  # Redis, worker, cron, and the web's master with two processes.
+    assert running.stop(number) == 0
+    assert _all_ended(family)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the kernel's parent-death signal")
+def test_leaves_no_orphan_when_killed(launch: Callable[..., Launched]) -> None:
+    running = launch()
+    family = running.family()
+    assert running.process
+    running.process.kill()
+    running.process.wait()
+    wait_until(lambda: _all_ended(family), 60, "all parts to end with their launcher")
+
+
+def test_goes_on_where_it_stopped(launch: Callable[..., Launched]) -> None:
+    running = launch()
+    first = running.buy(3, "kept-key")
+    running.stop()
+    running.start()
+    again = running.buy(3, "kept-key")
+    assert again.body == first.body
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert running.get("/api/v1/event").json["seatsSold"] == 3
+    running.wait_recorded()
+    assert running.sql("SELECT count(*) FROM purchases") == [(1,)]
+
+
+def test_two_copies_side_by_side(launch: Callable[..., Launched]) -> None:
+    one, other = launch("one"), launch("other")
+    one.buy(2, "key")
+    other.buy(5, "key")
+    assert [copy.get("/api/v1/event").json["seatsSold"] for copy in (one, other)] == [2, 5]
+
+
+def test_a_folder_and_a_port_have_one_launcher(launch: Callable[..., Launched], tmp_path: Path) -> None:
+    running = launch()
+    for settings, named in (
+        ({"SEATING_DATA_DIR": str(running.folder), "PORT": "1"}, "SEATING_DATA_DIR"),
+        ({"SEATING_DATA_DIR": str(tmp_path / "free"), "PORT": str(running.port)}, "PORT"),
+    ):
+        second = subprocess.run(
+            [sys.executable, "-m", "seating", "up"],
+            cwd=PROJECT,
+            env=running.environment | settings,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert second.returncode == 2
+        assert second.stderr.startswith(f"seating: {named}: ")
+        assert second.stderr.count("\n") == 1
+    assert running.buy(1).status == 200
+
+
+def test_says_what_is_where(launch: Callable[..., Launched]) -> None:
+    running = launch()
+    said = running.log.read_text()
+    for line in (
+        f"redis    {running.folder}/redis.sock (",
+        f"database sqlite:///{running.folder}/seating.db",
+        f"web      http://127.0.0.1:{running.port} (2 processes)",
+        "worker   ",
+        "cron     ",
+    ):
+        assert line in said
+
+
+def test_a_data_folder_with_a_long_name(launch: Callable[..., Launched]) -> None:
+    assert launch("x" * 120).buy(1).status == 200
