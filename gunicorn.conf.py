@@ -16,7 +16,7 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir)
 
 bind = f"{_settings.bind}:{_settings.port}" if ":" not in _settings.bind else f"[{_settings.bind}]:{_settings.port}"
 workers = _settings.web_workers
-worker_class = "gevent"
+worker_class = "seating.web.gunicorn_worker.ProblemWorker"
 worker_connections = _settings.web_connections
 # Bounds the wait for a request's headers as well as for the next request.
 keepalive = 5

@@ -38,7 +38,7 @@ class BodyTooSlow(SeatingError):
 
 class UnsupportedMediaType(SeatingError):
     code = "UNSUPPORTED_MEDIA_TYPE"
-    sentence = "Send the body as application/json"
+    sentence = "Send the body as application/json, not compressed"
 
 
 class Unauthorized(SeatingError):
@@ -81,6 +81,11 @@ class NotTogether(SeatingError):
     sentence = "No row has that many neighbouring seats left; ask for fewer"
 
 
+class SeatUnavailable(SeatingError):
+    code = "SEAT_UNAVAILABLE"
+    sentence = "At least one of these seats is not available any more"
+
+
 class NotOnSale(SeatingError):
     code = "NOT_ON_SALE"
     sentence = "This event is not on sale now"
@@ -115,3 +120,19 @@ class RecordUnavailable(SeatingError):
     code = "RECORD_UNAVAILABLE"
     sentence = "The record cannot be read at this moment, please try again"
     retry_after_s = 2
+
+
+class QuarantineEntryNotFound(SeatingError):
+    code = "QUARANTINE_ENTRY_NOT_FOUND"
+    sentence = "There is no such entry in quarantine"
+
+
+class NotReplayable(SeatingError):
+    """An entry in quarantine still cannot be taken. The message says what stands against it."""
+
+    code = "NOT_REPLAYABLE"
+    sentence = "The entry still cannot be taken"
+
+
+class Overtaken(Exception):
+    """Another process did this first, or does it now. Nothing was changed here."""

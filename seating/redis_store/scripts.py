@@ -1,4 +1,4 @@
-"""The Lua scripts, as text: each file of lua/ behind the clock and the prelude."""
+"""The Lua scripts, as text: each file of lua/ behind those that all of them share."""
 
 import hashlib
 from functools import cached_property
@@ -6,7 +6,7 @@ from importlib import resources
 from typing import Final
 
 _LUA = resources.files("seating.redis_store") / "lua"
-_SHARED: Final = ("clock", "prelude")
+_SHARED: Final = ("clock", "prelude", "seat_map")
 
 
 class Scripts:

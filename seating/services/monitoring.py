@@ -9,7 +9,8 @@ from sqlalchemy import text
 
 from seating.domain.errors import InventoryUnavailable, RecordUnavailable
 from seating.domain.event import InventoryCounts
-from seating.redis_store.inventory import Backlog, Inventory
+from seating.redis_store.inventory import Inventory
+from seating.redis_store.inventory_snapshot import Backlog
 from seating.services.event_presence import EventPresence
 from seating.storage.database import Database
 from seating.telemetry.metrics import Gauge

@@ -6,6 +6,7 @@ from seating.redis_store.plans import Plans
 from seating.services.events import Events
 from seating.services.monitoring import Monitoring
 from seating.services.purchases import Purchases
+from seating.services.quarantine import Quarantine
 from seating.storage.database import Offload
 
 
@@ -15,6 +16,7 @@ class Services:
 
     events: Events
     purchases: Purchases
+    quarantine: Quarantine
     monitoring: Monitoring
     plans: Plans
     offload: Offload

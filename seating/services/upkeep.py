@@ -1,47 +1,67 @@
 """What has to be done every second, whether or not anybody asks for it."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
-from seating.domain.errors import InventoryUnavailable
+from seating.domain.errors import InventoryUnavailable, RecordUnavailable
 from seating.redis_store.inventory import Inventory
+from seating.redis_store.inventory_snapshot import Snapshot
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.retries import Retries
+from seating.services.closing import KEPT_CLOSED_MS, Closing
 from seating.services.persistence import Persistence
+from seating.storage import events
+from seating.storage.database import Database
 
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+_KNOWN_FOR_S = 5.0
+
+
+@dataclass(slots=True)
 class Upkeep:
+    database: Database
     inventory: Inventory
     queue: PersistQueue
     retries: Retries
     persistence: Persistence
+    closing: Closing
+    _live: list[str] = field(default_factory=list)
+    _asked_at: float = float("-inf")
 
     def tick(self) -> None:
         """Raises InventoryUnavailable where Redis does not answer; the next tick does all of it again."""
-        for event_id in self._behind():
-            if self.retries.is_due(event_id, time.time()):
-                self._see_to(event_id)
+        event_ids = self._live_events()
+        for event_id, snapshot in zip(event_ids, self.inventory.read_all(event_ids), strict=True):
+            if snapshot is None or snapshot.backlog.lag or not snapshot.backlog.trusted:
+                if self.retries.is_due(event_id, time.time()):
+                    self._persist(event_id)
+            elif snapshot.counts.state == "closed" and _age_ms(snapshot) >= KEPT_CLOSED_MS:
+                self.closing.archive(event_id)
         self.queue.trim()
 
-    def _behind(self) -> list[str]:
-        """Open events whose log SQL does not have whole, or has not been compared with SQL's on this server."""
-        event_ids = self.inventory.open_events()
-        snapshots = self.inventory.read_all(event_ids)
-        return [
-            event_id
-            for event_id, snapshot in zip(event_ids, snapshots, strict=True)
-            if snapshot and (snapshot.backlog.lag or not snapshot.backlog.trusted)
-        ]
+    def _live_events(self) -> list[str]:
+        """From SQL, which knows them even if Redis lost all; what Redis knows beside is newer than the last look."""
+        now = time.monotonic()
+        if now - self._asked_at > _KNOWN_FOR_S:
+            try:
+                self._live = self.database.read(events.live)
+                self._asked_at = now
+            except RecordUnavailable as error:
+                _log.warning("events not read", error=str(error.__cause__))
+        return sorted({*self._live, *self.inventory.open_events()})
 
-    def _see_to(self, event_id: str) -> None:
+    def _persist(self, event_id: str) -> None:
         try:
             self.queue.nudge(event_id)
         except InventoryUnavailable as error:
             # Redis is full: RQ cannot take a job, and only persistence frees memory. So it is done here, at once.
             _log.warning("persisting without the queue", event_id=event_id, error=str(error.__cause__))
             self.persistence.run(event_id)
+
+
+def _age_ms(snapshot: Snapshot) -> float:
+    return time.time() * 1000 - snapshot.counts.updated_ms

@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
--- Tells an inventory how far SQL has its log: advances `persisted`, trims the log below it, and trusts this server.
+-- Tells an inventory how far SQL has its log: advances `persisted`, trims the log below it, and may trust this server.
 -- KEYS  1 inventory  2 log  3 quarantined
 -- ARGV  1 run_id  2 run_id of the server whose log was compared with SQL  3 epoch  4 seq that SQL has
---       5… seqs among them that went to quarantine
+--       5 '1' if all of that log has been compared  6… seqs that went to quarantine
 -- Reply {'ACKNOWLEDGED', entries not yet in SQL} | {'MISSING'} | {'STALE'} (other epoch: somebody rebuilt it)
 --       | {'UNTRUSTED'} (the server changed since the comparison)
 -- Invariant: `persisted` never goes back; the entry at `persisted` stays, for the next comparison.
@@ -16,7 +16,7 @@ end
 if ARGV[1] ~= ARGV[2] then
   return {'UNTRUSTED'}
 end
-for i = 5, #ARGV do
+for i = 6, #ARGV do
   redis.call('SADD', KEYS[3], ARGV[i])
 end
 if tonumber(ARGV[4]) > tonumber(persisted) then
@@ -24,7 +24,7 @@ if tonumber(ARGV[4]) > tonumber(persisted) then
   redis.call('HSET', KEYS[1], 'persisted', persisted)
   redis.call('XTRIM', KEYS[2], 'MINID', epoch .. '-' .. persisted)
 end
-if server ~= ARGV[1] then
+if ARGV[5] == '1' and server ~= ARGV[1] then
   redis.call('HSET', KEYS[1], 'server', ARGV[1])
 end
 return {'ACKNOWLEDGED', seq - persisted}
