@@ -1,7 +1,8 @@
 """Greenlets that call Redis in the same moment share one pipeline: one write, one fsync, one read.
 
 While a batch is in flight the next one gathers, so batches grow with the load and a lone call waits for nobody.
-A caller waits only for its own reply, and an error of one command is that caller's alone. No call that may have run is sent again.
+A caller waits only for its own reply, and an error of one command is that caller's alone. No call that may have run
+is sent again.
 """
 
 import time

@@ -100,7 +100,8 @@ class Inventory:
 
         False if that is no longer so: the event was rebuilt, or the server changed since.
         """
-        event_keys = (keys.inventory(event_id), keys.log(event_id), keys.quarantined(event_id))
+        sets = (keys.quarantined(event_id), keys.cancelled(event_id))
+        event_keys = (keys.inventory(event_id), keys.log(event_id), *sets)
         args = (server, persisted.epoch, persisted.seq, int(trust), *quarantined)
         return bool(self._reply("acknowledge", event_keys, args)[0] == b"ACKNOWLEDGED")
 

@@ -12,7 +12,7 @@ from seating.storage.tables import answered, rebuilds
 
 
 class Loss(NamedTuple):
-    """Purchases from `first` to `last` were answered, and neither ledger nor quarantine has them."""
+    """Changes from `first` to `last` were answered, and neither ledger nor quarantine has them."""
 
     event_id: str
     first: Position

@@ -36,7 +36,7 @@ def test_valid(document: Any) -> None:
 def test_lists_every_route(document: Any) -> None:
     app = create_app(Settings(), cast("Services", None))
     served = {
-        (method.lower(), re.sub("<(?:.*:)?(.*)>", r"{\1}", rule.rule))
+        (method.lower(), re.sub("<(?:[^:>]*:)?([^>]*)>", r"{\1}", rule.rule))
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if not rule.rule.startswith("/docs") and rule.rule != "/openapi.json"

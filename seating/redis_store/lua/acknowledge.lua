@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Tells an inventory how far SQL has its log: advances `persisted`, trims the log below it, and may trust this server.
--- KEYS  1 inventory  2 log  3 quarantined
+-- KEYS  1 inventory  2 log  3 quarantined  4 cancelled
 -- ARGV  1 run_id  2 run_id of the server whose log was compared with SQL  3 epoch  4 seq that SQL has
 --       5 '1' if all of that log has been compared  6… seqs that went to quarantine
 -- Reply {'ACKNOWLEDGED', entries not yet in SQL} | {'MISSING'} | {'STALE'} (other epoch: somebody rebuilt it)
@@ -17,7 +17,10 @@ if ARGV[1] ~= ARGV[2] then
   return {'UNTRUSTED'}
 end
 for i = 6, #ARGV do
-  redis.call('SADD', KEYS[3], ARGV[i])
+  -- One that was cancelled before SQL refused it waits for nobody.
+  if redis.call('SISMEMBER', KEYS[4], ARGV[i]) == 0 then
+    redis.call('SADD', KEYS[3], ARGV[i])
+  end
 end
 if tonumber(ARGV[4]) > tonumber(persisted) then
   persisted = ARGV[4]
