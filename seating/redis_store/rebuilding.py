@@ -1,6 +1,7 @@
 """Writing an inventory whole, from what SQL has of it: for a new event, and for one that Redis has lost or forked."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -35,6 +36,11 @@ class Rebuilding:
         outcome = self._run("rebuild_claim", (self._inventory, keys.log(self._event_id)), (LEASE_MS, int(close)))
         if outcome != b"CLAIMED":
             raise Overtaken(outcome.decode())
+
+    def give_up(self) -> None:
+        """Lets another attempt begin at once, instead of when the lease is over."""
+        with suppress(InventoryUnavailable):
+            self._run("rebuild_step", (self._inventory, self._inventory), (LEASE_MS, "HDEL", "rebuilding"))
 
     def renew(self) -> None:
         """Keeps the claim while SQL is read."""

@@ -6,6 +6,8 @@ claim that only one rebuild can hold.
 
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -13,7 +15,7 @@ from sqlalchemy import Connection
 
 from seating.domain import chain
 from seating.domain.changes import Rebuilt
-from seating.domain.errors import EventNotFound, Overtaken
+from seating.domain.errors import EventNotFound, InventoryUnavailable, Overtaken, RecordUnavailable
 from seating.domain.log_entry import LogEntry, Mark
 from seating.domain.position import Position
 from seating.redis_store.calls import Calls
@@ -38,9 +40,8 @@ class Rebuild:
 
     def open(self, event_id: str) -> None:
         """Gives a new event, which is on record, its inventory."""
-        attempt = self._attempt(event_id)
-        attempt.claim()
-        self._write(event_id, attempt)
+        with self._claimed(event_id) as attempt:
+            self._write(event_id, attempt)
 
     def run(self, event_id: str, reason: str, *, close: bool = False) -> Position:
         """Begins a new epoch; returns its first position. What Redis has and SQL has not goes to quarantine.
@@ -48,12 +49,11 @@ class Rebuild:
         With `close` an inventory that is on sale is rebuilt too, if SQL has all of its log; otherwise Overtaken.
         """
         mark = self.database.read(lambda connection: self._mark(connection, event_id))
-        attempt = self._attempt(event_id)
-        attempt.claim(close=close)
-        fork = self._fork(event_id)
-        first = self._begin_epoch(event_id, mark, fork, reason)
-        _log.warning("rebuilding", event_id=event_id, position=str(first.position), reason=reason, forked=len(fork))
-        self._write(event_id, attempt)
+        with self._claimed(event_id, close=close) as attempt:
+            fork = self._fork(event_id)
+            first = self._begin_epoch(event_id, mark, fork, reason)
+            _log.warning("rebuilding", event_id=event_id, position=str(first.position), reason=reason, forked=len(fork))
+            self._write(event_id, attempt)
         _log.warning("rebuilt", event_id=event_id, position=str(first.position))
         return first.position
 
@@ -67,8 +67,15 @@ class Rebuild:
             raise Overtaken("the event is over")
         return mark
 
-    def _attempt(self, event_id: str) -> Rebuilding:
-        return Rebuilding(self.calls, event_id, secrets.token_hex(8))
+    @contextmanager
+    def _claimed(self, event_id: str, *, close: bool = False) -> Iterator[Rebuilding]:
+        attempt = Rebuilding(self.calls, event_id, secrets.token_hex(8))
+        attempt.claim(close=close)
+        try:
+            yield attempt
+        except (RecordUnavailable, InventoryUnavailable, Overtaken):
+            attempt.give_up()
+            raise
 
     def _fork(self, event_id: str) -> list[LogEntry]:
         """What the log in Redis has and SQL has not."""

@@ -34,17 +34,17 @@ def add(connection: Connection, event_id: str, epoch: int, after: Position, at_m
     )
 
 
-def remember_answered(connection: Connection, positions: Mapping[str, Position]) -> None:
-    """The highest position that was answered, an event; lower ones than are known already change nothing."""
+def remember_answered(connection: Connection, highest_seqs: Mapping[tuple[str, int], int]) -> None:
+    """The highest seq that was answered, by event and epoch; lower ones than are known already change nothing."""
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     new = dialect.insert(answered)
     highest = func.greatest if connection.dialect.name == "postgresql" else func.max
     upsert = new.on_conflict_do_update(
         index_elements=["event_id", "epoch"], set_={"seq": highest(answered.c.seq, new.excluded.seq)}
     )
-    rows = [
-        {"event_id": event_id, "epoch": position.epoch, "seq": position.seq} for event_id, position in positions.items()
-    ]
+    # In one order, so that no two processes wait for each other's rows.
+    in_order = sorted(highest_seqs.items())
+    rows = [{"event_id": event_id, "epoch": epoch, "seq": seq} for (event_id, epoch), seq in in_order]
     connection.execute(upsert, rows)
 
 
