@@ -7,7 +7,7 @@ import shutil
 
 from seating.config import load_settings
 from seating.launcher.lifeline import die_with
-from seating.telemetry.logs import stdlib_config
+from seating.telemetry import logs
 
 _settings = load_settings()
 _metrics_dir = _settings.data_dir / "metrics"
@@ -28,7 +28,9 @@ limit_request_fields = 64
 limit_request_field_size = 16_384
 control_socket_disable = True
 proc_name = "seating"
-logconfig_dict = stdlib_config(_settings.log_level, _settings.log_format)
+# Its records go where all others go; and the application logs requests by itself, once each.
+errorlog = None
+logs.configure(_settings.log_level, _settings.log_format)
 
 
 def on_starting(_server):

@@ -23,6 +23,7 @@ from seating.redis_store.calls import (
     ScriptCall,
 )
 from seating.redis_store.connection import LOST, ScriptConnection
+from seating.telemetry import metrics
 
 
 class _Pending:
@@ -151,6 +152,7 @@ class AutoPipeline:
             batch.append(pending)
         self.batches += 1
         self.calls += len(batch)
+        metrics.count_batch(len(batch))
         return batch
 
     def _deliver(self, pending: _Pending, reply: Any) -> None:

@@ -12,13 +12,13 @@ from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.retries import Retries
 from seating.services.closing import KEPT_CLOSED_MS, Closing
 from seating.services.persistence import Persistence
-from seating.storage import events
+from seating.storage import events, rebuilds
 from seating.storage.database import Database
-
-_log = structlog.get_logger(__name__)
-
+from seating.storage.rebuilds import Loss
 
 _KNOWN_FOR_S = 5.0
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -30,13 +30,17 @@ class Upkeep:
     persistence: Persistence
     closing: Closing
     _live: list[str] = field(default_factory=list)
+    _losses: set[Loss] = field(default_factory=set)
     _asked_at: float = float("-inf")
 
     def tick(self) -> None:
         """Raises InventoryUnavailable where Redis does not answer; the next tick does all of it again."""
         event_ids = self._live_events()
         for event_id, snapshot in zip(event_ids, self.inventory.read_all(event_ids), strict=True):
-            if snapshot is None or snapshot.backlog.lag or not snapshot.backlog.trusted:
+            if snapshot and not snapshot.backlog.trusted:
+                # Redis was restarted. RQ's worker sleeps after that, or has ended; buyers would wait for it.
+                self.persistence.run(event_id)
+            elif snapshot is None or snapshot.backlog.lag:
                 if self.retries.is_due(event_id, time.time()):
                     self._persist(event_id)
             elif snapshot.counts.state == "closed" and _age_ms(snapshot) >= KEPT_CLOSED_MS:
@@ -48,11 +52,28 @@ class Upkeep:
         now = time.monotonic()
         if now - self._asked_at > _KNOWN_FOR_S:
             try:
-                self._live = self.database.read(events.live)
+                self._live, losses = self.database.read(
+                    lambda connection: (events.live(connection), rebuilds.losses(connection))
+                )
                 self._asked_at = now
+                self._tell(losses)
             except RecordUnavailable as error:
                 _log.warning("events not read", error=str(error.__cause__))
-        return sorted({*self._live, *self.inventory.open_events()})
+        return sorted({*self._live, *self._open_events()})
+
+    def _open_events(self) -> list[str]:
+        try:
+            return self.inventory.open_events()
+        except InventoryUnavailable:
+            # The first call after a restart of Redis finds its connection broken; a whole tick would be lost to that.
+            return self.inventory.open_events()
+
+    def _tell(self, losses: list[Loss]) -> None:
+        """Each once, and again when more of it becomes known."""
+        for loss in set(losses) - self._losses:
+            first, last = str(loss.first), str(loss.last)
+            _log.error("purchases lost", event_id=loss.event_id, first=first, last=last, purchases=loss.lost)
+        self._losses = set(losses)
 
     def _persist(self, event_id: str) -> None:
         try:

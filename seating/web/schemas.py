@@ -29,6 +29,7 @@ def _possible_event(event_id: str) -> str:
 
 
 Line = Annotated[str, AfterValidator(_printable)]
+Reference = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
 
 
 class EventPath(BaseModel):
@@ -51,7 +52,7 @@ class PurchasePageQuery(BaseModel):
 
     cursor: int | None = Field(None, ge=1, le=10**14, description="`next` of the page before")
     limit: int = Field(50, ge=1, le=200, description="purchases a page")
-    reference: str | None = Field(None, max_length=64, description="only those with the shop's own order number")
+    reference: Reference | None = Field(None, description="only those with the shop's own order number")
 
 
 class QuarantinePageQuery(BaseModel):
@@ -61,8 +62,7 @@ class QuarantinePageQuery(BaseModel):
     limit: int = Field(50, ge=1, le=200, description="entries a page")
 
 
-class QuarantinePath(BaseModel):
-    event_id: str = Field(description="the event's id")
+class QuarantinePath(EventPath):
     position: str = Field(description="the entry's position, `<epoch>-<seq>`")
 
 
@@ -89,9 +89,7 @@ class EventPurchase(DefaultPurchase):
     """A purchase on any event."""
 
     together: bool = Field(False, description="refuse a split over several rows")
-    reference: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)] | None = Field(
-        None, description="the shop's own order number"
-    )
+    reference: Reference | None = Field(None, description="the shop's own order number")
 
 
 class Answer(BaseModel):
