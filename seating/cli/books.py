@@ -5,23 +5,35 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 import click
+import structlog
 
 from seating.cli import prepared
-from seating.domain.errors import QuarantineEntryNotFound
+from seating.domain.errors import EventNotFound, QuarantineEntryNotFound
+from seating.domain.event import is_event_id
 from seating.domain.position import Position
 from seating.runtime import BackgroundServices, background_services
 from seating.services.purchases import Purchase
 
 _PAGE = 1_000
 
+
+def _event_id(text: str) -> str:
+    """Raises EventNotFound for what no event was ever called."""
+    if not is_event_id(text):
+        raise EventNotFound
+    return text
+
+
+of_event = click.argument("event_id", metavar="EVENT", type=_event_id)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.command()
-@click.argument("event_ids", metavar="[EVENT]...", nargs=-1)
+@click.argument("event_ids", metavar="[EVENT]...", nargs=-1, type=_event_id)
 @as_json
 def reconcile(event_ids: tuple[str, ...], as_json: bool) -> None:
     """Compare Redis, log, ledger and purchases of events, all by default. Status 1 if anything differs."""
@@ -37,7 +49,7 @@ def reconcile(event_ids: tuple[str, ...], as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("event_id", metavar="EVENT")
+@of_event
 @as_json
 def verify(event_id: str, as_json: bool) -> None:
     """Recompute an event's hash chain from its first entry to its last. Status 1 if it is broken."""
@@ -48,7 +60,7 @@ def verify(event_id: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("event_id", metavar="EVENT")
+@of_event
 @click.argument("seat_id", metavar="SEAT")
 @as_json
 def history(event_id: str, seat_id: str, as_json: bool) -> None:
@@ -59,23 +71,26 @@ def history(event_id: str, seat_id: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("event_id", metavar="EVENT")
-def rebuild(event_id: str) -> None:
+@of_event
+@as_json
+def rebuild(event_id: str, as_json: bool) -> None:
     """Make an event's inventory again of what SQL has. Its sale stops for as long as that takes."""
     services = _services()
     services.persistence.run(event_id)
     position = services.rebuild.run(event_id, "asked for by the operator", close=True)
-    click.echo(f"rebuilt; its log goes on from {position}")
+    _print([{"event_id": event_id, "position": str(position)}], "rebuilt; its log goes on from {position}", as_json)
 
 
 @click.command()
-@click.argument("event_id", metavar="EVENT")
+@of_event
 def export(event_id: str) -> None:
     """An event's purchases as CSV, newest first."""
     columns = ("purchase_id", "state", "purchased_at", "quantity", "seats", "reference")
     writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+    pages = _pages(_services(), event_id)
+    first = next(pages)  # Before anything is written: there may be no such event.
     writer.writeheader()
-    for purchase in _all_purchases(_services(), event_id):
+    for purchase in chain(first, chain.from_iterable(pages)):
         writer.writerow(
             {
                 "purchase_id": purchase.id,
@@ -94,7 +109,7 @@ def quarantine() -> None:
 
 
 @quarantine.command("list")
-@click.argument("event_id", metavar="[EVENT]", required=False)
+@click.argument("event_id", metavar="[EVENT]", required=False, type=_event_id)
 @as_json
 def list_quarantine(event_id: str | None, as_json: bool) -> None:
     """What waits for the operator."""
@@ -113,7 +128,7 @@ def list_quarantine(event_id: str | None, as_json: bool) -> None:
 
 
 @quarantine.command("replay")
-@click.argument("event_id", metavar="EVENT")
+@of_event
 @click.argument("position", metavar="POSITION")
 def replay(event_id: str, position: str) -> None:
     """Take an entry after all."""
@@ -122,7 +137,7 @@ def replay(event_id: str, position: str) -> None:
 
 
 @quarantine.command("cancel")
-@click.argument("event_id", metavar="EVENT")
+@of_event
 @click.argument("position", metavar="POSITION")
 def cancel(event_id: str, position: str) -> None:
     """Take an entry back: a purchase is cancelled, anything else put to rest."""
@@ -131,14 +146,17 @@ def cancel(event_id: str, position: str) -> None:
 
 
 def _services() -> BackgroundServices:
-    return background_services(prepared.settings_with_redis())
+    settings = prepared.settings_with_redis()
+    # Standard output is for what was asked, which a program may read.
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=sys.stderr))
+    return background_services(settings)
 
 
-def _all_purchases(services: BackgroundServices, event_id: str) -> Iterator[Purchase]:
+def _pages(services: BackgroundServices, event_id: str) -> Iterator[list[Purchase]]:
     below_seq: int | None = None
     while True:
         page = services.purchases.page(event_id, below_seq, _PAGE)
-        yield from page.purchases
+        yield page.purchases
         below_seq = page.next_seq
         if below_seq is None:
             return

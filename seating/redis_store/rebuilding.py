@@ -17,6 +17,7 @@ from seating.redis_store.calls import Argument, Calls, RedisUnavailable
 LEASE_MS = 15_000
 # Lua unpacks fewer than 8,000 values, and a step should not hold up Redis.
 _VALUES_A_STEP = 2_000
+_NOT_NOW = {b"LIVE": "seats are sold from it; pause the sale first", b"BUSY": "it is being rebuilt already"}
 
 
 class Rebuilding:
@@ -35,7 +36,7 @@ class Rebuilding:
         """
         outcome = self._run("rebuild_claim", (self._inventory, keys.log(self._event_id)), (LEASE_MS, int(close)))
         if outcome != b"CLAIMED":
-            raise Overtaken(outcome.decode())
+            raise Overtaken(_NOT_NOW[outcome])
 
     def give_up(self) -> None:
         """Lets another attempt begin at once, instead of when the lease is over."""

@@ -100,6 +100,8 @@ class Books:
         """Who had a seat when, first to last; also in Redis's tail."""
         snapshot = book_snapshot.take(self.client, event_id)
         record = self._record(event_id)
+        if record.plan is None:
+            return []  # In general admission no seat has a name.
         owners: dict[int, PurchaseId] = {}
         found = []
         for entry in _story(record, snapshot):

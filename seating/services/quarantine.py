@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from seating.domain.changes import Purchased, UnknownChange, parse_change
-from seating.domain.errors import NotReplayable, QuarantineEntryNotFound, SeatingError
+from seating.domain.errors import EventNotFound, NotReplayable, QuarantineEntryNotFound, SeatingError
 from seating.domain.position import Position
 from seating.domain.purchase import PurchaseId
 from seating.redis_store.inventory import Inventory
@@ -33,8 +33,14 @@ class Quarantine:
     nudge: Callable[[str], object]
 
     def page(self, event_id: str | None, offset: int, count: int) -> AsidePage:
-        """What waits for the operator, of one event or of all."""
-        found = self.database.read(lambda connection: aside_record.page(connection, event_id, offset, count + 1))
+        """What waits for the operator, of one event or of all. Raises EventNotFound."""
+
+        def find(connection: Connection) -> list[Aside]:
+            if event_id is not None and events.find(connection, event_id) is None:
+                raise EventNotFound
+            return aside_record.page(connection, event_id, offset, count + 1)
+
+        found = self.database.read(find)
         return AsidePage(found[:count], offset + count if len(found) > count else None)
 
     def replay(self, event_id: str, position: Position) -> None:
