@@ -76,7 +76,8 @@ def history(event_id: str, seat_id: str, as_json: bool) -> None:
 def rebuild(event_id: str, as_json: bool) -> None:
     """Make an event's inventory again of what SQL has. Its sale stops for as long as that takes."""
     services = _services()
-    services.persistence.run(event_id)
+    if services.events.get(event_id).counts:  # What it has and SQL has not is recorded first.
+        services.persistence.run(event_id)
     position = services.rebuild.run(event_id, "asked for by the operator", close=True)
     _print([{"event_id": event_id, "position": str(position)}], "rebuilt; its log goes on from {position}", as_json)
 

@@ -51,6 +51,7 @@ class _Record(NamedTuple):
 
     entries: list[ledger.Recorded]
     mark: Mark
+    archived: bool
     plan: Any
     quarantined: list[str]
     seats_taken: dict[str, str]
@@ -119,12 +120,14 @@ class Books:
 
     def _record(self, event_id: str) -> _Record:
         def read(connection: Connection) -> _Record:
+            event = events.find(connection, event_id)
             mark = watermarks.read(connection, event_id)
-            if mark is None:
+            if event is None or mark is None:
                 raise EventNotFound
             return _Record(
                 [recorded for page in ledger.entries(connection, event_id) for recorded in page],
                 mark,
+                event.archived,
                 events.plan_of(connection, event_id),
                 quarantine.waiting(connection, event_id),
                 purchases.seats_taken(connection, event_id),
@@ -184,7 +187,8 @@ def _tables(event_id: str, record: _Record) -> Iterator[tuple[str, str]]:
 def _redis(snapshot: BookSnapshot | None, record: _Record) -> Iterator[tuple[str, str]]:
     """Redis against the fold of the whole story."""
     if snapshot is None:
-        yield "Redis has no inventory of it", f"it is rebuilt by itself while a worker runs, or {_REBUILD}"
+        if not record.archived:
+            yield "Redis has no inventory of it", f"it is rebuilt by itself while a worker runs, or {_REBUILD}"
         return
     if snapshot.inventory["server"] == "":
         yield "its inventory is closed until it has been compared with SQL", "make sure that a worker runs"

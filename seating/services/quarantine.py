@@ -81,7 +81,7 @@ class Quarantine:
         try:
             self.database.write(move)
         except ledger.REFUSALS as error:
-            raise NotReplayable(f"The record still refuses it: {error}") from error
+            raise NotReplayable(f"The record still refuses it: {str(error).splitlines()[0]}") from None
 
     def _honour(self, aside: Aside) -> None:
         purchase = _purchase(aside)
@@ -90,7 +90,7 @@ class Quarantine:
         try:
             receipt = self.inventory.honour(aside.event_id, purchase).receipt
         except SeatingError as error:
-            raise NotReplayable(f"It cannot be honoured: {error.message}") from error
+            raise NotReplayable(f"It cannot be honoured: {error.message}") from None
         self.nudge(aside.event_id)
         position, honoured_as = aside.entry.position, str(receipt.id)
         self.database.write(

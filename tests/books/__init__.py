@@ -1,19 +1,24 @@
 """What the proofs of the books share: commands, losses, and what must hold after every one of them."""
 
 import json
+import signal
+import sqlite3
 import subprocess
 import sys
 import time
+import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from tempfile import TemporaryFile
+from typing import IO, Any, NamedTuple
 
 from sqlalchemy import Table, select
 
 from seating.storage.database import Database
 from seating.storage.tables import ledger, sold_seats
 from tests.crowd import at_once, new_keys
-from tests.servers import wait_until
+from tests.servers import RedisServer, wait_until
 from tests.system import PROJECT, Answer, Client, System
 
 
@@ -31,12 +36,16 @@ class Said(NamedTuple):
 
 def seating(system: System, *words: str) -> Said:
     """Runs `seating <words>` to its end; buyers who are greenlets go on meanwhile."""
-    out, error = (system.folder / f"command.{name}" for name in ("out", "error"))
-    with out.open("wb") as to_out, error.open("wb") as to_error:
-        command = [sys.executable, "-m", "seating", *words]
-        process = subprocess.Popen(command, cwd=PROJECT, env=system.environment, stdout=to_out, stderr=to_error)
+    command = [sys.executable, "-m", "seating", *words]
+    with TemporaryFile() as out, TemporaryFile() as error:
+        process = subprocess.Popen(command, cwd=PROJECT, env=system.environment, stdout=out, stderr=error)
         wait_until(lambda: process.poll() is not None, 60, f"seating {' '.join(words)} to end")
-    return Said(process.returncode, out.read_text(), error.read_text())
+        return Said(process.returncode, _text(out), _text(error))
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode()
 
 
 def assert_books_right(system: System, event_id: str) -> None:
@@ -58,6 +67,12 @@ def buy_some(client: Client, count: int, event_id: str | None = None) -> dict[st
     return buy_each(client, new_keys(count), event_id)
 
 
+def order(client: Client, event_id: str, key: str, **body: object) -> Answer:
+    """A purchase with any body."""
+    headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+    return client.request("POST", f"/api/v1/events/{event_id}/purchases", json.dumps(body).encode(), headers)
+
+
 def buy_recorded(client: Client, count: int, event_id: str | None = None) -> dict[str, Answer]:
     """Purchases whose buyers waited until SQL had them."""
     bought = {}
@@ -75,20 +90,61 @@ def assert_replayed(client: Client, bought: Mapping[str, Answer], event_id: str 
         assert again.headers["Idempotent-Replayed"] == "true"
 
 
-def seconds_closed(client: Client, event_id: str | None = None) -> float:
-    """How long purchases are refused from now on; refused as they should be."""
-    began = time.monotonic()
-    while (answer := client.buy(1, event_id=event_id)).status != 200:
+class Reopened(NamedTuple):
+    """The first purchase after a sale stood still, and for how long it did."""
+
+    after_s: float
+    answer: Answer
+
+
+def reopened(client: Client, event_id: str | None = None) -> Reopened:
+    """Asks for a seat, as a buyer would, until there is one; refused meanwhile as one should be."""
+    began, key = time.monotonic(), str(uuid.uuid4())
+    while (answer := client.buy(1, key, event_id)).status != 200:
         assert (answer.status, answer.json["code"]) == (503, "INVENTORY_UNAVAILABLE"), answer
         assert int(answer.headers["Retry-After"]) > 0
         assert time.monotonic() - began < 60, "the sale does not begin again"
         time.sleep(0.02)
-    return time.monotonic() - began
+    return Reopened(time.monotonic() - began, answer)
 
 
 def positions(answers: Iterable[Answer]) -> list[str]:
     """In the order of the log."""
     return sorted((answer.json["position"] for answer in answers), key=lambda text: int(text.partition("-")[2]))
+
+
+@contextmanager
+def suspended(system: System, part: str) -> Iterator[None]:
+    """SIGSTOP, and SIGCONT at the end."""
+    process = system.parts[part].process
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+def has_read_the_log(redis: RedisServer) -> bool:
+    """Whether somebody's last words to Redis were to read a log: persistence, which goes on to SQL."""
+    return any(client["cmd"] == "xrange" for client in redis.client().client_list())
+
+
+@contextmanager
+def locked_sql(system: System) -> Iterator[None]:
+    """Holds SQLite's write lock, so that whoever has read a log waits before it writes."""
+    connection = sqlite3.connect(system.database_url.removeprefix("sqlite:///"), isolation_level=None, timeout=30)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+        connection.close()
+
+
+def has_said(system: System, part: str, **line: object) -> bool:
+    """Whether a part has logged such a line."""
+    lines = (system.folder / f"{part}.log").read_text().splitlines()
+    return any(line.items() <= json.loads(said).items() for said in lines if said.startswith("{"))
 
 
 def rows(system: System, table: Table, event_id: str) -> list[Any]:

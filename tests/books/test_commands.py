@@ -1,0 +1,151 @@
+"""What the operator types: answers in words and as data, status 0, 1 or 2, and refusals of one line."""
+
+import csv
+import io
+from collections.abc import Sequence
+
+import gevent
+import pytest
+from sqlalchemy import update
+
+from seating.redis_store import keys
+from seating.storage.database import Database
+from seating.storage.tables import ledger
+from tests.books import Said, buy_some, order, rows, seating
+from tests.servers import wait_until
+from tests.system import System
+
+_HALL = {"generate": {"sections": 1, "rows": 2, "seatsPerRow": 5}}
+_BEST = "sec-1-row-A-seat-3"
+
+
+@pytest.fixture
+def event(system: System) -> str:
+    """The best seat was sold, taken back and sold again; all of it is recorded."""
+    event = system.create_event(seatingPlan=_HALL)
+    first = order(system, event, "k1", quantity=1, reference="R1")
+    assert first.json["seats"] == [_BEST]
+    assert system.request("DELETE", f"/api/v1/purchases/{first.json['purchaseId']}").status == 200
+    assert order(system, event, "k2", quantity=1, reference="R2").json["seats"] == [_BEST]
+    _wait_recorded(system, event, 4)
+    return event
+
+
+def _wait_recorded(system: System, event_id: str, entries: int) -> None:
+    wait_until(lambda: len(rows(system, ledger, event_id)) == entries, what=f"{entries} entries on record")
+
+
+def _together(system: System, *commands: Sequence[str]) -> list[Said]:
+    """Several commands side by side, which is quicker."""
+    running = [gevent.spawn(seating, system, *command) for command in commands]
+    gevent.joinall(running, timeout=120, raise_error=True)
+    return [said.get() for said in running]
+
+
+def test_reconcile_says_what_differs_and_rebuild_mends_it(system: System, event: str) -> None:
+    redis = system.redis.client()
+    redis.hincrby(keys.inventory(event), "sold", 2)
+    in_words, as_data = _together(system, ("reconcile", event), ("reconcile", event, "--json"))
+    what = "inventory sold is '3', and should be '1'"
+    assert in_words == (1, f"{event}: {what}; run: seating rebuild\n", "")
+    assert as_data.status == 1
+    assert as_data.json == [{"event_id": event, "what": what, "advice": "run: seating rebuild"}]
+    rebuilt = seating(system, "rebuild", event)
+    assert (rebuilt.status, rebuilt.out) == (0, "rebuilt; its log goes on from 2-5\n")
+    assert redis.hget(keys.inventory(event), "sold") == b"1"
+    in_words, as_data = _together(system, ("reconcile", event), ("reconcile", event, "--json"))
+    assert in_words == (0, "the books are right\n", "")
+    assert (as_data.status, as_data.json) == (0, [])
+    assert system.buy(1, event_id=event).json["position"] == "2-6"
+
+
+def test_verify_finds_a_changed_byte(system: System, event: str) -> None:
+    as_words, as_data = _together(system, ("verify", event), ("verify", event, "--json"))
+    assert as_words == (0, "4 entries, the chain is whole\n", "")
+    assert (as_data.status, as_data.json) == (0, [{"entries": 4, "broken": None}])
+    third = rows(system, ledger, event)[2]
+    _write(system, event, third.seq, "{}")
+    as_words, as_data = _together(system, ("verify", event), ("verify", event, "--json"))
+    broken = "the entry at 1-3 is not what was written"
+    assert as_words == (1, f"after 2 entries: {broken}\n", "")
+    assert (as_data.status, as_data.json) == (1, [{"entries": 2, "broken": broken}])
+    _write(system, event, third.seq, third.change)
+
+
+def _write(system: System, event_id: str, seq: int, change: str) -> None:
+    """Over an entry on record."""
+    database = Database(system.database_url)
+    here = (ledger.c.event_id == event_id) & (ledger.c.seq == seq)
+    database.write(lambda connection: connection.execute(update(ledger).where(here).values(change=change)))
+    database.close()
+
+
+def test_history_of_a_seat(system: System, event: str) -> None:
+    other = system.create_event(totalSeats=3)
+    buy_some(system, 1, other)
+    as_data, in_words, never, general = _together(
+        system,
+        ("history", event, _BEST, "--json"),
+        ("history", event, _BEST),
+        ("history", event, "sec-1-row-B-seat-5"),
+        ("history", other, _BEST),
+    )
+    first, second = (order(system, event, f"k{n}", quantity=1, reference=f"R{n}").json["purchaseId"] for n in (1, 2))
+    assert as_data.status == 0
+    told = [(change["position"], change["what"], change["purchase_id"], change["reference"]) for change in as_data.json]
+    assert told == [
+        ("1-2", "sold", first, "R1"),
+        ("1-3", "returned", first, None),
+        ("1-4", "sold", second, "R2"),
+    ]
+    assert in_words.status == 0
+    assert [line.split()[1:] for line in in_words.out.splitlines()] == [
+        ["1-2", "sold", first],
+        ["1-3", "returned", first],
+        ["1-4", "sold", second],
+    ]
+    assert never == general == (0, "nobody ever had it\n", "")
+
+
+def test_export(system: System, event: str) -> None:
+    empty = system.create_event(totalSeats=3)
+    full, nothing = _together(system, ("export", event), ("export", empty))
+    first, second = (order(system, event, f"k{n}", quantity=1, reference=f"R{n}").json["purchaseId"] for n in (1, 2))
+    assert (full.status, full.error) == (0, "")
+    exported = list(csv.DictReader(io.StringIO(full.out)))
+    assert [(row["purchase_id"], row["state"], row["seats"], row["reference"]) for row in exported] == [
+        (second, "persisted", _BEST, "R2"),
+        (first, "cancelled", _BEST, "R1"),
+    ]
+    assert nothing == (0, "purchase_id,state,purchased_at,quantity,seats,reference\n", "")
+
+
+def test_an_empty_quarantine(system: System, event: str) -> None:
+    in_words, as_data = _together(system, ("quarantine", "list", event), ("quarantine", "list", event, "--json"))
+    assert in_words == (0, "quarantine is empty\n", "")
+    assert (as_data.status, as_data.json) == (0, [])
+
+
+def test_refusals_are_one_line_and_change_nothing(system: System, event: str) -> None:
+    """Unknown events, what no event is ever called, positions of nothing, and bytes that are no text."""
+    no_event, no_entry = "There is no such event", "There is no such entry in quarantine"
+    refused = {
+        ("reconcile", event, "nowhere"): no_event,
+        ("verify", "UPPER"): no_event,
+        ("history", "\udcff", _BEST): no_event,
+        ("rebuild", "nowhere"): no_event,
+        ("export", "nowhere"): no_event,
+        ("quarantine", "list", "nowhere"): no_event,
+        ("quarantine", "replay", event, "1-2"): no_entry,
+        ("quarantine", "cancel", event, "0-0"): no_entry,
+    }
+    before = _books(system, event)
+    for said, what in zip(_together(system, *refused), refused.values(), strict=True):
+        assert said == (2, "", f"seating: {what}\n")
+    assert _books(system, event) == before
+    assert seating(system, "verify").status == 2
+
+
+def _books(system: System, event_id: str) -> list[bytes | None]:
+    """All that Redis has of an event; SQL follows it."""
+    return [system.redis.client().dump(name) for name in keys.all_of(event_id)]

@@ -1,0 +1,134 @@
+"""Workers that stand still, or are two: what they have read of an old epoch is not written, and no entry twice."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seating.domain.errors import InventoryUnavailable, RecordUnavailable
+from seating.redis_store.inventory import Inventory
+from seating.services.rebuild import Rebuild
+from seating.storage.tables import purchases, quarantine
+from tests.books import (
+    assert_books_right,
+    assert_each_seat_once,
+    buy_some,
+    has_read_the_log,
+    has_said,
+    locked_sql,
+    positions,
+    recorded_positions,
+    rows,
+    seating,
+    suspended,
+)
+from tests.one_process import OneProcess
+from tests.servers import RedisServer, wait_until
+from tests.system import System
+
+
+@pytest.fixture
+def stopped(own_redis: RedisServer, database_url: str, tmp_path: Path) -> Iterator[System]:
+    """Not started yet."""
+    system = System(tmp_path / "data", own_redis, database_url, WEB_WORKERS="1")
+    try:
+        yield system
+    finally:
+        system.stop()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_worker_that_was_stopped_before_a_rebuild_writes_nothing(stopped: System, own_redis: RedisServer) -> None:
+    """It has read ten purchases and waits for SQL's lock. Redis loses them, and a new epoch begins without them."""
+    system = stopped.start("worker", "web")
+    event = system.create_event(seatingPlan={"generate": {"sections": 1, "rows": 2, "seatsPerRow": 10}})
+    with ExitStack() as standing_still:
+        with locked_sql(system):
+            buy_some(system, 10, event)
+            wait_until(lambda: has_read_the_log(own_redis), what="the worker to wait for the lock")
+            standing_still.enter_context(suspended(system, "worker"))
+        own_redis.client().flushall()
+        assert seating(system, "rebuild", event, "--json").json == [{"event_id": event, "position": "2-2"}]
+        after = buy_some(system, 3, event)
+    refused = {"event": "another was faster", "reason": "the record has moved on"}
+    wait_until(lambda: has_said(system, "worker", **refused), what="the worker to notice")
+    after |= buy_some(system, 3, event)
+    _wait_recorded(system, event, [f"2-{seq}" for seq in range(3, 9)])
+    assert recorded_positions(system, event) == ["1-1", *(f"2-{seq}" for seq in range(2, 9))]
+    assert rows(system, quarantine, event) == []
+    assert_each_seat_once(system, event, after.values())
+    assert seating(system, "verify", event).status == 0
+
+
+def test_two_workers_for_one_event(stopped: System) -> None:
+    """Both are nudged for it all the time, and each entry is recorded by one of them."""
+    system = stopped.start("worker", "web")
+    system.parts["first worker"] = system.parts["worker"]
+    system.start_part("worker")
+    event = system.create_event(seatingPlan={"generate": {"sections": 2, "rows": 10, "seatsPerRow": 25}})
+    bought = {}
+    for _ in range(10):
+        bought |= buy_some(system, 40, event)
+    _wait_recorded(system, event, positions(bought.values()))
+    assert recorded_positions(system, event) == [f"1-{seq}" for seq in range(1, 402)]
+    assert rows(system, quarantine, event) == []
+    assert_each_seat_once(system, event, bought.values())
+    assert_books_right(system, event)
+
+
+def _wait_recorded(system: System, event_id: str, wanted: list[str]) -> None:
+    def recorded() -> bool:
+        return {f"{row.epoch}-{row.seq}" for row in rows(system, purchases, event_id)} == set(wanted)
+
+    wait_until(recorded, 30, "all purchases to be recorded")
+
+
+def test_a_comparison_from_before_a_rebuild_does_not_end_it(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that has compared the log, and is stopped before it says so, wakes in the middle of a rebuild.
+
+    The inventory would sell again, and then be wiped with what it sold.
+    """
+    event = sale.open(capacity=10)
+    sale.buy(event, "k1")
+    sale.persist(event)
+    operator, buyer = sale.another(), sale.another()
+    acknowledge, begin_epoch = Inventory.acknowledge, Rebuild._begin_epoch
+
+    def stopped(inventory: Inventory, *compared: Any, **trust: Any) -> bool:
+        def woken(rebuild: Rebuild, *arguments: Any) -> Any:
+            assert not acknowledge(inventory, *compared, **trust)
+            with pytest.raises(InventoryUnavailable):
+                buyer.buy(event, "k2")
+            return begin_epoch(rebuild, *arguments)
+
+        monkeypatch.setattr(Inventory, "acknowledge", acknowledge)
+        monkeypatch.setattr(Rebuild, "_begin_epoch", woken)
+        operator.rebuild.run(event, "asked for", close=True)
+        return False
+
+    monkeypatch.setattr(Inventory, "acknowledge", stopped)
+    sale.persist(event)
+    assert buyer.buy(event, "k2").id.position == (2, 4)
+    assert buyer.buy(event, "k1").id.position == (1, 2)
+
+
+def test_a_rebuild_that_sql_did_not_take_is_begun_again_at_once(
+    sale: OneProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not keep others waiting for the end of its lease."""
+    event = sale.open(capacity=10)
+    sale.buy(event, "k1")
+    sale.persist(event)
+    sale.calls.command("FLUSHALL")
+    with monkeypatch.context() as broken:
+        broken.setattr(sale.database, "write", _locked)
+        with pytest.raises(RecordUnavailable):
+            sale.rebuild.run(event, "Redis has no inventory")
+    assert sale.another().rebuild.run(event, "Redis has no inventory") == (2, 3)
+    assert sale.buy(event, "k2").left == 8
+
+
+def _locked(_change: object) -> None:
+    raise RecordUnavailable
