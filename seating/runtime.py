@@ -7,16 +7,21 @@ from typing import Any
 from gevent import get_hub, monkey
 
 from seating.config import Settings
+from seating.domain import rate_policy
 from seating.redis_store.auto_pipeline import AutoPipeline
 from seating.redis_store.calls import Calls
 from seating.redis_store.connection import ScriptConnection, plain_client
 from seating.redis_store.direct_calls import DirectCalls
 from seating.redis_store.event_log import EventLog
+from seating.redis_store.flights import Flights
 from seating.redis_store.inventory import Inventory
+from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.plans import Plans
+from seating.redis_store.rate_limits import RateLimits
 from seating.redis_store.retries import Retries
 from seating.redis_store.scripts import Scripts
+from seating.services.coalescing import Coalescing
 from seating.services.event_presence import EventPresence
 from seating.services.events import Events
 from seating.services.monitoring import Monitoring
@@ -26,7 +31,9 @@ from seating.services.persistence import Persistence
 from seating.services.purchases import Purchases
 from seating.services.services import Services
 from seating.services.upkeep import Upkeep
+from seating.services.users import Users
 from seating.storage.database import Database, in_this_thread
+from seating.web.users import document
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,7 @@ def web_services(settings: Settings) -> Services:
     inventory = _inventory(settings, calls)
     presence = EventPresence(database)
     plans = Plans(calls)
+    user_cache = _user_cache(settings, calls)
     nudger = Nudger(PersistQueue(plain_client(settings.effective_redis_url)))
     return Services(
         events=Events(database, inventory, presence),
@@ -63,6 +71,20 @@ def web_services(settings: Settings) -> Services:
         ),
         monitoring=Monitoring(inventory, database, presence, settings.data_dir),
         plans=plans,
+        users=Users(
+            database,
+            Coalescing(user_cache, Flights(calls, user_cache.name)),
+            document,
+            latency_s=settings.db_latency_ms / 1000,
+        ),
+        user_cache=user_cache,
+        rate_limits=RateLimits(
+            calls,
+            {
+                "users": rate_policy.parse(settings.rate_limit_users),
+                "sale": rate_policy.parse(settings.rate_limit_sale),
+            },
+        ),
         offload=offload,
     )
 
@@ -78,7 +100,7 @@ def background_services(settings: Settings, *, writes_the_sale: bool = False) ->
     return BackgroundServices(
         events=Events(database, inventory, EventPresence(database)),
         persistence=persistence,
-        upkeep=Upkeep(inventory, queue, retries, persistence),
+        upkeep=Upkeep(inventory, queue, retries, persistence, [_user_cache(settings, calls)]),
         queue=queue,
     )
 
@@ -88,6 +110,16 @@ def _inventory(settings: Settings, calls: Calls) -> Inventory:
         calls,
         backlog_max_entries=settings.backlog_max_entries,
         backlog_memory_percent=settings.backlog_memory_percent,
+    )
+
+
+def _user_cache(settings: Settings, calls: Calls) -> LruCache:
+    return LruCache(
+        calls,
+        "users",
+        capacity=settings.cache_capacity,
+        ttl_s=settings.cache_ttl_s,
+        max_bytes=settings.cache_max_bytes,
     )
 
 
