@@ -54,6 +54,6 @@ def normal_email(text: str) -> str:
     Only the form is looked at: whether mail arrives, no request waits to find out.
     """
     try:
-        return validate_email(text, check_deliverability=False).normalized.lower()
+        return validate_email(text, strict=True, check_deliverability=False).normalized.lower()
     except EmailNotValidError as error:
         raise InvalidRequest(f"Email: {error}", "email") from None

@@ -39,7 +39,7 @@ class PurchasePath(BaseModel):
 class PageQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    cursor: str = Field("", max_length=64, description="where the page before says that this one begins")
+    cursor: Line = Field("", max_length=64, description="where the page before says that this one begins")
     limit: int = Field(50, ge=1, le=200, description="entries a page")
 
 

@@ -122,22 +122,34 @@ def test_an_unexpected_error_reaches_other_processes_as_a_failure(process: Proce
         first.get(timeout=10)
 
 
-def test_who_looked_before_it_landed_and_asks_after_fetches_nothing(process: Process) -> None:
-    """Between its look and its lease another process has fetched, put and landed."""
-    first, second = (reader(process()) for _ in range(2))
-    record = Record()
+def _late(first: Coalescing, second: Coalescing, record: Record, *, looks_again: bool) -> Found:
+    """Between the second one's look and its lease, the first one fetches, puts and lands."""
     record.released.set()
     look = second.cache.get
 
     def late_look(key: str, *, counted: bool = True) -> bytes | None:
+        if not counted and not looks_again:
+            return None
         found = look(key, counted=counted)
         if counted:
             first.get(key, record.fetch)
         return found
 
     second.cache.get = late_look  # type: ignore[method-assign]
-    assert second.get("k", record.fetch) == Found(b"value", Source.COALESCED)
-    assert record.fetches == 1
+    return second.get("k", record.fetch)
+
+
+def test_who_looked_before_it_landed_and_asks_after_fetches_nothing(process: Process) -> None:
+    record = Record()
+    found = _late(reader(process()), reader(process()), record, looks_again=True)
+    assert (found, record.fetches) == (Found(b"value", Source.COALESCED), 1)
+
+
+def test_without_a_second_look_it_fetches_again(process: Process) -> None:
+    """The twin of the test above."""
+    record = Record()
+    _late(reader(process()), reader(process()), record, looks_again=False)
+    assert record.fetches == 2
 
 
 def test_what_was_written_meanwhile_stays(process: Process) -> None:
