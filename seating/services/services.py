@@ -8,6 +8,7 @@ from seating.redis_store.rate_limits import RateLimits
 from seating.services.events import Events
 from seating.services.monitoring import Monitoring
 from seating.services.purchases import Purchases
+from seating.services.quarantine import Quarantine
 from seating.services.users import Users
 from seating.storage.database import Offload
 
@@ -18,6 +19,7 @@ class Services:
 
     events: Events
     purchases: Purchases
+    quarantine: Quarantine
     monitoring: Monitoring
     plans: Plans
     users: Users
