@@ -72,6 +72,19 @@ def test_a_crowd_over_two_processes_is_one_fetch(process: Process) -> None:
     assert (stats.hits, stats.misses, stats.coalesced) == (1, 1, 99)
 
 
+def test_a_crowd_for_what_is_cached_is_one_look(process: Process) -> None:
+    calls = process()
+    one, record = reader(calls), Record()
+    one.put("k", b"value")
+    before = calls.calls
+    asking = [gevent.spawn(one.get, "k", record.fetch) for _ in range(100)]
+    gevent.joinall(asking, raise_error=True)
+    assert {greenlet.get() for greenlet in asking} == {Found(b"value", Source.HIT)}
+    # The look, and one call that counts those who joined it.
+    assert (calls.calls - before, record.fetches) == (2, 0)
+    assert one.cache.stats().hits == 100
+
+
 class _NoLease(Flights):
     """Every process may fetch."""
 
