@@ -9,20 +9,25 @@ import structlog
 from gevent import get_hub, monkey
 
 from seating.config import Settings
+from seating.domain import rate_policy
 from seating.domain.errors import RecordUnavailable
 from seating.redis_store.auto_pipeline import AutoPipeline
 from seating.redis_store.calls import Calls
 from seating.redis_store.connection import ScriptConnection, plain_client
 from seating.redis_store.direct_calls import DirectCalls
 from seating.redis_store.event_log import EventLog
+from seating.redis_store.flights import Flights
 from seating.redis_store.inventory import Inventory
+from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.plans import Plans
+from seating.redis_store.rate_limits import RateLimits
 from seating.redis_store.retries import Retries
 from seating.redis_store.scripts import Scripts
 from seating.services.answered import Answered
 from seating.services.books import Books
 from seating.services.closing import Closing
+from seating.services.coalescing import Coalescing
 from seating.services.event_presence import EventPresence
 from seating.services.events import Events
 from seating.services.monitoring import Monitoring
@@ -34,7 +39,9 @@ from seating.services.quarantine import Quarantine
 from seating.services.rebuild import Rebuild
 from seating.services.services import Services
 from seating.services.upkeep import Upkeep
+from seating.services.users import Users
 from seating.storage.database import Database, in_this_thread
+from seating.web.users import document
 
 _FLUSH_EVERY_S = 1.0
 
@@ -77,6 +84,7 @@ def web_services(settings: Settings) -> Services:
     # psycopg waits for its sockets as greenlets do; SQLite waits for its file in the kernel.
     sqlite = settings.effective_database_url.startswith("sqlite")
     database = Database(settings.effective_database_url, offload=offload if sqlite else in_this_thread)
+    user_cache = _user_cache(settings, calls)
     nudger = Nudger(PersistQueue(plain_client(settings.effective_redis_url)))
     sale = _sale(settings, calls, database, nudger.nudge)
     gevent.spawn(_flush_forever, sale.answered)
@@ -86,6 +94,20 @@ def web_services(settings: Settings) -> Services:
         quarantine=sale.quarantine,
         monitoring=Monitoring(sale.inventory, database, sale.presence, settings.data_dir),
         plans=sale.plans,
+        users=Users(
+            database,
+            Coalescing(user_cache, Flights(calls, user_cache.name)),
+            document,
+            latency_s=settings.db_latency_ms / 1000,
+        ),
+        user_cache=user_cache,
+        rate_limits=RateLimits(
+            calls,
+            {
+                "users": rate_policy.parse(settings.rate_limit_users),
+                "sale": rate_policy.parse(settings.rate_limit_sale),
+            },
+        ),
         offload=offload,
     )
 
@@ -107,7 +129,7 @@ def background_services(settings: Settings, *, writes_the_sale: bool = False) ->
         persistence=persistence,
         rebuild=sale.rebuild,
         books=Books(database, client),
-        upkeep=Upkeep(database, sale.inventory, queue, retries, persistence, closing),
+        upkeep=Upkeep(database, sale.inventory, queue, retries, persistence, closing, [_user_cache(settings, calls)]),
         queue=queue,
     )
 
@@ -146,6 +168,16 @@ def _flush_forever(answered: Answered) -> None:
             answered.flush()
         except RecordUnavailable as error:
             _log.warning("answered positions not recorded", error=str(error.__cause__))
+
+
+def _user_cache(settings: Settings, calls: Calls) -> LruCache:
+    return LruCache(
+        calls,
+        "users",
+        capacity=settings.cache_capacity,
+        ttl_s=settings.cache_ttl_s,
+        max_bytes=settings.cache_max_bytes,
+    )
 
 
 def _offload_to_threads(work: Callable[[], Any]) -> Any:

@@ -67,7 +67,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     folder = tmp_path_factory.mktemp("system")
     redis = RedisServer(folder / "redis")
     redis.start()
-    running = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}")
+    running = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", RATE_LIMIT_USERS="1000/1s")
     try:
         yield running.start()
     finally:

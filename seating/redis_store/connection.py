@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import redis
+from hiredis import pack_command
 from redis.backoff import NoBackoff
 from redis.connection import ConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -86,7 +87,7 @@ class ScriptConnection:
         self._connection.disconnect()
 
     def _send(self, commands: Sequence[tuple[Any, ...]]) -> None:
-        packed = b"".join(self._connection.pack_commands(commands))
+        packed = b"".join([pack_command(words) for words in commands])
         self._connection.send_packed_command([packed], check_health=False)
 
     @contextmanager

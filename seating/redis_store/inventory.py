@@ -23,6 +23,7 @@ from seating.domain.seating_plan import Run, runs_text
 from seating.redis_store import keys
 from seating.redis_store.calls import Calls, RedisOutcomeUnknown, RedisUnavailable
 from seating.redis_store.inventory_snapshot import FIELDS, Snapshot
+from seating.redis_store.rate_limits import RateLimit
 
 
 class MissingInventory(InventoryUnavailable):
@@ -47,13 +48,21 @@ class Inventory:
         self._calls = calls
         self._backlog_limits = (backlog_max_entries, backlog_memory_percent)
 
-    def purchase(self, event_id: str, idempotency: str, order: Order) -> Accepted:
+    def purchase(self, event_id: str, idempotency: str, order: Order, limit: RateLimit | None = None) -> Accepted:
         """Sells `order` or raises why not: SoldOut, NotTogether, NotOnSale, BacklogFull, IdempotencyKeyReused.
 
-        `idempotency` is the hash of caller and key; a repetition gets the first receipt again.
+        `idempotency` is the hash of caller and key; a repetition gets the first receipt again. Anything else is
+        measured by `limit`, in the same round trip; raises RateLimited.
         """
         asked = (idempotency, order.fingerprint(), order.quantity, new_nonce(), RENDERING, json.dumps(order.reference))
-        outcome, *detail = self._script("purchase", _sale_keys(event_id), (*asked, *self._backlog_limits, "", 0))
+        event_keys = _sale_keys(event_id)
+        args: tuple[str | int, ...] = (*asked, *self._backlog_limits, "", 0)
+        if limit:
+            event_keys = (*event_keys, keys.sale_limit(event_id, limit.caller))
+            args = (*args, *limit.policy.arguments)
+        outcome, *detail = self._script("purchase", event_keys, args)
+        if limit and detail and isinstance(detail[-1], list):
+            limit.decided(detail[-1])
         return _accepted(event_id, outcome, detail)
 
     def honour(self, event_id: str, purchase: Purchased) -> Accepted:

@@ -1,6 +1,8 @@
 """What has to be done every second, whether or not anybody asks for it."""
 
+import itertools
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -8,6 +10,7 @@ import structlog
 from seating.domain.errors import InventoryUnavailable, RecordUnavailable
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.inventory_snapshot import Snapshot
+from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.retries import Retries
 from seating.services.closing import KEPT_CLOSED_MS, Closing
@@ -17,6 +20,8 @@ from seating.storage.database import Database
 from seating.storage.rebuilds import Loss
 
 _KNOWN_FOR_S = 5.0
+
+_SWEEP_EVERY_TICKS = 5
 
 _log = structlog.get_logger(__name__)
 
@@ -29,12 +34,17 @@ class Upkeep:
     retries: Retries
     persistence: Persistence
     closing: Closing
+    caches: Sequence[LruCache]
     _live: list[str] = field(default_factory=list)
     _losses: set[Loss] = field(default_factory=set)
     _asked_at: float = float("-inf")
+    _ticks: Iterator[int] = field(default_factory=itertools.count)
 
     def tick(self) -> None:
-        """Raises InventoryUnavailable where Redis does not answer; the next tick does all of it again."""
+        """Raises InventoryUnavailable or SharedStateUnavailable where Redis does not answer.
+
+        The next tick does all of it again.
+        """
         event_ids = self._live_events()
         for event_id, snapshot in zip(event_ids, self.inventory.read_all(event_ids), strict=True):
             if snapshot and not snapshot.backlog.trusted:
@@ -46,6 +56,9 @@ class Upkeep:
             elif snapshot.counts.state == "closed" and _age_ms(snapshot) >= KEPT_CLOSED_MS:
                 self.closing.archive(event_id)
         self.queue.trim()
+        if next(self._ticks) % _SWEEP_EVERY_TICKS == 0:
+            for cache in self.caches:
+                cache.sweep()
 
     def _live_events(self) -> list[str]:
         """From SQL, which knows them even if Redis lost all; what Redis knows beside is newer than the last look."""

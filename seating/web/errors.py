@@ -17,19 +17,24 @@ STATUS: Final[dict[type[errors.SeatingError], int]] = {
     errors.Unauthorized: 401,
     errors.EventNotFound: 404,
     errors.PurchaseNotFound: 404,
+    errors.UserNotFound: 404,
     errors.QuarantineEntryNotFound: 404,
     errors.BodyTooSlow: 408,
     errors.SoldOut: 409,
     errors.NotTogether: 409,
     errors.NotOnSale: 409,
+    errors.UserExists: 409,
     errors.NotReplayable: 409,
     errors.SeatUnavailable: 409,
     errors.BodyTooLarge: 413,
     errors.UnsupportedMediaType: 415,
     errors.IdempotencyKeyReused: 422,
+    errors.RateLimited: 429,
     errors.InventoryUnavailable: 503,
     errors.BacklogFull: 503,
     errors.RecordUnavailable: 503,
+    errors.SharedStateUnavailable: 503,
+    errors.LoadFailed: 503,
 }
 
 # What RFC 9110 calls statuses that Python knows by older names.
@@ -41,7 +46,7 @@ _log = structlog.get_logger(__name__)
 
 
 def register(app: Flask) -> None:
-    app.register_error_handler(errors.SeatingError, _refuse)
+    app.register_error_handler(errors.SeatingError, refuse)
     app.register_error_handler(HTTPException, _refuse_by_http)
     app.register_error_handler(Exception, _fail)
 
@@ -60,14 +65,16 @@ def code_of(status: int) -> str:
     return title_of(status).upper().replace(" ", "_")
 
 
-def problem(status: int, code: str, message: str, request_id: str | None, **details: Any) -> str:
-    """JSON with `error` and `message` for clients of the plain routes, and `code` for all."""
+def problem(
+    status: int, code: str, message: str, request_id: str | None, words: str | None = None, **details: Any
+) -> str:
+    """JSON with `error` (`words`, else the code) and `message` for clients of the plain routes, and `code` for all."""
     fields = {
         "type": "about:blank",
         "title": title_of(status),
         "status": status,
         "detail": message,
-        "error": code,
+        "error": words or code,
         "code": code,
         "message": message,
         "requestId": request_id,
@@ -81,8 +88,8 @@ def _answer(status: int, code: str, message: str, **details: Any) -> Response:
     return Response(body, status, content_type=PROBLEM_TYPE)
 
 
-def _refuse(error: errors.SeatingError) -> Response:
-    response = _answer(status_of(error), error.code, error.message, **error.details)
+def refuse(error: errors.SeatingError) -> Response:
+    response = _answer(status_of(error), error.code, error.message, words=error.words, **error.details)
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.Unauthorized):

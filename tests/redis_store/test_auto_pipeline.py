@@ -13,7 +13,7 @@ from seating.redis_store.auto_pipeline import AutoPipeline
 from seating.redis_store.calls import RedisOutcomeUnknown, RedisUnavailable
 from seating.redis_store.connection import ScriptConnection
 from seating.redis_store.scripts import Scripts
-from tests.redis_store.tcp_proxy import Fault, Strike, TcpProxy
+from tests.redis_store.tcp_proxy import COUNT, Fault, Strike, TcpProxy
 from tests.servers import RedisServer, wait_until
 
 COUNT_SCRIPT = "return {redis.call('hincrby', KEYS[1], ARGV[2], ARGV[3]), ARGV[1]}"
@@ -113,7 +113,7 @@ def test_calls_of_the_same_moment_share_one_write(pipeline: AutoPipeline, proxy:
     batches, calls = pipeline.batches, pipeline.calls
     gevent.joinall([count(pipeline, str(number)) for number in range(100)], raise_error=True)
     assert (pipeline.batches - batches, pipeline.calls - calls) == (1, 100)
-    assert proxy.writes(b"HINCRBY") == 1
+    assert proxy.writes(COUNT) == 1
 
 
 def test_calls_gather_while_a_batch_is_in_flight(pipeline: AutoPipeline, proxy: TcpProxy) -> None:
@@ -124,7 +124,7 @@ def test_calls_gather_while_a_batch_is_in_flight(pipeline: AutoPipeline, proxy: 
     gevent.idle()
     hang.release()
     gevent.joinall(callers, raise_error=True)
-    assert proxy.writes(b"HINCRBY") == 2
+    assert proxy.writes(COUNT) == 2
 
 
 def test_a_failing_command_fails_alone(pipeline: AutoPipeline, proxy: TcpProxy) -> None:
@@ -133,7 +133,7 @@ def test_a_failing_command_fails_alone(pipeline: AutoPipeline, proxy: TcpProxy) 
     with pytest.raises(ResponseError, match="not an integer"):
         failing.get(timeout=10)
     assert (before.get(timeout=10), after.get(timeout=10)) == (1, 1)
-    assert proxy.writes(b"HINCRBY") == 1
+    assert proxy.writes(COUNT) == 1
 
 
 @pytest.mark.parametrize(
@@ -204,18 +204,18 @@ def test_without_a_reply_the_outcome_is_unknown_and_nothing_is_sent_again(
 ) -> None:
     pipeline = open_pipeline(reply_within_s=0.2)
     wait_until(lambda: answers(pipeline))
-    proxy.strike(b"HINCRBY", fault)
+    proxy.strike(COUNT, fault)
     with told_outcome_unknown():
         count(pipeline, "a").get(timeout=10)
     wait_until(lambda: answers(pipeline))
     assert counts(direct) == {"a": 1}
-    assert proxy.writes(b"HINCRBY") == 1
+    assert proxy.writes(COUNT) == 1
 
 
 def test_a_lost_request_has_an_unknown_outcome_and_is_not_sent_again(
     pipeline: AutoPipeline, proxy: TcpProxy, direct: "redis.Redis"
 ) -> None:
-    proxy.strike(b"HINCRBY", Fault.LOSE_REQUEST)
+    proxy.strike(COUNT, Fault.LOSE_REQUEST)
     with told_outcome_unknown():
         count(pipeline, "a").get(timeout=10)
     assert answers(pipeline)
@@ -225,7 +225,7 @@ def test_a_lost_request_has_an_unknown_outcome_and_is_not_sent_again(
 def test_replies_that_came_before_the_line_broke_count(
     pipeline: AutoPipeline, proxy: TcpProxy, direct: "redis.Redis"
 ) -> None:
-    proxy.strike(b"HINCRBY", Fault.HALVE_REPLY)
+    proxy.strike(COUNT, Fault.HALVE_REPLY)
     callers = [count(pipeline, str(number)) for number in range(10)]
     gevent.joinall(callers)
     assert [caller.value for caller in callers[:5]] == [1] * 5
@@ -252,7 +252,7 @@ def test_a_connection_that_breaks_before_it_is_ready_means_not_sent(
     with told_not_sent():
         count(pipeline, "a").get(timeout=10)
     wait_until(lambda: answers(pipeline))
-    assert proxy.writes(b"HINCRBY") == 0
+    assert proxy.writes(COUNT) == 0
 
 
 def test_works_again_after_the_server_was_away(pipeline: AutoPipeline, proxy: TcpProxy) -> None:
@@ -319,26 +319,26 @@ def test_a_call_given_up_in_flight_has_an_unknown_outcome(
 ) -> None:
     pipeline = open_pipeline(patience_s=0.2)
     wait_until(lambda: answers(pipeline))
-    hang = proxy.strike(b"HINCRBY", Fault.HANG)
+    hang = proxy.strike(COUNT, Fault.HANG)
     with told_outcome_unknown():
         count(pipeline, "a").get(timeout=10)
     hang.release()
     wait_until(lambda: answers(pipeline))
     assert counts(direct) == {"a": 1}
-    assert proxy.writes(b"HINCRBY") == 1
+    assert proxy.writes(COUNT) == 1
 
 
 def test_a_greenlet_killed_in_flight_disturbs_nobody(
     pipeline: AutoPipeline, proxy: TcpProxy, direct: "redis.Redis"
 ) -> None:
-    hang = proxy.strike(b"HINCRBY", Fault.HANG)
+    hang = proxy.strike(COUNT, Fault.HANG)
     before, killed, after = (count(pipeline, field, by) for field, by in (("a", 1), ("b", 2), ("c", 3)))
     hang.wait()
     killed.kill()
     hang.release()
     assert (before.get(timeout=10), after.get(timeout=10)) == (1, 3)
     assert counts(direct) == {"a": 1, "b": 2, "c": 3}
-    assert proxy.writes(b"HINCRBY") == 1
+    assert proxy.writes(COUNT) == 1
 
 
 def test_patience_is_for_all_commands_of_a_caller_together(open_pipeline: OpenPipeline, proxy: TcpProxy) -> None:
@@ -354,7 +354,7 @@ def test_patience_is_for_all_commands_of_a_caller_together(open_pipeline: OpenPi
 
 
 def test_close_tells_everybody_at_once(pipeline: AutoPipeline, proxy: TcpProxy) -> None:
-    hang = proxy.strike(b"HINCRBY", Fault.HANG)
+    hang = proxy.strike(COUNT, Fault.HANG)
     in_flight = count(pipeline, "a")
     hang.wait()
     queued = count(pipeline, "b")
@@ -378,7 +378,7 @@ def test_scripts_that_redis_forgot_are_loaded_and_run_once(
     callers += [count_by_script(pipeline, "d"), count(pipeline, "e")]
     gevent.joinall(callers, raise_error=True)
     assert counts(direct) == dict.fromkeys("abcde", 1)
-    assert (proxy.writes(b"HINCRBY"), proxy.writes(b"EVALSHA")) == (1, 2)
+    assert (proxy.writes(COUNT), proxy.writes(b"EVALSHA")) == (1, 2)
 
 
 def test_a_script_whose_loading_breaks_off_did_not_run(

@@ -12,7 +12,7 @@ from seating.redis_store.calls import RedisOutcomeUnknown, RedisUnavailable
 from seating.redis_store.connection import ScriptConnection
 from seating.redis_store.direct_calls import DirectCalls
 from seating.redis_store.scripts import Scripts
-from tests.redis_store.tcp_proxy import Fault, TcpProxy
+from tests.redis_store.tcp_proxy import COUNT, Fault, TcpProxy
 from tests.servers import RedisServer
 
 SCRIPTS = Scripts(replaced={"count": "return {redis.call('hincrby', KEYS[1], ARGV[2], 1), ARGV[1]}"})
@@ -72,7 +72,7 @@ def test_without_a_reply_the_outcome_is_unknown_and_nothing_is_sent_again(
     calls: DirectCalls, proxy: TcpProxy, direct: "redis.Redis", fault: Fault
 ) -> None:
     calls.command("PING")
-    proxy.strike(b"HINCRBY", fault)
+    proxy.strike(COUNT, fault)
     with pytest.raises(RedisOutcomeUnknown):
         count(calls, "a")
     assert calls.command("ECHO", "b") == b"b"
@@ -87,7 +87,7 @@ def test_a_refused_connection_means_not_sent(calls: DirectCalls, proxy: TcpProxy
     assert count(calls, "a") == 1
 
 
-@pytest.mark.parametrize("moment", [b"HINCRBY", b"SCRIPT"])
+@pytest.mark.parametrize("moment", [COUNT, b"SCRIPT"])
 def test_a_caller_interrupted_leaves_the_next_its_own_reply(calls: DirectCalls, proxy: TcpProxy, moment: bytes) -> None:
     """As a job's deadline interrupts it."""
     hang = proxy.strike(moment, Fault.HANG)

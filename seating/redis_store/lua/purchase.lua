@@ -1,11 +1,14 @@
 -- Sells seats: a quantity, or given seats. Of a seated event, a quantity means the best row that has them together,
 -- nearest the row's middle.
--- KEYS  1 inventory  2 log  3 idempotency  4 seats  5 run
+-- Uses limits.lua
+-- KEYS  1 inventory  2 log  3 idempotency  4 seats  5 run  6 limit, if there is one
 -- ARGV  1 run_id  2 idempotency field  3 fingerprint  4 quantity  5 nonce  6 rendering  7 reference, as JSON
 --       8 backlog limit, in entries  9 backlog limit, in percent of maxmemory  10 given seats, as runs, or ''
 --       11 '1' for the operator, whom neither the sale's state nor the backlog stops
+--       12… rate limit, if there is one: 'window' or 'bucket', its numbers
 -- Reply {'SOLD', record} | {'REPLAYED', record} | {'REUSED'} | {'NOT_ON_SALE', state} | {'BACKLOG_FULL'}
 --       | {'SOLD_OUT', seats left} | {'NOT_TOGETHER', seats left} | {'SEAT_UNAVAILABLE'} | {'MISSING'} | {'UNTRUSTED'}
+--       | {'RATE_LIMITED'}, and, where the rate limit was asked, its verdict behind any of these
 -- A record is rendering|fingerprint|position|nonce|quantity|seats left|runs.
 -- Invariant: sold + held + blocked never exceed capacity, and as many seats are marked sold as `sold` counts.
 
@@ -55,25 +58,32 @@ if record then
   return {'REUSED'}
 end
 
+-- What was sold once is answered again without asking the limit; any other request counts, whatever comes of it.
+local at = now_ms()
+local verdict = KEYS[6] and take(KEYS[6], ARGV, 12, at)
+if verdict and verdict[1] == 0 then
+  return {'RATE_LIMITED', verdict}
+end
+
 if ARGV[11] ~= '1' then
   if inventory.state ~= 'on_sale' then
-    return {'NOT_ON_SALE', inventory.state}
+    return {'NOT_ON_SALE', inventory.state, verdict}
   end
   if inventory.seq - inventory.persisted >= tonumber(ARGV[8]) or memory_is_short(inventory.seq, ARGV[9]) then
-    return {'BACKLOG_FULL'}
+    return {'BACKLOG_FULL', verdict}
   end
 end
 
 local quantity = tonumber(ARGV[4])
 local left = inventory.capacity - inventory.sold - inventory.held - inventory.blocked
 if left < quantity then
-  return {'SOLD_OUT', left}
+  return {'SOLD_OUT', left, verdict}
 end
 
 local runs = ARGV[10]
 if runs ~= '' then
   if not all_are(KEYS[4], parse_runs(runs), 'a') then
-    return {'SEAT_UNAVAILABLE'}
+    return {'SEAT_UNAVAILABLE', verdict}
   end
 else
   -- `run` has a character a block, '0' to '9' and ':' for 10, so one search finds the first block that can serve.
@@ -81,7 +91,7 @@ else
   if longest_runs then
     local block = longest_runs:find('[' .. string.char(48 + quantity) .. '-:]')
     if not block then
-      return {'NOT_TOGETHER', left}
+      return {'NOT_TOGETHER', left, verdict}
     end
     local place = best_place(redis.call('HGET', KEYS[4], block - 1), quantity)
     runs = (block - 1) .. ':' .. (place - 1) .. '-' .. quantity
@@ -89,7 +99,6 @@ else
 end
 
 left = left - quantity
-local at = now_ms()
 local change = ('{"kind":"purchased","at":%d,"quantity":%d,"left":%d,"runs":"%s","nonce":"%s",' ..
   '"idempotency":"%s","fingerprint":"%s","rendering":%d,"reference":'):format(
   at, quantity, left, runs, ARGV[5], ARGV[2], ARGV[3], ARGV[6]) .. ARGV[7] .. '}'
@@ -99,4 +108,4 @@ record = table.concat({ARGV[6], ARGV[3], position, ARGV[5], quantity, left, runs
 redis.call('HSET', KEYS[3], ARGV[2], record)
 redis.call('HSET', KEYS[1], 'seq', seq, 'chain', link, 'sold', inventory.sold + quantity, 'updated', at)
 mark(KEYS[4], KEYS[5], parse_runs(runs), 's')
-return {'SOLD', record}
+return {'SOLD', record, verdict}
