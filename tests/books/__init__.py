@@ -50,7 +50,8 @@ def _text(file: IO[bytes]) -> str:
 
 def assert_books_right(system: System, event_id: str) -> None:
     """By the operator's own commands."""
-    assert seating(system, "reconcile", event_id) == (0, "the books are right\n", "")
+    reconciled = seating(system, "reconcile", event_id)
+    assert reconciled == (0, "the books are right\n", ""), reconciled
     verified = seating(system, "verify", event_id)
     assert verified.status == 0, verified
 

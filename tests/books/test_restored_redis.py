@@ -50,7 +50,7 @@ def running(own_redis: RedisServer, database_url: str, tmp_path: Path) -> Iterat
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_plain_restart_closes_the_sale_for_less_than_two_seconds(running: System, own_redis: RedisServer) -> None:
-    """From its first answer to PING on. Of three, the middle one: other work on this machine may delay one."""
+    """From its first answer to PING on. The second longest of four: other work on this machine may delay one."""
     bought = buy_some(running, 20)
     running.wait_recorded()
     closed = []
@@ -58,8 +58,12 @@ def test_a_plain_restart_closes_the_sale_for_less_than_two_seconds(running: Syst
         own_redis.kill()
         own_redis.start()
         closed.append(reopened(running))
+    with suspended(running, "worker"):  # RQ's worker sleeps after a lost connection: nobody waits for it.
+        own_redis.kill()
+        own_redis.start()
+        closed.append(reopened(running))
     print("closed for", [round(again.after_s, 2) for again in closed])
-    assert sorted(again.after_s for again in closed)[1] < 2
+    assert sorted(again.after_s for again in closed)[2] < 2
     assert all(again.answer.json["position"].startswith("1-") for again in closed)
     assert_replayed(running, bought)
 
