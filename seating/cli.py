@@ -54,6 +54,17 @@ def cron() -> None:
 
 
 @seating.command()
+@click.option("--port", default=0, help="0 takes a free one.")
+@click.option("--seed", default=1, help="Of the dropped connections: the same seed drops the same ones.")
+def partner(port: int, seed: int) -> None:
+    """Stand in for the event partner, with a few users and its habits."""
+    from seating.partner import stand_in
+
+    _settings()
+    stand_in.run(port, seed)
+
+
+@seating.command()
 def migrate() -> None:
     """Bring the database up to this version and make sure of the default event."""
     settings = _prepared()
@@ -63,7 +74,7 @@ def migrate() -> None:
 
 @seating.command()
 def up() -> None:
-    """Run everything: Redis, migrations, web, worker and cron, with one data folder."""
+    """Run everything: Redis, migrations, web, worker, cron and a partner, with one data folder."""
     from seating.launcher import up as launcher
 
     launcher.run(_settings())

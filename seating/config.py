@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -33,6 +34,15 @@ class Settings(BaseSettings):
     default_event: str = "demo"
     backlog_max_entries: Annotated[int, Field(ge=1, le=10_000_000)] = 200_000
     backlog_memory_percent: Annotated[int, Field(ge=1, le=95)] = 75
+    event_api_base_url: str | None = None
+    event_api_connect_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 1000
+    event_api_read_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 3000
+    event_api_deadline_ms: Annotated[int, Field(ge=1, le=60_000)] = 5000
+    event_api_concurrency: Annotated[int, Field(ge=1, le=1000)] = 64
+    circuit_breaker_failure_threshold: Annotated[int, Field(ge=1, le=1000)] = 3
+    circuit_breaker_failure_window_ms: Annotated[int, Field(ge=1, le=86_400_000)] = 30_000
+    circuit_breaker_reset_timeout_ms: Annotated[int, Field(ge=1, le=86_400_000)] = 10_000
+    circuit_breaker_max_reset_timeout_ms: Annotated[int, Field(ge=1, le=86_400_000)] = 60_000
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
 
@@ -60,6 +70,22 @@ class Settings(BaseSettings):
         if not is_event_id(event_id):
             raise ValueError("must be 1 to 64 lower-case letters, digits and hyphens")
         return event_id
+
+    @field_validator("event_api_base_url")
+    @classmethod
+    def _partner_address(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "http://unset")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must start with http:// or https://, followed by a host")
+        if "@" in parts.netloc or parts.query or parts.fragment:
+            raise ValueError("must be an address alone, without user, query or fragment")
+        return url
+
+    @model_validator(mode="after")
+    def _breaker_waits(self) -> Self:
+        if self.circuit_breaker_max_reset_timeout_ms < self.circuit_breaker_reset_timeout_ms:
+            raise ValueError("CIRCUIT_BREAKER_MAX_RESET_TIMEOUT_MS must not be below CIRCUIT_BREAKER_RESET_TIMEOUT_MS")
+        return self
 
     @model_validator(mode="after")
     def _token_or_loopback(self) -> Self:

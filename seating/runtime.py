@@ -7,7 +7,9 @@ from typing import Any
 from gevent import get_hub, monkey
 
 from seating.config import Settings
+from seating.domain.breaker import BreakerPolicy
 from seating.redis_store.auto_pipeline import AutoPipeline
+from seating.redis_store.breaker import Breaker
 from seating.redis_store.calls import Calls
 from seating.redis_store.connection import ScriptConnection, plain_client
 from seating.redis_store.direct_calls import DirectCalls
@@ -17,8 +19,11 @@ from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.plans import Plans
 from seating.redis_store.retries import Retries
 from seating.redis_store.scripts import Scripts
+from seating.services import catalogue
+from seating.services.catalogue import Catalogue
 from seating.services.event_presence import EventPresence
 from seating.services.events import Events
+from seating.services.guards import Guards
 from seating.services.monitoring import Monitoring
 from seating.services.nudger import Nudger
 from seating.services.persisted_watch import PersistedWatch
@@ -27,6 +32,7 @@ from seating.services.purchases import Purchases
 from seating.services.services import Services
 from seating.services.upkeep import Upkeep
 from seating.storage.database import Database, in_this_thread
+from seating.upstream.partner_client import Limits, PartnerClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,7 @@ def web_services(settings: Settings) -> Services:
     inventory = _inventory(settings, calls)
     presence = EventPresence(database)
     plans = Plans(calls)
+    guards = _guards(settings, calls)
     nudger = Nudger(PersistQueue(plain_client(settings.effective_redis_url)))
     return Services(
         events=Events(database, inventory, presence),
@@ -61,7 +68,8 @@ def web_services(settings: Settings) -> Services:
             watch=PersistedWatch(inventory),
             nudge=nudger.nudge,
         ),
-        monitoring=Monitoring(inventory, database, presence, settings.data_dir),
+        monitoring=Monitoring(inventory, database, presence, settings.data_dir, guards),
+        catalogue=_catalogue(settings, guards),
         plans=plans,
         offload=offload,
     )
@@ -89,6 +97,30 @@ def _inventory(settings: Settings, calls: Calls) -> Inventory:
         backlog_max_entries=settings.backlog_max_entries,
         backlog_memory_percent=settings.backlog_memory_percent,
     )
+
+
+def _guards(settings: Settings, calls: Calls) -> Guards:
+    policy = BreakerPolicy(
+        failure_threshold=settings.circuit_breaker_failure_threshold,
+        failure_window_ms=settings.circuit_breaker_failure_window_ms,
+        reset_timeout_ms=settings.circuit_breaker_reset_timeout_ms,
+        max_reset_timeout_ms=settings.circuit_breaker_max_reset_timeout_ms,
+        # A probe has ended by the deadline, or else its process has.
+        probe_lease_ms=settings.event_api_deadline_ms + 1000,
+    )
+    return Guards([Breaker(calls, kind, policy) for kind in catalogue.KINDS])
+
+
+def _catalogue(settings: Settings, guards: Guards) -> Catalogue:
+    client = None
+    if settings.event_api_base_url is not None:
+        limits = Limits(
+            connect_timeout_s=settings.event_api_connect_timeout_ms / 1000,
+            read_timeout_s=settings.event_api_read_timeout_ms / 1000,
+            at_once=settings.event_api_concurrency,
+        )
+        client = PartnerClient(settings.event_api_base_url, limits)
+    return Catalogue(client, guards, settings.event_api_deadline_ms / 1000, coalesce=lambda _key, fetch: fetch())
 
 
 def _offload_to_threads(work: Callable[[], Any]) -> Any:

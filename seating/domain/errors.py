@@ -8,7 +8,7 @@ class SeatingError(Exception):
 
     code: ClassVar[str]
     sentence: ClassVar[str]
-    retry_after_s: ClassVar[int | None] = None
+    retry_after_s: int | None = None
 
     def __init__(self, message: str | None = None, **details: Any) -> None:
         super().__init__(message or self.sentence)

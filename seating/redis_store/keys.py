@@ -34,3 +34,11 @@ def quarantined(event_id: str) -> str:
 
 def retry(event_id: str) -> str:
     return f"retry:{{{event_id}}}"
+
+
+def breaker(name: str) -> str:
+    return f"breaker:{{{name}}}"
+
+
+def breaker_failures(name: str) -> str:
+    return f"breaker:{{{name}}}:failures"

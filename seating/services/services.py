@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from seating.redis_store.plans import Plans
+from seating.services.catalogue import Catalogue
 from seating.services.events import Events
 from seating.services.monitoring import Monitoring
 from seating.services.purchases import Purchases
@@ -16,5 +17,6 @@ class Services:
     events: Events
     purchases: Purchases
     monitoring: Monitoring
+    catalogue: Catalogue
     plans: Plans
     offload: Offload

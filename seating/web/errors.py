@@ -7,7 +7,7 @@ import structlog
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from seating.domain import errors
+from seating.domain import errors, partner_errors
 
 STATUS: Final[dict[type[errors.SeatingError], int]] = {
     errors.InvalidRequest: 400,
@@ -26,6 +26,14 @@ STATUS: Final[dict[type[errors.SeatingError], int]] = {
     errors.InventoryUnavailable: 503,
     errors.BacklogFull: 503,
     errors.RecordUnavailable: 503,
+    partner_errors.PartnerUserNotFound: 404,
+    partner_errors.PartnerFailed: 502,
+    partner_errors.PartnerAnswerInvalid: 502,
+    partner_errors.PartnerOverloaded: 503,
+    partner_errors.PartnerUnavailable: 503,
+    partner_errors.PartnerNotConfigured: 503,
+    partner_errors.CatalogueBusy: 503,
+    partner_errors.PartnerTooSlow: 504,
 }
 
 _TITLES: Final = {
@@ -39,7 +47,9 @@ _TITLES: Final = {
     415: "Unsupported Media Type",
     422: "Unprocessable Content",
     500: "Internal Server Error",
+    502: "Bad Gateway",
     503: "Service Unavailable",
+    504: "Gateway Timeout",
 }
 
 _log = structlog.get_logger(__name__)

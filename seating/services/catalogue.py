@@ -1,0 +1,99 @@
+"""The event partner's catalogue: its lists, the events of a user fetched side by side, and adding an event."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import gevent
+from gevent.util import wrap_errors
+
+from seating.domain.catalogue import PartnerEvent, PartnerId, PartnerUser
+from seating.domain.errors import SeatingError
+from seating.domain.partner_errors import PartnerNotConfigured
+from seating.services.guards import Guards
+from seating.upstream.deadline import Deadline
+from seating.upstream.partner_client import PartnerClient
+
+GET_USERS: Final = "getUsers"
+GET_EVENTS: Final = "getEvents"
+GET_USER: Final = "getUserById"
+GET_EVENT: Final = "getEventById"
+ADD_EVENT: Final = "addEvent"
+_GRACE_S: Final = 0.1
+KINDS: Final = (GET_USERS, GET_EVENTS, GET_USER, GET_EVENT, ADD_EVENT)
+
+Coalesce = Callable[[str, Callable[[], bytes]], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Every answer is whole, or else one of partner_errors, within `deadline_s`.
+
+    `coalesce` makes one fetch of those that are asked for under one key at one time.
+    """
+
+    client: PartnerClient | None
+    guards: Guards
+    deadline_s: float
+    coalesce: Coalesce
+
+    def users(self) -> list[PartnerUser]:
+        client, deadline = self._begin()
+        return self.guards.call(GET_USERS, lambda: client.users(deadline))
+
+    def events(self) -> list[PartnerEvent]:
+        client, deadline = self._begin()
+        return self.guards.call(GET_EVENTS, lambda: client.events(deadline))
+
+    def events_of(self, user_id: PartnerId) -> list[PartnerEvent]:
+        """In the order in which the partner names them. Raises PartnerUserNotFound too."""
+        client, deadline = self._begin()
+        user = self.guards.call(GET_USER, lambda: client.user(user_id, deadline))
+        return self._fetch(client, user.events, deadline)
+
+    def add_event(self, name: str, user_id: PartnerId) -> None:
+        """Raises PartnerOverloaded too. After PartnerFailed it is not known whether the event was added."""
+        client, deadline = self._begin()
+        self.guards.call(ADD_EVENT, lambda: client.add_event(name, user_id, deadline))
+
+    def _begin(self) -> tuple[PartnerClient, Deadline]:
+        if self.client is None:
+            raise PartnerNotConfigured
+        return self.client, Deadline(self.deadline_s)
+
+    def _fetch(self, client: PartnerClient, event_ids: Sequence[PartnerId], deadline: Deadline) -> list[PartnerEvent]:
+        if not event_ids:
+            return []
+        admission = self.guards.admit(GET_EVENT)
+
+        def fetch(event_id: PartnerId) -> PartnerEvent:
+            return self.guards.run(GET_EVENT, admission, lambda: client.event(event_id, deadline))
+
+        if admission.is_probe:
+            # A probe is one call: only when it has shown that the partner is back, the others follow.
+            return [fetch(event_ids[0]), *self._fetch(client, event_ids[1:], deadline)]
+
+        def shared(event_id: PartnerId) -> PartnerEvent:
+            def fetch_bytes() -> bytes:
+                return fetch(event_id).model_dump_json().encode()
+
+            # Whoever fetches is stopped by the client, and needs a moment to tell the breaker; this is for who waits.
+            with deadline.limit(grace_s=_GRACE_S):
+                return PartnerEvent.model_validate_json(self.coalesce(f"partner-event:{event_id}", fetch_bytes))
+
+        return _side_by_side(shared, event_ids)
+
+
+def _side_by_side(fetch: Callable[[PartnerId], PartnerEvent], event_ids: Sequence[PartnerId]) -> list[PartnerEvent]:
+    """All of them, or the first error, and then nothing goes on behind it."""
+    # An error that a greenlet ends with is printed by gevent; one that it returns is ours to raise.
+    quiet = wrap_errors((SeatingError,), fetch)
+    fetches = [gevent.spawn(quiet, event_id) for event_id in event_ids]
+    try:
+        for ended in gevent.iwait(fetches):
+            outcome = ended.get()
+            if isinstance(outcome, SeatingError):
+                raise outcome
+        return [one.get() for one in fetches]
+    finally:
+        gevent.killall(fetches)
