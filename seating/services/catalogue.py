@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import gevent
-from gevent.util import wrap_errors
 
 from seating.domain.catalogue import PartnerEvent, PartnerId, PartnerUser
 from seating.domain.errors import SeatingError
@@ -86,14 +85,22 @@ class Catalogue:
 
 def _side_by_side(fetch: Callable[[PartnerId], PartnerEvent], event_ids: Sequence[PartnerId]) -> list[PartnerEvent]:
     """All of them, or the first error, and then nothing goes on behind it."""
-    # An error that a greenlet ends with is printed by gevent; one that it returns is ours to raise.
-    quiet = wrap_errors((SeatingError,), fetch)
-    fetches = [gevent.spawn(quiet, event_id) for event_id in event_ids]
+
+    def outcome_of(event_id: PartnerId) -> PartnerEvent | SeatingError | None:
+        # What a greenlet ends with by itself, gevent prints; and it keeps what has ended it, and by that the socket
+        # that was about to be connected.
+        try:
+            return fetch(event_id)
+        except SeatingError as error:
+            return error
+        except gevent.GreenletExit:
+            return None
+
+    fetches: list[Any] = [gevent.spawn(outcome_of, event_id) for event_id in event_ids]
     try:
         for ended in gevent.iwait(fetches):
-            outcome = ended.get()
-            if isinstance(outcome, SeatingError):
-                raise outcome
+            if isinstance(ended.get(), SeatingError):
+                raise ended.get()
         return [one.get() for one in fetches]
     finally:
         gevent.killall(fetches)

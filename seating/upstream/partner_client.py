@@ -11,7 +11,7 @@ from urllib.parse import quote
 import gevent
 from gevent.lock import BoundedSemaphore
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from urllib3 import HTTPConnectionPool, Timeout, connection_from_url
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout, connection_from_url
 from urllib3.exceptions import HTTPError
 from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 from urllib3.util import parse_url
@@ -140,7 +140,7 @@ class PartnerClient:
             )
             # Closing one that was read to its end leaves its connection in the pool; any other goes with it.
             with closing(response):
-                content = response.read(MAX_ANSWER_BYTES + 1)
+                content = _read_bounded(response)
         except Urllib3TimeoutError as error:
             raise PartnerTooSlow from error
         except (HTTPError, OSError) as error:
@@ -157,6 +157,14 @@ class PartnerClient:
 class _Answer(NamedTuple):
     status: int
     body: bytes
+
+
+def _read_bounded(response: BaseHTTPResponse) -> bytes:
+    """The body up to one byte more than is allowed. An end that comes too early is an error of the last, empty read."""
+    content = b""
+    while len(content) <= MAX_ANSWER_BYTES and (piece := response.read(MAX_ANSWER_BYTES + 1 - len(content))):
+        content += piece
+    return content
 
 
 def _checked(shape: TypeAdapter[T], answer: _Answer) -> T:
