@@ -80,6 +80,13 @@ def up() -> None:
     launcher.run(_settings())
 
 
+@seating.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def onsale(words: tuple[str, ...]) -> None:
+    """Buy with a thousand buyers at once from a running server, and check its books."""
+    os.execv(sys.executable, [sys.executable, "-m", "seating.onsale", *words])
+
+
 def main() -> NoReturn:
     """Ends with status 2 and one line when a setting, or what it points to, cannot work."""
     try:

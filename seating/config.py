@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from seating.domain import rate_policy
 from seating.domain.event import is_event_id
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -34,10 +35,17 @@ class Settings(BaseSettings):
     default_event: str = "demo"
     backlog_max_entries: Annotated[int, Field(ge=1, le=10_000_000)] = 200_000
     backlog_memory_percent: Annotated[int, Field(ge=1, le=95)] = 75
+    cache_capacity: Annotated[int, Field(ge=1, le=100_000)] = 100
+    cache_ttl_s: Annotated[float, Field(ge=0.1, le=86_400)] = 60
+    cache_max_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 1 << 20
+    db_latency_ms: Annotated[int, Field(ge=0, le=60_000)] = 0
+    rate_limit_users: str = "5/10s,10/60s"
+    rate_limit_sale: str = "bucket:20000,600000/60s"
     event_api_base_url: str | None = None
     event_api_connect_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 1000
     event_api_read_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 3000
     event_api_deadline_ms: Annotated[int, Field(ge=1, le=60_000)] = 5000
+    event_api_cache_ms: Annotated[int, Field(ge=0, le=3_600_000)] = 0
     event_api_concurrency: Annotated[int, Field(ge=1, le=1000)] = 64
     circuit_breaker_failure_threshold: Annotated[int, Field(ge=1, le=1000)] = 3
     circuit_breaker_failure_window_ms: Annotated[int, Field(ge=1, le=86_400_000)] = 30_000
@@ -63,6 +71,12 @@ class Settings(BaseSettings):
             if url.startswith(scheme):
                 return "postgresql+psycopg://" + url.removeprefix(scheme)
         raise ValueError("must start with sqlite:/// or postgresql://")
+
+    @field_validator("rate_limit_users", "rate_limit_sale")
+    @classmethod
+    def _rate_policy(cls, policy: str) -> str:
+        rate_policy.parse(policy)
+        return policy
 
     @field_validator("default_event")
     @classmethod

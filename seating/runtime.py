@@ -7,6 +7,7 @@ from typing import Any
 from gevent import get_hub, monkey
 
 from seating.config import Settings
+from seating.domain import rate_policy
 from seating.domain.breaker import BreakerPolicy
 from seating.redis_store.auto_pipeline import AutoPipeline
 from seating.redis_store.breaker import Breaker
@@ -14,13 +15,17 @@ from seating.redis_store.calls import Calls
 from seating.redis_store.connection import ScriptConnection, plain_client
 from seating.redis_store.direct_calls import DirectCalls
 from seating.redis_store.event_log import EventLog
+from seating.redis_store.flights import Flights
 from seating.redis_store.inventory import Inventory
+from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.plans import Plans
+from seating.redis_store.rate_limits import RateLimits
 from seating.redis_store.retries import Retries
 from seating.redis_store.scripts import Scripts
 from seating.services import catalogue
 from seating.services.catalogue import Catalogue
+from seating.services.coalescing import Coalescing
 from seating.services.event_presence import EventPresence
 from seating.services.events import Events
 from seating.services.guards import Guards
@@ -31,8 +36,10 @@ from seating.services.persistence import Persistence
 from seating.services.purchases import Purchases
 from seating.services.services import Services
 from seating.services.upkeep import Upkeep
+from seating.services.users import Users
 from seating.storage.database import Database, in_this_thread
-from seating.upstream.partner_client import Limits, PartnerClient
+from seating.upstream.partner_client import MAX_ANSWER_BYTES, Limits, PartnerClient
+from seating.web.users import document
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,7 @@ def web_services(settings: Settings) -> Services:
     inventory = _inventory(settings, calls)
     presence = EventPresence(database)
     plans = Plans(calls)
+    user_cache = _user_cache(settings, calls)
     guards = _guards(settings, calls)
     nudger = Nudger(PersistQueue(plain_client(settings.effective_redis_url)))
     return Services(
@@ -69,8 +77,22 @@ def web_services(settings: Settings) -> Services:
             nudge=nudger.nudge,
         ),
         monitoring=Monitoring(inventory, database, presence, settings.data_dir, guards),
-        catalogue=_catalogue(settings, guards),
+        catalogue=_catalogue(settings, calls, guards),
         plans=plans,
+        users=Users(
+            database,
+            Coalescing(user_cache, Flights(calls, user_cache.name)),
+            document,
+            latency_s=settings.db_latency_ms / 1000,
+        ),
+        user_cache=user_cache,
+        rate_limits=RateLimits(
+            calls,
+            {
+                "users": rate_policy.parse(settings.rate_limit_users),
+                "sale": rate_policy.parse(settings.rate_limit_sale),
+            },
+        ),
         offload=offload,
     )
 
@@ -86,7 +108,13 @@ def background_services(settings: Settings, *, writes_the_sale: bool = False) ->
     return BackgroundServices(
         events=Events(database, inventory, EventPresence(database)),
         persistence=persistence,
-        upkeep=Upkeep(inventory, queue, retries, persistence),
+        upkeep=Upkeep(
+            inventory,
+            queue,
+            retries,
+            persistence,
+            [_user_cache(settings, calls), _partner_event_cache(settings, calls)],
+        ),
         queue=queue,
     )
 
@@ -96,6 +124,26 @@ def _inventory(settings: Settings, calls: Calls) -> Inventory:
         calls,
         backlog_max_entries=settings.backlog_max_entries,
         backlog_memory_percent=settings.backlog_memory_percent,
+    )
+
+
+def _user_cache(settings: Settings, calls: Calls) -> LruCache:
+    return LruCache(
+        calls,
+        "users",
+        capacity=settings.cache_capacity,
+        ttl_s=settings.cache_ttl_s,
+        max_bytes=settings.cache_max_bytes,
+    )
+
+
+def _partner_event_cache(settings: Settings, calls: Calls) -> LruCache:
+    return LruCache(
+        calls,
+        "partner-events",
+        capacity=1000,
+        ttl_s=settings.event_api_cache_ms / 1000,
+        max_bytes=4 * MAX_ANSWER_BYTES,
     )
 
 
@@ -111,7 +159,7 @@ def _guards(settings: Settings, calls: Calls) -> Guards:
     return Guards([Breaker(calls, kind, policy) for kind in catalogue.KINDS])
 
 
-def _catalogue(settings: Settings, guards: Guards) -> Catalogue:
+def _catalogue(settings: Settings, calls: Calls, guards: Guards) -> Catalogue:
     client = None
     if settings.event_api_base_url is not None:
         limits = Limits(
@@ -120,7 +168,9 @@ def _catalogue(settings: Settings, guards: Guards) -> Catalogue:
             at_once=settings.event_api_concurrency,
         )
         client = PartnerClient(settings.event_api_base_url, limits)
-    return Catalogue(client, guards, settings.event_api_deadline_ms / 1000, coalesce=lambda _key, fetch: fetch())
+    cache = _partner_event_cache(settings, calls)
+    kept = Coalescing(cache, Flights(calls, cache.name))
+    return Catalogue(client, guards, settings.event_api_deadline_ms / 1000, kept)
 
 
 def _offload_to_threads(work: Callable[[], Any]) -> Any:

@@ -3,7 +3,7 @@
 from gevent import monkey
 
 # Sockets and sleeps wait as greenlets do, as in the product's web processes. Threads stay: pytest's plugins use them.
-monkey.patch_all(thread=False, subprocess=False, signal=False, os=False)
+monkey.patch_all(thread=False, queue=False, subprocess=False, signal=False, os=False)
 
 from collections.abc import Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402

@@ -4,16 +4,31 @@ from typing import Any, ClassVar
 
 
 class SeatingError(Exception):
-    """A refusal. `details` are further fields of the answer, `retry_after_s` says when trying again makes sense."""
+    """A refusal. `details` are further fields of the answer, `retry_after_s` says when trying again makes sense.
+
+    `words` stand in the answer's `error` instead of the code, for clients that have always read them there.
+    """
 
     code: ClassVar[str]
     sentence: ClassVar[str]
+    words: ClassVar[str | None] = None
     retry_after_s: int | None = None
 
     def __init__(self, message: str | None = None, **details: Any) -> None:
         super().__init__(message or self.sentence)
         self.message = message or self.sentence
         self.details = details
+
+
+def revived(code: str, message: str, details: dict[str, Any]) -> SeatingError:
+    """The error that another process raised and told by these."""
+    kinds = [SeatingError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    found = next(kind for kind in (*kinds[1:], LoadFailed) if kind.code == code or kind is LoadFailed)
+    error = found.__new__(found)
+    SeatingError.__init__(error, message, **details)
+    return error
 
 
 class InvalidRequest(SeatingError):
@@ -115,3 +130,41 @@ class RecordUnavailable(SeatingError):
     code = "RECORD_UNAVAILABLE"
     sentence = "The record cannot be read at this moment, please try again"
     retry_after_s = 2
+
+
+class SharedStateUnavailable(SeatingError):
+    """Redis cannot be asked for what the processes share: caches, flights, limits."""
+
+    code = "SHARED_STATE_UNAVAILABLE"
+    sentence = "What the processes share cannot be reached at this moment, please try again"
+    retry_after_s = 1
+
+
+class LoadFailed(SeatingError):
+    """What another process was fetching for this request too could not be had."""
+
+    code = "LOAD_FAILED"
+    sentence = "What you asked for could not be fetched at this moment, please try again"
+    retry_after_s = 1
+
+
+class RateLimited(SeatingError):
+    """`wait_ms` from now, the request would pass."""
+
+    code = "RATE_LIMITED"
+    sentence = "Too many requests from your address"
+
+    def __init__(self, limit: str, wait_ms: int) -> None:
+        super().__init__(f"{self.sentence}: at most {limit}", limit=limit, retryAfterMs=wait_ms)
+        self.retry_after_s = -(-wait_ms // 1000)
+
+
+class UserNotFound(SeatingError):
+    code = "USER_NOT_FOUND"
+    sentence = "User not found"
+    words = sentence
+
+
+class UserExists(SeatingError):
+    code = "USER_EXISTS"
+    sentence = "There is a user with this id or e-mail address already"

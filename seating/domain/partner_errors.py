@@ -5,7 +5,7 @@ from math import ceil
 from seating.domain.breaker import Refused
 from seating.domain.errors import SeatingError
 
-SORRY = "Service temporarily unavailable"
+_SORRY = "Service temporarily unavailable"
 
 
 class PartnerFailed(SeatingError):
@@ -25,9 +25,10 @@ class PartnerOverloaded(PartnerFailed):
 
     code = "PARTNER_OVERLOADED"
     sentence = "The event partner takes no events now, please try again later"
+    words = _SORRY
 
     def __init__(self, message: str | None = None) -> None:
-        super().__init__(message, success=False, error=SORRY)
+        super().__init__(message, success=False)
 
 
 class PartnerAnswerInvalid(SeatingError):
@@ -50,13 +51,12 @@ class PartnerUnavailable(SeatingError):
 
     code = "PARTNER_UNAVAILABLE"
     sentence = "Event service is currently experiencing issues. Please try again later."
+    words = _SORRY
 
     def __init__(self, refused: Refused) -> None:
         # A client that comes a moment early would meet the closed door again.
         self.retry_after_s = max(1, ceil(refused.retry_after_ms / 1000))
-        super().__init__(
-            success=False, error=SORRY, retryAfter=self.retry_after_s, circuitBreakerState=refused.state.value
-        )
+        super().__init__(success=False, retryAfter=self.retry_after_s, circuitBreakerState=refused.state.value)
 
 
 class CatalogueBusy(SeatingError):

@@ -1,4 +1,4 @@
-"""The embedded Redis: a system server if there is one, or else pip's, with the settings of a sale."""
+"""The embedded Redis: a system server, or else the one that pip brought; with the settings of a sale."""
 
 import hashlib
 import re

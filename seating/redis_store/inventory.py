@@ -22,6 +22,7 @@ from seating.domain.purchase import RENDERING, Order, Receipt, new_nonce
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
 from seating.redis_store.calls import Calls, RedisOutcomeUnknown, RedisUnavailable
+from seating.redis_store.rate_limits import RateLimit
 
 _LONGEST_RUN = 10
 _FIELDS = (
@@ -100,10 +101,11 @@ class Inventory:
         self._ask("SADD", keys.OPEN_EVENTS, event_id)
         return bool(reply[0] == b"OPENED")
 
-    def purchase(self, event_id: str, idempotency: str, order: Order) -> Accepted:
+    def purchase(self, event_id: str, idempotency: str, order: Order, limit: RateLimit | None = None) -> Accepted:
         """Sells `order` or raises why not: SoldOut, NotTogether, NotOnSale, BacklogFull, IdempotencyKeyReused.
 
-        `idempotency` is the hash of caller and key; a repetition gets the first receipt again.
+        `idempotency` is the hash of caller and key; a repetition gets the first receipt again. Anything else is
+        measured by `limit`, in the same round trip; raises RateLimited.
         """
         event_keys = (
             keys.inventory(event_id),
@@ -111,6 +113,7 @@ class Inventory:
             keys.idempotency(event_id),
             keys.seats(event_id),
             keys.longest_runs(event_id),
+            *([keys.sale_limit(event_id, limit.caller)] if limit else ()),
         )
         fingerprint = order.fingerprint()
         reference = json.dumps(order.reference)
@@ -125,8 +128,11 @@ class Inventory:
                 RENDERING,
                 reference,
                 *self._backlog_limits,
+                *(limit.policy.arguments if limit else ()),
             ),
         )
+        if limit and detail and isinstance(detail[-1], list):
+            limit.decided(detail[-1])
         if outcome in (b"SOLD", b"REPLAYED"):
             return Accepted(Receipt.parse(event_id, detail[0].decode()), replayed=outcome == b"REPLAYED")
         raise _refusal(outcome, detail)

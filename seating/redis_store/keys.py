@@ -36,6 +36,28 @@ def retry(event_id: str) -> str:
     return f"retry:{{{event_id}}}"
 
 
+def cache(name: str) -> tuple[str, str, str, str]:
+    """Values, order, due and counters of one shared cache."""
+    prefix = f"cache:{{{name}}}"
+    return f"{prefix}:values", f"{prefix}:order", f"{prefix}:due", f"{prefix}:counters"
+
+
+def flight(name: str, key: str) -> str:
+    return f"flight:{{{name}}}:{key}"
+
+
+def landed(name: str, token: str) -> str:
+    return f"landed:{{{name}}}:{token}"
+
+
+def limit(group: str, caller: str) -> str:
+    return f"limit:{{{group}}}:{caller}"
+
+
+def sale_limit(event_id: str, caller: str) -> str:
+    return f"limit:{{{event_id}}}:sale:{caller}"
+
+
 def breaker(name: str) -> str:
     return f"breaker:{{{name}}}"
 

@@ -7,8 +7,9 @@ from typing import Any, Final
 import gevent
 
 from seating.domain.catalogue import PartnerEvent, PartnerId, PartnerUser
-from seating.domain.errors import SeatingError
+from seating.domain.errors import LoadFailed, SeatingError
 from seating.domain.partner_errors import PartnerNotConfigured
+from seating.services.coalescing import Coalescing
 from seating.services.guards import Guards
 from seating.upstream.deadline import Deadline
 from seating.upstream.partner_client import PartnerClient
@@ -21,20 +22,18 @@ ADD_EVENT: Final = "addEvent"
 _GRACE_S: Final = 0.1
 KINDS: Final = (GET_USERS, GET_EVENTS, GET_USER, GET_EVENT, ADD_EVENT)
 
-Coalesce = Callable[[str, Callable[[], bytes]], bytes]
-
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
     """Every answer is whole, or else one of partner_errors, within `deadline_s`.
 
-    `coalesce` makes one fetch of those that are asked for under one key at one time.
+    `kept` makes one fetch of those that ask for one event at one time.
     """
 
     client: PartnerClient | None
     guards: Guards
     deadline_s: float
-    coalesce: Coalesce
+    kept: Coalescing
 
     def users(self) -> list[PartnerUser]:
         client, deadline = self._begin()
@@ -72,15 +71,32 @@ class Catalogue:
             # A probe is one call: only when it has shown that the partner is back, the others follow.
             return [fetch(event_ids[0]), *self._fetch(client, event_ids[1:], deadline)]
 
-        def shared(event_id: PartnerId) -> PartnerEvent:
-            def fetch_bytes() -> bytes:
-                return fetch(event_id).model_dump_json().encode()
-
+        def fetch_once(event_id: PartnerId) -> PartnerEvent:
             # Whoever fetches is stopped by the client, and needs a moment to tell the breaker; this is for who waits.
             with deadline.limit(grace_s=_GRACE_S):
-                return PartnerEvent.model_validate_json(self.coalesce(f"partner-event:{event_id}", fetch_bytes))
+                return self._coalesced(event_id, fetch)
 
-        return _side_by_side(shared, event_ids)
+        return _side_by_side(fetch_once, event_ids)
+
+    def _coalesced(self, event_id: PartnerId, fetch: Callable[[PartnerId], PartnerEvent]) -> PartnerEvent:
+        cancelled = False
+
+        def load() -> bytes:
+            nonlocal cancelled
+            try:
+                return fetch(event_id).model_dump_json().encode()
+            except gevent.GreenletExit:
+                # Ended with its request. Whoever waited for it is told, and not left to wait for a lease to lapse.
+                cancelled = True
+                raise LoadFailed from None
+
+        try:
+            told = self.kept.get(str(event_id), load).value
+        except LoadFailed:
+            if cancelled:
+                raise
+            return fetch(event_id)
+        return PartnerEvent.model_validate_json(told or b"")
 
 
 def _side_by_side(fetch: Callable[[PartnerId], PartnerEvent], event_ids: Sequence[PartnerId]) -> list[PartnerEvent]:
@@ -103,4 +119,5 @@ def _side_by_side(fetch: Callable[[PartnerId], PartnerEvent], event_ids: Sequenc
                 raise ended.get()
         return [one.get() for one in fetches]
     finally:
-        gevent.killall(fetches)
+        # What they still have to put away is no reason to let the answer wait.
+        gevent.killall(fetches, block=False)

@@ -15,6 +15,7 @@ from seating.domain.seating_plan import Run
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory, MissingInventory
 from seating.redis_store.plans import Plans
+from seating.redis_store.rate_limits import RateLimit
 from seating.services.event_presence import EventPresence
 from seating.services.persisted_watch import PersistedWatch
 from seating.storage import purchases as purchase_record
@@ -57,14 +58,22 @@ class Purchases:
     watch: PersistedWatch
     nudge: Callable[[str], None]
 
-    def buy(self, event_id: str, caller: str, key: str, order: Order, wait_s: float = 0) -> Bought:
+    def buy(
+        self,
+        event_id: str,
+        caller: str,
+        key: str,
+        order: Order,
+        wait_s: float = 0,
+        limit: RateLimit | None = None,
+    ) -> Bought:
         """Sells `order` once, however often it is asked with the same caller and key.
 
         With `wait_s` the answer waits that long for SQL to have it. Raises SoldOut, NotTogether, NotOnSale,
-        IdempotencyKeyReused, BacklogFull, EventNotFound, InventoryUnavailable, OutcomeUnknown.
+        RateLimited, IdempotencyKeyReused, BacklogFull, EventNotFound, InventoryUnavailable, OutcomeUnknown.
         """
         try:
-            receipt, replayed = self.inventory.purchase(event_id, short_hash(caller, key), order)
+            receipt, replayed = self.inventory.purchase(event_id, short_hash(caller, key), order, limit)
         except MissingInventory:
             raise self.presence.absence_of(event_id) from None
         self.presence.remember(event_id)

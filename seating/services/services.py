@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 
+from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.plans import Plans
+from seating.redis_store.rate_limits import RateLimits
 from seating.services.catalogue import Catalogue
 from seating.services.events import Events
 from seating.services.monitoring import Monitoring
 from seating.services.purchases import Purchases
+from seating.services.users import Users
 from seating.storage.database import Offload
 
 
@@ -19,4 +22,7 @@ class Services:
     monitoring: Monitoring
     catalogue: Catalogue
     plans: Plans
+    users: Users
+    user_cache: LruCache
+    rate_limits: RateLimits
     offload: Offload

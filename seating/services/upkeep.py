@@ -1,15 +1,20 @@
 """What has to be done every second, whether or not anybody asks for it."""
 
+import itertools
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import structlog
 
 from seating.domain.errors import InventoryUnavailable
 from seating.redis_store.inventory import Inventory
+from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.retries import Retries
 from seating.services.persistence import Persistence
+
+_SWEEP_EVERY_TICKS = 5
 
 _log = structlog.get_logger(__name__)
 
@@ -20,13 +25,21 @@ class Upkeep:
     queue: PersistQueue
     retries: Retries
     persistence: Persistence
+    caches: Sequence[LruCache]
+    _ticks: Iterator[int] = field(default_factory=itertools.count)
 
     def tick(self) -> None:
-        """Raises InventoryUnavailable where Redis does not answer; the next tick does all of it again."""
+        """Raises InventoryUnavailable or SharedStateUnavailable where Redis does not answer.
+
+        The next tick does all of it again.
+        """
         for event_id in self._behind():
             if self.retries.is_due(event_id, time.time()):
                 self._see_to(event_id)
         self.queue.trim()
+        if next(self._ticks) % _SWEEP_EVERY_TICKS == 0:
+            for cache in self.caches:
+                cache.sweep()
 
     def _behind(self) -> list[str]:
         """Open events whose log SQL does not have whole, or has not been compared with SQL's on this server."""

@@ -91,3 +91,15 @@ quarantine = Table(
     Column("error", Text, nullable=False),
     comment="Entries that the tables above refused for good, raw, for the operator",
 )
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("email", String(320), nullable=False, comment="lower case"),
+    Column("plan", String(16), nullable=False),
+    Column("is_active", Boolean, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    UniqueConstraint("email"),
+)

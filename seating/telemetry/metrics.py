@@ -25,6 +25,7 @@ _purchases = Counter("seating_purchases", "Purchase requests", ["outcome"])
 _purchase_seconds = Histogram("seating_purchase_seconds", "Time to a purchase's answer", buckets=_BUCKETS)
 _batches = Counter("seating_redis_batches", "Writes to Redis, each shared by the calls of one moment")
 _calls = Counter("seating_redis_calls", "Calls in those writes")
+_done_without = Counter("seating_done_without_redis", "What was decided or answered without Redis", ["what"])
 _partner_calls = Counter("seating_partner_calls", "Calls to the event partner, by how they ended", ["call", "outcome"])
 
 
@@ -72,6 +73,11 @@ def count_purchase(outcome: str, seconds: float) -> None:
 @cache
 def _bound_outcome(outcome: str) -> Counter:
     return _purchases.labels(outcome)
+
+
+def count_fail_open(what: str) -> None:
+    """`what` is the cache or limit that could not be asked."""
+    _done_without.labels(what).inc()
 
 
 def count_batch(calls: int) -> None:

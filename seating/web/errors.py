@@ -16,16 +16,21 @@ STATUS: Final[dict[type[errors.SeatingError], int]] = {
     errors.Unauthorized: 401,
     errors.EventNotFound: 404,
     errors.PurchaseNotFound: 404,
+    errors.UserNotFound: 404,
     errors.BodyTooSlow: 408,
     errors.SoldOut: 409,
     errors.NotTogether: 409,
     errors.NotOnSale: 409,
+    errors.UserExists: 409,
     errors.BodyTooLarge: 413,
     errors.UnsupportedMediaType: 415,
     errors.IdempotencyKeyReused: 422,
+    errors.RateLimited: 429,
     errors.InventoryUnavailable: 503,
     errors.BacklogFull: 503,
     errors.RecordUnavailable: 503,
+    errors.SharedStateUnavailable: 503,
+    errors.LoadFailed: 503,
     partner_errors.PartnerUserNotFound: 404,
     partner_errors.PartnerFailed: 502,
     partner_errors.PartnerAnswerInvalid: 502,
@@ -46,6 +51,7 @@ _TITLES: Final = {
     413: "Content Too Large",
     415: "Unsupported Media Type",
     422: "Unprocessable Content",
+    429: "Too Many Requests",
     500: "Internal Server Error",
     502: "Bad Gateway",
     503: "Service Unavailable",
@@ -56,7 +62,7 @@ _log = structlog.get_logger(__name__)
 
 
 def register(app: Flask) -> None:
-    app.register_error_handler(errors.SeatingError, _refuse)
+    app.register_error_handler(errors.SeatingError, refuse)
     app.register_error_handler(HTTPException, _refuse_by_http)
     app.register_error_handler(Exception, _fail)
 
@@ -66,15 +72,15 @@ def status_of(error: errors.SeatingError) -> int:
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
-def problem(status: int, code: str, message: str, **details: Any) -> Response:
-    """A problem with `error` and `message` for clients of the plain routes, and `code` for all."""
+def problem(status: int, code: str, message: str, words: str | None = None, **details: Any) -> Response:
+    """A problem with `error` (`words`, or else the code) and `message` for clients of the plain routes."""
     title = _TITLES.get(status, "Error")
     fields = {
         "type": "about:blank",
         "title": title,
         "status": status,
         "detail": message,
-        "error": code,
+        "error": words or code,
         "code": code,
         "message": message,
         "requestId": request.environ.get("seating.request_id"),
@@ -83,8 +89,8 @@ def problem(status: int, code: str, message: str, **details: Any) -> Response:
     return Response(json.dumps(fields, separators=(",", ":")), status, content_type="application/problem+json")
 
 
-def _refuse(error: errors.SeatingError) -> Response:
-    response = problem(status_of(error), error.code, error.message, **error.details)
+def refuse(error: errors.SeatingError) -> Response:
+    response = problem(status_of(error), error.code, error.message, error.words, **error.details)
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.Unauthorized):

@@ -43,7 +43,7 @@ def health() -> Response:
             timestamp=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             uptime=_uptime_s(),
             memory=psutil.Process().memory_info().rss,
-            cache_size=len(services().plans),
+            cache_size=services().user_cache.size_last_known,
         )
     )
 

@@ -14,6 +14,7 @@ from seating.web import preferences
 from seating.web.answers import render, rfc3339
 from seating.web.operator_token import caller
 from seating.web.parsing import parsed
+from seating.web.rate_limiting import limit_of_request, measured
 from seating.web.schemas import (
     DefaultPurchase,
     EventPath,
@@ -27,10 +28,11 @@ from seating.web.schemas import (
 from seating.web.services import services, settings
 
 api = APIBlueprint("purchases", __name__, abp_tags=[Tag(name="Purchases", description=__doc__)])
-_REFUSALS = problems(400, 404, 408, 409, 413, 415, 422, 503)
+_REFUSALS = problems(400, 404, 408, 409, 413, 415, 422, 429, 503)
 
 
 @api.post("/api/v1/purchase", responses={200: PurchaseAnswer, **_REFUSALS})
+@measured("sale")
 @parsed
 def buy_on_default_event(header: PurchaseHeaders, body: DefaultPurchase) -> Response:
     """Buy seats of the default event
@@ -41,6 +43,7 @@ def buy_on_default_event(header: PurchaseHeaders, body: DefaultPurchase) -> Resp
 
 
 @api.post("/api/v1/events/<event_id>/purchases", responses={200: PurchaseAnswer, **_REFUSALS})
+@measured("sale")
 @parsed
 def buy(path: EventPath, header: PurchaseHeaders, body: EventPurchase) -> Response:
     """Buy seats of an event
@@ -79,7 +82,7 @@ def _buy(event_id: str, header: PurchaseHeaders, order: Order) -> Response:
     try:
         key = parse_key(header.idempotency_key)
         wait_s = preferences.wait_s(header.prefer)
-        bought = services().purchases.buy(event_id, caller(), key, order, wait_s)
+        bought = services().purchases.buy(event_id, caller(), key, order, wait_s, limit_of_request())
         outcome = "replayed" if bought.replayed else "sold"
     except SeatingError as error:
         outcome = error.code.lower()

@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_camel
 from seating.domain.catalogue import PartnerEvent, PartnerId, PartnerUser
 from seating.domain.purchase import MAX_QUANTITY
 from seating.domain.seating_plan import MAX_SEATS, GeneratedPlan
+from seating.domain.user import MAX_ID_LENGTH, Plan
 from seating.services.purchases import PurchaseState
 from seating.web.parsing import StrictModel
 
@@ -28,6 +29,10 @@ class EventPath(BaseModel):
     event_id: str = Field(description="the event's id")
 
 
+class UserPath(BaseModel):
+    user_id: str = Field(description="the user's id")
+
+
 class PurchasePath(BaseModel):
     purchase_id: str = Field(description="the purchase's id")
 
@@ -35,8 +40,8 @@ class PurchasePath(BaseModel):
 class PageQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    cursor: str = Field("", max_length=64, description="`next` of the page before")
-    limit: int = Field(50, ge=1, le=200, description="events a page")
+    cursor: str = Field("", max_length=64, description="where the page before says that this one begins")
+    limit: int = Field(50, ge=1, le=200, description="entries a page")
 
 
 class PurchaseHeaders(BaseModel):
@@ -106,6 +111,50 @@ class NewEvent(StrictModel):
     seating_plan: SeatingPlanSource | None = Field(None, alias="seatingPlan", description=f"at most {MAX_SEATS} seats")
 
 
+class NewUser(StrictModel):
+    name: Line = Field(min_length=1, max_length=200, pattern=r"\S")
+    email: str = Field(max_length=320, description="kept in lower case; nobody else may have it")
+    id: str | None = Field(None, max_length=MAX_ID_LENGTH, description="chosen at random if not given")
+    plan: Plan = "free"
+
+
+class UserView(Answer):
+    id: str
+    name: str
+    email: str
+    plan: Plan
+    is_active: bool
+    created_at: str = Field(description="RFC 3339, UTC")
+
+
+class UserListView(RootModel[list[UserView]]):
+    """In the order of their ids."""
+
+
+class CacheStatusView(Answer):
+    """Over all processes."""
+
+    hits: int
+    misses: int = Field(description="requests that had to fetch")
+    size: int
+    capacity: int
+    evictions: int
+    expirations: int
+    coalesced: int = Field(description="requests that waited for another one's fetch")
+    average_response_time: float = Field(description="ms")
+    hit_ratio: str = Field(description="hits of all requests, in percent")
+    total_requests: int
+    bytes: int = Field(description="of keys and values kept")
+    uptime: float = Field(description="seconds")
+    timestamp: str
+
+
+class CacheClearedView(Answer):
+    message: Literal["Cache cleared successfully"] = "Cache cleared successfully"
+    entries_removed: int
+    current_size: Literal[0] = 0
+
+
 class DefaultEventView(Answer):
     total_seats: int
     seats_sold: int
@@ -173,7 +222,7 @@ class HealthView(Answer):
     timestamp: str
     uptime: float = Field(description="seconds")
     memory: int = Field(description="resident bytes of this process")
-    cache_size: int = Field(description="seating plans that this process keeps")
+    cache_size: int = Field(description="users in the shared cache, as this process last knew")
 
 
 class ReadyView(Answer):

@@ -123,7 +123,7 @@ def test_the_deadline_is_for_all_calls_of_a_request_together(make: Make, partner
 
 
 def test_one_event_that_fails_ends_the_others_at_once(make: Make, partner: Partner) -> None:
-    catalogue = make(deadline_s=30.0)
+    catalogue = make(deadline_s=30.0, read_timeout_s=30.0)
     before = Remains(catalogue)
 
     def one_fails(connection: habits.Connection, path: str) -> None:
@@ -139,6 +139,7 @@ def test_one_event_that_fails_ends_the_others_at_once(make: Make, partner: Partn
         catalogue.events_of("20")
     assert refused.value.details == {"partnerStatus": 500}
     wait_until(before.are_gone, 5, "the other nineteen to be gone")
+    assert len(partner.calls) == 21
 
 
 def test_a_redirect_is_not_followed(make: Make, partner: Partner) -> None:

@@ -1,9 +1,12 @@
 -- Sells seats by quantity: of a seated event the best row that has them together, nearest the row's middle.
--- KEYS  1 inventory  2 log  3 idempotency  4 seats  5 run
+-- Uses limits.lua
+-- KEYS  1 inventory  2 log  3 idempotency  4 seats  5 run  6 limit, if there is one
 -- ARGV  1 run_id  2 idempotency field  3 fingerprint  4 quantity (1 to 10)  5 nonce  6 rendering
 --       7 reference, as JSON  8 backlog limit, in entries  9 backlog limit, in percent of maxmemory
+--       10… rate limit, if there is one: 'window' or 'bucket', its numbers
 -- Reply {'SOLD', record} | {'REPLAYED', record} | {'REUSED'} | {'NOT_ON_SALE', state} | {'BACKLOG_FULL'}
---       | {'SOLD_OUT', seats left} | {'NOT_TOGETHER', seats left} | {'MISSING'} | {'UNTRUSTED'}
+--       | {'SOLD_OUT', seats left} | {'NOT_TOGETHER', seats left} | {'MISSING'} | {'UNTRUSTED'} | {'RATE_LIMITED'}
+--       and, where the rate limit was asked, its verdict behind that
 -- A record is rendering|fingerprint|position|nonce|quantity|seats left|runs, a run block:start-length, start and
 -- length in characters of the block's map.
 -- Invariant: sold + held + blocked never exceed capacity, and as many seats are marked sold as `sold` counts.
@@ -63,17 +66,24 @@ if record then
   return {'REUSED'}
 end
 
+-- What was sold once is answered again without asking the limit; any other request counts, whatever comes of it.
+local at = now_ms()
+local verdict = KEYS[6] and take(KEYS[6], ARGV, 10, at)
+if verdict and verdict[1] == 0 then
+  return {'RATE_LIMITED', verdict}
+end
+
 if inventory.state ~= 'on_sale' then
-  return {'NOT_ON_SALE', inventory.state}
+  return {'NOT_ON_SALE', inventory.state, verdict}
 end
 if inventory.seq - inventory.persisted >= tonumber(ARGV[8]) or memory_is_short(inventory.seq, ARGV[9]) then
-  return {'BACKLOG_FULL'}
+  return {'BACKLOG_FULL', verdict}
 end
 
 local quantity = tonumber(ARGV[4])
 local left = inventory.capacity - inventory.sold - inventory.held - inventory.blocked
 if left < quantity then
-  return {'SOLD_OUT', left}
+  return {'SOLD_OUT', left, verdict}
 end
 
 -- `run` has a digit a block, its longest run of available seats up to 9, and ':' (the next character) for 10.
@@ -82,7 +92,7 @@ local longest_runs = redis.call('GET', KEYS[5])
 if longest_runs then
   block = longest_runs:find('[' .. string.char(48 + quantity) .. '-:]')
   if not block then
-    return {'NOT_TOGETHER', left}
+    return {'NOT_TOGETHER', left, verdict}
   end
   map = redis.call('HGET', KEYS[4], block - 1)
   place = best_place(map, quantity)
@@ -90,7 +100,6 @@ if longest_runs then
 end
 
 left = left - quantity
-local at = now_ms()
 local change = ('{"kind":"purchased","at":%d,"quantity":%d,"left":%d,"runs":"%s","nonce":"%s",' ..
   '"idempotency":"%s","fingerprint":"%s","rendering":%d,"reference":'):format(
   at, quantity, left, runs, ARGV[5], ARGV[2], ARGV[3], ARGV[6]) .. ARGV[7] .. '}'
@@ -108,4 +117,4 @@ if block then
     redis.call('SETRANGE', KEYS[5], block - 1, string.char(48 + now))
   end
 end
-return {'SOLD', record}
+return {'SOLD', record, verdict}

@@ -1,0 +1,24 @@
+# One image for all parts. The command says which: web (the default), worker, cron or migrate.
+
+FROM python:3.11-slim AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /app
+COPY setup.cfg pyproject.toml README.md LICENSE wsgi.py gunicorn.conf.py ./
+COPY seating seating
+COPY workers workers
+COPY migrations migrations
+# In place, because wsgi.py, gunicorn.conf.py and migrations/ are looked for beside the package.
+RUN python -m venv .venv \
+    && .venv/bin/pip install --editable . \
+    && .venv/bin/python -m compileall -q seating workers migrations wsgi.py
+
+FROM python:3.11-slim
+RUN useradd --user-group --uid 10001 --no-create-home --home-dir /nonexistent seating \
+    && install -d -o seating -g seating /data
+COPY --from=build /app /app
+WORKDIR /app
+ENV PATH=/app/.venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 SEATING_DATA_DIR=/data
+USER seating
+EXPOSE 3000
+ENTRYPOINT ["seating"]
+CMD ["web"]

@@ -1,0 +1,106 @@
+"""`seating onsale`: gathers the buyers, lets them buy, and reports."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NoReturn
+
+import click
+
+from seating.config import InvalidSettings, load_settings
+from seating.domain.purchase import MAX_QUANTITY
+from seating.onsale import books, crowd, lag, report
+from seating.onsale.books import Wrong
+from seating.onsale.buyers import Buyer
+from seating.onsale.crowd import Progress
+from seating.onsale.sale import Counts, Sale, Sold
+from seating.onsale.server import Client, Server, Unreachable
+
+
+def _server(_context: click.Context, _option: click.Parameter, url: str | None) -> Server:
+    try:
+        return Server.parse(url or f"http://127.0.0.1:{load_settings().port}")
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@click.command()
+@click.option("--url", "server", callback=_server, help="The server  [default: http://127.0.0.1:$PORT]")
+@click.option("--buyers", "count", default=1000, show_default=True, type=click.IntRange(1, 50_000), help="All at once.")
+@click.option(
+    "--quantity", default=1, show_default=True, type=click.IntRange(1, MAX_QUANTITY), help="Seats for each of them."
+)
+@click.option("--event", "event_id", metavar="ID", help="What they buy  [default: the server's default event]")
+@click.option(
+    "--retried", default=10, show_default=True, type=click.IntRange(0, 100), help="Percent who send theirs twice."
+)
+def onsale(server: Server, count: int, quantity: int, event_id: str | None, retried: int) -> None:
+    """Buy with a crowd at once, and check the books afterwards.
+
+    Exit status 0: the books are right. 1: they are wrong. 2: the server cannot be asked.
+    """
+    if not crowd.allow_connections(count):
+        raise click.UsageError(f"{count:,} connections are more than this system lets a process have: see ulimit -n")
+    sale = Sale(server, event_id or None, quantity)
+    if _rehearse(sale, count, retried):
+        sys.exit(1)
+
+
+def main() -> NoReturn:
+    """Ends with the status that `onsale` promises; with one line on stderr where it is 2."""
+    try:
+        onsale.main(prog_name="seating onsale", standalone_mode=False)
+    except (InvalidSettings, Unreachable) as error:
+        click.echo(f"seating: {error}", err=True)
+        sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    sys.exit(0)
+
+
+def _rehearse(sale: Sale, count: int, retried_percent: int) -> list[Wrong]:
+    """The whole rehearsal; what is wrong with the books. Raises Unreachable."""
+    before = sale.counts(Client(sale.server), tries=1)
+    click.echo(report.opening(sale, count, before))
+    buyers = crowd.gather(sale, count, retried_percent)
+    with _bar("connecting", count) as connected:
+        crowd.connect(buyers, connected)
+    with _bar("buying", count) as answered:
+        rush = crowd.release(buyers, answered)
+    bought, wrong = books.read_answers(buyers)
+    _echo(report.figures(buyers, rush))
+    lag_s = lag.seconds_to_zero(sale, bought, rush.ended_at)
+    click.echo(report.lag(lag_s, lag.WITHIN_S))
+    after = sale.counts(Client(sale.server))
+    wrong += _check(sale, buyers, bought, before, after)
+    _echo(report.books(after, len(bought), wrong))
+    return wrong
+
+
+def _check(sale: Sale, buyers: list[Buyer], bought: list[Sold], before: Counts, after: Counts) -> list[Wrong]:
+    unsure = sum(buyer.may_have_bought for buyer in buyers)
+    with _bar("checking", len(bought)) as checked:
+        return [
+            *books.check_replays(buyers),
+            *books.check_answers(sale, bought),
+            *books.check_counts(before, after, len(bought) * sale.quantity, unsure * sale.quantity),
+            *books.check_records(sale, bought, checked),
+        ]
+
+
+@contextmanager
+def _bar(label: str, length: int) -> Iterator[Progress]:
+    """On stderr, and on a terminal only: the figures can be piped."""
+    steps = max(1, length // 50)
+    hidden = not sys.stderr.isatty()
+    with click.progressbar(
+        length=length, label=f"{label:<10}", file=sys.stderr, update_min_steps=steps, hidden=hidden, show_eta=False
+    ) as bar:
+        yield lambda: bar.update(1)
+
+
+def _echo(lines: Sequence[str]) -> None:
+    click.echo("\n".join(lines))

@@ -1,0 +1,85 @@
+"""The figures of a rehearsal, for people: one a line, aligned."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from seating.onsale.books import Wrong
+from seating.onsale.buyers import Buyer, Outcome
+from seating.onsale.crowd import Rush
+from seating.onsale.sale import Counts, Sale
+
+_CASES_SHOWN: Final = 5
+
+
+def opening(sale: Sale, buyers: int, before: Counts) -> str:
+    event = f"event {sale.event_id}" if sale.event_id else "the default event"
+    each = "1 seat" if sale.quantity == 1 else f"{sale.quantity} seats"
+    left = f"{before.seats_remaining:,} of {before.total_seats:,} seats left"
+    return f"{buyers:,} buyers at once, {each} each, {event} at {sale.server.url}: {left}"
+
+
+def figures(buyers: Sequence[Buyer], rush: Rush) -> list[str]:
+    """Counts, duration and percentiles. A wait runs from the release of all buyers to the buyer's own answer."""
+    outcomes = Counter(buyer.outcome for buyer in buyers)
+    repetitions = sum(buyer.repeats and buyer.outcome is Outcome.SOLD for buyer in buyers)
+    replayed = sum(answer.replayed for buyer in buyers for answer in (buyer.answer, buyer.second) if answer)
+    broken = sum(buyer.broken for buyer in buyers)
+    answered = [buyer for buyer in buyers if buyer.outcome is not Outcome.FAILED]
+    waits_ms = sorted((buyer.answered_at - rush.started_at) * 1000 for buyer in answered)
+    rate = (len(buyers) + repetitions) / rush.duration_s
+    busy = rush.client_cpu_s / rush.duration_s
+    return [
+        line("sold", f"{outcomes[Outcome.SOLD]:,}"),
+        line("refused", f"{outcomes[Outcome.REFUSED]:,}", _reasons(buyers, Outcome.REFUSED)),
+        line("failed", f"{outcomes[Outcome.FAILED]:,}", _reasons(buyers, Outcome.FAILED)),
+        line("replayed", f"{replayed:,}", f"{repetitions:,} repeated on purpose"),
+        *([line("broken", f"{broken:,}", "connections, used again with the same key")] if broken else []),
+        line("duration", f"{rush.duration_s:.3f} s", f"{rate:,.0f} answers/s; this client used {busy:.0%} of a core"),
+        *(line(f"p{percent}", f"{percentile(waits_ms, percent):,.0f} ms") for percent in (50, 95, 99)),
+    ]
+
+
+def lag(seconds: float | None, within_s: float) -> str:
+    if seconds is None:
+        return line("lag zero", "never", f"not within {within_s:.0f} s")
+    return line("lag zero", f"{seconds:.3f} s", "after the last answer")
+
+
+def books(after: Counts, bought: int, wrong: Sequence[Wrong]) -> list[str]:
+    """One line when they are right, else one for each kind of what is wrong."""
+    if wrong:
+        return [line("books", "WRONG"), *(f"  - {words}" for words in _by_kind(wrong))]
+    aside = f" + {after.aside:,} held or blocked" if after.aside else ""
+    total = f"{after.seats_sold:,} sold + {after.seats_remaining:,} left{aside} = {after.total_seats:,}"
+    return [line("books", "right", f"{total}; each of the {bought:,} purchases is in SQL once")]
+
+
+def line(name: str, value: str, note: str = "") -> str:
+    return f"{name:<9}{value:>10}  {note}".rstrip()
+
+
+def percentile(ordered: Sequence[float], percent: int) -> float:
+    """By nearest rank; of nothing, not a number."""
+    return ordered[math.ceil(len(ordered) * percent / 100) - 1] if ordered else math.nan
+
+
+def _reasons(buyers: Iterable[Buyer], outcome: Outcome) -> str:
+    reasons = Counter(buyer.reason for buyer in buyers if buyer.outcome is outcome)
+    return ", ".join(
+        reason if len(reasons) == 1 else f"{count:,} x {reason}" for reason, count in reasons.most_common()
+    )
+
+
+def _by_kind(wrong: Iterable[Wrong]) -> list[str]:
+    cases = defaultdict(list)
+    for kind, case in wrong:
+        cases[kind].append(case)
+    return [_kind_in_words(kind, found) for kind, found in cases.items()]
+
+
+def _kind_in_words(kind: str, cases: list[str]) -> str:
+    count = f" ({len(cases):,} cases)" if len(cases) > 1 else ""
+    more = f"; and {len(cases) - _CASES_SHOWN:,} more" if len(cases) > _CASES_SHOWN else ""
+    return f"{kind}{count}: {'; '.join(cases[:_CASES_SHOWN])}{more}"

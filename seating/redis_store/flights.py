@@ -1,0 +1,94 @@
+"""Which process is fetching what, so that no other does: a short lease, and its holder's outcome for all who follow."""
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import gevent
+
+from seating.domain.errors import LoadFailed, SharedStateUnavailable
+from seating.redis_store import keys
+from seating.redis_store.calls import Calls
+from seating.redis_store.shared_state import SharedState
+
+_FIRST_LOOK_S = 0.005
+_LONGEST_LOOK_S = 0.05
+# Whoever follows looks far more often than this.
+_OUTCOME_KEPT_MS = 2000
+
+
+class Lease:
+    """The right to fetch `key`. `until` is when it may have lapsed, by this process's clock, which no stop stops."""
+
+    def __init__(self, key: str, token: str, until: float) -> None:
+        self.key = key
+        self.token = token
+        self.until = until
+
+    @property
+    def is_held(self) -> bool:
+        return time.monotonic() < self.until
+
+
+class Flights:
+    """A holder that dies or is stopped holds nobody up for longer than `lease_s`; one that works on renews its lease.
+
+    Raises SharedStateUnavailable where Redis does not answer.
+    """
+
+    def __init__(self, calls: Calls, name: str, *, lease_s: float = 2.0) -> None:
+        self._shared = SharedState(calls)
+        self._name = name
+        self._lease_s = lease_s
+
+    def begin(self, key: str) -> Lease | str:
+        """The lease, or else the token of the flight that is on its way."""
+        until = time.monotonic() + self._lease_s
+        token = secrets.token_hex(8)
+        flight = keys.flight(self._name, key)
+        (other,) = self._shared.commands(("SET", flight, token, "NX", "GET", "PX", self._lease_ms))
+        return Lease(key, token, until) if other is None else str(other.decode())
+
+    def follow(self, key: str, token: str, deadline: float) -> bytes | None:
+        """The outcome of the flight, or None once it is lost. Raises LoadFailed at `deadline` (monotonic)."""
+        watched = keys.flight(self._name, key), keys.landed(self._name, token)
+        look_s = _FIRST_LOOK_S
+        while time.monotonic() < deadline:
+            holder, outcome = self._shared.commands(("MGET", *watched))[0]
+            if outcome is not None or holder != token.encode():
+                found: bytes | None = outcome
+                return found
+            gevent.sleep(look_s)
+            look_s = min(look_s * 2, _LONGEST_LOOK_S)
+        raise LoadFailed
+
+    def land(self, lease: Lease, outcome: bytes) -> bool:
+        """Hands `outcome` to whoever follows, and ends the flight; False if the lease had lapsed."""
+        watched = keys.flight(self._name, lease.key), keys.landed(self._name, lease.token)
+        return bool(self._shared.script("flight_land", watched, lease.token, outcome, _OUTCOME_KEPT_MS))
+
+    @contextmanager
+    def renewing(self, lease: Lease) -> Iterator[None]:
+        """Holds the lease for as long as the block takes."""
+        renewer = gevent.spawn(self._renew_on, lease)
+        try:
+            yield
+        finally:
+            renewer.kill(block=False)
+
+    @property
+    def _lease_ms(self) -> int:
+        return round(self._lease_s * 1000)
+
+    def _renew_on(self, lease: Lease) -> None:
+        flight = keys.flight(self._name, lease.key)
+        while True:
+            gevent.sleep(self._lease_s / 3)
+            until = time.monotonic() + self._lease_s
+            try:
+                if not self._shared.script("flight_renew", (flight,), lease.token, self._lease_ms):
+                    return
+            except SharedStateUnavailable:
+                continue  # The lease may still be there at the next try; if it is not, that is seen then.
+            lease.until = until

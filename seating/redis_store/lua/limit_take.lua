@@ -1,0 +1,7 @@
+#!lua
+-- Lets a request pass or refuses it.
+-- Uses limits.lua
+-- KEYS  1 limit
+-- ARGV  1 run_id (ignored)  2 'window' or 'bucket'  3… its numbers
+-- Reply a verdict
+return take(KEYS[1], ARGV, 2, now_ms())

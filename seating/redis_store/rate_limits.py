@@ -1,0 +1,46 @@
+"""Rate limits that all processes agree on: Redis counts, by its own clock, what it lets pass."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from seating.domain.errors import RateLimited
+from seating.domain.rate_policy import Left, RatePolicy, Verdict
+from seating.redis_store import keys
+from seating.redis_store.calls import Calls
+from seating.redis_store.shared_state import SharedState
+
+
+@dataclass(slots=True)
+class RateLimit:
+    """What one request is measured by. `verdict` is None until somebody has decided."""
+
+    policy: RatePolicy
+    caller: str
+    verdict: Verdict | None = field(default=None)
+
+    def decided(self, reply: list[Any]) -> None:
+        """Takes a script's verdict. Raises RateLimited, naming the quota that takes longest to have room."""
+        passes, wait_ms, *left = reply
+        self.verdict = Verdict(bool(passes), wait_ms, tuple(map(Left, left[::2], left[1::2])))
+        if not passes:
+            pairs = zip(self.verdict.left, self.policy.quotas, strict=True)
+            _, quota = max((left.reset_ms, str(quota)) for left, quota in pairs if not left.requests)
+            raise RateLimited(quota, wait_ms)
+
+
+class RateLimits:
+    """One policy for each group of routes, None for no limit."""
+
+    def __init__(self, calls: Calls, policies: Mapping[str, RatePolicy | None]) -> None:
+        self._shared = SharedState(calls)
+        self._policies = policies
+
+    def of(self, group: str, caller: str) -> RateLimit | None:
+        policy = self._policies[group]
+        return RateLimit(policy, caller) if policy else None
+
+    def take(self, group: str, limit: RateLimit) -> None:
+        """Raises RateLimited, or SharedStateUnavailable where Redis does not answer."""
+        key = keys.limit(group, limit.caller)
+        limit.decided(self._shared.script("limit_take", (key,), *limit.policy.arguments))

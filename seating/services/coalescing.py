@@ -1,0 +1,177 @@
+"""Reading through a shared cache, so that a crowd that asks for what is not in it costs one fetch.
+
+Two rings: the greenlets of a process wait for one of them, and that one waits for the process that holds the lease.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from typing import NamedTuple
+
+import structlog
+from gevent.event import AsyncResult
+
+from seating.domain.errors import LoadFailed, SeatingError, SharedStateUnavailable, revived
+from seating.redis_store.flights import Flights, Lease
+from seating.redis_store.lru_cache import LruCache
+from seating.telemetry import metrics
+
+Load = Callable[[], bytes | None]
+
+_NOTHING = b""
+_VALUE = b"+"
+_ERROR = b"-"
+
+_log = structlog.get_logger(__name__)
+
+
+class Source(StrEnum):
+    """Where a value came from: the cache, a fetch for this request, or the fetch of another request."""
+
+    HIT = "HIT"
+    MISS = "MISS"
+    COALESCED = "COALESCED"
+
+
+class Found(NamedTuple):
+    """`value` is None where there is nothing under that key."""
+
+    value: bytes | None
+    source: Source
+
+
+class _Flight:
+    """What the greenlets of this process wait for."""
+
+    def __init__(self) -> None:
+        self.outcome: AsyncResult[bytes] = AsyncResult()
+        self.followers = 0
+
+
+class Coalescing:
+    """Values are never empty. That there is nothing is remembered for `nothing_ttl_s`; an error is not remembered.
+
+    Without Redis it goes on with one fetch a process. Nobody waits longer than `patience_s`.
+    """
+
+    def __init__(
+        self, cache: LruCache, flights: Flights, *, nothing_ttl_s: float = 1.0, patience_s: float = 20.0
+    ) -> None:
+        self.cache = cache
+        self._flights = flights
+        self._nothing_ttl_s = nothing_ttl_s
+        self._patience_s = patience_s
+        self._in_this_process: dict[str, _Flight] = {}
+
+    def get(self, key: str, load: Load) -> Found:
+        """The value under `key`, from `load` if need be. Raises what `load` raises, wherever it ran, or LoadFailed."""
+        started = time.perf_counter()
+        value, source = self._cached(key), Source.HIT
+        if value is None:
+            value, source = self._fetched(key, load)
+        self.cache.answered(time.perf_counter() - started)
+        return Found(value or None, source)
+
+    def put(self, key: str, value: bytes) -> None:
+        """Keeps a value that has just been written."""
+        self._keep(key, value, if_absent=False)
+
+    def _cached(self, key: str) -> bytes | None:
+        try:
+            return self.cache.get(key)
+        except SharedStateUnavailable as error:
+            self._go_on_without(error)
+            return None
+
+    def _fetched(self, key: str, load: Load) -> tuple[bytes, Source]:
+        """The ring of this process's greenlets."""
+        flight = self._in_this_process.get(key)
+        if flight is not None:
+            flight.followers += 1
+            flight.outcome.wait(self._patience_s)
+            if not flight.outcome.ready():
+                raise LoadFailed
+            return flight.outcome.get() or _NOTHING, Source.COALESCED
+        flight = self._in_this_process[key] = _Flight()
+        try:
+            value, source = self._alone(key, load)
+        except BaseException as error:
+            self._end(key, Source.MISS)
+            flight.outcome.set_exception(error if isinstance(error, Exception) else LoadFailed())
+            raise
+        self._end(key, source)
+        flight.outcome.set(value)
+        return value, source
+
+    def _alone(self, key: str, load: Load) -> tuple[bytes, Source]:
+        """The ring of processes."""
+        deadline = time.monotonic() + self._patience_s
+        try:
+            while True:
+                lease = self._flights.begin(key)
+                if isinstance(lease, Lease):
+                    return self._lead(lease, load)
+                outcome = self._flights.follow(key, lease, deadline)
+                if outcome is not None:
+                    return _unpack(outcome), Source.COALESCED
+        except SharedStateUnavailable as error:
+            self._go_on_without(error)
+            return load() or _NOTHING, Source.MISS
+
+    def _lead(self, lease: Lease, load: Load) -> tuple[bytes, Source]:
+        # Somebody may have landed between our look into the cache and our lease.
+        value = self.cache.get(lease.key, counted=False)
+        if value is not None:
+            self._land(lease, _VALUE + value)
+            return value, Source.COALESCED
+        try:
+            with self._flights.renewing(lease):
+                value = load() or _NOTHING
+        except Exception as error:
+            self._land(lease, _ERROR + _pack(error))
+            raise
+        if lease.is_held:
+            # Whatever was put meanwhile is newer than what was read before.
+            self._keep(lease.key, value, if_absent=True)
+        self._land(lease, _VALUE + value)
+        return value, Source.MISS
+
+    def _keep(self, key: str, value: bytes, *, if_absent: bool) -> None:
+        try:
+            self.cache.put(key, value, ttl_s=None if value else self._nothing_ttl_s, if_absent=if_absent)
+        except SharedStateUnavailable as error:
+            self._go_on_without(error)
+
+    def _land(self, lease: Lease, outcome: bytes) -> None:
+        try:
+            self._flights.land(lease, outcome)
+        except SharedStateUnavailable as error:
+            self._go_on_without(error)
+
+    def _end(self, key: str, source: Source) -> None:
+        """Lets nobody join any more, and counts who did."""
+        followers = self._in_this_process.pop(key).followers
+        missed = source is Source.MISS
+        try:
+            self.cache.count(misses=int(missed), coalesced=followers + (not missed))
+        except SharedStateUnavailable as error:
+            self._go_on_without(error)
+
+    def _go_on_without(self, error: SharedStateUnavailable) -> None:
+        # A cache that is away makes answers slower, not impossible.
+        metrics.count_fail_open("cache")
+        _log.warning("cache unavailable", cache=self.cache.name, error=str(error.__cause__))
+
+
+def _pack(error: Exception) -> bytes:
+    """What another process needs to raise it too."""
+    if not isinstance(error, SeatingError):
+        error = LoadFailed()
+    return json.dumps([error.code, error.message, error.details]).encode()
+
+
+def _unpack(outcome: bytes) -> bytes:
+    if outcome.startswith(_ERROR):
+        raise revived(*json.loads(outcome[1:]))
+    return outcome[1:]

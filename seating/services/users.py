@@ -1,0 +1,68 @@
+"""Users: read through the shared cache, create, list."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy.exc import IntegrityError
+
+from seating.domain.errors import UserExists
+from seating.domain.user import Plan, User, check_id, check_new_id, new_user_id, normal_email
+from seating.services.coalescing import Coalescing, Source
+from seating.storage import users as user_record
+from seating.storage.database import Database
+
+
+class UserPage(NamedTuple):
+    """`next_cursor` continues the list, None ends it."""
+
+    users: list[User]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Users:
+    """`document` renders a user; the cache keeps what it made. `latency_s` slows reads down, for demonstrations.
+
+    Raises RecordUnavailable where SQL does not answer.
+    """
+
+    database: Database
+    coalescing: Coalescing
+    document: Callable[[User], bytes]
+    latency_s: float = 0
+
+    def get(self, user_id: str) -> tuple[bytes | None, Source]:
+        """The user's document, or None if there is none, and where it came from. Raises InvalidRequest."""
+        check_id(user_id)
+        return self.coalescing.get(user_id, lambda: self._load(user_id))
+
+    def page(self, cursor: str, count: int) -> UserPage:
+        """At most `count` users in the order of their ids, after the one that `cursor` names."""
+        time.sleep(self.latency_s)
+        found = self.database.read(lambda connection: user_record.page(connection, cursor, count + 1))
+        return UserPage(found[:count], found[count - 1].id if len(found) > count else None)
+
+    def create(self, name: str, email: str, plan: Plan, user_id: str | None = None) -> bytes:
+        """The new user's document, cached by now. Raises InvalidRequest, UserExists."""
+        user = User(
+            id=new_user_id() if user_id is None else check_new_id(user_id),
+            name=name,
+            email=normal_email(email),
+            plan=plan,
+            is_active=True,
+            created_ms=time.time_ns() // 1_000_000,
+        )
+        try:
+            self.database.write(lambda connection: user_record.add(connection, user))
+        except IntegrityError:
+            raise UserExists from None
+        document = self.document(user)
+        self.coalescing.put(user.id, document)
+        return document
+
+    def _load(self, user_id: str) -> bytes | None:
+        time.sleep(self.latency_s)
+        user = self.database.read(lambda connection: user_record.find(connection, user_id))
+        return self.document(user) if user else None

@@ -1,0 +1,171 @@
+"""Settings: described as they are, refused with one line when they cannot work."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from annotated_types import Ge, Le
+
+from seating.config import InvalidSettings, Settings, load_settings
+from tests.servers import RedisServer
+from tests.system import PROJECT, clean_environment, free_port
+
+_ROW = re.compile(r"\| `([A-Z0-9_]+)` \| (.+?) \| .+? \| (.+?) \| .+? \|")
+_DOCUMENTED = {
+    match[1]: (match[2], match[3])
+    for match in map(_ROW.fullmatch, (PROJECT / "docs" / "settings.md").read_text().splitlines())
+    if match
+}
+
+_BAD_VALUES = [
+    ("PORT", "abc"),
+    ("PORT", "0"),
+    ("PORT", "65536"),
+    ("WEB_WORKERS", "0"),
+    ("WEB_WORKERS", "2.5"),
+    ("WEB_CONNECTIONS", "1"),
+    ("REDIS_URL", "http://x"),
+    ("REDIS_MAXMEMORY_MB", "1"),
+    ("DATABASE_URL", "mysql://x"),
+    ("TRUSTED_PROXIES", "-1"),
+    ("DEFAULT_EVENT", "Not An Id"),
+    ("BACKLOG_MAX_ENTRIES", "0"),
+    ("BACKLOG_MEMORY_PERCENT", "96"),
+    ("LOG_LEVEL", "loud"),
+    ("LOG_FORMAT", "xml"),
+]
+_WRONG_ON_REDIS = [
+    ("appendonly", "no"),
+    ("appendfsync", "everysec"),
+    ("maxmemory", "0"),
+    ("maxmemory-policy", "allkeys-lru"),
+]
+
+
+def test_every_setting_is_documented_with_its_default_and_nothing_else_is() -> None:
+    defaults = {
+        name.upper(): "not set" if field.default is None else f"`{field.default}`"
+        for name, field in Settings.model_fields.items()
+    }
+    assert {name: default for name, (default, _) in _DOCUMENTED.items()} == defaults
+
+
+@pytest.mark.parametrize("name", [name for name, field in Settings.model_fields.items() if field.annotation is int])
+def test_documented_bounds_are_those_of_the_code(name: str) -> None:
+    limits = Settings.model_fields[name].metadata
+    (least,) = (limit.ge for limit in limits if isinstance(limit, Ge))
+    (most,) = (limit.le for limit in limits if isinstance(limit, Le))
+    assert _DOCUMENTED[name.upper()][1] == f"{least:,} to {most:,}"
+
+
+@pytest.mark.parametrize(("name", "value"), _BAD_VALUES)
+def test_a_bad_value_stops_the_start_with_one_line_that_names_it(name: str, value: str, tmp_path: Path) -> None:
+    assert _refusal("web", tmp_path, {name: value}).startswith(f"seating: {name}: ")
+
+
+def test_a_public_address_needs_an_operator_token(tmp_path: Path) -> None:
+    assert "ADMIN_TOKEN must be set" in _refusal("web", tmp_path, {"BIND": "0.0.0.0"})
+
+
+def test_an_empty_token_is_no_token(tmp_path: Path) -> None:
+    assert "ADMIN_TOKEN must be set" in _refusal("web", tmp_path, {"BIND": "0.0.0.0", "ADMIN_TOKEN": ""})
+
+
+@pytest.fixture
+def empty_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for a `.env` of the test's own, and no setting from anywhere else."""
+    monkeypatch.chdir(tmp_path)
+    for name in set(os.environ) - set(clean_environment()):
+        monkeypatch.delenv(name)
+    return tmp_path
+
+
+def test_a_file_of_settings_is_read(empty_environment: Path) -> None:
+    (empty_environment / ".env").write_text("PORT=4100\nADMIN_TOKEN=from-the-file\nSOMEBODY_ELSES=1\n")
+    settings = load_settings()
+    assert settings.port == 4100
+    assert settings.admin_token is not None
+    assert settings.admin_token.get_secret_value() == "from-the-file"
+
+
+def test_the_environment_wins_over_the_file(empty_environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (empty_environment / ".env").write_text("PORT=4100\n")
+    monkeypatch.setenv("PORT", "4200")
+    assert load_settings().port == 4200
+
+
+def test_a_bad_value_in_the_file_is_refused_too(empty_environment: Path) -> None:
+    (empty_environment / ".env").write_text("PORT=abc\n")
+    with pytest.raises(InvalidSettings, match=r"^PORT: .*'abc'"):
+        load_settings()
+
+
+@pytest.mark.usefixtures("empty_environment")
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_every_usual_name_of_postgres_will_do(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"{scheme}://u:p@host/db")
+    assert load_settings().effective_database_url == "postgresql+psycopg://u:p@host/db"
+
+
+@pytest.fixture(scope="module")
+def doubtful_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A server whose settings the tests below spoil."""
+    server = RedisServer(tmp_path_factory.mktemp("doubtful"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=_WRONG_ON_REDIS, ids=lambda wrong: "-".join(wrong))
+def spoilt(request: pytest.FixtureRequest, doubtful_redis: RedisServer) -> Iterator[str]:
+    """The name of the one setting that is wrong on `doubtful_redis`."""
+    name, wrong = request.param
+    client = doubtful_redis.client()
+    right = client.config_get(name)[name]
+    client.config_set(name, wrong)
+    yield name
+    client.config_set(name, right)
+
+
+@pytest.mark.parametrize("part", ["web", "worker", "cron"])
+def test_a_redis_that_could_lose_a_sale_is_refused(
+    part: str, spoilt: str, doubtful_redis: RedisServer, tmp_path: Path
+) -> None:
+    line = _refusal(part, tmp_path, {"REDIS_URL": doubtful_redis.url})
+    assert line.startswith("seating: REDIS_URL: this Redis could lose what it sold; set on it: ")
+    (to_set,) = (name for name, _ in _WRONG_ON_REDIS if f" {name} " in line)
+    assert to_set == spoilt
+
+
+@pytest.mark.parametrize("part", ["web", "worker", "cron"])
+def test_a_redis_that_is_not_there_is_refused(part: str, tmp_path: Path) -> None:
+    line = _refusal(part, tmp_path, {"REDIS_URL": f"redis://127.0.0.1:{free_port()}"})
+    assert line.startswith("seating: REDIS_URL: Redis does not answer: ")
+
+
+def test_a_redis_that_never_replies_is_refused(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        line = _refusal("web", tmp_path, {"REDIS_URL": f"redis://127.0.0.1:{silent.getsockname()[1]}"})
+    assert line.startswith("seating: REDIS_URL: Redis does not answer: ")
+
+
+def _refusal(part: str, folder: Path, settings: dict[str, str]) -> str:
+    """The line on standard error of a `seating <part>` that does not start."""
+    done = subprocess.run(
+        [sys.executable, "-m", "seating", part],
+        cwd=folder,
+        env=clean_environment() | {"SEATING_DATA_DIR": str(folder / "data")} | settings,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    line, *more = done.stderr.splitlines()
+    assert not more, done.stderr
+    return line
