@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import redis
+from hiredis import pack_command
 from redis.backoff import NoBackoff
 from redis.connection import ConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -69,8 +70,8 @@ class ScriptConnection:
         """
         connection = self._connection
         try:
-            packed = connection.pack_commands([self._words(call) for call in calls])
-            connection.send_packed_command(packed, check_health=False)
+            packed = b"".join([pack_command(self._words(call)) for call in calls])
+            connection.send_packed_command([packed], check_health=False)
             for index in range(len(calls)):
                 try:
                     reply = connection.read_response()

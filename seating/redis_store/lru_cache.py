@@ -1,5 +1,6 @@
 """A cache that all processes share: what was used longest ago goes first, in Redis, one script a call."""
 
+import time
 from typing import Any, NamedTuple
 
 from seating.redis_store import keys
@@ -7,6 +8,7 @@ from seating.redis_store.calls import Calls
 from seating.redis_store.shared_state import SharedState
 
 _SWEPT_AT_ONCE = 1000
+_TELL_EVERY_S = 0.05
 
 
 class CacheStats(NamedTuple):
@@ -46,12 +48,12 @@ class LruCache:
         self.size_last_known = 0
         self._answers = 0
         self._answers_us = 0
+        self._told_at = 0.0
 
     def get(self, key: str, *, counted: bool = True) -> bytes | None:
         """The value, which is now the one used last. A hit is counted unless nobody asked for it."""
-        answers, answers_us = self._answers, self._answers_us
-        self._answers = self._answers_us = 0
-        self.size_last_known, *found = self._script("get", key, int(counted), answers, answers_us)
+        told = self._untold() if time.monotonic() > self._told_at + _TELL_EVERY_S else (0, 0)
+        self.size_last_known, *found = self._script("get", key, int(counted), *told)
         return found[0] if found else None
 
     def put(self, key: str, value: bytes, *, ttl_s: float | None = None, if_absent: bool = False) -> bool:
@@ -76,35 +78,44 @@ class LruCache:
         swept: int = self._script("sweep", _SWEPT_AT_ONCE)
         return swept
 
-    def count(self, *, misses: int, coalesced: int) -> None:
-        """What became of requests that found nothing."""
+    def count(self, *, hits: int = 0, misses: int = 0, coalesced: int = 0) -> None:
+        """What became of requests that no look counted."""
         counters = self._keys[3]
-        self._shared.commands(("HINCRBY", counters, "misses", misses), ("HINCRBY", counters, "coalesced", coalesced))
+        told = (("accesses", hits), ("misses", misses), ("coalesced", coalesced))
+        self._shared.commands(*(("HINCRBY", counters, name, number) for name, number in told if number))
 
     def answered(self, seconds: float) -> None:
-        """How long a request took, counted with the next look: it costs no call of its own."""
+        """How long a request took: told with a later look, so that it costs no call of its own."""
         self._answers += 1
         self._answers_us += round(seconds * 1_000_000)
 
     def stats(self) -> CacheStats:
         _, order, _, counters = self._keys
-        answers, answers_us = self._answers, self._answers_us
-        self._answers = self._answers_us = 0
+        answers, answers_us = self._untold()
         *_, size, fields = self._shared.commands(
             ("HINCRBY", counters, "answers", answers),
             ("HINCRBY", counters, "answers_us", answers_us),
             ("ZCARD", order),
             ("HGETALL", counters),
         )
-        kept = {name.decode(): int(value) for name, value in zip(fields[::2], fields[1::2], strict=True)}
         self.size_last_known = size
+        kept = {name.decode(): int(value) for name, value in zip(fields[::2], fields[1::2], strict=True)}
         return CacheStats(
-            **{
-                name: kept.get(name, 0) for name in ("hits", "misses", "coalesced", "evictions", "expirations", "bytes")
-            },
+            hits=kept.get("accesses", 0) - kept.get("unasked", 0),
+            misses=kept.get("misses", 0),
+            coalesced=kept.get("coalesced", 0),
+            evictions=kept.get("evictions", 0),
+            expirations=kept.get("expirations", 0),
             size=size,
+            bytes=kept.get("bytes", 0),
             mean_ms=kept["answers_us"] / kept["answers"] / 1000 if kept["answers"] else 0.0,
         )
+
+    def _untold(self) -> tuple[int, int]:
+        answers, answers_us = self._answers, self._answers_us
+        self._answers = self._answers_us = 0
+        self._told_at = time.monotonic()
+        return answers, answers_us
 
     def _script(self, verb: str, *args: str | bytes | int) -> Any:
         return self._shared.script(f"cache_{verb}", self._keys, *args)

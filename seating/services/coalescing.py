@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import structlog
 from gevent.event import AsyncResult
@@ -42,17 +42,18 @@ class Found(NamedTuple):
 
 
 class _Flight:
-    """What the greenlets of this process wait for."""
+    """What the greenlets of this process wait for, from the first look into the cache on."""
 
     def __init__(self) -> None:
-        self.outcome: AsyncResult[bytes] = AsyncResult()
+        self.found: AsyncResult[Found] = AsyncResult()
         self.followers = 0
 
 
 class Coalescing:
     """Values are never empty. That there is nothing is remembered for `nothing_ttl_s`; an error is not remembered.
 
-    Without Redis it goes on with one fetch a process. Nobody waits longer than `patience_s`.
+    Without Redis it goes on with one fetch a process. Nobody waits longer than `patience_s` for another process, nor
+    in this one for longer than whoever fetches; a `load` has to end by itself.
     """
 
     def __init__(
@@ -67,15 +68,38 @@ class Coalescing:
     def get(self, key: str, load: Load) -> Found:
         """The value under `key`, from `load` if need be. Raises what `load` raises, wherever it ran, or LoadFailed."""
         started = time.perf_counter()
-        value, source = self._cached(key), Source.HIT
-        if value is None:
-            value, source = self._fetched(key, load)
+        flight = self._in_this_process.get(key)
+        found = self._join(flight) if flight else self._begin(key, load)
         self.cache.answered(time.perf_counter() - started)
-        return Found(value or None, source)
+        return found
 
     def put(self, key: str, value: bytes) -> None:
         """Keeps a value that has just been written."""
         self._keep(key, value, if_absent=False)
+
+    @staticmethod
+    def _join(flight: _Flight) -> Found:
+        flight.followers += 1
+        found = cast(Found, flight.found.get())
+        return found if found.source is Source.HIT else Found(found.value, Source.COALESCED)
+
+    def _begin(self, key: str, load: Load) -> Found:
+        """The ring of this process's greenlets."""
+        flight = self._in_this_process[key] = _Flight()
+        try:
+            value, source = self._cached(key), Source.HIT
+            if value is None:
+                value, source = self._across(key, load)
+        except BaseException as error:
+            del self._in_this_process[key]
+            flight.found.set_exception(error if isinstance(error, Exception) else LoadFailed())
+            self._count(Source.MISS, flight.followers)
+            raise
+        found = Found(value or None, source)
+        del self._in_this_process[key]
+        flight.found.set(found)
+        self._count(source, flight.followers)
+        return found
 
     def _cached(self, key: str) -> bytes | None:
         try:
@@ -84,27 +108,7 @@ class Coalescing:
             self._go_on_without(error)
             return None
 
-    def _fetched(self, key: str, load: Load) -> tuple[bytes, Source]:
-        """The ring of this process's greenlets."""
-        flight = self._in_this_process.get(key)
-        if flight is not None:
-            flight.followers += 1
-            flight.outcome.wait(self._patience_s)
-            if not flight.outcome.ready():
-                raise LoadFailed
-            return flight.outcome.get() or _NOTHING, Source.COALESCED
-        flight = self._in_this_process[key] = _Flight()
-        try:
-            value, source = self._alone(key, load)
-        except BaseException as error:
-            self._end(key, Source.MISS)
-            flight.outcome.set_exception(error if isinstance(error, Exception) else LoadFailed())
-            raise
-        self._end(key, source)
-        flight.outcome.set(value)
-        return value, source
-
-    def _alone(self, key: str, load: Load) -> tuple[bytes, Source]:
+    def _across(self, key: str, load: Load) -> tuple[bytes, Source]:
         """The ring of processes."""
         deadline = time.monotonic() + self._patience_s
         try:
@@ -149,12 +153,16 @@ class Coalescing:
         except SharedStateUnavailable as error:
             self._go_on_without(error)
 
-    def _end(self, key: str, source: Source) -> None:
-        """Lets nobody join any more, and counts who did."""
-        followers = self._in_this_process.pop(key).followers
-        missed = source is Source.MISS
+    def _count(self, source: Source, followers: int) -> None:
+        """A hit was counted by the look already."""
         try:
-            self.cache.count(misses=int(missed), coalesced=followers + (not missed))
+            match source:
+                case Source.HIT if followers:
+                    self.cache.count(hits=followers)
+                case Source.MISS:
+                    self.cache.count(misses=1, coalesced=followers)
+                case Source.COALESCED:
+                    self.cache.count(coalesced=1 + followers)
         except SharedStateUnavailable as error:
             self._go_on_without(error)
 

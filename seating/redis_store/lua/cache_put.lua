@@ -28,7 +28,8 @@ while entries >= tonumber(ARGV[5]) or bytes + size > capacity do
   bytes, entries = count('bytes', 0), entries - 1
 end
 redis.call('HSET', KEYS[1], key, kept)
-redis.call('ZADD', KEYS[2], count('clock', 1), key)
+redis.call('ZADD', KEYS[2], count('accesses', 1), key)
+count('unasked', 1)
 redis.call('ZADD', KEYS[3], now + ARGV[4], key)
 count('bytes', size)
 return {1, entries + 1}

@@ -1,0 +1,1 @@
+"""Measurements. They are started by hand: `python -m tests.bench.<name>`."""

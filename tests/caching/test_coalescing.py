@@ -1,0 +1,230 @@
+"""One fetch for a crowd, over processes: each `reader` here has a connection of its own and shares nothing else."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import gevent
+import pytest
+import redis
+from gevent.event import Event
+
+from seating.domain.errors import LoadFailed, RecordUnavailable
+from seating.redis_store import keys
+from seating.redis_store.auto_pipeline import AutoPipeline
+from seating.redis_store.connection import ScriptConnection
+from seating.redis_store.flights import Flights, Lease
+from seating.redis_store.scripts import Scripts
+from seating.services.coalescing import Coalescing, Found, Source
+from tests.caching.reader import LEASE_S, reader
+from tests.moved_clock import MovedClock
+from tests.processes import Process
+from tests.servers import RedisServer, wait_until
+from tests.system import PROJECT
+
+
+class Record:
+    """Where values come from. A fetch ends when it is `released`."""
+
+    def __init__(self, value: bytes | None = b"value", error: Exception | None = None) -> None:
+        self.fetches = 0
+        self.value = value
+        self.error = error
+        self.released = Event()
+
+    def fetch(self) -> bytes | None:
+        self.fetches += 1
+        self.released.wait()
+        if self.error:
+            raise self.error
+        return self.value
+
+
+def _crowd(readers: list[Coalescing], record: Record, count: int = 100) -> list[Found | Exception]:
+    """As many at once, over all readers, released when all of them wait."""
+
+    def ask(number: int) -> Found | Exception:
+        try:
+            return readers[number % len(readers)].get("k", record.fetch)
+        except (RecordUnavailable, LoadFailed) as error:
+            return error
+
+    asking = [gevent.spawn(ask, number) for number in range(count)]
+    wait_until(lambda: record.fetches)
+    followers = count // len(readers) - 1
+    wait_until(lambda: all(one._in_this_process["k"].followers == followers for one in readers))
+    record.released.set()
+    gevent.joinall(asking, raise_error=True)
+    return [greenlet.get() for greenlet in asking]
+
+
+def test_a_crowd_over_two_processes_is_one_fetch(process: Process) -> None:
+    readers, record = [reader(process()) for _ in range(2)], Record()
+    answers = _crowd(readers, record)
+    assert record.fetches == 1
+    assert Counter(answers) == {Found(b"value", Source.MISS): 1, Found(b"value", Source.COALESCED): 99}
+    assert readers[1].get("k", record.fetch) == Found(b"value", Source.HIT)
+    stats = readers[0].cache.stats()
+    assert (stats.hits, stats.misses, stats.coalesced) == (1, 1, 99)
+
+
+class _NoLease(Flights):
+    """Every process may fetch."""
+
+    def begin(self, key: str) -> Lease:
+        return Lease(key, "mine", time.monotonic() + 60)
+
+
+def test_without_the_lease_every_process_fetches(process: Process) -> None:
+    """The twin of the test above."""
+    readers, record = [reader(process(), flights=_NoLease) for _ in range(2)], Record()
+    _crowd(readers, record)
+    assert record.fetches == 2
+
+
+def test_a_crowd_that_asks_for_nothing_is_one_fetch(process: Process, clock: MovedClock) -> None:
+    readers, record = [reader(process(clock.scripts)) for _ in range(2)], Record(value=None)
+    answers = _crowd(readers, record)
+    assert Counter(answers) == {Found(None, Source.MISS): 1, Found(None, Source.COALESCED): 99}
+    clock.move(999)
+    assert readers[0].get("k", record.fetch) == Found(None, Source.HIT)
+    clock.move(1)
+    assert readers[1].get("k", record.fetch) == Found(None, Source.MISS)
+    assert record.fetches == 2
+
+
+def test_an_error_goes_to_all_who_wait_and_is_not_kept(process: Process) -> None:
+    readers, record = [reader(process()) for _ in range(2)], Record(error=RecordUnavailable("locked", table="users"))
+    answers = _crowd(readers, record)
+    assert record.fetches == 1
+    assert {type(answer) for answer in answers} == {RecordUnavailable}
+    assert {(str(error), str(error.details)) for error in answers if isinstance(error, RecordUnavailable)} == {
+        ("locked", "{'table': 'users'}")
+    }
+    record.error = None
+    assert readers[1].get("k", record.fetch) == Found(b"value", Source.MISS)
+
+
+def test_an_unexpected_error_reaches_other_processes_as_a_failure(process: Process) -> None:
+    readers, record = [reader(process()) for _ in range(2)], Record(error=ZeroDivisionError())
+    first = gevent.spawn(readers[0].get, "k", record.fetch)
+    wait_until(lambda: record.fetches)
+    second = gevent.spawn(readers[1].get, "k", record.fetch)
+    wait_until(lambda: "k" in readers[1]._in_this_process)
+    record.released.set()
+    with pytest.raises(LoadFailed):
+        second.get(timeout=10)
+    with pytest.raises(ZeroDivisionError):
+        first.get(timeout=10)
+
+
+def test_who_looked_before_it_landed_and_asks_after_fetches_nothing(process: Process) -> None:
+    """Between its look and its lease another process has fetched, put and landed."""
+    first, second = (reader(process()) for _ in range(2))
+    record = Record()
+    record.released.set()
+    look = second.cache.get
+
+    def late_look(key: str, *, counted: bool = True) -> bytes | None:
+        found = look(key, counted=counted)
+        if counted:
+            first.get(key, record.fetch)
+        return found
+
+    second.cache.get = late_look  # type: ignore[method-assign]
+    assert second.get("k", record.fetch) == Found(b"value", Source.COALESCED)
+    assert record.fetches == 1
+
+
+def test_what_was_written_meanwhile_stays(process: Process) -> None:
+    """A reader that found nothing must not cover what a writer has put since."""
+    one, other = (reader(process()) for _ in range(2))
+    record = Record(value=None)
+    reading = gevent.spawn(one.get, "k", record.fetch)
+    wait_until(lambda: record.fetches)
+    other.put("k", b"written")
+    record.released.set()
+    reading.get(timeout=10)
+    assert other.get("k", record.fetch) == Found(b"written", Source.HIT)
+
+
+def test_a_fetch_that_takes_many_leases_is_not_doubled(process: Process, client: "redis.Redis") -> None:
+    readers, record = [reader(process(), lease_s=0.2) for _ in range(2)], Record()
+    asking = [gevent.spawn(one.get, "k", record.fetch) for one in readers]
+    wait_until(lambda: record.fetches)
+    flight = keys.flight("test", "k")
+    renewed = 0
+    for _ in range(5):
+        left_ms = client.pttl(flight)
+        wait_until(lambda left_ms=left_ms: client.pttl(flight) > left_ms, what="the lease to be renewed")
+        renewed += 1
+        wait_until(lambda: 0 < client.pttl(flight) < 150)
+    record.released.set()
+    gevent.joinall(asking, raise_error=True)
+    assert (record.fetches, renewed) == (1, 5)
+
+
+@pytest.fixture
+def holder(redis_url: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process that has begun to fetch `k`, and ends when it reads a line."""
+    command = [sys.executable, "-m", "tests.caching.holder", redis_url, "k"]
+    held = subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+    assert held.stdout
+    assert held.stdout.readline() == b"fetching\n"
+    yield held
+    held.kill()
+    held.wait()
+
+
+def _waiting(readers: list[Coalescing], record: Record) -> list["gevent.Greenlet[..., Found]"]:
+    record.released.set()
+    asking = [gevent.spawn(readers[number % 2].get, "k", record.fetch) for number in range(20)]
+    wait_until(lambda: all("k" in one._in_this_process for one in readers))
+    return asking
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_holder_that_dies_or_stops_holds_nobody_up(
+    process: Process, holder: "subprocess.Popen[bytes]", number: signal.Signals
+) -> None:
+    readers, record = [reader(process()) for _ in range(2)], Record()
+    asking = _waiting(readers, record)
+    assert record.fetches == 0
+    os.kill(holder.pid, number)
+    stopped_at = time.monotonic()
+    gevent.joinall(asking, raise_error=True, timeout=10)
+    # The lease, the longest pause between two looks, and a busy machine.
+    assert time.monotonic() - stopped_at < LEASE_S + 0.05 + 0.5
+    assert record.fetches == 1
+    assert {greenlet.get().value for greenlet in asking} == {b"value"}
+
+
+def test_a_holder_that_goes_on_after_its_lease_covers_nothing(
+    process: Process, holder: "subprocess.Popen[bytes]"
+) -> None:
+    """It was stopped, another has fetched since, that is out of the cache again: what it has is too old to be kept."""
+    readers, record = [reader(process()) for _ in range(2)], Record()
+    asking = _waiting(readers, record)
+    os.kill(holder.pid, signal.SIGSTOP)
+    gevent.joinall(asking, raise_error=True, timeout=10)
+    readers[0].cache.clear()
+    assert holder.stdin
+    assert holder.stdout
+    holder.stdin.write(b"\n")
+    os.kill(holder.pid, signal.SIGCONT)
+    assert holder.stdout.readline() == b"fetched\n"
+    assert holder.stdout.readline() == b"answered b'from the holder'\n"
+    assert readers[0].cache.stats().size == 0
+
+
+def test_without_redis_a_crowd_is_one_fetch_a_process(own_redis: RedisServer) -> None:
+    one = reader(AutoPipeline(ScriptConnection(own_redis.url, Scripts())))
+    own_redis.kill()
+    record = Record()
+    answers = _crowd([one], record)
+    assert record.fetches == 1
+    assert {answer.value for answer in answers if isinstance(answer, Found)} == {b"value"}

@@ -1,0 +1,73 @@
+"""The web application in this process, over a real Redis and each kind of database, with a clock to move."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import event
+
+from seating import runtime
+from seating.app import create_app
+from seating.config import Settings
+from seating.redis_store.auto_pipeline import AutoPipeline
+from seating.redis_store.connection import ScriptConnection
+from seating.services.services import Services
+from seating.storage import migrations
+from seating.storage.database import Database
+from tests.moved_clock import MovedClock
+from tests.processes import client, clock, process
+
+__all__ = ["client", "clock", "process"]
+
+
+class Web:
+    """One web process of the product."""
+
+    def __init__(self, settings: Settings, calls: list[AutoPipeline]) -> None:
+        self.services: Services = runtime.web_services(settings)
+        self.calls = calls[-1]
+        self.app = create_app(settings, self.services)
+        self.client: FlaskClient = self.app.test_client()
+        self.queries: list[str] = []
+
+        @event.listens_for(self.services.users.database.engine, "before_cursor_execute")
+        def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            if "FROM users" in statement:
+                self.queries.append(statement)
+
+    def get(self, path: str, **headers: str) -> Any:
+        return self.client.get(path, headers=headers)
+
+    def create(self, **fields: Any) -> Any:
+        return self.client.post("/users", json=fields)
+
+
+@pytest.fixture
+def web(
+    redis_url: str, database_url: str, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Web]]:
+    """Starts web processes over one migrated database; settings are those of the environment."""
+    opened: list[AutoPipeline] = []
+
+    def connect(connection: ScriptConnection) -> AutoPipeline:
+        opened.append(AutoPipeline(connection))
+        return opened[-1]
+
+    monkeypatch.setattr(runtime, "Scripts", lambda: clock.scripts)
+    monkeypatch.setattr(runtime, "AutoPipeline", connect)
+    database = Database(database_url)
+    migrations.upgrade(database)
+    database.close()
+
+    def start(**chosen: Any) -> Web:
+        settings = Settings(
+            redis_url=redis_url,
+            database_url=database_url,
+            **{"rate_limit_users": "off", **chosen},
+        )
+        return Web(settings, opened)
+
+    yield start
+    for calls in opened:
+        calls.close()
