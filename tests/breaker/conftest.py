@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from importlib import resources
 
 import pytest
 
@@ -61,8 +62,6 @@ def bench(redis_server: RedisServer) -> Iterator[Bench]:
 
 def script_without(name: str, guard: str, instead: str = "") -> str:
     """The script's own text with `guard` taken out."""
-    from importlib import resources
-
     source = (resources.files("seating.redis_store") / "lua" / f"{name}.lua").read_text()
     assert guard in source
     return source.replace(guard, instead)

@@ -5,6 +5,8 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,10 @@ import gevent
 import pytest
 
 from tests.catalogue import partner as habits
+from tests.catalogue.figures import side_by_side
 from tests.catalogue.partner import Gate, Partner, answers, only
 from tests.catalogue.stand_in import StandIn
-from tests.servers import wait_until
+from tests.servers import RedisServer, wait_until
 from tests.system import Answer, Client, System
 
 Start = Callable[..., System]
@@ -87,8 +90,6 @@ def _contains(answer: Answer, **fields: object) -> None:
 
 @pytest.mark.parametrize("count", [1, 10, 20, 50])
 def test_fifty_events_take_about_as_long_as_one(start: Start, stand_in: StandIn, count: int) -> None:
-    from tests.catalogue.figures import side_by_side
-
     system = start(stand_in.url, WEB_WORKERS="1")
     runs = [side_by_side(system, stand_in, count) for _ in range(3)]
     assert min(run.together_s / run.slowest_single_s for run in runs) <= 1.3
@@ -123,8 +124,6 @@ def test_an_event_that_is_not_one_is_refused_here(
 @pytest.fixture(scope="module")
 def catalogue_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[System, Partner]]:
     """One system for the tests that leave its breakers closed."""
-    from tests.servers import RedisServer
-
     folder = tmp_path_factory.mktemp("catalogue")
     redis, partner = RedisServer(folder / "redis"), Partner(habits.fares_well)
     redis.start()
@@ -204,9 +203,6 @@ def test_while_open_nobody_calls_and_everybody_is_told_at_once(start: Start, par
 
 def _moment(text: str) -> float:
     """Seconds since 1970 of an RFC 3339 time or a Date header."""
-    from datetime import datetime
-    from email.utils import parsedate_to_datetime
-
     return (datetime.fromisoformat(text) if "T" in text[:11] else parsedate_to_datetime(text)).timestamp()
 
 
@@ -285,3 +281,23 @@ def test_without_a_partner_the_routes_say_so(start: Start) -> None:
     for answer in (system.get("/getUsers"), add(system)):
         assert (answer.status, answer.json["code"]) == (503, "PARTNER_NOT_CONFIGURED")
     assert system.buy(1).status == 200
+
+
+def test_without_redis_the_catalogue_goes_on_unguarded(
+    own_redis: RedisServer, partner: Partner, tmp_path: Path
+) -> None:
+    database = f"sqlite:///{tmp_path / 'seating.db'}"
+    system = System(tmp_path / "data", own_redis, database, EVENT_API_BASE_URL=partner.url).start("web")
+    try:
+        assert system.get("/getUsers").status == 200
+        own_redis.kill()
+        partner.habit = only("addEvent", answers(500, {}))
+        assert [add(system).status for _ in range(5)] == [502] * 5
+        assert len(system.get("/getEventsByUserId/7").json) == 7
+        text = system.get("/metrics", {"Accept": "text/plain"}).body.decode()
+        assert 'seating_partner_calls_total{call="addEvent",outcome="unguarded"} 5.0' in text
+        said = system.parts["web"].log.read_text()
+        assert 0 < said.count("breaker cannot be asked, calls go out unguarded") <= 2 * 5
+        assert system.get("/ready").status == 503
+    finally:
+        system.stop()
