@@ -25,8 +25,8 @@ _COUNTS = (1, 10, 20, 50)
 _RUNS = 5
 _BUYERS = 8
 _CALL_EVERY_S = 0.4
-_WINDOW_S = 1.0
-_WINDOWS = 12
+_WINDOW_S = 0.5
+_WINDOWS = 20
 
 
 class Fetched(NamedTuple):
@@ -54,10 +54,13 @@ def side_by_side(system: Client, stand_in: StandIn, count: int, *, measure_all: 
 
 
 class Rates(NamedTuple):
-    """Purchases a second, medians of windows that alternate: while nobody, or while callers, ask the partner."""
+    """Purchases a second in windows that alternate: while nobody, or while callers, ask the partner. All are medians;
+    `share` is that of each pair's, so that what else goes on meanwhile hits both sides of it.
+    """
 
     without: float
     beside: float
+    share: float
 
 
 def purchase_rates(system: System, partner: Partner, habit: Habit, windows: int, window_s: float) -> Rates:
@@ -70,7 +73,8 @@ def purchase_rates(system: System, partner: Partner, habit: Habit, windows: int,
             for beside in (False, True):
                 with _asking(system if beside else None):
                     rates[beside].append(_rate(system, event, window_s))
-    return Rates(statistics.median(rates[False]), statistics.median(rates[True]))
+    shares = [beside / without for without, beside in zip(rates[False], rates[True], strict=True)]
+    return Rates(statistics.median(rates[False]), statistics.median(rates[True]), statistics.median(shares))
 
 
 def _rate(system: System, event: str, window_s: float) -> float:
@@ -164,8 +168,8 @@ def _print_rates(system: System, partner: Partner) -> None:
     print("| the partner | purchases/s, nobody asks it | purchases/s, while it is asked | share |")
     print("|---|---:|---:|---:|")
     for name, habit in ({"fares well": habits.fares_well} | HOSTILE).items():
-        without, beside = purchase_rates(system, partner, habit, _WINDOWS, _WINDOW_S)
-        print(f"| {name} | {without:.0f} | {beside:.0f} | {beside / without:.2f} |")
+        without, beside, share = purchase_rates(system, partner, habit, _WINDOWS, _WINDOW_S)
+        print(f"| {name} | {without:.0f} | {beside:.0f} | {share:.2f} |")
 
 
 @contextmanager

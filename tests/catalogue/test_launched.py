@@ -10,7 +10,7 @@ from tests.servers import wait_until
 
 
 def test_a_stand_in_is_started_and_watched_over(tmp_path: Path) -> None:
-    running = Launched(tmp_path / "data").start()
+    running = Launched(tmp_path / "data", CIRCUIT_BREAKER_FAILURE_THRESHOLD="1000").start()
     try:
         wait_until(lambda: running.get("/getUsers").status == 200, what="the stand-in to answer")
         assert "partner  http://127.0.0.1:" in running.log.read_text()
