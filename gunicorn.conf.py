@@ -7,7 +7,7 @@ import shutil
 
 from seating.config import load_settings
 from seating.launcher.lifeline import die_with
-from seating.telemetry.logs import stdlib_config
+from seating.telemetry import logs
 
 _settings = load_settings()
 _metrics_dir = _settings.data_dir / "metrics"
@@ -16,7 +16,7 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir)
 
 bind = f"{_settings.bind}:{_settings.port}" if ":" not in _settings.bind else f"[{_settings.bind}]:{_settings.port}"
 workers = _settings.web_workers
-worker_class = "gevent"
+worker_class = "seating.web.gunicorn_worker.ProblemWorker"
 worker_connections = _settings.web_connections
 # Bounds the wait for a request's headers as well as for the next request.
 keepalive = 5
@@ -26,9 +26,13 @@ timeout = 60
 limit_request_line = 4094
 limit_request_fields = 64
 limit_request_field_size = 16_384
+# No header of a client says where this application lives.
+forwarder_headers = ""
 control_socket_disable = True
 proc_name = "seating"
-logconfig_dict = stdlib_config(_settings.log_level, _settings.log_format)
+# Its records go where all others go; and the application logs requests by itself, once each.
+errorlog = None
+logs.configure(_settings.log_level, _settings.log_format)
 
 
 def on_starting(_server):

@@ -1,3 +1,3 @@
-from seating.cli import main
+from seating.cli.main import main
 
 main()

@@ -6,7 +6,7 @@ from flask_openapi3 import Info, OpenAPI, SecurityScheme
 from seating import __version__
 from seating.config import Settings
 from seating.services.services import Services
-from seating.web import caches, catalogue, errors, events, operations, purchases, rate_limiting, users
+from seating.web import caches, catalogue, errors, events, operations, purchases, quarantine, rate_limiting, users
 from seating.web.request_frame import RequestFrame
 from seating.web.schemas import Problem, problems
 from seating.web.services import attach
@@ -25,10 +25,14 @@ def create_app(settings: Settings, services: Services) -> OpenAPI:
         doc_prefix="/docs",
         static_folder=None,
     )
+    # A redirect would be a page; an address with a doubled slash is one that does not exist.
+    app.url_map.merge_slashes = False
+    # Swagger's page would otherwise show a badge from its makers' server.
+    app.config["SWAGGER_CONFIG"] = {"validatorUrl": None}
     attach(app, settings, services)
     errors.register(app)
     rate_limiting.register(app)
-    for blueprint in (purchases.api, events.api, users.api, caches.api, catalogue.api, operations.api):
+    for blueprint in (purchases.api, events.api, quarantine.api, users.api, caches.api, catalogue.api, operations.api):
         app.register_api(blueprint)
 
     @app.route("/openapi.json")

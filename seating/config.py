@@ -1,5 +1,7 @@
 """All settings, from the environment or a `.env` file. docs/settings.md describes each of them."""
 
+import hashlib
+import tempfile
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -11,6 +13,10 @@ from seating.domain import rate_policy
 from seating.domain.event import is_event_id
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+# A socket's path has 108 characters on Linux and 104 on macOS, the closing zero included.
+_LONGEST_SOCKET_PATH = 100
 
 
 class InvalidSettings(Exception):
@@ -59,17 +65,17 @@ class Settings(BaseSettings):
     def _redis_scheme(cls, url: str | None) -> str | None:
         if url is not None and not url.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must start with redis://, rediss:// or unix://")
-        return url
+        return _with_port_as_number(url)
 
     @field_validator("database_url")
     @classmethod
     def _database_scheme(cls, url: str | None) -> str | None:
         """Postgres is reached through psycopg 3, whichever of its usual names the URL uses."""
-        if url is None or url.startswith(("sqlite:///", "postgresql+psycopg://")):
+        if url is None or url.startswith("sqlite:///"):
             return url
-        for scheme in ("postgresql://", "postgres://"):
+        for scheme in ("postgresql+psycopg://", "postgresql://", "postgres://"):
             if url.startswith(scheme):
-                return "postgresql+psycopg://" + url.removeprefix(scheme)
+                return _with_port_as_number("postgresql+psycopg://" + url.removeprefix(scheme))
         raise ValueError("must start with sqlite:/// or postgresql://")
 
     @field_validator("rate_limit_users", "rate_limit_sale")
@@ -115,7 +121,16 @@ class Settings(BaseSettings):
     @property
     def effective_redis_url(self) -> str:
         """REDIS_URL, or where the launcher puts the embedded server of this data folder."""
-        return self.redis_url or f"unix://{self.data_dir / 'redis.sock'}"
+        return self.redis_url or f"unix://{self.redis_socket}"
+
+    @property
+    def redis_socket(self) -> Path:
+        """Of the embedded server: in the data folder or, where its path is too long for a socket, in a private one."""
+        inside = self.data_dir / "redis.sock"
+        if len(str(inside)) <= _LONGEST_SOCKET_PATH:
+            return inside
+        name = hashlib.sha256(str(self.data_dir).encode()).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"seating-{name}" / "redis.sock"
 
     @property
     def effective_database_url(self) -> str:
@@ -127,6 +142,15 @@ class Settings(BaseSettings):
         return self.seating_data_dir.absolute()
 
 
+def _with_port_as_number(url: str | None) -> str | None:
+    try:
+        if url is not None:
+            urlsplit(url).port  # noqa: B018 - reading it is what checks it
+    except ValueError:
+        raise ValueError("its port must be a number from 0 to 65535") from None
+    return url
+
+
 def load_settings() -> Settings:
     """Raises InvalidSettings, whose one line names the setting and what is wrong with it."""
     try:
@@ -135,4 +159,6 @@ def load_settings() -> Settings:
         first = error.errors()[0]
         name = str(first["loc"][0]).upper() if first["loc"] else ""
         reason = first["msg"].removeprefix("Value error, ")
-        raise InvalidSettings(f"{name}: {reason} (it is {first['input']!r})" if name else reason) from None
+        # An address may hold a password.
+        shown = "" if name.endswith(("_URL", "_TOKEN")) else f" (it is {first['input']!r})"
+        raise InvalidSettings(f"{name}: {reason}{shown}" if name else reason) from None

@@ -4,11 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import gevent
+import structlog
 from gevent import get_hub, monkey
 
 from seating.config import Settings
 from seating.domain import rate_policy
 from seating.domain.breaker import BreakerPolicy
+from seating.domain.errors import RecordUnavailable
 from seating.redis_store.auto_pipeline import AutoPipeline
 from seating.redis_store.breaker import Breaker
 from seating.redis_store.calls import Calls
@@ -24,7 +27,10 @@ from seating.redis_store.rate_limits import RateLimits
 from seating.redis_store.retries import Retries
 from seating.redis_store.scripts import Scripts
 from seating.services import catalogue
+from seating.services.answered import Answered
+from seating.services.books import Books
 from seating.services.catalogue import Catalogue
+from seating.services.closing import Closing
 from seating.services.coalescing import Coalescing
 from seating.services.event_presence import EventPresence
 from seating.services.events import Events
@@ -34,6 +40,8 @@ from seating.services.nudger import Nudger
 from seating.services.persisted_watch import PersistedWatch
 from seating.services.persistence import Persistence
 from seating.services.purchases import Purchases
+from seating.services.quarantine import Quarantine
+from seating.services.rebuild import Rebuild
 from seating.services.services import Services
 from seating.services.upkeep import Upkeep
 from seating.services.users import Users
@@ -41,15 +49,38 @@ from seating.storage.database import Database, in_this_thread
 from seating.upstream.partner_client import MAX_ANSWER_BYTES, Limits, PartnerClient
 from seating.web.users import document
 
+_FLUSH_EVERY_S = 1.0
+
+_log = structlog.get_logger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class BackgroundServices:
     """What the worker's jobs, the cron and the command line call."""
 
     events: Events
+    purchases: Purchases
+    quarantine: Quarantine
     persistence: Persistence
+    rebuild: Rebuild
+    books: Books
     upkeep: Upkeep
     queue: PersistQueue
+
+
+@dataclass(frozen=True, slots=True)
+class _Sale:
+    """What every process that touches a sale has."""
+
+    inventory: Inventory
+    log: EventLog
+    plans: Plans
+    presence: EventPresence
+    answered: Answered
+    rebuild: Rebuild
+    events: Events
+    purchases: Purchases
+    quarantine: Quarantine
 
 
 def web_services(settings: Settings) -> Services:
@@ -59,26 +90,18 @@ def web_services(settings: Settings) -> Services:
     # psycopg waits for its sockets as greenlets do; SQLite waits for its file in the kernel.
     sqlite = settings.effective_database_url.startswith("sqlite")
     database = Database(settings.effective_database_url, offload=offload if sqlite else in_this_thread)
-    inventory = _inventory(settings, calls)
-    presence = EventPresence(database)
-    plans = Plans(calls)
     user_cache = _user_cache(settings, calls)
     guards = _guards(settings, calls)
     nudger = Nudger(PersistQueue(plain_client(settings.effective_redis_url)))
+    sale = _sale(settings, calls, database, nudger.nudge)
+    gevent.spawn(_flush_forever, sale.answered)
     return Services(
-        events=Events(database, inventory, presence),
-        purchases=Purchases(
-            inventory=inventory,
-            plans=plans,
-            log=EventLog(calls),
-            database=database,
-            presence=presence,
-            watch=PersistedWatch(inventory),
-            nudge=nudger.nudge,
-        ),
-        monitoring=Monitoring(inventory, database, presence, settings.data_dir, guards),
+        events=sale.events,
+        purchases=sale.purchases,
+        quarantine=sale.quarantine,
+        monitoring=Monitoring(sale.inventory, database, sale.presence, settings.data_dir, guards),
         catalogue=_catalogue(settings, calls, guards),
-        plans=plans,
+        plans=sale.plans,
         users=Users(
             database,
             Coalescing(user_cache, Flights(calls, user_cache.name)),
@@ -101,30 +124,59 @@ def background_services(settings: Settings, *, writes_the_sale: bool = False) ->
     """For a process without greenlets. `writes_the_sale` is for the RQ worker, which alone checkpoints SQLite."""
     calls = DirectCalls(ScriptConnection(settings.effective_redis_url, Scripts()))
     database = Database(settings.effective_database_url, checkpoints=writes_the_sale)
-    inventory = _inventory(settings, calls)
-    queue = PersistQueue(plain_client(settings.effective_redis_url))
+    client = plain_client(settings.effective_redis_url)
+    queue = PersistQueue(client)
+    sale = _sale(settings, calls, database, queue.nudge)
     retries = Retries(calls)
-    persistence = Persistence(database, calls, EventLog(calls), inventory, retries, queue.nudge)
+    persistence = Persistence(database, calls, sale.log, sale.inventory, retries, sale.rebuild, queue.nudge)
+    closing = Closing(database, sale.inventory)
+    caches = [_user_cache(settings, calls), _partner_event_cache(settings, calls)]
     return BackgroundServices(
-        events=Events(database, inventory, EventPresence(database)),
+        events=sale.events,
+        purchases=sale.purchases,
+        quarantine=sale.quarantine,
         persistence=persistence,
-        upkeep=Upkeep(
-            inventory,
-            queue,
-            retries,
-            persistence,
-            [_user_cache(settings, calls), _partner_event_cache(settings, calls)],
-        ),
+        rebuild=sale.rebuild,
+        books=Books(database, client),
+        upkeep=Upkeep(database, sale.inventory, queue, retries, persistence, closing, caches),
         queue=queue,
     )
 
 
-def _inventory(settings: Settings, calls: Calls) -> Inventory:
-    return Inventory(
+def _sale(settings: Settings, calls: Calls, database: Database, nudge: Callable[[str], object]) -> _Sale:
+    inventory = Inventory(
         calls,
         backlog_max_entries=settings.backlog_max_entries,
         backlog_memory_percent=settings.backlog_memory_percent,
     )
+    log = EventLog(calls)
+    plans = Plans(calls)
+    presence = EventPresence(database, nudge)
+    answered = Answered(database)
+    rebuild = Rebuild(database, calls, log)
+    purchases = Purchases(
+        inventory, plans, log, database, presence, PersistedWatch(inventory), answered=answered, nudge=nudge
+    )
+    return _Sale(
+        inventory,
+        log,
+        plans,
+        presence,
+        answered,
+        rebuild,
+        events=Events(database, inventory, presence, rebuild, nudge),
+        purchases=purchases,
+        quarantine=Quarantine(database, inventory, purchases, nudge),
+    )
+
+
+def _flush_forever(answered: Answered) -> None:
+    while True:
+        gevent.sleep(_FLUSH_EVERY_S)
+        try:
+            answered.flush()
+        except RecordUnavailable as error:
+            _log.warning("answered positions not recorded", error=str(error.__cause__))
 
 
 def _user_cache(settings: Settings, calls: Calls) -> LruCache:

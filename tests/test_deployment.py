@@ -13,7 +13,7 @@ import pytest
 import redis
 import yaml
 
-from seating.cli import seating
+from seating.cli.main import seating
 from seating.config import Settings, load_settings
 from seating.launcher import redis_server
 from seating.redis_store import durability

@@ -1,8 +1,10 @@
 """The changes that a log entry can tell of, read from the JSON that the scripts write."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from seating.domain.position import Position
 from seating.domain.seating_plan import Run
 
 
@@ -32,7 +34,39 @@ class Purchased:
     reference: str | None
 
 
-Change = Opened | Purchased
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The operator took a purchase back, and its seats were returned; `left` remained after that."""
+
+    at_ms: int
+    purchase: Position
+    quantity: int
+    left: int
+    runs: list[Run]
+
+
+@dataclass(frozen=True, slots=True)
+class StateSet:
+    """The sale was paused, put on sale again, or closed for good."""
+
+    at_ms: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """A new epoch began: the inventory was made again of what SQL had, which ended at `after`."""
+
+    at_ms: int
+    after: Position
+    reason: str
+
+    def to_json(self) -> str:
+        fields = {"kind": "rebuilt", "at": self.at_ms, "after": str(self.after), "reason": self.reason}
+        return json.dumps(fields, separators=(",", ":"))
+
+
+Change = Opened | Purchased | Cancelled | StateSet | Rebuilt
 
 
 class UnknownChange(ValueError):
@@ -43,11 +77,25 @@ def parse_change(text: str) -> Change:
     """Raises UnknownChange with the reason."""
     try:
         fields = json.loads(text)
-        kind, at_ms = fields.pop("kind"), fields.pop("at")
-        if kind == "purchased":
-            return Purchased(at_ms=at_ms, runs=Run.parse_all(fields.pop("runs")), **fields)
-        if kind == "opened":
-            return Opened(at_ms=at_ms, **fields)
+        kind = _KINDS[fields.pop("kind")]
+        for name, parse in _PARSED.items():
+            if name in fields:
+                fields[name] = parse(fields[name])
+        change: Change = kind(at_ms=fields.pop("at"), **fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnknownChange(f"{type(error).__name__}: {error}") from error
-    raise UnknownChange(f"kind {kind!r}")
+    return change
+
+
+_KINDS: dict[str, type[Change]] = {
+    "opened": Opened,
+    "purchased": Purchased,
+    "cancelled": Cancelled,
+    "state": StateSet,
+    "rebuilt": Rebuilt,
+}
+_PARSED: dict[str, Callable[[str], object]] = {
+    "runs": Run.parse_all,
+    "purchase": Position.parse,
+    "after": Position.parse,
+}

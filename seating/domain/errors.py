@@ -53,7 +53,7 @@ class BodyTooSlow(SeatingError):
 
 class UnsupportedMediaType(SeatingError):
     code = "UNSUPPORTED_MEDIA_TYPE"
-    sentence = "Send the body as application/json"
+    sentence = "Send the body as application/json, not compressed"
 
 
 class Unauthorized(SeatingError):
@@ -94,6 +94,11 @@ class SoldOut(SeatingError):
 class NotTogether(SeatingError):
     code = "NOT_TOGETHER"
     sentence = "No row has that many neighbouring seats left; ask for fewer"
+
+
+class SeatUnavailable(SeatingError):
+    code = "SEAT_UNAVAILABLE"
+    sentence = "At least one of these seats is not available any more"
 
 
 class NotOnSale(SeatingError):
@@ -168,3 +173,19 @@ class UserNotFound(SeatingError):
 class UserExists(SeatingError):
     code = "USER_EXISTS"
     sentence = "There is a user with this id or e-mail address already"
+
+
+class QuarantineEntryNotFound(SeatingError):
+    code = "QUARANTINE_ENTRY_NOT_FOUND"
+    sentence = "There is no such entry in quarantine"
+
+
+class NotReplayable(SeatingError):
+    """An entry in quarantine still cannot be taken. The message says what stands against it."""
+
+    code = "NOT_REPLAYABLE"
+    sentence = "The entry still cannot be taken"
+
+
+class Overtaken(Exception):
+    """Another process did this first, or does it now. Nothing was changed here."""

@@ -10,12 +10,13 @@ _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What never changes of an event. `seated` tells a seating plan from general admission."""
+    """`seated` tells a seating plan from general admission; an `archived` event is closed and gone from Redis."""
 
     id: str
     name: str
     capacity: int
     seated: bool
+    archived: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ def parse_key(header: str | None) -> str:
     Raises MissingIdempotencyKey, or InvalidIdempotencyKey for a broken quoted string or for anything but
     1 to 255 visible ASCII characters.
     """
-    if header is None or not header.strip():
+    if header is None or not header.strip(" \t"):
         raise MissingIdempotencyKey
-    text = header.strip()
+    text = header.strip(" \t")
     if text.startswith('"'):
         quoted = _QUOTED.fullmatch(text)
         if quoted is None:

@@ -37,6 +37,11 @@ class Run(NamedTuple):
         return runs
 
 
+def runs_text(runs: Iterable[Run]) -> str:
+    """As `Run.parse_all` reads it."""
+    return ",".join(map(str, runs))
+
+
 class GeneratedPlan(BaseModel):
     """A hall of equal sections: section 1, row A, seat 1 is the best seat."""
 

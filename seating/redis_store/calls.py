@@ -15,8 +15,8 @@ class Command(NamedTuple):
 class ScriptCall(NamedTuple):
     """A script on an event. The connection puts the run_id of its server in front of `args`."""
 
-    name: str
-    keys: tuple[str, ...]
+    digest: str
+    keys: tuple[Argument, ...]
     args: tuple[Argument, ...]
 
 

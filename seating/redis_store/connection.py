@@ -1,6 +1,7 @@
 """One plain connection to Redis that knows its scripts and its server, and never sends anything twice."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import redis
@@ -8,14 +9,14 @@ from hiredis import pack_command
 from redis.backoff import NoBackoff
 from redis.connection import ConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
+from redis.exceptions import InvalidResponse, NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from seating.redis_store.calls import Call, RedisUnavailable, ScriptCall
 from seating.redis_store.scripts import Scripts
 
-LOST = (RedisConnectionError, RedisTimeoutError, OSError)
+LOST = (RedisConnectionError, RedisTimeoutError, InvalidResponse, OSError)
 """What redis-py raises when a connection cannot be had or breaks."""
 
 OnReply = Callable[[int, Any], None]
@@ -36,61 +37,71 @@ class ScriptConnection:
         # redis-py declares most of a connection without types.
         self._connection: Any = pool.make_connection()
         self._run_id: str | None = None
+        self._ready = False
 
     @property
     def run_id(self) -> str | None:
         """Of the server that this connection leads to, None while it leads nowhere."""
         return self._run_id
 
-    def connect(self) -> None:
-        """Loads the scripts and learns the server's run_id. Raises RedisUnavailable."""
-        if self._run_id is not None:
-            return
-        try:
-            self._connection.connect()
-            self.load_scripts()
-            self._connection.send_command("INFO", "server")
-            info = self._connection.read_response()
-        except (*LOST, ResponseError) as error:
-            self.disconnect()
-            raise RedisUnavailable(str(error)) from error
-        self._run_id = _run_id_in(info)
+    def digest(self, script: str) -> str:
+        """What a ScriptCall names the script by."""
+        return self._scripts.digests[script]
 
-    def load_scripts(self) -> None:
+    def connect(self) -> None:
+        """Loads the scripts and learns the server's run_id, unless that is done. Raises RedisUnavailable."""
+        if self._ready:
+            return
         commands = [("SCRIPT", "LOAD", source) for source in self._scripts.sources.values()]
-        self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
-        for _ in commands:
-            self._connection.read_response()
+        try:
+            with self._in_step():
+                self._connection.connect()
+                self._send([*commands, ("INFO", "server")])
+                for _ in commands:
+                    self._connection.read_response()
+                self._run_id = _run_id_in(self._connection.read_response())
+        except (*LOST, ResponseError) as error:
+            raise RedisUnavailable(str(error)) from error
+        self._ready = True
 
     def exchange(self, calls: Sequence[Call], on_reply: OnReply) -> None:
         """Sends all `calls` in one write and hands over each reply, with its index, as it comes.
 
         A command's own error is handed over like a reply. Raises one of LOST when the connection breaks: calls whose
-        reply was not handed over by then have an unknown outcome.
+        reply was not handed over by then have an unknown outcome. After a NoScriptError, connect() loads again.
         """
-        connection = self._connection
-        try:
-            packed = b"".join([pack_command(self._words(call)) for call in calls])
-            connection.send_packed_command([packed], check_health=False)
+        with self._in_step():
+            self._send([self._words(call) for call in calls])
             for index in range(len(calls)):
                 try:
-                    reply = connection.read_response()
+                    reply = self._connection.read_response()
                 except ResponseError as error:
+                    if isinstance(error, NoScriptError):
+                        self._ready = False
                     reply = error
                 on_reply(index, reply)
-        except BaseException:
-            # Replies that nobody read would be taken for the next batch's.
-            self.disconnect()
-            raise
 
     def disconnect(self) -> None:
+        self._ready = False
         self._run_id = None
         self._connection.disconnect()
 
+    def _send(self, commands: Sequence[tuple[Any, ...]]) -> None:
+        packed = b"".join([pack_command(words) for words in commands])
+        self._connection.send_packed_command([packed], check_health=False)
+
+    @contextmanager
+    def _in_step(self) -> Iterator[None]:
+        """Replies that nobody read would be taken for those of the next calls."""
+        try:
+            yield
+        except BaseException:
+            self.disconnect()
+            raise
+
     def _words(self, call: Call) -> tuple[Any, ...]:
         if isinstance(call, ScriptCall):
-            digest = self._scripts.digests[call.name]
-            return ("EVALSHA", digest, len(call.keys), *call.keys, self._run_id, *call.args)
+            return ("EVALSHA", call.digest, len(call.keys), *call.keys, self._run_id, *call.args)
         return call.words
 
 

@@ -10,7 +10,6 @@ from seating.redis_store.calls import (
     Call,
     Command,
     RedisOutcomeUnknown,
-    RedisUnavailable,
     ScriptCall,
 )
 from seating.redis_store.connection import LOST, ScriptConnection
@@ -33,22 +32,15 @@ class DirectCalls:
         return self._ask([Command(tuple(words)) for words in many])
 
     def script(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
-        call = ScriptCall(name, tuple(keys), tuple(args))
+        call = ScriptCall(self._connection.digest(name), tuple(keys), tuple(args))
         try:
             return self._ask([call])[0]
         except NoScriptError:
-            self._load_scripts()
+            # It did not run, and connecting loads the scripts again.
             return self._ask([call])[0]
 
     def close(self) -> None:
         self._connection.disconnect()
-
-    def _load_scripts(self) -> None:
-        try:
-            self._connection.load_scripts()
-        except LOST as error:
-            self._connection.disconnect()
-            raise RedisUnavailable(str(error)) from error
 
     def _ask(self, calls: list[Call]) -> list[Any]:
         self._connection.connect()

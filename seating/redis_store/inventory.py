@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from redis.exceptions import OutOfMemoryError, ResponseError
 
+from seating.domain.changes import Purchased
 from seating.domain.errors import (
     BacklogFull,
     IdempotencyKeyReused,
@@ -13,30 +14,16 @@ from seating.domain.errors import (
     NotOnSale,
     NotTogether,
     OutcomeUnknown,
+    SeatUnavailable,
     SoldOut,
 )
-from seating.domain.event import Event, InventoryCounts
-from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
 from seating.domain.purchase import RENDERING, Order, Receipt, new_nonce
-from seating.domain.seating_plan import SeatingPlan
+from seating.domain.seating_plan import Run, runs_text
 from seating.redis_store import keys
 from seating.redis_store.calls import Calls, RedisOutcomeUnknown, RedisUnavailable
+from seating.redis_store.inventory_snapshot import FIELDS, Snapshot
 from seating.redis_store.rate_limits import RateLimit
-
-_LONGEST_RUN = 10
-_FIELDS = (
-    "server",
-    "epoch",
-    "seq",
-    "persisted",
-    "state",
-    "capacity",
-    "sold",
-    "held",
-    "blocked",
-    "updated",
-)
 
 
 class MissingInventory(InventoryUnavailable):
@@ -50,30 +37,6 @@ class Accepted(NamedTuple):
     replayed: bool
 
 
-class Backlog(NamedTuple):
-    """Where an event's log ends, and how much of it SQL has. `trusted` is whether this server may sell."""
-
-    position: Position
-    persisted: int
-    trusted: bool
-
-    @property
-    def lag(self) -> int:
-        """Entries that SQL does not have yet."""
-        return self.position.seq - self.persisted
-
-    @property
-    def persisted_position(self) -> Position:
-        return Position(self.position.epoch, self.persisted)
-
-
-class Snapshot(NamedTuple):
-    """An inventory as of one moment."""
-
-    counts: InventoryCounts
-    backlog: Backlog
-
-
 class Inventory:
     """Raises InventoryUnavailable or OutcomeUnknown where Redis does not answer, MissingInventory where it has none.
 
@@ -85,57 +48,32 @@ class Inventory:
         self._calls = calls
         self._backlog_limits = (backlog_max_entries, backlog_memory_percent)
 
-    def open(self, event: Event, plan: SeatingPlan | None, first: LogEntry) -> bool:
-        """Puts an event on sale, its log beginning with `first`. False if it is open already; then nothing changes."""
-        event_id = event.id
-        event_keys = (
-            keys.inventory(event_id),
-            keys.log(event_id),
-            keys.plan(event_id),
-            keys.seats(event_id),
-            keys.longest_runs(event_id),
-        )
-        seating = _seating_arguments(plan) if plan else [""]
-        epoch, seq = first.position
-        reply = self._script("open", event_keys, [epoch, seq, first.change, first.link, event.capacity, *seating])
-        self._ask("SADD", keys.OPEN_EVENTS, event_id)
-        return bool(reply[0] == b"OPENED")
-
     def purchase(self, event_id: str, idempotency: str, order: Order, limit: RateLimit | None = None) -> Accepted:
         """Sells `order` or raises why not: SoldOut, NotTogether, NotOnSale, BacklogFull, IdempotencyKeyReused.
 
         `idempotency` is the hash of caller and key; a repetition gets the first receipt again. Anything else is
         measured by `limit`, in the same round trip; raises RateLimited.
         """
-        event_keys = (
-            keys.inventory(event_id),
-            keys.log(event_id),
-            keys.idempotency(event_id),
-            keys.seats(event_id),
-            keys.longest_runs(event_id),
-            *([keys.sale_limit(event_id, limit.caller)] if limit else ()),
-        )
-        fingerprint = order.fingerprint()
-        reference = json.dumps(order.reference)
-        outcome, *detail = self._script(
-            "purchase",
-            event_keys,
-            (
-                idempotency,
-                fingerprint,
-                order.quantity,
-                new_nonce(),
-                RENDERING,
-                reference,
-                *self._backlog_limits,
-                *(limit.policy.arguments if limit else ()),
-            ),
-        )
+        asked = (idempotency, order.fingerprint(), order.quantity, new_nonce(), RENDERING, json.dumps(order.reference))
+        event_keys = _sale_keys(event_id)
+        args: tuple[str | int, ...] = (*asked, *self._backlog_limits, "", 0)
+        if limit:
+            event_keys = (*event_keys, keys.sale_limit(event_id, limit.caller))
+            args = (*args, *limit.policy.arguments)
+        outcome, *detail = self._script("purchase", event_keys, args)
         if limit and detail and isinstance(detail[-1], list):
             limit.decided(detail[-1])
-        if outcome in (b"SOLD", b"REPLAYED"):
-            return Accepted(Receipt.parse(event_id, detail[0].decode()), replayed=outcome == b"REPLAYED")
-        raise _refusal(outcome, detail)
+        return _accepted(event_id, outcome, detail)
+
+    def honour(self, event_id: str, purchase: Purchased) -> Accepted:
+        """Sells what a log of another history sold, the same seats to the same key, whatever the sale's state.
+
+        Raises SeatUnavailable, SoldOut, IdempotencyKeyReused.
+        """
+        asked = (purchase.idempotency, purchase.fingerprint, purchase.quantity, purchase.nonce, purchase.rendering)
+        args = (*asked, json.dumps(purchase.reference), *self._backlog_limits, runs_text(purchase.runs), 1)
+        outcome, *detail = self._script("purchase", _sale_keys(event_id), args)
+        return _accepted(event_id, outcome, detail)
 
     def read(self, event_id: str) -> Snapshot | None:
         """The event's inventory now, or None where Redis holds none."""
@@ -143,8 +81,8 @@ class Inventory:
 
     def read_all(self, event_ids: Sequence[str]) -> list[Snapshot | None]:
         """As `read`, for many events in one round trip."""
-        commands = [("HMGET", keys.inventory(event_id), *_FIELDS) for event_id in event_ids]
-        return [self._snapshot(values) for values in self._ask_all(commands)]
+        commands = [("HMGET", keys.inventory(event_id), *FIELDS) for event_id in event_ids]
+        return [Snapshot.of(values, self._calls.run_id) for values in self._ask_all(commands)]
 
     def remembered_keys(self, event_id: str) -> int:
         """How many idempotency keys are kept."""
@@ -154,42 +92,59 @@ class Inventory:
         """How many log entries SQL refused for good."""
         return int(self._ask("SCARD", keys.quarantined(event_id)))
 
+    def unquarantine(self, event_id: str, marker: str) -> None:
+        """An entry in quarantine has been dealt with; `marker` is as storage.quarantine.marker writes it."""
+        self._ask("SREM", keys.quarantined(event_id), marker)
+
     def is_quarantined(self, event_id: str, seq: int) -> bool:
         return bool(self._ask("SISMEMBER", keys.quarantined(event_id), str(seq)))
 
     def open_events(self) -> list[str]:
         return sorted(event_id.decode() for event_id in self._ask("SMEMBERS", keys.OPEN_EVENTS))
 
-    def acknowledge(self, event_id: str, persisted: Position, compared_server: str, quarantined: Sequence[int]) -> bool:
-        """Tells Redis that SQL has the log up to `persisted`, and that `compared_server`'s log continues SQL's.
+    def acknowledge(
+        self, event_id: str, persisted: Position, server: str, quarantined: Sequence[int], *, trust: bool
+    ) -> bool:
+        """Tells Redis that SQL has the log up to `persisted`; with `trust`, that all of `server`'s log was compared.
 
         False if that is no longer so: the event was rebuilt, or the server changed since.
         """
-        event_keys = (keys.inventory(event_id), keys.log(event_id), keys.quarantined(event_id))
-        outcome, *_ = self._reply(
-            "acknowledge", event_keys, [compared_server, persisted.epoch, persisted.seq, *quarantined]
-        )
-        return bool(outcome == b"ACKNOWLEDGED")
+        sets = (keys.quarantined(event_id), keys.cancelled(event_id))
+        event_keys = (keys.inventory(event_id), keys.log(event_id), *sets)
+        args = (server, persisted.epoch, persisted.seq, int(trust), *quarantined)
+        return bool(self._reply("acknowledge", event_keys, args)[0] == b"ACKNOWLEDGED")
 
-    def distrust(self, event_id: str) -> None:
-        """Stops selling until the log has been compared with SQL's again."""
-        self._reply("distrust", (keys.inventory(event_id), keys.log(event_id)), [])
-
-    def _snapshot(self, values: list[bytes | None]) -> Snapshot | None:
-        if values[1] is None:
-            return None
-        fields = {name: value.decode() for name, value in zip(_FIELDS, values, strict=True) if value is not None}
-        counts = InventoryCounts(
-            state=fields["state"],
-            capacity=int(fields["capacity"]),
-            sold=int(fields["sold"]),
-            held=int(fields["held"]),
-            blocked=int(fields["blocked"]),
-            updated_ms=int(fields["updated"]),
+    def cancel(self, event_id: str, position: Position, quantity: int, runs: Sequence[Run]) -> None:
+        """Returns the seats of the purchase at `position`, once: to ask again changes nothing."""
+        event_keys = (
+            keys.inventory(event_id),
+            keys.log(event_id),
+            keys.cancelled(event_id),
+            keys.quarantined(event_id),
+            keys.seats(event_id),
+            keys.longest_runs(event_id),
         )
-        position = Position(int(fields["epoch"]), int(fields["seq"]))
-        trusted = fields["server"] == self._calls.run_id
-        return Snapshot(counts, Backlog(position, int(fields["persisted"]), trusted))
+        self._script("cancel", event_keys, (str(position), position.seq, quantity, runs_text(runs)))
+
+    def is_cancelled(self, event_id: str, seq: int) -> bool:
+        return bool(self._ask("SISMEMBER", keys.cancelled(event_id), str(seq)))
+
+    def set_state(self, event_id: str, state: str) -> None:
+        """`state` is on_sale, paused or closed. Raises NotOnSale for an event that is closed: that is for good."""
+        outcome, *_ = self._script("set_state", (keys.inventory(event_id), keys.log(event_id)), (state,))
+        if outcome == b"CLOSED":
+            raise NotOnSale("This event is closed for good", state="closed")
+
+    def archive(self, event_id: str, idle_ms: int) -> bool:
+        """Removes an event that was closed `idle_ms` ago and is whole in SQL. False if it is not so."""
+        outcome, *_ = self._reply("archive", keys.all_of(event_id), (idle_ms,))
+        if outcome == b"ARCHIVED":
+            self._ask("SREM", keys.OPEN_EVENTS, event_id)
+        return bool(outcome == b"ARCHIVED")
+
+    def distrust(self, event_id: str, epoch: int) -> None:
+        """Stops selling from an inventory of `epoch`, or an earlier one, until it has been compared with SQL again."""
+        self._reply("distrust", (keys.inventory(event_id), keys.log(event_id)), (epoch,))
 
     def _script(self, name: str, event_keys: Sequence[str], args: Sequence[Any]) -> list[Any]:
         """A script that needs a trusted inventory."""
@@ -221,10 +176,20 @@ class Inventory:
             raise InventoryUnavailable from error
 
 
-def _seating_arguments(plan: SeatingPlan) -> list[str | bytes]:
-    """What open.lua needs of a plan: the plan itself, each block's longest run, each block's map."""
-    longest = "".join(chr(ord("0") + min(_LONGEST_RUN, max(len(row) for row in block))) for block in plan.blocks)
-    return [plan.pack(), longest, *plan.empty_maps()]
+def _sale_keys(event_id: str) -> tuple[str, ...]:
+    return (
+        keys.inventory(event_id),
+        keys.log(event_id),
+        keys.idempotency(event_id),
+        keys.seats(event_id),
+        keys.longest_runs(event_id),
+    )
+
+
+def _accepted(event_id: str, outcome: bytes, detail: list[Any]) -> Accepted:
+    if outcome in (b"SOLD", b"REPLAYED"):
+        return Accepted(Receipt.parse(event_id, detail[0].decode()), replayed=outcome == b"REPLAYED")
+    raise _refusal(outcome, detail)
 
 
 def _refusal(outcome: bytes, detail: list[Any]) -> Exception:
@@ -233,6 +198,8 @@ def _refusal(outcome: bytes, detail: list[Any]) -> Exception:
             return SoldOut(seatsRemaining=detail[0])
         case b"NOT_TOGETHER":
             return NotTogether(seatsRemaining=detail[0])
+        case b"SEAT_UNAVAILABLE":
+            return SeatUnavailable()
         case b"NOT_ON_SALE":
             return NotOnSale(state=detail[0].decode())
         case b"REUSED":

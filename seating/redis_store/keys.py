@@ -32,6 +32,16 @@ def quarantined(event_id: str) -> str:
     return f"quarantined:{{{event_id}}}"
 
 
+def cancelled(event_id: str) -> str:
+    return f"cancelled:{{{event_id}}}"
+
+
+def all_of(event_id: str) -> tuple[str, ...]:
+    """Every key of an event's inventory, the inventory itself first and its log second."""
+    names = (inventory, log, plan, seats, longest_runs, idempotency, cancelled, quarantined)
+    return tuple(name(event_id) for name in names)
+
+
 def retry(event_id: str) -> str:
     return f"retry:{{{event_id}}}"
 

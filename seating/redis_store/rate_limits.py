@@ -1,7 +1,7 @@
 """Rate limits that all processes agree on: Redis counts, by its own clock, what it lets pass."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from seating.domain.errors import RateLimited
@@ -17,7 +17,7 @@ class RateLimit:
 
     policy: RatePolicy
     caller: str
-    verdict: Verdict | None = field(default=None)
+    verdict: Verdict | None = None
 
     def decided(self, reply: list[Any]) -> None:
         """Takes a script's verdict. Raises RateLimited, naming the quota that takes longest to have room."""

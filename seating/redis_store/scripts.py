@@ -1,4 +1,4 @@
-"""The Lua scripts, as text: each file of lua/ behind the clock, the prelude, and the files that it says it uses."""
+"""The Lua scripts, as text: each file of lua/ behind those that all share, and those that it says it uses."""
 
 import hashlib
 import re
@@ -7,7 +7,7 @@ from importlib import resources
 from typing import Final
 
 _LUA = resources.files("seating.redis_store") / "lua"
-_SHARED: Final = ("clock", "prelude")
+_SHARED: Final = ("clock", "prelude", "seat_map")
 _USES = re.compile(r"^-- Uses (\w+)\.lua$", re.MULTILINE)
 
 

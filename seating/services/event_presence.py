@@ -1,65 +1,65 @@
-"""Why Redis has no inventory of an event: because there is no such event, or because Redis has lost it."""
+"""Why Redis has no inventory of an event: there is no such event, it is over, or Redis has lost it."""
 
 import threading
 import time
 from collections import OrderedDict
-from typing import Any
+from collections.abc import Callable
 
-from seating.domain.errors import EventNotFound, InventoryUnavailable, RecordUnavailable
+from seating.domain.errors import EventNotFound, InventoryUnavailable, NotOnSale, RecordUnavailable, SeatingError
 from seating.storage import events
 from seating.storage.database import Database
 
+Answer = Callable[[], SeatingError]
+
 _REMEMBERED = 10_000
-_UNKNOWN_FOR_S = 1.0
+_REMEMBERED_FOR_S = 1.0
 
 
 class EventPresence:
-    """Asks SQL once, however many ask at a time, and remembers the answer: a yes for good, a no for a second."""
+    """Asks SQL once, however many ask at a time, and remembers the answer for a second.
 
-    def __init__(self, database: Database) -> None:
+    `nudge` is told of an inventory that is lost, so that it is rebuilt at once.
+    """
+
+    def __init__(self, database: Database, nudge: Callable[[str], object]) -> None:
         self._database = database
-        self._known: OrderedDict[str, None] = OrderedDict()
-        self._unknown_until: OrderedDict[str, float] = OrderedDict()
+        self._nudge = nudge
+        self._answers: OrderedDict[str, tuple[float, Answer]] = OrderedDict()
         self._asking: dict[str, threading.Lock] = {}
 
-    def remember(self, event_id: str) -> None:
-        """This event has been seen to exist."""
-        if event_id not in self._known:
-            _keep(self._known, event_id, None)
-
-    def absence_of(self, event_id: str) -> EventNotFound | InventoryUnavailable:
+    def absence_of(self, event_id: str) -> SeatingError:
         """The error that tells a caller why there is no inventory."""
-        exists = self._remembered(event_id)
-        if exists is None:
+        answer = self._remembered(event_id)
+        if answer is None:
             # Whoever comes while the first one asks waits for its answer instead of asking again.
             with self._asking.setdefault(event_id, threading.Lock()):
-                exists = self._remembered(event_id)
-                if exists is None:
-                    exists = self._ask(event_id)
+                answer = self._remembered(event_id) or self._ask(event_id)
             self._asking.pop(event_id, None)
-        return InventoryUnavailable() if exists else EventNotFound()
+        return answer()
 
-    def _remembered(self, event_id: str) -> bool | None:
-        if event_id in self._known:
-            return True
-        if self._unknown_until.get(event_id, 0.0) > time.monotonic():
-            return False
-        return None
+    def _remembered(self, event_id: str) -> Answer | None:
+        until, answer = self._answers.get(event_id, (0.0, None))
+        return answer if until > time.monotonic() else None
 
-    def _ask(self, event_id: str) -> bool:
+    def _ask(self, event_id: str) -> Answer:
+        answer: Answer = InventoryUnavailable
         try:
-            found = self._database.read(lambda connection: events.find(connection, event_id))
-        except RecordUnavailable as error:
-            raise InventoryUnavailable from error
-        if found:
-            self.remember(event_id)
+            event = self._database.read(lambda connection: events.find(connection, event_id))
+        except RecordUnavailable:
+            pass  # Nobody knows; whoever comes within the next second is told the same.
         else:
-            _keep(self._unknown_until, event_id, time.monotonic() + _UNKNOWN_FOR_S)
-        return found is not None
+            if event is None:
+                answer = EventNotFound
+            elif event.archived:
+                answer = _over
+            else:
+                self._nudge(event_id)
+        self._answers[event_id] = (time.monotonic() + _REMEMBERED_FOR_S, answer)
+        self._answers.move_to_end(event_id)
+        while len(self._answers) > _REMEMBERED:
+            self._answers.popitem(last=False)
+        return answer
 
 
-def _keep(store: OrderedDict[str, Any], event_id: str, value: Any) -> None:
-    store[event_id] = value
-    store.move_to_end(event_id)
-    while len(store) > _REMEMBERED:
-        store.popitem(last=False)
+def _over() -> SeatingError:
+    return NotOnSale("This event is over", state="closed")

@@ -1,7 +1,7 @@
 """Events: create, read, list."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,8 +13,9 @@ from seating.domain.errors import EventNotFound, InventoryUnavailable
 from seating.domain.event import Event, InventoryCounts, new_event_id
 from seating.domain.log_entry import LogEntry
 from seating.domain.seating_plan import DEMO_HALL, SeatingPlan, generate
-from seating.redis_store.inventory import Inventory
+from seating.redis_store.inventory import Inventory, MissingInventory
 from seating.services.event_presence import EventPresence
+from seating.services.rebuild import Rebuild
 from seating.storage import events as event_record
 from seating.storage import ledger
 from seating.storage.database import Database
@@ -41,6 +42,8 @@ class Events:
     database: Database
     inventory: Inventory
     presence: EventPresence
+    rebuild: Rebuild
+    nudge: Callable[[str], object]
 
     def create(self, name: str, capacity: int, plan: SeatingPlan | None) -> EventOnSale:
         """Records a new event and puts it on sale."""
@@ -57,6 +60,15 @@ class Events:
             self._create(Event(event_id, "Demo event", plan.capacity, seated=True), plan)
         except IntegrityError:
             return  # Another launcher on the same database was faster.
+
+    def set_state(self, event_id: str, state: str) -> EventOnSale:
+        """Pauses a sale, resumes it, or closes it for good. Raises EventNotFound, NotOnSale if it is closed already."""
+        try:
+            self.inventory.set_state(event_id, state)
+        except MissingInventory:
+            raise self.presence.absence_of(event_id) from None
+        self.nudge(event_id)
+        return self.get(event_id)
 
     def counts(self, event_id: str) -> InventoryCounts:
         """What can be bought now; never stale. Raises EventNotFound."""
@@ -90,7 +102,7 @@ class Events:
             ledger.begin(connection, event.id, first)
 
         self.database.write(record)
-        self.inventory.open(event, plan, first)
+        self.rebuild.open(event.id)
 
     def _with_counts(self, events: Sequence[Event]) -> list[EventOnSale]:
         snapshots = self.inventory.read_all([event.id for event in events])

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import text
-
 from seating.domain.errors import InventoryUnavailable, RecordUnavailable
 from seating.domain.event import InventoryCounts
-from seating.redis_store.inventory import Backlog, Inventory
+from seating.redis_store.inventory import Inventory
+from seating.redis_store.inventory_snapshot import Backlog
 from seating.services.event_presence import EventPresence
 from seating.services.guards import Guards
+from seating.storage import rebuilds
 from seating.storage.database import Database
 from seating.telemetry.metrics import Gauge
 
@@ -79,7 +79,7 @@ class Monitoring:
     def readiness(self, event_id: str) -> Readiness:
         """Ready when the inventory of `event_id` can be sold from."""
         ready, checks = self._selling(event_id)
-        checks["sql"] = self._sql()
+        checks |= self._record()
         checks["disk"] = {"freeBytes": shutil.disk_usage(self.data_dir).free}
         checks["partner"] = {"breakers": self.guards.checks()}
         return Readiness(ready, checks)
@@ -106,9 +106,14 @@ class Monitoring:
         }
         return backlog.trusted, checks
 
-    def _sql(self) -> dict[str, str]:
+    def _record(self) -> dict[str, Any]:
+        """Whether SQL answers, and what it knows to be lost."""
         try:
-            self.database.read(lambda connection: connection.execute(text("SELECT 1")))
+            losses = self.database.read(rebuilds.losses)
         except RecordUnavailable as error:
-            return {"status": "down", "reason": str(error.__cause__)}
-        return {"status": "up"}
+            return {"sql": {"status": "down", "reason": str(error.__cause__)}}
+        lost = [
+            {"eventId": loss.event_id, "first": str(loss.first), "last": str(loss.last), "purchases": loss.lost}
+            for loss in losses
+        ]
+        return {"sql": {"status": "up"}, "losses": lost}

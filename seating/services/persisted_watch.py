@@ -4,7 +4,8 @@ import time
 
 from seating.domain.errors import InventoryUnavailable
 from seating.domain.purchase import PurchaseId
-from seating.redis_store.inventory import Backlog, Inventory
+from seating.redis_store.inventory import Inventory
+from seating.redis_store.inventory_snapshot import Backlog
 
 _LOOK_EVERY_S = 0.05
 

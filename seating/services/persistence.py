@@ -12,14 +12,15 @@ from typing import Final
 import structlog
 from sqlalchemy import Connection
 
-from seating.domain.errors import InventoryUnavailable, RecordUnavailable
+from seating.domain.errors import InventoryUnavailable, Overtaken, RecordUnavailable
 from seating.domain.log_entry import LogEntry, Mark
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store.calls import Calls
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.retries import Retries
-from seating.storage import events, ledger, watermarks
+from seating.services.rebuild import Rebuild
+from seating.storage import events, ledger, rebuilds, watermarks
 from seating.storage.database import Database
 
 BATCH: Final = 500
@@ -30,11 +31,11 @@ _log = structlog.get_logger(__name__)
 
 
 class Diverged(Exception):
-    """The log in Redis does not continue the ledger in SQL."""
+    """The log in Redis does not continue the ledger in SQL, which is in `epoch`."""
 
-
-class Overtaken(Exception):
-    """Another writer recorded these entries first."""
+    def __init__(self, reason: str, epoch: int) -> None:
+        super().__init__(reason)
+        self.epoch = epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,53 +45,87 @@ class Persistence:
     log: EventLog
     inventory: Inventory
     retries: Retries
+    rebuild: Rebuild
     nudge: Callable[[str], object]
     _plans: dict[str, SeatingPlan | None] = field(default_factory=dict)
 
     def run(self, event_id: str) -> None:
-        """Records what the event's log has gathered, for at most `RUN_S`; then it asks to be run again."""
+        """Records what the event's log has gathered, for at most `RUN_S`; then it asks to be run again.
+
+        An inventory that is gone, or whose log does not continue the ledger, is rebuilt.
+        """
         try:
             if not self.retries.is_due(event_id, time.time()):
                 return
-            deadline = time.monotonic() + RUN_S
-            while self._round(event_id):
-                if time.monotonic() > deadline:
-                    self.nudge(event_id)
-                    break
+            self._run(event_id)
             self.retries.forget(event_id)
         except RecordUnavailable as error:
             wait_s = self.retries.postpone(event_id, time.time())
             _log.warning("record unavailable", event_id=event_id, retry_in_s=wait_s, error=str(error.__cause__))
-        except Overtaken:
-            _log.info("another writer was faster", event_id=event_id)
-        except Diverged as error:
-            self.inventory.distrust(event_id)
-            _log.error("log does not continue the ledger", event_id=event_id, reason=str(error))
+        except Overtaken as error:
+            _log.info("another was faster", event_id=event_id, reason=str(error))
         except InventoryUnavailable as error:
             _log.warning("inventory unavailable", event_id=event_id, error=str(error.__cause__))
 
+    def _run(self, event_id: str) -> None:
+        deadline = time.monotonic() + RUN_S
+        try:
+            while self._round(event_id):
+                if time.monotonic() > deadline:
+                    self.nudge(event_id)
+                    break
+        except Diverged as error:
+            _log.error("log does not continue the ledger", event_id=event_id, reason=str(error))
+            self.inventory.distrust(event_id, error.epoch)
+            self.rebuild.run(event_id, str(error))
+
     def _round(self, event_id: str) -> bool:
         """One batch. True if there may be more."""
-        mark = self.database.read(lambda connection: watermarks.read(connection, event_id))
+        mark = self._mark(event_id)
         if mark is None:
-            raise Diverged("the event is not on record")
+            _log.error("event is not on record", event_id=event_id)
+            return False
         found = self.log.entries_from(event_id, mark.position, BATCH + 1)
         server = self.calls.run_id or ""
-        if not found and self.inventory.read(event_id) is None:
-            raise InventoryUnavailable
-        entries = _continuation(mark, found)
+        try:
+            entries = _continuation(mark, found)
+        except Diverged:
+            if self._mark(event_id) != mark:
+                raise Overtaken("the record has moved on") from None
+            raise
         quarantined = self._record(event_id, mark, entries) if entries else []
         last = Mark.of(entries[-1]) if entries else mark
-        self.inventory.acknowledge(event_id, last.position, server, quarantined)
-        return len(entries) == BATCH
+        whole = len(entries) < BATCH
+        if whole:
+            self._refuse_shortened(event_id, last)
+        self.inventory.acknowledge(event_id, last.position, server, quarantined, trust=whole)
+        return not whole
+
+    def _mark(self, event_id: str) -> Mark | None:
+        return self.database.read(lambda connection: watermarks.read(connection, event_id))
+
+    def _refuse_shortened(self, event_id: str, mark: Mark) -> None:
+        """A log that continues SQL's, but ends before its inventory or before what buyers know, has lost its end."""
+        snapshot = self.inventory.read(event_id)
+        if snapshot is None:
+            raise Diverged("Redis has no inventory", mark.position.epoch)
+        if snapshot.backlog.trusted:
+            return
+        epoch, seq = mark.position
+        if snapshot.backlog.position != mark.position:
+            raise Diverged(f"the log ends at {mark.position}, its inventory is at {snapshot.backlog.position}", epoch)
+        answered = self.database.read(lambda connection: rebuilds.highest_answered(connection, event_id, epoch))
+        if answered > seq:
+            raise Diverged(f"buyers were answered up to {epoch}-{answered}, the log ends at {epoch}-{seq}", epoch)
 
     def _record(self, event_id: str, mark: Mark, entries: list[LogEntry]) -> list[int]:
-        rows = ledger.fold(event_id, entries, self._plan(event_id))
+        rows = ledger.read_rows(entries)
+        plan = self._plan(event_id)
 
         def write(connection: Connection) -> list[int]:
             if not watermarks.advance(connection, event_id, mark, Mark.of(entries[-1])):
-                raise Overtaken
-            return ledger.write(connection, event_id, rows)
+                raise Overtaken("the record has moved on")
+            return ledger.write(connection, event_id, rows, plan)
 
         quarantined = self.database.write(write)
         if quarantined:
@@ -108,9 +143,9 @@ class Persistence:
 def _continuation(mark: Mark, found: list[LogEntry]) -> list[LogEntry]:
     """What `found`, read from `mark` on, adds to it. Raises Diverged unless it begins at `mark` and has no gap."""
     if not found or Mark.of(found[0]) != mark:
-        raise Diverged(f"no entry at {mark.position} with the link that SQL has")
+        raise Diverged(f"no entry at {mark.position} with the link that SQL has", mark.position.epoch)
     for entry in found[1:]:
         if not mark.is_followed_by(entry):
-            raise Diverged(f"the entry at {entry.position} does not follow the one at {mark.position}")
+            raise Diverged(f"the entry at {entry.position} does not follow {mark.position}", mark.position.epoch)
         mark = Mark.of(entry)
     return found[1:]

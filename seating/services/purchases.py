@@ -1,4 +1,4 @@
-"""Buying seats, and reading a purchase again."""
+"""Buying seats, reading a purchase again, and taking it back."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from seating.domain.changes import Purchased, parse_change
-from seating.domain.errors import PurchaseNotFound
+from seating.domain.changes import Purchased, UnknownChange, parse_change
+from seating.domain.errors import InventoryUnavailable, PurchaseNotFound
 from seating.domain.idempotency import short_hash
 from seating.domain.purchase import Order, PurchaseId, Receipt
 from seating.domain.seating_plan import Run
@@ -16,8 +16,10 @@ from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory, MissingInventory
 from seating.redis_store.plans import Plans
 from seating.redis_store.rate_limits import RateLimit
+from seating.services.answered import Answered
 from seating.services.event_presence import EventPresence
 from seating.services.persisted_watch import PersistedWatch
+from seating.storage import events, quarantine
 from seating.storage import purchases as purchase_record
 from seating.storage.database import Database
 
@@ -35,6 +37,7 @@ class PurchaseState(StrEnum):
     ACCEPTED = "accepted"
     PERSISTED = "persisted"
     QUARANTINED = "quarantined"
+    CANCELLED = "cancelled"
 
 
 class Purchase(NamedTuple):
@@ -44,8 +47,16 @@ class Purchase(NamedTuple):
     state: PurchaseState
     at_ms: int
     quantity: int
+    runs: list[Run]
     seats: list[str]
     reference: str | None
+
+
+class PurchasePage(NamedTuple):
+    """`next_seq` continues the list, None ends it."""
+
+    purchases: list[Purchase]
+    next_seq: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +67,8 @@ class Purchases:
     database: Database
     presence: EventPresence
     watch: PersistedWatch
-    nudge: Callable[[str], None]
+    answered: Answered
+    nudge: Callable[[str], object]
 
     def buy(
         self,
@@ -76,9 +88,9 @@ class Purchases:
             receipt, replayed = self.inventory.purchase(event_id, short_hash(caller, key), order, limit)
         except MissingInventory:
             raise self.presence.absence_of(event_id) from None
-        self.presence.remember(event_id)
         if not replayed:
             self.nudge(event_id)
+        self.answered.note(event_id, receipt.id.position)
         seats = self._seats(event_id, receipt.runs)
         recorded = wait_s > 0 and self.watch.wait(receipt.id, wait_s)
         return Bought(receipt, seats, replayed, recorded)
@@ -92,32 +104,102 @@ class Purchases:
                 return purchase
         raise PurchaseNotFound
 
-    def _on_record(self, purchase_id: PurchaseId) -> Purchase | None:
-        def find(connection: Connection) -> tuple[purchase_record.PurchaseRow | None, str | None]:
-            row = purchase_record.find(connection, purchase_id)
-            raw = None
-            if row is None:
-                raw = purchase_record.find_quarantined(connection, purchase_id.event_id, purchase_id.position)
-            return row, raw
+    def cancel(self, purchase_id: PurchaseId) -> Purchase:
+        """Takes a purchase back and returns its seats, once. Raises as `get` does, and NotOnSale for one long over.
 
-        row, raw = self.database.read(find)
-        if raw is not None:
-            return self._from_change(purchase_id, raw, PurchaseState.QUARANTINED)
-        if row is None:
+        A fork's purchase, which has no seats, is only marked as taken back.
+        """
+        purchase = self.get(purchase_id)
+        if purchase.state is PurchaseState.CANCELLED:
+            return purchase
+        event_id, position, _ = purchase.id
+        if self._is_forked(purchase.id):
+            self.database.write(
+                lambda connection: quarantine.resolve_fork(connection, event_id, position, quarantine.CANCELLED, None)
+            )
+            self.inventory.unquarantine(event_id, quarantine.marker(position, quarantine.FORK))
+        else:
+            try:
+                self.inventory.cancel(event_id, position, purchase.quantity, purchase.runs)
+            except MissingInventory:
+                raise self.presence.absence_of(event_id) from None
+            self.nudge(event_id)
+        return purchase._replace(state=PurchaseState.CANCELLED)
+
+    def page(self, event_id: str, below_seq: int | None, count: int, reference: str | None = None) -> PurchasePage:
+        """What SQL has of an event's purchases, newest first, at most `count`. Raises EventNotFound."""
+
+        def find(connection: Connection) -> list[purchase_record.PurchaseRow]:
+            return purchase_record.page(connection, event_id, below_seq, count + 1, reference)
+
+        rows = self.database.read(find)
+        if not rows and self.inventory.read(event_id) is None:
+            raise self.presence.absence_of(event_id)
+        next_seq = rows[count - 1].id.position.seq if len(rows) > count else None
+        return PurchasePage([self._from_row(row) for row in rows[:count]], next_seq)
+
+    def _on_record(self, purchase_id: PurchaseId) -> Purchase | None:
+        def find(connection: Connection) -> tuple[purchase_record.PurchaseRow | None, quarantine.Aside | None]:
+            row = purchase_record.find(connection, purchase_id)
+            return row, None if row else quarantine.find(connection, purchase_id.event_id, purchase_id.position)
+
+        row, aside = self.database.read(find)
+        if row is not None:
+            return self._from_row(row)
+        if aside is None:
             return None
-        seats = self._seats(purchase_id.event_id, Run.parse_all(row.runs))
-        return Purchase(purchase_id, PurchaseState.PERSISTED, row.at_ms, row.quantity, seats, row.reference)
+        cancelled = aside.resolution == quarantine.CANCELLED
+        if aside.reason == quarantine.POISON and not cancelled:
+            cancelled = self._is_cancelled(purchase_id)
+        state = PurchaseState.CANCELLED if cancelled else PurchaseState.QUARANTINED
+        purchase = self._from_change(purchase_id, aside.entry.change, state)
+        if purchase is not None and aside.honoured_as:
+            return self.get(PurchaseId.parse(aside.honoured_as))
+        return purchase
 
     def _in_log(self, purchase_id: PurchaseId) -> Purchase | None:
         entry = self.log.entry_at(purchase_id.event_id, purchase_id.position)
-        return self._from_change(purchase_id, entry.change, PurchaseState.ACCEPTED) if entry else None
+        if entry is None:
+            return None
+        state = PurchaseState.CANCELLED if self._is_cancelled(purchase_id) else PurchaseState.ACCEPTED
+        return self._from_change(purchase_id, entry.change, state)
+
+    def _is_forked(self, purchase_id: PurchaseId) -> bool:
+        event_id, position, _ = purchase_id
+        aside = self.database.read(lambda connection: quarantine.find(connection, event_id, position))
+        return aside is not None and aside.reason == quarantine.FORK and aside.resolution is None
+
+    def _from_row(self, row: purchase_record.PurchaseRow) -> Purchase:
+        cancelled = row.cancelled_ms is not None or self._is_cancelled(row.id)
+        state = PurchaseState.CANCELLED if cancelled else PurchaseState.PERSISTED
+        seats = self._seats(row.id.event_id, row.runs)
+        return Purchase(row.id, state, row.at_ms, row.quantity, row.runs, seats, row.reference)
 
     def _from_change(self, purchase_id: PurchaseId, text: str, state: PurchaseState) -> Purchase | None:
-        change = parse_change(text)
+        try:
+            change = parse_change(text)
+        except UnknownChange:
+            return None
         if not isinstance(change, Purchased) or change.nonce != purchase_id.nonce:
             return None
         seats = self._seats(purchase_id.event_id, change.runs)
-        return Purchase(purchase_id, state, change.at_ms, change.quantity, seats, change.reference)
+        return Purchase(purchase_id, state, change.at_ms, change.quantity, change.runs, seats, change.reference)
+
+    def _is_cancelled(self, purchase_id: PurchaseId) -> bool:
+        """Of what SQL does not know to be cancelled yet."""
+        try:
+            return self.inventory.is_cancelled(purchase_id.event_id, purchase_id.position.seq)
+        except InventoryUnavailable:
+            return False  # Without Redis the record has the last word.
 
     def _seats(self, event_id: str, runs: list[Run]) -> list[str]:
-        return self.plans.of(event_id).seats_of(runs) if runs else []
+        if not runs:
+            return []
+        try:
+            plan = self.plans.of(event_id)
+        except MissingInventory:
+            recorded = self.database.read(lambda connection: events.plan_of(connection, event_id))
+            if recorded is None:
+                raise
+            plan = recorded
+        return plan.seats_of(runs)

@@ -9,6 +9,7 @@ from seating.services.catalogue import Catalogue
 from seating.services.events import Events
 from seating.services.monitoring import Monitoring
 from seating.services.purchases import Purchases
+from seating.services.quarantine import Quarantine
 from seating.services.users import Users
 from seating.storage.database import Offload
 
@@ -19,6 +20,7 @@ class Services:
 
     events: Events
     purchases: Purchases
+    quarantine: Quarantine
     monitoring: Monitoring
     catalogue: Catalogue
     plans: Plans

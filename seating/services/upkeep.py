@@ -7,25 +7,37 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from seating.domain.errors import InventoryUnavailable
+from seating.domain.errors import InventoryUnavailable, RecordUnavailable
 from seating.redis_store.inventory import Inventory
+from seating.redis_store.inventory_snapshot import Snapshot
 from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.retries import Retries
+from seating.services.closing import KEPT_CLOSED_MS, Closing
 from seating.services.persistence import Persistence
+from seating.storage import events, rebuilds
+from seating.storage.database import Database
+from seating.storage.rebuilds import Loss
+
+_KNOWN_FOR_S = 5.0
 
 _SWEEP_EVERY_TICKS = 5
 
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Upkeep:
+    database: Database
     inventory: Inventory
     queue: PersistQueue
     retries: Retries
     persistence: Persistence
+    closing: Closing
     caches: Sequence[LruCache]
+    _live: list[str] = field(default_factory=list)
+    _losses: set[Loss] = field(default_factory=set)
+    _asked_at: float = float("-inf")
     _ticks: Iterator[int] = field(default_factory=itertools.count)
 
     def tick(self) -> None:
@@ -33,28 +45,57 @@ class Upkeep:
 
         The next tick does all of it again.
         """
-        for event_id in self._behind():
-            if self.retries.is_due(event_id, time.time()):
-                self._see_to(event_id)
+        event_ids = self._live_events()
+        for event_id, snapshot in zip(event_ids, self.inventory.read_all(event_ids), strict=True):
+            if snapshot and not snapshot.backlog.trusted:
+                # Redis was restarted. RQ's worker sleeps after that, or has ended; buyers would wait for it.
+                self.persistence.run(event_id)
+            elif snapshot is None or snapshot.backlog.lag:
+                if self.retries.is_due(event_id, time.time()):
+                    self._persist(event_id)
+            elif snapshot.counts.state == "closed" and _age_ms(snapshot) >= KEPT_CLOSED_MS:
+                self.closing.archive(event_id)
         self.queue.trim()
         if next(self._ticks) % _SWEEP_EVERY_TICKS == 0:
             for cache in self.caches:
                 cache.sweep()
 
-    def _behind(self) -> list[str]:
-        """Open events whose log SQL does not have whole, or has not been compared with SQL's on this server."""
-        event_ids = self.inventory.open_events()
-        snapshots = self.inventory.read_all(event_ids)
-        return [
-            event_id
-            for event_id, snapshot in zip(event_ids, snapshots, strict=True)
-            if snapshot and (snapshot.backlog.lag or not snapshot.backlog.trusted)
-        ]
+    def _live_events(self) -> list[str]:
+        """From SQL, which knows them even if Redis lost all; what Redis knows beside is newer than the last look."""
+        now = time.monotonic()
+        if now - self._asked_at > _KNOWN_FOR_S:
+            try:
+                self._live, losses = self.database.read(
+                    lambda connection: (events.live(connection), rebuilds.losses(connection))
+                )
+                self._asked_at = now
+                self._tell(losses)
+            except RecordUnavailable as error:
+                _log.warning("events not read", error=str(error.__cause__))
+        return sorted({*self._live, *self._open_events()})
 
-    def _see_to(self, event_id: str) -> None:
+    def _open_events(self) -> list[str]:
+        try:
+            return self.inventory.open_events()
+        except InventoryUnavailable:
+            # The first call after a restart of Redis finds its connection broken; a whole tick would be lost to that.
+            return self.inventory.open_events()
+
+    def _tell(self, losses: list[Loss]) -> None:
+        """Each once, and again when more of it becomes known."""
+        for loss in set(losses) - self._losses:
+            first, last = str(loss.first), str(loss.last)
+            _log.error("purchases lost", event_id=loss.event_id, first=first, last=last, purchases=loss.lost)
+        self._losses = set(losses)
+
+    def _persist(self, event_id: str) -> None:
         try:
             self.queue.nudge(event_id)
         except InventoryUnavailable as error:
             # Redis is full: RQ cannot take a job, and only persistence frees memory. So it is done here, at once.
             _log.warning("persisting without the queue", event_id=event_id, error=str(error.__cause__))
             self.persistence.run(event_id)
+
+
+def _age_ms(snapshot: Snapshot) -> float:
+    return time.time() * 1000 - snapshot.counts.updated_ms

@@ -35,10 +35,17 @@ class Database:
         self._offload = offload
         self.engine: Final = _create_engine(url, checkpoints=checkpoints)
         self._reading = self.engine.execution_options(begin="BEGIN")
+        # A transaction of SQLite sees one moment anyway.
+        sqlite = self.engine.dialect.name == "sqlite"
+        self._snapshot = self._reading if sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
 
     def read(self, query: Callable[[Connection], _T]) -> _T:
         """`query`'s result. Raises RecordUnavailable where the database does not answer."""
         return self._run(self._reading, query)
+
+    def read_snapshot(self, query: Callable[[Connection], _T]) -> _T:
+        """As `read`, where `query` asks several times and has to see one moment of the database."""
+        return self._run(self._snapshot, query)
 
     def write(self, change: Callable[[Connection], _T]) -> _T:
         """`change`'s result, committed. Raises RecordUnavailable, or what the database says against the change."""

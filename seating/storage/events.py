@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from seating.domain.event import Event
 from seating.domain.seating_plan import SeatingPlan
 from seating.storage.tables import events
 
-_EVENT = (events.c.id, events.c.name, events.c.capacity, events.c.seated)
+_EVENT = (events.c.id, events.c.name, events.c.capacity, events.c.seated, events.c.archived)
 
 
 def add(connection: Connection, event: Event, plan: SeatingPlan | None) -> None:
@@ -40,5 +40,18 @@ def plan_of(connection: Connection, event_id: str) -> SeatingPlan | None:
     return SeatingPlan.unpack(packed) if packed else None
 
 
-def _event(row: Row[Any, Any, Any, Any]) -> Event:
-    return Event(id=row.id, name=row.name, capacity=row.capacity, seated=row.seated)
+def live(connection: Connection) -> list[str]:
+    """The ids of all events that should have an inventory."""
+    return list(connection.execute(select(events.c.id).where(~events.c.archived).order_by(events.c.id)).scalars())
+
+
+def set_state(connection: Connection, event_id: str, state: str) -> None:
+    connection.execute(update(events).where(events.c.id == event_id).values(state=state))
+
+
+def set_archived(connection: Connection, event_id: str) -> None:
+    connection.execute(update(events).where(events.c.id == event_id).values(archived=True))
+
+
+def _event(row: Any) -> Event:
+    return Event(id=row.id, name=row.name, capacity=row.capacity, seated=row.seated, archived=row.archived)

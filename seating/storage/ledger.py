@@ -1,102 +1,148 @@
-"""Writing a stretch of an event's log: each entry into the ledger, and what it means into the tables folded from it."""
+"""An event's log on record: each entry to the letter, and what it means folded into the other tables."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, and_, insert, literal, or_, select, union_all
 from sqlalchemy.exc import DataError, IntegrityError
 
-from seating.domain.changes import Purchased, UnknownChange, parse_change
+from seating.domain.changes import Cancelled, Change, Purchased, StateSet, UnknownChange, parse_change
 from seating.domain.log_entry import LogEntry, Mark
-from seating.domain.purchase import PurchaseId
+from seating.domain.position import Position
 from seating.domain.seating_plan import SeatingPlan
-from seating.storage import watermarks
-from seating.storage.tables import ledger, purchases, quarantine, sold_seats
+from seating.storage import events, purchases, quarantine, watermarks
+from seating.storage.tables import ledger
+from seating.storage.tables import quarantine as quarantine_table
+
+_PAGE = 10_000
 
 
 class Row(NamedTuple):
-    """An entry, folded: the rows that it adds to each table. `error` is why it could not be read, if so."""
+    """An entry and what it says. `error` is why it could not be read, if so."""
 
     entry: LogEntry
-    purchase: dict[str, object] | None
-    seats: list[dict[str, object]]
+    change: Change | None
     error: str | None
 
 
-def fold(event_id: str, entries: Sequence[LogEntry], plan: SeatingPlan | None) -> list[Row]:
-    """What each entry adds. Never fails: an entry that cannot be read says so in its row."""
-    return [_fold_one(event_id, entry, plan) for entry in entries]
+class Recorded(NamedTuple):
+    """An entry on record; `poison` if it is in quarantine because the tables refused it."""
+
+    entry: LogEntry
+    poison: bool
 
 
-def write(connection: Connection, event_id: str, rows: Sequence[Row]) -> list[int]:
-    """Inserts `rows`; those that SQL refuses for good go to quarantine instead, and their seqs are returned."""
+class _Refused(Exception):
+    """An entry that says what cannot be."""
+
+
+def read_rows(entries: Sequence[LogEntry]) -> list[Row]:
+    """What each entry says. Never fails: an entry that cannot be read says so in its row."""
+    return [_row(entry) for entry in entries]
+
+
+def write(connection: Connection, event_id: str, rows: Sequence[Row], plan: SeatingPlan | None) -> list[int]:
+    """Records `rows`; those that SQL refuses for good go to quarantine instead, and their seqs are returned."""
     try:
         with connection.begin_nested():
-            _insert(connection, event_id, rows)
-    except (IntegrityError, DataError, _Unreadable) as error:
+            insert_rows(connection, event_id, rows, plan)
+    except REFUSALS as error:
         if len(rows) == 1:
-            _put_aside(connection, event_id, rows[0], rows[0].error or str(error))
+            quarantine.put_aside(connection, event_id, [rows[0].entry], quarantine.POISON, str(error))
             return [rows[0].entry.position.seq]
         middle = len(rows) // 2
-        return write(connection, event_id, rows[:middle]) + write(connection, event_id, rows[middle:])
+        first, second = rows[:middle], rows[middle:]
+        return write(connection, event_id, first, plan) + write(connection, event_id, second, plan)
     return []
+
+
+REFUSALS = (IntegrityError, DataError, _Refused, IndexError)
+"""What tells that a row will never be taken as it is. An IndexError: it names seats that the plan does not have."""
+
+
+def insert_rows(connection: Connection, event_id: str, rows: Sequence[Row], plan: SeatingPlan | None) -> None:
+    """Raises one of REFUSALS."""
+    for row in rows:
+        if row.error:
+            raise _Refused(row.error)
+    connection.execute(insert(ledger), [_ledger_row(event_id, row.entry) for row in rows])
+    # Purchases in bulk, but never across a change that may free or need what they take.
+    for kind, group in groupby(rows, key=lambda row: type(row.change)):
+        if kind is Purchased:
+            bought = [(row.entry.position, row.change) for row in group if isinstance(row.change, Purchased)]
+            purchases.add(connection, event_id, bought, plan)
+        else:
+            for row in group:
+                _apply(connection, event_id, row.change)
 
 
 def begin(connection: Connection, event_id: str, first: LogEntry) -> None:
     """Records the entry that an event's log begins with, and the watermark at it."""
-    connection.execute(insert(ledger).values(_ledger_row(event_id, first)))
+    append(connection, event_id, first)
     watermarks.begin(connection, event_id, Mark.of(first))
 
 
-class _Unreadable(Exception):
-    pass
+def append(connection: Connection, event_id: str, entry: LogEntry) -> None:
+    """Records an entry that changes no other table."""
+    connection.execute(insert(ledger).values(_ledger_row(event_id, entry)))
 
 
-def _fold_one(event_id: str, entry: LogEntry, plan: SeatingPlan | None) -> Row:
+def entries(connection: Connection, event_id: str) -> Iterator[list[Recorded]]:
+    """The whole log on record, ledger and poison in the order of their seqs, in pages."""
+    poison = and_(
+        quarantine_table.c.reason == quarantine.POISON,
+        or_(quarantine_table.c.resolution.is_(None), quarantine_table.c.resolution == quarantine.CANCELLED),
+    )
+    last_seq = 0
+    while True:
+        both = union_all(
+            *(
+                select(table.c.epoch, table.c.seq, table.c.change, table.c.link, literal(is_poison).label("poison"))
+                .where(table.c.event_id == event_id, table.c.seq > last_seq)
+                .where(poison if is_poison else literal(True))
+                for table, is_poison in ((ledger, False), (quarantine_table, True))
+            )
+        ).subquery()
+        page = [
+            Recorded(LogEntry(Position(row.epoch, row.seq), row.change, row.link), bool(row.poison))
+            for row in connection.execute(select(both).order_by(both.c.seq).limit(_PAGE))
+        ]
+        if not page:
+            return
+        yield page
+        last_seq = page[-1].entry.position.seq
+
+
+def links_from(connection: Connection, event_id: str, first_seq: int) -> set[str]:
+    """The links of all entries on record from `first_seq` on."""
+    found = connection.execute(
+        union_all(
+            *(
+                select(table.c.link).where(table.c.event_id == event_id, table.c.seq >= first_seq)
+                for table in (ledger, quarantine_table)
+            )
+        )
+    )
+    return set(found.scalars())
+
+
+def _row(entry: LogEntry) -> Row:
     try:
-        change = parse_change(entry.change)
-        if not isinstance(change, Purchased):
-            return Row(entry, None, [], None)
-        purchase_id = str(PurchaseId(event_id, entry.position, change.nonce))
-        seat_ids = plan.seats_of(change.runs) if plan else []
-    except (UnknownChange, IndexError) as error:
-        return Row(entry, None, [], f"{type(error).__name__}: {error}")
-    purchase: dict[str, object] = {
-        "id": purchase_id,
-        "event_id": event_id,
-        "epoch": entry.position.epoch,
-        "seq": entry.position.seq,
-        "at_ms": change.at_ms,
-        "quantity": change.quantity,
-        "seats_left": change.left,
-        "runs": ",".join(map(str, change.runs)),
-        "reference": change.reference,
-    }
-    seats: list[dict[str, object]] = [
-        {"event_id": event_id, "seat_id": seat, "purchase_id": purchase_id} for seat in seat_ids
-    ]
-    return Row(entry, purchase, seats, None)
+        return Row(entry, parse_change(entry.change), None)
+    except UnknownChange as error:
+        return Row(entry, None, str(error))
 
 
-def _insert(connection: Connection, event_id: str, rows: Sequence[Row]) -> None:
-    if any(row.error for row in rows):
-        raise _Unreadable
-    connection.execute(insert(ledger), [_ledger_row(event_id, row.entry) for row in rows])
-    if bought := [row.purchase for row in rows if row.purchase]:
-        connection.execute(insert(purchases), bought)
-    if seats := [seat for row in rows for seat in row.seats]:
-        connection.execute(insert(sold_seats), seats)
+def _apply(connection: Connection, event_id: str, change: Change | None) -> None:
+    if isinstance(change, Cancelled):
+        recorded = purchases.cancel(connection, event_id, change.purchase, change.at_ms)
+        if not recorded and not quarantine.cancel(connection, event_id, change.purchase):
+            raise _Refused(f"there is no purchase at {change.purchase}")
+    elif isinstance(change, StateSet):
+        events.set_state(connection, event_id, change.state)
 
 
 def _ledger_row(event_id: str, entry: LogEntry) -> dict[str, object]:
-    return {
-        "event_id": event_id,
-        "seq": entry.position.seq,
-        "epoch": entry.position.epoch,
-        "change": entry.change,
-        "link": entry.link,
-    }
-
-
-def _put_aside(connection: Connection, event_id: str, row: Row, error: str) -> None:
-    connection.execute(insert(quarantine).values(**_ledger_row(event_id, row.entry), error=error[:2000]))
+    epoch, seq = entry.position
+    return {"event_id": event_id, "epoch": epoch, "seq": seq, "change": entry.change, "link": entry.link}

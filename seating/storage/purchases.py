@@ -1,36 +1,100 @@
-"""The record of purchases."""
+"""The record of purchases: the ledger's purchases and cancellations, folded."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, insert, select, update
 
+from seating.domain.changes import Purchased
 from seating.domain.position import Position
 from seating.domain.purchase import PurchaseId
-from seating.storage.tables import purchases, quarantine
+from seating.domain.seating_plan import Run, SeatingPlan, runs_text
+from seating.storage.tables import purchases, sold_seats
 
 
 class PurchaseRow(NamedTuple):
+    """Times are in ms since 1970; `cancelled_ms` is None for a purchase that stands."""
+
+    id: PurchaseId
     at_ms: int
     quantity: int
-    runs: str
+    runs: list[Run]
     reference: str | None
+    cancelled_ms: int | None
+
+
+def add(
+    connection: Connection, event_id: str, bought: Sequence[tuple[Position, Purchased]], plan: SeatingPlan | None
+) -> None:
+    """Records purchases and the seats that they take. A seat that is taken is refused by sold_seats' key."""
+    rows: list[dict[str, object]] = []
+    seats: list[dict[str, object]] = []
+    for position, change in bought:
+        purchase_id = str(PurchaseId(event_id, position, change.nonce))
+        rows.append(
+            {
+                "id": purchase_id,
+                "event_id": event_id,
+                "epoch": position.epoch,
+                "seq": position.seq,
+                "at_ms": change.at_ms,
+                "quantity": change.quantity,
+                "seats_left": change.left,
+                "runs": runs_text(change.runs),
+                "reference": change.reference,
+            }
+        )
+        seat_ids = plan.seats_of(change.runs) if plan else []
+        seats += [{"event_id": event_id, "seat_id": seat_id, "purchase_id": purchase_id} for seat_id in seat_ids]
+    connection.execute(insert(purchases), rows)
+    if seats:
+        connection.execute(insert(sold_seats), seats)
+
+
+def cancel(connection: Connection, event_id: str, position: Position, at_ms: int) -> bool:
+    """Marks the purchase at `position` as cancelled and frees its seats; False if there is none."""
+    epoch, seq = position
+    here = (purchases.c.event_id == event_id, purchases.c.epoch == epoch, purchases.c.seq == seq)
+    purchase_id = connection.execute(select(purchases.c.id).where(*here)).scalar_one_or_none()
+    if purchase_id is None:
+        return False
+    connection.execute(update(purchases).where(purchases.c.id == purchase_id).values(cancelled_ms=at_ms))
+    connection.execute(delete(sold_seats).where(sold_seats.c.purchase_id == purchase_id))
+    return True
 
 
 def find(connection: Connection, purchase_id: PurchaseId) -> PurchaseRow | None:
-    row = connection.execute(
-        select(purchases.c.at_ms, purchases.c.quantity, purchases.c.runs, purchases.c.reference).where(
-            purchases.c.id == str(purchase_id)
-        )
-    ).one_or_none()
-    return PurchaseRow(*row) if row else None
+    row = connection.execute(select(purchases).where(purchases.c.id == str(purchase_id))).one_or_none()
+    return _purchase(row) if row else None
 
 
-def find_quarantined(connection: Connection, event_id: str, position: Position) -> str | None:
-    """The raw change of the entry at `position`, if it is in quarantine."""
-    return connection.execute(
-        select(quarantine.c.change).where(
-            quarantine.c.event_id == event_id,
-            quarantine.c.epoch == position.epoch,
-            quarantine.c.seq == position.seq,
-        )
-    ).scalar_one_or_none()
+def page(
+    connection: Connection, event_id: str, below_seq: int | None, count: int, reference: str | None = None
+) -> list[PurchaseRow]:
+    """At most `count` purchases of an event, newest first, from below `below_seq` on."""
+    query = select(purchases).where(purchases.c.event_id == event_id)
+    if reference is not None:
+        query = query.where(purchases.c.reference == reference)
+    if below_seq is not None:
+        query = query.where(purchases.c.seq < below_seq)
+    return [_purchase(row) for row in connection.execute(query.order_by(purchases.c.seq.desc()).limit(count))]
+
+
+def standing(connection: Connection, event_id: str) -> dict[str, bool]:
+    """All purchases of an event: id to whether it stands, False if it was cancelled."""
+    rows = connection.execute(select(purchases.c.id, purchases.c.cancelled_ms).where(purchases.c.event_id == event_id))
+    return {row.id: row.cancelled_ms is None for row in rows}
+
+
+def seats_taken(connection: Connection, event_id: str) -> dict[str, str]:
+    """Who has each sold seat: seat id to purchase id."""
+    rows = connection.execute(
+        select(sold_seats.c.seat_id, sold_seats.c.purchase_id).where(sold_seats.c.event_id == event_id)
+    )
+    return {row.seat_id: row.purchase_id for row in rows}
+
+
+def _purchase(row: Any) -> PurchaseRow:
+    return PurchaseRow(
+        PurchaseId.parse(row.id), row.at_ms, row.quantity, Run.parse_all(row.runs), row.reference, row.cancelled_ms
+    )

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData(
@@ -31,6 +32,8 @@ events = Table(
     Column("name", Text, nullable=False),
     Column("capacity", Integer, nullable=False),
     Column("seated", Boolean, nullable=False),
+    Column("state", String(16), nullable=False, server_default="on_sale", comment="as the ledger says"),
+    Column("archived", Boolean, nullable=False, server_default=false(), comment="gone from Redis for good"),
     Column("plan", LargeBinary, comment="SeatingPlan.pack(); null in general admission"),
 )
 
@@ -67,6 +70,7 @@ purchases = Table(
     Column("seats_left", Integer, nullable=False),
     Column("runs", Text, nullable=False, comment="block:start-length,…; empty in general admission"),
     Column("reference", String(64)),
+    Column("cancelled_ms", BigInteger),
     UniqueConstraint("event_id", "seq"),
     comment="The ledger's purchases, folded",
 )
@@ -88,7 +92,12 @@ quarantine = Table(
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("change", Text, nullable=False),
     Column("link", String(40), nullable=False),
+    Column(
+        "reason", String(16), primary_key=True, comment="poison: SQL refused it; fork: SQL has another at its place"
+    ),
     Column("error", Text, nullable=False),
+    Column("resolution", String(16), comment="cancelled or honoured; null while it waits for the operator"),
+    Column("honoured_as", String(128), comment="the purchase that a fork's entry became"),
     comment="Entries that the tables above refused for good, raw, for the operator",
 )
 
@@ -102,4 +111,25 @@ users = Table(
     Column("is_active", Boolean, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     UniqueConstraint("email"),
+)
+
+rebuilds = Table(
+    "rebuilds",
+    metadata,
+    Column("event_id", String(64), ForeignKey("events.id"), primary_key=True),
+    Column("epoch", Integer, primary_key=True, autoincrement=False, comment="that began"),
+    Column("after_epoch", Integer, nullable=False),
+    Column("after_seq", BigInteger, nullable=False, comment="where SQL's ledger ended"),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    comment="When an inventory was made again of what SQL had",
+)
+
+answered = Table(
+    "answered",
+    metadata,
+    Column("event_id", String(64), ForeignKey("events.id"), primary_key=True),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+    comment="The highest position that a buyer was told of; what SQL lacks below it was lost",
 )

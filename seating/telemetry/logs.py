@@ -19,7 +19,7 @@ _SHARED: list[Processor] = [
 
 def configure(level: str, log_format: Format) -> None:
     """Sends structlog's events and the standard library's records to standard output, in one form."""
-    logging.config.dictConfig(stdlib_config(level, log_format))
+    logging.config.dictConfig(_stdlib_config(level, log_format))
     renderers: list[Processor] = [
         structlog.processors.format_exc_info,
         structlog.processors.JSONRenderer(_dumps),
@@ -34,7 +34,7 @@ def configure(level: str, log_format: Format) -> None:
     )
 
 
-def stdlib_config(level: str, log_format: Format) -> dict[str, Any]:
+def _stdlib_config(level: str, log_format: Format) -> dict[str, Any]:
     """A logging.config dictionary for libraries that log through the standard library, gunicorn and RQ among them."""
     renderer: Processor = structlog.processors.JSONRenderer(_dumps)
     if log_format == "console":

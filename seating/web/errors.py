@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem details. This is the only place that knows which error has which status."""
 
 import json
+from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
@@ -17,11 +18,14 @@ STATUS: Final[dict[type[errors.SeatingError], int]] = {
     errors.EventNotFound: 404,
     errors.PurchaseNotFound: 404,
     errors.UserNotFound: 404,
+    errors.QuarantineEntryNotFound: 404,
     errors.BodyTooSlow: 408,
     errors.SoldOut: 409,
     errors.NotTogether: 409,
     errors.NotOnSale: 409,
     errors.UserExists: 409,
+    errors.NotReplayable: 409,
+    errors.SeatUnavailable: 409,
     errors.BodyTooLarge: 413,
     errors.UnsupportedMediaType: 415,
     errors.IdempotencyKeyReused: 422,
@@ -41,22 +45,10 @@ STATUS: Final[dict[type[errors.SeatingError], int]] = {
     partner_errors.PartnerTooSlow: 504,
 }
 
-_TITLES: Final = {
-    400: "Bad Request",
-    401: "Unauthorized",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    408: "Request Timeout",
-    409: "Conflict",
-    413: "Content Too Large",
-    415: "Unsupported Media Type",
-    422: "Unprocessable Content",
-    429: "Too Many Requests",
-    500: "Internal Server Error",
-    502: "Bad Gateway",
-    503: "Service Unavailable",
-    504: "Gateway Timeout",
-}
+# What RFC 9110 calls statuses that Python knows by older names.
+_TITLES: Final = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
+
+PROBLEM_TYPE: Final = "application/problem+json"
 
 _log = structlog.get_logger(__name__)
 
@@ -72,25 +64,40 @@ def status_of(error: errors.SeatingError) -> int:
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
-def problem(status: int, code: str, message: str, words: str | None = None, **details: Any) -> Response:
-    """A problem with `error` (`words`, or else the code) and `message` for clients of the plain routes."""
-    title = _TITLES.get(status, "Error")
+def title_of(status: int) -> str:
+    return _TITLES.get(status) or HTTPStatus(status).phrase
+
+
+def code_of(status: int) -> str:
+    """The code of an error that HTTP itself has the words for."""
+    return title_of(status).upper().replace(" ", "_")
+
+
+def problem(
+    status: int, code: str, message: str, request_id: str | None, words: str | None = None, **details: Any
+) -> str:
+    """JSON with `error` (`words`, else the code) and `message` for clients of the plain routes, and `code` for all."""
     fields = {
         "type": "about:blank",
-        "title": title,
+        "title": title_of(status),
         "status": status,
         "detail": message,
         "error": words or code,
         "code": code,
         "message": message,
-        "requestId": request.environ.get("seating.request_id"),
+        "requestId": request_id,
         **details,
     }
-    return Response(json.dumps(fields, separators=(",", ":")), status, content_type="application/problem+json")
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def _answer(status: int, code: str, message: str, **details: Any) -> Response:
+    body = problem(status, code, message, request.environ.get("seating.request_id"), **details)
+    return Response(body, status, content_type=PROBLEM_TYPE)
 
 
 def refuse(error: errors.SeatingError) -> Response:
-    response = problem(status_of(error), error.code, error.message, error.words, **error.details)
+    response = _answer(status_of(error), error.code, error.message, words=error.words, **error.details)
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.Unauthorized):
@@ -100,10 +107,8 @@ def refuse(error: errors.SeatingError) -> Response:
 
 def _refuse_by_http(error: HTTPException) -> Response:
     status = error.code or 500
-    title = _TITLES.get(status, error.name)
-    code = title.upper().replace(" ", "_")
     messages = {404: "There is nothing at this address", 405: f"This address does not take {request.method}"}
-    response = problem(status, code, messages.get(status, title))
+    response = _answer(status, code_of(status), messages.get(status, title_of(status)))
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
     return response
@@ -111,4 +116,4 @@ def _refuse_by_http(error: HTTPException) -> Response:
 
 def _fail(error: Exception) -> Response:
     _log.error("unexpected error", exc_info=error, request_id=request.environ.get("seating.request_id"))
-    return problem(500, "INTERNAL_ERROR", "Something went wrong here; the request id helps us to find out what")
+    return _answer(500, "INTERNAL_ERROR", "Something went wrong here; the request id helps us to find out what")

@@ -16,6 +16,7 @@ from seating.web.schemas import (
     EventView,
     NewEvent,
     PageQuery,
+    StateChange,
     problems,
 )
 from seating.web.services import services, settings
@@ -73,6 +74,22 @@ def create_event(body: NewEvent) -> Response:
 def get_event(path: EventPath) -> Response:
     """One event"""
     return render(_view(services().events.get(path.event_id)))
+
+
+@api.patch(
+    "/api/v1/events/<event_id>",
+    responses={200: EventView, **problems(400, 401, 404, 408, 409, 413, 415, 503)},
+    security=SECURITY,
+)
+@operators_only
+@parsed
+def set_event_state(path: EventPath, body: StateChange) -> Response:
+    """Pause a sale, resume it, or close it for good
+
+    New purchases are refused with NOT_ON_SALE; repetitions of accepted ones are still answered. A day after an event
+    was closed it leaves the inventory, and its idempotency keys with it.
+    """
+    return render(_view(services().events.set_state(path.event_id, body.state)))
 
 
 def _view(found: EventOnSale) -> EventView:

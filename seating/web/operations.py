@@ -7,6 +7,7 @@ import psutil
 from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
 from prometheus_client import CONTENT_TYPE_LATEST
+from werkzeug.datastructures import MIMEAccept
 
 from seating import __version__
 from seating.telemetry import metrics
@@ -97,8 +98,9 @@ def get_metrics() -> Response:
 
     JSON, or Prometheus text for whoever accepts `text/plain` or `application/openmetrics-text` rather.
     """
-    accepted = request.accept_mimetypes.best_match(("application/json", *_PROMETHEUS_TYPES))
-    if accepted in _PROMETHEUS_TYPES:
+    # Scrapers name a version with each type, and werkzeug would take that for another type.
+    accepted = MIMEAccept((name.partition(";")[0], quality) for name, quality in request.accept_mimetypes)
+    if accepted.best_match(("application/json", *_PROMETHEUS_TYPES)) in _PROMETHEUS_TYPES:
         gauges = services().monitoring.gauges()
         text = services().offload(lambda: metrics.exposition(gauges))
         return Response(text, content_type=CONTENT_TYPE_LATEST)

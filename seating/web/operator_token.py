@@ -52,5 +52,6 @@ def _has_token(current: Settings) -> bool:
     header = request.headers.get("Authorization")
     if header is None or current.admin_token is None:
         return False
-    expected = f"Bearer {current.admin_token.get_secret_value()}"
-    return hmac.compare_digest(header.encode(), expected.encode())
+    scheme, _, token = header.partition(" ")
+    expected = current.admin_token.get_secret_value()
+    return scheme.lower() == "bearer" and hmac.compare_digest(token.encode(), expected.encode())

@@ -17,13 +17,13 @@ View = Callable[..., Response]
 class StrictModel(BaseModel):
     """A body of exactly the declared fields, each of exactly its type."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 def parsed(view: View) -> View:
     """Hands the view the models that its signature names. Raises InvalidRequest naming the first field that is wrong.
 
-    `header` and `path` are taken as they are: their text has rules of its own, with errors of their own.
+    `header` is taken as it is, and `path` raises what its model does: their text has rules and errors of its own.
     """
     models: dict[str, type[BaseModel]] = {
         name: model for name, model in get_type_hints(view).items() if name != "return"
@@ -37,7 +37,7 @@ def parsed(view: View) -> View:
     def parse_and_view(**path: str) -> Response:
         arguments: dict[str, BaseModel] = {}
         if "path" in models:
-            arguments["path"] = models["path"].model_construct(None, **path)
+            arguments["path"] = models["path"].model_validate(path)
         if "header" in models:
             found = {name: request.headers.get(alias) for name, alias in headers}
             arguments["header"] = models["header"].model_construct(None, **found)

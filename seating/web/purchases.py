@@ -1,4 +1,4 @@
-"""Buying, and reading a purchase again."""
+"""Buying, reading a purchase again, and taking it back."""
 
 import time
 
@@ -8,11 +8,11 @@ from flask_openapi3 import APIBlueprint, Tag
 from seating.domain.errors import SeatingError
 from seating.domain.idempotency import parse_key
 from seating.domain.purchase import Order, PurchaseId
-from seating.services.purchases import Bought
+from seating.services.purchases import Bought, Purchase
 from seating.telemetry import metrics
 from seating.web import preferences
 from seating.web.answers import render, rfc3339
-from seating.web.operator_token import caller
+from seating.web.operator_token import SECURITY, caller, operators_only
 from seating.web.parsing import parsed
 from seating.web.rate_limiting import limit_of_request, measured
 from seating.web.schemas import (
@@ -21,6 +21,8 @@ from seating.web.schemas import (
     EventPurchase,
     PurchaseAnswer,
     PurchaseHeaders,
+    PurchaseListView,
+    PurchasePageQuery,
     PurchasePath,
     PurchaseView,
     problems,
@@ -59,20 +61,48 @@ def get_purchase(path: PurchasePath) -> Response:
     """A purchase as it stands
 
     `accepted`: sold, and durable in the log. `persisted`: in SQL too. `quarantined`: sold, but SQL refused its row,
-    which waits for the operator.
+    which waits for the operator. `cancelled`: taken back by the operator.
     """
-    purchase = services().purchases.get(PurchaseId.parse(path.purchase_id))
-    return render(
-        PurchaseView(
-            purchase_id=str(purchase.id),
-            event_id=purchase.id.event_id,
-            state=purchase.state,
-            quantity=purchase.quantity,
-            seats=purchase.seats,
-            reference=purchase.reference,
-            position=str(purchase.id.position),
-            purchased_at=rfc3339(purchase.at_ms),
-        )
+    return render(_view(services().purchases.get(PurchaseId.parse(path.purchase_id))))
+
+
+@api.delete(
+    "/api/v1/purchases/<purchase_id>", responses={200: PurchaseView, **problems(401, 404, 409, 503)}, security=SECURITY
+)
+@operators_only
+@parsed
+def cancel_purchase(path: PurchasePath) -> Response:
+    """Take a purchase back
+
+    Its seats return, once: repeated, the answer is the same and nothing changes.
+    """
+    return render(_view(services().purchases.cancel(PurchaseId.parse(path.purchase_id))))
+
+
+@api.get(
+    "/api/v1/events/<event_id>/purchases",
+    responses={200: PurchaseListView, **problems(400, 401, 404, 503)},
+    security=SECURITY,
+)
+@operators_only
+@parsed
+def list_purchases(path: EventPath, query: PurchasePageQuery) -> Response:
+    """An event's purchases as SQL has them, newest first"""
+    page = services().purchases.page(path.event_id, query.cursor, query.limit, query.reference)
+    next_cursor = None if page.next_seq is None else str(page.next_seq)
+    return render(PurchaseListView(purchases=[_view(purchase) for purchase in page.purchases], next=next_cursor))
+
+
+def _view(purchase: Purchase) -> PurchaseView:
+    return PurchaseView(
+        purchase_id=str(purchase.id),
+        event_id=purchase.id.event_id,
+        state=purchase.state,
+        quantity=purchase.quantity,
+        seats=purchase.seats,
+        reference=purchase.reference,
+        position=str(purchase.id.position),
+        purchased_at=rfc3339(purchase.at_ms),
     )
 
 

@@ -7,6 +7,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel
 from pydantic.alias_generators import to_camel
 
 from seating.domain.catalogue import PartnerEvent, PartnerId, PartnerUser
+from seating.domain.errors import EventNotFound
+from seating.domain.event import is_event_id
 from seating.domain.purchase import MAX_QUANTITY
 from seating.domain.seating_plan import MAX_SEATS, GeneratedPlan
 from seating.domain.user import MAX_ID_LENGTH, Plan
@@ -22,11 +24,18 @@ def _printable(text: str) -> str:
     return text
 
 
+def _possible_event(event_id: str) -> str:
+    if not is_event_id(event_id):
+        raise EventNotFound
+    return event_id
+
+
 Line = Annotated[str, AfterValidator(_printable)]
+Reference = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
 
 
 class EventPath(BaseModel):
-    event_id: str = Field(description="the event's id")
+    event_id: Annotated[str, AfterValidator(_possible_event)] = Field(description="the event's id")
 
 
 class UserPath(BaseModel):
@@ -40,8 +49,34 @@ class PurchasePath(BaseModel):
 class PageQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    cursor: str = Field("", max_length=64, description="where the page before says that this one begins")
+    cursor: str = Field("", max_length=64, pattern="^[a-z0-9-]*$", description="`next` of the page before")
+    limit: int = Field(50, ge=1, le=200, description="events a page")
+
+
+class UserPageQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    cursor: Line = Field("", max_length=64, description="where the `Link` of the page before leads")
+    limit: int = Field(50, ge=1, le=200, description="users a page")
+
+
+class PurchasePageQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    cursor: int | None = Field(None, ge=1, le=10**14, description="`next` of the page before")
+    limit: int = Field(50, ge=1, le=200, description="purchases a page")
+    reference: Reference | None = Field(None, description="only those with the shop's own order number")
+
+
+class QuarantinePageQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    cursor: int = Field(0, ge=0, le=10**9, description="`next` of the page before")
     limit: int = Field(50, ge=1, le=200, description="entries a page")
+
+
+class QuarantinePath(EventPath):
+    position: str = Field(description="the entry's position, `<epoch>-<seq>`")
 
 
 class PurchaseHeaders(BaseModel):
@@ -67,7 +102,7 @@ class EventPurchase(DefaultPurchase):
     """A purchase on any event."""
 
     together: bool = Field(False, description="refuse a split over several rows")
-    reference: Line | None = Field(None, min_length=1, max_length=64, description="the shop's own order number")
+    reference: Reference | None = Field(None, description="the shop's own order number")
 
 
 class Answer(BaseModel):
@@ -95,6 +130,28 @@ class PurchaseView(Answer):
     reference: str | None
     position: str
     purchased_at: str = Field(description="RFC 3339, UTC")
+
+
+class PurchaseListView(Answer):
+    purchases: list[PurchaseView]
+    next: str | None = Field(description="`cursor` of the next page")
+
+
+class QuarantineEntryView(Answer):
+    event_id: str
+    position: str
+    reason: str = Field(description="poison: SQL refused it; fork: SQL has another entry at its place")
+    error: str
+    change: str = Field(description="the entry, raw")
+
+
+class QuarantineListView(Answer):
+    entries: list[QuarantineEntryView]
+    next: str | None = Field(description="`cursor` of the next page")
+
+
+class StateChange(StrictModel):
+    state: Literal["on_sale", "paused", "closed"] = Field(description="closed is for good")
 
 
 class SeatingPlanSource(StrictModel):

@@ -11,7 +11,7 @@ from seating.web.answers import rfc3339
 from seating.web.errors import refuse
 from seating.web.parsing import parsed
 from seating.web.rate_limiting import limited
-from seating.web.schemas import NewUser, PageQuery, UserListView, UserPath, UserView, problems
+from seating.web.schemas import NewUser, UserListView, UserPageQuery, UserPath, UserView, problems
 from seating.web.services import services
 
 api = APIBlueprint("users", __name__, abp_tags=[Tag(name="Users", description=__doc__)])
@@ -20,7 +20,7 @@ api = APIBlueprint("users", __name__, abp_tags=[Tag(name="Users", description=__
 @api.get("/users", responses={200: UserListView, **problems(400, 429, 503)})
 @limited("users")
 @parsed
-def list_users(query: PageQuery) -> Response:
+def list_users(query: UserPageQuery) -> Response:
     """All users, paged
 
     A `Link` header (RFC 8288) with `rel="next"` leads to the next page.

@@ -4,12 +4,13 @@ from collections.abc import Callable
 import pytest
 
 from seating.domain.changes import Opened
-from seating.domain.event import Event
+from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import LogEntry
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store.connection import ScriptConnection
 from seating.redis_store.direct_calls import DirectCalls
 from seating.redis_store.inventory import Inventory
+from seating.redis_store.rebuilding import Rebuilding
 from seating.redis_store.scripts import Scripts
 
 _numbers = itertools.count(1)
@@ -26,12 +27,18 @@ def inventory(calls: DirectCalls) -> Inventory:
 
 
 @pytest.fixture
-def opened(inventory: Inventory) -> Callable[..., str]:
+def opened(calls: DirectCalls) -> Callable[..., str]:
     """Opens an event of general admission, or of a plan, and gives its id."""
 
     def open_event(capacity: int = 0, plan: SeatingPlan | None = None) -> str:
-        event = Event(f"event-{next(_numbers)}", "Test", plan.capacity if plan else capacity, plan is not None)
-        assert inventory.open(event, plan, LogEntry.first(Opened(1_700_000_000_000, event.capacity).to_json()))
-        return event.id
+        event_id = f"event-{next(_numbers)}"
+        opened = Opened(1_700_000_000_000, plan.capacity if plan else capacity)
+        first = LogEntry.first(opened.to_json())
+        state = InventoryState.before_opening(plan)
+        state.apply(first, opened)
+        attempt = Rebuilding(calls, event_id, "token")
+        attempt.claim()
+        attempt.write(first, state, plan, [])
+        return event_id
 
     return open_event

@@ -132,7 +132,22 @@ _BAD: list[tuple[dict[str, Any], str]] = [
     *[({**_GOOD, "plan": plan}, "plan") for plan in ("gold", "Free", "", None, 1)],
     *[
         ({**_GOOD, "id": word}, "id")
-        for word in ("", " ", " a", "a ", "a\x00", "a\x1b[2J", "x" * 65, "a/b", "cache", "cache-status", "..", 5, True)
+        for word in (
+            "",
+            " ",
+            " a",
+            "a ",
+            "a\x00",
+            "a\x1b[2J",
+            "x" * 65,
+            "x" * 10_000,
+            "a/b",
+            "cache",
+            "cache-status",
+            "..",
+            5,
+            True,
+        )
     ],
     ({**_GOOD, "isActive": False}, "isActive"),
     ({**_GOOD, "admin": True}, "admin"),
@@ -147,14 +162,21 @@ def test_bad_input_names_its_field(web: Start) -> None:
         assert (refused.json["code"], refused.json["field"]) == ("VALIDATION_ERROR", field), fields
         assert refused.json["message"][:1].isupper()
         assert field.lower() in refused.json["message"].lower()
-    for body in ([], "text", 5, None):
+    for body in ([], "text", 5, False):
         assert one.client.post("/users", json=body).status_code == 400
     assert len(one.get("/users").json) == 5
 
 
 @pytest.mark.parametrize(
     "email",
-    ["a+b@example.com", "o'neil@example.co.uk", "ä@exämple.com", "1@2.example.com", "x" * 64 + "@example.com"],
+    [
+        "a+b@example.com",
+        "o'neil@example.co.uk",
+        "ä@exämple.com",
+        "1@2.example.com",
+        "a@shop.test",
+        "x" * 64 + "@example.com",
+    ],
 )
 def test_addresses_that_are_taken(web: Start, email: str) -> None:
     created = web().create(name="A", email=email)
@@ -187,7 +209,7 @@ def test_metacharacters_are_text(web: Start, user_id: str, path: str) -> None:
     assert len(one.get("/users").json) == 6
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=" + "x" * 65, "offset=1"])
+@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=" + "x" * 65, "cursor=%00", "offset=1"])
 def test_a_page_that_cannot_be(web: Start, query: str) -> None:
     refused = web().get(f"/users?{query}")
     assert (refused.status_code, refused.json["field"]) == (400, query.partition("=")[0])
@@ -258,9 +280,10 @@ def test_the_document_lists_the_routes(web: Start) -> None:
 def test_latency_is_for_reads_of_sql(web: Start) -> None:
     slow = web(db_latency_ms=30)
     assert slow.get("/users/1").status_code == 200
-    assert slow.get("/cache-status").json["averageResponseTime"] >= 30
+    missed_ms = slow.get("/cache-status").json["averageResponseTime"]
+    assert missed_ms >= 30
     slow.get("/users/1")
-    assert slow.get("/cache-status").json["averageResponseTime"] < 30
+    assert slow.get("/cache-status").json["averageResponseTime"] < missed_ms
 
 
 def test_the_tables_are_those_of_the_migration(web: Start) -> None:

@@ -1,17 +1,16 @@
--- Sells seats by quantity: of a seated event the best row that has them together, nearest the row's middle.
+-- Sells seats: a quantity, or given seats. Of a seated event, a quantity means the best row that has them together,
+-- nearest the row's middle.
 -- Uses limits.lua
 -- KEYS  1 inventory  2 log  3 idempotency  4 seats  5 run  6 limit, if there is one
--- ARGV  1 run_id  2 idempotency field  3 fingerprint  4 quantity (1 to 10)  5 nonce  6 rendering
---       7 reference, as JSON  8 backlog limit, in entries  9 backlog limit, in percent of maxmemory
---       10… rate limit, if there is one: 'window' or 'bucket', its numbers
+-- ARGV  1 run_id  2 idempotency field  3 fingerprint  4 quantity  5 nonce  6 rendering  7 reference, as JSON
+--       8 backlog limit, in entries  9 backlog limit, in percent of maxmemory  10 given seats, as runs, or ''
+--       11 '1' for the operator, whom neither the sale's state nor the backlog stops
+--       12… rate limit, if there is one: 'window' or 'bucket', its numbers
 -- Reply {'SOLD', record} | {'REPLAYED', record} | {'REUSED'} | {'NOT_ON_SALE', state} | {'BACKLOG_FULL'}
---       | {'SOLD_OUT', seats left} | {'NOT_TOGETHER', seats left} | {'MISSING'} | {'UNTRUSTED'} | {'RATE_LIMITED'}
---       and, where the rate limit was asked, its verdict behind that
--- A record is rendering|fingerprint|position|nonce|quantity|seats left|runs, a run block:start-length, start and
--- length in characters of the block's map.
+--       | {'SOLD_OUT', seats left} | {'NOT_TOGETHER', seats left} | {'SEAT_UNAVAILABLE'} | {'MISSING'} | {'UNTRUSTED'}
+--       | {'RATE_LIMITED'}, and, where the rate limit was asked, its verdict behind any of these
+-- A record is rendering|fingerprint|position|nonce|quantity|seats left|runs.
 -- Invariant: sold + held + blocked never exceed capacity, and as many seats are marked sold as `sold` counts.
-
-local LONGEST = 10
 
 -- Memory is looked at before every 64th entry. While there is too little, no entry is added, so every call looks.
 local function memory_is_short(seq, percent)
@@ -45,13 +44,6 @@ local function best_place(map, quantity)
   return best
 end
 
-local function longest_run(map, at_most)
-  while at_most > 0 and not map:find(('a'):rep(at_most), 1, true) do
-    at_most = at_most - 1
-  end
-  return at_most
-end
-
 local inventory, refusal = load_inventory('state', 'capacity', 'sold', 'held', 'blocked', 'persisted')
 if not inventory then
   return refusal
@@ -68,16 +60,18 @@ end
 
 -- What was sold once is answered again without asking the limit; any other request counts, whatever comes of it.
 local at = now_ms()
-local verdict = KEYS[6] and take(KEYS[6], ARGV, 10, at)
+local verdict = KEYS[6] and take(KEYS[6], ARGV, 12, at)
 if verdict and verdict[1] == 0 then
   return {'RATE_LIMITED', verdict}
 end
 
-if inventory.state ~= 'on_sale' then
-  return {'NOT_ON_SALE', inventory.state, verdict}
-end
-if inventory.seq - inventory.persisted >= tonumber(ARGV[8]) or memory_is_short(inventory.seq, ARGV[9]) then
-  return {'BACKLOG_FULL', verdict}
+if ARGV[11] ~= '1' then
+  if inventory.state ~= 'on_sale' then
+    return {'NOT_ON_SALE', inventory.state, verdict}
+  end
+  if inventory.seq - inventory.persisted >= tonumber(ARGV[8]) or memory_is_short(inventory.seq, ARGV[9]) then
+    return {'BACKLOG_FULL', verdict}
+  end
 end
 
 local quantity = tonumber(ARGV[4])
@@ -86,17 +80,22 @@ if left < quantity then
   return {'SOLD_OUT', left, verdict}
 end
 
--- `run` has a digit a block, its longest run of available seats up to 9, and ':' (the next character) for 10.
-local runs, block, map, place = '', nil, nil, nil
-local longest_runs = redis.call('GET', KEYS[5])
-if longest_runs then
-  block = longest_runs:find('[' .. string.char(48 + quantity) .. '-:]')
-  if not block then
-    return {'NOT_TOGETHER', left, verdict}
+local runs = ARGV[10]
+if runs ~= '' then
+  if not all_are(KEYS[4], parse_runs(runs), 'a') then
+    return {'SEAT_UNAVAILABLE', verdict}
   end
-  map = redis.call('HGET', KEYS[4], block - 1)
-  place = best_place(map, quantity)
-  runs = (block - 1) .. ':' .. (place - 1) .. '-' .. quantity
+else
+  -- `run` has a character a block, '0' to '9' and ':' for 10, so one search finds the first block that can serve.
+  local longest_runs = redis.call('GET', KEYS[5])
+  if longest_runs then
+    local block = longest_runs:find('[' .. string.char(48 + quantity) .. '-:]')
+    if not block then
+      return {'NOT_TOGETHER', left, verdict}
+    end
+    local place = best_place(redis.call('HGET', KEYS[4], block - 1), quantity)
+    runs = (block - 1) .. ':' .. (place - 1) .. '-' .. quantity
+  end
 end
 
 left = left - quantity
@@ -108,13 +107,5 @@ local position, seq, link = append(inventory, change)
 record = table.concat({ARGV[6], ARGV[3], position, ARGV[5], quantity, left, runs}, '|')
 redis.call('HSET', KEYS[3], ARGV[2], record)
 redis.call('HSET', KEYS[1], 'seq', seq, 'chain', link, 'sold', inventory.sold + quantity, 'updated', at)
-if block then
-  map = map:sub(1, place - 1) .. ('s'):rep(quantity) .. map:sub(place + quantity)
-  redis.call('HSET', KEYS[4], block - 1, map)
-  local before = longest_runs:byte(block) - 48
-  local now = longest_run(map, before)
-  if now ~= before then
-    redis.call('SETRANGE', KEYS[5], block - 1, string.char(48 + now))
-  end
-end
+mark(KEYS[4], KEYS[5], parse_runs(runs), 's')
 return {'SOLD', record, verdict}

@@ -1,0 +1,1 @@
+"""The command line: the whole system, each of its parts alone, and the books."""

@@ -1,0 +1,73 @@
+"""Starting the system: all of it, or each part alone."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from seating.cli import prepared
+from seating.launcher import up as launcher
+from seating.partner import stand_in
+from seating.runtime import background_services
+from seating.storage import migrations
+from seating.storage.database import Database
+
+PROJECT = Path(__file__).parents[2]
+
+
+@click.command()
+def web() -> None:
+    """Serve HTTP, against REDIS_URL and DATABASE_URL."""
+    prepared.settings_with_redis()
+    config = str(PROJECT / "gunicorn.conf.py")
+    words = [sys.executable, "-m", "gunicorn", "-c", config, "--pythonpath", str(PROJECT), "wsgi:app"]
+    os.execv(sys.executable, words)
+
+
+@click.command()
+def worker() -> None:
+    """Record purchases in SQL."""
+    from workers import rq_worker
+
+    prepared.settings_with_redis()
+    rq_worker.run()
+
+
+@click.command()
+def cron() -> None:
+    """Look after open events, every second."""
+    from workers import cron as loop
+
+    prepared.settings_with_redis()
+    loop.run()
+
+
+@click.command()
+@click.option("--port", default=0, help="0 takes a free one.")
+@click.option("--seed", default=1, help="Of the dropped connections: the same seed drops the same ones.")
+def partner(port: int, seed: int) -> None:
+    """Stand in for the event partner, with a few users and its habits."""
+    prepared.settings()
+    stand_in.run(port, seed)
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database up to this version and make sure of the default event."""
+    settings = prepared.settings_with_redis()
+    migrations.upgrade(Database(settings.effective_database_url))
+    background_services(settings).events.ensure_demo(settings.default_event)
+
+
+@click.command()
+def up() -> None:
+    """Run everything: Redis, migrations, web, worker, cron and a partner, with one data folder."""
+    launcher.run(prepared.settings())
+
+
+@click.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def onsale(words: tuple[str, ...]) -> None:
+    """Buy with a thousand buyers at once from a running server, and check its books."""
+    os.execv(sys.executable, [sys.executable, "-m", "seating.onsale", *words])

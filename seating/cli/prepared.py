@@ -1,0 +1,24 @@
+"""What commands need before they begin."""
+
+from seating.config import InvalidSettings, Settings, load_settings
+from seating.redis_store import durability
+from seating.redis_store.connection import plain_client
+from seating.telemetry import logs
+
+
+def settings() -> Settings:
+    """Raises InvalidSettings."""
+    loaded = load_settings()
+    try:
+        loaded.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidSettings(f"SEATING_DATA_DIR: cannot make {loaded.data_dir}: {error.strerror}") from error
+    logs.configure(loaded.log_level, loaded.log_format)
+    return loaded
+
+
+def settings_with_redis() -> Settings:
+    """The settings, once the Redis that they name has been seen to keep what it is told. Raises RedisError too."""
+    loaded = settings()
+    durability.check(plain_client(loaded.effective_redis_url))
+    return loaded

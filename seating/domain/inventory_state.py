@@ -1,0 +1,73 @@
+"""An inventory as its log tells it: the fold of all entries from the first one on.
+
+What the scripts do to Redis change by change is said here once more, in the plainest way. Rebuilding writes it back,
+reconciling compares it with what is there.
+"""
+
+from dataclasses import dataclass, field
+
+from seating.domain.changes import Cancelled, Change, Opened, Purchased, StateSet
+from seating.domain.log_entry import LogEntry
+from seating.domain.position import Position
+from seating.domain.seating_plan import AVAILABLE, ROW_BREAK, Run, SeatingPlan, runs_text
+
+SOLD = "s"
+LONGEST_RUN = 10
+"""Longer runs of free seats need not be told apart: nobody buys more at once."""
+
+
+@dataclass(slots=True)
+class InventoryState:
+    """`maps` has a text a block, `idempotency` the record of each accepted purchase; both as Redis keeps them."""
+
+    maps: list[str]
+    capacity: int = 0
+    state: str = "on_sale"
+    sold: int = 0
+    held: int = 0
+    blocked: int = 0
+    updated_ms: int = 0
+    idempotency: dict[str, str] = field(default_factory=dict)
+    cancelled: set[int] = field(default_factory=set)
+
+    @classmethod
+    def before_opening(cls, plan: SeatingPlan | None) -> "InventoryState":
+        return cls(list(plan.empty_maps()) if plan else [])
+
+    @property
+    def longest_runs(self) -> str:
+        """A character a block: `0` to `9`, and `:` for `LONGEST_RUN`."""
+        return "".join(chr(ord("0") + _longest_run(seats)) for seats in self.maps)
+
+    def apply(self, entry: LogEntry, change: Change) -> None:
+        """`change` is what `entry` says."""
+        match change:
+            case Opened():
+                self.capacity = change.capacity
+            case Purchased():
+                self.sold += change.quantity
+                self._mark(change.runs, SOLD)
+                self.idempotency[change.idempotency] = _record(entry.position, change)
+            case Cancelled():
+                self.sold -= change.quantity
+                self._mark(change.runs, AVAILABLE)
+                self.cancelled.add(change.purchase.seq)
+            case StateSet():
+                self.state = change.state
+        self.updated_ms = change.at_ms
+
+    def _mark(self, runs: list[Run], status: str) -> None:
+        for block, start, length in runs:
+            seats = self.maps[block]
+            self.maps[block] = seats[:start] + status * length + seats[start + length :]
+
+
+def _record(position: Position, change: Purchased) -> str:
+    """As purchase.lua writes it."""
+    parts = (change.rendering, change.fingerprint, position, change.nonce, change.quantity, change.left)
+    return "|".join(map(str, (*parts, runs_text(change.runs))))
+
+
+def _longest_run(seats: str) -> int:
+    free = seats.translate({ord(status): ROW_BREAK for status in set(seats) - {AVAILABLE}})
+    return min(LONGEST_RUN, max(map(len, free.split(ROW_BREAK))))

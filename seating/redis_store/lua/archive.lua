@@ -1,0 +1,15 @@
+#!lua flags=allow-oom
+-- Removes a closed event from Redis, once SQL has all of it and nothing has changed for a while.
+-- KEYS  1 inventory  2… all other keys of the event
+-- ARGV  1 run_id  2 ms since its last change
+-- Reply {'ARCHIVED'} (also when it was gone already) | {'KEPT'} | {'UNTRUSTED'}
+local inventory, refusal = load_inventory('state', 'persisted', 'updated')
+if not inventory then
+  return refusal[1] == 'MISSING' and {'ARCHIVED'} or refusal
+end
+local idle = now_ms() - inventory.updated
+if inventory.state ~= 'closed' or inventory.seq ~= inventory.persisted or idle < tonumber(ARGV[2]) then
+  return {'KEPT'}
+end
+redis.call('UNLINK', unpack(KEYS))
+return {'ARCHIVED'}

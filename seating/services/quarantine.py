@@ -1,0 +1,108 @@
+"""What the operator does with entries in quarantine: list them, take them after all, or take them back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from seating.domain.changes import Purchased, UnknownChange, parse_change
+from seating.domain.errors import EventNotFound, NotReplayable, QuarantineEntryNotFound, SeatingError
+from seating.domain.position import Position
+from seating.domain.purchase import PurchaseId
+from seating.redis_store.inventory import Inventory
+from seating.services.purchases import Purchases
+from seating.storage import events, ledger
+from seating.storage import quarantine as aside_record
+from seating.storage.database import Database
+from seating.storage.quarantine import Aside
+
+
+class AsidePage(NamedTuple):
+    """`next_offset` continues the list, None ends it."""
+
+    entries: list[Aside]
+    next_offset: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    database: Database
+    inventory: Inventory
+    purchases: Purchases
+    nudge: Callable[[str], object]
+
+    def page(self, event_id: str | None, offset: int, count: int) -> AsidePage:
+        """What waits for the operator, of one event or of all. Raises EventNotFound."""
+
+        def find(connection: Connection) -> list[Aside]:
+            if event_id is not None and events.find(connection, event_id) is None:
+                raise EventNotFound
+            return aside_record.page(connection, event_id, offset, count + 1)
+
+        found = self.database.read(find)
+        return AsidePage(found[:count], offset + count if len(found) > count else None)
+
+    def replay(self, event_id: str, position: Position) -> None:
+        """Takes an entry after all: poison into its place in the ledger, a fork's purchase by buying it again.
+
+        Raises QuarantineEntryNotFound, or NotReplayable with the reason for which it still cannot be taken.
+        """
+        aside = self._waiting(event_id, position)
+        if aside.reason == aside_record.POISON:
+            self._record(aside)
+        else:
+            self._honour(aside)
+        self.inventory.unquarantine(event_id, aside_record.marker(position, aside.reason))
+
+    def cancel(self, event_id: str, position: Position) -> None:
+        """Takes an entry back: a purchase is cancelled, anything else only put to rest."""
+        aside = self._waiting(event_id, position)
+        purchase = _purchase(aside)
+        if purchase is not None:
+            self.purchases.cancel(PurchaseId(event_id, position, purchase.nonce))
+            return
+        self.database.write(lambda connection: aside_record.put_to_rest(connection, aside))
+        self.inventory.unquarantine(event_id, aside_record.marker(position, aside.reason))
+
+    def _waiting(self, event_id: str, position: Position) -> Aside:
+        aside = self.database.read(lambda connection: aside_record.find(connection, event_id, position))
+        if aside is None or aside.resolution is not None:
+            raise QuarantineEntryNotFound
+        return aside
+
+    def _record(self, aside: Aside) -> None:
+        def move(connection: Connection) -> None:
+            if not aside_record.take_out(connection, aside.event_id, aside.entry.position):
+                raise QuarantineEntryNotFound
+            plan = events.plan_of(connection, aside.event_id)
+            ledger.insert_rows(connection, aside.event_id, ledger.read_rows([aside.entry]), plan)
+
+        try:
+            self.database.write(move)
+        except ledger.REFUSALS as error:
+            raise NotReplayable(f"The record still refuses it: {error}") from error
+
+    def _honour(self, aside: Aside) -> None:
+        purchase = _purchase(aside)
+        if purchase is None:
+            raise NotReplayable("Of another history only purchases can be honoured; this is something else")
+        try:
+            receipt = self.inventory.honour(aside.event_id, purchase).receipt
+        except SeatingError as error:
+            raise NotReplayable(f"It cannot be honoured: {error.message}") from error
+        self.nudge(aside.event_id)
+        position, honoured_as = aside.entry.position, str(receipt.id)
+        self.database.write(
+            lambda connection: aside_record.resolve_fork(
+                connection, aside.event_id, position, aside_record.HONOURED, honoured_as
+            )
+        )
+
+
+def _purchase(aside: Aside) -> Purchased | None:
+    try:
+        change = parse_change(aside.entry.change)
+    except UnknownChange:
+        return None
+    return change if isinstance(change, Purchased) else None

@@ -1,0 +1,44 @@
+"""An event's inventory as SQL tells it: the fold of ledger and poison."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from seating.domain.changes import UnknownChange, parse_change
+from seating.domain.inventory_state import InventoryState
+from seating.domain.log_entry import LogEntry
+from seating.domain.seating_plan import SeatingPlan
+from seating.storage import events, ledger, quarantine
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedState:
+    """`last` is the entry where the record ends, `quarantined` what `quarantined:{e}` has to hold."""
+
+    state: InventoryState
+    plan: SeatingPlan | None
+    last: LogEntry
+    quarantined: list[str]
+
+
+def fold(connection: Connection, event_id: str, on_page: Callable[[], None] = lambda: None) -> RecordedState:
+    """`on_page` is called every few thousand entries. The event has to be on record."""
+    plan = events.plan_of(connection, event_id)
+    state = InventoryState.before_opening(plan)
+    last = None
+    for page in ledger.entries(connection, event_id):
+        for recorded in page:
+            last = recorded.entry
+            apply(state, last)
+        on_page()
+    assert last is not None, "a log begins with the event's record"
+    return RecordedState(state, plan, last, quarantine.waiting(connection, event_id))
+
+
+def apply(state: InventoryState, entry: LogEntry) -> None:
+    """An entry that cannot be read was put aside for that; it changes nothing."""
+    try:
+        state.apply(entry, parse_change(entry.change))
+    except UnknownChange:
+        return

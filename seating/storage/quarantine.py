@@ -1,0 +1,134 @@
+"""Log entries put aside for the operator: those that SQL refused for good, and those of a fork."""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from seating.domain.log_entry import LogEntry
+from seating.domain.position import Position
+from seating.storage.tables import quarantine
+
+POISON: Final = "poison"
+FORK: Final = "fork"
+CANCELLED: Final = "cancelled"
+HONOURED: Final = "honoured"
+
+
+class Aside(NamedTuple):
+    """`resolution` is None for what still waits; `honoured_as` the purchase that a fork's entry became."""
+
+    event_id: str
+    entry: LogEntry
+    reason: str
+    error: str
+    resolution: str | None
+    honoured_as: str | None
+
+
+def put_aside(connection: Connection, event_id: str, entries: Sequence[LogEntry], reason: str, error: str) -> None:
+    if entries:
+        connection.execute(insert(quarantine), [_row(event_id, entry, reason, error) for entry in entries])
+
+
+def page(connection: Connection, event_id: str | None, offset: int, count: int) -> list[Aside]:
+    """What waits for the operator, newest first."""
+    query = select(quarantine).where(quarantine.c.resolution.is_(None))
+    if event_id is not None:
+        query = query.where(quarantine.c.event_id == event_id)
+    ordered = query.order_by(quarantine.c.event_id, quarantine.c.seq.desc(), quarantine.c.epoch.desc())
+    return [_aside(row) for row in connection.execute(ordered.offset(offset).limit(count))]
+
+
+def find(connection: Connection, event_id: str, position: Position) -> Aside | None:
+    """Of two entries at one position, the one that still waits."""
+    found = connection.execute(
+        select(quarantine)
+        .where(*_at(event_id, position))
+        .order_by(quarantine.c.resolution.is_not(None), quarantine.c.reason.desc())
+    ).first()
+    return _aside(found) if found else None
+
+
+def waiting(connection: Connection, event_id: str) -> list[str]:
+    """What still waits, as `quarantined:{e}` names it: poison by seq, a fork's entries by position."""
+    rows = connection.execute(
+        select(quarantine.c.epoch, quarantine.c.seq, quarantine.c.reason)
+        .where(quarantine.c.event_id == event_id, quarantine.c.resolution.is_(None))
+        .order_by(quarantine.c.seq)
+    )
+    return [marker(Position(row.epoch, row.seq), row.reason) for row in rows]
+
+
+def count_waiting(connection: Connection) -> int:
+    query = select(func.count()).select_from(quarantine).where(quarantine.c.resolution.is_(None))
+    return int(connection.execute(query).scalar_one())
+
+
+def marker(position: Position, reason: str) -> str:
+    return str(position.seq) if reason == POISON else str(position)
+
+
+def fork_seqs(connection: Connection, event_id: str, epoch: int, above_seq: int) -> set[int]:
+    query = select(quarantine.c.seq).where(
+        quarantine.c.event_id == event_id,
+        quarantine.c.epoch == epoch,
+        quarantine.c.seq > above_seq,
+        quarantine.c.reason == FORK,
+    )
+    return set(connection.execute(query).scalars())
+
+
+def cancel(connection: Connection, event_id: str, position: Position) -> bool:
+    """Marks a poisoned purchase as taken back; False if there is none."""
+    changed = connection.execute(
+        update(quarantine).where(*_at(event_id, position), quarantine.c.reason == POISON).values(resolution=CANCELLED)
+    )
+    return changed.rowcount == 1
+
+
+def resolve_fork(
+    connection: Connection, event_id: str, position: Position, resolution: str, honoured_as: str | None
+) -> bool:
+    """False if it was resolved before."""
+    changed = connection.execute(
+        update(quarantine)
+        .where(*_at(event_id, position), quarantine.c.reason == FORK, quarantine.c.resolution.is_(None))
+        .values(resolution=resolution, honoured_as=honoured_as)
+    )
+    return changed.rowcount == 1
+
+
+def put_to_rest(connection: Connection, aside: Aside) -> None:
+    """Marks an entry that was no purchase as dealt with."""
+    here = (*_at(aside.event_id, aside.entry.position), quarantine.c.reason == aside.reason)
+    connection.execute(update(quarantine).where(*here).values(resolution=CANCELLED))
+
+
+def take_out(connection: Connection, event_id: str, position: Position) -> bool:
+    """Removes a poisoned entry, to be recorded after all; False if somebody else did."""
+    gone = connection.execute(
+        delete(quarantine).where(
+            *_at(event_id, position), quarantine.c.reason == POISON, quarantine.c.resolution.is_(None)
+        )
+    )
+    return gone.rowcount == 1
+
+
+def _at(event_id: str, position: Position) -> tuple[Any, ...]:
+    return (
+        quarantine.c.event_id == event_id,
+        quarantine.c.epoch == position.epoch,
+        quarantine.c.seq == position.seq,
+    )
+
+
+def _row(event_id: str, entry: LogEntry, reason: str, error: str) -> dict[str, object]:
+    epoch, seq = entry.position
+    row = {"event_id": event_id, "epoch": epoch, "seq": seq, "change": entry.change, "link": entry.link}
+    return row | {"reason": reason, "error": error[:2000]}
+
+
+def _aside(row: Any) -> Aside:
+    entry = LogEntry(Position(row.epoch, row.seq), row.change, row.link)
+    return Aside(row.event_id, entry, row.reason, row.error, row.resolution, row.honoured_as)

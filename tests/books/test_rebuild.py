@@ -1,0 +1,275 @@
+"""An inventory made again of the record is the one that was lost."""
+
+import threading
+import time
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import insert
+
+from seating.domain import chain
+from seating.domain.changes import Opened
+from seating.domain.errors import InventoryUnavailable, NotOnSale, NotTogether, Overtaken, SoldOut
+from seating.domain.event import Event
+from seating.domain.log_entry import LogEntry
+from seating.domain.position import Position
+from seating.domain.seating_plan import SeatingPlan
+from seating.redis_store import keys
+from seating.redis_store.rebuilding import Rebuilding
+from seating.storage import events as event_record
+from seating.storage import ledger as ledger_record
+from seating.storage.tables import ledger, purchases, watermarks
+from tests.books.test_cancel import poison
+from tests.one_process import OneProcess
+
+HALL = SeatingPlan([[["A1", "A2", "A3", "A4", "A5"], ["B1", "B2", "B3"]], [["C1", "C2"], ["D1", "D2", "D3", "D4"]]])
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("buy"), st.integers(1, 4)),
+        st.tuples(st.just("cancel"), st.integers(0, 20)),
+        st.tuples(st.just("state"), st.sampled_from(["paused", "on_sale"])),
+        st.tuples(st.just("persist"), st.just(0)),
+        st.tuples(st.just("poison"), st.sampled_from([seat for block in HALL.blocks for row in block for seat in row])),
+    ),
+    max_size=25,
+)
+
+
+def lose(sale: OneProcess) -> None:
+    """Redis loses everything."""
+    sale.calls.command("FLUSHALL")
+
+
+def all_of(sale: OneProcess, event: str) -> dict[str, Any]:
+    """What Redis has of an event, but for what a new epoch changes."""
+    inventory = sale.calls.command("HGETALL", keys.inventory(event))
+    fields = dict(zip(inventory[::2], inventory[1::2], strict=True))
+    for name in (b"epoch", b"seq", b"chain", b"persisted"):
+        del fields[name]
+    found: dict[str, Any] = {"inventory": fields}
+    for name, command in (("plan", "GET"), ("longest_runs", "GET"), ("seats", "HGETALL"), ("idempotency", "HGETALL")):
+        reply = sale.calls.command(command, getattr(keys, name)(event))
+        found[name] = dict(zip(reply[::2], reply[1::2], strict=True)) if isinstance(reply, list) else reply
+    for name in ("cancelled", "quarantined"):
+        found[name] = set(sale.calls.command("SMEMBERS", getattr(keys, name)(event)))
+    return found
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=steps, seated=st.booleans())
+def test_of_any_history(sale: OneProcess, history: list[tuple[str, Any]], seated: bool) -> None:
+    event = sale.open(plan=HALL) if seated else sale.open(capacity=14)
+    receipts, poisoned = [], False
+    for number, (step, argument) in enumerate(history):
+        if step == "buy":
+            try:
+                receipts.append(sale.buy(event, f"k{number}", argument, reference=f"R{number}"))
+            except (SoldOut, NotTogether, NotOnSale):
+                continue
+        elif step == "cancel" and receipts:
+            sale.cancel(receipts[argument % len(receipts)].id)
+        elif step == "state":
+            sale.events.set_state(event, argument)
+        elif step == "persist":
+            sale.persist(event)
+        elif step == "poison" and seated and not poisoned:
+            sale.persist(event)
+            taken = sale.database.read(
+                lambda connection: connection.exec_driver_sql("SELECT seat_id FROM sold_seats").scalars().all()
+            )
+            if argument not in taken:
+                poison(sale, event, argument)
+                poisoned = True
+    sale.persist(event)
+    before = all_of(sale, event)
+    lose(sale)
+    sale.persist(event)
+    assert all_of(sale, event) == before | {"inventory": before["inventory"] | {b"updated": _updated(sale, event)}}
+    assert sale.now(event).backlog.position.epoch == 2
+    assert sale.check.verify(event).broken is None
+    if not poisoned:
+        assert sale.check.reconcile(event) == []
+
+
+def _updated(sale: OneProcess, event: str) -> Any:
+    return sale.calls.command("HGET", keys.inventory(event), "updated")
+
+
+def test_replays_are_the_same_and_the_sale_goes_on(sale: OneProcess) -> None:
+    event = sale.open(plan=HALL)
+    receipts = [sale.buy(event, f"k{number}", 2) for number in range(5)]
+    sale.persist(event)
+    lose(sale)
+    with pytest.raises(InventoryUnavailable):
+        sale.buy(event, "k0", 2)
+    assert sale.nudged[-1] == event
+    sale.persist(event)
+    assert [sale.buy(event, f"k{number}", 2) for number in range(5)] == receipts
+    assert sale.buy(event, "new", 1).id.position == (2, 8)
+
+
+def test_what_was_answered_and_never_recorded_is_reported(sale: OneProcess) -> None:
+    event = sale.open(capacity=50)
+    for number in range(4):
+        sale.buy(event, f"k{number}")
+    sale.persist(event)
+    for number in range(4, 9):
+        sale.buy(event, f"k{number}")
+    sale.answered.flush()
+    lose(sale)
+    sale.persist(event)
+    findings = [finding.what for finding in sale.check.reconcile(event)]
+    assert findings == ["5 purchases from 1-6 to 1-10 were answered and are lost"]
+    assert sale.now(event).counts.sold == 4
+
+
+def test_answers_that_are_told_of_after_the_rebuild_count(sale: OneProcess) -> None:
+    event = sale.open(capacity=50)
+    sale.buy(event, "k")
+    lose(sale)
+    sale.persist(event)
+    assert sale.check.reconcile(event) == []
+    sale.answered.flush()
+    assert [finding.what for finding in sale.check.reconcile(event)] == [
+        "1 purchases from 1-2 to 1-2 were answered and are lost"
+    ]
+
+
+def test_two_at_once(sale: OneProcess) -> None:
+    event = sale.open(capacity=50)
+    sale.buy(event, "k", 3)
+    sale.persist(event)
+    lose(sale)
+    workers = [sale.another() for _ in range(4)]
+    threads = [threading.Thread(target=worker.persist, args=(event,)) for worker in workers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    sale.persist(event)
+    assert [row.epoch for row in sale.rows(ledger, event)] == [1, 1, 2]
+    assert sale.buy(event, "k2", 2).left == 45
+    sale.persist(event)
+    assert sale.check.reconcile(event) == []
+
+
+def test_killed_in_the_middle(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQL is in the next epoch, Redis half written: whoever comes when the lease is over begins again."""
+    event = sale.open(plan=HALL)
+    sale.buy(event, "k", 3)
+    sale.persist(event)
+    lose(sale)
+    with monkeypatch.context() as dying:
+        dying.setattr(Rebuilding, "_finish", _die)
+        with pytest.raises(SystemExit):
+            sale.persist(event)
+    with pytest.raises(InventoryUnavailable):
+        sale.buy(event, "k2", 1)
+    with pytest.raises(Overtaken):
+        sale.another().rebuild.run(event, "too early")
+    sale.calls.command("HSET", keys.inventory(event), "lease_until", 0)
+    sale.persist(event)
+    assert sale.buy(event, "k2", 1).left == 10
+    sale.persist(event)
+    assert sale.check.reconcile(event) == []
+    assert sale.check.verify(event).broken is None
+
+
+def test_one_that_was_stopped_while_another_finished(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It wakes with an old claim: every one of its steps is refused."""
+    event = sale.open(capacity=9)
+    sale.buy(event, "k", 3)
+    sale.persist(event)
+    lose(sale)
+    slow = sale.another()
+    original = Rebuilding.write
+
+    def stopped(attempt: Rebuilding, *args: Any) -> None:
+        sale.calls.command("HSET", keys.inventory(event), "lease_until", 0)
+        monkeypatch.setattr(Rebuilding, "write", original)
+        sale.persist(event)
+        sale.buy(event, "k2", 1)
+        original(attempt, *args)
+
+    monkeypatch.setattr(Rebuilding, "write", stopped)
+    with pytest.raises(Overtaken):
+        slow.rebuild.run(event, "slow")
+    assert sale.now(event).counts.sold == 4
+    sale.persist(event)
+    assert sale.check.reconcile(event) == []
+
+
+def _die(*_arguments: object) -> None:
+    raise SystemExit
+
+
+def test_of_a_sale_that_goes_on_needs_the_whole_log_in_sql(sale: OneProcess) -> None:
+    event = sale.open(capacity=9)
+    sale.buy(event, "k", 3)
+    with pytest.raises(Overtaken):
+        sale.rebuild.run(event, "asked for", close=True)
+    with pytest.raises(Overtaken):
+        sale.rebuild.run(event, "asked for")
+    assert sale.buy(event, "k2", 1).left == 5
+    sale.persist(event)
+    assert sale.rebuild.run(event, "asked for", close=True) == (2, 4)
+    assert sale.buy(event, "k", 3).left == 6
+    assert sale.buy(event, "k3", 1).left == 4
+
+
+def test_of_100_000_sold_seats_is_quick(sale: OneProcess) -> None:
+    """15 s is the promise, on SQLite; most of it is left."""
+    rows, seats_a_row, blocks = 40, 25, 100
+    plan = SeatingPlan([[[f"{b}-{r}-{s}" for s in range(seats_a_row)] for r in range(rows)] for b in range(blocks)])
+    event = _sold_out(sale, plan)
+    lose(sale)
+    started = time.monotonic()
+    sale.rebuild.run(event, "measured")
+    assert time.monotonic() - started < 15
+    assert sale.now(event).counts.remaining == 0
+    assert sale.calls.command("HLEN", keys.idempotency(event)) == plan.capacity
+
+
+def _sold_out(sale: OneProcess, plan: SeatingPlan) -> str:
+    """A hall whose every seat was bought alone, straight into the ledger."""
+    event = Event("hall", "Hall", plan.capacity, seated=True)
+    first = LogEntry.first(Opened(0, plan.capacity).to_json())
+    entries, link, seq = [], first.link, 1
+    for block, rows in enumerate(plan.blocks):
+        for place in (p for p, seat in enumerate(next(_maps(rows))) if seat == "a"):
+            seq += 1
+            change = (
+                f'{{"kind":"purchased","at":1,"quantity":1,"left":{plan.capacity - seq + 1},"runs":"{block}:{place}-1",'
+                f'"nonce":"{seq:016x}","idempotency":"i{seq}","fingerprint":"f","rendering":1,"reference":null}}'
+            )
+            link = chain.link(link, Position(1, seq), change)
+            entries.append({"event_id": "hall", "epoch": 1, "seq": seq, "change": change, "link": link})
+
+    def record(connection: Any) -> None:
+        event_record.add(connection, event, plan)
+        ledger_record.begin(connection, event.id, first)
+        connection.execute(insert(ledger), entries)
+        connection.execute(watermarks.update().values(seq=seq, link=link))
+
+    sale.database.write(record)
+    return event.id
+
+
+def _maps(rows: list[list[str]]) -> Any:
+    return SeatingPlan([rows]).empty_maps()
+
+
+def test_a_new_event_whose_creator_died_is_opened(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQL has it, Redis has not: the next run of persistence gives it its inventory."""
+    with monkeypatch.context() as dying:
+        dying.setattr(Rebuilding, "write", _die)
+        with pytest.raises(SystemExit):
+            sale.open(capacity=7)
+    event = sale.database.read(event_record.live)[-1]
+    sale.calls.command("DEL", keys.inventory(event))
+    sale.persist(event)
+    assert sale.buy(event, "k").left == 6
+    assert sale.rows(purchases, event) == []

@@ -1,0 +1,150 @@
+"""A byte changed anywhere in ledger, log or tables is found."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import update
+
+from seating.domain.errors import EventNotFound
+from seating.domain.seating_plan import GeneratedPlan, generate
+from seating.redis_store import keys
+from seating.storage.tables import ledger, purchases, sold_seats, watermarks
+from tests.one_process import OneProcess
+
+HALL = generate(GeneratedPlan(sections=2, rows=2, seatsPerRow=6))
+
+
+@pytest.fixture
+def event(sale: OneProcess) -> str:
+    """Some of its log in SQL, some in Redis only."""
+    event = sale.open(plan=HALL)
+    receipts = [sale.buy(event, f"k{number}", 2) for number in range(4)]
+    sale.cancel(receipts[1].id)
+    sale.persist(event)
+    for number in range(4, 7):
+        sale.buy(event, f"k{number}", 2)
+    return event
+
+
+def test_books_that_are_right(sale: OneProcess, event: str) -> None:
+    verified = sale.check.verify(event)
+    assert (verified.entries, verified.broken) == (9, None)
+    assert sale.check.reconcile(event) == []
+
+
+@pytest.mark.parametrize("seq", range(1, 7))
+def test_a_byte_of_the_ledger(sale: OneProcess, event: str, seq: int) -> None:
+    row = sale.rows(ledger, event)[seq - 1]
+    for position in range(0, len(row.change), 7):
+        changed = row.change[:position] + chr(ord(row.change[position]) ^ 1) + row.change[position + 1 :]
+        _set(sale, event, seq, change=changed)
+        assert sale.check.verify(event).broken, changed
+    _set(sale, event, seq, change=row.change, link="0" + row.link[1:] if row.link[0] != "0" else "1" + row.link[1:])
+    assert sale.check.verify(event).broken
+
+
+def test_a_row_of_the_ledger_gone(sale: OneProcess, event: str) -> None:
+    sale.database.write(lambda connection: connection.execute(ledger.delete().where(ledger.c.seq == 3)))
+    assert "gap" in str(sale.check.verify(event).broken)
+
+
+def test_a_byte_of_the_log(sale: OneProcess, event: str) -> None:
+    entries = sale.calls.command("XRANGE", keys.log(event), "-", "+")
+    assert len(entries) == 4
+    position, (_, change, _, link) = entries[2]
+    sale.calls.command("DEL", keys.log(event))
+    for other, fields in entries:
+        written = [b"change", change.replace(b'"left":', b'"left":1'), b"link", link] if other == position else fields
+        sale.calls.command("XADD", keys.log(event), other, *written)
+    assert position.decode() in str(sale.check.verify(event).broken)
+
+
+def test_a_watermark_that_was_moved(sale: OneProcess, event: str) -> None:
+    sale.database.write(lambda connection: connection.execute(update(watermarks).values(link="f" * 40)))
+    assert "watermark" in str(sale.check.verify(event).broken)
+
+
+def _unsell(sale: OneProcess, event: str) -> None:
+    sale.database.write(lambda connection: connection.execute(sold_seats.delete()))
+
+
+def _uncancel(sale: OneProcess, event: str) -> None:
+    sale.database.write(lambda connection: connection.execute(update(purchases).values(cancelled_ms=None)))
+
+
+def _count_wrong(sale: OneProcess, event: str) -> None:
+    sale.calls.command("HINCRBY", keys.inventory(event), "sold", 1)
+
+
+def _free_a_seat(sale: OneProcess, event: str) -> None:
+    seats = sale.calls.command("HGET", keys.seats(event), "0")
+    sale.calls.command("HSET", keys.seats(event), "0", seats.replace(b"s", b"a", 1))
+
+
+def _forget_a_key(sale: OneProcess, event: str) -> None:
+    field = sale.calls.command("HKEYS", keys.idempotency(event))[0]
+    sale.calls.command("HDEL", keys.idempotency(event), field)
+
+
+def _forget_a_cancellation(sale: OneProcess, event: str) -> None:
+    sale.calls.command("DEL", keys.cancelled(event))
+
+
+def _overstate_a_run(sale: OneProcess, event: str) -> None:
+    sale.calls.command("SETRANGE", keys.longest_runs(event), 0, "9")
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        (_unsell, "sold_seats"),
+        (_uncancel, "purchases"),
+        (_count_wrong, "inventory sold"),
+        (_free_a_seat, "seats of block 0"),
+        (_forget_a_key, "idempotency record"),
+        (_forget_a_cancellation, "cancelled"),
+        (_overstate_a_run, "longest runs"),
+    ],
+)
+def test_reconcile_names_what_differs(
+    sale: OneProcess, event: str, damage: Callable[[OneProcess, str], None], named: str
+) -> None:
+    damage(sale, event)
+    findings = sale.check.reconcile(event)
+    assert findings
+    assert all(named in finding.what for finding in findings if not finding.what.startswith("and "))
+    assert all(finding.advice for finding in findings)
+
+
+def test_who_had_a_seat(sale: OneProcess) -> None:
+    event = sale.open(plan=HALL)
+    seat = "sec-1-row-A-seat-3"
+    first = sale.buy(event, "k1", 2, reference="R1")
+    assert seat in HALL.seats_of(first.runs)
+    sale.cancel(first.id)
+    sale.persist(event)
+    second = sale.buy(event, "k2", 2)
+    story = sale.check.history(event, seat)
+    assert [(change.what, change.purchase_id, change.reference) for change in story] == [
+        ("sold", str(first.id), "R1"),
+        ("returned", str(first.id), None),
+        ("sold", str(second.id), None),
+    ]
+    assert sale.check.history(event, "sec-2-row-B-seat-6") == []
+
+
+def test_of_an_unknown_event(sale: OneProcess) -> None:
+    for look in (sale.check.reconcile, sale.check.verify, lambda event: sale.check.history(event, "A1")):
+        with pytest.raises(EventNotFound):
+            look("nowhere")
+
+
+def _set(sale: OneProcess, event: str, seq: int, **values: str) -> None:
+    here = (ledger.c.event_id == event) & (ledger.c.seq == seq)
+    sale.database.write(lambda connection: connection.execute(update(ledger).where(here).values(**values)))
+
+
+def test_findings_are_plain_data(sale: OneProcess, event: str) -> None:
+    _count_wrong(sale, event)
+    assert json.loads(json.dumps([finding._asdict() for finding in sale.check.reconcile(event)]))

@@ -1,0 +1,189 @@
+"""Everybody at once, over real processes: how many queries reach the database, counted there."""
+
+import http.client
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+from gevent.event import Event
+from sqlalchemy import create_engine, text
+
+from tests.servers import PostgresServer, RedisServer, wait_until
+from tests.system import Answer, System
+
+# The log has a statement over several lines, and its parameters in a line of their own.
+_QUERY = "FROM users"
+
+
+@pytest.fixture
+def start(tmp_path: Path, own_redis: RedisServer, postgres_server: PostgresServer) -> Iterator[Callable[..., System]]:
+    """Starts web processes over one Redis and one Postgres that logs what it is asked."""
+    systems: list[System] = []
+    url = postgres_server.new_database()
+    postgres_server.log_statements(url)
+
+    def start(**settings: str) -> System:
+        chosen = {"RATE_LIMIT_USERS": "off", **settings}
+        systems.append(System(tmp_path / f"data-{len(systems)}", own_redis, url, **chosen))
+        return systems[-1].start("web", *([] if len(systems) > 1 else ["cron"]))
+
+    yield start
+    for system in systems:
+        system.stop()
+
+
+def _at_once(ask: Callable[[int], Answer], count: int) -> list[Answer]:
+    begin = Event()
+
+    def one(number: int) -> Answer:
+        begin.wait()
+        return ask(number)
+
+    asking = [gevent.spawn(one, number) for number in range(count)]
+    gevent.sleep(0)
+    begin.set()
+    gevent.joinall(asking, timeout=120, raise_error=True)
+    return [greenlet.get() for greenlet in asking]
+
+
+def _sources(answers: list[Answer]) -> Counter[str]:
+    return Counter(answer.headers["X-Cache"] for answer in answers)
+
+
+@pytest.mark.parametrize(("user", "status"), [("3", 200), ("nobody", 404)])
+def test_a_hundred_for_one_uncached_user(
+    start: Callable[..., System], postgres_server: PostgresServer, user: str, status: int
+) -> None:
+    """Two processes, and time enough for all to come before the one answer does."""
+    system = start(DB_LATENCY_MS="300")
+    before = postgres_server.statements(_QUERY)
+    answers = _at_once(lambda _: system.get(f"/users/{user}"), 100)
+    assert {answer.status for answer in answers} == {status}
+    assert postgres_server.statements(_QUERY) - before == 1
+    assert _sources(answers)["MISS"] == 1
+    found = system.get("/cache-status").json
+    assert (found["misses"], found["hits"] + found["coalesced"], found["totalRequests"]) == (1, 99, 100)
+
+
+def test_without_latency_it_is_one_query_as_well(start: Callable[..., System], postgres_server: PostgresServer) -> None:
+    """Some look before the user is in the cache and ask for the lease after."""
+    system = start()
+    for round_ in range(5):
+        system.request("DELETE", "/cache")
+        before = postgres_server.statements(_QUERY)
+        answers = _at_once(lambda _: system.get("/users/3"), 100)
+        assert {answer.status for answer in answers} == {200}
+        assert postgres_server.statements(_QUERY) - before == 1, round_
+
+
+def test_a_thousand_for_two_hundred_users_through_a_hundred_entries(
+    start: Callable[..., System], postgres_server: PostgresServer, own_redis: RedisServer
+) -> None:
+    system = start(DB_LATENCY_MS="20")
+    for number in range(6, 201):
+        created = system.request(
+            "POST",
+            "/users",
+            f'{{"id":"{number}","name":"N","email":"n{number}@example.com"}}'.encode(),
+            {"Content-Type": "application/json"},
+        )
+        assert created.status == 201
+    system.request("DELETE", "/users/cache")
+    counting, sizes = True, []
+
+    def watch() -> None:
+        observer = own_redis.client()
+        while counting:
+            sizes.append(observer.zcard("cache:{users}:order"))
+            gevent.sleep(0.001)
+
+    watching = gevent.spawn(watch)
+    before = postgres_server.statements(_QUERY)
+    answers = _at_once(lambda number: system.get(f"/users/{number % 200 + 1}"), 1000)
+    counting = False
+    watching.join()
+    assert {answer.status for answer in answers} == {200}
+    assert [answer.json["id"] for answer in answers] == [str(number % 200 + 1) for number in range(1000)]
+    assert max(sizes) == 100
+    queries = postgres_server.statements(_QUERY) - before
+    sources = _sources(answers)
+    assert queries == sources["MISS"]
+    found = system.get("/cache-status").json
+    assert found["size"] == found["capacity"] == 100
+    assert (found["misses"], found["hits"], found["coalesced"]) == tuple(
+        sources[name] for name in ("MISS", "HIT", "COALESCED")
+    )
+
+
+def test_the_process_that_fetches_is_killed(
+    start: Callable[..., System], postgres_server: PostgresServer, own_redis: RedisServer
+) -> None:
+    """Its one worker is alone with the lease; the processes of another launcher wait for it, and then fetch."""
+    fetching = start(DB_LATENCY_MS="60000", WEB_WORKERS="1")
+    others = start()
+    doomed = gevent.spawn(fetching.get, "/users/3")
+    flight = "flight:{users}:3"
+    wait_until(lambda: own_redis.client().exists(flight), what="the lease")
+    asking = [gevent.spawn(others.get, "/users/3") for _ in range(20)]
+    wait_until(lambda: others.get("/health").status == 200)
+    left_ms = own_redis.client().pttl(flight)
+    fetching.parts["web"].kill()
+    answers = [greenlet.get(timeout=(left_ms + 10_000) / 1000) for greenlet in asking]
+    assert {answer.status for answer in answers} == {200}
+    assert _sources(answers)["MISS"] == 1
+    with pytest.raises((ConnectionError, http.client.HTTPException)):
+        doomed.get()
+
+
+def test_what_is_due_is_swept(start: Callable[..., System], own_redis: RedisServer) -> None:
+    system = start(CACHE_TTL_S="0.5")
+    system.get("/users/1")
+    assert own_redis.client().zcard("cache:{users}:order") == 1
+    wait_until(lambda: own_redis.client().zcard("cache:{users}:order") == 0, 15, "the sweep")
+    assert system.get("/cache-status").json["expirations"] == 1
+
+
+def test_one_address_for_twenty_at_once(start: Callable[..., System]) -> None:
+    """By a constraint: whoever looks first would find it free, all of them."""
+    system = start()
+    body = b'{"name":"A","email":"same@example.com"}'
+    answers = _at_once(lambda _: system.request("POST", "/users", body, {"Content-Type": "application/json"}), 20)
+    assert Counter(answer.status for answer in answers) == {201: 1, 409: 19}
+
+
+def test_without_the_constraint_an_address_is_taken_twice(
+    start: Callable[..., System], postgres_server: PostgresServer
+) -> None:
+    """The twin: nothing else stands in the way."""
+    system = start()
+    engine = create_engine(system.database_url)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE users DROP CONSTRAINT uq_users_email"))
+    engine.dispose()
+    body = b'{"name":"A","email":"same@example.com"}'
+    answers = _at_once(lambda _: system.request("POST", "/users", body, {"Content-Type": "application/json"}), 20)
+    assert Counter(answer.status for answer in answers) == {201: 20}
+
+
+def test_without_redis_users_are_answered_and_seats_are_not_sold(
+    start: Callable[..., System], own_redis: RedisServer
+) -> None:
+    system = start(RATE_LIMIT_USERS="1/1h")
+    assert [system.get("/users/1").status for _ in range(2)] == [200, 429]
+    own_redis.kill()
+    answers = [system.get("/users/1") for _ in range(3)]
+    assert {answer.status for answer in answers} == {200}
+    assert _sources(answers) == {"MISS": 3}
+    assert "RateLimit" not in answers[0].headers
+    refused = system.buy(1)
+    assert (refused.status, refused.json["error"]) == (503, "INVENTORY_UNAVAILABLE")
+    assert int(refused.headers["Retry-After"]) > 0
+    assert system.get("/cache-status").status == 503
+    metrics = system.get("/metrics", {"Accept": "text/plain"}).body.decode()
+    assert 'seating_done_without_redis_total{what="limit users"} 3.0' in metrics
+    assert 'seating_done_without_redis_total{what="cache"}' in metrics
+    log = system.parts["web"].log.read_text()
+    assert '"event":"rate limit not decided"' in log
+    assert '"event":"cache unavailable"' in log

@@ -1,0 +1,131 @@
+"""Metrics: in two forms, and summed over all processes."""
+
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+import pytest
+
+from tests.servers import wait_until
+from tests.system import System
+from tests.web import exchange, get, table
+
+JSON = "application/json"
+TEXT = "text/plain"
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    table(
+        {
+            "nothing said": (None, JSON),
+            "anything": ("*/*", JSON),
+            "JSON": ("application/json", JSON),
+            "JSON rather": ("text/plain;q=0.5, application/json;q=0.9", JSON),
+            "an HTTP library": ("application/json, text/plain, */*", JSON),
+            "a browser": ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", JSON),
+            "something else": ("image/png", JSON),
+            "not a type": ("\xff;;q=x", JSON),
+            "text": ("text/plain", TEXT),
+            "text rather": ("text/plain;q=0.9, application/json;q=0.5", TEXT),
+            "text in a version": ("text/plain;version=0.0.4", TEXT),
+            "OpenMetrics": ("application/openmetrics-text", TEXT),
+            "Prometheus 2": (
+                "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,"
+                "text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+                TEXT,
+            ),
+            "Prometheus 3": (
+                "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,"
+                "application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,"
+                "text/plain;version=0.0.4;q=0.2,*/*;q=0.1",
+                TEXT,
+            ),
+        }
+    ),
+)
+def test_form(system: System, accept: str | None, media_type: str) -> None:
+    answer = exchange(system, get("/metrics", *([f"Accept: {accept}"] if accept else [])))
+    assert answer.status == 200
+    assert answer.headers["Content-Type"].partition(";")[0] == media_type
+    if media_type == JSON:
+        assert answer.json.keys() == {"totalRequests", "statusDistribution", "averageResponseTime", "uptime"}
+        assert answer.json["statusDistribution"].keys() == {"2xx", "3xx", "4xx", "5xx"}
+    else:
+        assert "# TYPE seating_http_requests_total counter" in answer.body.decode()
+
+
+@contextmanager
+def answered_by(worker: psutil.Process) -> Iterator[None]:
+    """Holds the other process of the web, so that every new connection is this one's."""
+    [other] = [process for process in worker.parent().children() if process != worker]
+    other.suspend()
+    try:
+        wait_until(lambda: other.status() == psutil.STATUS_STOPPED, what="the other process to stop")
+        yield
+    finally:
+        other.resume()
+
+
+@pytest.fixture
+def workers(system: System) -> list[psutil.Process]:
+    found = psutil.Process(system.parts["web"].process.pid).children()
+    assert len(found) == 2
+    return found
+
+
+def test_http_totals_are_of_all_processes(system: System, workers: list[psutil.Process]) -> None:
+    """Whichever process is asked, and exactly. A reading counts from the next one on."""
+    before = system.get("/metrics").json
+    for worker in workers:
+        with answered_by(worker):
+            assert [system.get("/health").status for _ in range(5)] == [200] * 5
+            assert [system.get("/nope").status for _ in range(3)] == [404] * 3
+            assert system.get("/docs").status == 308
+    for readings, worker in enumerate(workers, start=1):
+        with answered_by(worker):
+            after = system.get("/metrics").json
+        grown = {
+            name: after["statusDistribution"][name] - count for name, count in before["statusDistribution"].items()
+        }
+        assert grown == {"2xx": 10 + readings, "3xx": 2, "4xx": 6, "5xx": 0}
+        assert after["totalRequests"] == before["totalRequests"] + sum(grown.values())
+        assert after["totalRequests"] == sum(after["statusDistribution"].values())
+        assert after["averageResponseTime"] > 0
+        assert after["uptime"] > 0
+
+
+def test_sale_totals_are_of_all_processes(system: System, workers: list[psutil.Process]) -> None:
+    event = system.create_event(totalSeats=4)
+    before = system.get("/api/v1/stats").json
+    for worker in workers:
+        with answered_by(worker):
+            assert system.buy(2, event_id=event).status == 200
+            assert [system.buy(5, event_id=event).json["code"] for _ in range(3)] == ["SOLD_OUT"] * 3
+    for worker in workers:
+        with answered_by(worker):
+            after = system.get("/api/v1/stats").json
+        assert after["successPurchases"] == before["successPurchases"] + 2
+        assert after["failedPurchases"] == before["failedPurchases"] + 6
+        assert after["totalRequests"] == after["successPurchases"] + after["failedPurchases"]
+        assert after["p95Latency"] > 0
+
+
+def test_both_forms_say_the_same(system: System) -> None:
+    text = system.get("/metrics", {"Accept": "text/plain"}).body.decode()
+    counts = re.findall(r"^seating_http_requests_total{.*} ([\d.e+]+)$", text, re.MULTILINE)
+    # The text does not count the request for itself.
+    assert sum(map(float, counts)) + 1 == system.get("/metrics").json["totalRequests"]
+
+
+def test_addresses_from_outside_make_no_series(system: System) -> None:
+    """What clients make up must not fill the metrics: unknown addresses and methods are counted as one."""
+    for _ in range(3):
+        name = uuid.uuid4().hex
+        exchange(system, get(f"/{name}", method="BREW"))
+        system.get(f"/api/v1/events/{name}")
+        assert name not in system.get("/metrics", {"Accept": "text/plain"}).body.decode()
+    text = system.get("/metrics", {"Accept": "text/plain"}).body.decode()
+    assert 'seating_http_requests_total{method="any",route="unknown",status="404"}' in text

@@ -1,0 +1,215 @@
+"""The OpenAPI document: valid, whole, and true; and its pages, which need no other host."""
+
+import json
+import re
+import uuid
+from typing import Any, NamedTuple, cast
+
+import pytest
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from seating.app import create_app
+from seating.config import Settings
+from seating.services.services import Services
+from tests.system import System
+from tests.web import JSON
+
+
+@pytest.fixture(scope="module")
+def document(system: System) -> Any:
+    answer = system.get("/openapi.json")
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    return answer.json
+
+
+def operations(document: Any) -> set[tuple[str, str]]:
+    return {(method, path) for path, methods in document["paths"].items() for method in methods}
+
+
+def test_valid(document: Any) -> None:
+    assert document["openapi"].startswith("3.1.")
+    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+
+
+def test_lists_every_route(document: Any) -> None:
+    app = create_app(Settings(), cast("Services", None))
+    served = {
+        (method.lower(), re.sub("<(?:[^:>]*:)?([^>]*)>", r"{\1}", rule.rule))
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if not rule.rule.startswith("/docs") and rule.rule != "/openapi.json"
+    }
+    assert operations(document) == served
+
+
+def test_says_who_may_use_it(system: System, document: Any) -> None:
+    """What needs the operator's token says so: it refuses whatever came by a proxy, and nothing else does."""
+    for method, path in operations(document):
+        answer = system.request(method.upper(), re.sub(r"{\w+}", "demo", path), headers={"Via": "1.1 proxy"})
+        guarded = "security" in document["paths"][path][method]
+        assert (answer.status == 401) == guarded, (method, path, answer.status)
+
+
+class Call(NamedTuple):
+    """A call and the status it gets. Words in angle brackets, in the path and the key, are filled in from `known`."""
+
+    operation: str
+    path: str
+    status: int
+    body: object = None
+    key: str | None = None
+
+
+@pytest.fixture(scope="module")
+def known(system: System) -> dict[str, str]:
+    """A hall, an event of one seat, a purchase, and the key of one seat of the default event and two of the hall."""
+    hall = system.create_event(seatingPlan={"generate": {"sections": 1, "rows": 2, "seatsPerRow": 5}})
+    key = str(uuid.uuid4())
+    bought = system.buy(2, key, hall)
+    assert (bought.status, system.buy(1, key).status) == (200, 200)
+    return {
+        "<hall>": hall,
+        "<small>": system.create_event(totalSeats=1),
+        "<purchase>": bought.json["purchaseId"],
+        "<used>": key,
+        "<new>": str(uuid.uuid4()),
+    }
+
+
+EVENT = "get /api/v1/events/{event_id}"
+NEW_EVENT = "post /api/v1/events"
+BUY = "post /api/v1/events/{event_id}/purchases"
+BUY_DEFAULT = "post /api/v1/purchase"
+PURCHASE = "get /api/v1/purchases/{purchase_id}"
+USER = "get /users/{user_id}"
+NEW_USER = "post /users"
+HALL = {"generate": {"sections": 1, "rows": 1, "seatsPerRow": 1}}
+
+CALLS = [
+    Call("get /", "/", 200),
+    Call("get /health", "/health", 200),
+    Call("get /ready", "/ready", 200),
+    Call("get /metrics", "/metrics", 200),
+    Call("get /api/v1/stats", "/api/v1/stats", 200),
+    Call("get /api/v1/event", "/api/v1/event", 200),
+    Call("get /api/v1/events", "/api/v1/events", 200),
+    Call("get /api/v1/events", "/api/v1/events?limit=1", 200),
+    Call("get /api/v1/events", "/api/v1/events?limit=0", 400),
+    Call(NEW_EVENT, "/api/v1/events", 201, {"name": "Test", "totalSeats": 1}),
+    Call(NEW_EVENT, "/api/v1/events", 201, {"name": "Test", "seatingPlan": HALL}),
+    Call(NEW_EVENT, "/api/v1/events", 400, {}),
+    Call(NEW_EVENT, "/api/v1/events", 413, {"name": "n" * 20_000}),
+    Call(NEW_EVENT, "/api/v1/events", 415),
+    Call(EVENT, "/api/v1/events/<hall>", 200),
+    Call(EVENT, "/api/v1/events/<small>", 200),
+    Call(EVENT, "/api/v1/events/nosuchevent", 404),
+    Call(BUY_DEFAULT, "/api/v1/purchase", 200, {"quantity": 1}, "<new>"),
+    Call(BUY_DEFAULT, "/api/v1/purchase", 200, {"quantity": 1}, "<used>"),
+    Call(BUY_DEFAULT, "/api/v1/purchase", 422, {"quantity": 2}, "<used>"),
+    Call(BUY_DEFAULT, "/api/v1/purchase", 400, {"quantity": 1}),
+    Call(BUY_DEFAULT, "/api/v1/purchase", 413, {"quantity": "n" * 20_000}, "<new>"),
+    Call(BUY_DEFAULT, "/api/v1/purchase", 415),
+    Call(BUY, "/api/v1/events/<hall>/purchases", 200, {"quantity": 2}, "<used>"),
+    Call(BUY, "/api/v1/events/<hall>/purchases", 422, {"quantity": 3}, "<used>"),
+    Call(BUY, "/api/v1/events/<hall>/purchases", 409, {"quantity": 6, "together": True}, "<new>"),
+    Call(BUY, "/api/v1/events/<small>/purchases", 409, {"quantity": 2}, "<new>"),
+    Call(BUY, "/api/v1/events/<small>/purchases", 200, {"quantity": 1, "reference": "A-1"}, "<new>"),
+    Call(BUY, "/api/v1/events/<small>/purchases", 400, {"quantity": 0}, "<new>"),
+    Call(BUY, "/api/v1/events/nosuchevent/purchases", 404, {"quantity": 1}, "<new>"),
+    Call(PURCHASE, "/api/v1/purchases/<purchase>", 200),
+    Call(PURCHASE, "/api/v1/purchases/nosuchpurchase", 404),
+    Call("get /users", "/users?limit=2", 200),
+    Call("get /users", "/users?limit=0", 400),
+    Call(USER, "/users/1", 200),
+    Call(USER, "/users/nobody", 404),
+    Call(USER, "/users/%00", 400),
+    Call(NEW_USER, "/users", 201, {"name": "Test", "email": "<new>@example.com"}),
+    Call(NEW_USER, "/users", 409, {"name": "Test", "email": "alice@example.com"}),
+    Call(NEW_USER, "/users", 400, {"name": "Test"}),
+    Call("get /cache-status", "/cache-status", 200),
+    Call("get /users/cache-status", "/users/cache-status", 200),
+]
+
+
+CACHE_STATUS = {
+    *("hits", "misses", "size", "capacity", "evictions", "expirations", "coalesced", "averageResponseTime"),
+    *("hitRatio", "totalRequests", "uptime", "timestamp"),
+}
+
+# What the contract promises of them; more is welcome, less is not.
+FIELDS = {
+    "get /": {"message", "version", "status", "websocket"},
+    "get /health": {"status", "timestamp", "uptime", "memory", "cacheSize"},
+    "get /metrics": {"totalRequests", "statusDistribution", "averageResponseTime", "uptime"},
+    "get /api/v1/stats": {"totalRequests", "successPurchases", "failedPurchases", "p95Latency", "cacheStats"},
+    "get /api/v1/event": {"totalSeats", "seatsSold", "seatsRemaining", "seatsHeld", "seatsBlocked"},
+    "get /api/v1/events": {"events", "next"},
+    NEW_EVENT: {"id", "name", "totalSeats", "seatsSold", "seatsRemaining", "seated", "state"},
+    EVENT: {"id", "name", "totalSeats", "seatsSold", "seatsRemaining", "seated", "state"},
+    BUY: {"success", "seatsRemaining", "purchaseId", "eventId", "seats", "position"},
+    BUY_DEFAULT: {"success", "seatsRemaining", "purchaseId", "eventId", "seats", "position"},
+    PURCHASE: {"purchaseId", "eventId", "seats", "position", "state"},
+    USER: {"id", "name", "email", "plan", "isActive", "createdAt"},
+    NEW_USER: {"id", "name", "email", "plan", "isActive", "createdAt"},
+    "get /cache-status": CACHE_STATUS,
+    "get /users/cache-status": CACHE_STATUS,
+}
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call.operation} {call.status}")
+def test_answers_are_as_declared(system: System, document: Any, known: dict[str, str], call: Call) -> None:
+    path, key = call.path, call.key
+    for word, value in known.items():
+        path, key = path.replace(word, value), key and key.replace(word, value)
+    method, template = call.operation.split(" ")
+    headers = ({} if call.body is None else JSON) | ({"Idempotency-Key": key} if key else {})
+    body = None if call.body is None else json.dumps(call.body).replace("<new>", known["<new>"]).encode()
+
+    answer = system.request(method.upper(), path, body, headers)
+
+    assert answer.status == call.status, answer.body
+    declared = document["paths"][template][method]["responses"][str(call.status)]
+    content = declared["content"][answer.headers["Content-Type"]]
+    schema = OAS31Validator(content["schema"] | {"components": document["components"]})
+    assert list(schema.iter_errors(answer.json)) == []
+    assert not schema.is_valid({}), "the schema asks for nothing"
+    if answer.status < 300 and isinstance(answer.json, dict):
+        assert answer.json.keys() >= FIELDS.get(call.operation, set())
+
+
+def test_every_operation_is_called(document: Any) -> None:
+    """Or the test above would know less than it seems to. The operator's have tests of their own."""
+    public = {
+        (method, path) for method, path in operations(document) if "security" not in document["paths"][path][method]
+    }
+    assert {" ".join(operation) for operation in public} <= {call.operation for call in CALLS}
+
+
+@pytest.mark.parametrize("path", ["/docs/", "/docs/swagger"])
+def test_pages_need_no_other_host(system: System, path: str) -> None:
+    """Whatever a page asks for is found here."""
+    page = system.get(path)
+    assert page.status == 200
+    assert page.headers["Content-Type"].startswith("text/html")
+    text = re.sub(r"data:[^\"']*", "", page.body.decode())
+    assert re.findall(r"""https?:|["'(=]//""", text) == []
+    references = {found.strip() for found in re.findall(r"""(?:src|href|URL)\s*[=(]\s*["']([^"']+)""", text)} - {""}
+    assert len(references) > 1
+    for reference in references:
+        found = system.get(f"/docs/{reference}")
+        assert found.status == 200, reference
+        if reference.endswith(".css"):
+            assert set(re.findall(r"""(?:@import|url\()\s*["']?(.{5})""", found.body.decode())) == {"data:"}
+
+
+def test_swagger_asks_nobody_to_validate(system: System) -> None:
+    """Unless told not to, its page sends every visitor's browser to a validator elsewhere."""
+    assert '"validatorUrl": null' in system.get("/docs/swagger").body.decode()
+
+
+def test_docs_lead_to_their_page(system: System) -> None:
+    moved = system.get("/docs")
+    assert moved.status == 308
+    assert moved.headers["Location"].endswith("/docs/")
