@@ -1,7 +1,9 @@
 """A circuit breaker whose state all processes share: it knows neither what it guards nor what a failure is."""
 
 import random
+import time
 from collections.abc import Callable
+from math import ceil
 from typing import Any, Final
 
 import gevent
@@ -19,24 +21,36 @@ _log = structlog.get_logger(__name__)
 
 
 class Breaker:
-    """One for each kind of call, by `name`. `jitter` gives numbers from 0 up to 1.
+    """One for each kind of call, by `name`. `jitter` gives numbers from 0 up to 1, `clock_ms` goes on evenly.
+
+    Nothing but a probe ends a wait, so that a process which was told of one refuses by itself until it is over.
 
     Fails open: where Redis does not answer within half a second, calls are admitted unguarded and their outcomes are
     not recorded. Whoever calls has limits of his own, and a guard that is away must not take down what it guards.
     """
 
     def __init__(
-        self, calls: Calls, name: str, policy: BreakerPolicy, jitter: Callable[[], float] = random.random
+        self,
+        calls: Calls,
+        name: str,
+        policy: BreakerPolicy,
+        jitter: Callable[[], float] = random.random,
+        clock_ms: Callable[[], float] = lambda: time.monotonic() * 1000,
     ) -> None:
         self.name = name
         self._calls = calls
         self._policy = policy
         self._jitter = jitter
+        self._clock_ms = clock_ms
+        self._open_until_ms = 0.0
         self._keys = (keys.breaker(name), keys.breaker_failures(name))
         self._unguarded = False
 
     def allow(self) -> Admission:
         """Leave to call, all at once or as the one probe. Raises Refused."""
+        asked_at_ms = self._clock_ms()
+        if asked_at_ms < self._open_until_ms:
+            raise Refused(BreakerState.OPEN, ceil(self._open_until_ms - asked_at_ms))
         reply = self._ask("breaker_allow", self._keys[:1], self._policy.probe_lease_ms)
         if reply is None:
             return Admission(None, is_probe=False)
@@ -46,7 +60,10 @@ class Breaker:
         if answer == b"PROBE":
             _log.info("breaker half-open", breaker=self.name, turn=number)
             return Admission(number, is_probe=True)
-        raise Refused(BreakerState(answer.decode()), number)
+        refused = Refused(BreakerState(answer.decode()), number)
+        if refused.state is BreakerState.OPEN:
+            self._open_until_ms = asked_at_ms + number
+        raise refused
 
     def record(self, admission: Admission, outcome: CallOutcome) -> None:
         """How a call of `admission` ended. While closed, only failures change anything."""

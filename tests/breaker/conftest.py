@@ -46,7 +46,7 @@ class Bench:
         """One more holder of the breaker `name`, over a connection of its own, as another process would have."""
         calls = AutoPipeline(ScriptConnection(self._server.url, Scripts(replaced={"clock": self.CLOCK, **replaced})))
         self._pipelines.append(calls)
-        return Breaker(calls, name, policy, jitter)
+        return Breaker(calls, name, policy, jitter, clock_ms=lambda: self.now_ms)
 
     def close(self) -> None:
         for calls in self._pipelines:
