@@ -86,9 +86,10 @@ class Catalogue:
             try:
                 return fetch(event_id).model_dump_json().encode()
             except gevent.GreenletExit:
-                # Ended with its request. Whoever waited for it is told, and not left to wait for a lease to lapse.
                 cancelled = True
-                raise LoadFailed from None
+            # Ended with its request. Whoever waited for it is told, and not left to wait for a lease to lapse. (Raised
+            # out here, the error does not remember what ended the greenlet, and with that its socket.)
+            raise LoadFailed
 
         try:
             told = self.kept.get(str(event_id), load).value
