@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format onsale clean
+.PHONY: help install run test check format onsale catalogue-figures clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -37,6 +37,9 @@ format: $(VENV)/.tests ## put the code into form
 
 onsale: $(VENV)/.runs ## 1,000 buyers at once against a running system (ARGS='--buyers 200')
 	@exec $(BIN)/seating onsale $(ARGS)
+
+catalogue-figures: $(VENV)/.tests ## what the event partner costs, measured and printed as Markdown
+	@exec $(BIN)/python -m tests.catalogue.figures
 
 clean: ## remove what make made, but no data
 	rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

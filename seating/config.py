@@ -47,6 +47,16 @@ class Settings(BaseSettings):
     db_latency_ms: Annotated[int, Field(ge=0, le=60_000)] = 0
     rate_limit_users: str = "5/10s,10/60s"
     rate_limit_sale: str = "bucket:20000,600000/60s"
+    event_api_base_url: str | None = None
+    event_api_connect_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 1000
+    event_api_read_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 3000
+    event_api_deadline_ms: Annotated[int, Field(ge=1, le=60_000)] = 5000
+    event_api_cache_ms: Annotated[int, Field(ge=0, le=3_600_000)] = 0
+    event_api_concurrency: Annotated[int, Field(ge=1, le=1000)] = 64
+    circuit_breaker_failure_threshold: Annotated[int, Field(ge=1, le=1000)] = 3
+    circuit_breaker_failure_window_ms: Annotated[int, Field(ge=1, le=86_400_000)] = 30_000
+    circuit_breaker_reset_timeout_ms: Annotated[int, Field(ge=1, le=86_400_000)] = 10_000
+    circuit_breaker_max_reset_timeout_ms: Annotated[int, Field(ge=1, le=86_400_000)] = 60_000
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
 
@@ -80,6 +90,22 @@ class Settings(BaseSettings):
         if not is_event_id(event_id):
             raise ValueError("must be 1 to 64 lower-case letters, digits and hyphens")
         return event_id
+
+    @field_validator("event_api_base_url")
+    @classmethod
+    def _partner_address(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "http://unset")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must start with http:// or https://, followed by a host")
+        if "@" in parts.netloc or parts.query or parts.fragment:
+            raise ValueError("must be an address alone, without user, query or fragment")
+        return url
+
+    @model_validator(mode="after")
+    def _breaker_waits(self) -> Self:
+        if self.circuit_breaker_max_reset_timeout_ms < self.circuit_breaker_reset_timeout_ms:
+            raise ValueError("CIRCUIT_BREAKER_MAX_RESET_TIMEOUT_MS must not be below CIRCUIT_BREAKER_RESET_TIMEOUT_MS")
+        return self
 
     @model_validator(mode="after")
     def _token_or_loopback(self) -> Self:

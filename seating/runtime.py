@@ -10,8 +10,10 @@ from gevent import get_hub, monkey
 
 from seating.config import Settings
 from seating.domain import rate_policy
+from seating.domain.breaker import BreakerPolicy
 from seating.domain.errors import RecordUnavailable
 from seating.redis_store.auto_pipeline import AutoPipeline
+from seating.redis_store.breaker import Breaker
 from seating.redis_store.calls import Calls
 from seating.redis_store.connection import ScriptConnection, plain_client
 from seating.redis_store.direct_calls import DirectCalls
@@ -24,12 +26,15 @@ from seating.redis_store.plans import Plans
 from seating.redis_store.rate_limits import RateLimits
 from seating.redis_store.retries import Retries
 from seating.redis_store.scripts import Scripts
+from seating.services import catalogue
 from seating.services.answered import Answered
 from seating.services.books import Books
+from seating.services.catalogue import Catalogue
 from seating.services.closing import Closing
 from seating.services.coalescing import Coalescing
 from seating.services.event_presence import EventPresence
 from seating.services.events import Events
+from seating.services.guards import Guards
 from seating.services.monitoring import Monitoring
 from seating.services.nudger import Nudger
 from seating.services.persisted_watch import PersistedWatch
@@ -41,6 +46,7 @@ from seating.services.services import Services
 from seating.services.upkeep import Upkeep
 from seating.services.users import Users
 from seating.storage.database import Database, in_this_thread
+from seating.upstream.partner_client import MAX_ANSWER_BYTES, Limits, PartnerClient
 from seating.web.users import document
 
 _FLUSH_EVERY_S = 1.0
@@ -85,6 +91,7 @@ def web_services(settings: Settings) -> Services:
     sqlite = settings.effective_database_url.startswith("sqlite")
     database = Database(settings.effective_database_url, offload=offload if sqlite else in_this_thread)
     user_cache = _user_cache(settings, calls)
+    guards = _guards(settings, calls)
     nudger = Nudger(PersistQueue(plain_client(settings.effective_redis_url)))
     sale = _sale(settings, calls, database, nudger.nudge)
     gevent.spawn(_flush_forever, sale.answered)
@@ -92,7 +99,8 @@ def web_services(settings: Settings) -> Services:
         events=sale.events,
         purchases=sale.purchases,
         quarantine=sale.quarantine,
-        monitoring=Monitoring(sale.inventory, database, sale.presence, settings.data_dir),
+        monitoring=Monitoring(sale.inventory, database, sale.presence, settings.data_dir, guards),
+        catalogue=_catalogue(settings, calls, guards),
         plans=sale.plans,
         users=Users(
             database,
@@ -122,6 +130,7 @@ def background_services(settings: Settings, *, writes_the_sale: bool = False) ->
     retries = Retries(calls)
     persistence = Persistence(database, calls, sale.log, sale.inventory, retries, sale.rebuild, queue.nudge)
     closing = Closing(database, sale.inventory)
+    caches = [_user_cache(settings, calls), _partner_event_cache(settings, calls)]
     return BackgroundServices(
         events=sale.events,
         purchases=sale.purchases,
@@ -129,7 +138,7 @@ def background_services(settings: Settings, *, writes_the_sale: bool = False) ->
         persistence=persistence,
         rebuild=sale.rebuild,
         books=Books(database, client),
-        upkeep=Upkeep(database, sale.inventory, queue, retries, persistence, closing, [_user_cache(settings, calls)]),
+        upkeep=Upkeep(database, sale.inventory, queue, retries, persistence, closing, caches),
         queue=queue,
     )
 
@@ -178,6 +187,42 @@ def _user_cache(settings: Settings, calls: Calls) -> LruCache:
         ttl_s=settings.cache_ttl_s,
         max_bytes=settings.cache_max_bytes,
     )
+
+
+def _partner_event_cache(settings: Settings, calls: Calls) -> LruCache:
+    return LruCache(
+        calls,
+        "partner-events",
+        capacity=1000,
+        ttl_s=settings.event_api_cache_ms / 1000,
+        max_bytes=4 * MAX_ANSWER_BYTES,
+    )
+
+
+def _guards(settings: Settings, calls: Calls) -> Guards:
+    policy = BreakerPolicy(
+        failure_threshold=settings.circuit_breaker_failure_threshold,
+        failure_window_ms=settings.circuit_breaker_failure_window_ms,
+        reset_timeout_ms=settings.circuit_breaker_reset_timeout_ms,
+        max_reset_timeout_ms=settings.circuit_breaker_max_reset_timeout_ms,
+        # A probe has ended by the deadline, or else its process has.
+        probe_lease_ms=settings.event_api_deadline_ms + 1000,
+    )
+    return Guards([Breaker(calls, kind, policy) for kind in catalogue.KINDS])
+
+
+def _catalogue(settings: Settings, calls: Calls, guards: Guards) -> Catalogue:
+    client = None
+    if settings.event_api_base_url is not None:
+        limits = Limits(
+            connect_timeout_s=settings.event_api_connect_timeout_ms / 1000,
+            read_timeout_s=settings.event_api_read_timeout_ms / 1000,
+            at_once=settings.event_api_concurrency,
+        )
+        client = PartnerClient(settings.event_api_base_url, limits)
+    cache = _partner_event_cache(settings, calls)
+    kept = Coalescing(cache, Flights(calls, cache.name))
+    return Catalogue(client, guards, settings.event_api_deadline_ms / 1000, kept)
 
 
 def _offload_to_threads(work: Callable[[], Any]) -> Any:

@@ -19,6 +19,7 @@ _PARTS = {
     "redis": r"(redis|valkey)-server",
     "worker": r"seating worker",
     "cron": r"seating cron",
+    "partner": r"seating partner",
     "web": r"gunicorn",
 }
 

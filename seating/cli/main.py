@@ -18,7 +18,16 @@ def seating() -> None:
     """The backend of a ticket on-sale. Settings come from the environment; docs/settings.md lists them."""
 
 
-for command in (parts.up, parts.web, parts.worker, parts.cron, parts.migrate, parts.onsale, *books.COMMANDS):
+for command in (
+    parts.up,
+    parts.web,
+    parts.worker,
+    parts.cron,
+    parts.partner,
+    parts.migrate,
+    parts.onsale,
+    *books.COMMANDS,
+):
     seating.add_command(command)
 
 

@@ -8,6 +8,7 @@ import click
 
 from seating.cli import prepared
 from seating.launcher import up as launcher
+from seating.partner import stand_in
 from seating.runtime import background_services
 from seating.storage import migrations
 from seating.storage.database import Database
@@ -43,6 +44,15 @@ def cron() -> None:
 
 
 @click.command()
+@click.option("--port", default=0, help="0 takes a free one.")
+@click.option("--seed", default=1, help="Of the dropped connections: the same seed drops the same ones.")
+def partner(port: int, seed: int) -> None:
+    """Stand in for the event partner, with a few users and its habits."""
+    prepared.settings()
+    stand_in.run(port, seed)
+
+
+@click.command()
 def migrate() -> None:
     """Bring the database up to this version and make sure of the default event."""
     settings = prepared.settings_with_redis()
@@ -52,7 +62,7 @@ def migrate() -> None:
 
 @click.command()
 def up() -> None:
-    """Run everything: Redis, migrations, web, worker and cron, with one data folder."""
+    """Run everything: Redis, migrations, web, worker, cron and a partner, with one data folder."""
     launcher.run(prepared.settings())
 
 

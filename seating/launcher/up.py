@@ -1,4 +1,4 @@
-"""The whole system from one command: Redis, migrations, web, worker and cron, over one data folder."""
+"""The whole system from one command: Redis, migrations, web, worker, cron and a partner, over one data folder."""
 
 import os
 import signal
@@ -36,6 +36,7 @@ def run(settings: Settings) -> None:
         try:
             environment = _start_redis(settings, parts, stopping)
             _migrate(environment)
+            environment |= _start_partner(settings, parts, environment)
             _start_parts(settings, parts, environment)
             while not stopping.wait(_LOOK_EVERY_S):
                 for part in parts:
@@ -102,6 +103,22 @@ def _migrate(environment: dict[str, str]) -> None:
     migrated = subprocess.run(_seating("migrate"), env=environment, check=False)
     if migrated.returncode:
         sys.exit(migrated.returncode)
+
+
+def _start_partner(settings: Settings, parts: list[Child], environment: dict[str, str]) -> dict[str, str]:
+    """What tells the web where the event partner is: a stand-in, unless EVENT_API_BASE_URL names one."""
+    if settings.event_api_base_url:
+        _say("partner", f"{settings.event_api_base_url} (EVENT_API_BASE_URL)")
+        return {}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    part = Child("partner", [*_seating("partner"), "--port", str(port)], environment)
+    parts.append(part)
+    part.start()
+    url = f"http://127.0.0.1:{port}"
+    _say("partner", f"{url} (a stand-in)")
+    return {"EVENT_API_BASE_URL": url}
 
 
 def _start_parts(settings: Settings, parts: list[Child], environment: dict[str, str]) -> None:

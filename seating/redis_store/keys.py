@@ -66,3 +66,11 @@ def limit(group: str, caller: str) -> str:
 
 def sale_limit(event_id: str, caller: str) -> str:
     return f"limit:{{{event_id}}}:sale:{caller}"
+
+
+def breaker(name: str) -> str:
+    return f"breaker:{{{name}}}"
+
+
+def breaker_failures(name: str) -> str:
+    return f"breaker:{{{name}}}:failures"

@@ -10,6 +10,7 @@ from seating.domain.event import InventoryCounts
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.inventory_snapshot import Backlog
 from seating.services.event_presence import EventPresence
+from seating.services.guards import Guards
 from seating.storage import rebuilds
 from seating.storage.database import Database
 from seating.telemetry.metrics import Gauge
@@ -35,6 +36,7 @@ class Monitoring:
     database: Database
     presence: EventPresence
     data_dir: Path
+    guards: Guards
 
     def sale(self, event_id: str) -> SaleFigures:
         """Raises EventNotFound, InventoryUnavailable."""
@@ -71,6 +73,7 @@ class Monitoring:
                 sum(not s.backlog.trusted for s in snapshots),
             ),
             Gauge("seating_quarantined_entries", "Log entries that SQL refused for good", quarantined),
+            *self.guards.gauges(),
         ]
 
     def readiness(self, event_id: str) -> Readiness:
@@ -78,6 +81,7 @@ class Monitoring:
         ready, checks = self._selling(event_id)
         checks |= self._record()
         checks["disk"] = {"freeBytes": shutil.disk_usage(self.data_dir).free}
+        checks["partner"] = {"breakers": self.guards.checks()}
         return Readiness(ready, checks)
 
     def _selling(self, event_id: str) -> tuple[bool, dict[str, Any]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.plans import Plans
 from seating.redis_store.rate_limits import RateLimits
+from seating.services.catalogue import Catalogue
 from seating.services.events import Events
 from seating.services.monitoring import Monitoring
 from seating.services.purchases import Purchases
@@ -21,6 +22,7 @@ class Services:
     purchases: Purchases
     quarantine: Quarantine
     monitoring: Monitoring
+    catalogue: Catalogue
     plans: Plans
     users: Users
     user_cache: LruCache

@@ -6,8 +6,9 @@ PROMETHEUS_MULTIPROC_DIR has to be set before this module is first imported; wit
 import os
 import time
 from collections import Counter as Tally
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
@@ -25,6 +26,7 @@ _purchase_seconds = Histogram("seating_purchase_seconds", "Time to a purchase's 
 _batches = Counter("seating_redis_batches", "Writes to Redis, each shared by the calls of one moment")
 _calls = Counter("seating_redis_calls", "Calls in those writes")
 _done_without = Counter("seating_done_without_redis", "What was decided or answered without Redis", ["what"])
+_partner_calls = Counter("seating_partner_calls", "Calls to the event partner, by how they ended", ["call", "outcome"])
 
 
 class Gauge(NamedTuple):
@@ -33,6 +35,7 @@ class Gauge(NamedTuple):
     name: str
     help: str
     value: float
+    labels: Mapping[str, str] = MappingProxyType({})
 
 
 class HttpTotals(NamedTuple):
@@ -82,6 +85,11 @@ def count_batch(calls: int) -> None:
     _calls.inc(calls)
 
 
+def count_partner_call(call: str, outcome: str) -> None:
+    """`outcome` is success, failure, abandoned, or refused (by the breaker); unguarded ones are counted so as well."""
+    _partner_calls.labels(call, outcome).inc()
+
+
 def http_totals() -> HttpTotals:
     by_class = Tally({"2xx": 0, "3xx": 0, "4xx": 0, "5xx": 0})
     seconds = 0.0
@@ -120,8 +128,11 @@ class _Gauges(Collector):
         self._gauges = gauges
 
     def collect(self) -> Iterator[Metric]:
-        for name, text, value in self._gauges:
-            yield GaugeMetricFamily(name, text, value=value)
+        families: dict[str, GaugeMetricFamily] = {}
+        for name, text, value, labels in self._gauges:
+            family = families.setdefault(name, GaugeMetricFamily(name, text, labels=list(labels)))
+            family.add_metric(list(labels.values()), value)
+        yield from families.values()
 
 
 def _registry() -> CollectorRegistry:

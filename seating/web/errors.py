@@ -8,7 +8,7 @@ import structlog
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from seating.domain import errors
+from seating.domain import errors, partner_errors
 
 STATUS: Final[dict[type[errors.SeatingError], int]] = {
     errors.InvalidRequest: 400,
@@ -35,6 +35,14 @@ STATUS: Final[dict[type[errors.SeatingError], int]] = {
     errors.RecordUnavailable: 503,
     errors.SharedStateUnavailable: 503,
     errors.LoadFailed: 503,
+    partner_errors.PartnerUserNotFound: 404,
+    partner_errors.PartnerFailed: 502,
+    partner_errors.PartnerAnswerInvalid: 502,
+    partner_errors.PartnerOverloaded: 503,
+    partner_errors.PartnerUnavailable: 503,
+    partner_errors.PartnerNotConfigured: 503,
+    partner_errors.CatalogueBusy: 503,
+    partner_errors.PartnerTooSlow: 504,
 }
 
 # What RFC 9110 calls statuses that Python knows by older names.

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel
 from pydantic.alias_generators import to_camel
 
+from seating.domain.catalogue import PartnerEvent, PartnerId, PartnerUser
 from seating.domain.errors import EventNotFound
 from seating.domain.event import is_event_id
 from seating.domain.purchase import MAX_QUANTITY
@@ -283,7 +284,9 @@ class HealthView(Answer):
 
 class ReadyView(Answer):
     status: Literal["READY", "NOT_READY"]
-    checks: dict[str, Any] = Field(description="redis, inventory and persistence decide; sql and disk are reported")
+    checks: dict[str, Any] = Field(
+        description="redis, inventory and persistence decide; sql, disk and partner are reported"
+    )
 
 
 class MetricsView(Answer):
@@ -293,6 +296,29 @@ class MetricsView(Answer):
     status_distribution: dict[str, int]
     average_response_time: float = Field(description="ms")
     uptime: float = Field(description="seconds")
+
+
+class PartnerUserPath(BaseModel):
+    user_id: str = Field(description="the user's id with the event partner")
+
+
+class NewPartnerEvent(StrictModel):
+    """An event for the partner to keep."""
+
+    name: Line = Field(min_length=1, max_length=200)
+    user_id: PartnerId = Field(alias="userId")
+
+
+class PartnerEventAdded(Answer):
+    success: Literal[True] = True
+
+
+class PartnerUserList(RootModel[list[PartnerUser]]):
+    """As the partner has them."""
+
+
+class PartnerEventList(RootModel[list[PartnerEvent]]):
+    """As the partner has them."""
 
 
 class Problem(BaseModel):

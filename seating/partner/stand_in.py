@@ -1,0 +1,131 @@
+"""A small HTTP server that behaves as the event partner is known to.
+
+- Users 1 (two events), 2 (one) and 3 (one); `/getUserById/{id}` answers at once, `/getEventById/{id}` after 500 ms.
+- A user `with-<n>` has n events, up to 200, `with-<n>-event-1` and so on; the lists do not name them.
+- `/addEvent` accepts 5 events, refuses the next 10 with 503, and starts over. Accepted ones are not kept.
+- The lists, `/getUsers` and `/getEvents`, drop one connection in twenty, by a generator that is seeded.
+"""
+
+import json
+import random
+import re
+import signal
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+from types import FrameType
+from typing import Any, Final, NoReturn
+
+import structlog
+
+_EVENT_AFTER_S: Final = 0.5
+_DROPPED_SHARE: Final = 0.05
+_ACCEPTED, _REFUSED = 5, 10
+_MAX_BODY_BYTES: Final = 64 * 1024
+_IDLE_S: Final = 60
+
+_EVENTS_OF: Final = {"1": ["event-1", "event-2"], "2": ["event-3"], "3": ["event-4"]}
+_WITH = re.compile(r"with-([1-9]\d?|1\d\d|200)(?:-event-([1-9]\d{0,2}))?")
+
+_log = structlog.get_logger(__name__)
+
+
+def run(port: int, seed: int) -> None:
+    """Serves until SIGTERM or SIGINT."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+    with StandIn(port, seed) as server:
+        _log.info("partner stands in", port=server.server_port, seed=seed)
+        server.serve_forever()
+
+
+class StandIn(ThreadingHTTPServer):
+    """On the loopback alone."""
+
+    daemon_threads = True
+    request_queue_size = 1024
+
+    def __init__(self, port: int, seed: int) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self._random = random.Random(seed)
+        self._added = count()
+
+    def drops(self) -> bool:
+        """Whether to drop the next connection to a list."""
+        return self._random.random() < _DROPPED_SHARE
+
+    def accepts(self) -> bool:
+        """Whether to accept the next event."""
+        return next(self._added) % (_ACCEPTED + _REFUSED) < _ACCEPTED
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = _IDLE_S
+    # An answer is one write: in two, the second would wait for the acknowledgement of the first.
+    wbufsize = -1
+    server: StandIn
+
+    def do_GET(self) -> None:
+        _, route, *rest = self.path.split("/")
+        match route, rest:
+            case (("getUsers" | "getEvents"), []) if self.server.drops():
+                self.close_connection = True
+            case "getUsers", []:
+                self._answer(200, [_user(user_id) for user_id in _EVENTS_OF])
+            case "getEvents", []:
+                self._answer(200, [_event(event) for events in _EVENTS_OF.values() for event in events])
+            case "getUserById", [user_id]:
+                self._answer_found(_user(user_id))
+            case "getEventById", [event_id]:
+                time.sleep(_EVENT_AFTER_S)
+                self._answer_found(_event(event_id))
+            case _:
+                self._answer_found(None)
+
+    def do_POST(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        if self.path != "/addEvent" or length > _MAX_BODY_BYTES:
+            self.close_connection = True
+            self._answer_found(None)
+            return
+        self.rfile.read(length)
+        if self.server.accepts():
+            self._answer(200, {"success": True})
+        else:
+            sorry = {"error": "Service temporarily unavailable", "message": "Event API is experiencing high load"}
+            self._answer(503, {"success": False} | sorry)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        _log.debug("partner request", line=format % args)
+
+    def _answer_found(self, found: dict[str, Any] | None) -> None:
+        self._answer(200 if found else 404, found or {"error": "Not found"})
+
+    def _answer(self, status: int, value: Any) -> None:
+        body = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def _user(user_id: str) -> dict[str, Any] | None:
+    events = _EVENTS_OF.get(user_id)
+    match = _WITH.fullmatch(user_id)
+    if match and not match[2]:
+        events = [f"{user_id}-event-{number}" for number in range(1, int(match[1]) + 1)]
+    return {"id": user_id, "name": f"User {user_id}", "events": events} if events else None
+
+
+def _event(event_id: str) -> dict[str, Any] | None:
+    owners = [user for user, events in _EVENTS_OF.items() if event_id in events]
+    match = _WITH.fullmatch(event_id)
+    if match and match[2] and int(match[2]) <= int(match[1]):
+        owners = [f"with-{match[1]}"]
+    return {"id": event_id, "name": f"Event {event_id}", "userId": owners[0]} if owners else None
+
+
+def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)

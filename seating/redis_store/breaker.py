@@ -1,0 +1,113 @@
+"""A circuit breaker whose state all processes share: it knows neither what it guards nor what a failure is."""
+
+import random
+import time
+from collections.abc import Callable
+from math import ceil
+from typing import Any, Final
+
+import gevent
+import structlog
+from redis.exceptions import ResponseError
+
+from seating.domain.breaker import Admission, BreakerPolicy, BreakerReport, BreakerState, CallOutcome, Refused
+from seating.redis_store import keys
+from seating.redis_store.calls import Calls, RedisUnavailable
+
+_PATIENCE_S: Final = 0.5
+_JITTER_MILLIONTHS: Final = 100_000
+
+_log = structlog.get_logger(__name__)
+
+
+class Breaker:
+    """One for each kind of call, by `name`. `jitter` gives numbers from 0 up to 1, `clock_ms` goes on evenly.
+
+    Nothing but a probe ends a wait, so that a process which was told of one refuses by itself until it is over.
+
+    Fails open: where Redis does not answer within half a second, calls are admitted unguarded and their outcomes are
+    not recorded. Whoever calls has limits of his own, and a guard that is away must not take down what it guards.
+    """
+
+    def __init__(
+        self,
+        calls: Calls,
+        name: str,
+        policy: BreakerPolicy,
+        jitter: Callable[[], float] = random.random,
+        clock_ms: Callable[[], float] = lambda: time.monotonic() * 1000,
+    ) -> None:
+        self.name = name
+        self._calls = calls
+        self._policy = policy
+        self._jitter = jitter
+        self._clock_ms = clock_ms
+        self._open_until_ms = 0.0
+        self._keys = (keys.breaker(name), keys.breaker_failures(name))
+        self._unguarded = False
+
+    def allow(self) -> Admission:
+        """Leave to call, all at once or as the one probe. Raises Refused."""
+        asked_at_ms = self._clock_ms()
+        if asked_at_ms < self._open_until_ms:
+            raise Refused(BreakerState.OPEN, ceil(self._open_until_ms - asked_at_ms))
+        reply = self._ask("breaker_allow", self._keys[:1], self._policy.probe_lease_ms)
+        if reply is None:
+            return Admission(None, is_probe=False)
+        answer, number = reply
+        if answer == b"CLOSED":
+            return Admission(number, is_probe=False)
+        if answer == b"PROBE":
+            _log.info("breaker half-open", breaker=self.name, turn=number)
+            return Admission(number, is_probe=True)
+        refused = Refused(BreakerState(answer.decode()), number)
+        if refused.state is BreakerState.OPEN:
+            self._open_until_ms = asked_at_ms + number
+        raise refused
+
+    def record(self, admission: Admission, outcome: CallOutcome) -> None:
+        """How a call of `admission` ended. While closed, only failures change anything."""
+        if admission.turn is None or not (admission.is_probe or outcome is CallOutcome.FAILURE):
+            return
+        policy = self._policy
+        reply = self._ask(
+            "breaker_record",
+            self._keys,
+            admission.turn,
+            outcome.value,
+            policy.failure_threshold,
+            policy.failure_window_ms,
+            policy.reset_timeout_ms,
+            policy.max_reset_timeout_ms,
+            int(_JITTER_MILLIONTHS * self._jitter()),
+        )
+        match reply:
+            case [b"OPENED", wait_ms, row]:
+                _log.warning("breaker opened", breaker=self.name, wait_ms=wait_ms, openings_in_a_row=row)
+            case [b"CLOSED"]:
+                _log.info("breaker closed", breaker=self.name)
+
+    def report(self) -> BreakerReport | None:
+        """The state now; None where Redis does not answer."""
+        reply = self._ask("breaker_read", self._keys, self._policy.failure_window_ms)
+        if reply is None:
+            return None
+        state, opened_at_ms, next_probe_at_ms, failures, openings = reply
+        return BreakerReport(
+            BreakerState(state.decode()), opened_at_ms or None, next_probe_at_ms or None, failures, openings
+        )
+
+    def _ask(self, script: str, script_keys: tuple[str, ...], *args: str | int) -> list[Any] | None:
+        try:
+            with gevent.Timeout(_PATIENCE_S, RedisUnavailable(f"no reply within {_PATIENCE_S} s")):
+                reply: list[Any] = self._calls.script(script, script_keys, args)
+        except (RedisUnavailable, ResponseError) as error:
+            # Once an outage, not once a call: how many calls it was is in the metrics.
+            if not self._unguarded:
+                _log.warning("breaker cannot be asked, calls go out unguarded", breaker=self.name, error=str(error))
+            self._unguarded = True
+            return None
+        if self._unguarded:
+            _log.info("breaker guards again", breaker=self.name)
+        self._unguarded = False
+        return reply

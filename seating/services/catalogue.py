@@ -1,0 +1,124 @@
+"""The event partner's catalogue: its lists, the events of a user fetched side by side, and adding an event."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import gevent
+
+from seating.domain.catalogue import PartnerEvent, PartnerId, PartnerUser
+from seating.domain.errors import LoadFailed, SeatingError
+from seating.domain.partner_errors import PartnerNotConfigured
+from seating.services.coalescing import Coalescing
+from seating.services.guards import Guards
+from seating.upstream.deadline import Deadline
+from seating.upstream.partner_client import PartnerClient
+
+GET_USERS: Final = "getUsers"
+GET_EVENTS: Final = "getEvents"
+GET_USER: Final = "getUserById"
+GET_EVENT: Final = "getEventById"
+ADD_EVENT: Final = "addEvent"
+_GRACE_S: Final = 0.1
+KINDS: Final = (GET_USERS, GET_EVENTS, GET_USER, GET_EVENT, ADD_EVENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Every answer is whole, or else one of partner_errors, within `deadline_s`.
+
+    `kept` makes one fetch of those that ask for one event at one time.
+    """
+
+    client: PartnerClient | None
+    guards: Guards
+    deadline_s: float
+    kept: Coalescing
+
+    def users(self) -> list[PartnerUser]:
+        client, deadline = self._begin()
+        return self.guards.call(GET_USERS, lambda: client.users(deadline))
+
+    def events(self) -> list[PartnerEvent]:
+        client, deadline = self._begin()
+        return self.guards.call(GET_EVENTS, lambda: client.events(deadline))
+
+    def events_of(self, user_id: PartnerId) -> list[PartnerEvent]:
+        """In the order in which the partner names them. Raises PartnerUserNotFound too."""
+        client, deadline = self._begin()
+        user = self.guards.call(GET_USER, lambda: client.user(user_id, deadline))
+        return self._fetch(client, user.events, deadline)
+
+    def add_event(self, name: str, user_id: PartnerId) -> None:
+        """Raises PartnerOverloaded too. After PartnerFailed it is not known whether the event was added."""
+        client, deadline = self._begin()
+        self.guards.call(ADD_EVENT, lambda: client.add_event(name, user_id, deadline))
+
+    def _begin(self) -> tuple[PartnerClient, Deadline]:
+        if self.client is None:
+            raise PartnerNotConfigured
+        return self.client, Deadline(self.deadline_s)
+
+    def _fetch(self, client: PartnerClient, event_ids: Sequence[PartnerId], deadline: Deadline) -> list[PartnerEvent]:
+        if not event_ids:
+            return []
+        admission = self.guards.admit(GET_EVENT)
+
+        def fetch(event_id: PartnerId) -> PartnerEvent:
+            return self.guards.run(GET_EVENT, admission, lambda: client.event(event_id, deadline))
+
+        if admission.is_probe:
+            # A probe is one call: only when it has shown that the partner is back, the others follow.
+            return [fetch(event_ids[0]), *self._fetch(client, event_ids[1:], deadline)]
+
+        def fetch_once(event_id: PartnerId) -> PartnerEvent:
+            # Whoever fetches is stopped by the client, and needs a moment to tell the breaker; this is for who waits.
+            with deadline.limit(grace_s=_GRACE_S):
+                return self._coalesced(event_id, fetch)
+
+        return _side_by_side(fetch_once, event_ids)
+
+    def _coalesced(self, event_id: PartnerId, fetch: Callable[[PartnerId], PartnerEvent]) -> PartnerEvent:
+        cancelled = False
+
+        def load() -> bytes:
+            nonlocal cancelled
+            try:
+                return fetch(event_id).model_dump_json().encode()
+            except gevent.GreenletExit:
+                cancelled = True
+            # Ended with its request. Whoever waited for it is told, and not left to wait for a lease to lapse. (Raised
+            # out here, the error does not remember what ended the greenlet, and with that its socket.)
+            raise LoadFailed
+
+        try:
+            told = self.kept.get(str(event_id), load).value
+        except LoadFailed:
+            if cancelled:
+                raise
+            return fetch(event_id)
+        return PartnerEvent.model_validate_json(told or b"")
+
+
+def _side_by_side(fetch: Callable[[PartnerId], PartnerEvent], event_ids: Sequence[PartnerId]) -> list[PartnerEvent]:
+    """All of them, or the first error, and then nothing goes on behind it."""
+
+    def outcome_of(event_id: PartnerId) -> PartnerEvent | SeatingError | None:
+        # What a greenlet ends with by itself, gevent prints; and it keeps what has ended it, and by that the socket
+        # that was about to be connected.
+        try:
+            return fetch(event_id)
+        except SeatingError as error:
+            return error
+        except gevent.GreenletExit:
+            return None
+
+    fetches: list[Any] = [gevent.spawn(outcome_of, event_id) for event_id in event_ids]
+    try:
+        for ended in gevent.iwait(fetches):
+            if isinstance(ended.get(), SeatingError):
+                raise ended.get()
+        return [one.get() for one in fetches]
+    finally:
+        # What they still have to put away is no reason to let the answer wait.
+        gevent.killall(fetches, block=False)

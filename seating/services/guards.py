@@ -1,0 +1,125 @@
+"""Calls to the event partner behind breakers, one for each kind of call."""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+import structlog
+
+from seating.domain.breaker import Admission, BreakerReport, BreakerState, CallOutcome, Refused
+from seating.domain.errors import SeatingError
+from seating.domain.partner_errors import CatalogueBusy, PartnerFailed, PartnerUnavailable
+from seating.redis_store.breaker import Breaker
+from seating.telemetry import metrics
+from seating.telemetry.metrics import Gauge
+
+T = TypeVar("T")
+
+_STATES: Final = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 2}
+
+_log = structlog.get_logger(__name__)
+
+
+class Guards:
+    """What counts as a failure is decided here: 5xx, timeouts and broken connections (PartnerFailed).
+
+    4xx, and answers of the wrong shape, do not: the partner is there, and keeping everybody away from it would not make
+    them right.
+    """
+
+    def __init__(self, breakers: Sequence[Breaker]) -> None:
+        self._breakers = {breaker.name: breaker for breaker in breakers}
+
+    def call(self, kind: str, work: Callable[[], T]) -> T:
+        """The outcome of one guarded call. Raises PartnerUnavailable, at once, where the breaker says no."""
+        return self.run(kind, self.admit(kind), work)
+
+    def admit(self, kind: str) -> Admission:
+        """Leave for one call if it is a probe, or else for as many as make up one answer."""
+        try:
+            admission = self._breakers[kind].allow()
+        except Refused as refused:
+            metrics.count_partner_call(kind, "refused")
+            raise PartnerUnavailable(refused) from None
+        if admission.turn is None:
+            metrics.count_partner_call(kind, "unguarded")
+        return admission
+
+    def run(self, kind: str, admission: Admission, work: Callable[[], T]) -> T:
+        """`work`, its outcome told to the breaker."""
+        outcome = CallOutcome.ABANDONED
+        started = time.perf_counter()
+        try:
+            answer = work()
+            outcome = CallOutcome.SUCCESS
+        except PartnerFailed as error:
+            outcome = CallOutcome.FAILURE
+            _log.warning(
+                "partner call failed",
+                call=kind,
+                code=error.code,
+                error=str(error.__cause__ or error),
+                ms=round((time.perf_counter() - started) * 1000, 1),
+            )
+            raise
+        except CatalogueBusy:
+            raise
+        except SeatingError:
+            outcome = CallOutcome.SUCCESS
+            raise
+        finally:
+            metrics.count_partner_call(kind, outcome.lower())
+            self._breakers[kind].record(admission, outcome)
+        return answer
+
+    def checks(self) -> dict[str, Any]:
+        """Each breaker as operators read it; none while Redis does not answer."""
+        return {name: _shown(report) for name, report in self._reports()}
+
+    def gauges(self) -> list[Gauge]:
+        found: list[Gauge] = []
+        for name, report in self._reports():
+            label = {"breaker": name}
+            found += [
+                Gauge("seating_breaker_state", "0 closed, 1 half-open, 2 open", _STATES[report.state], label),
+                Gauge("seating_breaker_opened_seconds", "When it opened, 0 if closed", _s(report.opened_at_ms), label),
+                Gauge(
+                    "seating_breaker_probe_seconds",
+                    "When a probe is next, 0 if closed",
+                    _s(report.next_probe_at_ms),
+                    label,
+                ),
+                Gauge("seating_breaker_failures", "Failures within the window", report.failures, label),
+                Gauge("seating_breaker_openings", "How often it has opened", report.openings, label),
+            ]
+        return found
+
+    def _reports(self) -> list[tuple[str, BreakerReport]]:
+        reports: list[tuple[str, BreakerReport]] = []
+        for name, breaker in self._breakers.items():
+            report = breaker.report()
+            if report is None:
+                return []
+            reports.append((name, report))
+        return reports
+
+
+def _shown(report: BreakerReport) -> dict[str, Any]:
+    return {
+        "state": report.state.value,
+        "openedSince": _time(report.opened_at_ms),
+        "nextProbe": _time(report.next_probe_at_ms),
+        "failures": report.failures,
+        "openings": report.openings,
+    }
+
+
+def _time(at_ms: int | None) -> str | None:
+    if at_ms is None:
+        return None
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _s(at_ms: int | None) -> float:
+    return (at_ms or 0) / 1000

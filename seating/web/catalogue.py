@@ -1,0 +1,53 @@
+"""Events that a partner service keeps."""
+
+from flask import Response
+from flask_openapi3 import APIBlueprint, Tag
+
+from seating.domain.catalogue import parse_partner_id
+from seating.web.answers import render
+from seating.web.parsing import parsed
+from seating.web.schemas import (
+    NewPartnerEvent,
+    PartnerEventAdded,
+    PartnerEventList,
+    PartnerUserList,
+    PartnerUserPath,
+    problems,
+)
+from seating.web.services import services
+
+api = APIBlueprint("catalogue", __name__, abp_tags=[Tag(name="Catalogue", description=__doc__)])
+
+
+@api.get("/getUsers", responses={200: PartnerUserList, **problems(502, 503, 504)})
+def get_partner_users() -> Response:
+    """The partner's users"""
+    return render(PartnerUserList(services().catalogue.users()))
+
+
+@api.get("/getEvents", responses={200: PartnerEventList, **problems(502, 503, 504)})
+def get_partner_events() -> Response:
+    """The partner's events"""
+    return render(PartnerEventList(services().catalogue.events()))
+
+
+@api.get("/getEventsByUserId/<user_id>", responses={200: PartnerEventList, **problems(400, 404, 502, 503, 504)})
+@parsed
+def get_partner_events_of_user(path: PartnerUserPath) -> Response:
+    """All events of one of the partner's users
+
+    Whole, or an error: never a part of them.
+    """
+    return render(PartnerEventList(services().catalogue.events_of(parse_partner_id(path.user_id))))
+
+
+@api.post("/addEvent", responses={200: PartnerEventAdded, **problems(400, 408, 413, 415, 502, 503, 504)})
+@parsed
+def add_partner_event(body: NewPartnerEvent) -> Response:
+    """Have the partner add an event
+
+    Its refusal is passed through as 503. After too many failures nothing is sent until `retryAfter` seconds have
+    passed. After 502 and 504 it is not known whether the event was added.
+    """
+    services().catalogue.add_event(body.name, body.user_id)
+    return render(PartnerEventAdded())

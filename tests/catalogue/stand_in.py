@@ -1,0 +1,43 @@
+"""The stand-in as its own process, as the launcher starts it."""
+
+import http.client
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.servers import wait_until
+from tests.system import PROJECT, Answer, Client, clean_environment, free_port
+
+
+class StandIn(Client):
+    """`get` and `request` go straight to it."""
+
+    def __init__(self, folder: Path, seed: int = 1) -> None:
+        super().__init__(free_port())
+        folder.mkdir(parents=True, exist_ok=True)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "seating", "partner", "--port", str(self.port), "--seed", str(seed)],
+            cwd=PROJECT,
+            env=clean_environment() | {"SEATING_DATA_DIR": str(folder), "LOG_LEVEL": "warning"},
+        )
+        wait_until(lambda: self.get("/getUserById/1").status == 200, what="the stand-in to answer")
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def add(self) -> Answer:
+        return self.request("POST", "/addEvent", json.dumps({"name": "A", "userId": "1"}).encode())
+
+    def drops(self, path: str) -> bool:
+        """Whether it drops the connection instead of an answer."""
+        try:
+            self.get(path)
+        except (OSError, http.client.HTTPException):
+            return True
+        return False
+
+    def stop(self) -> int:
+        self._process.terminate()
+        return self._process.wait(timeout=10)

@@ -1,0 +1,202 @@
+"""Whatever the partner does: a clear error within the deadline, and nothing left behind."""
+
+import gc
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import gevent
+import psutil
+import pytest
+
+from seating.domain.errors import SeatingError
+from seating.domain.partner_errors import (
+    CatalogueBusy,
+    PartnerAnswerInvalid,
+    PartnerFailed,
+    PartnerOverloaded,
+    PartnerTooSlow,
+)
+from seating.services.catalogue import Catalogue
+from tests.catalogue import partner as habits
+from tests.catalogue.conftest import DEADLINE_S
+from tests.catalogue.partner import Habit, Partner, answers, only, sends
+from tests.servers import wait_until
+
+Make = Callable[..., Catalogue]
+
+QUESTIONS: dict[str, Callable[[Catalogue], object]] = {
+    "getUsers": lambda catalogue: catalogue.users(),
+    "getEvents": lambda catalogue: catalogue.events(),
+    "getUserById": lambda catalogue: catalogue.events_of("20"),
+    "getEventById": lambda catalogue: catalogue.events_of("20"),
+    "addEvent": lambda catalogue: catalogue.add_event("A", 1),
+}
+HABITS: dict[str, tuple[Habit, type[SeatingError]]] = {
+    "hangs": (habits.hangs, PartnerTooSlow),
+    "drops": (habits.drops, PartnerFailed),
+    "half a body": (habits.sends_half, PartnerFailed),
+    "half of its chunks": (habits.sends_half_of_its_chunks, PartnerFailed),
+    "a gigabyte": (habits.sends_a_gigabyte, PartnerAnswerInvalid),
+    "chunks without end": (habits.sends_chunks_without_end, PartnerAnswerInvalid),
+    "drips": (habits.drips, PartnerTooSlow),
+    "drips headers": (habits.drips_headers, PartnerTooSlow),
+    "HTML": (sends(200, b"<html>Down for maintenance</html>", Content_Type="text/html"), PartnerAnswerInvalid),
+    "nothing": (sends(200, b""), PartnerAnswerInvalid),
+    "no UTF-8": (sends(200, b'{"id": "\xff"}'), PartnerAnswerInvalid),
+    "a deep nest": (sends(200, b"[" * 500_000), PartnerAnswerInvalid),
+    "packed": (sends(200, b"\x1f\x8b\x08" + b"\0" * 99, Content_Encoding="gzip"), PartnerAnswerInvalid),
+    "no HTTP": (lambda connection, _path: connection.sendall(b"220 mail ready\r\n"), PartnerFailed),
+    "many headers": (sends(200, b"{}", **{f"X-{n}": "x" for n in range(500)}), PartnerFailed),
+    "500": (answers(500, {"error": "sorry"}), PartnerFailed),
+    "400": (answers(400, {"error": "you"}), PartnerAnswerInvalid),
+    "204": (sends(204, b""), PartnerAnswerInvalid),
+    "null": (answers(200, None), PartnerAnswerInvalid),
+    "a number": (answers(200, 7), PartnerAnswerInvalid),
+    "a list of numbers": (answers(200, [7]), PartnerAnswerInvalid),
+    "another object": (answers(200, {"id": {}, "name": 7, "events": "e1", "success": "true"}), PartnerAnswerInvalid),
+    "a list of others": (answers(200, [{"id": "a/../b", "name": "N"}]), PartnerAnswerInvalid),
+    "failure with 200": (answers(200, {"success": False}), PartnerAnswerInvalid),
+}
+
+
+class Remains:
+    """Greenlets and open files of this process: no more afterwards than there were before."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        catalogue.guards.checks()  # So that its connection to Redis is there before anything is counted.
+        gc.collect()
+        self._before = self._count()
+
+    @staticmethod
+    def _count() -> tuple[int, int]:
+        greenlets = [found for found in gc.get_objects() if isinstance(found, gevent.Greenlet)]
+        return sum(not one.dead for one in greenlets), psutil.Process(os.getpid()).num_fds()
+
+    def are_gone(self) -> bool:
+        return all(now <= before for now, before in zip(self._count(), self._before, strict=True))
+
+
+@pytest.mark.parametrize("route", QUESTIONS)
+@pytest.mark.parametrize("habit", HABITS)
+def test_a_clear_error_within_the_deadline_and_nothing_left(
+    make: Make, partner: Partner, habit: str, route: str
+) -> None:
+    catalogue = make()
+    before = Remains(catalogue)
+    behave, error = HABITS[habit]
+    partner.habit = only(route, behave)
+    started = time.monotonic()
+    with pytest.raises(error) as refused:
+        QUESTIONS[route](catalogue)
+    assert time.monotonic() - started < DEADLINE_S + 1.0
+    assert "event partner" in refused.value.message
+    wait_until(before.are_gone, 5, "greenlets and sockets to be gone")
+
+
+@pytest.mark.parametrize("route", QUESTIONS)
+def test_a_partner_that_is_down(make: Make, partner: Partner, route: str) -> None:
+    catalogue = make()
+    partner.stop()
+    before = Remains(catalogue)
+    with pytest.raises(PartnerFailed):
+        QUESTIONS[route](catalogue)
+    wait_until(before.are_gone, 5, "greenlets and sockets to be gone")
+
+
+@pytest.mark.parametrize("habit", ["hangs", "drips", "drips headers"])
+def test_the_deadline_is_for_all_calls_of_a_request_together(make: Make, partner: Partner, habit: str) -> None:
+    """The user takes most of it; what is left is all that the events get."""
+    catalogue = make()
+
+    def slow_user(connection: habits.Connection, path: str) -> None:
+        gevent.sleep(0.25)
+        habits.fares_well(connection, path)
+
+    behave, _ = HABITS[habit]
+    partner.habit = lambda connection, path: (slow_user if "User" in path else behave)(connection, path)
+    started = time.monotonic()
+    with pytest.raises(PartnerTooSlow):
+        catalogue.events_of("5")
+    assert time.monotonic() - started < DEADLINE_S + 0.3
+
+
+def test_one_event_that_fails_ends_the_others_at_once(make: Make, partner: Partner) -> None:
+    catalogue = make(deadline_s=30.0, read_timeout_s=30.0)
+    before = Remains(catalogue)
+
+    def one_fails(connection: habits.Connection, path: str) -> None:
+        if path.endswith("/e13"):
+            wait_until(lambda: len(partner.calls) == 21, what="all calls to be out")
+            answers(500, {})(connection, path)
+        else:
+            hangs_for_events(connection, path)
+
+    hangs_for_events = only("getEventById", habits.hangs)
+    partner.habit = one_fails
+    with pytest.raises(PartnerFailed) as refused:
+        catalogue.events_of("20")
+    assert refused.value.details == {"partnerStatus": 500}
+    wait_until(before.are_gone, 5, "the other nineteen to be gone")
+    assert len(partner.calls) == 21
+
+
+def test_a_redirect_is_not_followed(make: Make, partner: Partner) -> None:
+    other = Partner(habits.fares_well)
+    try:
+        for target in (f"{other.url}/getUsers", "/getEvents", "file:///etc/passwd"):
+            partner.habit = sends(302, b"", Location=target)
+            with pytest.raises(PartnerAnswerInvalid):
+                make().users()
+        assert partner.calls == ["/getUsers"] * 3
+        assert other.calls == []
+    finally:
+        other.stop()
+
+
+@pytest.mark.parametrize("route", QUESTIONS)
+def test_reads_are_retried_once_and_an_event_is_never_sent_twice(make: Make, partner: Partner, route: str) -> None:
+    partner.habit = only(route, habits.drops)
+    with pytest.raises(PartnerFailed):
+        make().events_of("1") if route == "getEventById" else QUESTIONS[route](make())
+    calls = [path for path in partner.calls if path.startswith(f"/{route}")]
+    assert len(set(calls)) == 1
+    assert len(calls) == (1 if route == "addEvent" else 2)
+
+
+def test_a_connection_that_breaks_once_is_no_error(make: Make, partner: Partner) -> None:
+    def breaks_once(connection: habits.Connection, path: str) -> None:
+        (habits.drops if len(partner.calls) == 1 else habits.fares_well)(connection, path)
+
+    partner.habit = breaks_once
+    assert [user.id for user in make().users()] == [1]
+    assert partner.calls == ["/getUsers"] * 2
+
+
+def test_what_does_not_get_its_turn_in_time_is_not_held_against_the_partner(make: Make, partner: Partner) -> None:
+    patient = make(at_once=1, threshold=1, deadline_s=30.0, read_timeout_s=30.0)
+    hurried = replace(patient, deadline_s=0.2)
+    partner.habit = gate = habits.Gate()
+    first = gevent.spawn(patient.users)
+    wait_until(lambda: partner.calls, what="the first to be out")
+    with pytest.raises(CatalogueBusy):
+        hurried.add_event("A", 1)
+    gate.opened.set()
+    assert len(first.get()) == 1
+    assert partner.calls == ["/getUsers"]
+    assert patient.guards.checks()["addEvent"]["state"] == "CLOSED"
+
+
+def test_the_partners_own_words_pass_through_if_they_can_be_shown(make: Make, partner: Partner) -> None:
+    for value, shown in (
+        ({"message": "Come back on Monday"}, "Come back on Monday"),
+        ({"message": "x" * 5000}, "x" * 300),
+        ({"message": "a\x1bb"}, PartnerOverloaded.sentence),
+        ({"message": 7}, PartnerOverloaded.sentence),
+        ([], PartnerOverloaded.sentence),
+    ):
+        partner.habit = answers(503, value)
+        with pytest.raises(PartnerOverloaded) as refused:
+            make().add_event("A", 1)
+        assert refused.value.message == shown

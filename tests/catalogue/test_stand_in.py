@@ -1,0 +1,61 @@
+"""The stand-in on a real socket behaves as the partner is said to."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+
+from tests.catalogue.stand_in import StandIn
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path) -> Iterator[StandIn]:
+    started = StandIn(tmp_path)
+    yield started
+    assert started.stop() == 0
+
+
+def test_its_users_and_their_events(stand_in: StandIn) -> None:
+    events = {user: stand_in.get(f"/getUserById/{user}").json["events"] for user in ("1", "2", "3", "with-200")}
+    assert [len(found) for found in events.values()] == [2, 1, 1, 200]
+    asked = [event for found in events.values() for event in found]
+    started = time.monotonic()
+    getting = [gevent.spawn(stand_in.get, f"/getEventById/{event}") for event in asked]
+    gevent.joinall(getting, raise_error=True)
+    assert time.monotonic() - started >= 0.5
+    assert [one.get().json["id"] for one in getting] == asked
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/getUserById/4", "/getUserById/with-201", "/getUserById/with-0", "/getEventById/with-5-event-6", "/", "/x"],
+)
+def test_what_it_does_not_know(stand_in: StandIn, path: str) -> None:
+    assert stand_in.get(path).status == 404
+
+
+def test_accepts_five_refuses_ten_and_starts_over(stand_in: StandIn) -> None:
+    answers = [stand_in.add() for _ in range(32)]
+    assert [answer.status for answer in answers] == ([200] * 5 + [503] * 10) * 2 + [200] * 2
+    assert answers[0].json == {"success": True}
+    assert answers[5].json == {
+        "success": False,
+        "error": "Service temporarily unavailable",
+        "message": "Event API is experiencing high load",
+    }
+
+
+def test_drops_one_list_in_twenty_and_the_same_ones_again(tmp_path: Path) -> None:
+    dropped = []
+    for seed in (7, 7, 8):
+        stand_in = StandIn(tmp_path, seed)
+        dropped.append([stand_in.drops(("/getUsers", "/getEvents")[number % 2]) for number in range(300)])
+        stand_in.stop()
+    assert dropped[0] == dropped[1] != dropped[2]
+    assert all(5 <= sum(one) <= 30 for one in dropped)
+
+
+def test_only_the_lists_are_dropped(stand_in: StandIn) -> None:
+    assert not any(stand_in.drops("/getUserById/1") for _ in range(200))
