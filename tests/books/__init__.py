@@ -2,7 +2,6 @@
 
 import json
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ from contextlib import contextmanager
 from tempfile import TemporaryFile
 from typing import IO, Any, NamedTuple
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, select, text
 
 from seating.storage.database import Database
 from seating.storage.tables import ledger, sold_seats
@@ -125,21 +124,20 @@ def suspended(system: System, part: str) -> Iterator[None]:
         process.send_signal(signal.SIGCONT)
 
 
-def has_read_the_log(redis: RedisServer) -> bool:
-    """Whether somebody's last words to Redis were to read a log: persistence, which goes on to SQL."""
-    return any(client["cmd"] == "xrange" for client in redis.client().client_list())
+def waiting_for_sql(redis: RedisServer) -> int:
+    """How many have said nothing to Redis since they read a log: persistence, which goes on to SQL."""
+    return sum(client["cmd"] == "xrange" for client in redis.client().client_list())
 
 
 @contextmanager
 def locked_sql(system: System) -> Iterator[None]:
-    """Holds SQLite's write lock, so that whoever has read a log waits before it writes."""
-    connection = sqlite3.connect(system.database_url.removeprefix("sqlite:///"), isolation_level=None, timeout=30)
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    """Whoever has read a log waits before it writes."""
+    database = Database(system.database_url)
+    with database.engine.begin() as connection:  # In SQLite that is the lock already.
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("LOCK TABLE watermarks IN EXCLUSIVE MODE"))
         yield
-    finally:
-        connection.execute("ROLLBACK")
-        connection.close()
+    database.close()
 
 
 def has_said(system: System, part: str, **line: object) -> bool:

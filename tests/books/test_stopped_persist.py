@@ -15,7 +15,6 @@ from tests.books import (
     assert_books_right,
     assert_each_seat_once,
     buy_some,
-    has_read_the_log,
     has_said,
     locked_sql,
     positions,
@@ -23,6 +22,7 @@ from tests.books import (
     rows,
     seating,
     suspended,
+    waiting_for_sql,
 )
 from tests.one_process import OneProcess
 from tests.servers import RedisServer, wait_until
@@ -47,7 +47,7 @@ def test_a_worker_that_was_stopped_before_a_rebuild_writes_nothing(stopped: Syst
     with ExitStack() as standing_still:
         with locked_sql(system):
             buy_some(system, 10, event)
-            wait_until(lambda: has_read_the_log(own_redis), what="the worker to wait for the lock")
+            wait_until(lambda: waiting_for_sql(own_redis), what="the worker to wait for the lock")
             standing_still.enter_context(suspended(system, "worker"))
         own_redis.client().flushall()
         assert seating(system, "rebuild", event, "--json").json == [{"event_id": event, "position": "2-2"}]
@@ -62,14 +62,18 @@ def test_a_worker_that_was_stopped_before_a_rebuild_writes_nothing(stopped: Syst
     assert seating(system, "verify", event).status == 0
 
 
-def test_two_workers_for_one_event(stopped: System) -> None:
-    """Both are nudged for it all the time, and each entry is recorded by one of them."""
+def test_two_workers_for_one_event(stopped: System, own_redis: RedisServer) -> None:
+    """Both have read the same entries when they may write; and both are nudged all the time after that."""
     system = stopped.start("worker", "web")
     system.parts["first worker"] = system.parts["worker"]
     system.start_part("worker")
     event = system.create_event(seatingPlan={"generate": {"sections": 2, "rows": 10, "seatsPerRow": 25}})
-    bought = {}
-    for _ in range(10):
+    with locked_sql(system):
+        bought = buy_some(system, 40, event)
+        wait_until(lambda: waiting_for_sql(own_redis) == 1, what="one worker to wait for the lock")
+        bought |= buy_some(system, 40, event)
+        wait_until(lambda: waiting_for_sql(own_redis) == 2, what="both workers to wait for the lock")
+    for _ in range(8):
         bought |= buy_some(system, 40, event)
     _wait_recorded(system, event, positions(bought.values()))
     assert recorded_positions(system, event) == [f"1-{seq}" for seq in range(1, 402)]

@@ -12,7 +12,6 @@ from tests.books import (
     assert_replayed,
     buy_recorded,
     buy_some,
-    has_read_the_log,
     has_said,
     locked_sql,
     positions,
@@ -20,6 +19,7 @@ from tests.books import (
     reopened,
     seating,
     suspended,
+    waiting_for_sql,
 )
 from tests.crowd import Rush
 from tests.one_process import OneProcess
@@ -57,6 +57,7 @@ def test_with_everything_in_sql_under_load(running: System, own_redis: RedisServ
         resumed = len(rush.answers)
         wait_until(lambda: len(rush.answers) >= resumed + 60, what="the sale to go on")
         assert_books_right(running, _EVENT)
+    print(f"closed for {closed_s:.2f} s")
     assert closed_s < 5
     assert after.json["position"].startswith("2-")
     assert {answer["position"].partition("-")[0] for answer in before.values()} == {"1"}
@@ -96,7 +97,7 @@ def test_with_sql_locked(running: System, own_redis: RedisServer) -> None:
     recorded = buy_recorded(running, 3)
     with locked_sql(running):
         unrecorded = buy_some(running, 1)
-        wait_until(lambda: has_read_the_log(own_redis), what="the worker to wait for the lock")
+        wait_until(lambda: waiting_for_sql(own_redis), what="the worker to wait for the lock")
         unrecorded |= buy_some(running, 20)
         own_redis.client().flushall()
         assert running.buy(1).status == 503
