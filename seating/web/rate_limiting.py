@@ -75,18 +75,22 @@ def _begin(group: str) -> RateLimit | None:
 def _tell(response: Response) -> Response:
     limit = limit_of_request()
     if limit:
-        response.headers["RateLimit-Policy"] = _policy_field(limit.policy)
+        names, policy_field = _fields(limit.policy)
+        response.headers.add("RateLimit-Policy", policy_field)
         if limit.verdict:
-            response.headers["RateLimit"] = _field(limit.policy, limit.verdict)
+            response.headers.add("RateLimit", _field(names, limit.verdict))
     return response
 
 
 @lru_cache(maxsize=16)
-def _policy_field(policy: RatePolicy) -> str:
-    return ", ".join(f'"{quota.name}";q={quota.limit};w={-(-quota.window_ms // 1000)}' for quota in policy.quotas)
+def _fields(policy: RatePolicy) -> tuple[list[str], str]:
+    """The names of the quotas, and the field that tells what they are."""
+    names = [quota.name for quota in policy.quotas]
+    members = [f'"{quota.name}";q={quota.limit};w={-(-quota.window_ms // 1000)}' for quota in policy.quotas]
+    return names, ", ".join(members)
 
 
-def _field(policy: RatePolicy, verdict: Verdict) -> str:
+def _field(names: list[str], verdict: Verdict) -> str:
     """`r` requests would pass within the next `t` seconds; then there will be more."""
-    pairs = zip(policy.quotas, verdict.left, strict=True)
-    return ", ".join(f'"{quota.name}";r={left.requests};t={-(-left.reset_ms // 1000)}' for quota, left in pairs)
+    pairs = zip(names, verdict.left, strict=True)
+    return ", ".join([f'"{name}";r={requests};t={-(-reset_ms // 1000)}' for name, (requests, reset_ms) in pairs])
