@@ -14,7 +14,8 @@ from seating.domain.breaker import Admission, BreakerPolicy, BreakerReport, Brea
 from seating.redis_store import keys
 from seating.redis_store.calls import Calls, RedisUnavailable
 
-_PATIENCE_S: Final = 0.5
+# Long enough for a machine at its limit, since every wait that is cut short is a call that nobody guards.
+_PATIENCE_S: Final = 2.0
 _JITTER_MILLIONTHS: Final = 100_000
 
 _log = structlog.get_logger(__name__)
@@ -25,7 +26,7 @@ class Breaker:
 
     Nothing but a probe ends a wait, so that a process which was told of one refuses by itself until it is over.
 
-    Fails open: where Redis does not answer within half a second, calls are admitted unguarded and their outcomes are
+    Fails open: where Redis does not answer within two seconds, calls are admitted unguarded and their outcomes are
     not recorded. Whoever calls has limits of his own, and a guard that is away must not take down what it guards.
     """
 
