@@ -15,16 +15,20 @@ from seating.redis_store.calls import Calls
 from seating.redis_store.connection import ScriptConnection, plain_client
 from seating.redis_store.direct_calls import DirectCalls
 from seating.redis_store.event_log import EventLog
+from seating.redis_store.holds import HoldLimits
+from seating.redis_store.holds import Holds as HoldStore
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.plans import Plans
 from seating.redis_store.retries import Retries
 from seating.redis_store.scripts import Scripts
+from seating.redis_store.seats import Seats as SeatStore
 from seating.services.answered import Answered
 from seating.services.books import Books
 from seating.services.closing import Closing
 from seating.services.event_presence import EventPresence
 from seating.services.events import Events
+from seating.services.holds import Holds
 from seating.services.monitoring import Monitoring
 from seating.services.nudger import Nudger
 from seating.services.persisted_watch import PersistedWatch
@@ -32,6 +36,8 @@ from seating.services.persistence import Persistence
 from seating.services.purchases import Purchases
 from seating.services.quarantine import Quarantine
 from seating.services.rebuild import Rebuild
+from seating.services.seat_names import SeatNames
+from seating.services.seats import Seats
 from seating.services.services import Services
 from seating.services.upkeep import Upkeep
 from seating.storage.database import Database, in_this_thread
@@ -60,6 +66,7 @@ class _Sale:
     """What every process that touches a sale has."""
 
     inventory: Inventory
+    hold_store: HoldStore
     log: EventLog
     plans: Plans
     presence: EventPresence
@@ -67,6 +74,8 @@ class _Sale:
     rebuild: Rebuild
     events: Events
     purchases: Purchases
+    holds: Holds
+    seats: Seats
     quarantine: Quarantine
 
 
@@ -83,6 +92,8 @@ def web_services(settings: Settings) -> Services:
     return Services(
         events=sale.events,
         purchases=sale.purchases,
+        holds=sale.holds,
+        seats=sale.seats,
         quarantine=sale.quarantine,
         monitoring=Monitoring(sale.inventory, database, sale.presence, settings.data_dir),
         plans=sale.plans,
@@ -107,34 +118,39 @@ def background_services(settings: Settings, *, writes_the_sale: bool = False) ->
         persistence=persistence,
         rebuild=sale.rebuild,
         books=Books(database, client),
-        upkeep=Upkeep(database, sale.inventory, queue, retries, persistence, closing),
+        upkeep=Upkeep(database, sale.inventory, sale.hold_store, queue, retries, persistence, closing),
         queue=queue,
     )
 
 
 def _sale(settings: Settings, calls: Calls, database: Database, nudge: Callable[[str], object]) -> _Sale:
-    inventory = Inventory(
-        calls,
-        backlog_max_entries=settings.backlog_max_entries,
-        backlog_memory_percent=settings.backlog_memory_percent,
-    )
+    backlog = {
+        "backlog_max_entries": settings.backlog_max_entries,
+        "backlog_memory_percent": settings.backlog_memory_percent,
+    }
+    inventory = Inventory(calls, **backlog)
+    limits = HoldLimits(settings.hold_ttl_s, settings.hold_max_s, settings.hold_max_seats)
+    hold_store = HoldStore(calls, limits, **backlog)
     log = EventLog(calls)
     plans = Plans(calls)
     presence = EventPresence(database, nudge)
     answered = Answered(database)
     rebuild = Rebuild(database, calls, log)
-    purchases = Purchases(
-        inventory, plans, log, database, presence, PersistedWatch(inventory), answered=answered, nudge=nudge
-    )
+    names = SeatNames(plans, inventory, database, presence)
+    watch = PersistedWatch(inventory)
+    purchases = Purchases(inventory, names, log, database, presence, watch, answered=answered, nudge=nudge)
     return _Sale(
         inventory,
+        hold_store,
         log,
         plans,
         presence,
         answered,
         rebuild,
-        events=Events(database, inventory, presence, rebuild, nudge),
+        events=Events(database, inventory, hold_store, presence, rebuild, nudge),
         purchases=purchases,
+        holds=Holds(hold_store, names, answered, nudge),
+        seats=Seats(SeatStore(calls), names, answered, nudge),
         quarantine=Quarantine(database, inventory, purchases, nudge),
     )
 

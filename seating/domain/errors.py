@@ -86,6 +86,31 @@ class SeatUnavailable(SeatingError):
     sentence = "At least one of these seats is not available any more"
 
 
+class SeatNotFound(SeatingError):
+    code = "SEAT_NOT_FOUND"
+    sentence = "Seat not found"
+
+
+class SeatSold(SeatingError):
+    code = "SEAT_SOLD"
+    sentence = "A buyer owns this seat; cancel the purchase instead"
+
+
+class SeatHeld(SeatingError):
+    code = "SEAT_HELD"
+    sentence = "A buyer holds this seat at this moment"
+
+
+class HoldExpired(SeatingError):
+    code = "HOLD_EXPIRED"
+    sentence = "There is no such hold, or not any more"
+
+
+class TooManyHeld(SeatingError):
+    code = "TOO_MANY_HELD"
+    sentence = "You hold too many seats of this event already; buy them or give some back first"
+
+
 class NotOnSale(SeatingError):
     code = "NOT_ON_SALE"
     sentence = "This event is not on sale now"

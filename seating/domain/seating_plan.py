@@ -9,9 +9,9 @@ from typing import NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from seating.domain.errors import InvalidRequest
+from seating.domain.errors import InvalidRequest, SeatNotFound
+from seating.domain.seat_status import AVAILABLE
 
-AVAILABLE = "a"
 ROW_BREAK = "|"
 MAX_SEATS = 100_000
 
@@ -63,15 +63,39 @@ class SeatingPlan:
         return sum(len(row) for block in self.blocks for row in block)
 
     @cached_property
-    def _seats_by_character(self) -> list[list[str]]:
+    def seats_by_character(self) -> list[list[str]]:
         """Per block, the seat at each character of its map; a row break has the empty id."""
         return [[seat for row in block for seat in (*row, "")] for block in self.blocks]
 
     def seats_of(self, runs: Iterable[Run]) -> list[str]:
         """The ids of the seats in `runs`, in order."""
-        return [
-            seat for run in runs for seat in self._seats_by_character[run.block][run.start : run.start + run.length]
-        ]
+        return [seat for run in runs for seat in self.seats_by_character[run.block][run.start : run.start + run.length]]
+
+    @cached_property
+    def _place_of_seat(self) -> dict[str, tuple[int, int]]:
+        return {
+            seat: (block, place)
+            for block, seats in enumerate(self.seats_by_character)
+            for place, seat in enumerate(seats)
+            if seat
+        }
+
+    def runs_of(self, seats: Iterable[str]) -> list[Run]:
+        """Where the seats are, in the plan's order. Raises SeatNotFound, or InvalidRequest for one given twice."""
+        seats = list(seats)
+        unknown = [seat for seat in seats if seat not in self._place_of_seat]
+        if unknown:
+            raise SeatNotFound(seats=unknown)
+        if len(set(seats)) < len(seats):
+            doubled = next(seat for seat in seats if seats.count(seat) > 1)
+            raise InvalidRequest(f"Seat {doubled} is given twice", "seats")
+        runs: list[Run] = []
+        for block, place in sorted(self._place_of_seat[seat] for seat in seats):
+            if runs and (runs[-1].block, runs[-1].start + runs[-1].length) == (block, place):
+                runs[-1] = runs[-1]._replace(length=runs[-1].length + 1)
+            else:
+                runs.append(Run(block, place, 1))
+        return runs
 
     def empty_maps(self) -> Iterator[str]:
         """Each block's map with every seat available, as `seats:{e}` keeps it."""

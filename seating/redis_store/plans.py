@@ -8,7 +8,7 @@ from seating.domain.errors import InventoryUnavailable
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
 from seating.redis_store.calls import Calls, RedisUnavailable
-from seating.redis_store.inventory import MissingInventory
+from seating.redis_store.event_scripts import MissingInventory
 
 
 class Plans:

@@ -6,7 +6,7 @@ from importlib import resources
 from typing import Final
 
 _LUA = resources.files("seating.redis_store") / "lua"
-_SHARED: Final = ("clock", "prelude", "seat_map")
+_SHARED: Final = ("clock", "prelude", "seat_map", "acceptance", "choice", "holding")
 
 
 class Scripts:

@@ -1,5 +1,6 @@
 """Checking the books of an event: Redis, log, ledger and the tables folded from it have to tell the same story."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -8,14 +9,17 @@ import redis
 from sqlalchemy import Connection
 
 from seating.domain import chain
-from seating.domain.changes import Cancelled, Purchased, UnknownChange, parse_change
+from seating.domain.changes import Cancelled, Purchased, SeatSet, UnknownChange, parse_change
 from seating.domain.errors import EventNotFound
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import LogEntry, Mark
 from seating.domain.purchase import PurchaseId
+from seating.domain.seat_status import BOX_OFFICE
+from seating.domain.seating_plan import Run
 from seating.redis_store import book_snapshot
 from seating.redis_store.book_snapshot import BookSnapshot
-from seating.services import recorded_state
+from seating.services import recorded_state, seat_history
+from seating.services.seat_history import SeatChange
 from seating.storage import events, ledger, purchases, quarantine, rebuilds, watermarks
 from seating.storage.database import Database
 
@@ -36,14 +40,6 @@ class Verified(NamedTuple):
 
     entries: int
     broken: str | None
-
-
-class SeatChange(NamedTuple):
-    at_ms: int
-    position: str
-    what: str
-    purchase_id: str
-    reference: str | None
 
 
 class _Record(NamedTuple):
@@ -97,23 +93,10 @@ class Books:
         return Verified(len(story), None)
 
     def history(self, event_id: str, seat_id: str) -> list[SeatChange]:
-        """Who had a seat when, first to last; also in Redis's tail."""
+        """Who had a seat when, first to last; also in Redis's tail. Raises EventNotFound."""
         snapshot = book_snapshot.take(self.client, event_id)
         record = self._record(event_id)
-        owners: dict[int, PurchaseId] = {}
-        found = []
-        for entry in _story(record, snapshot):
-            change = _change(entry)
-            if not isinstance(change, Purchased | Cancelled) or seat_id not in record.plan.seats_of(change.runs):
-                continue
-            at = str(entry.position)
-            if isinstance(change, Purchased):
-                owners[entry.position.seq] = owner = PurchaseId(event_id, entry.position, change.nonce)
-                found.append(SeatChange(change.at_ms, at, "sold", str(owner), change.reference))
-            else:
-                owner = owners[change.purchase.seq]
-                found.append(SeatChange(change.at_ms, at, "returned", str(owner), None))
-        return found
+        return seat_history.tell(event_id, seat_id, record.plan, _story(record, snapshot))
 
     def _record(self, event_id: str) -> _Record:
         def read(connection: Connection) -> _Record:
@@ -168,15 +151,24 @@ def _tables(event_id: str, record: _Record) -> Iterator[tuple[str, str]]:
         if isinstance(change, Purchased) and not poison:
             ids[entry.position.seq] = purchase_id = str(PurchaseId(event_id, entry.position, change.nonce))
             standing[purchase_id] = True
-            if record.plan:
-                seats |= dict.fromkeys(record.plan.seats_of(change.runs), purchase_id)
+            seats |= dict.fromkeys(_seats(record, change.runs), purchase_id)
         elif isinstance(change, Cancelled) and change.purchase.seq in ids:
             purchase_id = ids[change.purchase.seq]
             standing[purchase_id] = False
             seats = {seat: owner for seat, owner in seats.items() if owner != purchase_id}
+        elif isinstance(change, SeatSet) and not poison:
+            for seat in _seats(record, change.runs):
+                if change.was == BOX_OFFICE:
+                    seats.pop(seat, None)
+                if change.status == BOX_OFFICE:
+                    seats[seat] = purchases.AT_BOX_OFFICE
     advice = "the ledger is right; mend the table, or restore SQL from a backup"
     yield from _differences("purchases", standing, record.purchases, advice)
     yield from _differences("sold_seats", seats, record.seats_taken, advice)
+
+
+def _seats(record: _Record, runs: list[Run]) -> list[str]:
+    return record.plan.seats_of(runs) if record.plan else []
 
 
 def _redis(snapshot: BookSnapshot | None, record: _Record) -> Iterator[tuple[str, str]]:
@@ -206,8 +198,25 @@ def _redis(snapshot: BookSnapshot | None, record: _Record) -> Iterator[tuple[str
     if state.longest_runs != snapshot.longest_runs:
         yield "the longest runs of its blocks are not those of their seats", _REBUILD
     yield from _differences("idempotency record", state.idempotency, snapshot.idempotency, _REBUILD)
+    yield from _holds(state, snapshot)
     if state.cancelled != snapshot.cancelled:
         yield "Redis does not know the same purchases to be cancelled as the ledger", _REBUILD
+
+
+def _holds(state: InventoryState, snapshot: BookSnapshot) -> Iterator[tuple[str, str]]:
+    """Only Redis knows whose holds they are: that is compared with itself."""
+    held_by: Counter[str] = Counter()
+    without_holder = {}
+    for hold, kept in snapshot.holds.items():
+        without_holder[hold], _, holder = kept.rpartition("|")
+        held_by[holder] += int(kept.split("|")[2])
+    expected = {hold: str(kept).removesuffix("|") for hold, kept in state.holds.items()}
+    yield from _differences("hold", expected, without_holder, _REBUILD)
+    due = {hold: kept.until_ms for hold, kept in state.holds.items()}
+    yield from _differences("expiry of hold", due, snapshot.expiries, _REBUILD)
+    del held_by[""]
+    counted = {holder: str(seats) for holder, seats in held_by.items()}
+    yield from _differences("seats of holder", counted, snapshot.holders, _REBUILD)
 
 
 def _differences(

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from seating.redis_store.plans import Plans
 from seating.services.events import Events
+from seating.services.holds import Holds
 from seating.services.monitoring import Monitoring
 from seating.services.purchases import Purchases
 from seating.services.quarantine import Quarantine
+from seating.services.seats import Seats
 from seating.storage.database import Offload
 
 
@@ -16,6 +18,8 @@ class Services:
 
     events: Events
     purchases: Purchases
+    holds: Holds
+    seats: Seats
     quarantine: Quarantine
     monitoring: Monitoring
     plans: Plans

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from seating.domain.errors import InventoryUnavailable, RecordUnavailable
+from seating.redis_store.holds import RELEASED_A_CALL, Holds
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.inventory_snapshot import Snapshot
 from seating.redis_store.persist_queue import PersistQueue
@@ -19,12 +20,14 @@ _log = structlog.get_logger(__name__)
 
 
 _KNOWN_FOR_S = 5.0
+_MOST_RELEASES = 500
 
 
 @dataclass(slots=True)
 class Upkeep:
     database: Database
     inventory: Inventory
+    holds: Holds
     queue: PersistQueue
     retries: Retries
     persistence: Persistence
@@ -36,6 +39,8 @@ class Upkeep:
         """Raises InventoryUnavailable where Redis does not answer; the next tick does all of it again."""
         event_ids = self._live_events()
         for event_id, snapshot in zip(event_ids, self.inventory.read_all(event_ids), strict=True):
+            if snapshot is not None and snapshot.counts.held:
+                self._expire_holds(event_id)
             if snapshot is None or snapshot.backlog.lag or not snapshot.backlog.trusted:
                 if self.retries.is_due(event_id, time.time()):
                     self._persist(event_id)
@@ -53,6 +58,15 @@ class Upkeep:
             except RecordUnavailable as error:
                 _log.warning("events not read", error=str(error.__cause__))
         return sorted({*self._live, *self.inventory.open_events()})
+
+    def _expire_holds(self, event_id: str) -> None:
+        """All that are due, unless new ones fall due faster; scripts do it too, but nobody may be asking."""
+        for _ in range(_MOST_RELEASES):
+            try:
+                if self.holds.expire(event_id) < RELEASED_A_CALL:
+                    return
+            except InventoryUnavailable:
+                return  # It is missing or not trusted; what is done about that is below.
 
     def _persist(self, event_id: str) -> None:
         try:
