@@ -4,10 +4,14 @@ from typing import Any, ClassVar
 
 
 class SeatingError(Exception):
-    """A refusal. `details` are further fields of the answer, `retry_after_s` says when trying again makes sense."""
+    """A refusal. `details` are further fields of the answer, `retry_after_s` says when trying again makes sense.
+
+    `words` stand in the answer's `error` instead of the code, for clients that have always read them there.
+    """
 
     code: ClassVar[str]
     sentence: ClassVar[str]
+    words: ClassVar[str | None] = None
     retry_after_s: ClassVar[int | None] = None
 
     def __init__(self, message: str | None = None, **details: Any) -> None:
@@ -89,6 +93,18 @@ class SeatUnavailable(SeatingError):
 class SeatNotFound(SeatingError):
     code = "SEAT_NOT_FOUND"
     sentence = "Seat not found"
+
+
+class UnknownSeat(SeatNotFound):
+    """Asked for by its own address."""
+
+    words = SeatNotFound.sentence
+
+
+class InvalidStatus(SeatingError):
+    code = "VALIDATION_ERROR"
+    sentence = "Invalid status. Must be: available, reserved, sold, or held"
+    words = sentence
 
 
 class SeatSold(SeatingError):

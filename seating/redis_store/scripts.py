@@ -1,12 +1,14 @@
-"""The Lua scripts, as text: each file of lua/ behind those that all of them share."""
+"""The Lua scripts, as text: each file of lua/ behind those that all share, and those that it says it uses."""
 
 import hashlib
+import re
 from functools import cached_property
 from importlib import resources
 from typing import Final
 
 _LUA = resources.files("seating.redis_store") / "lua"
-_SHARED: Final = ("clock", "prelude", "seat_map", "acceptance", "choice", "holding")
+_SHARED: Final = ("clock", "prelude", "seat_map")
+_USES = re.compile(r"^-- Uses (\w+)\.lua$", re.MULTILINE)
 
 
 class Scripts:
@@ -16,7 +18,11 @@ class Scripts:
         files = {file.name.removesuffix(".lua"): file.read_text() for file in _LUA.iterdir()}
         files |= replaced or {}
         shared = "".join(files.pop(name) for name in _SHARED)
-        self.sources: Final = {name: _assemble(shared, body) for name, body in files.items()}
+        uses = {name: _USES.findall(body) for name, body in files.items()}
+        parts = {part: files.pop(part) for part in {part for used in uses.values() for part in used}}
+        self.sources: Final = {
+            name: _assemble(shared + "".join(parts[part] for part in uses[name]), body) for name, body in files.items()
+        }
 
     @cached_property
     def digests(self) -> dict[str, str]:

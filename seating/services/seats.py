@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from seating.domain.errors import InvalidStatus, SeatNotFound, UnknownSeat
 from seating.domain.seat_status import SETTABLE, WORDS
 from seating.redis_store.seats import Seats as SeatStore
 from seating.services.answered import Answered
@@ -39,8 +40,13 @@ class Seats:
         ]
 
     def set(self, event_id: str, seat_id: str, status: str) -> Seat:
-        """`status` is one of SETTABLE. Raises SeatNotFound, SeatSold, SeatHeld."""
-        runs = self.names.runs(event_id, [seat_id])
+        """`status` is one of SETTABLE. Raises InvalidStatus, UnknownSeat, SeatSold, SeatHeld."""
+        if status not in SETTABLE:
+            raise InvalidStatus(field="status")
+        try:
+            runs = self.names.runs(event_id, [seat_id])
+        except SeatNotFound:
+            raise UnknownSeat from None
         with self.names.refusing_by_name(event_id):
             position = self.store.set(event_id, runs[0], SETTABLE[status])
         self.nudge(event_id)

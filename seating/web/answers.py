@@ -3,11 +3,10 @@
 from datetime import UTC, datetime
 
 from flask import Response
+from pydantic import BaseModel
 
-from seating.web.schemas import Answer
 
-
-def render(answer: Answer, status: int = 200) -> Response:
+def render(answer: BaseModel, status: int = 200) -> Response:
     return Response(answer.model_dump_json(by_alias=True), status, content_type="application/json")
 
 

@@ -12,6 +12,7 @@ from seating.domain import errors
 
 STATUS: Final[dict[type[errors.SeatingError], int]] = {
     errors.InvalidRequest: 400,
+    errors.InvalidStatus: 400,
     errors.MissingIdempotencyKey: 400,
     errors.InvalidIdempotencyKey: 400,
     errors.Unauthorized: 401,
@@ -65,14 +66,16 @@ def code_of(status: int) -> str:
     return title_of(status).upper().replace(" ", "_")
 
 
-def problem(status: int, code: str, message: str, request_id: str | None, **details: Any) -> str:
-    """JSON with `error` and `message` for clients of the plain routes, and `code` for all."""
+def problem(
+    status: int, code: str, message: str, request_id: str | None, words: str | None = None, **details: Any
+) -> str:
+    """JSON with `error` (`words`, else the code) and `message` for clients of the plain routes, and `code` for all."""
     fields = {
         "type": "about:blank",
         "title": title_of(status),
         "status": status,
         "detail": message,
-        "error": code,
+        "error": words or code,
         "code": code,
         "message": message,
         "requestId": request_id,
@@ -87,7 +90,7 @@ def _answer(status: int, code: str, message: str, **details: Any) -> Response:
 
 
 def _refuse(error: errors.SeatingError) -> Response:
-    response = _answer(status_of(error), error.code, error.message, **error.details)
+    response = _answer(status_of(error), error.code, error.message, words=error.words, **error.details)
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.Unauthorized):

@@ -85,15 +85,6 @@ class DefaultPurchase(StrictModel):
     quantity: int = Field(ge=1, le=MAX_QUANTITY, description="seats to buy, all or none")
 
 
-class EventPurchase(DefaultPurchase):
-    """A purchase on any event."""
-
-    together: bool = Field(False, description="refuse a split over several rows")
-    reference: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)] | None = Field(
-        None, description="the shop's own order number"
-    )
-
-
 class Answer(BaseModel):
     """What answers have in common: camelCase names, in the order of the fields."""
 

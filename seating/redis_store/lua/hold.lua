@@ -1,4 +1,7 @@
 -- Holds seats for a buyer for a while: the best ones for a quantity, or given ones.
+-- Uses acceptance.lua
+-- Uses choice.lua
+-- Uses holding.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 idempotency
 -- ARGV  1 run_id  2 idempotency field, or ''  3 fingerprint  4 quantity  5 id of the hold  6 rendering  7 ms to hold
 --       8 backlog limit, in entries  9 backlog limit, in percent of maxmemory  10 given seats, as runs, or ''

@@ -1,4 +1,5 @@
 -- Sets one seat as the organiser wants it, unless a buyer has it.
+-- Uses holding.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders
 -- ARGV  1 run_id  2 the seat, as a run  3 its new status: a available, r blocked, b sold at the box office, o held
 -- Reply {'SET', position} (also when it was so already: nothing changes) | {'SEAT_SOLD'} | {'SEAT_HELD'}
