@@ -6,7 +6,7 @@ from flask_openapi3 import Info, OpenAPI, SecurityScheme
 from seating import __version__
 from seating.config import Settings
 from seating.services.services import Services
-from seating.web import errors, events, holds, operations, purchases, quarantine, seats
+from seating.web import errors, events, holds, operations, plans, purchases, quarantine, seats
 from seating.web.request_frame import RequestFrame
 from seating.web.schemas import Problem, problems
 from seating.web.services import attach
@@ -31,7 +31,7 @@ def create_app(settings: Settings, services: Services) -> OpenAPI:
     app.config["SWAGGER_CONFIG"] = {"validatorUrl": None}
     attach(app, settings, services)
     errors.register(app)
-    for blueprint in (purchases.api, holds.api, seats.api, events.api, quarantine.api, operations.api):
+    for blueprint in (purchases.api, holds.api, seats.api, events.api, plans.api, quarantine.api, operations.api):
         app.register_api(blueprint)
 
     @app.route("/openapi.json")

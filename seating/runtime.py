@@ -33,6 +33,7 @@ from seating.services.monitoring import Monitoring
 from seating.services.nudger import Nudger
 from seating.services.persisted_watch import PersistedWatch
 from seating.services.persistence import Persistence
+from seating.services.plan_pages import PlanPages
 from seating.services.purchases import Purchases
 from seating.services.quarantine import Quarantine
 from seating.services.rebuild import Rebuild
@@ -69,6 +70,7 @@ class _Sale:
     hold_store: HoldStore
     log: EventLog
     plans: Plans
+    names: SeatNames
     presence: EventPresence
     answered: Answered
     rebuild: Rebuild
@@ -97,6 +99,7 @@ def web_services(settings: Settings) -> Services:
         quarantine=sale.quarantine,
         monitoring=Monitoring(sale.inventory, database, sale.presence, settings.data_dir),
         plans=sale.plans,
+        plan_pages=PlanPages(sale.names, offload),
         offload=offload,
     )
 
@@ -144,6 +147,7 @@ def _sale(settings: Settings, calls: Calls, database: Database, nudge: Callable[
         hold_store,
         log,
         plans,
+        names,
         presence,
         answered,
         rebuild,

@@ -7,7 +7,7 @@ import click
 import redis
 
 from seating import __version__
-from seating.cli import books, parts
+from seating.cli import books, events, parts
 from seating.config import InvalidSettings
 from seating.domain.errors import Overtaken, SeatingError
 
@@ -18,7 +18,16 @@ def seating() -> None:
     """The backend of a ticket on-sale. Settings come from the environment; docs/settings.md lists them."""
 
 
-for command in (parts.up, parts.web, parts.worker, parts.cron, parts.migrate, parts.onsale, *books.COMMANDS):
+for command in (
+    parts.up,
+    parts.web,
+    parts.worker,
+    parts.cron,
+    parts.migrate,
+    parts.onsale,
+    events.events,
+    *books.COMMANDS,
+):
     seating.add_command(command)
 
 

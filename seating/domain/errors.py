@@ -70,6 +70,11 @@ class EventNotFound(SeatingError):
     sentence = "There is no such event"
 
 
+class PlanNotFound(SeatingError):
+    code = "PLAN_NOT_FOUND"
+    sentence = "This event is of general admission: it has no seating plan"
+
+
 class PurchaseNotFound(SeatingError):
     code = "PURCHASE_NOT_FOUND"
     sentence = "There is no such purchase"

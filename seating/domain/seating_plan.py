@@ -3,9 +3,9 @@
 import json
 import string
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,6 +14,10 @@ from seating.domain.seat_status import AVAILABLE
 
 ROW_BREAK = "|"
 MAX_SEATS = 100_000
+BLOCK_SEATS = 1_000
+"""The most seats of a block, and so of a row: what a purchase costs grows with the size of a block."""
+
+_T = TypeVar("_T")
 
 
 class Run(NamedTuple):
@@ -53,10 +57,15 @@ class GeneratedPlan(BaseModel):
 
 
 class SeatingPlan:
-    """`blocks[b][r]` is the list of seat ids of row `r` of block `b`, in the order in which they stand."""
+    """`blocks[b][r]` is the list of seat ids of row `r` of block `b`, in the order in which they stand.
 
-    def __init__(self, blocks: list[list[list[str]]]) -> None:
+    `layout` is where they are and what they are called, as plan_page shows it; None for a generated plan.
+    """
+
+    def __init__(self, blocks: list[list[list[str]]], layout: dict[str, Any] | None = None) -> None:
         self.blocks = blocks
+        self.layout = layout
+        self._packed: bytes | None = None
 
     @cached_property
     def capacity(self) -> int:
@@ -104,27 +113,47 @@ class SeatingPlan:
 
     def pack(self) -> bytes:
         """Compressed JSON; `unpack` is its inverse."""
-        return zlib.compress(json.dumps(self.blocks, separators=(",", ":")).encode())
+        if self._packed is None:
+            kept = {"blocks": self.blocks, "layout": self.layout} if self.layout else self.blocks
+            self._packed = zlib.compress(json.dumps(kept, separators=(",", ":")).encode())
+        return self._packed
 
     @classmethod
     def unpack(cls, packed: bytes) -> Self:
-        return cls(json.loads(zlib.decompress(packed)))
+        kept = json.loads(zlib.decompress(packed))
+        plan = cls(kept["blocks"], kept["layout"]) if isinstance(kept, dict) else cls(kept)
+        plan._packed = packed
+        return plan
+
+
+def in_blocks(rows: Iterable[_T], seats_of: Callable[[_T], int]) -> Iterator[list[_T]]:
+    """`rows`, in order, in as few blocks as their size allows."""
+    block: list[_T] = []
+    for row in rows:
+        if block and sum(map(seats_of, block)) + seats_of(row) > BLOCK_SEATS:
+            yield block
+            block = []
+        block.append(row)
+    if block:
+        yield block
 
 
 def generate(hall: GeneratedPlan) -> SeatingPlan:
-    """Seat ids are `sec-1-row-A-seat-1` …, a block a section. Raises InvalidRequest above `MAX_SEATS`."""
+    """Seat ids are `sec-1-row-A-seat-1` …, a block a section, or more for a large one.
+
+    Raises InvalidRequest above `MAX_SEATS`.
+    """
     capacity = hall.sections * hall.rows * hall.seats_per_row
     if capacity > MAX_SEATS:
         raise InvalidRequest(f"A plan has at most {MAX_SEATS} seats, this one {capacity}", "seatingPlan")
-    return SeatingPlan(
+    sections = (
         [
-            [
-                [f"sec-{section}-row-{row}-seat-{seat}" for seat in range(1, hall.seats_per_row + 1)]
-                for row in string.ascii_uppercase[: hall.rows]
-            ]
-            for section in range(1, hall.sections + 1)
+            [f"sec-{section}-row-{row}-seat-{seat}" for seat in range(1, hall.seats_per_row + 1)]
+            for row in string.ascii_uppercase[: hall.rows]
         ]
+        for section in range(1, hall.sections + 1)
     )
+    return SeatingPlan([block for section in sections for block in in_blocks(section, len)])
 
 
 DEMO_HALL = GeneratedPlan(sections=10, rows=20, seatsPerRow=25)

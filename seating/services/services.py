@@ -6,6 +6,7 @@ from seating.redis_store.plans import Plans
 from seating.services.events import Events
 from seating.services.holds import Holds
 from seating.services.monitoring import Monitoring
+from seating.services.plan_pages import PlanPages
 from seating.services.purchases import Purchases
 from seating.services.quarantine import Quarantine
 from seating.services.seats import Seats
@@ -23,4 +24,5 @@ class Services:
     quarantine: Quarantine
     monitoring: Monitoring
     plans: Plans
+    plan_pages: PlanPages
     offload: Offload

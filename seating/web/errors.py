@@ -17,6 +17,7 @@ STATUS: Final[dict[type[errors.SeatingError], int]] = {
     errors.InvalidIdempotencyKey: 400,
     errors.Unauthorized: 401,
     errors.EventNotFound: 404,
+    errors.PlanNotFound: 404,
     errors.PurchaseNotFound: 404,
     errors.SeatNotFound: 404,
     errors.QuarantineEntryNotFound: 404,

@@ -9,7 +9,6 @@ from pydantic.alias_generators import to_camel
 from seating.domain.errors import EventNotFound
 from seating.domain.event import is_event_id
 from seating.domain.purchase import MAX_QUANTITY
-from seating.domain.seating_plan import MAX_SEATS, GeneratedPlan
 from seating.services.purchases import PurchaseState
 from seating.web.parsing import StrictModel
 
@@ -132,20 +131,6 @@ class QuarantineListView(Answer):
 
 class StateChange(StrictModel):
     state: Literal["on_sale", "paused", "closed"] = Field(description="closed is for good")
-
-
-class SeatingPlanSource(StrictModel):
-    """Where a plan comes from: the generator of equal sections."""
-
-    generate: GeneratedPlan
-
-
-class NewEvent(StrictModel):
-    """`totalSeats` makes an event of general admission, `seatingPlan` a seated one; exactly one of them."""
-
-    name: Line = Field(min_length=1, max_length=200)
-    total_seats: int | None = Field(None, ge=1, le=10_000_000, alias="totalSeats")
-    seating_plan: SeatingPlanSource | None = Field(None, alias="seatingPlan", description=f"at most {MAX_SEATS} seats")
 
 
 class DefaultEventView(Answer):

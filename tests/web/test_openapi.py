@@ -12,6 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from seating.app import create_app
 from seating.config import Settings
 from seating.services.services import Services
+from tests.seating_plan_file import theatre
 from tests.system import System
 from tests.web import JSON
 
@@ -103,7 +104,8 @@ CALLS = [
     Call(NEW_EVENT, "/api/v1/events", 201, {"name": "Test", "totalSeats": 1}),
     Call(NEW_EVENT, "/api/v1/events", 201, {"name": "Test", "seatingPlan": HALL}),
     Call(NEW_EVENT, "/api/v1/events", 400, {}),
-    Call(NEW_EVENT, "/api/v1/events", 413, {"name": "n" * 20_000}),
+    Call(NEW_EVENT, "/api/v1/events", 201, {"name": "Test", "seatingPlan": theatre()}),
+    Call(NEW_EVENT, "/api/v1/events", 400, {"name": "n" * 20_000}),
     Call(NEW_EVENT, "/api/v1/events", 415),
     Call(EVENT, "/api/v1/events/<hall>", 200),
     Call(EVENT, "/api/v1/events/<small>", 200),
@@ -134,6 +136,8 @@ CALLS = [
     Call(GIVE_BACK, "/api/v1/events/<hall>/holds/<token>", 204),
     Call(GIVE_BACK, "/api/v1/events/<hall>/holds/<token>", 409),
     Call("get /seats", "/seats", 200),
+    Call("get /api/v1/events/{event_id}/plan", "/api/v1/events/<hall>/plan", 200),
+    Call("get /api/v1/events/{event_id}/plan", "/api/v1/events/<small>/plan", 404),
     Call(PURCHASE, "/api/v1/purchases/<purchase>", 200),
     Call(PURCHASE, "/api/v1/purchases/nosuchpurchase", 404),
 ]
