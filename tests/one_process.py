@@ -34,7 +34,7 @@ from seating.services.seat_names import SeatNames
 from seating.services.seats import Seats
 from seating.storage.database import Database
 
-HOLD_LIMITS = HoldLimits(ttl_s=600, max_s=1800, max_seats=20)
+HOLD_LIMITS = HoldLimits(ttl_s=600, max_s=900, max_seats=20)
 
 
 @dataclass

@@ -139,11 +139,9 @@ class TestItsTime:
 
     def test_of_one_that_was_extended(self, moved: OneProcess, event: str) -> None:
         held = moved.hold(event, *row_a(1))
-        at(moved, 400_000)
-        assert moved.holds.extend(event, held.token).record.until_ms == NOON_MS + 400_000 + TTL_MS
-        at(moved, 900_000)
-        moved.holds.extend(event, held.token)
-        at(moved, 1_400_000)
+        at(moved, 200_000)
+        assert moved.holds.extend(event, held.token).record.until_ms == NOON_MS + 200_000 + TTL_MS
+        at(moved, 799_999)
         assert moved.holds.extend(event, held.token).record.until_ms == NOON_MS + MAX_MS
         entries = len(log_of(moved, event))
         assert moved.holds.extend(event, held.token).record.until_ms == NOON_MS + MAX_MS
