@@ -64,8 +64,16 @@ class SeatingPlan:
 
     def __init__(self, blocks: list[list[list[str]]], layout: dict[str, Any] | None = None) -> None:
         self.blocks = blocks
-        self.layout = layout
+        self._layout = layout
         self._packed: bytes | None = None
+
+    @property
+    def layout(self) -> dict[str, Any] | None:
+        """Of a plan that was unpacked it is read each time: it is large, and seldom asked for."""
+        if self._packed is None:
+            return self._layout
+        kept = json.loads(zlib.decompress(self._packed))
+        return kept["layout"] if isinstance(kept, dict) else None
 
     @cached_property
     def capacity(self) -> int:
@@ -114,14 +122,15 @@ class SeatingPlan:
     def pack(self) -> bytes:
         """Compressed JSON; `unpack` is its inverse."""
         if self._packed is None:
-            kept = {"blocks": self.blocks, "layout": self.layout} if self.layout else self.blocks
+            kept = {"blocks": self.blocks, "layout": self._layout} if self._layout else self.blocks
             self._packed = zlib.compress(json.dumps(kept, separators=(",", ":")).encode())
+            self._layout = None
         return self._packed
 
     @classmethod
     def unpack(cls, packed: bytes) -> Self:
         kept = json.loads(zlib.decompress(packed))
-        plan = cls(kept["blocks"], kept["layout"]) if isinstance(kept, dict) else cls(kept)
+        plan = cls(kept["blocks"] if isinstance(kept, dict) else kept)
         plan._packed = packed
         return plan
 

@@ -12,9 +12,9 @@ from seating.redis_store.event_scripts import MissingInventory
 
 
 class Plans:
-    """Keeps plans of at most `max_seats` seats together (about 100 bytes a seat), least recently used go first."""
+    """Keeps plans of at most `max_seats` seats together (about 300 bytes a seat), least recently used go first."""
 
-    def __init__(self, calls: Calls, max_seats: int = 1_000_000) -> None:
+    def __init__(self, calls: Calls, max_seats: int = 500_000) -> None:
         self._calls = calls
         self._max_seats = max_seats
         self._kept: OrderedDict[str, SeatingPlan] = OrderedDict()

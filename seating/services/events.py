@@ -75,14 +75,15 @@ class Events:
 
     def counts(self, event_id: str) -> InventoryCounts:
         """What can be bought now; never stale. Raises EventNotFound."""
-        snapshot = self.inventory.read(event_id)
-        if snapshot is None:
-            raise self.presence.absence_of(event_id)
-        if not snapshot.backlog.trusted:
-            raise InventoryUnavailable
-        if snapshot.counts.held and self.holds.expire(event_id):
-            return self.counts(event_id)
-        return snapshot.counts
+        while True:
+            snapshot = self.inventory.read(event_id)
+            if snapshot is None:
+                raise self.presence.absence_of(event_id)
+            if not snapshot.backlog.trusted:
+                raise InventoryUnavailable
+            # Seats of a hold that is due can be bought, whether or not it has been released.
+            if not snapshot.counts.held or not self.holds.expire(event_id):
+                return snapshot.counts
 
     def get(self, event_id: str) -> EventOnSale:
         """Raises EventNotFound."""
