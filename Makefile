@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format onsale catalogue-figures clean
+.PHONY: help install run test fuzz check format onsale catalogue-figures clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -24,6 +24,9 @@ run: $(VENV)/.runs ## the whole system on http://127.0.0.1:3000 (PORT), Ctrl-C s
 
 test: $(VENV)/.tests ## the whole test suite
 	$(BIN)/pytest -n 2 --dist loadgroup
+
+fuzz: $(VENV)/.tests ## 2,000 random sales of 50 steps each against a plain model (RUNS)
+	SEATING_FUZZ_RUNS=$(or $(RUNS),2000) $(BIN)/pytest tests/books/test_fuzz.py
 
 check: $(VENV)/.tests ## format, lint, types, floors
 	$(BIN)/ruff format --check .

@@ -6,7 +6,20 @@ from flask_openapi3 import Info, OpenAPI, SecurityScheme
 from seating import __version__
 from seating.config import Settings
 from seating.services.services import Services
-from seating.web import caches, catalogue, errors, events, operations, purchases, quarantine, rate_limiting, users
+from seating.web import (
+    caches,
+    catalogue,
+    errors,
+    events,
+    holds,
+    operations,
+    plans,
+    purchases,
+    quarantine,
+    rate_limiting,
+    seats,
+    users,
+)
 from seating.web.request_frame import RequestFrame
 from seating.web.schemas import Problem, problems
 from seating.web.services import attach
@@ -32,7 +45,8 @@ def create_app(settings: Settings, services: Services) -> OpenAPI:
     attach(app, settings, services)
     errors.register(app)
     rate_limiting.register(app)
-    for blueprint in (purchases.api, events.api, quarantine.api, users.api, caches.api, catalogue.api, operations.api):
+    sale = (purchases.api, holds.api, seats.api, events.api, plans.api, quarantine.api)
+    for blueprint in (*sale, users.api, caches.api, catalogue.api, operations.api):
         app.register_api(blueprint)
 
     @app.route("/openapi.json")

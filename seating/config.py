@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     circuit_breaker_failure_window_ms: Annotated[int, Field(ge=1, le=86_400_000)] = 30_000
     circuit_breaker_reset_timeout_ms: Annotated[int, Field(ge=1, le=86_400_000)] = 10_000
     circuit_breaker_max_reset_timeout_ms: Annotated[int, Field(ge=1, le=86_400_000)] = 60_000
+    hold_ttl_s: Annotated[int, Field(ge=1, le=86_400)] = 600
+    hold_max_s: Annotated[int, Field(ge=1, le=86_400)] = 1800
+    hold_max_seats: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
 
@@ -111,6 +114,12 @@ class Settings(BaseSettings):
     def _token_or_loopback(self) -> Self:
         if self.admin_token is None and self.bind not in _LOOPBACK:
             raise ValueError(f"ADMIN_TOKEN must be set when BIND is {self.bind}: operator routes would be open to all")
+        return self
+
+    @model_validator(mode="after")
+    def _held_within_the_longest_time(self) -> Self:
+        if self.hold_max_s < self.hold_ttl_s:
+            raise ValueError(f"HOLD_MAX_S must be at least HOLD_TTL_S, which is {self.hold_ttl_s}")
         return self
 
     @property

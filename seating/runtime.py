@@ -19,6 +19,8 @@ from seating.redis_store.connection import ScriptConnection, plain_client
 from seating.redis_store.direct_calls import DirectCalls
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.flights import Flights
+from seating.redis_store.holds import HoldLimits
+from seating.redis_store.holds import Holds as HoldStore
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.persist_queue import PersistQueue
@@ -26,6 +28,7 @@ from seating.redis_store.plans import Plans
 from seating.redis_store.rate_limits import RateLimits
 from seating.redis_store.retries import Retries
 from seating.redis_store.scripts import Scripts
+from seating.redis_store.seats import Seats as SeatStore
 from seating.services import catalogue
 from seating.services.answered import Answered
 from seating.services.books import Books
@@ -35,13 +38,17 @@ from seating.services.coalescing import Coalescing
 from seating.services.event_presence import EventPresence
 from seating.services.events import Events
 from seating.services.guards import Guards
+from seating.services.holds import Holds
 from seating.services.monitoring import Monitoring
 from seating.services.nudger import Nudger
 from seating.services.persisted_watch import PersistedWatch
 from seating.services.persistence import Persistence
+from seating.services.plan_pages import PlanPages
 from seating.services.purchases import Purchases
 from seating.services.quarantine import Quarantine
 from seating.services.rebuild import Rebuild
+from seating.services.seat_names import SeatNames
+from seating.services.seats import Seats
 from seating.services.services import Services
 from seating.services.upkeep import Upkeep
 from seating.services.users import Users
@@ -73,13 +80,17 @@ class _Sale:
     """What every process that touches a sale has."""
 
     inventory: Inventory
+    hold_store: HoldStore
     log: EventLog
     plans: Plans
+    names: SeatNames
     presence: EventPresence
     answered: Answered
     rebuild: Rebuild
     events: Events
     purchases: Purchases
+    holds: Holds
+    seats: Seats
     quarantine: Quarantine
 
 
@@ -98,6 +109,8 @@ def web_services(settings: Settings) -> Services:
     return Services(
         events=sale.events,
         purchases=sale.purchases,
+        holds=sale.holds,
+        seats=sale.seats,
         quarantine=sale.quarantine,
         monitoring=Monitoring(sale.inventory, database, sale.presence, settings.data_dir, guards),
         catalogue=_catalogue(settings, calls, guards),
@@ -116,6 +129,7 @@ def web_services(settings: Settings) -> Services:
                 "sale": rate_policy.parse(settings.rate_limit_sale),
             },
         ),
+        plan_pages=PlanPages(sale.names, offload),
         offload=offload,
     )
 
@@ -138,34 +152,40 @@ def background_services(settings: Settings, *, writes_the_sale: bool = False) ->
         persistence=persistence,
         rebuild=sale.rebuild,
         books=Books(database, client),
-        upkeep=Upkeep(database, sale.inventory, queue, retries, persistence, closing, caches),
+        upkeep=Upkeep(database, sale.inventory, sale.hold_store, queue, retries, persistence, closing, caches),
         queue=queue,
     )
 
 
 def _sale(settings: Settings, calls: Calls, database: Database, nudge: Callable[[str], object]) -> _Sale:
-    inventory = Inventory(
-        calls,
-        backlog_max_entries=settings.backlog_max_entries,
-        backlog_memory_percent=settings.backlog_memory_percent,
-    )
+    backlog = {
+        "backlog_max_entries": settings.backlog_max_entries,
+        "backlog_memory_percent": settings.backlog_memory_percent,
+    }
+    inventory = Inventory(calls, **backlog)
+    limits = HoldLimits(settings.hold_ttl_s, settings.hold_max_s, settings.hold_max_seats)
+    hold_store = HoldStore(calls, limits, **backlog)
     log = EventLog(calls)
     plans = Plans(calls)
     presence = EventPresence(database, nudge)
     answered = Answered(database)
     rebuild = Rebuild(database, calls, log)
-    purchases = Purchases(
-        inventory, plans, log, database, presence, PersistedWatch(inventory), answered=answered, nudge=nudge
-    )
+    names = SeatNames(plans, inventory, database, presence)
+    watch = PersistedWatch(inventory)
+    purchases = Purchases(inventory, names, log, database, presence, watch, answered=answered, nudge=nudge)
     return _Sale(
         inventory,
+        hold_store,
         log,
         plans,
+        names,
         presence,
         answered,
         rebuild,
-        events=Events(database, inventory, presence, rebuild, nudge),
+        events=Events(database, inventory, hold_store, presence, rebuild, nudge),
         purchases=purchases,
+        holds=Holds(hold_store, names, answered, nudge),
+        seats=Seats(SeatStore(calls), names, answered, nudge),
         quarantine=Quarantine(database, inventory, purchases, nudge),
     )
 

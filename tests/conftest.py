@@ -13,6 +13,7 @@ import pytest  # noqa: E402
 
 from seating.storage import migrations  # noqa: E402
 from seating.storage.database import Database  # noqa: E402
+from tests import frozen_clock  # noqa: E402
 from tests.one_process import OneProcess  # noqa: E402
 from tests.servers import PostgresServer, RedisServer  # noqa: E402
 from tests.system import System  # noqa: E402
@@ -81,4 +82,15 @@ def sale(redis_url: str, database_url: str) -> Iterator[OneProcess]:
     database = Database(database_url, checkpoints=True)
     migrations.upgrade(database)
     yield OneProcess.build(redis_url, database)
+    database.close()
+
+
+@pytest.fixture
+def moved(redis_url: str, database_url: str) -> Iterator[OneProcess]:
+    """As `sale`, by a clock that stands still until it is moved."""
+    database = Database(database_url, checkpoints=True)
+    migrations.upgrade(database)
+    one = OneProcess.build(redis_url, database, frozen_clock.scripts())
+    one.calls.command("SET", frozen_clock.CLOCK, frozen_clock.NOON_MS)
+    yield one
     database.close()

@@ -6,26 +6,35 @@ from typing import Any
 import redis
 from sqlalchemy import Table, select
 
+from seating.domain.hold import HoldOrder
 from seating.domain.purchase import Order, PurchaseId, Receipt
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store.connection import ScriptConnection
 from seating.redis_store.direct_calls import DirectCalls
 from seating.redis_store.event_log import EventLog
+from seating.redis_store.holds import HoldLimits
+from seating.redis_store.holds import Holds as HoldStore
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.inventory_snapshot import Snapshot
 from seating.redis_store.plans import Plans
 from seating.redis_store.retries import Retries
 from seating.redis_store.scripts import Scripts
+from seating.redis_store.seats import Seats as SeatStore
 from seating.services.answered import Answered
 from seating.services.books import Books
 from seating.services.event_presence import EventPresence
 from seating.services.events import Events
+from seating.services.holds import Held, Holds
 from seating.services.persisted_watch import PersistedWatch
 from seating.services.persistence import Persistence
 from seating.services.purchases import Purchases
 from seating.services.quarantine import Quarantine
 from seating.services.rebuild import Rebuild
+from seating.services.seat_names import SeatNames
+from seating.services.seats import Seats
 from seating.storage.database import Database
+
+HOLD_LIMITS = HoldLimits(ttl_s=600, max_s=900, max_seats=20)
 
 
 @dataclass
@@ -38,6 +47,8 @@ class OneProcess:
     inventory: Inventory
     events: Events
     purchases: Purchases
+    holds: Holds
+    seats: Seats
     quarantine: Quarantine
     persistence: Persistence
     rebuild: Rebuild
@@ -49,20 +60,24 @@ class OneProcess:
     def build(cls, redis_url: str, database: Database, scripts: Scripts | None = None) -> "OneProcess":
         calls = DirectCalls(ScriptConnection(redis_url, scripts or Scripts()))
         inventory = Inventory(calls, backlog_max_entries=100_000, backlog_memory_percent=90)
+        hold_store = HoldStore(calls, HOLD_LIMITS, backlog_max_entries=100_000, backlog_memory_percent=90)
         log = EventLog(calls)
         nudged: list[str] = []
         presence = EventPresence(database, nudged.append)
         rebuild = Rebuild(database, calls, log)
         answered = Answered(database)
         watch = PersistedWatch(inventory)
-        purchases = Purchases(inventory, Plans(calls), log, database, presence, watch, answered, nudged.append)
+        names = SeatNames(Plans(calls), inventory, database, presence)
+        purchases = Purchases(inventory, names, log, database, presence, watch, answered, nudged.append)
         return cls(
             redis_url,
             database,
             calls,
             inventory,
-            Events(database, inventory, presence, rebuild, nudged.append),
+            Events(database, inventory, hold_store, presence, rebuild, nudged.append),
             purchases,
+            Holds(hold_store, names, answered, nudged.append),
+            Seats(SeatStore(calls), names, answered, nudged.append),
             Quarantine(database, inventory, purchases, nudged.append),
             Persistence(database, calls, log, inventory, Retries(calls), rebuild, nudged.append),
             rebuild,
@@ -81,6 +96,17 @@ class OneProcess:
     def buy(self, event_id: str, key: str, quantity: int = 1, reference: str | None = None) -> Receipt:
         """As an anonymous buyer with an idempotency key."""
         return self.purchases.buy(event_id, "anonymous", key, Order(quantity, reference=reference)).receipt
+
+    def buy_seats(self, event_id: str, key: str, *seats: str) -> Receipt:
+        return self.purchases.buy(event_id, "anonymous", key, Order(len(seats), seats=seats)).receipt
+
+    def buy_held(self, event_id: str, key: str, token: str) -> Receipt:
+        return self.purchases.buy(event_id, "anonymous", key, Order(0, hold_token=token)).receipt
+
+    def hold(
+        self, event_id: str, *seats: str, quantity: int = 0, key: str | None = None, holder: str = "address"
+    ) -> Held:
+        return self.holds.hold(event_id, "anonymous", holder, key, HoldOrder(quantity or len(seats), seats))
 
     def cancel(self, purchase_id: PurchaseId) -> str:
         """The purchase's state afterwards."""

@@ -67,7 +67,7 @@ def history(event_id: str, seat_id: str, as_json: bool) -> None:
     """Who had a seat when."""
     changes = _services().books.history(event_id, seat_id)
     rows = [{"at": _moment(change.at_ms), **change._asdict()} for change in changes]
-    _print(rows, "{at}  {position:12} {what:9} {purchase_id}", as_json, nothing="nobody ever had it")
+    _print(rows, "{at}  {position:12} {what:22} {purchase_id}", as_json, nothing="nobody ever had it")
 
 
 @click.command()

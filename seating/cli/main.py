@@ -7,7 +7,7 @@ import click
 import redis
 
 from seating import __version__
-from seating.cli import books, parts
+from seating.cli import books, events, parts
 from seating.config import InvalidSettings
 from seating.domain.errors import Overtaken, SeatingError
 
@@ -26,6 +26,7 @@ for command in (
     parts.partner,
     parts.migrate,
     parts.onsale,
+    events.events,
     *books.COMMANDS,
 ):
     seating.add_command(command)

@@ -21,7 +21,10 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Purchased:
-    """`quantity` seats were sold; `left` remained after that. `runs` are empty in general admission."""
+    """`quantity` seats were sold; `left` remained after that. `runs` are empty in general admission.
+
+    `hold` is the id of the hold that they were bought from, None for what was available.
+    """
 
     at_ms: int
     quantity: int
@@ -32,6 +35,54 @@ class Purchased:
     fingerprint: str
     rendering: int
     reference: str | None
+    hold: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A buyer holds `quantity` seats until `until_ms`. `idempotency` is empty for one without a key."""
+
+    at_ms: int
+    hold: str
+    until_ms: int
+    quantity: int
+    left: int
+    runs: list[Run]
+    idempotency: str
+    fingerprint: str
+    rendering: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extended:
+    """A hold lasts longer: until `until_ms`."""
+
+    at_ms: int
+    hold: str
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A hold's seats returned: it `expired`, or else was given back."""
+
+    at_ms: int
+    hold: str
+    quantity: int
+    left: int
+    runs: list[Run]
+    expired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SeatSet:
+    """The organiser set one seat from status `was` to `status`, both as a map has them."""
+
+    at_ms: int
+    was: str
+    status: str
+    left: int
+    runs: list[Run]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +117,7 @@ class Rebuilt:
         return json.dumps(fields, separators=(",", ":"))
 
 
-Change = Opened | Purchased | Cancelled | StateSet | Rebuilt
+Change = Opened | Purchased | Held | Extended | Released | SeatSet | Cancelled | StateSet | Rebuilt
 
 
 class UnknownChange(ValueError):
@@ -81,6 +132,8 @@ def parse_change(text: str) -> Change:
         for name, parse in _PARSED.items():
             if name in fields:
                 fields[name] = parse(fields[name])
+        if "until" in fields:
+            fields["until_ms"] = fields.pop("until")
         change: Change = kind(at_ms=fields.pop("at"), **fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnknownChange(f"{type(error).__name__}: {error}") from error
@@ -90,6 +143,10 @@ def parse_change(text: str) -> Change:
 _KINDS: dict[str, type[Change]] = {
     "opened": Opened,
     "purchased": Purchased,
+    "held": Held,
+    "extended": Extended,
+    "released": Released,
+    "seat_set": SeatSet,
     "cancelled": Cancelled,
     "state": StateSet,
     "rebuilt": Rebuilt,

@@ -81,6 +81,11 @@ class EventNotFound(SeatingError):
     sentence = "There is no such event"
 
 
+class PlanNotFound(SeatingError):
+    code = "PLAN_NOT_FOUND"
+    sentence = "This event is of general admission: it has no seating plan"
+
+
 class PurchaseNotFound(SeatingError):
     code = "PURCHASE_NOT_FOUND"
     sentence = "There is no such purchase"
@@ -99,6 +104,43 @@ class NotTogether(SeatingError):
 class SeatUnavailable(SeatingError):
     code = "SEAT_UNAVAILABLE"
     sentence = "At least one of these seats is not available any more"
+
+
+class SeatNotFound(SeatingError):
+    code = "SEAT_NOT_FOUND"
+    sentence = "Seat not found"
+
+
+class UnknownSeat(SeatNotFound):
+    """Asked for by its own address."""
+
+    words = SeatNotFound.sentence
+
+
+class InvalidStatus(SeatingError):
+    code = "VALIDATION_ERROR"
+    sentence = "Invalid status. Must be: available, reserved, sold, or held"
+    words = sentence
+
+
+class SeatSold(SeatingError):
+    code = "SEAT_SOLD"
+    sentence = "A buyer owns this seat; cancel the purchase instead"
+
+
+class SeatHeld(SeatingError):
+    code = "SEAT_HELD"
+    sentence = "A buyer holds this seat at this moment"
+
+
+class HoldExpired(SeatingError):
+    code = "HOLD_EXPIRED"
+    sentence = "There is no such hold, or not any more"
+
+
+class TooManyHeld(SeatingError):
+    code = "TOO_MANY_HELD"
+    sentence = "You hold too many seats of this event already; buy them or give some back first"
 
 
 class NotOnSale(SeatingError):

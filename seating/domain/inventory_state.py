@@ -4,16 +4,31 @@ What the scripts do to Redis change by change is said here once more, in the pla
 reconciling compares it with what is there.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
-from seating.domain.changes import Cancelled, Change, Opened, Purchased, StateSet
+from seating.domain.changes import (
+    Cancelled,
+    Change,
+    Extended,
+    Held,
+    Opened,
+    Purchased,
+    Released,
+    SeatSet,
+    StateSet,
+)
+from seating.domain.hold import Hold
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
-from seating.domain.seating_plan import AVAILABLE, ROW_BREAK, Run, SeatingPlan, runs_text
+from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE, HELD, ORGANISER, SOLD
+from seating.domain.seating_plan import ROW_BREAK, Run, SeatingPlan, runs_text
 
-SOLD = "s"
 LONGEST_RUN = 10
 """Longer runs of free seats need not be told apart: nobody buys more at once."""
+
+_COUNTED: Final[Mapping[str, str]] = {BOX_OFFICE: "sold", ORGANISER: "held", BLOCKED: "blocked"}
 
 
 @dataclass(slots=True)
@@ -28,6 +43,7 @@ class InventoryState:
     blocked: int = 0
     updated_ms: int = 0
     idempotency: dict[str, str] = field(default_factory=dict)
+    holds: dict[str, Hold] = field(default_factory=dict)
     cancelled: set[int] = field(default_factory=set)
 
     @classmethod
@@ -46,8 +62,25 @@ class InventoryState:
                 self.capacity = change.capacity
             case Purchased():
                 self.sold += change.quantity
+                if change.hold is not None:
+                    self._end(change.hold)
                 self._mark(change.runs, SOLD)
                 self.idempotency[change.idempotency] = _record(entry.position, change)
+            case Held():
+                self.held += change.quantity
+                self.holds[change.hold] = Hold(change.at_ms, change.until_ms, change.quantity, change.runs)
+                self._mark(change.runs, HELD)
+                if change.idempotency:
+                    self.idempotency[change.idempotency] = _hold_record(entry.position, change)
+            case Extended():
+                self.holds[change.hold] = self.holds[change.hold]._replace(until_ms=change.until_ms)
+            case Released():
+                self._end(change.hold)
+                self._mark(change.runs, AVAILABLE)
+            case SeatSet():
+                self._count(change.was, -1)
+                self._count(change.status, 1)
+                self._mark(change.runs, change.status)
             case Cancelled():
                 self.sold -= change.quantity
                 self._mark(change.runs, AVAILABLE)
@@ -55,6 +88,14 @@ class InventoryState:
             case StateSet():
                 self.state = change.state
         self.updated_ms = change.at_ms
+
+    def _end(self, hold: str) -> None:
+        self.held -= self.holds.pop(hold).quantity
+
+    def _count(self, status: str, seats: int) -> None:
+        counter = _COUNTED.get(status)
+        if counter:
+            setattr(self, counter, getattr(self, counter) + seats)
 
     def _mark(self, runs: list[Run], status: str) -> None:
         for block, start, length in runs:
@@ -65,6 +106,12 @@ class InventoryState:
 def _record(position: Position, change: Purchased) -> str:
     """As purchase.lua writes it."""
     parts = (change.rendering, change.fingerprint, position, change.nonce, change.quantity, change.left)
+    return "|".join(map(str, (*parts, runs_text(change.runs))))
+
+
+def _hold_record(position: Position, change: Held) -> str:
+    """As hold.lua writes it."""
+    parts = (change.rendering, change.fingerprint, position, change.until_ms, change.quantity)
     return "|".join(map(str, (*parts, runs_text(change.runs))))
 
 

@@ -48,15 +48,24 @@ def new_nonce() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a buyer asks for. `together` refuses a split; `reference` is the shop's own order number."""
+    """What a buyer asks for: the best seats for a quantity, given seats, or what a hold has, whose token is given.
+
+    `quantity` is the number of `seats` where they are given, and 0 for a hold. `together` refuses a split; `reference`
+    is the shop's own order number.
+    """
 
     quantity: int
     together: bool = False
     reference: str | None = None
+    seats: tuple[str, ...] = ()
+    hold_token: str | None = None
 
     def fingerprint(self) -> str:
         """The same for every spelling of the same order, different for different ones."""
-        return short_hash(json.dumps([self.quantity, self.together, self.reference]))
+        asked: list[object] = [self.quantity, self.together, self.reference]
+        if self.seats or self.hold_token:
+            asked += [sorted(self.seats), self.hold_token]
+        return short_hash(json.dumps(asked))
 
 
 class Receipt(NamedTuple):

@@ -3,17 +3,21 @@
 import json
 import string
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from seating.domain.errors import InvalidRequest
+from seating.domain.errors import InvalidRequest, SeatNotFound
+from seating.domain.seat_status import AVAILABLE
 
-AVAILABLE = "a"
 ROW_BREAK = "|"
 MAX_SEATS = 100_000
+BLOCK_SEATS = 1_000
+"""The most seats of a block, and so of a row: what a purchase costs grows with the size of a block."""
+
+_T = TypeVar("_T")
 
 
 class Run(NamedTuple):
@@ -53,25 +57,62 @@ class GeneratedPlan(BaseModel):
 
 
 class SeatingPlan:
-    """`blocks[b][r]` is the list of seat ids of row `r` of block `b`, in the order in which they stand."""
+    """`blocks[b][r]` is the list of seat ids of row `r` of block `b`, in the order in which they stand.
 
-    def __init__(self, blocks: list[list[list[str]]]) -> None:
+    `layout` is where they are and what they are called, as plan_page shows it; None for a generated plan.
+    """
+
+    def __init__(self, blocks: list[list[list[str]]], layout: dict[str, Any] | None = None) -> None:
         self.blocks = blocks
+        self._layout = layout
+        self._packed: bytes | None = None
+
+    @property
+    def layout(self) -> dict[str, Any] | None:
+        """Of a plan that was unpacked it is read each time: it is large, and seldom asked for."""
+        if self._packed is None:
+            return self._layout
+        kept = json.loads(zlib.decompress(self._packed))
+        return kept["layout"] if isinstance(kept, dict) else None
 
     @cached_property
     def capacity(self) -> int:
         return sum(len(row) for block in self.blocks for row in block)
 
     @cached_property
-    def _seats_by_character(self) -> list[list[str]]:
+    def seats_by_character(self) -> list[list[str]]:
         """Per block, the seat at each character of its map; a row break has the empty id."""
         return [[seat for row in block for seat in (*row, "")] for block in self.blocks]
 
     def seats_of(self, runs: Iterable[Run]) -> list[str]:
         """The ids of the seats in `runs`, in order."""
-        return [
-            seat for run in runs for seat in self._seats_by_character[run.block][run.start : run.start + run.length]
-        ]
+        return [seat for run in runs for seat in self.seats_by_character[run.block][run.start : run.start + run.length]]
+
+    @cached_property
+    def _place_of_seat(self) -> dict[str, tuple[int, int]]:
+        return {
+            seat: (block, place)
+            for block, seats in enumerate(self.seats_by_character)
+            for place, seat in enumerate(seats)
+            if seat
+        }
+
+    def runs_of(self, seats: Iterable[str]) -> list[Run]:
+        """Where the seats are, in the plan's order. Raises SeatNotFound, or InvalidRequest for one given twice."""
+        seats = list(seats)
+        unknown = [seat for seat in seats if seat not in self._place_of_seat]
+        if unknown:
+            raise SeatNotFound(seats=unknown)
+        if len(set(seats)) < len(seats):
+            doubled = next(seat for seat in seats if seats.count(seat) > 1)
+            raise InvalidRequest(f"Seat {doubled} is given twice", "seats")
+        runs: list[Run] = []
+        for block, place in sorted(self._place_of_seat[seat] for seat in seats):
+            if runs and (runs[-1].block, runs[-1].start + runs[-1].length) == (block, place):
+                runs[-1] = runs[-1]._replace(length=runs[-1].length + 1)
+            else:
+                runs.append(Run(block, place, 1))
+        return runs
 
     def empty_maps(self) -> Iterator[str]:
         """Each block's map with every seat available, as `seats:{e}` keeps it."""
@@ -80,27 +121,48 @@ class SeatingPlan:
 
     def pack(self) -> bytes:
         """Compressed JSON; `unpack` is its inverse."""
-        return zlib.compress(json.dumps(self.blocks, separators=(",", ":")).encode())
+        if self._packed is None:
+            kept = {"blocks": self.blocks, "layout": self._layout} if self._layout else self.blocks
+            self._packed = zlib.compress(json.dumps(kept, separators=(",", ":")).encode())
+            self._layout = None
+        return self._packed
 
     @classmethod
     def unpack(cls, packed: bytes) -> Self:
-        return cls(json.loads(zlib.decompress(packed)))
+        kept = json.loads(zlib.decompress(packed))
+        plan = cls(kept["blocks"] if isinstance(kept, dict) else kept)
+        plan._packed = packed
+        return plan
+
+
+def in_blocks(rows: Iterable[_T], seats_of: Callable[[_T], int]) -> Iterator[list[_T]]:
+    """`rows`, in order, in as few blocks as their size allows."""
+    block: list[_T] = []
+    for row in rows:
+        if block and sum(map(seats_of, block)) + seats_of(row) > BLOCK_SEATS:
+            yield block
+            block = []
+        block.append(row)
+    if block:
+        yield block
 
 
 def generate(hall: GeneratedPlan) -> SeatingPlan:
-    """Seat ids are `sec-1-row-A-seat-1` …, a block a section. Raises InvalidRequest above `MAX_SEATS`."""
+    """Seat ids are `sec-1-row-A-seat-1` …, a block a section, or more for a large one.
+
+    Raises InvalidRequest above `MAX_SEATS`.
+    """
     capacity = hall.sections * hall.rows * hall.seats_per_row
     if capacity > MAX_SEATS:
         raise InvalidRequest(f"A plan has at most {MAX_SEATS} seats, this one {capacity}", "seatingPlan")
-    return SeatingPlan(
+    sections = (
         [
-            [
-                [f"sec-{section}-row-{row}-seat-{seat}" for seat in range(1, hall.seats_per_row + 1)]
-                for row in string.ascii_uppercase[: hall.rows]
-            ]
-            for section in range(1, hall.sections + 1)
+            [f"sec-{section}-row-{row}-seat-{seat}" for seat in range(1, hall.seats_per_row + 1)]
+            for row in string.ascii_uppercase[: hall.rows]
         ]
+        for section in range(1, hall.sections + 1)
     )
+    return SeatingPlan([block for section in sections for block in in_blocks(section, len)])
 
 
 DEMO_HALL = GeneratedPlan(sections=10, rows=20, seatsPerRow=25)

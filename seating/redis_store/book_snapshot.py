@@ -11,13 +11,16 @@ from seating.redis_store import keys
 
 
 class BookSnapshot(NamedTuple):
-    """As Redis keeps it, decoded; `log` has the entries that are not trimmed."""
+    """As Redis keeps it, decoded; `log` has the entries that are not trimmed, `expiries` when each hold is due."""
 
     inventory: dict[str, str]
     log: list[LogEntry]
     maps: dict[str, str]
     longest_runs: str
     idempotency: dict[str, str]
+    holds: dict[str, str]
+    expiries: dict[str, int]
+    holders: dict[str, str]
     cancelled: set[int]
     quarantined: set[str]
 
@@ -30,10 +33,15 @@ def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
     reading.hgetall(keys.seats(event_id))
     reading.get(keys.longest_runs(event_id))
     reading.hgetall(keys.idempotency(event_id))
+    reading.hgetall(keys.hold(event_id))
+    reading.zrange(keys.holds(event_id), 0, -1, withscores=True)
+    reading.hgetall(keys.holders(event_id))
     reading.smembers(keys.cancelled(event_id))
     reading.smembers(keys.quarantined(event_id))
     try:
-        inventory, log, maps, longest_runs, idempotency, cancelled, quarantined = reading.execute()
+        inventory, log, maps, longest_runs, idempotency, holds, expiries, holders, cancelled, quarantined = (
+            reading.execute()
+        )
     except redis.RedisError as error:
         raise InventoryUnavailable from error
     if b"epoch" not in inventory:
@@ -44,6 +52,9 @@ def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
         _texts(maps),
         (longest_runs or b"").decode(),
         _texts(idempotency),
+        _texts(holds),
+        {hold.decode(): int(until_ms) for hold, until_ms in expiries},
+        _texts(holders),
         {int(seq) for seq in cancelled},
         {marker.decode() for marker in quarantined},
     )

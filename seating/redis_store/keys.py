@@ -28,6 +28,18 @@ def idempotency(event_id: str) -> str:
     return f"idempotency:{{{event_id}}}"
 
 
+def hold(event_id: str) -> str:
+    return f"hold:{{{event_id}}}"
+
+
+def holds(event_id: str) -> str:
+    return f"holds:{{{event_id}}}"
+
+
+def holders(event_id: str) -> str:
+    return f"holders:{{{event_id}}}"
+
+
 def quarantined(event_id: str) -> str:
     return f"quarantined:{{{event_id}}}"
 
@@ -38,8 +50,13 @@ def cancelled(event_id: str) -> str:
 
 def all_of(event_id: str) -> tuple[str, ...]:
     """Every key of an event's inventory, the inventory itself first and its log second."""
-    names = (inventory, log, plan, seats, longest_runs, idempotency, cancelled, quarantined)
+    names = (*_OF_SEATS, plan, idempotency, cancelled, quarantined)
     return tuple(name(event_id) for name in names)
+
+
+def of_seats(event_id: str) -> tuple[str, ...]:
+    """What every script that gives or takes seats begins with: KEYS[1] to KEYS[7]."""
+    return tuple(name(event_id) for name in _OF_SEATS)
 
 
 def retry(event_id: str) -> str:
@@ -74,3 +91,6 @@ def breaker(name: str) -> str:
 
 def breaker_failures(name: str) -> str:
     return f"breaker:{{{name}}}:failures"
+
+
+_OF_SEATS = (inventory, log, seats, longest_runs, hold, holds, holders)

@@ -8,13 +8,13 @@ from seating.domain.errors import InventoryUnavailable
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
 from seating.redis_store.calls import Calls, RedisUnavailable
-from seating.redis_store.inventory import MissingInventory
+from seating.redis_store.event_scripts import MissingInventory
 
 
 class Plans:
-    """Keeps plans of at most `max_seats` seats together (about 100 bytes a seat), least recently used go first."""
+    """Keeps plans of at most `max_seats` seats together (about 300 bytes a seat), least recently used go first."""
 
-    def __init__(self, calls: Calls, max_seats: int = 1_000_000) -> None:
+    def __init__(self, calls: Calls, max_seats: int = 500_000) -> None:
         self._calls = calls
         self._max_seats = max_seats
         self._kept: OrderedDict[str, SeatingPlan] = OrderedDict()

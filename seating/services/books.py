@@ -1,26 +1,20 @@
 """Checking the books of an event: Redis, log, ledger and the tables folded from it have to tell the same story."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import redis
 from sqlalchemy import Connection
 
 from seating.domain import chain
-from seating.domain.changes import Cancelled, Purchased, UnknownChange, parse_change
 from seating.domain.errors import EventNotFound
-from seating.domain.inventory_state import InventoryState
-from seating.domain.log_entry import LogEntry, Mark
-from seating.domain.purchase import PurchaseId
+from seating.domain.log_entry import Mark
 from seating.redis_store import book_snapshot
-from seating.redis_store.book_snapshot import BookSnapshot
-from seating.services import recorded_state
+from seating.services import book_differences, seat_history
+from seating.services.book_differences import Record, story_of
+from seating.services.seat_history import SeatChange
 from seating.storage import events, ledger, purchases, quarantine, rebuilds, watermarks
 from seating.storage.database import Database
-
-_REBUILD = "run: seating rebuild"
-_QUARANTINE = "see: seating quarantine list"
 
 
 class Finding(NamedTuple):
@@ -38,27 +32,6 @@ class Verified(NamedTuple):
     broken: str | None
 
 
-class SeatChange(NamedTuple):
-    at_ms: int
-    position: str
-    what: str
-    purchase_id: str
-    reference: str | None
-
-
-class _Record(NamedTuple):
-    """What SQL has of an event, read in one transaction."""
-
-    entries: list[ledger.Recorded]
-    mark: Mark
-    archived: bool
-    plan: Any
-    quarantined: list[str]
-    seats_taken: dict[str, str]
-    purchases: dict[str, bool]
-    losses: list[rebuilds.Loss]
-
-
 @dataclass(frozen=True, slots=True)
 class Books:
     """Safe on a running sale: Redis is read at one moment, and SQL after it, up to that moment."""
@@ -73,17 +46,14 @@ class Books:
         """What differs, nothing if the books are right. Raises EventNotFound."""
         snapshot = book_snapshot.take(self.client, event_id)
         record = self._record(event_id)
-        return [
-            Finding(event_id, what, advice)
-            for part in (_lost(record), _waiting(record), _tables(event_id, record), _redis(snapshot, record))
-            for what, advice in part
-        ]
+        differences = book_differences.find(event_id, record, snapshot)
+        return [Finding(event_id, what, advice) for what, advice in differences]
 
     def verify(self, event_id: str) -> Verified:
         """Recomputes the hash chain from the first entry in the ledger to the last one in Redis's log."""
         snapshot = book_snapshot.take(self.client, event_id)
         record = self._record(event_id)
-        story = _story(record, snapshot)
+        story = story_of(record, snapshot)
         previous = chain.GENESIS
         for count, entry in enumerate(story):
             if entry.position.seq != count + 1:
@@ -98,33 +68,18 @@ class Books:
         return Verified(len(story), None)
 
     def history(self, event_id: str, seat_id: str) -> list[SeatChange]:
-        """Who had a seat when, first to last; also in Redis's tail."""
+        """Who had a seat when, first to last; also in Redis's tail. Raises EventNotFound."""
         snapshot = book_snapshot.take(self.client, event_id)
         record = self._record(event_id)
-        if record.plan is None:
-            return []  # In general admission no seat has a name.
-        owners: dict[int, PurchaseId] = {}
-        found = []
-        for entry in _story(record, snapshot):
-            change = _change(entry)
-            if not isinstance(change, Purchased | Cancelled) or seat_id not in record.plan.seats_of(change.runs):
-                continue
-            at = str(entry.position)
-            if isinstance(change, Purchased):
-                owners[entry.position.seq] = owner = PurchaseId(event_id, entry.position, change.nonce)
-                found.append(SeatChange(change.at_ms, at, "sold", str(owner), change.reference))
-            else:
-                owner = owners[change.purchase.seq]
-                found.append(SeatChange(change.at_ms, at, "returned", str(owner), None))
-        return found
+        return seat_history.tell(event_id, seat_id, record.plan, story_of(record, snapshot))
 
-    def _record(self, event_id: str) -> _Record:
-        def read(connection: Connection) -> _Record:
+    def _record(self, event_id: str) -> Record:
+        def read(connection: Connection) -> Record:
             event = events.find(connection, event_id)
             mark = watermarks.read(connection, event_id)
             if event is None or mark is None:
                 raise EventNotFound
-            return _Record(
+            return Record(
                 [recorded for page in ledger.entries(connection, event_id) for recorded in page],
                 mark,
                 event.archived,
@@ -136,99 +91,3 @@ class Books:
             )
 
         return self.database.read_snapshot(read)
-
-
-def _story(record: _Record, snapshot: BookSnapshot | None) -> list[LogEntry]:
-    """Ledger, poison and Redis's tail in one, up to where Redis was."""
-    told = {recorded.entry.position.seq: recorded.entry for recorded in record.entries}
-    for entry in snapshot.log if snapshot else ():
-        told.setdefault(entry.position.seq, entry)
-    end = int(snapshot.inventory["seq"]) if snapshot else record.mark.position.seq
-    return [told[seq] for seq in sorted(told) if seq <= end]
-
-
-def _lost(record: _Record) -> Iterator[tuple[str, str]]:
-    for loss in record.losses:
-        yield (
-            f"{loss.lost} purchases from {loss.first} to {loss.last} were answered and are lost",
-            "find their buyers by your shop's records: nobody has their seats",
-        )
-
-
-def _waiting(record: _Record) -> Iterator[tuple[str, str]]:
-    if record.quarantined:
-        yield f"{len(record.quarantined)} entries wait in quarantine", _QUARANTINE
-
-
-def _tables(event_id: str, record: _Record) -> Iterator[tuple[str, str]]:
-    """The tables against the ledger that they were folded from."""
-    if record.entries and record.entries[-1].entry.position.seq != record.mark.position.seq:
-        last = record.entries[-1].entry.position
-        yield f"the watermark is at {record.mark.position}, the ledger ends at {last}", "restore SQL from a backup"
-    standing: dict[str, bool] = {}
-    seats: dict[str, str] = {}
-    ids: dict[int, str] = {}
-    for entry, poison in record.entries:
-        change = _change(entry)
-        if isinstance(change, Purchased) and not poison:
-            ids[entry.position.seq] = purchase_id = str(PurchaseId(event_id, entry.position, change.nonce))
-            standing[purchase_id] = True
-            if record.plan:
-                seats |= dict.fromkeys(record.plan.seats_of(change.runs), purchase_id)
-        elif isinstance(change, Cancelled) and change.purchase.seq in ids:
-            purchase_id = ids[change.purchase.seq]
-            standing[purchase_id] = False
-            seats = {seat: owner for seat, owner in seats.items() if owner != purchase_id}
-    advice = "the ledger is right; mend the table, or restore SQL from a backup"
-    yield from _differences("purchases", standing, record.purchases, advice)
-    yield from _differences("sold_seats", seats, record.seats_taken, advice)
-
-
-def _redis(snapshot: BookSnapshot | None, record: _Record) -> Iterator[tuple[str, str]]:
-    """Redis against the fold of the whole story."""
-    if snapshot is None:
-        if not record.archived:
-            yield "Redis has no inventory of it", f"it is rebuilt by itself while a worker runs, or {_REBUILD}"
-        return
-    if snapshot.inventory["server"] == "":
-        yield "its inventory is closed until it has been compared with SQL", "make sure that a worker runs"
-    state = InventoryState.before_opening(record.plan)
-    story = _story(record, snapshot)
-    for entry in story:
-        recorded_state.apply(state, entry)
-    if not story or story[-1].position.seq != int(snapshot.inventory["seq"]):
-        yield f"the log ends before the inventory, which is at {snapshot.inventory['seq']}", _REBUILD
-    expected = {
-        "state": state.state,
-        "capacity": state.capacity,
-        "sold": state.sold,
-        "held": state.held,
-        "blocked": state.blocked,
-    }
-    found = {name: value for name, value in snapshot.inventory.items() if name in expected}
-    yield from _differences("inventory", {name: str(value) for name, value in expected.items()}, found, _REBUILD)
-    maps = {str(block): seats for block, seats in enumerate(state.maps)}
-    yield from _differences("seats of block", maps, snapshot.maps, _REBUILD)
-    if state.longest_runs != snapshot.longest_runs:
-        yield "the longest runs of its blocks are not those of their seats", _REBUILD
-    yield from _differences("idempotency record", state.idempotency, snapshot.idempotency, _REBUILD)
-    if state.cancelled != snapshot.cancelled:
-        yield "Redis does not know the same purchases to be cancelled as the ledger", _REBUILD
-
-
-def _differences(
-    name: str, expected: Mapping[str, object], found: Mapping[str, object], advice: str
-) -> Iterator[tuple[str, str]]:
-    """At most five of them in words, and how many more."""
-    wrong = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
-    for key in wrong[:5]:
-        yield f"{name} {key} is {found.get(key)!r}, and should be {expected.get(key)!r}", advice
-    if len(wrong) > 5:
-        yield f"and {len(wrong) - 5} more of {name}", advice
-
-
-def _change(entry: LogEntry) -> object:
-    try:
-        return parse_change(entry.change)
-    except UnknownChange:
-        return None

@@ -13,7 +13,9 @@ from seating.domain.errors import EventNotFound, InventoryUnavailable
 from seating.domain.event import Event, InventoryCounts, new_event_id
 from seating.domain.log_entry import LogEntry
 from seating.domain.seating_plan import DEMO_HALL, SeatingPlan, generate
-from seating.redis_store.inventory import Inventory, MissingInventory
+from seating.redis_store.event_scripts import MissingInventory
+from seating.redis_store.holds import Holds
+from seating.redis_store.inventory import Inventory
 from seating.services.event_presence import EventPresence
 from seating.services.rebuild import Rebuild
 from seating.storage import events as event_record
@@ -41,6 +43,7 @@ class Events:
 
     database: Database
     inventory: Inventory
+    holds: Holds
     presence: EventPresence
     rebuild: Rebuild
     nudge: Callable[[str], object]
@@ -72,12 +75,15 @@ class Events:
 
     def counts(self, event_id: str) -> InventoryCounts:
         """What can be bought now; never stale. Raises EventNotFound."""
-        snapshot = self.inventory.read(event_id)
-        if snapshot is None:
-            raise self.presence.absence_of(event_id)
-        if not snapshot.backlog.trusted:
-            raise InventoryUnavailable
-        return snapshot.counts
+        while True:
+            snapshot = self.inventory.read(event_id)
+            if snapshot is None:
+                raise self.presence.absence_of(event_id)
+            if not snapshot.backlog.trusted:
+                raise InventoryUnavailable
+            # Seats of a hold that is due can be bought, whether or not it has been released.
+            if not snapshot.counts.held or not self.holds.expire(event_id):
+                return snapshot.counts
 
     def get(self, event_id: str) -> EventOnSale:
         """Raises EventNotFound."""

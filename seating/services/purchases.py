@@ -13,14 +13,14 @@ from seating.domain.idempotency import short_hash
 from seating.domain.purchase import Order, PurchaseId, Receipt
 from seating.domain.seating_plan import Run
 from seating.redis_store.event_log import EventLog
-from seating.redis_store.inventory import Inventory, MissingInventory
-from seating.redis_store.plans import Plans
+from seating.redis_store.inventory import Inventory
 from seating.redis_store.rate_limits import RateLimit
 from seating.services.answered import Answered
 from seating.services.event_presence import EventPresence
 from seating.services.persisted_watch import PersistedWatch
-from seating.storage import events, quarantine
+from seating.services.seat_names import SeatNames
 from seating.storage import purchases as purchase_record
+from seating.storage import quarantine
 from seating.storage.database import Database
 
 
@@ -62,7 +62,7 @@ class PurchasePage(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Purchases:
     inventory: Inventory
-    plans: Plans
+    names: SeatNames
     log: EventLog
     database: Database
     presence: EventPresence
@@ -81,17 +81,17 @@ class Purchases:
     ) -> Bought:
         """Sells `order` once, however often it is asked with the same caller and key.
 
-        With `wait_s` the answer waits that long for SQL to have it. Raises SoldOut, NotTogether, NotOnSale,
-        RateLimited, IdempotencyKeyReused, BacklogFull, EventNotFound, InventoryUnavailable, OutcomeUnknown.
+        With `wait_s` the answer waits that long for SQL to have it. Raises SoldOut, NotTogether, SeatNotFound,
+        SeatUnavailable, HoldExpired, NotOnSale, RateLimited, IdempotencyKeyReused, BacklogFull, EventNotFound,
+        InventoryUnavailable, OutcomeUnknown.
         """
-        try:
-            receipt, replayed = self.inventory.purchase(event_id, short_hash(caller, key), order, limit)
-        except MissingInventory:
-            raise self.presence.absence_of(event_id) from None
+        runs = self.names.runs(event_id, order.seats)
+        with self.names.refusing_by_name(event_id):
+            receipt, replayed = self.inventory.purchase(event_id, short_hash(caller, key), order, runs, limit)
         if not replayed:
             self.nudge(event_id)
         self.answered.note(event_id, receipt.id.position)
-        seats = self._seats(event_id, receipt.runs)
+        seats = self.names.names(event_id, receipt.runs)
         recorded = wait_s > 0 and self.watch.wait(receipt.id, wait_s)
         return Bought(receipt, seats, replayed, recorded)
 
@@ -119,10 +119,8 @@ class Purchases:
             )
             self.inventory.unquarantine(event_id, quarantine.marker(position, quarantine.FORK))
         else:
-            try:
+            with self.names.refusing_by_name(event_id):
                 self.inventory.cancel(event_id, position, purchase.quantity, purchase.runs)
-            except MissingInventory:
-                raise self.presence.absence_of(event_id) from None
             self.nudge(event_id)
         return purchase._replace(state=PurchaseState.CANCELLED)
 
@@ -172,7 +170,7 @@ class Purchases:
     def _from_row(self, row: purchase_record.PurchaseRow) -> Purchase:
         cancelled = row.cancelled_ms is not None or self._is_cancelled(row.id)
         state = PurchaseState.CANCELLED if cancelled else PurchaseState.PERSISTED
-        seats = self._seats(row.id.event_id, row.runs)
+        seats = self.names.names(row.id.event_id, row.runs)
         return Purchase(row.id, state, row.at_ms, row.quantity, row.runs, seats, row.reference)
 
     def _from_change(self, purchase_id: PurchaseId, text: str, state: PurchaseState) -> Purchase | None:
@@ -182,7 +180,7 @@ class Purchases:
             return None
         if not isinstance(change, Purchased) or change.nonce != purchase_id.nonce:
             return None
-        seats = self._seats(purchase_id.event_id, change.runs)
+        seats = self.names.names(purchase_id.event_id, change.runs)
         return Purchase(purchase_id, state, change.at_ms, change.quantity, change.runs, seats, change.reference)
 
     def _is_cancelled(self, purchase_id: PurchaseId) -> bool:
@@ -191,15 +189,3 @@ class Purchases:
             return self.inventory.is_cancelled(purchase_id.event_id, purchase_id.position.seq)
         except InventoryUnavailable:
             return False  # Without Redis the record has the last word.
-
-    def _seats(self, event_id: str, runs: list[Run]) -> list[str]:
-        if not runs:
-            return []
-        try:
-            plan = self.plans.of(event_id)
-        except MissingInventory:
-            recorded = self.database.read(lambda connection: events.plan_of(connection, event_id))
-            if recorded is None:
-                raise
-            plan = recorded
-        return plan.seats_of(runs)

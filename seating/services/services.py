@@ -7,9 +7,12 @@ from seating.redis_store.plans import Plans
 from seating.redis_store.rate_limits import RateLimits
 from seating.services.catalogue import Catalogue
 from seating.services.events import Events
+from seating.services.holds import Holds
 from seating.services.monitoring import Monitoring
+from seating.services.plan_pages import PlanPages
 from seating.services.purchases import Purchases
 from seating.services.quarantine import Quarantine
+from seating.services.seats import Seats
 from seating.services.users import Users
 from seating.storage.database import Offload
 
@@ -20,6 +23,8 @@ class Services:
 
     events: Events
     purchases: Purchases
+    holds: Holds
+    seats: Seats
     quarantine: Quarantine
     monitoring: Monitoring
     catalogue: Catalogue
@@ -27,4 +32,5 @@ class Services:
     users: Users
     user_cache: LruCache
     rate_limits: RateLimits
+    plan_pages: PlanPages
     offload: Offload

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from seating.domain.errors import InventoryUnavailable, RecordUnavailable
+from seating.redis_store.holds import RELEASED_A_CALL, Holds
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.inventory_snapshot import Snapshot
 from seating.redis_store.lru_cache import LruCache
@@ -20,6 +21,7 @@ from seating.storage.database import Database
 from seating.storage.rebuilds import Loss
 
 _KNOWN_FOR_S = 5.0
+_MOST_RELEASES = 500
 
 _SWEEP_EVERY_TICKS = 5
 
@@ -30,6 +32,7 @@ _log = structlog.get_logger(__name__)
 class Upkeep:
     database: Database
     inventory: Inventory
+    holds: Holds
     queue: PersistQueue
     retries: Retries
     persistence: Persistence
@@ -47,6 +50,8 @@ class Upkeep:
         """
         event_ids = self._live_events()
         for event_id, snapshot in zip(event_ids, self.inventory.read_all(event_ids), strict=True):
+            if snapshot is not None and snapshot.counts.held:
+                self._expire_holds(event_id)
             if snapshot and not snapshot.backlog.trusted:
                 # Redis was restarted. RQ's worker sleeps after that, or has ended; buyers would wait for it.
                 self.persistence.run(event_id)
@@ -87,6 +92,15 @@ class Upkeep:
             first, last = str(loss.first), str(loss.last)
             _log.error("purchases lost", event_id=loss.event_id, first=first, last=last, purchases=loss.lost)
         self._losses = set(losses)
+
+    def _expire_holds(self, event_id: str) -> None:
+        """All that are due, unless new ones fall due faster; scripts do it too, but nobody may be asking."""
+        for _ in range(_MOST_RELEASES):
+            try:
+                if self.holds.expire(event_id) < RELEASED_A_CALL:
+                    return
+            except InventoryUnavailable:
+                return  # It is missing or not trusted; what is done about that is below.
 
     def _persist(self, event_id: str) -> None:
         try:

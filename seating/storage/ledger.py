@@ -7,9 +7,10 @@ from typing import NamedTuple
 from sqlalchemy import Connection, and_, insert, literal, or_, select, union_all
 from sqlalchemy.exc import DataError, IntegrityError
 
-from seating.domain.changes import Cancelled, Change, Purchased, StateSet, UnknownChange, parse_change
+from seating.domain.changes import Cancelled, Change, Purchased, SeatSet, StateSet, UnknownChange, parse_change
 from seating.domain.log_entry import LogEntry, Mark
 from seating.domain.position import Position
+from seating.domain.seat_status import BOX_OFFICE
 from seating.domain.seating_plan import SeatingPlan
 from seating.storage import events, purchases, quarantine, watermarks
 from seating.storage.tables import ledger
@@ -74,7 +75,7 @@ def insert_rows(connection: Connection, event_id: str, rows: Sequence[Row], plan
             purchases.add(connection, event_id, bought, plan)
         else:
             for row in group:
-                _apply(connection, event_id, row.change)
+                _apply(connection, event_id, row.change, plan)
 
 
 def begin(connection: Connection, event_id: str, first: LogEntry) -> None:
@@ -134,13 +135,19 @@ def _row(entry: LogEntry) -> Row:
         return Row(entry, None, str(error))
 
 
-def _apply(connection: Connection, event_id: str, change: Change | None) -> None:
+def _apply(connection: Connection, event_id: str, change: Change | None, plan: SeatingPlan | None) -> None:
     if isinstance(change, Cancelled):
         recorded = purchases.cancel(connection, event_id, change.purchase, change.at_ms)
         if not recorded and not quarantine.cancel(connection, event_id, change.purchase):
             raise _Refused(f"there is no purchase at {change.purchase}")
     elif isinstance(change, StateSet):
         events.set_state(connection, event_id, change.state)
+    elif isinstance(change, SeatSet) and plan:
+        seats = plan.seats_of(change.runs)
+        if change.was == BOX_OFFICE:
+            purchases.return_to_box_office(connection, event_id, seats)
+        if change.status == BOX_OFFICE:
+            purchases.sell_at_box_office(connection, event_id, seats)
 
 
 def _ledger_row(event_id: str, entry: LogEntry) -> dict[str, object]:

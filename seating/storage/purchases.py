@@ -1,7 +1,7 @@
 """The record of purchases: the ledger's purchases and cancellations, folded."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -10,6 +10,9 @@ from seating.domain.position import Position
 from seating.domain.purchase import PurchaseId
 from seating.domain.seating_plan import Run, SeatingPlan, runs_text
 from seating.storage.tables import purchases, sold_seats
+
+AT_BOX_OFFICE: Final = "box office"
+"""Stands for the purchase of a seat that was sold without one."""
 
 
 class PurchaseRow(NamedTuple):
@@ -86,12 +89,24 @@ def standing(connection: Connection, event_id: str) -> dict[str, bool]:
     return {row.id: row.cancelled_ms is None for row in rows}
 
 
+def sell_at_box_office(connection: Connection, event_id: str, seat_ids: Sequence[str]) -> None:
+    """A seat that is taken is refused by sold_seats' key."""
+    connection.execute(
+        insert(sold_seats), [{"event_id": event_id, "seat_id": seat_id, "purchase_id": None} for seat_id in seat_ids]
+    )
+
+
+def return_to_box_office(connection: Connection, event_id: str, seat_ids: Sequence[str]) -> None:
+    taken = (sold_seats.c.event_id == event_id, sold_seats.c.seat_id.in_(seat_ids), sold_seats.c.purchase_id.is_(None))
+    connection.execute(delete(sold_seats).where(*taken))
+
+
 def seats_taken(connection: Connection, event_id: str) -> dict[str, str]:
-    """Who has each sold seat: seat id to purchase id."""
+    """Who has each sold seat: seat id to purchase id, or to AT_BOX_OFFICE."""
     rows = connection.execute(
         select(sold_seats.c.seat_id, sold_seats.c.purchase_id).where(sold_seats.c.event_id == event_id)
     )
-    return {row.seat_id: row.purchase_id for row in rows}
+    return {row.seat_id: row.purchase_id or AT_BOX_OFFICE for row in rows}
 
 
 def _purchase(row: Any) -> PurchaseRow:

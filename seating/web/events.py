@@ -3,18 +3,17 @@
 from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 
-from seating.domain import seating_plan
-from seating.domain.errors import InvalidRequest
+from seating.domain.seating_plan import SeatingPlan
 from seating.services.events import EventOnSale
 from seating.web.answers import render
 from seating.web.operator_token import SECURITY, operators_only
 from seating.web.parsing import parsed
+from seating.web.plan_schemas import NewEvent
 from seating.web.schemas import (
     DefaultEventView,
     EventListView,
     EventPath,
     EventView,
-    NewEvent,
     PageQuery,
     StateChange,
     problems,
@@ -56,16 +55,10 @@ def list_events(query: PageQuery) -> Response:
 def create_event(body: NewEvent) -> Response:
     """Put an event on sale
 
-    `totalSeats` for general admission, or `seatingPlan`.
+    `totalSeats` for general admission, or `seatingPlan`. What is wrong with a plan is said with its path in the file.
     """
-    plan = None
-    if body.seating_plan is not None and body.total_seats is None:
-        plan = seating_plan.generate(body.seating_plan.generate)
-        capacity = plan.capacity
-    elif body.total_seats is not None and body.seating_plan is None:
-        capacity = body.total_seats
-    else:
-        raise InvalidRequest("Give either totalSeats or seatingPlan", "totalSeats")
+    plan: SeatingPlan | None = services().offload(body.plan)
+    capacity = plan.capacity if plan else body.total_seats or 0
     return render(_view(services().events.create(body.name, capacity, plan)), 201)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, get_type_hints
+from typing import Any, ClassVar, get_type_hints
 
 from flask import request
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -10,12 +10,15 @@ from werkzeug.wrappers import Response
 
 from seating.domain.errors import InvalidRequest
 from seating.web import strict_json
+from seating.web.services import services
 
 View = Callable[..., Response]
 
 
 class StrictModel(BaseModel):
     """A body of exactly the declared fields, each of exactly its type."""
+
+    max_body_bytes: ClassVar[int] = strict_json.MAX_BODY_BYTES
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -44,12 +47,26 @@ def parsed(view: View) -> View:
         if "query" in models:
             arguments["query"] = validate(models["query"], request.args.to_dict())
         if "body" in models:
-            arguments["body"] = validate(models["body"], strict_json.read(request))
+            arguments["body"] = _body(models["body"])
         return view(**arguments)
 
     # flask-openapi3 takes the signature for its document and leaves the parsing to us.
     parse_and_view.__delay_validate_request__ = True  # type: ignore[attr-defined]
     return parse_and_view
+
+
+def _body(model: type[BaseModel]) -> BaseModel:
+    """A large body is read in a thread: other requests must not wait for it."""
+    limit = model.max_body_bytes if issubclass(model, StrictModel) else strict_json.MAX_BODY_BYTES
+    received = strict_json.receive(request, limit)
+
+    def read() -> BaseModel:
+        return validate(model, strict_json.parse(received))
+
+    if len(received) <= strict_json.MAX_BODY_BYTES:
+        return read()
+    body: BaseModel = services().offload(read)
+    return body
 
 
 def validate(model: type[BaseModel], value: Any) -> BaseModel:

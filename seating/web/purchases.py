@@ -18,7 +18,6 @@ from seating.web.rate_limiting import limit_of_request, measured
 from seating.web.schemas import (
     DefaultPurchase,
     EventPath,
-    EventPurchase,
     PurchaseAnswer,
     PurchaseHeaders,
     PurchaseListView,
@@ -27,6 +26,7 @@ from seating.web.schemas import (
     PurchaseView,
     problems,
 )
+from seating.web.seat_schemas import EventPurchase
 from seating.web.services import services, settings
 
 api = APIBlueprint("purchases", __name__, abp_tags=[Tag(name="Purchases", description=__doc__)])
@@ -50,9 +50,10 @@ def buy_on_default_event(header: PurchaseHeaders, body: DefaultPurchase) -> Resp
 def buy(path: EventPath, header: PurchaseHeaders, body: EventPurchase) -> Response:
     """Buy seats of an event
 
-    Of a seated event, a quantity means neighbours in the best row that has them.
+    A quantity of them, given ones, or those of a hold. Of a seated event, a quantity means neighbours in the best row
+    that has them, or else the best split.
     """
-    return _buy(path.event_id, header, Order(body.quantity, body.together, body.reference))
+    return _buy(path.event_id, header, body.order())
 
 
 @api.get("/api/v1/purchases/<purchase_id>", responses={200: PurchaseView, **problems(404, 503)})

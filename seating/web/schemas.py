@@ -10,7 +10,6 @@ from seating.domain.catalogue import PartnerEvent, PartnerId, PartnerUser
 from seating.domain.errors import EventNotFound
 from seating.domain.event import is_event_id
 from seating.domain.purchase import MAX_QUANTITY
-from seating.domain.seating_plan import MAX_SEATS, GeneratedPlan
 from seating.domain.user import MAX_ID_LENGTH, Plan
 from seating.services.purchases import PurchaseState
 from seating.web.parsing import StrictModel
@@ -98,13 +97,6 @@ class DefaultPurchase(StrictModel):
     quantity: int = Field(ge=1, le=MAX_QUANTITY, description="seats to buy, all or none")
 
 
-class EventPurchase(DefaultPurchase):
-    """A purchase on any event."""
-
-    together: bool = Field(False, description="refuse a split over several rows")
-    reference: Reference | None = Field(None, description="the shop's own order number")
-
-
 class Answer(BaseModel):
     """What answers have in common: camelCase names, in the order of the fields."""
 
@@ -152,20 +144,6 @@ class QuarantineListView(Answer):
 
 class StateChange(StrictModel):
     state: Literal["on_sale", "paused", "closed"] = Field(description="closed is for good")
-
-
-class SeatingPlanSource(StrictModel):
-    """Where a plan comes from: the generator of equal sections."""
-
-    generate: GeneratedPlan
-
-
-class NewEvent(StrictModel):
-    """`totalSeats` makes an event of general admission, `seatingPlan` a seated one; exactly one of them."""
-
-    name: Line = Field(min_length=1, max_length=200)
-    total_seats: int | None = Field(None, ge=1, le=10_000_000, alias="totalSeats")
-    seating_plan: SeatingPlanSource | None = Field(None, alias="seatingPlan", description=f"at most {MAX_SEATS} seats")
 
 
 class NewUser(StrictModel):

@@ -18,14 +18,14 @@ BODY_WITHIN_S: Final = 10.0
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
 
 
-def read(request: Request) -> Any:
-    """The parsed body. Raises UnsupportedMediaType, BodyTooLarge, BodyTooSlow or InvalidRequest."""
+def receive(request: Request, most_bytes: int = MAX_BODY_BYTES) -> bytes:
+    """The body as it was sent. Raises UnsupportedMediaType, BodyTooLarge, BodyTooSlow or InvalidRequest."""
     media_type = request.mimetype
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise UnsupportedMediaType
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType
-    return parse(_receive(request))
+    return _receive(request, most_bytes)
 
 
 def parse(body: bytes) -> Any:
@@ -46,18 +46,18 @@ def parse(body: bytes) -> Any:
     return value
 
 
-def _receive(request: Request) -> bytes:
+def _receive(request: Request, most_bytes: int) -> bytes:
     announced = request.content_length or 0
-    if announced > MAX_BODY_BYTES:
-        raise BodyTooLarge(maxBytes=MAX_BODY_BYTES)
+    if announced > most_bytes:
+        raise BodyTooLarge(maxBytes=most_bytes)
     stream = request.environ["wsgi.input"]
     try:
         with gevent.Timeout(BODY_WITHIN_S, BodyTooSlow):
-            body: bytes = stream.read(MAX_BODY_BYTES + 1)
+            body: bytes = stream.read(most_bytes + 1)
     except (OSError, ParseException):
         raise _invalid("did not arrive whole") from None
-    if len(body) > MAX_BODY_BYTES:
-        raise BodyTooLarge(maxBytes=MAX_BODY_BYTES)
+    if len(body) > most_bytes:
+        raise BodyTooLarge(maxBytes=most_bytes)
     if len(body) < announced:
         raise _invalid("did not arrive whole")
     return body
@@ -67,7 +67,8 @@ def _refuse_depth(text: str) -> None:
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return
     depth = 0
-    for token in _STRING_OR_BRACKET.findall(text):
+    for found in _STRING_OR_BRACKET.finditer(text):
+        token = found[0]
         if token in "[{":
             depth += 1
             if depth > MAX_DEPTH:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,10 +12,20 @@ from sqlalchemy import insert
 
 from seating.domain import chain
 from seating.domain.changes import Opened
-from seating.domain.errors import InventoryUnavailable, NotOnSale, NotTogether, Overtaken, SoldOut
+from seating.domain.errors import (
+    HoldExpired,
+    InventoryUnavailable,
+    NotOnSale,
+    Overtaken,
+    SeatHeld,
+    SeatNotFound,
+    SeatSold,
+    SoldOut,
+)
 from seating.domain.event import Event
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
+from seating.domain.seat_status import SETTABLE
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
 from seating.redis_store.rebuilding import Rebuilding
@@ -22,17 +33,23 @@ from seating.storage import events as event_record
 from seating.storage import ledger as ledger_record
 from seating.storage.tables import ledger, purchases, watermarks
 from tests.books.test_cancel import poison
+from tests.frozen_clock import CLOCK
 from tests.one_process import OneProcess
 
 HALL = SeatingPlan([[["A1", "A2", "A3", "A4", "A5"], ["B1", "B2", "B3"]], [["C1", "C2"], ["D1", "D2", "D3", "D4"]]])
+SEATS = [seat for block in HALL.blocks for row in block for seat in row]
 
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("buy"), st.integers(1, 4)),
         st.tuples(st.just("cancel"), st.integers(0, 20)),
+        st.tuples(st.just("hold"), st.integers(1, 4)),
+        st.tuples(st.sampled_from(["extend", "give back", "buy held"]), st.integers(0, 20)),
+        st.tuples(st.just("expire"), st.integers(1, 700_000)),
+        st.tuples(st.just("set"), st.tuples(st.sampled_from(SEATS), st.sampled_from([*SETTABLE]))),
         st.tuples(st.just("state"), st.sampled_from(["paused", "on_sale"])),
         st.tuples(st.just("persist"), st.just(0)),
-        st.tuples(st.just("poison"), st.sampled_from([seat for block in HALL.blocks for row in block for seat in row])),
+        st.tuples(st.just("poison"), st.sampled_from(SEATS)),
     ),
     max_size=25,
 )
@@ -50,48 +67,83 @@ def all_of(sale: OneProcess, event: str) -> dict[str, Any]:
     for name in (b"epoch", b"seq", b"chain", b"persisted"):
         del fields[name]
     found: dict[str, Any] = {"inventory": fields}
-    for name, command in (("plan", "GET"), ("longest_runs", "GET"), ("seats", "HGETALL"), ("idempotency", "HGETALL")):
+    for name, command in (
+        ("plan", "GET"),
+        ("longest_runs", "GET"),
+        ("seats", "HGETALL"),
+        ("idempotency", "HGETALL"),
+        ("hold", "HGETALL"),
+    ):
         reply = sale.calls.command(command, getattr(keys, name)(event))
         found[name] = dict(zip(reply[::2], reply[1::2], strict=True)) if isinstance(reply, list) else reply
+    found["hold"] = {hold: kept.rpartition(b"|")[0] for hold, kept in found["hold"].items()}  # But for its holder.
+    found["holds"] = sale.calls.command("ZRANGE", keys.holds(event), 0, -1, "WITHSCORES")
     for name in ("cancelled", "quarantined"):
         found[name] = set(sale.calls.command("SMEMBERS", getattr(keys, name)(event)))
     return found
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=steps, seated=st.booleans())
-def test_of_any_history(sale: OneProcess, history: list[tuple[str, Any]], seated: bool) -> None:
+def test_of_any_history(moved: OneProcess, history: list[tuple[str, Any]], seated: bool) -> None:
+    sale = moved
     event = sale.open(plan=HALL) if seated else sale.open(capacity=14)
-    receipts, poisoned = [], False
-    for number, (step, argument) in enumerate(history):
-        if step == "buy":
-            try:
-                receipts.append(sale.buy(event, f"k{number}", argument, reference=f"R{number}"))
-            except (SoldOut, NotTogether, NotOnSale):
-                continue
-        elif step == "cancel" and receipts:
-            sale.cancel(receipts[argument % len(receipts)].id)
-        elif step == "state":
-            sale.events.set_state(event, argument)
-        elif step == "persist":
-            sale.persist(event)
-        elif step == "poison" and seated and not poisoned:
-            sale.persist(event)
-            taken = sale.database.read(
-                lambda connection: connection.exec_driver_sql("SELECT seat_id FROM sold_seats").scalars().all()
-            )
-            if argument not in taken:
-                poison(sale, event, argument)
-                poisoned = True
+    poisoned = live(sale, event, history, seated)
     sale.persist(event)
     before = all_of(sale, event)
+    clock = sale.calls.command("GET", CLOCK)
     lose(sale)
+    sale.calls.command("SET", CLOCK, clock)
     sale.persist(event)
     assert all_of(sale, event) == before | {"inventory": before["inventory"] | {b"updated": _updated(sale, event)}}
     assert sale.now(event).backlog.position.epoch == 2
     assert sale.check.verify(event).broken is None
     if not poisoned:
         assert sale.check.reconcile(event) == []
+
+
+def live(sale: OneProcess, event: str, history: list[tuple[str, Any]], seated: bool) -> bool:
+    """What `history` says, as far as it can be done; whether anything of it was poisoned."""
+    receipts, tokens, poisoned = [], ["unknown"], False
+    for number, (step, argument) in enumerate(history):
+        with suppress(SoldOut, NotOnSale, HoldExpired, SeatSold, SeatHeld, SeatNotFound):
+            match step:
+                case "buy":
+                    receipts.append(sale.buy(event, f"k{number}", argument, reference=f"R{number}"))
+                case "cancel" if receipts:
+                    sale.cancel(receipts[argument % len(receipts)].id)
+                case "hold":
+                    key = f"k{number}" if number % 2 else None
+                    tokens.append(sale.hold(event, quantity=argument, key=key, holder=f"h{number % 3}").token)
+                case "extend":
+                    sale.holds.extend(event, tokens[argument % len(tokens)])
+                case "give back":
+                    sale.holds.give_back(event, tokens[argument % len(tokens)])
+                case "buy held":
+                    receipts.append(sale.buy_held(event, f"k{number}", tokens[argument % len(tokens)]))
+                case "expire":
+                    sale.calls.command("INCRBY", CLOCK, argument)
+                    sale.holds.store.expire(event)
+                case "set":
+                    sale.seats.set(event, *argument)
+                case "state":
+                    sale.events.set_state(event, argument)
+                case "persist":
+                    sale.persist(event)
+                case "poison" if seated and not poisoned:
+                    poisoned = _poison_a_free_seat(sale, event, argument)
+    return poisoned
+
+
+def _poison_a_free_seat(sale: OneProcess, event: str, seat: str) -> bool:
+    sale.persist(event)
+    taken = sale.database.read(
+        lambda connection: connection.exec_driver_sql("SELECT seat_id FROM sold_seats").scalars().all()
+    )
+    if seat in taken:
+        return False
+    poison(sale, event, seat)
+    return True
 
 
 def _updated(sale: OneProcess, event: str) -> Any:

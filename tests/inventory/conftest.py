@@ -1,5 +1,5 @@
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -28,14 +28,17 @@ def inventory(calls: DirectCalls) -> Inventory:
 
 @pytest.fixture
 def opened(calls: DirectCalls) -> Callable[..., str]:
-    """Opens an event of general admission, or of a plan, and gives its id."""
+    """Opens an event of general admission, or of a plan, and gives its id; `maps` may have sold seats already."""
 
-    def open_event(capacity: int = 0, plan: SeatingPlan | None = None) -> str:
+    def open_event(capacity: int = 0, plan: SeatingPlan | None = None, maps: Sequence[str] | None = None) -> str:
         event_id = f"event-{next(_numbers)}"
         opened = Opened(1_700_000_000_000, plan.capacity if plan else capacity)
         first = LogEntry.first(opened.to_json())
         state = InventoryState.before_opening(plan)
         state.apply(first, opened)
+        if maps:
+            state.maps = list(maps)
+            state.sold = sum(seats.count("s") for seats in maps)
         attempt = Rebuilding(calls, event_id, "token")
         attempt.claim()
         attempt.write(first, state, plan, [])

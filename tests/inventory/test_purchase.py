@@ -24,9 +24,10 @@ from seating.redis_store import keys
 from seating.redis_store.connection import ScriptConnection
 from seating.redis_store.direct_calls import DirectCalls
 from seating.redis_store.event_log import EventLog
-from seating.redis_store.inventory import Inventory, MissingInventory
+from seating.redis_store.event_scripts import MissingInventory
+from seating.redis_store.inventory import Inventory
 from seating.redis_store.scripts import Scripts
-from tests.inventory.best_place import best_place
+from tests.inventory.best_place import best_seats, marked
 
 Open = Callable[..., str]
 
@@ -161,8 +162,8 @@ def test_taking_out_the_guard_oversells(redis_url: str, opened: Open) -> None:
     guard = "if left < quantity then"
     source = Scripts().sources["purchase"]
     assert guard in source
-    body = source[source.index("-- Sells seats:") :].replace(guard, "if false then")
-    calls = DirectCalls(ScriptConnection(redis_url, Scripts(replaced={"purchase": body})))
+    unguarded = Scripts(replaced={"purchase": source.replace(guard, "if false then")})
+    calls = DirectCalls(ScriptConnection(redis_url, unguarded))
     reckless = Inventory(calls, backlog_max_entries=100_000, backlog_memory_percent=90)
     event = opened(capacity=3)
     for number in range(5):
@@ -187,34 +188,38 @@ class TestSeated:
     def test_seats_that_are_not_together_are_refused_as_such(self, inventory: Inventory, opened: Open) -> None:
         event = opened(plan=generate(GeneratedPlan(sections=1, rows=3, seatsPerRow=2)))
         with pytest.raises(NotTogether) as refused:
-            inventory.purchase(event, "k", Order(3))
+            inventory.purchase(event, "k", Order(3, together=True))
         assert refused.value.details == {"seatsRemaining": 6}
+        assert inventory.purchase(event, "k", Order(3)).receipt.runs == [Run(0, 0, 2), Run(0, 3, 1)]
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
-        rows=st.lists(st.lists(st.integers(1, 14), min_size=1, max_size=4), min_size=1, max_size=4),
-        quantities=st.lists(st.integers(1, 10), min_size=1, max_size=30),
+        blocks=st.lists(
+            st.lists(st.text("aaas", min_size=1, max_size=14), min_size=1, max_size=4).map("|".join),
+            min_size=1,
+            max_size=4,
+        ),
+        orders=st.lists(st.tuples(st.integers(1, 10), st.booleans()), min_size=1, max_size=12),
     )
     def test_chooses_as_the_obvious_reference_does(
-        self, inventory: Inventory, calls: DirectCalls, opened: Open, rows: list[list[int]], quantities: list[int]
+        self,
+        inventory: Inventory,
+        calls: DirectCalls,
+        opened: Open,
+        blocks: list[str],
+        orders: list[tuple[int, bool]],
     ) -> None:
-        plan = SeatingPlan(
-            [
-                [[f"{b}-{r}-{s}" for s in range(length)] for r, length in enumerate(block)]
-                for b, block in enumerate(rows)
-            ]
-        )
-        event = opened(plan=plan)
-        blocks = list(plan.empty_maps())
-        for number, quantity in enumerate(quantities):
-            expected = best_place(blocks, quantity)
+        event = opened(plan=_plan_of(blocks), maps=blocks)
+        for number, (quantity, together) in enumerate(orders):
+            expected = best_seats(blocks, quantity, together=together)
             try:
-                runs = inventory.purchase(event, f"k{number}", Order(quantity)).receipt.runs
+                runs = inventory.purchase(event, f"k{number}", Order(quantity, together)).receipt.runs
             except (NotTogether, SoldOut):
                 assert expected is None
                 continue
-            assert runs == [expected]
-            _mark(blocks, runs[0])
+            assert runs == expected
+            for run in runs:
+                blocks[run.block] = marked(blocks[run.block], run, "s")
         kept = calls.command("HGETALL", keys.seats(event))
         found = dict(zip(map(int, kept[::2]), [text.decode() for text in kept[1::2]], strict=True))
         assert [found[block] for block in range(len(blocks))] == blocks
@@ -222,9 +227,13 @@ class TestSeated:
         assert calls.command("GET", keys.longest_runs(event)) == bytes(48 + length for length in longest)
 
 
-def _mark(blocks: list[str], run: Run) -> None:
-    seats = blocks[run.block]
-    blocks[run.block] = seats[: run.start] + "s" * run.length + seats[run.start + run.length :]
+def _plan_of(blocks: list[str]) -> SeatingPlan:
+    return SeatingPlan(
+        [
+            [[f"{b}-{r}-{s}" for s in range(len(row))] for r, row in enumerate(block.split("|"))]
+            for b, block in enumerate(blocks)
+        ]
+    )
 
 
 def test_a_change_is_plain_json(inventory: Inventory, calls: DirectCalls, opened: Open) -> None:
@@ -238,10 +247,11 @@ def test_a_change_is_plain_json(inventory: Inventory, calls: DirectCalls, opened
         "kind": "purchased",
         "quantity": 2,
         "left": 2,
-        "runs": "0:1-2",
+        "runs": "0:0-2",
         "nonce": receipt.id.nonce,
         "idempotency": "the-key",
         "fingerprint": Order(2).fingerprint(),
         "rendering": 1,
         "reference": None,
+        "hold": None,
     }

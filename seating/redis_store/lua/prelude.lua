@@ -21,11 +21,13 @@ local function load_inventory(...)
 end
 
 -- Appends one change (JSON text) to the log: the first write of every change, and the only one that can fail.
--- Returns the entry's position, its seq and its link; the caller stores seq and link with the new state.
+-- Returns the entry's position, its seq and its link; the caller stores seq and link with the new state. The table
+-- has them too, so that a script may append again.
 local function append(inventory, change)
   local seq = inventory.seq + 1
   local position = inventory.epoch .. '-' .. seq
   local link = redis.sha1hex(inventory.chain .. '\n' .. position .. '\n' .. change)
   redis.call('XADD', KEYS[2], position, 'change', change, 'link', link)
+  inventory.seq, inventory.chain = seq, link
   return position, seq, link
 end

@@ -1,6 +1,10 @@
 -- Maps of a block's seats, a character a seat and '|' between rows, shared by the scripts that change them.
 -- A run is {block, start, length}, all numbers, start counted from 0 in characters of the block's map.
 
+local function seats_left(inventory)
+  return inventory.capacity - inventory.sold - inventory.held - inventory.blocked
+end
+
 local function parse_runs(text)
   local runs = {}
   for block, start, length in text:gmatch('(%d+):(%d+)-(%d+)') do
@@ -18,15 +22,18 @@ local function longest_run(map)
   return string.char(48 + longest)
 end
 
--- Whether every seat of `runs` has the status `status`.
-local function all_are(seats_key, runs, status)
+-- Those seats of `runs` that cannot be had, each as a run of its own; '' if all can.
+local function not_available(seats_key, runs)
+  local taken = {}
   for _, run in ipairs(runs) do
-    local map = redis.call('HGET', seats_key, run[1])
-    if not map or map:sub(run[2] + 1, run[2] + run[3]) ~= status:rep(run[3]) then
-      return false
+    local map = redis.call('HGET', seats_key, run[1]) or ''
+    for place = run[2], run[2] + run[3] - 1 do
+      if map:byte(place + 1) ~= 97 then
+        taken[#taken + 1] = run[1] .. ':' .. place .. '-1'
+      end
     end
   end
-  return true
+  return table.concat(taken, ',')
 end
 
 -- Writes `status` over `runs`, and the longest run of each block that they lie in.

@@ -1,0 +1,59 @@
+"""Putting events on sale from the command line."""
+
+import json
+from pathlib import Path
+
+import click
+from pydantic import ValidationError
+
+from seating.cli import prepared
+from seating.domain import plan_file
+from seating.domain.errors import InvalidRequest
+from seating.domain.plan_format import Better, PlanFile
+from seating.domain.seating_plan import SeatingPlan
+from seating.runtime import background_services
+
+
+@click.group()
+def events() -> None:
+    """What is on sale."""
+
+
+@events.command("create")
+@click.argument("name")
+@click.option(
+    "--plan", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A seating-plan file."
+)
+@click.option("--seats", type=click.IntRange(1, 10_000_000), help="General admission: how many.")
+@click.option(
+    "--best-first", multiple=True, metavar="ZONE[:ROW]", help="Better than what is not named; may be repeated."
+)
+def create(name: str, path: Path | None, seats: int | None, best_first: tuple[str, ...]) -> None:
+    """Put an event on sale; prints its id."""
+    if (path is None) == (seats is None):
+        raise click.UsageError("give either --plan or --seats")
+    plan = None if path is None else _read(path, best_first)
+    created = background_services(prepared.settings_with_redis()).events.create(
+        name, plan.capacity if plan else seats or 0, plan
+    )
+    click.echo(created.event.id)
+
+
+def _read(path: Path, best_first: tuple[str, ...]) -> SeatingPlan:
+    try:
+        file = PlanFile.model_validate(json.loads(path.read_bytes()))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InvalidRequest(f"{path}: {where}: {first['msg']}", where) from None
+    except ValueError as error:
+        raise InvalidRequest(f"{path} is not JSON: {error}", "") from None
+    zones = {zone.name for zone in file.zones}
+    return plan_file.read(file, [_better(text, zones) for text in best_first])
+
+
+def _better(text: str, zones: set[str]) -> Better:
+    if text in zones:
+        return Better(zone=text)
+    zone, _, row = text.rpartition(":")
+    return Better(zone=zone, row=row) if zone else Better(zone=row)

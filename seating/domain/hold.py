@@ -1,0 +1,71 @@
+"""A hold: seats that are kept for a buyer for a while. Whoever knows its token may buy them."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Self
+
+from seating.domain.idempotency import short_hash
+from seating.domain.position import Position
+from seating.domain.seating_plan import Run, runs_text
+
+HOLD_RENDERING: Final = 1
+"""Version of the answer that a held record is rendered to."""
+
+
+class Hold(NamedTuple):
+    """Times are in ms since 1970: it is honoured before `until_ms`, and due from then on."""
+
+    since_ms: int
+    until_ms: int
+    quantity: int
+    runs: list[Run]
+
+    def __str__(self) -> str:
+        """As scripts keep it, but for its holder, whom the log does not know."""
+        return f"{self.since_ms}|{self.until_ms}|{self.quantity}|{runs_text(self.runs)}|"
+
+
+@dataclass(frozen=True, slots=True)
+class HoldOrder:
+    """What a buyer wants to hold: given seats, or the best ones for a quantity."""
+
+    quantity: int
+    seats: tuple[str, ...] = ()
+    together: bool = False
+
+    def fingerprint(self) -> str:
+        """Never that of a purchase: one key cannot be used for both."""
+        return short_hash("hold", str(self.quantity), str(self.together), *sorted(self.seats))
+
+
+class HeldRecord(NamedTuple):
+    """What is answered to whoever holds seats; kept under an idempotency key, if there was one."""
+
+    position: Position
+    until_ms: int
+    quantity: int
+    runs: list[Run]
+
+    @classmethod
+    def parse(cls, record: str) -> Self:
+        """Reads the text that hold.lua wrote: rendering|fingerprint|position|until|quantity|runs."""
+        _rendering, _fingerprint, position, until_ms, quantity, runs = record.split("|")
+        return cls(Position.parse(position), int(until_ms), int(quantity), Run.parse_all(runs))
+
+
+def new_token() -> str:
+    """128 random bits."""
+    return secrets.token_urlsafe(16)
+
+
+def token_of_key(event_id: str, caller: str, key: str) -> str:
+    """The token of a hold that was asked for with an idempotency key, so that a repetition can be told it again.
+
+    As secret as the key, whose owner is told the token anyway; and nothing that is kept leads to either.
+    """
+    return short_hash("hold token", event_id, caller, key)
+
+
+def hold_id(token: str) -> str:
+    """What the token is kept as. Nothing leads back."""
+    return short_hash("hold id", token)

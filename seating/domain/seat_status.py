@@ -1,0 +1,22 @@
+"""What a seat is, as maps have it (a character) and as the outside has it (a word)."""
+
+from typing import Final
+
+AVAILABLE: Final = "a"
+HELD: Final = "h"
+ORGANISER: Final = "o"
+BLOCKED: Final = "r"
+SOLD: Final = "s"
+BOX_OFFICE: Final = "b"
+
+WORDS: Final = {
+    AVAILABLE: "available",
+    HELD: "held",
+    ORGANISER: "held",
+    BLOCKED: "reserved",
+    SOLD: "sold",
+    BOX_OFFICE: "sold",
+}
+
+SETTABLE: Final = {"available": AVAILABLE, "reserved": BLOCKED, "sold": BOX_OFFICE, "held": ORGANISER}
+"""What an organiser can set a seat to, by its word."""

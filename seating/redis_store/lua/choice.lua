@@ -1,0 +1,77 @@
+-- Which seats a buyer gets, shared by the scripts that sell and hold. They have KEYS[3] seats and KEYS[4] run.
+
+-- Where in the map (from 1) to seat `quantity` neighbours, which the block has: in its first row that has them,
+-- where they leave no single seat beside them, nearest the row's middle, then leftmost.
+local function best_place(map, quantity)
+  local wanted = ('a'):rep(quantity)
+  local place = map:find(wanted, 1, true)
+  local row_start = place
+  while row_start > 1 and map:byte(row_start - 1) ~= 124 do
+    row_start = row_start - 1
+  end
+  local row = map:sub(row_start, (map:find('|', place, true) or #map + 1) - 1)
+  place = place - row_start + 1
+  local best, best_leaves_single, best_distance
+  while place do
+    local next_place = place + quantity
+    local leaves_single = row:byte(place - 1) == 97 and row:byte(place - 2) ~= 97
+      or row:byte(next_place) == 97 and row:byte(next_place + 1) ~= 97
+    local distance = math.abs(place + next_place - 2 - #row)
+    if not best or (best_leaves_single and not leaves_single)
+      or (best_leaves_single == leaves_single and distance < best_distance) then
+      best, best_leaves_single, best_distance = place, leaves_single, distance
+    end
+    place = row:find(wanted, place + 1, true)
+  end
+  return row_start + best - 1
+end
+
+-- The best seats for `quantity`, as runs: together, or else the longest part that a row has, and so on. '' in general
+-- admission, nil if they cannot be had together. Of a hall, it reads only the blocks that it takes seats of: `run`
+-- has a character a block, '0' to '9' and ':' for 10, so that one search finds the first block that can serve.
+local function best_available(quantity, together)
+  local longest_runs = redis.call('GET', KEYS[4])
+  if not longest_runs then
+    return ''
+  end
+  local maps, parts, remaining, part = {}, {}, quantity, quantity
+  while remaining > 0 do
+    local block = longest_runs:find('[' .. string.char(48 + part) .. '-:]')
+    if block then
+      local map = maps[block] or redis.call('HGET', KEYS[3], block - 1)
+      local place = best_place(map, part)
+      parts[#parts + 1] = (block - 1) .. ':' .. (place - 1) .. '-' .. part
+      remaining = remaining - part
+      if remaining > 0 then
+        maps[block] = map:sub(1, place - 1) .. ('x'):rep(part) .. map:sub(place + part)
+        longest_runs = longest_runs:sub(1, block - 1) .. longest_run(maps[block]) .. longest_runs:sub(block + 1)
+        part = math.min(part, remaining)
+      end
+    elseif together or part == 1 then
+      return nil
+    else
+      part = part - 1
+    end
+  end
+  return table.concat(parts, ',')
+end
+
+-- The seats to give, as runs: those given, if all are available, or else the best. Or nil and the refusal to reply.
+local function choose_seats(inventory, quantity, given, together)
+  if given ~= '' then
+    local taken = not_available(KEYS[3], parse_runs(given))
+    if taken ~= '' then
+      return nil, {'SEAT_UNAVAILABLE', taken}
+    end
+    return given
+  end
+  local left = seats_left(inventory)
+  if left < quantity then
+    return nil, {'SOLD_OUT', left}
+  end
+  local runs = best_available(quantity, together)
+  if not runs then
+    return nil, {'NOT_TOGETHER', left}
+  end
+  return runs
+end

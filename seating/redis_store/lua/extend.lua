@@ -1,0 +1,27 @@
+-- Lets a hold last longer: from now on, but not beyond its longest time since it began, and never shorter.
+-- Uses holding.lua
+-- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders
+-- ARGV  1 run_id  2 id of the hold  3 ms to hold from now on  4 ms that a hold may last altogether
+-- Reply {'EXTENDED', position, until, quantity, runs} (also when it lasts as long as it may: nothing changes)
+--       | {'HOLD_EXPIRED'} | {'MISSING'} | {'UNTRUSTED'}
+local inventory, refusal = load_inventory('capacity', 'sold', 'held', 'blocked')
+if not inventory then
+  return refusal
+end
+local at = now_ms()
+release_due(inventory, at)
+local hold = find_hold(ARGV[2], at)
+if not hold then
+  return {'HOLD_EXPIRED'}
+end
+local position = inventory.epoch .. '-' .. inventory.seq
+local until_ms = math.min(at + ARGV[3], hold.since + ARGV[4])
+if until_ms > tonumber(hold.until_ms) then
+  local seq, link
+  local change = ('{"kind":"extended","at":%d,"hold":"%s","until":%d}'):format(at, hold.id, until_ms)
+  position, seq, link = append(inventory, change)
+  redis.call('HSET', KEYS[1], 'seq', seq, 'chain', link, 'updated', at)
+  hold.until_ms = until_ms
+  keep_hold(hold)
+end
+return {'EXTENDED', position, tostring(hold.until_ms), hold.quantity, hold.runs}

@@ -1,0 +1,18 @@
+#!lua flags=allow-oom
+-- Ends a hold before its time: its seats return.
+-- Uses holding.lua
+-- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders
+-- ARGV  1 run_id  2 id of the hold
+-- Reply {'RELEASED'} | {'HOLD_EXPIRED'} | {'MISSING'} | {'UNTRUSTED'}
+local inventory, refusal = load_inventory('capacity', 'sold', 'held', 'blocked')
+if not inventory then
+  return refusal
+end
+local at = now_ms()
+release_due(inventory, at)
+local hold = find_hold(ARGV[2], at)
+if not hold then
+  return {'HOLD_EXPIRED'}
+end
+release(inventory, hold, at, false)
+return {'RELEASED'}

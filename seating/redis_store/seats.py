@@ -1,0 +1,26 @@
+"""The seats of each open event, one by one: what each is, and setting it as the organiser wants."""
+
+from seating.domain.position import Position
+from seating.domain.seating_plan import Run
+from seating.redis_store import keys
+from seating.redis_store.calls import Calls
+from seating.redis_store.event_scripts import EventScripts
+from seating.redis_store.script_refusals import accepted
+
+
+class Seats:
+    """Raises what EventScripts does."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._scripts = EventScripts(calls)
+
+    def set(self, event_id: str, seat: Run, status: str) -> Position:
+        """Sets one seat to a status as maps have it. Raises SeatSold or SeatHeld where a buyer has it."""
+        reply = accepted(self._scripts.run("set_seat", keys.of_seats(event_id), (str(seat), status)))
+        return Position.parse(reply[1].decode())
+
+    def maps(self, event_id: str) -> list[str]:
+        """Each block's map at this moment; none in general admission, or where Redis has no inventory."""
+        found: list[bytes] = self._scripts.ask("HGETALL", keys.seats(event_id))
+        by_block = dict(zip(map(int, found[::2]), found[1::2], strict=True))
+        return [by_block[block].decode() for block in sorted(by_block)]

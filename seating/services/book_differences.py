@@ -1,0 +1,161 @@
+"""Where Redis, log, ledger and the tables folded from it do not tell the same story."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from seating.domain.changes import Cancelled, Purchased, SeatSet, UnknownChange, parse_change
+from seating.domain.inventory_state import InventoryState
+from seating.domain.log_entry import LogEntry, Mark
+from seating.domain.purchase import PurchaseId
+from seating.domain.seat_status import BOX_OFFICE
+from seating.domain.seating_plan import Run
+from seating.redis_store.book_snapshot import BookSnapshot
+from seating.services import recorded_state
+from seating.storage import ledger, purchases, rebuilds
+
+_REBUILD = "run: seating rebuild"
+_QUARANTINE = "see: seating quarantine list"
+
+
+class Record(NamedTuple):
+    """What SQL has of an event, read in one transaction."""
+
+    entries: list[ledger.Recorded]
+    mark: Mark
+    archived: bool
+    plan: Any
+    quarantined: list[str]
+    seats_taken: dict[str, str]
+    purchases: dict[str, bool]
+    losses: list[rebuilds.Loss]
+
+
+def find(event_id: str, record: Record, snapshot: BookSnapshot | None) -> Iterator[tuple[str, str]]:
+    """What differs, and what to do about it."""
+    yield from _lost(record)
+    yield from _waiting(record)
+    yield from _tables(event_id, record)
+    yield from _redis(snapshot, record)
+
+
+def story_of(record: Record, snapshot: BookSnapshot | None) -> list[LogEntry]:
+    """Ledger, poison and Redis's tail in one, up to where Redis was."""
+    told = {recorded.entry.position.seq: recorded.entry for recorded in record.entries}
+    for entry in snapshot.log if snapshot else ():
+        told.setdefault(entry.position.seq, entry)
+    end = int(snapshot.inventory["seq"]) if snapshot else record.mark.position.seq
+    return [told[seq] for seq in sorted(told) if seq <= end]
+
+
+def _lost(record: Record) -> Iterator[tuple[str, str]]:
+    for loss in record.losses:
+        yield (
+            f"{loss.lost} purchases from {loss.first} to {loss.last} were answered and are lost",
+            "find their buyers by your shop's records: nobody has their seats",
+        )
+
+
+def _waiting(record: Record) -> Iterator[tuple[str, str]]:
+    if record.quarantined:
+        yield f"{len(record.quarantined)} entries wait in quarantine", _QUARANTINE
+
+
+def _tables(event_id: str, record: Record) -> Iterator[tuple[str, str]]:
+    """The tables against the ledger that they were folded from."""
+    if record.entries and record.entries[-1].entry.position.seq != record.mark.position.seq:
+        last = record.entries[-1].entry.position
+        yield f"the watermark is at {record.mark.position}, the ledger ends at {last}", "restore SQL from a backup"
+    standing: dict[str, bool] = {}
+    seats: dict[str, str] = {}
+    ids: dict[int, str] = {}
+    for entry, poison in record.entries:
+        change = _change(entry)
+        if isinstance(change, Purchased) and not poison:
+            ids[entry.position.seq] = purchase_id = str(PurchaseId(event_id, entry.position, change.nonce))
+            standing[purchase_id] = True
+            seats |= dict.fromkeys(_seats(record, change.runs), purchase_id)
+        elif isinstance(change, Cancelled) and change.purchase.seq in ids:
+            purchase_id = ids[change.purchase.seq]
+            standing[purchase_id] = False
+            seats = {seat: owner for seat, owner in seats.items() if owner != purchase_id}
+        elif isinstance(change, SeatSet) and not poison:
+            for seat in _seats(record, change.runs):
+                if change.was == BOX_OFFICE:
+                    seats.pop(seat, None)
+                if change.status == BOX_OFFICE:
+                    seats[seat] = purchases.AT_BOX_OFFICE
+    advice = "the ledger is right; mend the table, or restore SQL from a backup"
+    yield from _differences("purchases", standing, record.purchases, advice)
+    yield from _differences("sold_seats", seats, record.seats_taken, advice)
+
+
+def _seats(record: Record, runs: list[Run]) -> list[str]:
+    return record.plan.seats_of(runs) if record.plan else []
+
+
+def _redis(snapshot: BookSnapshot | None, record: Record) -> Iterator[tuple[str, str]]:
+    """Redis against the fold of the whole story."""
+    if snapshot is None:
+        if not record.archived:
+            yield "Redis has no inventory of it", f"it is rebuilt by itself while a worker runs, or {_REBUILD}"
+        return
+    if snapshot.inventory["server"] == "":
+        yield "its inventory is closed until it has been compared with SQL", "make sure that a worker runs"
+    state = InventoryState.before_opening(record.plan)
+    story = story_of(record, snapshot)
+    for entry in story:
+        recorded_state.apply(state, entry)
+    if not story or story[-1].position.seq != int(snapshot.inventory["seq"]):
+        yield f"the log ends before the inventory, which is at {snapshot.inventory['seq']}", _REBUILD
+    expected = {
+        "state": state.state,
+        "capacity": state.capacity,
+        "sold": state.sold,
+        "held": state.held,
+        "blocked": state.blocked,
+    }
+    found = {name: value for name, value in snapshot.inventory.items() if name in expected}
+    yield from _differences("inventory", {name: str(value) for name, value in expected.items()}, found, _REBUILD)
+    maps = {str(block): seats for block, seats in enumerate(state.maps)}
+    yield from _differences("seats of block", maps, snapshot.maps, _REBUILD)
+    if state.longest_runs != snapshot.longest_runs:
+        yield "the longest runs of its blocks are not those of their seats", _REBUILD
+    yield from _differences("idempotency record", state.idempotency, snapshot.idempotency, _REBUILD)
+    yield from _holds(state, snapshot)
+    if state.cancelled != snapshot.cancelled:
+        yield "Redis does not know the same purchases to be cancelled as the ledger", _REBUILD
+
+
+def _holds(state: InventoryState, snapshot: BookSnapshot) -> Iterator[tuple[str, str]]:
+    """Only Redis knows whose holds they are: that is compared with itself."""
+    held_by: Counter[str] = Counter()
+    without_holder = {}
+    for hold, kept in snapshot.holds.items():
+        without_holder[hold], _, holder = kept.rpartition("|")
+        held_by[holder] += int(kept.split("|")[2])
+    expected = {hold: str(kept).removesuffix("|") for hold, kept in state.holds.items()}
+    yield from _differences("hold", expected, without_holder, _REBUILD)
+    due = {hold: kept.until_ms for hold, kept in state.holds.items()}
+    yield from _differences("expiry of hold", due, snapshot.expiries, _REBUILD)
+    del held_by[""]
+    counted = {holder: str(seats) for holder, seats in held_by.items()}
+    yield from _differences("seats of holder", counted, snapshot.holders, _REBUILD)
+
+
+def _differences(
+    name: str, expected: Mapping[str, object], found: Mapping[str, object], advice: str
+) -> Iterator[tuple[str, str]]:
+    """At most five of them in words, and how many more."""
+    wrong = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
+    for key in wrong[:5]:
+        yield f"{name} {key} is {found.get(key)!r}, and should be {expected.get(key)!r}", advice
+    if len(wrong) > 5:
+        yield f"and {len(wrong) - 5} more of {name}", advice
+
+
+def _change(entry: LogEntry) -> object:
+    try:
+        return parse_change(entry.change)
+    except UnknownChange:
+        return None

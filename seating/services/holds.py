@@ -1,0 +1,60 @@
+"""Holding seats for a buyer for a while, holding them longer, and giving them back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from seating.domain.hold import HeldRecord, HoldOrder, new_token, token_of_key
+from seating.domain.idempotency import short_hash
+from seating.redis_store.holds import Holds as HoldStore
+from seating.services.answered import Answered
+from seating.services.seat_names import SeatNames
+
+
+class Held(NamedTuple):
+    """`seats` are ids, none in general admission."""
+
+    token: str
+    record: HeldRecord
+    seats: list[str]
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """Raises EventNotFound, InventoryUnavailable, OutcomeUnknown beside what is said of each."""
+
+    store: HoldStore
+    names: SeatNames
+    answered: Answered
+    nudge: Callable[[str], object]
+
+    def hold(self, event_id: str, caller: str, holder: str, key: str | None, order: HoldOrder) -> Held:
+        """Holds `order`, once for each key that the caller uses.
+
+        `holder` is whose seats are bounded: the caller or, for one without a name, the client's address. Raises
+        SoldOut, NotTogether, SeatNotFound, SeatUnavailable, NotOnSale, TooManyHeld, IdempotencyKeyReused, BacklogFull.
+        """
+        token = new_token() if key is None else token_of_key(event_id, caller, key)
+        idempotency = "" if key is None else short_hash(caller, key)
+        runs = self.names.runs(event_id, order.seats)
+        with self.names.refusing_by_name(event_id):
+            record, replayed = self.store.hold(event_id, token, short_hash(event_id, holder), order, runs, idempotency)
+        return self._answer(event_id, token, record, replayed)
+
+    def extend(self, event_id: str, token: str) -> Held:
+        """Raises HoldExpired."""
+        with self.names.refusing_by_name(event_id):
+            record = self.store.extend(event_id, token)
+        return self._answer(event_id, token, record, replayed=False)
+
+    def give_back(self, event_id: str, token: str) -> None:
+        """Raises HoldExpired."""
+        with self.names.refusing_by_name(event_id):
+            self.store.give_back(event_id, token)
+        self.nudge(event_id)
+
+    def _answer(self, event_id: str, token: str, record: HeldRecord, replayed: bool) -> Held:
+        self.nudge(event_id)
+        self.answered.note(event_id, record.position)
+        return Held(token, record, self.names.names(event_id, record.runs), replayed)

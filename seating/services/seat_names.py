@@ -1,0 +1,64 @@
+"""From seat ids to places in an event's maps, and back."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from seating.domain.errors import SeatNotFound, SeatUnavailable
+from seating.domain.seating_plan import Run, SeatingPlan
+from seating.redis_store.event_scripts import MissingInventory
+from seating.redis_store.inventory import Inventory
+from seating.redis_store.plans import Plans
+from seating.redis_store.script_refusals import RunsUnavailable
+from seating.services.event_presence import EventPresence
+from seating.storage import events
+from seating.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class SeatNames:
+    plans: Plans
+    inventory: Inventory
+    database: Database
+    presence: EventPresence
+
+    def plan(self, event_id: str) -> SeatingPlan | None:
+        """Of an open event; None in general admission. Raises EventNotFound."""
+        try:
+            return self.plans.of(event_id)
+        except MissingInventory:
+            if self.inventory.read(event_id) is None:
+                raise self.presence.absence_of(event_id) from None
+            return None
+
+    def runs(self, event_id: str, seats: Sequence[str]) -> list[Run]:
+        """Where these seats are. Raises SeatNotFound, InvalidRequest for one given twice, EventNotFound."""
+        if not seats:
+            return []
+        plan = self.plan(event_id)
+        if plan is None:
+            raise SeatNotFound(seats=list(seats))
+        return plan.runs_of(seats)
+
+    def names(self, event_id: str, runs: Sequence[Run]) -> list[str]:
+        """The seats in `runs`, also of an event that is over."""
+        if not runs:
+            return []
+        try:
+            plan = self.plans.of(event_id)
+        except MissingInventory:
+            recorded = self.database.read(lambda connection: events.plan_of(connection, event_id))
+            if recorded is None:
+                raise
+            plan = recorded
+        return plan.seats_of(runs)
+
+    @contextmanager
+    def refusing_by_name(self, event_id: str) -> Iterator[None]:
+        """What is refused inside names the seats that cannot be had, and why there is no inventory."""
+        try:
+            yield
+        except MissingInventory:
+            raise self.presence.absence_of(event_id) from None
+        except RunsUnavailable as error:
+            raise SeatUnavailable(seats=self.names(event_id, error.runs)) from None

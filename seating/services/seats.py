@@ -1,0 +1,54 @@
+"""The seats of an event, one by one, and setting one as the organiser wants."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from seating.domain.errors import InvalidStatus, SeatNotFound, UnknownSeat
+from seating.domain.seat_status import SETTABLE, WORDS
+from seating.redis_store.seats import Seats as SeatStore
+from seating.services.answered import Answered
+from seating.services.seat_names import SeatNames
+
+
+class Seat(NamedTuple):
+    """`status` is available, held, reserved or sold."""
+
+    id: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seats:
+    """Raises EventNotFound, InventoryUnavailable."""
+
+    store: SeatStore
+    names: SeatNames
+    answered: Answered
+    nudge: Callable[[str], object]
+
+    def all(self, event_id: str) -> list[Seat]:
+        """In the plan's order; none in general admission."""
+        plan = self.names.plan(event_id)
+        if plan is None:
+            return []
+        return [
+            Seat(seat, WORDS[status])
+            for ids, seats in zip(plan.seats_by_character, self.store.maps(event_id), strict=False)
+            for seat, status in zip(ids, seats, strict=False)
+            if seat
+        ]
+
+    def set(self, event_id: str, seat_id: str, status: str) -> Seat:
+        """`status` is one of SETTABLE. Raises InvalidStatus, UnknownSeat, SeatSold, SeatHeld."""
+        if status not in SETTABLE:
+            raise InvalidStatus(field="status")
+        try:
+            runs = self.names.runs(event_id, [seat_id])
+        except SeatNotFound:
+            raise UnknownSeat from None
+        with self.names.refusing_by_name(event_id):
+            position = self.store.set(event_id, runs[0], SETTABLE[status])
+        self.nudge(event_id)
+        self.answered.note(event_id, position)
+        return Seat(seat_id, status)

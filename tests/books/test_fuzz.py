@@ -1,0 +1,225 @@
+"""The scripts on a real Redis against a plain model of a sale: whatever happens, both say the same.
+
+`SEATING_FUZZ_RUNS` is how many histories of 50 steps are tried.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from seating.domain.errors import SeatingError
+from seating.domain.hold import HoldOrder
+from seating.domain.purchase import Order, Receipt
+from seating.domain.seat_status import SETTABLE
+from seating.domain.seating_plan import SeatingPlan
+from seating.redis_store import keys
+from seating.services.holds import Held
+from seating.storage import migrations
+from seating.storage.database import Database
+from tests import frozen_clock
+from tests.books.sale_model import Refused, SaleModel
+from tests.one_process import HOLD_LIMITS, OneProcess
+
+RUNS = int(os.environ.get("SEATING_FUZZ_RUNS", "60"))
+PLAN = SeatingPlan(
+    [
+        [[f"A{n}" for n in range(7)], [f"B{n}" for n in range(4)]],
+        [[f"C{n}" for n in range(3)], [f"D{n}" for n in range(5)]],
+    ]
+)
+SEATS = [seat for block in PLAN.blocks for row in block for seat in row]
+
+some_seats = st.lists(st.sampled_from(SEATS), min_size=1, max_size=4, unique=True)
+holders = st.sampled_from(["one", "another"])
+
+
+class SaleMachine(RuleBasedStateMachine):
+    sale: OneProcess
+
+    tokens: Bundle[str] = Bundle("tokens")
+    bought: Bundle[Any] = Bundle("bought")
+
+    @initialize()
+    def begin(self) -> None:
+        self.sale.calls.command("FLUSHALL")
+        self.sale.calls.command("SET", frozen_clock.CLOCK, frozen_clock.NOON_MS)
+        self.event = self.sale.open(plan=PLAN)
+        ttl_ms, max_ms = HOLD_LIMITS.ttl_s * 1000, HOLD_LIMITS.max_s * 1000
+        self.model = SaleModel(PLAN, ttl_ms, max_ms, HOLD_LIMITS.max_seats, frozen_clock.NOON_MS)
+        self.steps = 0
+
+    def both(self, product: Callable[[], Any], model: Callable[[], Any]) -> Any:
+        """What the product answers, None where both refuse, for one reason."""
+        refusal, expected = _outcome(model)
+        if refusal is not None:
+            with pytest.raises(SeatingError) as refused:
+                product()
+            assert refused.value.code == refusal
+            return None
+        answer = product()
+        if isinstance(answer, Receipt):
+            assert PLAN.seats_of(answer.runs) == expected
+        if isinstance(answer, Held) and isinstance(expected, list):
+            assert answer.seats == expected
+        return answer
+
+    def key(self) -> str:
+        self.steps += 1
+        return f"key {self.steps}"
+
+    def buy(self, order: Order, model: Callable[[str], Any]) -> Any:
+        key = self.key()
+        receipt = self.both(
+            lambda: self.sale.purchases.buy(self.event, "anonymous", key, order).receipt, lambda: model(key)
+        )
+        return multiple() if receipt is None else (key, order, receipt)
+
+    @rule(target=bought, quantity=st.integers(1, 10), together=st.booleans())
+    def buy_quantity(self, quantity: int, together: bool) -> Any:
+        return self.buy(Order(quantity, together), lambda key: self.model.buy(key, quantity, together=together))
+
+    @rule(target=bought, seats=some_seats)
+    def buy_chosen(self, seats: list[str]) -> Any:
+        return self.buy(Order(len(seats), seats=tuple(seats)), lambda key: self.model.buy(key, seats=seats))
+
+    @rule(target=bought, token=tokens)
+    def buy_held(self, token: str) -> Any:
+        return self.buy(Order(0, hold_token=token), lambda key: self.model.buy_held(key, token))
+
+    @rule(purchase=bought)
+    def buy_again(self, purchase: tuple[str, Order, Receipt]) -> None:
+        key, order, receipt = purchase
+        assert self.sale.purchases.buy(self.event, "anonymous", key, order).receipt == receipt
+
+    @rule(purchase=consumes(bought))
+    def cancel(self, purchase: tuple[str, Order, Receipt]) -> None:
+        self.model.cancel(purchase[0])
+        for _ in range(2):
+            assert self.sale.cancel(purchase[2].id) == "cancelled"
+
+    @rule(target=tokens, quantity=st.integers(1, 10), holder=holders, keyed=st.booleans())
+    def hold_quantity(self, quantity: int, holder: str, keyed: bool) -> Any:
+        return self.hold(HoldOrder(quantity), holder, keyed, quantity, None)
+
+    @rule(target=tokens, seats=some_seats, holder=holders, keyed=st.booleans())
+    def hold_chosen(self, seats: list[str], holder: str, keyed: bool) -> Any:
+        return self.hold(HoldOrder(len(seats), tuple(seats)), holder, keyed, 0, seats)
+
+    def hold(self, order: HoldOrder, holder: str, keyed: bool, quantity: int, seats: list[str] | None) -> Any:
+        key = self.key() if keyed else None
+        held = self.both(
+            lambda: self.sale.holds.hold(self.event, "anonymous", holder, key, order),
+            lambda: self.model.hold("new", holder, quantity, seats),
+        )
+        if held is None:
+            return multiple()
+        self.model.holds[held.token] = self.model.holds.pop("new")
+        return held.token
+
+    @rule(token=tokens)
+    def extend(self, token: str) -> None:
+        expected: list[int] = []
+        held = self.both(
+            lambda: self.sale.holds.extend(self.event, token), lambda: expected.append(self.model.extend(token))
+        )
+        if held is not None:
+            assert [held.record.until_ms] == expected
+
+    @rule(token=tokens)
+    def give_back(self, token: str) -> None:
+        self.both(lambda: self.sale.holds.give_back(self.event, token), lambda: self.model.give_back(token))
+
+    @rule(move_ms=st.integers(1, 700_000))
+    def time_passes(self, move_ms: int) -> None:
+        self.model.now_ms += move_ms
+        self.sale.calls.command("SET", frozen_clock.CLOCK, self.model.now_ms)
+
+    @rule(token=tokens, before_ms=st.sampled_from([1, 0]))
+    def time_passes_to_the_end_of(self, token: str, before_ms: int) -> None:
+        hold = self.model.holds.get(token)
+        if hold and hold.until_ms > self.model.now_ms:
+            self.time_passes(hold.until_ms - before_ms - self.model.now_ms)
+
+    @rule()
+    def sweep(self) -> None:
+        self.model.release_due()
+        self.sale.holds.store.expire(self.event)
+
+    @rule(seat=st.sampled_from(SEATS), word=st.sampled_from([*SETTABLE]))
+    def set_seat(self, seat: str, word: str) -> None:
+        self.both(
+            lambda: self.sale.seats.set(self.event, seat, word), lambda: self.model.set_seat(seat, SETTABLE[word])
+        )
+
+    @rule(state=st.sampled_from(["on_sale", "on_sale", "paused"]))
+    def set_state(self, state: str) -> None:
+        self.model.state = state
+        self.sale.events.set_state(self.event, state)
+
+    @rule()
+    def persist(self) -> None:
+        self.sale.persist(self.event)
+
+    @precondition(lambda self: self.steps % 7 == 3)
+    @rule()
+    def rebuild(self) -> None:
+        self.sale.persist(self.event)
+        self.sale.calls.command("UNLINK", *keys.all_of(self.event))
+        self.sale.persist(self.event)
+        self.model.forget_holders()
+
+    @invariant()
+    def same_seats(self) -> None:
+        """Neither sweeps for this look: what is due is released by whatever needs it, in both."""
+        counts = self.sale.now(self.event).counts
+        assert {"sold": counts.sold, "held": counts.held, "blocked": counts.blocked} == self.model.counts()
+        assert self.sale.seats.store.maps(self.event) == self.model.maps()
+
+    def teardown(self) -> None:
+        if not hasattr(self, "event"):
+            return
+        self.sale.persist(self.event)
+        assert self.sale.check.reconcile(self.event) == []
+        assert self.sale.check.verify(self.event).broken is None
+
+
+def _outcome(model: Callable[[], Any]) -> tuple[str | None, Any]:
+    """The code of the refusal, or what the model answers."""
+    try:
+        return None, model()
+    except Refused as refusal:
+        return str(refusal), None
+
+
+@pytest.mark.timeout(6 * 3600)
+def test_product_and_model_agree(redis_url: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{folder}/seating.db", checkpoints=True)
+        migrations.upgrade(database)
+        SaleMachine.sale = OneProcess.build(redis_url, database, frozen_clock.scripts())
+        run_state_machine_as_test(
+            SaleMachine,
+            settings=settings(
+                max_examples=RUNS,
+                stateful_step_count=50,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+        database.close()

@@ -1,0 +1,18 @@
+"""Scripts whose clock stands still until a test moves it: it is a key in Redis."""
+
+from typing import Final
+
+from seating.redis_store.scripts import Scripts
+
+CLOCK: Final = "test:clock"
+NOON_MS: Final = 1_700_000_000_000
+
+_LUA = f"""
+local function now_ms()
+  return tonumber(redis.call('GET', '{CLOCK}') or {NOON_MS})
+end
+"""
+
+
+def scripts() -> Scripts:
+    return Scripts(replaced={"clock": _LUA})
