@@ -39,9 +39,9 @@ class Seats:
             if seat
         ]
 
-    def set(self, event_id: str, seat_id: str, status: str) -> Seat:
+    def set(self, event_id: str, seat_id: str, status: object) -> Seat:
         """`status` is one of SETTABLE. Raises InvalidStatus, UnknownSeat, SeatSold, SeatHeld."""
-        if status not in SETTABLE:
+        if not isinstance(status, str) or status not in SETTABLE:
             raise InvalidStatus(field="status")
         try:
             runs = self.names.runs(event_id, [seat_id])
