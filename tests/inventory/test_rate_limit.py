@@ -87,7 +87,7 @@ def test_what_is_refused_for_other_reasons_counts_and_says_what_is_left(
     inventory.set_state(closed, "closed")
     for where, order, refusal in (
         (event, Order(10), SoldOut),
-        (hall, Order(3), NotTogether),
+        (hall, Order(3, together=True), NotTogether),
         (closed, Order(1), NotOnSale),
     ):
         limit = _limit()

@@ -151,6 +151,11 @@ CALLS = [
     Call(NEW_USER, "/users", 409, {"name": "Test", "email": "alice@example.com"}),
     Call(NEW_USER, "/users", 400, {"name": "Test"}),
     Call("get /cache-status", "/cache-status", 200),
+    # No partner is set where these tests run; what it answers is tested with one.
+    Call("get /getUsers", "/getUsers", 503),
+    Call("get /getEvents", "/getEvents", 503),
+    Call("get /getEventsByUserId/{user_id}", "/getEventsByUserId/1", 503),
+    Call("post /addEvent", "/addEvent", 503, {"name": "Test", "userId": 1}),
     Call("get /users/cache-status", "/users/cache-status", 200),
 ]
 
