@@ -5,14 +5,15 @@ from flask_openapi3 import Info, OpenAPI, SecurityScheme
 
 from seating import __version__
 from seating.config import Settings
+from seating.live.hub import Hub
 from seating.services.services import Services
-from seating.web import errors, events, operations, purchases, quarantine
+from seating.web import errors, events, live, operations, purchases, quarantine, seat_map
 from seating.web.request_frame import RequestFrame
 from seating.web.schemas import Problem, problems
 from seating.web.services import attach
 
 
-def create_app(settings: Settings, services: Services) -> OpenAPI:
+def create_app(settings: Settings, services: Services, hub: Hub) -> OpenAPI:
     """Needs a process of greenlets: its clients wait for Redis as greenlets do."""
     app = OpenAPI(
         "seating",
@@ -29,9 +30,10 @@ def create_app(settings: Settings, services: Services) -> OpenAPI:
     app.url_map.merge_slashes = False
     # Swagger's page would otherwise show a badge from its makers' server.
     app.config["SWAGGER_CONFIG"] = {"validatorUrl": None}
-    attach(app, settings, services)
+    attach(app, settings, services, hub)
     errors.register(app)
-    for blueprint in (purchases.api, events.api, quarantine.api, operations.api):
+    live.register(app, settings.live_connections_per_address)
+    for blueprint in (purchases.api, events.api, quarantine.api, seat_map.api, live.api, operations.api):
         app.register_api(blueprint)
 
     @app.route("/openapi.json")

@@ -10,16 +10,20 @@ from gevent import get_hub, monkey
 
 from seating.config import Settings
 from seating.domain.errors import RecordUnavailable
+from seating.live.hub import Hub
+from seating.live.resuming import History
 from seating.redis_store.auto_pipeline import AutoPipeline
 from seating.redis_store.calls import Calls
 from seating.redis_store.connection import ScriptConnection, plain_client
 from seating.redis_store.direct_calls import DirectCalls
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
+from seating.redis_store.live_log import LiveLog
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.plans import Plans
 from seating.redis_store.retries import Retries
 from seating.redis_store.scripts import Scripts
+from seating.redis_store.seat_states import SeatStates
 from seating.services.answered import Answered
 from seating.services.books import Books
 from seating.services.closing import Closing
@@ -32,6 +36,7 @@ from seating.services.persistence import Persistence
 from seating.services.purchases import Purchases
 from seating.services.quarantine import Quarantine
 from seating.services.rebuild import Rebuild
+from seating.services.seat_map import SeatMaps
 from seating.services.services import Services
 from seating.services.upkeep import Upkeep
 from seating.storage.database import Database, in_this_thread
@@ -85,9 +90,27 @@ def web_services(settings: Settings) -> Services:
         purchases=sale.purchases,
         quarantine=sale.quarantine,
         monitoring=Monitoring(sale.inventory, database, sale.presence, settings.data_dir),
+        seat_maps=SeatMaps(SeatStates(_calls_for_long_replies(settings)), sale.presence),
         plans=sale.plans,
         offload=offload,
     )
+
+
+def live_hub(settings: Settings, services: Services) -> Hub:
+    """The live feed of a process of greenlets."""
+    calls = _calls_for_long_replies(settings)
+    return Hub(
+        LiveLog(plain_client(settings.effective_redis_url, reply_within_s=5.0)),
+        SeatStates(calls),
+        services.plans,
+        History(EventLog(calls), settings.live_resume_entries),
+        ping_s=settings.live_ping_s,
+    )
+
+
+def _calls_for_long_replies(settings: Settings) -> AutoPipeline:
+    """On a connection of their own, so that no buyer waits behind a map."""
+    return AutoPipeline(ScriptConnection(settings.effective_redis_url, Scripts()))
 
 
 def background_services(settings: Settings, *, writes_the_sale: bool = False) -> BackgroundServices:
@@ -117,6 +140,7 @@ def _sale(settings: Settings, calls: Calls, database: Database, nudge: Callable[
         calls,
         backlog_max_entries=settings.backlog_max_entries,
         backlog_memory_percent=settings.backlog_memory_percent,
+        resume_entries=settings.live_resume_entries,
     )
     log = EventLog(calls)
     plans = Plans(calls)

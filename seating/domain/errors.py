@@ -46,6 +46,17 @@ class Unauthorized(SeatingError):
     sentence = "This route is for operators: send Authorization: Bearer with the admin token"
 
 
+class OriginNotAllowed(SeatingError):
+    code = "ORIGIN_NOT_ALLOWED"
+    sentence = "Pages of this origin may not connect here"
+
+
+class TooManyConnections(SeatingError):
+    code = "TOO_MANY_CONNECTIONS"
+    sentence = "Too many connections are open from your address"
+    retry_after_s = 5
+
+
 class MissingIdempotencyKey(SeatingError):
     code = "MISSING_IDEMPOTENCY_KEY"
     sentence = "Send an Idempotency-Key header: any unique string, best a UUID; repeat it when you repeat the request"

@@ -7,6 +7,7 @@ from seating.services.events import Events
 from seating.services.monitoring import Monitoring
 from seating.services.purchases import Purchases
 from seating.services.quarantine import Quarantine
+from seating.services.seat_map import SeatMaps
 from seating.storage.database import Offload
 
 
@@ -18,5 +19,6 @@ class Services:
     purchases: Purchases
     quarantine: Quarantine
     monitoring: Monitoring
+    seat_maps: SeatMaps
     plans: Plans
     offload: Offload

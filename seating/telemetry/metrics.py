@@ -11,6 +11,7 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import Gauge as ProcessGauge
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
@@ -24,6 +25,9 @@ _purchases = Counter("seating_purchases", "Purchase requests", ["outcome"])
 _purchase_seconds = Histogram("seating_purchase_seconds", "Time to a purchase's answer", buckets=_BUCKETS)
 _batches = Counter("seating_redis_batches", "Writes to Redis, each shared by the calls of one moment")
 _calls = Counter("seating_redis_calls", "Calls in those writes")
+# Of living processes only: gunicorn's master removes the file of one that died, however it died.
+_live_clients = ProcessGauge("seating_live_clients", "WebSockets that are open", multiprocess_mode="livesum")
+_live_closed = Counter("seating_live_closed", "WebSockets that were closed, by status code", ["code"])
 
 
 class Gauge(NamedTuple):
@@ -74,6 +78,21 @@ def _bound_outcome(outcome: str) -> Counter:
 def count_batch(calls: int) -> None:
     _batches.inc()
     _calls.inc(calls)
+
+
+def live_opened() -> None:
+    _live_clients.inc()
+
+
+def live_closed(code: int) -> None:
+    """`code` is one of ours: what clients send is none of it."""
+    _live_clients.dec()
+    _live_closed.labels(str(code)).inc()
+
+
+def live_clients() -> int:
+    """Of all web processes."""
+    return int(sum(value for name, _, value in _samples("seating_live_clients")))
 
 
 def http_totals() -> HttpTotals:

@@ -11,6 +11,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from seating.app import create_app
 from seating.config import Settings
+from seating.live.hub import Hub
 from seating.services.services import Services
 from tests.system import System
 from tests.web import JSON
@@ -34,12 +35,12 @@ def test_valid(document: Any) -> None:
 
 
 def test_lists_every_route(document: Any) -> None:
-    app = create_app(Settings(), cast("Services", None))
+    app = create_app(Settings(), cast("Services", None), cast("Hub", None))
     served = {
         (method.lower(), re.sub("<(?:[^:>]*:)?([^>]*)>", r"{\1}", rule.rule))
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        if not rule.rule.startswith("/docs") and rule.rule != "/openapi.json"
+        if not (rule.rule.startswith("/docs") or rule.rule == "/openapi.json" or rule.websocket)
     }
     assert operations(document) == served
 
@@ -83,6 +84,7 @@ NEW_EVENT = "post /api/v1/events"
 BUY = "post /api/v1/events/{event_id}/purchases"
 BUY_DEFAULT = "post /api/v1/purchase"
 PURCHASE = "get /api/v1/purchases/{purchase_id}"
+SEAT_MAP = "get /api/v1/events/{event_id}/seats"
 HALL = {"generate": {"sections": 1, "rows": 1, "seatsPerRow": 1}}
 
 CALLS = [
@@ -117,6 +119,10 @@ CALLS = [
     Call(BUY, "/api/v1/events/<small>/purchases", 400, {"quantity": 0}, "<new>"),
     Call(BUY, "/api/v1/events/nosuchevent/purchases", 404, {"quantity": 1}, "<new>"),
     Call(PURCHASE, "/api/v1/purchases/<purchase>", 200),
+    Call(SEAT_MAP, "/api/v1/events/<hall>/seats", 200),
+    Call(SEAT_MAP, "/api/v1/events/<small>/seats", 200),
+    Call(SEAT_MAP, "/api/v1/events/nosuchevent/seats", 404),
+    Call("get /seats/ws-status", "/seats/ws-status", 200),
     Call(PURCHASE, "/api/v1/purchases/nosuchpurchase", 404),
 ]
 
@@ -133,6 +139,8 @@ FIELDS = {
     EVENT: {"id", "name", "totalSeats", "seatsSold", "seatsRemaining", "seated", "state"},
     BUY: {"success", "seatsRemaining", "purchaseId", "eventId", "seats", "position"},
     BUY_DEFAULT: {"success", "seatsRemaining", "purchaseId", "eventId", "seats", "position"},
+    SEAT_MAP: {"position", "seats"},
+    "get /seats/ws-status": {"connectedClients"},
     PURCHASE: {"purchaseId", "eventId", "seats", "position", "state"},
 }
 
