@@ -29,7 +29,7 @@ class Peer(Protocol):
 
 
 class Outbox:
-    """Holds at most `limit_bytes`. A socket that needs more is closed with TRY_AGAIN_LATER; what waits is dropped."""
+    """Holds at most `limit_bytes`, or what one round brought. A socket that needs more is closed with TRY_AGAIN_LATER; what waits is dropped."""
 
     __slots__ = ("_limit", "_peer", "_size", "_waiting", "_wake", "_writing_since", "code")
 
@@ -46,10 +46,10 @@ class Outbox:
         """Never blocks."""
         if self.code is not None:
             return
-        self._size += len(frames)
-        if self._size > self._limit:
+        if self._size and self._size + len(frames) > self._limit:
             self.close(TRY_AGAIN_LATER)
             return
+        self._size += len(frames)
         self._waiting.append(frames)
         self._wake.set()
 

@@ -61,6 +61,7 @@ class Socket:
         self.connection = socket.socket()
         if receive_buffer:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.connection.settimeout(quiet_s)
         self.connection.connect(("127.0.0.1", client.port))
         self.connection.sendall(handshake(path, headers))
