@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format onsale clean
+.PHONY: help install run test check format onsale bench-live clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -37,6 +37,9 @@ format: $(VENV)/.tests ## put the code into form
 
 onsale: $(VENV)/.runs ## 1,000 buyers at once against a running system (ARGS='--buyers 200')
 	@exec $(BIN)/seating onsale $(ARGS)
+
+bench-live: $(VENV)/.tests ## the live feed under load, needs node (ARGS='5000:20:30': sockets:changes/s:seconds[:stalled])
+	@exec $(BIN)/python -m bench.live_feed $(ARGS)
 
 clean: ## remove what make made, but no data
 	rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

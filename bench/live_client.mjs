@@ -142,11 +142,14 @@ async function watch(settings) {
   await new Promise((go) => readline.createInterface({ input: process.stdin }).once("line", go));
 
   for (const one of lazy) one.socket.pause();
+  const used = process.cpuUsage();
   const bought = await new Promise((done) => {
     new Worker(new URL(import.meta.url), { workerData: settings }).once("message", done);
   });
   const last = Math.max(...bought.answers.map(([seq]) => seq));
   const whole = await until(() => lively.every((one) => one.last === last), 20_000);
+
+  const { user, system } = process.cpuUsage(used);
 
   // Those that did not read: what was sent before they were given up, then the farewell; then they come back.
   const codes = {};
@@ -183,6 +186,7 @@ async function watch(settings) {
       outOfOrder: watchers.reduce((sum, one) => sum + one.wrong, 0),
       everyoneHasEverything: whole && resumed,
       closedUnasked: lively.filter((one) => one.code !== null).length,
+      clientCpuShare: Math.round((user + system) / 10 / bought.tookMs) / 100,
       p50Ms: percentile(sorted, 0.5),
       p99Ms: percentile(sorted, 0.99),
       maxMs: sorted[count - 1],

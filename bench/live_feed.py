@@ -1,9 +1,10 @@
-"""`make bench-live`: the live feed under load. Figures go to docs/benchmarks-live.json, the table into the .md beside it.
+"""`make bench-live`: the live feed under load. Figures go to docs/benchmarks-live.json, the table to the .md beside it.
 
 ARGS='5000:20:30 1000:100:30 1000:100:30:50' are its runs: sockets, changes a second, seconds, and stalled sockets.
 """
 
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -71,11 +72,15 @@ def _measure(run: Run, system: System) -> dict[str, Any]:
         wait_until(lambda: system.get("/seats/ws-status").json["connectedClients"] == run.sockets)
         idle_kb = (_own_bytes(workers) - before) / run.sockets / 1024
         busy_before = _cpu_s(workers)
+        psutil.cpu_percent()
         client.stdin.write("go\n")
         client.stdin.flush()
         found: dict[str, Any] = json.loads(client.stdout.readline())
+        machine = psutil.cpu_percent() / 100 * (psutil.cpu_count() or 1)
     found["idleSocketKb"] = round(idle_kb, 1)
     found["webCpuShare"] = round((_cpu_s(workers) - busy_before) / found["seconds"], 2)
+    found["machineCpuShare"] = round(machine, 2)
+    found["load"] = [round(load, 1) for load in os.getloadavg()]
     return found
 
 
@@ -100,6 +105,8 @@ def _table(results: Sequence[dict[str, Any]]) -> str:
         "max ms",
         "KB a socket",
         "cores, web",
+        "cores, clients",
+        "cores, machine",
         "stalled ones closed with",
     )
     rows = [
@@ -113,7 +120,9 @@ def _table(results: Sequence[dict[str, Any]]) -> str:
             *(f"{r[name]:.0f}" for name in ("p50Ms", "p99Ms", "maxMs")),
             str(r["idleSocketKb"]),
             str(r["webCpuShare"]),
-            ", ".join(f"{code}: {count}" for code, count in r["stalledClosedWith"].items()) or "–",
+            str(r["clientCpuShare"]),
+            str(r["machineCpuShare"]),
+            ", ".join(f"{code}: {count}" for code, count in r["stalledClosedWith"].items()) or "-",
         )
         for r in results
     ]

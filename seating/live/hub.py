@@ -25,7 +25,8 @@ from seating.telemetry import metrics
 _WAIT_MS = 100
 """How long a new event may wait for its first reading."""
 _TICK_S = 0.05
-"""Least time from one round of writes to the next."""
+_TICK_S_A_SOCKET = 0.00004
+"""Least time from one round of writes to the next: a longer round has more frames in each write, and fewer writes."""
 _AVAILABILITY_EVERY_S = 0.1
 _ENTRIES_A_TICK = 500
 _RETRY_S = 0.5
@@ -128,7 +129,8 @@ class Hub:
             if found:
                 gevent.sleep(0)  # Everything that was told is written now, as far as clients take it.
                 # Under load the sockets get half of this process's time at most.
-                gevent.sleep(max(_TICK_S, time.monotonic() - started))
+                tick_s = _TICK_S + _TICK_S_A_SOCKET * len(self._outboxes)
+                gevent.sleep(max(tick_s, time.monotonic() - started))
 
     def _positions(self) -> dict[str, Position]:
         return {event_id: feed.position for event_id, feed in self._feeds.items()}

@@ -29,7 +29,10 @@ class Peer(Protocol):
 
 
 class Outbox:
-    """Holds at most `limit_bytes`, or what one round brought. A socket that needs more is closed with TRY_AGAIN_LATER; what waits is dropped."""
+    """Holds at most `limit_bytes`, or what one round brought.
+
+    A socket that needs more is closed with TRY_AGAIN_LATER, and what waits is dropped.
+    """
 
     __slots__ = ("_limit", "_peer", "_size", "_waiting", "_wake", "_writing_since", "code")
 

@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import socket
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from tests.system import Answer, Client
@@ -119,13 +120,18 @@ class Socket:
             found.append(self.message())
         return found
 
+    def rest(self) -> list[Any]:
+        """All messages until the server closes."""
+        found = []
+        with suppress(ConnectionError):
+            while True:
+                found.append(self.message())
+        return found
+
     def close_code(self) -> int:
         """Reads to the end."""
-        while True:
-            try:
-                self.message()
-            except ConnectionError:
-                return self.closed.code if self.closed else 1006
+        self.rest()
+        return self.closed.code if self.closed else 1006
 
     def send(self, opcode: int, payload: bytes = b"", *, first: int = 0x80) -> None:
         head = bytes((first | opcode,))

@@ -1,5 +1,9 @@
 """What sockets are told: every change, once and in order."""
 
+import gzip
+import json
+import random
+
 import pytest
 
 from tests.live.client import Socket, live, order, snapshot
@@ -132,3 +136,19 @@ def test_snapshot_and_entity_tag(system: System, hall: str) -> None:
     assert system.get(path, {"If-None-Match": tag}).status == 304
     system.buy(1, event_id=hall)
     assert system.get(path, {"If-None-Match": tag}).status == 200
+
+
+def test_a_snapshot_of_a_large_hall_is_small(system: System) -> None:
+    """50,000 seats, in every state that a map can show."""
+    event = system.create_event(seatingPlan={"generate": {"sections": 25, "rows": 20, "seatsPerRow": 100}})
+    states = random.Random(1)
+    inside = ["|".join("".join(states.choices("ahorsb", k=100)) for _ in range(20)) for _ in range(25)]
+    system.redis.client().hset(f"seats:{{{event}}}", mapping=dict(enumerate(inside)))
+    answer = system.get(f"/api/v1/events/{event}/seats", {"Accept-Encoding": "gzip"})
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert len(answer.body) < 60_000
+    words = str.maketrans({"o": "h", "b": "s", "|": None})
+    assert json.loads(gzip.decompress(answer.body))["seats"] == "".join(inside).translate(words)
+    plain = system.get(f"/api/v1/events/{event}/seats", {"Accept-Encoding": "gzip;q=0"})
+    assert "Content-Encoding" not in plain.headers
+    assert len(plain.json["seats"]) == 50_000
