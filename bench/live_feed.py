@@ -61,6 +61,8 @@ def _measure(run: Run, system: System) -> dict[str, Any]:
     for _ in range(20):  # Whatever is loaded on first use is loaded.
         assert system.get("/seats/ws-status").status == 200
     event = system.create_event(seatingPlan=_HALL)
+    for _ in range(20):  # Every process has the plan.
+        assert system.buy(1, event_id=event).status == 200
     before = _own_bytes(workers)
     asked = {"port": system.port, "event": event, **run._asdict()}
     with subprocess.Popen(

@@ -32,7 +32,7 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> OpenAPI:
     app.config["SWAGGER_CONFIG"] = {"validatorUrl": None}
     attach(app, settings, services, hub)
     errors.register(app)
-    live.register(app, settings.live_connections_per_address)
+    live.register(app, settings)
     for blueprint in (purchases.api, events.api, quarantine.api, seat_map.api, live.api, operations.api):
         app.register_api(blueprint)
 

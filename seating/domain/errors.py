@@ -57,6 +57,12 @@ class TooManyConnections(SeatingError):
     retry_after_s = 5
 
 
+class LiveFeedFull(SeatingError):
+    code = "LIVE_FEED_FULL"
+    sentence = "As many live feeds are open here as can be served beside the sale; please try again"
+    retry_after_s = 5
+
+
 class MissingIdempotencyKey(SeatingError):
     code = "MISSING_IDEMPOTENCY_KEY"
     sentence = "Send an Idempotency-Key header: any unique string, best a UUID; repeat it when you repeat the request"

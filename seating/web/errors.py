@@ -31,6 +31,7 @@ STATUS: Final[dict[type[errors.SeatingError], int]] = {
     errors.TooManyConnections: 429,
     errors.InventoryUnavailable: 503,
     errors.BacklogFull: 503,
+    errors.LiveFeedFull: 503,
     errors.RecordUnavailable: 503,
 }
 

@@ -12,23 +12,26 @@ from urllib.parse import urlsplit
 
 from flask import Request
 
-from seating.domain.errors import InvalidRequest, OriginNotAllowed, TooManyConnections
+from seating.domain.errors import InvalidRequest, LiveFeedFull, OriginNotAllowed, TooManyConnections
 from seating.web.live_socket import LiveSocket
 
 ANY_ORIGIN: Final = "*"
 
 
-class ConnectionsByAddress:
-    """Of one process; at most `limit` each."""
+class OpenSockets:
+    """Of one process: at most `per_address` of one client address, and `in_all`, so that buyers get connections too."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, per_address: int, in_all: int) -> None:
+        self._per_address = per_address
+        self._in_all = in_all
         self._open: Counter[str] = Counter()
 
     def enter(self, address: str) -> None:
-        """Raises TooManyConnections."""
-        if self._open[address] >= self._limit:
+        """Raises TooManyConnections, LiveFeedFull."""
+        if self._open[address] >= self._per_address:
             raise TooManyConnections
+        if self._open.total() >= self._in_all:
+            raise LiveFeedFull
         self._open[address] += 1
 
     def leave(self, address: str) -> None:

@@ -16,6 +16,7 @@ from gevent.event import Event
 from simple_websocket import ConnectionClosed  # type: ignore[import-untyped]
 from wsproto.utilities import LocalProtocolError
 
+from seating.config import Settings
 from seating.domain.errors import EventNotFound, InvalidRequest, InventoryUnavailable
 from seating.domain.event import is_event_id
 from seating.domain.position import Position
@@ -25,7 +26,7 @@ from seating.telemetry import metrics
 from seating.web import handshake
 from seating.web.answers import render
 from seating.web.client_address import caller_address
-from seating.web.live_socket import IgnoredMessages, LivePeer, ReaderGreenlet
+from seating.web.live_socket import FinishedHandshake, IgnoredMessages, LivePeer, ReaderGreenlet
 from seating.web.schemas import LiveStatusView
 from seating.web.services import hub, services, settings
 
@@ -35,14 +36,17 @@ sockets = Blueprint("live", __name__)
 _LIBRARY_OPTIONS: Final = {"max_message_size": 64 * 1024, "thread_class": ReaderGreenlet, "event_class": Event}
 _CONNECTIONS: Final = "seating.connections"
 _FAREWELL_S = 1.0
+_LIVE_SHARE = 0.75
+"""Of a process's connections: the rest is kept for requests."""
 
 _log = structlog.get_logger(__name__)
 
 
-def register(app: Flask, per_address: int) -> None:
-    """`per_address` bounds the sockets of one client address in this process."""
+def register(app: Flask, current: Settings) -> None:
     app.config["SOCK_SERVER_OPTIONS"] = _LIBRARY_OPTIONS
-    app.extensions[_CONNECTIONS] = handshake.ConnectionsByAddress(per_address)
+    app.extensions[_CONNECTIONS] = handshake.OpenSockets(
+        current.live_connections_per_address, int(current.web_connections * _LIVE_SHARE)
+    )
     app.register_blueprint(sockets)
 
 
@@ -79,6 +83,7 @@ def _serve(library: Any, audience: Audience) -> None:
     outbox = Outbox(LivePeer(library, connection), settings().live_queue_kb * 1024)
     connection.on_end = lambda: outbox.close(NORMAL)
     library.input_buffer = IgnoredMessages()
+    library.ws.handshake = FinishedHandshake()
     if connection.ended:
         outbox.close(NORMAL)
     try:
@@ -114,8 +119,8 @@ def _since(text: str | None) -> Position | None:
         raise InvalidRequest("Since must be a position, such as 1-42", "since") from None
 
 
-def _connections() -> handshake.ConnectionsByAddress:
-    found: handshake.ConnectionsByAddress = current_app.extensions[_CONNECTIONS]
+def _connections() -> handshake.OpenSockets:
+    found: handshake.OpenSockets = current_app.extensions[_CONNECTIONS]
     return found
 
 

@@ -96,6 +96,13 @@ class ReaderGreenlet:
             self._greenlet.join(within_s)
 
 
+class FinishedHandshake:
+    """In place of wsproto's, which is a whole HTTP parser and would stay for as long as the socket."""
+
+    def events(self) -> tuple[()]:
+        return ()
+
+
 class IgnoredMessages(list[Any]):
     """What clients say is not kept: nothing is expected of them."""
 

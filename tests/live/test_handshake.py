@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     redis.start()
     settings = {
         "WEB_WORKERS": "1",
+        "WEB_CONNECTIONS": "16",
         "LIVE_CONNECTIONS_PER_ADDRESS": "2",
         "LIVE_ORIGINS": "https://shop.example, http://localhost:8080",
         "TRUSTED_PROXIES": "1",
@@ -109,6 +111,18 @@ def test_origins(strict: System, origin: str | None, allowed: bool) -> None:
         wait_until(lambda: strict.get("/seats/ws-status").json["connectedClients"] == 0)
     else:
         assert_problem(exchange(strict, handshake("/", headers)), 403, "ORIGIN_NOT_ALLOWED")
+
+
+def test_some_connections_are_kept_for_buyers(strict: System) -> None:
+    """Three quarters of them may be live feeds."""
+    wait_until(lambda: strict.get("/seats/ws-status").json["connectedClients"] == 0)
+    with ExitStack() as stack:
+        for number in range(12):
+            socket = stack.enter_context(Socket(strict, headers={"X-Forwarded-For": f"198.51.100.{number // 2}"}))
+            assert socket.message()["type"] == "CONNECTED"
+        problem = exchange(strict, handshake("/", {"X-Forwarded-For": "198.51.100.99"}))
+        assert_problem(problem, 503, "LIVE_FEED_FULL")
+        assert strict.buy(1).status == 200
 
 
 def test_an_address_has_so_many_sockets(strict: System) -> None:
