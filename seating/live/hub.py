@@ -121,7 +121,7 @@ class Hub:
                 doubtful = True
                 gevent.sleep(_RETRY_S)
                 continue
-            started = time.monotonic()
+            started = time.process_time()
             for event_id, entries in found.items():
                 self._feeds[event_id].advance(entries)
             self._announce()
@@ -130,7 +130,7 @@ class Hub:
                 gevent.sleep(0)  # Everything that was told is written now, as far as clients take it.
                 # Under load the sockets get half of this process's time at most.
                 tick_s = _TICK_S + _TICK_S_A_SOCKET * len(self._outboxes)
-                gevent.sleep(max(tick_s, time.monotonic() - started))
+                gevent.sleep(max(tick_s, time.process_time() - started))
 
     def _positions(self) -> dict[str, Position]:
         return {event_id: feed.position for event_id, feed in self._feeds.items()}
