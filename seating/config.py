@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     default_event: str = "demo"
     backlog_max_entries: Annotated[int, Field(ge=1, le=10_000_000)] = 200_000
     backlog_memory_percent: Annotated[int, Field(ge=1, le=95)] = 75
-    live_origins: str = ""
+    live_origins: str | None = None
     live_connections_per_address: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     live_resume_entries: Annotated[int, Field(ge=0, le=100_000)] = 2_000
     live_queue_kb: Annotated[int, Field(ge=1, le=65_536)] = 256
@@ -77,8 +77,8 @@ class Settings(BaseSettings):
 
     @field_validator("live_origins")
     @classmethod
-    def _origin_forms(cls, text: str) -> str:
-        for origin in _words(text):
+    def _origin_forms(cls, text: str | None) -> str | None:
+        for origin in _words(text or ""):
             if origin != "*" and _ORIGIN.fullmatch(origin) is None:
                 raise ValueError("must be * or origins such as https://shop.example, separated by commas")
         return text
@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     @property
     def allowed_origins(self) -> list[str]:
         """Whose pages may open live feeds, besides our own."""
-        return _words(self.live_origins)
+        return _words(self.live_origins or "")
 
     @property
     def effective_redis_url(self) -> str:

@@ -100,7 +100,7 @@ def live_hub(settings: Settings, services: Services) -> Hub:
     """The live feed of a process of greenlets."""
     calls = _calls_for_long_replies(settings)
     return Hub(
-        LiveLog(plain_client(settings.effective_redis_url, reply_within_s=5.0)),
+        LiveLog(plain_client(settings.effective_redis_url)),
         SeatStates(calls),
         services.plans,
         History(EventLog(calls), settings.live_resume_entries),

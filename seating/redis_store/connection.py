@@ -104,7 +104,7 @@ class ScriptConnection:
         return call.words
 
 
-def plain_client(url: str, reply_within_s: float | None = None) -> "redis.Redis":
+def plain_client(url: str) -> "redis.Redis":
     """A client for what is no part of a sale, such as RQ. It waits for a free connection rather than add one."""
     pool = redis.BlockingConnectionPool.from_url(
         url,
@@ -113,7 +113,6 @@ def plain_client(url: str, reply_within_s: float | None = None) -> "redis.Redis"
         max_connections=16,
         timeout=5,
         socket_connect_timeout=2.0,
-        socket_timeout=reply_within_s,
         health_check_interval=30,
     )
     return redis.Redis(connection_pool=pool)
