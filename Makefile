@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run test fuzz check format onsale catalogue-figures clean
+.PHONY: help install run test fuzz check format onsale catalogue-figures bench-live clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -43,6 +43,9 @@ onsale: $(VENV)/.runs ## 1,000 buyers at once against a running system (ARGS='--
 
 catalogue-figures: $(VENV)/.tests ## what the event partner costs, measured and printed as Markdown
 	@exec $(BIN)/python -m tests.catalogue.figures
+
+bench-live: $(VENV)/.tests ## the live feed under load, needs node (ARGS='5000:20:30': sockets:changes/s:seconds[:stalled])
+	@exec $(BIN)/python -m bench.live_feed $(ARGS)
 
 clean: ## remove what make made, but no data
 	rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

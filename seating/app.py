@@ -5,6 +5,7 @@ from flask_openapi3 import Info, OpenAPI, SecurityScheme
 
 from seating import __version__
 from seating.config import Settings
+from seating.live.hub import Hub
 from seating.services.services import Services
 from seating.web import (
     caches,
@@ -12,11 +13,13 @@ from seating.web import (
     errors,
     events,
     holds,
+    live,
     operations,
     plans,
     purchases,
     quarantine,
     rate_limiting,
+    seat_map,
     seats,
     users,
 )
@@ -25,7 +28,7 @@ from seating.web.schemas import Problem, problems
 from seating.web.services import attach
 
 
-def create_app(settings: Settings, services: Services) -> OpenAPI:
+def create_app(settings: Settings, services: Services, hub: Hub) -> OpenAPI:
     """Needs a process of greenlets: its clients wait for Redis as greenlets do."""
     app = OpenAPI(
         "seating",
@@ -42,10 +45,11 @@ def create_app(settings: Settings, services: Services) -> OpenAPI:
     app.url_map.merge_slashes = False
     # Swagger's page would otherwise show a badge from its makers' server.
     app.config["SWAGGER_CONFIG"] = {"validatorUrl": None}
-    attach(app, settings, services)
+    attach(app, settings, services, hub)
     errors.register(app)
     rate_limiting.register(app)
-    sale = (purchases.api, holds.api, seats.api, events.api, plans.api, quarantine.api)
+    live.register(app, settings)
+    sale = (purchases.api, holds.api, seats.api, events.api, plans.api, seat_map.api, live.api, quarantine.api)
     for blueprint in (*sale, users.api, caches.api, catalogue.api, operations.api):
         app.register_api(blueprint)
 

@@ -1,6 +1,7 @@
 """All settings, from the environment or a `.env` file. docs/settings.md describes each of them."""
 
 import hashlib
+import re
 import tempfile
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -14,6 +15,7 @@ from seating.domain.event import is_event_id
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
+_ORIGIN = re.compile(r"https?://[^/\s*]+")
 
 # A socket's path has 108 characters on Linux and 104 on macOS, the closing zero included.
 _LONGEST_SOCKET_PATH = 100
@@ -60,6 +62,11 @@ class Settings(BaseSettings):
     hold_ttl_s: Annotated[int, Field(ge=1, le=86_400)] = 600
     hold_max_s: Annotated[int, Field(ge=1, le=86_400)] = 1800
     hold_max_seats: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    live_origins: str | None = None
+    live_connections_per_address: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    live_resume_entries: Annotated[int, Field(ge=0, le=100_000)] = 2_000
+    live_queue_kb: Annotated[int, Field(ge=1, le=65_536)] = 256
+    live_ping_s: Annotated[int, Field(ge=1, le=3_600)] = 25
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
 
@@ -110,6 +117,14 @@ class Settings(BaseSettings):
             raise ValueError("CIRCUIT_BREAKER_MAX_RESET_TIMEOUT_MS must not be below CIRCUIT_BREAKER_RESET_TIMEOUT_MS")
         return self
 
+    @field_validator("live_origins")
+    @classmethod
+    def _origin_forms(cls, text: str | None) -> str | None:
+        for origin in _words(text or ""):
+            if origin != "*" and _ORIGIN.fullmatch(origin) is None:
+                raise ValueError("must be * or origins such as https://shop.example, separated by commas")
+        return text
+
     @model_validator(mode="after")
     def _token_or_loopback(self) -> Self:
         if self.admin_token is None and self.bind not in _LOOPBACK:
@@ -126,6 +141,11 @@ class Settings(BaseSettings):
     def operator_routes_are_local(self) -> bool:
         """Whether operator routes may go without a token: nobody but this machine can reach them."""
         return self.admin_token is None and self.trusted_proxies == 0
+
+    @property
+    def allowed_origins(self) -> list[str]:
+        """Whose pages may open live feeds, besides our own."""
+        return _words(self.live_origins or "")
 
     @property
     def effective_redis_url(self) -> str:
@@ -149,6 +169,10 @@ class Settings(BaseSettings):
     @property
     def data_dir(self) -> Path:
         return self.seating_data_dir.absolute()
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def _with_port_as_number(url: str | None) -> str | None:

@@ -12,6 +12,8 @@ from seating.config import Settings
 from seating.domain import rate_policy
 from seating.domain.breaker import BreakerPolicy
 from seating.domain.errors import RecordUnavailable
+from seating.live.hub import Hub
+from seating.live.resuming import History
 from seating.redis_store.auto_pipeline import AutoPipeline
 from seating.redis_store.breaker import Breaker
 from seating.redis_store.calls import Calls
@@ -22,12 +24,14 @@ from seating.redis_store.flights import Flights
 from seating.redis_store.holds import HoldLimits
 from seating.redis_store.holds import Holds as HoldStore
 from seating.redis_store.inventory import Inventory
+from seating.redis_store.live_log import LiveLog
 from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.plans import Plans
 from seating.redis_store.rate_limits import RateLimits
 from seating.redis_store.retries import Retries
 from seating.redis_store.scripts import Scripts
+from seating.redis_store.seat_states import SeatStates
 from seating.redis_store.seats import Seats as SeatStore
 from seating.services import catalogue
 from seating.services.answered import Answered
@@ -47,6 +51,7 @@ from seating.services.plan_pages import PlanPages
 from seating.services.purchases import Purchases
 from seating.services.quarantine import Quarantine
 from seating.services.rebuild import Rebuild
+from seating.services.seat_map import SeatMaps
 from seating.services.seat_names import SeatNames
 from seating.services.seats import Seats
 from seating.services.services import Services
@@ -113,6 +118,7 @@ def web_services(settings: Settings) -> Services:
         seats=sale.seats,
         quarantine=sale.quarantine,
         monitoring=Monitoring(sale.inventory, database, sale.presence, settings.data_dir, guards),
+        seat_maps=SeatMaps(SeatStates(_calls_for_long_replies(settings)), sale.presence),
         catalogue=_catalogue(settings, calls, guards),
         plans=sale.plans,
         users=Users(
@@ -132,6 +138,23 @@ def web_services(settings: Settings) -> Services:
         plan_pages=PlanPages(sale.names, offload),
         offload=offload,
     )
+
+
+def live_hub(settings: Settings, services: Services) -> Hub:
+    """The live feed of a process of greenlets."""
+    calls = _calls_for_long_replies(settings)
+    return Hub(
+        LiveLog(plain_client(settings.effective_redis_url)),
+        SeatStates(calls),
+        services.plans,
+        History(EventLog(calls), settings.live_resume_entries),
+        ping_s=settings.live_ping_s,
+    )
+
+
+def _calls_for_long_replies(settings: Settings) -> AutoPipeline:
+    """On a connection of their own, so that no buyer waits behind a map."""
+    return AutoPipeline(ScriptConnection(settings.effective_redis_url, Scripts()))
 
 
 def background_services(settings: Settings, *, writes_the_sale: bool = False) -> BackgroundServices:
@@ -162,7 +185,7 @@ def _sale(settings: Settings, calls: Calls, database: Database, nudge: Callable[
         "backlog_max_entries": settings.backlog_max_entries,
         "backlog_memory_percent": settings.backlog_memory_percent,
     }
-    inventory = Inventory(calls, **backlog)
+    inventory = Inventory(calls, **backlog, resume_entries=settings.live_resume_entries)
     limits = HoldLimits(settings.hold_ttl_s, settings.hold_max_s, settings.hold_max_seats)
     hold_store = HoldStore(calls, limits, **backlog)
     log = EventLog(calls)

@@ -61,6 +61,23 @@ class Unauthorized(SeatingError):
     sentence = "This route is for operators: send Authorization: Bearer with the admin token"
 
 
+class OriginNotAllowed(SeatingError):
+    code = "ORIGIN_NOT_ALLOWED"
+    sentence = "Pages of this origin may not connect here"
+
+
+class TooManyConnections(SeatingError):
+    code = "TOO_MANY_CONNECTIONS"
+    sentence = "Too many connections are open from your address"
+    retry_after_s = 5
+
+
+class LiveFeedFull(SeatingError):
+    code = "LIVE_FEED_FULL"
+    sentence = "As many live feeds are open here as can be served beside the sale; please try again"
+    retry_after_s = 5
+
+
 class MissingIdempotencyKey(SeatingError):
     code = "MISSING_IDEMPOTENCY_KEY"
     sentence = "Send an Idempotency-Key header: any unique string, best a UUID; repeat it when you repeat the request"

@@ -29,12 +29,15 @@ class Inventory:
     """Raises InventoryUnavailable or OutcomeUnknown where Redis does not answer, MissingInventory where it has none.
 
     New purchases are refused when `backlog_max_entries` wait for SQL or Redis uses `backlog_memory_percent` of its
-    maxmemory.
+    maxmemory. The newest `resume_entries` of a log outlive their acknowledgement.
     """
 
-    def __init__(self, calls: Calls, *, backlog_max_entries: int, backlog_memory_percent: int) -> None:
+    def __init__(
+        self, calls: Calls, *, backlog_max_entries: int, backlog_memory_percent: int, resume_entries: int = 0
+    ) -> None:
         self._calls = calls
         self._scripts = EventScripts(calls)
+        self._resume_entries = resume_entries
         self._backlog_limits = (backlog_max_entries, backlog_memory_percent)
 
     def purchase(
@@ -117,7 +120,8 @@ class Inventory:
         """
         sets = (keys.quarantined(event_id), keys.cancelled(event_id))
         event_keys = (keys.inventory(event_id), keys.log(event_id), *sets)
-        args: tuple[Argument, ...] = (server, persisted.epoch, persisted.seq, int(trust), *quarantined)
+        trusted = (int(trust), self._resume_entries)
+        args: tuple[Argument, ...] = (server, persisted.epoch, persisted.seq, *trusted, *quarantined)
         return bool(self._scripts.reply("acknowledge", event_keys, args)[0] == b"ACKNOWLEDGED")
 
     def cancel(self, event_id: str, position: Position, quantity: int, runs: Sequence[Run]) -> None:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import Gauge as ProcessGauge
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
@@ -27,6 +28,9 @@ _batches = Counter("seating_redis_batches", "Writes to Redis, each shared by the
 _calls = Counter("seating_redis_calls", "Calls in those writes")
 _done_without = Counter("seating_done_without_redis", "What was decided or answered without Redis", ["what"])
 _partner_calls = Counter("seating_partner_calls", "Calls to the event partner, by how they ended", ["call", "outcome"])
+# Of living processes only: gunicorn's master removes the file of one that died, however it died.
+_live_clients = ProcessGauge("seating_live_clients", "WebSockets that are open", multiprocess_mode="livesum")
+_live_closed = Counter("seating_live_closed", "WebSockets that were closed, by status code", ["code"])
 
 
 class Gauge(NamedTuple):
@@ -88,6 +92,21 @@ def count_batch(calls: int) -> None:
 def count_partner_call(call: str, outcome: str) -> None:
     """`outcome` is success, failure, abandoned, or refused (by the breaker); unguarded ones are counted so as well."""
     _partner_calls.labels(call, outcome).inc()
+
+
+def live_opened() -> None:
+    _live_clients.inc()
+
+
+def live_closed(code: int) -> None:
+    """`code` is one of ours: what clients send is none of it."""
+    _live_clients.dec()
+    _live_closed.labels(str(code)).inc()
+
+
+def live_clients() -> int:
+    """Of all web processes."""
+    return int(sum(value for name, _, value in _samples("seating_live_clients")))
 
 
 def http_totals() -> HttpTotals:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final
 
+import gevent
 import structlog
 from gunicorn import util  # type: ignore[import-untyped]
 from gunicorn.http import errors as http_errors  # type: ignore[import-untyped]
@@ -28,6 +29,15 @@ _log = structlog.get_logger(__name__)
 
 
 class ProblemWorker(GeventWorker):  # type: ignore[misc]
+    def handle_exit(self, signal_number: int, frame: Any) -> None:
+        """Live sockets would otherwise last as long as the graceful timeout."""
+        super().handle_exit(signal_number, frame)
+        if self.wsgi:  # A worker may be told to go before it has begun.
+            # The master imports this file too, and must not import the metrics.
+            from seating.web.services import hub_of
+
+            gevent.spawn(hub_of(self.wsgi).close)
+
     def handle_error(self, _request: Any, client: Any, _address: Any, error: BaseException) -> None:
         """Answers a request that failed before, or outside of, the application; the connection is then closed."""
         status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)

@@ -33,7 +33,8 @@ _PROMETHEUS_TYPES = ("text/plain", "application/openmetrics-text")
 @api.get("/", responses={200: HomeView})
 def home() -> Response:
     """What answers here"""
-    return render(HomeView(message="seating: every seat sold once", version=__version__, websocket=None))
+    address = f"{'wss' if request.is_secure else 'ws'}://{request.host}/"
+    return render(HomeView(message="seating: every seat sold once", version=__version__, websocket=address))
 
 
 @api.get("/health", responses={200: HealthView})

@@ -213,6 +213,18 @@ class EventListView(Answer):
     next: str | None = Field(description="`cursor` of the next page")
 
 
+class SeatMapView(Answer):
+    event_id: str
+    position: str = Field(description="`<epoch>-<seq>` in the event's log; give it to the live feed as `since`")
+    seats_remaining: int
+    statuses: dict[str, str] = Field(description="the word for each letter")
+    seats: str = Field(description="a letter a seat, in the plan's order; empty in general admission")
+
+
+class LiveStatusView(Answer):
+    connected_clients: int = Field(description="open WebSockets of all web processes of this machine")
+
+
 class SeatCache(Answer):
     event_id: str
     total_seats: int
@@ -247,7 +259,7 @@ class HomeView(Answer):
     message: str
     version: str
     status: Literal["OK"] = "OK"
-    websocket: str | None = Field(description="where seat changes are pushed; null in this version")
+    websocket: str = Field(description="where seat changes are pushed")
 
 
 class HealthView(Answer):

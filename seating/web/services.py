@@ -1,17 +1,18 @@
-"""The views' way to services and settings."""
+"""The views' way to services, settings and the live hub."""
 
 from typing import Final
 
 from flask import Flask, current_app
 
 from seating.config import Settings
+from seating.live.hub import Hub
 from seating.services.services import Services
 
 _EXTENSION: Final = "seating"
 
 
-def attach(app: Flask, settings: Settings, services: Services) -> None:
-    app.extensions[_EXTENSION] = (settings, services)
+def attach(app: Flask, settings: Settings, services: Services, hub: Hub) -> None:
+    app.extensions[_EXTENSION] = (settings, services, hub)
 
 
 def services() -> Services:
@@ -21,4 +22,13 @@ def services() -> Services:
 
 def settings() -> Settings:
     found: Settings = current_app.extensions[_EXTENSION][0]
+    return found
+
+
+def hub() -> Hub:
+    return hub_of(current_app)
+
+
+def hub_of(app: Flask) -> Hub:
+    found: Hub = app.extensions[_EXTENSION][2]
     return found

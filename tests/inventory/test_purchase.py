@@ -109,6 +109,23 @@ def test_an_acknowledgement_for_another_server_or_epoch_is_void(
     assert found.backlog.persisted == 1
 
 
+def test_the_newest_entries_outlive_their_acknowledgement(calls: DirectCalls, opened: Open) -> None:
+    inventory = Inventory(calls, backlog_max_entries=100, backlog_memory_percent=90, resume_entries=3)
+    event = opened(capacity=20)
+
+    def kept() -> list[int]:
+        return [entry.position.seq for entry in EventLog(calls).entries_from(event, Position(1, 1), 99)]
+
+    inventory.acknowledge(event, Position(1, 1), calls.run_id or "", [], trust=True)
+    assert kept() == [1]
+    for number in range(9):
+        inventory.purchase(event, f"k{number}", Order(1))
+    inventory.acknowledge(event, Position(1, 5), calls.run_id or "", [], trust=True)
+    assert kept() == [5, 6, 7, 8, 9, 10]
+    inventory.acknowledge(event, Position(1, 10), calls.run_id or "", [], trust=True)
+    assert kept() == [7, 8, 9, 10]
+
+
 def test_the_log_is_trimmed_to_the_watermark_and_keeps_its_entry(
     inventory: Inventory, calls: DirectCalls, opened: Open
 ) -> None:

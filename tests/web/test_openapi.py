@@ -11,6 +11,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from seating.app import create_app
 from seating.config import Settings
+from seating.live.hub import Hub
 from seating.services.services import Services
 from tests.seating_plan_file import theatre
 from tests.system import System
@@ -35,12 +36,12 @@ def test_valid(document: Any) -> None:
 
 
 def test_lists_every_route(document: Any) -> None:
-    app = create_app(Settings(), cast("Services", None))
+    app = create_app(Settings(), cast("Services", None), cast("Hub", None))
     served = {
         (method.lower(), re.sub("<(?:[^:>]*:)?([^>]*)>", r"{\1}", rule.rule))
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        if not rule.rule.startswith("/docs") and rule.rule != "/openapi.json"
+        if not (rule.rule.startswith("/docs") or rule.rule == "/openapi.json" or rule.websocket)
     }
     assert operations(document) == served
 
@@ -91,6 +92,7 @@ NEW_USER = "post /users"
 HOLD = "post /api/v1/events/{event_id}/holds"
 EXTEND = "patch /api/v1/events/{event_id}/holds/{token}"
 GIVE_BACK = "delete /api/v1/events/{event_id}/holds/{token}"
+SEAT_MAP = "get /api/v1/events/{event_id}/seats"
 HALL = {"generate": {"sections": 1, "rows": 1, "seatsPerRow": 1}}
 
 CALLS = [
@@ -141,6 +143,10 @@ CALLS = [
     Call("get /api/v1/events/{event_id}/plan", "/api/v1/events/<hall>/plan", 200),
     Call("get /api/v1/events/{event_id}/plan", "/api/v1/events/<small>/plan", 404),
     Call(PURCHASE, "/api/v1/purchases/<purchase>", 200),
+    Call(SEAT_MAP, "/api/v1/events/<hall>/seats", 200),
+    Call(SEAT_MAP, "/api/v1/events/<small>/seats", 200),
+    Call(SEAT_MAP, "/api/v1/events/nosuchevent/seats", 404),
+    Call("get /seats/ws-status", "/seats/ws-status", 200),
     Call(PURCHASE, "/api/v1/purchases/nosuchpurchase", 404),
     Call("get /users", "/users?limit=2", 200),
     Call("get /users", "/users?limit=0", 400),
@@ -179,6 +185,8 @@ FIELDS = {
     BUY_DEFAULT: {"success", "seatsRemaining", "purchaseId", "eventId", "seats", "position"},
     HOLD: {"holdToken", "seats", "expiresAt", "position"},
     EXTEND: {"holdToken", "seats", "expiresAt", "position"},
+    SEAT_MAP: {"position", "seats"},
+    "get /seats/ws-status": {"connectedClients"},
     PURCHASE: {"purchaseId", "eventId", "seats", "position", "state"},
     USER: {"id", "name", "email", "plan", "isActive", "createdAt"},
     NEW_USER: {"id", "name", "email", "plan", "isActive", "createdAt"},

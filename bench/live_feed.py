@@ -1,0 +1,155 @@
+"""`make bench-live`: the live feed under load. Figures go to docs/benchmarks-live.json, the table to the .md beside it.
+
+ARGS='5000:20:30 1000:100:30 1000:100:30:50' are its runs: sockets, changes a second, seconds, and stalled sockets.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+
+from tests.servers import RedisServer, wait_until
+from tests.system import PROJECT, System
+
+_DOCS = PROJECT / "docs"
+_CLIENT = PROJECT / "bench" / "live_client.mjs"
+_DEFAULT = ("5000:20:30", "5000:20:30:250", "1000:100:30", "1000:100:30:50")
+_SETTINGS = {
+    "WEB_WORKERS": "2",
+    "WEB_CONNECTIONS": "8192",
+    "LIVE_CONNECTIONS_PER_ADDRESS": "100000",
+    "LIVE_RESUME_ENTRIES": "5000",
+    "LIVE_PING_S": "10",
+    "LOG_LEVEL": "warning",
+}
+_HALL = {"generate": {"sections": 20, "rows": 20, "seatsPerRow": 25}}
+
+
+class Run(NamedTuple):
+    sockets: int
+    rate: int
+    seconds: int
+    stalled: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> "Run":
+        return cls(*map(int, text.split(":")))
+
+
+def measure(run: Run, folder: Path) -> dict[str, Any]:
+    redis = RedisServer(folder / "redis")
+    redis.start()
+    system = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", **_SETTINGS)
+    try:
+        system.start()
+        return _measure(run, system)
+    finally:
+        system.stop()
+        redis.stop()
+
+
+def _measure(run: Run, system: System) -> dict[str, Any]:
+    workers = psutil.Process(system.parts["web"].process.pid).children()
+    for _ in range(20):  # Whatever is loaded on first use is loaded.
+        assert system.get("/seats/ws-status").status == 200
+    event = system.create_event(seatingPlan=_HALL)
+    for _ in range(20):  # Every process has the plan.
+        assert system.buy(1, event_id=event).status == 200
+    before = _own_bytes(workers)
+    asked = {"port": system.port, "event": event, **run._asdict()}
+    with subprocess.Popen(
+        ["node", str(_CLIENT), json.dumps(asked)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as client:
+        assert client.stdin
+        assert client.stdout
+        assert json.loads(client.stdout.readline()) == {"connected": run.sockets}
+        wait_until(lambda: system.get("/seats/ws-status").json["connectedClients"] == run.sockets)
+        idle_kb = (_own_bytes(workers) - before) / run.sockets / 1024
+        busy_before = _cpu_s(workers)
+        psutil.cpu_percent()
+        client.stdin.write("go\n")
+        client.stdin.flush()
+        found: dict[str, Any] = json.loads(client.stdout.readline())
+        machine = psutil.cpu_percent() / 100 * (psutil.cpu_count() or 1)
+    found["idleSocketKb"] = round(idle_kb, 1)
+    found["webCpuShare"] = round((_cpu_s(workers) - busy_before) / found["seconds"], 2)
+    found["machineCpuShare"] = round(machine, 2)
+    found["load"] = [round(load, 1) for load in os.getloadavg()]
+    return found
+
+
+def _own_bytes(processes: Sequence[psutil.Process]) -> int:
+    return sum(process.memory_full_info().uss for process in processes)
+
+
+def _cpu_s(processes: Sequence[psutil.Process]) -> float:
+    return sum(sum(process.cpu_times()[:2]) for process in processes)
+
+
+def _table(results: Sequence[dict[str, Any]]) -> str:
+    head = (
+        "sockets",
+        "stalled",
+        "changes/s",
+        "messages",
+        "missing",
+        "out of order",
+        "p50 ms",
+        "p99 ms",
+        "max ms",
+        "KB a socket",
+        "cores, web",
+        "cores, clients",
+        "cores, machine",
+        "stalled ones closed with",
+    )
+    rows = [
+        (
+            f"{r['sockets']:,}",
+            str(r["stalled"]),
+            str(r["changesPerSecond"]),
+            f"{r['messages']:,}",
+            str(r["missing"]),
+            str(r["outOfOrder"]),
+            *(f"{r[name]:.0f}" for name in ("p50Ms", "p99Ms", "maxMs")),
+            str(r["idleSocketKb"]),
+            str(r["webCpuShare"]),
+            str(r["clientCpuShare"]),
+            str(r["machineCpuShare"]),
+            ", ".join(f"{code}: {count}" for code, count in r["stalledClosedWith"].items()) or "-",
+        )
+        for r in results
+    ]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (head, ("---:",) * len(head), *rows))
+
+
+def write(results: Sequence[dict[str, Any]]) -> None:
+    about = {"at": datetime.now(UTC).date().isoformat(), "machine": f"{psutil.cpu_count()} cores", "runs": results}
+    about["python"] = platform.python_version()
+    (_DOCS / "benchmarks-live.json").write_text(json.dumps(about, indent=2) + "\n")
+    page = _DOCS / "benchmarks-live.md"
+    start, end = "<!-- table -->\n", "<!-- end -->"
+    before, rest = page.read_text().split(start)
+    page.write_text(f"{before}{start}{_table(results)}\n{end}{rest.split(end)[1]}")
+
+
+def main(words: Sequence[str]) -> None:
+    results = []
+    for run in map(Run.parse, words or _DEFAULT):
+        with tempfile.TemporaryDirectory(prefix="seating-bench-") as folder:
+            results.append(measure(run, Path(folder)))
+        print(json.dumps(results[-1]), flush=True)
+    if not words:
+        write(results)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,1 @@
+"""The fan-out of one process: what the logs tell, to the sockets that are open here."""

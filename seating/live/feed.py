@@ -1,0 +1,123 @@
+"""One event in one process: where its log has been read to, and the sockets that want to know."""
+
+import time
+from collections.abc import Sequence
+from typing import Final, NamedTuple, Protocol
+
+from gevent.event import Event
+
+from seating.domain.changes import Change, UnknownChange, parse_change
+from seating.domain.log_entry import LogEntry, Mark
+from seating.domain.position import Position
+from seating.domain.seating_plan import SeatingPlan
+from seating.live import messages
+from seating.live.frames import text_frame, text_frames
+from seating.live.outbox import TRY_AGAIN_LATER, Outbox
+from seating.redis_store.seat_states import States
+
+
+class _Telling(Protocol):
+    def __call__(self, event_id: str, plan: SeatingPlan, entry: LogEntry, change: Change, /) -> list[str]: ...
+
+
+class Audience(NamedTuple):
+    """How an entry is told to some sockets; those that `resume` keep a position and know of snapshots."""
+
+    tell: _Telling
+    resumes: bool
+
+
+POSITIONED: Final = Audience(messages.seats, resumes=True)
+PLAIN: Final = Audience(messages.seat_updates, resumes=False)
+
+
+class Feed:
+    """`plan` is None in general admission. `joined` counts the sockets that are served, attached already or not yet.
+
+    `available` is the latest message of general admission.
+    Nothing between reading `mark` and `attach` may switch greenlets: so a socket gets every entry beyond it, once.
+    """
+
+    def __init__(self, event_id: str, plan: SeatingPlan | None, states: States) -> None:
+        self.event_id = event_id
+        self.plan = plan
+        self.mark = states.mark
+        self.joined = 0
+        self.moved = Event()
+        self.available = messages.availability(states.mark.position, states.remaining)
+        self.available_since_s = 0.0
+        self.available_changed = False
+        self._sockets: dict[Audience, set[Outbox]] = {POSITIONED: set(), PLAIN: set()}
+
+    @property
+    def position(self) -> Position:
+        return self.mark.position
+
+    def attach(self, audience: Audience, outbox: Outbox) -> None:
+        self._sockets[audience].add(outbox)
+
+    def detach(self, outbox: Outbox) -> None:
+        for outboxes in self._sockets.values():
+            outboxes.discard(outbox)
+
+    def advance(self, entries: Sequence[LogEntry]) -> None:
+        """Tells all sockets of `entries`, or that these do not continue what they know."""
+        readable: list[tuple[LogEntry, Change]] = []
+        for entry in entries:
+            change = _read(entry) if self.mark.is_followed_by(entry) else None
+            self.mark = Mark.of(entry)
+            if change is None:
+                self._tell(readable)
+                readable.clear()
+                self.break_off()
+            else:
+                readable.append((entry, change))
+        self._tell(readable)
+        self.available_changed = True
+        self.moved.set()
+        self.moved.clear()
+
+    def break_off(self, mark: Mark | None = None) -> None:
+        """Nobody's map can be continued beyond `mark`, where the feed is by default."""
+        self.mark = mark or self.mark
+        if self.plan:
+            self._offer(POSITIONED, text_frame(messages.snapshot_needed(self.position)))
+        for outbox in tuple(self._sockets[PLAIN]):
+            outbox.close(TRY_AGAIN_LATER)
+
+    def announce(self, states: States) -> None:
+        """In general admission, what is left as of `states`, whatever led to it."""
+        self.available = messages.availability(states.mark.position, states.remaining)
+        self.available_since_s = time.monotonic()
+        self.available_changed = False
+        self._offer(POSITIONED, text_frame(self.available))
+
+    def encode(self, audience: Audience, entries: Sequence[tuple[LogEntry, Change]]) -> bytes:
+        if self.plan is None:
+            return b""
+        told = (audience.tell(self.event_id, self.plan, entry, change) for entry, change in entries)
+        return text_frames(text for texts in told for text in texts)
+
+    def missed(self, audience: Audience, entries: Sequence[LogEntry]) -> bytes | None:
+        """As one socket is told of them; None if one of them cannot be told."""
+        changes = [(entry, _read(entry)) for entry in entries]
+        readable = [(entry, change) for entry, change in changes if change is not None]
+        return self.encode(audience, readable) if len(readable) == len(changes) else None
+
+    def _tell(self, entries: Sequence[tuple[LogEntry, Change]]) -> None:
+        for audience, outboxes in self._sockets.items():
+            if outboxes and entries:
+                self._offer(audience, self.encode(audience, entries))
+
+    def _offer(self, audience: Audience, frames: bytes) -> None:
+        if frames:
+            for outbox in self._sockets[audience]:
+                outbox.offer(frames)
+
+
+def _read(entry: LogEntry) -> Change | None:
+    """None for what a later version wrote."""
+    try:
+        return parse_change(entry.change)
+    except UnknownChange:
+        return None

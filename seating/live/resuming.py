@@ -1,0 +1,55 @@
+"""How a socket begins: greeted, or given what it missed, or told to take a snapshot; from there on the feed goes on."""
+
+from typing import NamedTuple
+
+from seating.domain.position import Position
+from seating.live import messages
+from seating.live.feed import Audience, Feed
+from seating.live.frames import text_frame
+from seating.live.outbox import Outbox
+from seating.redis_store.event_log import EventLog
+
+_PAGE = 200
+_MOVED_WITHIN_S = 1.0
+
+
+class History(NamedTuple):
+    """Nobody is given more than `max_entries` of `log`: a snapshot is shorter than that."""
+
+    log: EventLog
+    max_entries: int
+
+
+def begin(feed: Feed, audience: Audience, since: Position | None, outbox: Outbox, history: History) -> None:
+    """Attaches `outbox` to `feed`. Raises OSError when the client is gone, InventoryUnavailable."""
+    if not audience.resumes:
+        outbox.offer(text_frame(messages.connected(feed.event_id, feed.position)))
+    elif feed.plan is None:
+        outbox.offer(text_frame(feed.available))
+    elif since is None or not _catch_up(feed, audience, since, outbox, history):
+        outbox.offer(text_frame(messages.snapshot_needed(feed.position)))
+    feed.attach(audience, outbox)
+
+
+def _catch_up(feed: Feed, audience: Audience, reached: Position, outbox: Outbox, history: History) -> bool:
+    """Writes what came after `reached` until nothing is missing. False if the log has no such position any more.
+
+    As fast as the client takes it, so nothing piles up here.
+    """
+    if feed.position.seq - reached.seq > history.max_entries:
+        return False
+    while reached != feed.position:
+        found = history.log.entries_from(feed.event_id, reached, _PAGE)
+        if not found or found[0].position != reached:
+            return False
+        missed = [entry for entry in found[1:] if entry.position <= feed.position]
+        if missed:
+            frames = feed.missed(audience, missed)
+            if frames is None:
+                return False
+            outbox.write(frames)
+            reached = missed[-1].position
+        elif reached > feed.position:
+            # The client had it from a faster process; this one reads it at any moment.
+            feed.moved.wait(_MOVED_WITHIN_S)
+    return True

@@ -1,0 +1,90 @@
+"""The checks before a WebSocket begins (RFC 6455, section 4.2), and what the library is then given to begin with.
+
+The library answers every Origin, and a handshake that is wrong with a page of status 500.
+"""
+
+import base64
+import binascii
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import urlsplit
+
+from flask import Request
+
+from seating.domain.errors import InvalidRequest, LiveFeedFull, OriginNotAllowed, TooManyConnections
+from seating.web.live_socket import LiveSocket
+
+ANY_ORIGIN: Final = "*"
+
+
+class OpenSockets:
+    """Of one process: at most `per_address` of one client address, and `in_all`, so that buyers get connections too."""
+
+    def __init__(self, per_address: int, in_all: int) -> None:
+        self._per_address = per_address
+        self._in_all = in_all
+        self._open: Counter[str] = Counter()
+
+    def enter(self, address: str) -> None:
+        """Raises TooManyConnections, LiveFeedFull."""
+        if self._open[address] >= self._per_address:
+            raise TooManyConnections
+        if self._open.total() >= self._in_all:
+            raise LiveFeedFull
+        self._open[address] += 1
+
+    def leave(self, address: str) -> None:
+        self._open[address] -= 1
+        if not self._open[address]:
+            del self._open[address]
+
+
+def check(request: Request, origins: Iterable[str]) -> None:
+    """Raises InvalidRequest, OriginNotAllowed. Routing has seen to `Upgrade` and `Connection`."""
+    if request.method != "GET" or request.environ.get("SERVER_PROTOCOL") != "HTTP/1.1":
+        raise InvalidRequest("A WebSocket begins with GET and HTTP/1.1", "method")
+    if request.headers.get("Sec-WebSocket-Version") != "13":
+        raise InvalidRequest("Sec-WebSocket-Version must be 13", "Sec-WebSocket-Version")
+    if not _is_key(request.headers.get("Sec-WebSocket-Key", "")):
+        raise InvalidRequest("Sec-WebSocket-Key must be 16 bytes in base 64", "Sec-WebSocket-Key")
+    if not _is_allowed(request.headers.get("Origin"), request.host, origins):
+        raise OriginNotAllowed
+
+
+def prepare(request: Request) -> LiveSocket:
+    """Leaves nothing but the bare handshake to the library.
+
+    No extension is offered to it (compression would treble a socket's memory), nor a header that it might stumble over.
+    """
+    environ = request.environ
+    key = environ["HTTP_SEC_WEBSOCKET_KEY"]
+    for name in [name for name in environ if name.startswith("HTTP_")]:
+        del environ[name]
+    environ |= {
+        "HTTP_HOST": "seating",
+        "HTTP_UPGRADE": "websocket",
+        "HTTP_CONNECTION": "Upgrade",
+        "HTTP_SEC_WEBSOCKET_KEY": key,
+        "HTTP_SEC_WEBSOCKET_VERSION": "13",
+    }
+    connection = LiveSocket(environ["gunicorn.socket"])
+    environ["gunicorn.socket"] = connection
+    return connection
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) == 16
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _is_allowed(origin: str | None, host: str, origins: Iterable[str]) -> bool:
+    """No browser leaves the Origin out, so whoever does is no page of somebody else's."""
+    if origin is None or origin in origins or ANY_ORIGIN in origins:
+        return True
+    try:
+        return bool(host) and urlsplit(origin).netloc == host
+    except ValueError:
+        return False

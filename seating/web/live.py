@@ -1,0 +1,129 @@
+"""Seat changes as they happen, over WebSockets.
+
+`/` speaks of the default event: CONNECTED, then SEAT_UPDATE for each changed seat.
+`/api/v1/events/{id}/live?since=<position>` sends SEATS for each log entry after `since`, SNAPSHOT_NEEDED where those
+are not to be had any more, and AVAILABILITY in general admission.
+"""
+
+from contextlib import suppress
+from typing import Any, Final
+
+import structlog
+from flask import Blueprint, Flask, Response, current_app, g, request
+from flask_openapi3 import APIBlueprint, Tag
+from flask_sock import Sock  # type: ignore[import-untyped]
+from gevent.event import Event
+from simple_websocket import ConnectionClosed  # type: ignore[import-untyped]
+from wsproto.utilities import LocalProtocolError
+
+from seating.config import Settings
+from seating.domain.errors import EventNotFound, InvalidRequest, InventoryUnavailable
+from seating.domain.event import is_event_id
+from seating.domain.position import Position
+from seating.live.feed import PLAIN, POSITIONED, Audience
+from seating.live.outbox import NORMAL, TRY_AGAIN_LATER, Outbox
+from seating.telemetry import metrics
+from seating.web import handshake
+from seating.web.answers import render
+from seating.web.client_address import caller_address
+from seating.web.live_socket import FinishedHandshake, IgnoredMessages, LivePeer, ReaderGreenlet
+from seating.web.schemas import LiveStatusView
+from seating.web.services import hub, services, settings
+
+api = APIBlueprint("live_status", __name__, abp_tags=[Tag(name="Seats", description="The map, and who watches it.")])
+sockets = Blueprint("live", __name__)
+
+_LIBRARY_OPTIONS: Final = {"max_message_size": 64 * 1024, "thread_class": ReaderGreenlet, "event_class": Event}
+_CONNECTIONS: Final = "seating.connections"
+_FAREWELL_S = 1.0
+_LIVE_SHARE = 0.75
+"""Of a process's connections: the rest is kept for requests."""
+
+_log = structlog.get_logger(__name__)
+
+
+def register(app: Flask, current: Settings) -> None:
+    app.config["SOCK_SERVER_OPTIONS"] = _LIBRARY_OPTIONS
+    app.extensions[_CONNECTIONS] = handshake.OpenSockets(
+        current.live_connections_per_address, int(current.web_connections * _LIVE_SHARE)
+    )
+    app.register_blueprint(sockets)
+
+
+@api.get("/seats/ws-status", responses={200: LiveStatusView})
+def live_status() -> Response:
+    """How many WebSockets are open, over all web processes"""
+    return render(LiveStatusView(connected_clients=services().offload(metrics.live_clients)))
+
+
+@sockets.before_request
+def _before_handshake() -> None:
+    """Whatever is wrong is answered over HTTP: after the handshake there is only a status code."""
+    handshake.check(request, settings().allowed_origins)
+    g.since = _since(request.args.get("since"))
+    g.event_id = (request.view_args or {}).get("event_id") or settings().default_event
+    if not is_event_id(g.event_id):
+        raise EventNotFound
+    services().events.counts(g.event_id)
+    address = caller_address(request, settings().trusted_proxies)
+    _connections().enter(address)
+    g.address = address
+    g.socket = handshake.prepare(request)
+
+
+@sockets.teardown_request
+def _after_farewell(_error: BaseException | None) -> None:
+    address = g.pop("address", None)
+    if address:
+        _connections().leave(address)
+
+
+def _serve(library: Any, audience: Audience) -> None:
+    connection = g.socket
+    outbox = Outbox(LivePeer(library, connection), settings().live_queue_kb * 1024)
+    connection.on_end = lambda: outbox.close(NORMAL)
+    library.input_buffer = IgnoredMessages()
+    library.ws.handshake = FinishedHandshake()
+    if connection.ended:
+        outbox.close(NORMAL)
+    try:
+        code = hub().serve(g.event_id, audience, g.since, outbox)
+    except InventoryUnavailable:
+        code = TRY_AGAIN_LATER
+    _log.info("live socket closed", event_id=g.event_id, code=code)
+    _say_goodbye(library, code)
+
+
+def _say_goodbye(library: Any, code: int) -> None:
+    """The closing handshake, as far as the client takes part in it."""
+    with suppress(OSError, ConnectionClosed, LocalProtocolError):
+        library.close(code)
+    library.thread.join(_FAREWELL_S)
+    if g.socket.ended:
+        g.socket.linger()
+
+
+def _default_feed(library: Any) -> None:
+    _serve(library, PLAIN)
+
+
+def _event_feed(library: Any, event_id: str) -> None:
+    assert event_id == g.event_id
+    _serve(library, POSITIONED)
+
+
+def _since(text: str | None) -> Position | None:
+    try:
+        return Position.parse(text) if text else None
+    except ValueError:
+        raise InvalidRequest("Since must be a position, such as 1-42", "since") from None
+
+
+def _connections() -> handshake.OpenSockets:
+    found: handshake.OpenSockets = current_app.extensions[_CONNECTIONS]
+    return found
+
+
+_sock = Sock()
+_sock.route("/", bp=sockets)(_default_feed)
+_sock.route("/api/v1/events/<event_id>/live", bp=sockets)(_event_feed)

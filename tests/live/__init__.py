@@ -1,0 +1,1 @@
+"""The live feed, by clients of its own over real sockets."""

@@ -1,0 +1,160 @@
+"""How sockets end when something is wrong, and that nothing is lost by it."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import gevent
+import psutil
+import pytest
+
+from seating.domain.purchase import Order
+from seating.redis_store.connection import ScriptConnection
+from seating.redis_store.direct_calls import DirectCalls
+from seating.redis_store.inventory import Inventory
+from seating.redis_store.scripts import Scripts
+from tests.live.client import PING, TEXT, Socket, live, order
+from tests.servers import RedisServer, wait_until
+from tests.system import System
+
+HALL = {"generate": {"sections": 40, "rows": 20, "seatsPerRow": 10}}
+
+Start = Callable[..., System]
+
+
+@pytest.fixture
+def start(own_redis: RedisServer, tmp_path: Path) -> Iterator[Start]:
+    with ExitStack() as stack:
+
+        def start_system(**settings: str) -> System:
+            running = System(tmp_path / "data", own_redis, f"sqlite:///{tmp_path / 'seating.db'}", **settings)
+            stack.callback(running.stop)
+            return running.start()
+
+        yield start_system
+
+
+def clients(system: System) -> int:
+    count: int = system.get("/seats/ws-status").json["connectedClients"]
+    return count
+
+
+def web_processes(system: System) -> list[psutil.Process]:
+    return psutil.Process(system.parts["web"].process.pid).children()
+
+
+def sell(system: System, event: str, purchases: int) -> None:
+    """Ten seats each, past the web."""
+    calls = DirectCalls(ScriptConnection(system.redis.url, Scripts()))
+    inventory = Inventory(calls, backlog_max_entries=100_000, backlog_memory_percent=95)
+    for number in range(purchases):
+        inventory.purchase(event, f"k{number}", Order(10))
+    calls.close()
+
+
+def test_a_slow_reader_is_closed_and_resumes(start: Start) -> None:
+    """It gets a part in order, then 1013; by its position, the rest; all of it once. Its neighbour does not notice."""
+    system = start(WEB_WORKERS="1", LIVE_QUEUE_KB="16")
+    event = system.create_event(seatingPlan=HALL)
+    slow = Socket(system, live(event, "1-1"), receive_buffer=4096)
+    neighbour = Socket(system, live(event, "1-1"))
+    listening = gevent.spawn(neighbour.until, "1-801")
+    sell(system, event, 800)
+    everything = [f"1-{seq}" for seq in range(2, 802)]
+    assert [message["position"] for message in listening.get(timeout=30)] == everything
+    with neighbour, slow:
+        got = [message["position"] for message in slow.rest()]
+    assert slow.closed
+    assert slow.closed.code == 1013
+    assert len(got) < 800
+    with Socket(system, live(event, got[-1])) as again:
+        got += [message["position"] for message in again.until("1-801")]
+    assert got == everything
+
+
+def test_a_client_that_does_not_answer_pings_is_closed(start: Start) -> None:
+    system = start(WEB_WORKERS="1", LIVE_PING_S="1")
+    with Socket(system) as silent, Socket(system) as well:
+        listening = gevent.spawn(well.close_code)
+        frames = [silent.frame()]
+        while frames[-1].opcode in (TEXT, PING):
+            frames.append(silent.frame())
+        assert frames[-1].code == 1013
+        assert [frame.opcode for frame in frames[:2]] == [TEXT, PING]
+        silent.connection.close()
+        wait_until(lambda: clients(system) == 1)
+        assert not listening.ready()
+        listening.kill()
+
+
+def test_at_shutdown_everybody_is_told(start: Start) -> None:
+    """1001, and the process does not wait for those who do not read."""
+    system = start()
+    event = system.create_event(seatingPlan=HALL)
+    stalled = Socket(system, live(event, "1-1"), receive_buffer=4096)
+    sell(system, event, 800)
+    sockets = [Socket(system, live("demo")) for _ in range(10)]
+    web = system.parts["web"]
+    web.process.send_signal(signal.SIGTERM)
+    assert [socket.close_code() for socket in sockets] == [1001] * 10
+    for socket in sockets:
+        socket.connection.close()
+    assert web.process.wait(timeout=15) == 0
+    stalled.connection.close()
+
+
+def test_without_its_reader_a_process_ends(start: Start) -> None:
+    """It says so; what is open elsewhere goes on, and a new process takes its place."""
+    system = start()
+    before = web_processes(system)
+    event = system.create_event(seatingPlan=HALL)
+    socket = Socket(system, live(event))
+    socket.message()
+    client = system.redis.client()
+    client.delete(f"log:{{{event}}}")
+    client.set(f"log:{{{event}}}", "no log at all")
+    with socket:
+        assert socket.close_code() == 1001
+    wait_until(lambda: len([process for process in before if process.is_running()]) == 1)
+    wait_until(lambda: len(web_processes(system)) == 2)
+    assert "live reader died" in system.parts["web"].log.read_text()
+    assert system.buy(1).status == 200
+
+
+def test_clients_are_counted_over_processes_and_deaths(start: Start) -> None:
+    """kill -9 of a process takes its clients out of the count."""
+    system = start()
+    first, second = web_processes(system)
+    sockets = []
+    for alive, other, count in ((first, second, 3), (second, first, 4)):
+        other.suspend()
+        wait_until(lambda other=other: other.status() == psutil.STATUS_STOPPED)
+        sockets.append([Socket(system) for _ in range(count)])
+        for socket in sockets[-1]:
+            socket.message()
+        other.resume()
+        assert alive.is_running()
+    wait_until(lambda: clients(system) == 7)
+    first.kill()
+    wait_until(lambda: clients(system) == 4)
+    wait_until(lambda: len(web_processes(system)) == 2)
+    assert [socket.close_code() for socket in sockets[0]] == [1006] * 3
+    with Socket(system) as late:
+        late.message()
+        wait_until(lambda: clients(system) == 5)
+    bought = system.buy(1).json
+    for socket in sockets[1]:
+        assert order(socket.until(bought["position"])[-1]["position"])
+        socket.connection.close()
+
+
+def test_connections_to_redis_break(start: Start) -> None:
+    """Sockets stay, and go on from where they were."""
+    system = start(WEB_WORKERS="1")
+    event = system.create_event(seatingPlan=HALL)
+    with Socket(system, live(event, "1-1")) as socket:
+        for seq in range(2, 6):
+            wait_until(lambda: system.buy(1, event_id=event).status == 200)
+            assert socket.message()["position"] == f"1-{seq}"
+            system.redis.client().client_kill_filter(_type="normal", skipme=True)

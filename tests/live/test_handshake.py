@@ -1,0 +1,146 @@
+"""Who gets a socket, and what those get who do not."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.live.client import Refused, Socket, handshake, live
+from tests.servers import RedisServer, wait_until
+from tests.system import System
+from tests.web import assert_problem, exchange, table
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """One process that lets in two sockets an address, and pages of one origin."""
+    folder: Path = tmp_path_factory.mktemp("strict")
+    redis = RedisServer(folder / "redis")
+    redis.start()
+    settings = {
+        "WEB_WORKERS": "1",
+        "WEB_CONNECTIONS": "16",
+        "LIVE_CONNECTIONS_PER_ADDRESS": "2",
+        "LIVE_ORIGINS": "https://shop.example, http://localhost:8080",
+        "TRUSTED_PROXIES": "1",
+        "ADMIN_TOKEN": "t",
+    }
+    running = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", **settings)
+    try:
+        yield running.start()
+    finally:
+        running.stop()
+        redis.stop()
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/events/demo/live"])
+@pytest.mark.parametrize(
+    ("headers", "field"),
+    table(
+        {
+            "no key": ({"Sec-WebSocket-Key": None}, "Sec-WebSocket-Key"),
+            "a short key": ({"Sec-WebSocket-Key": "c2hvcnQ="}, "Sec-WebSocket-Key"),
+            "a key that is no base 64": ({"Sec-WebSocket-Key": "%" * 24}, "Sec-WebSocket-Key"),
+            "no version": ({"Sec-WebSocket-Version": None}, "Sec-WebSocket-Version"),
+            "an old version": ({"Sec-WebSocket-Version": "8"}, "Sec-WebSocket-Version"),
+        }
+    ),
+)
+def test_bad_handshakes(system: System, path: str, headers: dict[str, str | None], field: str) -> None:
+    assert_problem(exchange(system, handshake(path, headers)), 400, "VALIDATION_ERROR", field)
+
+
+@pytest.mark.parametrize("start", ["GET {} HTTP/1.0", "HEAD {} HTTP/1.1"])
+def test_only_get_and_http_1_1(system: System, start: str) -> None:
+    assert exchange(system, handshake("/api/v1/events/demo/live", start=start)).status == 400
+
+
+@pytest.mark.parametrize("headers", [{"Upgrade": None}, {"Upgrade": "h2c"}, {"Connection": "close"}])
+def test_without_an_upgrade_there_is_no_feed(system: System, headers: dict[str, str | None]) -> None:
+    assert_problem(exchange(system, handshake(live("demo"), headers)), 400, "BAD_REQUEST")
+
+
+@pytest.mark.parametrize("since", ["1", "x", "1-2-3", "-1", "0-1", "1-99999999999999999999"])
+def test_what_is_no_position(system: System, since: str) -> None:
+    assert_problem(exchange(system, handshake(live("demo", since))), 400, "VALIDATION_ERROR", "since")
+
+
+@pytest.mark.parametrize("event", ["nosuchevent", "Not-An-Id", "%00"])
+def test_no_such_event(system: System, event: str) -> None:
+    assert_problem(exchange(system, handshake(live(event))), 404, "EVENT_NOT_FOUND")
+
+
+def test_no_socket_elsewhere(system: System) -> None:
+    assert_problem(exchange(system, handshake("/health")), 400, "BAD_REQUEST")
+
+
+def test_the_home_page_and_the_feed_share_an_address(system: System) -> None:
+    home = system.get("/").json
+    assert home["websocket"] == f"ws://127.0.0.1:{system.port}/"
+    with Socket(system) as socket:
+        assert socket.message()["type"] == "CONNECTED"
+        assert b"sec-websocket-extensions" not in socket.head.lower()
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    table(
+        {
+            "none": (None, True),
+            "its own": ("http://seating.test", True),
+            "its own behind TLS": ("https://seating.test", True),
+            "one that is listed": ("https://shop.example", True),
+            "another that is listed": ("http://localhost:8080", True),
+            "a listed name without TLS": ("http://shop.example", False),
+            "another": ("https://evil.example", False),
+            "one that ends alike": ("https://evil-shop.example", False),
+            "its own on another port": ("http://seating.test:81", False),
+            "a sandbox": ("null", False),
+            "an empty one": ("", False),
+            "nonsense": ("http://[", False),
+        }
+    ),
+)
+def test_origins(strict: System, origin: str | None, allowed: bool) -> None:
+    headers = {"Origin": origin, "X-Forwarded-For": "192.0.2.9"}
+    if allowed:
+        with Socket(strict, headers=headers) as socket:
+            assert socket.message()["type"] == "CONNECTED"
+        wait_until(lambda: strict.get("/seats/ws-status").json["connectedClients"] == 0)
+    else:
+        assert_problem(exchange(strict, handshake("/", headers)), 403, "ORIGIN_NOT_ALLOWED")
+
+
+def test_some_connections_are_kept_for_buyers(strict: System) -> None:
+    """Three quarters of them may be live feeds."""
+    wait_until(lambda: strict.get("/seats/ws-status").json["connectedClients"] == 0)
+    with ExitStack() as stack:
+        for number in range(12):
+            socket = stack.enter_context(Socket(strict, headers={"X-Forwarded-For": f"198.51.100.{number // 2}"}))
+            assert socket.message()["type"] == "CONNECTED"
+        problem = exchange(strict, handshake("/", {"X-Forwarded-For": "198.51.100.99"}))
+        assert_problem(problem, 503, "LIVE_FEED_FULL")
+        assert strict.buy(1).status == 200
+
+
+def test_an_address_has_so_many_sockets(strict: System) -> None:
+    mine: dict[str, str | None] = {"X-Forwarded-For": "192.0.2.1"}
+    with Socket(strict, headers=mine), Socket(strict, headers=mine) as second:
+        with pytest.raises(Refused) as refused:
+            Socket(strict, headers=mine)
+        assert_problem(refused.value.answer, 429, "TOO_MANY_CONNECTIONS")
+        assert refused.value.answer.headers["Retry-After"] == "5"
+        with Socket(strict, headers={"X-Forwarded-For": "192.0.2.2"}) as other:
+            assert other.message()["type"] == "CONNECTED"
+        second.connection.shutdown(socket.SHUT_RDWR)
+
+        def again() -> bool:
+            try:
+                with Socket(strict, headers=mine) as third:
+                    return bool(third.message())
+            except Refused:
+                return False
+
+        wait_until(again, what="the place of the one that left")
