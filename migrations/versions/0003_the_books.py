@@ -19,7 +19,7 @@ def upgrade() -> None:
         quarantine.add_column(sa.Column("resolution", sa.String(16)))
         quarantine.add_column(sa.Column("honoured_as", sa.String(128)))
         quarantine.drop_constraint("pk_quarantine", type_="primary")
-        quarantine.create_primary_key("pk_quarantine", ["event_id", "epoch", "seq", "reason"])
+        quarantine.create_primary_key("pk_quarantine", ["event_id", "epoch", "seq", "link"])
     op.create_table(
         "rebuilds",
         sa.Column("event_id", sa.String(64), nullable=False),

@@ -113,11 +113,10 @@ class Purchases:
         if purchase.state is PurchaseState.CANCELLED:
             return purchase
         event_id, position, _ = purchase.id
-        if self._is_forked(purchase.id):
-            self.database.write(
-                lambda connection: quarantine.resolve_fork(connection, event_id, position, quarantine.CANCELLED, None)
-            )
-            self.inventory.unquarantine(event_id, quarantine.marker(position, quarantine.FORK))
+        fork = self._fork(purchase.id)
+        if fork is not None:
+            self.database.write(lambda connection: quarantine.resolve(connection, fork, quarantine.CANCELLED))
+            self.inventory.unquarantine(event_id, quarantine.marker(fork))
         else:
             with self.names.refusing_by_name(event_id):
                 self.inventory.cancel(event_id, position, purchase.quantity, purchase.runs)
@@ -139,7 +138,7 @@ class Purchases:
     def _on_record(self, purchase_id: PurchaseId) -> Purchase | None:
         def find(connection: Connection) -> tuple[purchase_record.PurchaseRow | None, quarantine.Aside | None]:
             row = purchase_record.find(connection, purchase_id)
-            return row, None if row else quarantine.find(connection, purchase_id.event_id, purchase_id.position)
+            return row, None if row else quarantine.find_purchase(connection, purchase_id)
 
         row, aside = self.database.read(find)
         if row is not None:
@@ -162,10 +161,10 @@ class Purchases:
         state = PurchaseState.CANCELLED if self._is_cancelled(purchase_id) else PurchaseState.ACCEPTED
         return self._from_change(purchase_id, entry.change, state)
 
-    def _is_forked(self, purchase_id: PurchaseId) -> bool:
-        event_id, position, _ = purchase_id
-        aside = self.database.read(lambda connection: quarantine.find(connection, event_id, position))
-        return aside is not None and aside.reason == quarantine.FORK and aside.resolution is None
+    def _fork(self, purchase_id: PurchaseId) -> quarantine.Aside | None:
+        """The purchase as another history has it, if it is of one."""
+        aside = self.database.read(lambda connection: quarantine.find_purchase(connection, purchase_id))
+        return aside if aside is not None and aside.reason == quarantine.FORK else None
 
     def _from_row(self, row: purchase_record.PurchaseRow) -> Purchase:
         cancelled = row.cancelled_ms is not None or self._is_cancelled(row.id)

@@ -53,7 +53,7 @@ class Quarantine:
             self._record(aside)
         else:
             self._honour(aside)
-        self.inventory.unquarantine(event_id, aside_record.marker(position, aside.reason))
+        self.inventory.unquarantine(event_id, aside_record.marker(aside))
 
     def cancel(self, event_id: str, position: Position) -> None:
         """Takes an entry back: a purchase is cancelled, anything else only put to rest."""
@@ -62,8 +62,8 @@ class Quarantine:
         if purchase is not None:
             self.purchases.cancel(PurchaseId(event_id, position, purchase.nonce))
             return
-        self.database.write(lambda connection: aside_record.put_to_rest(connection, aside))
-        self.inventory.unquarantine(event_id, aside_record.marker(position, aside.reason))
+        self.database.write(lambda connection: aside_record.resolve(connection, aside, aside_record.CANCELLED))
+        self.inventory.unquarantine(event_id, aside_record.marker(aside))
 
     def _waiting(self, event_id: str, position: Position) -> Aside:
         aside = self.database.read(lambda connection: aside_record.find(connection, event_id, position))
@@ -73,7 +73,7 @@ class Quarantine:
 
     def _record(self, aside: Aside) -> None:
         def move(connection: Connection) -> None:
-            if not aside_record.take_out(connection, aside.event_id, aside.entry.position):
+            if not aside_record.take_out(connection, aside):
                 raise QuarantineEntryNotFound
             plan = events.plan_of(connection, aside.event_id)
             ledger.insert_rows(connection, aside.event_id, ledger.read_rows([aside.entry]), plan)
@@ -92,11 +92,9 @@ class Quarantine:
         except SeatingError as error:
             raise NotReplayable(f"It cannot be honoured: {error.message}") from None
         self.nudge(aside.event_id)
-        position, honoured_as = aside.entry.position, str(receipt.id)
+        honoured_as = str(receipt.id)
         self.database.write(
-            lambda connection: aside_record.resolve_fork(
-                connection, aside.event_id, position, aside_record.HONOURED, honoured_as
-            )
+            lambda connection: aside_record.resolve(connection, aside, aside_record.HONOURED, honoured_as)
         )
 
 

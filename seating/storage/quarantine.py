@@ -7,6 +7,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
+from seating.domain.purchase import PurchaseId
 from seating.storage.tables import quarantine
 
 POISON: Final = "poison"
@@ -50,14 +51,22 @@ def find(connection: Connection, event_id: str, position: Position) -> Aside | N
     return _aside(found) if found else None
 
 
+def find_purchase(connection: Connection, purchase_id: PurchaseId) -> Aside | None:
+    """The entry that this very purchase is, not another one that stands at its position."""
+    event_id, position, nonce = purchase_id
+    own = quarantine.c.change.contains(f'"nonce":"{nonce}"')
+    found = connection.execute(select(quarantine).where(*_at(event_id, position), own)).first()
+    return _aside(found) if found else None
+
+
 def waiting(connection: Connection, event_id: str) -> list[str]:
-    """What still waits, as `quarantined:{e}` names it: poison by seq, a fork's entries by position."""
+    """What still waits, as `quarantined:{e}` names it: poison by seq, a fork's entries by position and link."""
     rows = connection.execute(
-        select(quarantine.c.epoch, quarantine.c.seq, quarantine.c.reason)
+        select(quarantine)
         .where(quarantine.c.event_id == event_id, quarantine.c.resolution.is_(None))
         .order_by(quarantine.c.seq)
     )
-    return [marker(Position(row.epoch, row.seq), row.reason) for row in rows]
+    return [marker(_aside(row)) for row in rows]
 
 
 def count_waiting(connection: Connection) -> int:
@@ -65,8 +74,10 @@ def count_waiting(connection: Connection) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def marker(position: Position, reason: str) -> str:
-    return str(position.seq) if reason == POISON else str(position)
+def marker(aside: Aside) -> str:
+    """Of one entry in `quarantined:{e}`."""
+    position = aside.entry.position
+    return str(position.seq) if aside.reason == POISON else f"{position}.{aside.entry.link[:12]}"
 
 
 def fork_seqs(connection: Connection, event_id: str, epoch: int, above_seq: int) -> set[int]:
@@ -87,32 +98,25 @@ def cancel(connection: Connection, event_id: str, position: Position) -> bool:
     return changed.rowcount == 1
 
 
-def resolve_fork(
-    connection: Connection, event_id: str, position: Position, resolution: str, honoured_as: str | None
-) -> bool:
-    """False if it was resolved before."""
+def resolve(connection: Connection, aside: Aside, resolution: str, honoured_as: str | None = None) -> bool:
+    """Marks an entry as dealt with; False if that was done before."""
     changed = connection.execute(
         update(quarantine)
-        .where(*_at(event_id, position), quarantine.c.reason == FORK, quarantine.c.resolution.is_(None))
+        .where(*_here(aside), quarantine.c.resolution.is_(None))
         .values(resolution=resolution, honoured_as=honoured_as)
     )
     return changed.rowcount == 1
 
 
-def put_to_rest(connection: Connection, aside: Aside) -> None:
-    """Marks an entry that was no purchase as dealt with."""
-    here = (*_at(aside.event_id, aside.entry.position), quarantine.c.reason == aside.reason)
-    connection.execute(update(quarantine).where(*here).values(resolution=CANCELLED))
-
-
-def take_out(connection: Connection, event_id: str, position: Position) -> bool:
+def take_out(connection: Connection, aside: Aside) -> bool:
     """Removes a poisoned entry, to be recorded after all; False if somebody else did."""
-    gone = connection.execute(
-        delete(quarantine).where(
-            *_at(event_id, position), quarantine.c.reason == POISON, quarantine.c.resolution.is_(None)
-        )
-    )
+    gone = connection.execute(delete(quarantine).where(*_here(aside), quarantine.c.resolution.is_(None)))
     return gone.rowcount == 1
+
+
+def _here(aside: Aside) -> tuple[Any, ...]:
+    """Two forks may have left entries at one position; their links differ."""
+    return (*_at(aside.event_id, aside.entry.position), quarantine.c.link == aside.entry.link)
 
 
 def _at(event_id: str, position: Position) -> tuple[Any, ...]:

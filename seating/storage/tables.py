@@ -91,10 +91,8 @@ quarantine = Table(
     Column("epoch", Integer, primary_key=True, autoincrement=False),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("change", Text, nullable=False),
-    Column("link", String(40), nullable=False),
-    Column(
-        "reason", String(16), primary_key=True, comment="poison: SQL refused it; fork: SQL has another at its place"
-    ),
+    Column("link", String(40), primary_key=True),
+    Column("reason", String(16), nullable=False, comment="poison: SQL refused it; fork: SQL has another at its place"),
     Column("error", Text, nullable=False),
     Column("resolution", String(16), comment="cancelled or honoured; null while it waits for the operator"),
     Column("honoured_as", String(128), comment="the purchase that a fork's entry became"),
