@@ -1,4 +1,4 @@
-# One image for all parts. The command says which: web (the default), worker, cron or migrate.
+# One image for all parts. The command says which: web (the default), worker, cron, migrate, or one of the operator's.
 
 FROM python:3.11-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
