@@ -7,6 +7,7 @@ from typing import Any
 import gevent
 import structlog
 from gevent import get_hub, monkey
+from sqlalchemy.exc import SQLAlchemyError
 
 from seating.config import Settings
 from seating.domain import rate_policy
@@ -218,7 +219,7 @@ def _flush_forever(answered: Answered) -> None:
         gevent.sleep(_FLUSH_EVERY_S)
         try:
             answered.flush()
-        except RecordUnavailable as error:
+        except (RecordUnavailable, SQLAlchemyError) as error:
             _log.warning("answered positions not recorded", error=str(error.__cause__))
 
 

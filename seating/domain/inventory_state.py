@@ -4,7 +4,7 @@ What the scripts do to Redis change by change is said here once more, in the pla
 reconciling compares it with what is there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -57,6 +57,7 @@ class InventoryState:
 
     def apply(self, entry: LogEntry, change: Change) -> None:
         """`change` is what `entry` says."""
+        self._refuse_unknown_seats(getattr(change, "runs", ()))
         match change:
             case Opened():
                 self.capacity = change.capacity
@@ -72,7 +73,7 @@ class InventoryState:
                 self._mark(change.runs, HELD)
                 if change.idempotency:
                     self.idempotency[change.idempotency] = _hold_record(entry.position, change)
-            case Extended():
+            case Extended() if change.hold in self.holds:
                 self.holds[change.hold] = self.holds[change.hold]._replace(until_ms=change.until_ms)
             case Released():
                 self._end(change.hold)
@@ -90,7 +91,15 @@ class InventoryState:
         self.updated_ms = change.at_ms
 
     def _end(self, hold: str) -> None:
-        self.held -= self.holds.pop(hold).quantity
+        """A hold that is not there was in an entry that could not be read."""
+        kept = self.holds.pop(hold, None)
+        if kept is not None:
+            self.held -= kept.quantity
+
+    def _refuse_unknown_seats(self, runs: Iterable[Run]) -> None:
+        for block, start, length in runs:
+            if start + length > len(self.maps[block]):
+                raise IndexError(f"block {block} has no seats {start} to {start + length}")
 
     def _count(self, status: str, seats: int) -> None:
         counter = _COUNTED.get(status)

@@ -76,7 +76,7 @@ class Inventory:
         event_keys = (*keys.of_seats(event_id), keys.idempotency(event_id))
         args = (*asked, *self._backlog_limits, runs_text(runs), *rest)
         if limit:
-            event_keys = (*event_keys, keys.sale_limit(event_id, limit.caller))
+            event_keys = (*event_keys, keys.sale_limit(event_id, limit.key))
             args = (*args, *limit.policy.arguments)
         reply = self._scripts.run("purchase", event_keys, args)
         if limit and isinstance(reply[-1], list):
@@ -124,10 +124,14 @@ class Inventory:
         args: tuple[Argument, ...] = (server, persisted.epoch, persisted.seq, *trusted, *quarantined)
         return bool(self._scripts.reply("acknowledge", event_keys, args)[0] == b"ACKNOWLEDGED")
 
-    def cancel(self, event_id: str, position: Position, quantity: int, runs: Sequence[Run]) -> None:
-        """Returns the seats of the purchase at `position`, once: to ask again changes nothing."""
+    def cancel(self, event_id: str, position: Position, quantity: int, runs: Sequence[Run], *, recorded: bool) -> None:
+        """Returns the seats of the purchase at `position`, once: to ask again changes nothing.
+
+        One that is not `recorded` in SQL yet is only known to this epoch's log; InventoryUnavailable in another.
+        """
         event_keys = (*keys.of_seats(event_id)[:4], keys.cancelled(event_id), keys.quarantined(event_id))
-        self._scripts.run("cancel", event_keys, (str(position), position.seq, quantity, runs_text(runs)))
+        epoch = "" if recorded else position.epoch
+        self._scripts.run("cancel", event_keys, (str(position), position.seq, quantity, runs_text(runs), epoch))
 
     def is_cancelled(self, event_id: str, seq: int) -> bool:
         return bool(self._scripts.ask("SISMEMBER", keys.cancelled(event_id), str(seq)))
@@ -145,6 +149,12 @@ class Inventory:
             self._scripts.ask("SREM", keys.OPEN_EVENTS, event_id)
         return bool(outcome == b"ARCHIVED")
 
-    def distrust(self, event_id: str, epoch: int) -> None:
-        """Stops selling from an inventory of `epoch`, or an earlier one, until it has been compared with SQL again."""
-        self._scripts.reply("distrust", (keys.inventory(event_id), keys.log(event_id)), (epoch,))
+    def identity(self, event_id: str) -> tuple[str, str]:
+        """Its epoch and the server that it trusts; both empty where there is none."""
+        epoch, server = self._scripts.ask("HMGET", keys.inventory(event_id), "epoch", "server")
+        return ("", "") if epoch is None else (epoch.decode(), server.decode())
+
+    def distrust(self, event_id: str, seen: tuple[str, str]) -> bool:
+        """Stops selling until the log has been compared with SQL's again; False if it is not as `seen` any more."""
+        reply = self._scripts.reply("distrust", (keys.inventory(event_id), keys.log(event_id)), seen)
+        return bool(reply[0] != b"STALE")

@@ -19,6 +19,11 @@ class RateLimit:
     caller: str
     verdict: Verdict | None = None
 
+    @property
+    def key(self) -> str:
+        """Windows and buckets keep different types of value: a change of policy begins anew."""
+        return f"{self.policy.arguments[0]}:{self.caller}"
+
     def decided(self, reply: list[Any]) -> None:
         """Takes a script's verdict. Raises RateLimited, naming the quota that takes longest to have room."""
         passes, wait_ms, *left = reply
@@ -42,5 +47,5 @@ class RateLimits:
 
     def take(self, group: str, limit: RateLimit) -> None:
         """Raises RateLimited, or SharedStateUnavailable where Redis does not answer."""
-        key = keys.limit(group, limit.caller)
+        key = keys.limit(group, limit.key)
         limit.decided(self._shared.script("limit_take", (key,), *limit.policy.arguments))

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from seating.domain.changes import Opened
-from seating.domain.errors import EventNotFound, InventoryUnavailable
+from seating.domain.errors import EventNotFound, InventoryUnavailable, Overtaken
 from seating.domain.event import Event, InventoryCounts, new_event_id
 from seating.domain.log_entry import LogEntry
 from seating.domain.seating_plan import DEMO_HALL, SeatingPlan, generate
@@ -108,7 +109,8 @@ class Events:
             ledger.begin(connection, event.id, first)
 
         self.database.write(record)
-        self.rebuild.open(event.id)
+        with suppress(Overtaken):  # Whoever found it without an inventory was faster.
+            self.rebuild.open(event.id)
 
     def _with_counts(self, events: Sequence[Event]) -> list[EventOnSale]:
         snapshots = self.inventory.read_all([event.id for event in events])

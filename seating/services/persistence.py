@@ -6,6 +6,7 @@ round that is repeated, doubled or killed half-way changes nothing.
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,7 +21,7 @@ from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.retries import Retries
 from seating.services.rebuild import Rebuild
-from seating.storage import events, ledger, rebuilds, watermarks
+from seating.storage import events, ledger, quarantine, rebuilds, watermarks
 from seating.storage.database import Database
 
 BATCH: Final = 500
@@ -31,11 +32,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Diverged(Exception):
-    """The log in Redis does not continue the ledger in SQL, which is in `epoch`."""
-
-    def __init__(self, reason: str, epoch: int) -> None:
-        super().__init__(reason)
-        self.epoch = epoch
+    """The log in Redis does not continue the ledger in SQL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +57,9 @@ class Persistence:
             self._run(event_id)
             self.retries.forget(event_id)
         except RecordUnavailable as error:
-            wait_s = self.retries.postpone(event_id, time.time())
-            _log.warning("record unavailable", event_id=event_id, retry_in_s=wait_s, error=str(error.__cause__))
+            _log.warning("record unavailable", event_id=event_id, error=str(error.__cause__))
+            with suppress(InventoryUnavailable):  # A full Redis takes no note; then the next try is not put off.
+                self.retries.postpone(event_id, time.time())
         except Overtaken as error:
             _log.info("another was faster", event_id=event_id, reason=str(error))
         except InventoryUnavailable as error:
@@ -69,19 +67,25 @@ class Persistence:
 
     def _run(self, event_id: str) -> None:
         deadline = time.monotonic() + RUN_S
-        try:
-            while self._round(event_id):
-                if time.monotonic() > deadline:
-                    self.nudge(event_id)
-                    break
-        except Diverged as error:
-            _log.error("log does not continue the ledger", event_id=event_id, reason=str(error))
-            self.inventory.distrust(event_id, error.epoch)
-            self.rebuild.run(event_id, str(error))
+        while True:
+            seen = self.inventory.identity(event_id)
+            try:
+                more = self._round(event_id)
+            except Diverged as error:
+                _log.error("log does not continue the ledger", event_id=event_id, reason=str(error))
+                if not self.inventory.distrust(event_id, seen):
+                    raise Overtaken("the inventory is not what it was when its log was read") from error
+                self.rebuild.run(event_id, str(error))
+                return
+            if not more:
+                return
+            if time.monotonic() > deadline:
+                self.nudge(event_id)
+                return
 
     def _round(self, event_id: str) -> bool:
         """One batch. True if there may be more."""
-        mark = self._mark(event_id)
+        mark, waiting = self.database.read(lambda connection: _progress(connection, event_id))
         if mark is None:
             _log.error("event is not on record", event_id=event_id)
             return False
@@ -95,10 +99,11 @@ class Persistence:
             raise
         quarantined = self._record(event_id, mark, entries) if entries else []
         last = Mark.of(entries[-1]) if entries else mark
-        whole = len(entries) < BATCH
+        whole = len(found) <= BATCH and len(entries) == len(found) - 1
         if whole:
             self._refuse_shortened(event_id, last)
-        self.inventory.acknowledge(event_id, last.position, server, quarantined, trust=whole)
+        # What went to quarantine before is told again: whoever put it there may have died before it could tell.
+        self.inventory.acknowledge(event_id, last.position, server, [*waiting, *quarantined], trust=whole)
         return not whole
 
     def _mark(self, event_id: str) -> Mark | None:
@@ -108,15 +113,15 @@ class Persistence:
         """A log that continues SQL's, but ends before its inventory or before what buyers know, has lost its end."""
         snapshot = self.inventory.read(event_id)
         if snapshot is None:
-            raise Diverged("Redis has no inventory", mark.position.epoch)
+            raise Diverged("Redis has no inventory")
         if snapshot.backlog.trusted:
             return
         epoch, seq = mark.position
         if snapshot.backlog.position != mark.position:
-            raise Diverged(f"the log ends at {mark.position}, its inventory is at {snapshot.backlog.position}", epoch)
+            raise Diverged(f"the log ends at {mark.position}, its inventory is at {snapshot.backlog.position}")
         answered = self.database.read(lambda connection: rebuilds.highest_answered(connection, event_id, epoch))
         if answered > seq:
-            raise Diverged(f"buyers were answered up to {epoch}-{answered}, the log ends at {epoch}-{seq}", epoch)
+            raise Diverged(f"buyers were answered up to {epoch}-{answered}, the log ends at {epoch}-{seq}")
 
     def _record(self, event_id: str, mark: Mark, entries: list[LogEntry]) -> list[int]:
         rows = ledger.read_rows(entries)
@@ -140,12 +145,24 @@ class Persistence:
         return self._plans[event_id]
 
 
+def _progress(connection: Connection, event_id: str) -> tuple[Mark | None, list[int]]:
+    """How far the record is, and the seqs of the poison that waits in quarantine."""
+    return watermarks.read(connection, event_id), quarantine.waiting_poison(connection, event_id)
+
+
 def _continuation(mark: Mark, found: list[LogEntry]) -> list[LogEntry]:
-    """What `found`, read from `mark` on, adds to it. Raises Diverged unless it begins at `mark` and has no gap."""
+    """What `found`, read from `mark` on, adds to it, up to where it goes wrong.
+
+    Raises Diverged unless it begins at `mark` and the entry after that follows.
+    """
     if not found or Mark.of(found[0]) != mark:
-        raise Diverged(f"no entry at {mark.position} with the link that SQL has", mark.position.epoch)
+        raise Diverged(f"no entry at {mark.position} with the link that SQL has")
+    entries: list[LogEntry] = []
     for entry in found[1:]:
         if not mark.is_followed_by(entry):
-            raise Diverged(f"the entry at {entry.position} does not follow {mark.position}", mark.position.epoch)
+            if entries:
+                break  # These are recorded first; the next round goes wrong at its very first entry.
+            raise Diverged(f"the entry at {entry.position} does not follow {mark.position}")
+        entries.append(entry)
         mark = Mark.of(entry)
-    return found[1:]
+    return entries

@@ -119,7 +119,8 @@ class Purchases:
             self.inventory.unquarantine(event_id, quarantine.marker(fork))
         else:
             with self.names.refusing_by_name(event_id):
-                self.inventory.cancel(event_id, position, purchase.quantity, purchase.runs)
+                recorded = purchase.state is not PurchaseState.ACCEPTED
+                self.inventory.cancel(event_id, position, purchase.quantity, purchase.runs, recorded=recorded)
             self.nudge(event_id)
         return purchase._replace(state=PurchaseState.CANCELLED)
 

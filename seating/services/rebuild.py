@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from seating.domain import chain
 from seating.domain.changes import Rebuilt
-from seating.domain.errors import EventNotFound, InventoryUnavailable, Overtaken, RecordUnavailable
+from seating.domain.errors import EventNotFound, Overtaken
 from seating.domain.log_entry import LogEntry, Mark
 from seating.domain.position import Position
 from seating.redis_store.calls import Calls
@@ -46,10 +46,14 @@ class Rebuild:
     def run(self, event_id: str, reason: str, *, close: bool = False) -> Position:
         """Begins a new epoch; returns its first position. What Redis has and SQL has not goes to quarantine.
 
-        With `close` an inventory that is on sale is rebuilt too, if SQL has all of its log; otherwise Overtaken.
+        With `close` an inventory that is on sale is rebuilt too, if SQL has all of its log; otherwise Overtaken, as
+        whenever the log goes on from the record: that part of it belongs into the record first.
         """
         mark = self.database.read(lambda connection: self._mark(connection, event_id))
+        self._refuse_unrecorded(event_id, mark)
         with self._claimed(event_id, close=close) as attempt:
+            # Nothing is appended under a claim: from here on the answer stands.
+            self._refuse_unrecorded(event_id, mark)
             fork = self._fork(event_id)
             first = self._begin_epoch(event_id, mark, fork, reason)
             _log.warning("rebuilding", event_id=event_id, position=str(first.position), reason=reason, forked=len(fork))
@@ -67,13 +71,18 @@ class Rebuild:
             raise Overtaken("the event is over")
         return mark
 
+    def _refuse_unrecorded(self, event_id: str, mark: Mark) -> None:
+        found = self.log.entries_from(event_id, mark.position, 2)
+        if len(found) == 2 and Mark.of(found[0]) == mark and mark.is_followed_by(found[1]):
+            raise Overtaken("the log goes on from the record, which has to have it first")
+
     @contextmanager
     def _claimed(self, event_id: str, *, close: bool = False) -> Iterator[Rebuilding]:
         attempt = Rebuilding(self.calls, event_id, secrets.token_hex(8))
         attempt.claim(close=close)
         try:
             yield attempt
-        except (RecordUnavailable, InventoryUnavailable, Overtaken):
+        except Exception:
             attempt.give_up()
             raise
 

@@ -40,5 +40,5 @@ def apply(state: InventoryState, entry: LogEntry) -> None:
     """An entry that cannot be read was put aside for that; it changes nothing."""
     try:
         state.apply(entry, parse_change(entry.change))
-    except UnknownChange:
+    except (UnknownChange, IndexError):
         return

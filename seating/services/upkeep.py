@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
-from seating.domain.errors import InventoryUnavailable, RecordUnavailable
+from seating.domain.errors import InventoryUnavailable, RecordUnavailable, SeatingError
 from seating.redis_store.holds import RELEASED_A_CALL, Holds
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.inventory_snapshot import Snapshot
@@ -50,20 +51,27 @@ class Upkeep:
         """
         event_ids = self._live_events()
         for event_id, snapshot in zip(event_ids, self.inventory.read_all(event_ids), strict=True):
-            if snapshot is not None and snapshot.counts.held:
-                self._expire_holds(event_id)
-            if snapshot and not snapshot.backlog.trusted:
-                # Redis was restarted. RQ's worker sleeps after that, or has ended; buyers would wait for it.
-                self.persistence.run(event_id)
-            elif snapshot is None or snapshot.backlog.lag:
-                if self.retries.is_due(event_id, time.time()):
-                    self._persist(event_id)
-            elif snapshot.counts.state == "closed" and _age_ms(snapshot) >= KEPT_CLOSED_MS:
-                self.closing.archive(event_id)
+            try:
+                self._look_after(event_id, snapshot)
+            except (SeatingError, SQLAlchemyError) as error:
+                # One event's trouble is not the others'; the next tick comes back to it.
+                _log.warning("event not looked after", event_id=event_id, error=repr(error))
         self.queue.trim()
         if next(self._ticks) % _SWEEP_EVERY_TICKS == 0:
             for cache in self.caches:
                 cache.sweep()
+
+    def _look_after(self, event_id: str, snapshot: Snapshot | None) -> None:
+        if snapshot is not None and snapshot.counts.held:
+            self._expire_holds(event_id)
+        if snapshot and not snapshot.backlog.trusted:
+            # Redis was restarted. RQ's worker sleeps after that, or has ended; buyers would wait for it.
+            self.persistence.run(event_id)
+        elif snapshot is None or snapshot.backlog.lag:
+            if self.retries.is_due(event_id, time.time()):
+                self._persist(event_id)
+        elif snapshot.counts.state == "closed" and _age_ms(snapshot) >= KEPT_CLOSED_MS:
+            self.closing.archive(event_id)
 
     def _live_events(self) -> list[str]:
         """From SQL, which knows them even if Redis lost all; what Redis knows beside is newer than the last look."""

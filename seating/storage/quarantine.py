@@ -69,6 +69,12 @@ def waiting(connection: Connection, event_id: str) -> list[str]:
     return [marker(_aside(row)) for row in rows]
 
 
+def waiting_poison(connection: Connection, event_id: str) -> list[int]:
+    """The seqs of what SQL refused and the operator has not dealt with."""
+    here = (quarantine.c.event_id == event_id, quarantine.c.reason == POISON, quarantine.c.resolution.is_(None))
+    return list(connection.execute(select(quarantine.c.seq).where(*here)).scalars())
+
+
 def count_waiting(connection: Connection) -> int:
     query = select(func.count()).select_from(quarantine).where(quarantine.c.resolution.is_(None))
     return int(connection.execute(query).scalar_one())

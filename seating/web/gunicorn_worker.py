@@ -32,7 +32,7 @@ class ProblemWorker(GeventWorker):  # type: ignore[misc]
     def handle_exit(self, signal_number: int, frame: Any) -> None:
         """Live sockets would otherwise last as long as the graceful timeout."""
         super().handle_exit(signal_number, frame)
-        if self.wsgi:  # A worker may be told to go before it has begun.
+        if hasattr(self, "wsgi"):  # A worker may be told to go before it has begun.
             # The master imports this file too, and must not import the metrics.
             from seating.web.services import hub_of
 

@@ -176,3 +176,22 @@ class TestState:
     def test_of_an_unknown_event(self, sale: OneProcess) -> None:
         with pytest.raises(EventNotFound):
             sale.events.set_state("nowhere", "paused")
+
+
+def test_poison_is_known_even_if_its_worker_died_before_it_could_tell(
+    sale: OneProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = sale.open(plan=HALL)
+    receipt = sale.buy(event, "k", 1)
+    poison(sale, event, HALL.seats_of(receipt.runs)[0])
+    with monkeypatch.context() as dying:
+        dying.setattr(type(sale.inventory), "acknowledge", _die)
+        with pytest.raises(SystemExit):
+            sale.persist(event)
+    sale.persist(event)
+    assert sale.inventory.is_quarantined(event, receipt.id.position.seq)
+    assert not sale.purchases.watch.wait(receipt.id, 1)
+
+
+def _die(*_arguments: object, **_named: object) -> None:
+    raise SystemExit

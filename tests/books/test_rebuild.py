@@ -31,7 +31,7 @@ from seating.redis_store import keys
 from seating.redis_store.rebuilding import Rebuilding
 from seating.storage import events as event_record
 from seating.storage import ledger as ledger_record
-from seating.storage.tables import ledger, purchases, watermarks
+from seating.storage.tables import ledger, purchases, quarantine, watermarks
 from tests.books.test_cancel import poison
 from tests.frozen_clock import CLOCK
 from tests.one_process import OneProcess
@@ -325,3 +325,43 @@ def test_a_new_event_whose_creator_died_is_opened(sale: OneProcess, monkeypatch:
     sale.persist(event)
     assert sale.buy(event, "k").left == 6
     assert sale.rows(purchases, event) == []
+
+
+def test_what_continues_the_record_is_no_fork(sale: OneProcess) -> None:
+    """Redis was restarted while SQL was behind: the operator's rebuild must not take the tail for another history."""
+    event = sale.open(capacity=9)
+    receipts = [sale.buy(event, f"k{number}") for number in range(3)]
+    sale.calls.command("HSET", keys.inventory(event), "server", "before the restart")
+    with pytest.raises(Overtaken):
+        sale.rebuild.run(event, "asked for", close=True)
+    sale.persist(event)
+    assert sale.rows(quarantine, event) == []
+    assert [sale.buy(event, f"k{number}") for number in range(3)] == receipts
+    assert sale.now(event).counts.sold == 3
+
+
+def test_what_was_rebuilt_meanwhile_is_not_distrusted(sale: OneProcess) -> None:
+    """A worker that found the log gone is slower than another one, which has rebuilt the inventory and sold from it."""
+    event = sale.open(capacity=9)
+    sale.buy(event, "k")
+    sale.persist(event)
+    seen = sale.inventory.identity(event)
+    lose(sale)
+    sale.persist(event)
+    sold = sale.buy(event, "k2")
+    assert not sale.inventory.distrust(event, seen)
+    assert not sale.inventory.distrust(event, ("", ""))
+    sale.persist(event)
+    assert sale.rows(quarantine, event) == []
+    assert sale.purchases.get(sold.id).state == "persisted"
+
+
+def test_a_good_beginning_of_a_bad_tail_is_recorded(sale: OneProcess) -> None:
+    event = sale.open(capacity=9)
+    for number in range(3):
+        sale.buy(event, f"k{number}")
+    sale.calls.command("XDEL", keys.log(event), "1-3")
+    sale.persist(event)
+    assert [row.seq for row in sale.rows(purchases, event)] == [2]
+    assert [row.seq for row in sale.rows(quarantine, event)] == [4]
+    assert sale.now(event).counts.sold == 1

@@ -1,13 +1,13 @@
 #!lua flags=allow-oom
 -- Stops all selling on an inventory whose log does not continue SQL's.
 -- KEYS  1 inventory  2 log
--- ARGV  1 run_id  2 epoch of SQL's ledger: an inventory of a later one is not meant
--- Reply {'DISTRUSTED'} | {'STALE'} | {'MISSING'}
-local epoch = redis.call('HGET', KEYS[1], 'epoch')
-if not epoch then
+-- ARGV  1 run_id  2 epoch and 3 server of the inventory as they were before its log was read; '' where it was missing
+-- Reply {'DISTRUSTED'} | {'MISSING'} | {'STALE'} (somebody has rebuilt or trusted it since; nothing changes)
+local epoch, server = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'server'))
+if not epoch and ARGV[2] == '' then
   return {'MISSING'}
 end
-if tonumber(epoch) > tonumber(ARGV[2]) then
+if epoch ~= ARGV[2] or server ~= ARGV[3] then
   return {'STALE'}
 end
 redis.call('HSET', KEYS[1], 'server', '')
