@@ -98,7 +98,7 @@ class TestClosedForADay:
             assert redis.exists(*keys.all_of(event)) > 0
             assert_replayed(system, bought, event)
         wait_until(lambda: not redis.exists(*keys.all_of(event)), what="its keys to go")
-        assert not redis.sismember(keys.OPEN_EVENTS, event)
+        wait_until(lambda: not redis.sismember(keys.OPEN_EVENTS, event), what="nobody to look after it any more")
 
         for key in (*bought, "new"):
             wait_until(lambda key=key: system.buy(1, key, event).status == 409, what="every process to know")

@@ -140,9 +140,9 @@ def test_snapshot_and_entity_tag(system: System, hall: str) -> None:
 
 def test_a_snapshot_of_a_large_hall_is_small(system: System) -> None:
     """50,000 seats, in every state that a map can show."""
-    event = system.create_event(seatingPlan={"generate": {"sections": 25, "rows": 20, "seatsPerRow": 100}})
+    event = system.create_event(seatingPlan={"generate": {"sections": 50, "rows": 10, "seatsPerRow": 100}})
     states = random.Random(1)
-    inside = ["|".join("".join(states.choices("ahorsb", k=100)) for _ in range(20)) for _ in range(25)]
+    inside = ["|".join("".join(states.choices("ahorsb", k=100)) for _ in range(10)) for _ in range(50)]
     system.redis.client().hset(f"seats:{{{event}}}", mapping=dict(enumerate(inside)))
     answer = system.get(f"/api/v1/events/{event}/seats", {"Accept-Encoding": "gzip"})
     assert answer.headers["Content-Encoding"] == "gzip"
