@@ -19,7 +19,7 @@ from tests.catalogue.partner import Partner, fares_well
 from tests.servers import RedisServer
 from tests.system import System
 
-DEADLINE_S = 0.5
+DEADLINE_S = 15.0
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def make(calls: AutoPipeline, partner: Partner) -> Iterator[Callable[..., Catalo
         at_once: int = 64,
         threshold: int = 1000,
         deadline_s: float = DEADLINE_S,
-        read_timeout_s: float = 0.3,
+        read_timeout_s: float = DEADLINE_S,
         reset_timeout_ms: int = 10_000,
         cache_ttl_s: float = 0.0,
     ) -> Catalogue:

@@ -20,7 +20,6 @@ from seating.domain.partner_errors import (
 )
 from seating.services.catalogue import Catalogue
 from tests.catalogue import partner as habits
-from tests.catalogue.conftest import DEADLINE_S
 from tests.catalogue.partner import Habit, Partner, answers, only, sends
 from tests.servers import wait_until
 
@@ -83,14 +82,16 @@ class Remains:
 def test_a_clear_error_within_the_deadline_and_nothing_left(
     make: Make, partner: Partner, habit: str, route: str
 ) -> None:
-    catalogue = make()
-    before = Remains(catalogue)
     behave, error = HABITS[habit]
+    # Whoever is slow by nature is waited for shortly; whoever is not has the time that a busy machine needs.
+    deadline_s = 0.5 if error is PartnerTooSlow else 15.0
+    catalogue = make(deadline_s=deadline_s)
+    before = Remains(catalogue)
     partner.habit = only(route, behave)
     started = time.monotonic()
     with pytest.raises(error) as refused:
         QUESTIONS[route](catalogue)
-    assert time.monotonic() - started < DEADLINE_S + 1.0
+    assert time.monotonic() - started < deadline_s + 1.0
     assert "event partner" in refused.value.message
     wait_until(before.are_gone, 5, "greenlets and sockets to be gone")
 
@@ -108,10 +109,10 @@ def test_a_partner_that_is_down(make: Make, partner: Partner, route: str) -> Non
 @pytest.mark.parametrize("habit", ["hangs", "drips", "drips headers"])
 def test_the_deadline_is_for_all_calls_of_a_request_together(make: Make, partner: Partner, habit: str) -> None:
     """The user takes most of it; what is left is all that the events get."""
-    catalogue = make()
+    catalogue = make(deadline_s=2.0)
 
     def slow_user(connection: habits.Connection, path: str) -> None:
-        gevent.sleep(0.25)
+        gevent.sleep(1.5)
         habits.fares_well(connection, path)
 
     behave, _ = HABITS[habit]
@@ -119,7 +120,7 @@ def test_the_deadline_is_for_all_calls_of_a_request_together(make: Make, partner
     started = time.monotonic()
     with pytest.raises(PartnerTooSlow):
         catalogue.events_of("5")
-    assert time.monotonic() - started < DEADLINE_S + 0.3
+    assert time.monotonic() - started < 3.0
 
 
 def test_one_event_that_fails_ends_the_others_at_once(make: Make, partner: Partner) -> None:

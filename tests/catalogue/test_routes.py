@@ -128,7 +128,7 @@ def catalogue_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple
     redis, partner = RedisServer(folder / "redis"), Partner(habits.fares_well)
     redis.start()
     settings = {"EVENT_API_BASE_URL": partner.url, "CIRCUIT_BREAKER_FAILURE_THRESHOLD": "1000"}
-    settings |= {"EVENT_API_DEADLINE_MS": "700", "EVENT_API_READ_TIMEOUT_MS": "600"}
+    settings |= {"EVENT_API_DEADLINE_MS": "2000", "EVENT_API_READ_TIMEOUT_MS": "1500"}
     system = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", **settings)
     try:
         yield system.start("web"), partner
@@ -159,7 +159,7 @@ def test_a_misbehaving_partner_is_named(
     partner.habit = habit
     started = time.monotonic()
     answer = add(system) if path == "/addEvent" else system.get(path)
-    assert time.monotonic() - started < 0.7 + 1.0
+    assert time.monotonic() - started < 2.0 + 1.0
     assert (answer.status, answer.json["code"]) == (status, code)
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert "event partner" in answer.json["message"]
