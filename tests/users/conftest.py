@@ -1,7 +1,7 @@
 """The web application in this process, over a real Redis and each kind of database, with a clock to move."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from flask.testing import FlaskClient
@@ -27,7 +27,7 @@ class Web:
     def __init__(self, settings: Settings, calls: list[AutoPipeline]) -> None:
         self.services: Services = runtime.web_services(settings)
         self.calls = calls[-1]
-        self.app = create_app(settings, self.services)
+        self.app = create_app(settings, self.services, cast("Hub", None))  # No test of users opens a socket.
         self.client: FlaskClient = self.app.test_client()
         self.queries: list[str] = []
 
