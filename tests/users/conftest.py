@@ -27,7 +27,7 @@ class Web:
     def __init__(self, settings: Settings, calls: list[AutoPipeline]) -> None:
         self.services: Services = runtime.web_services(settings)
         self.calls = calls[-1]
-        self.app = create_app(settings, self.services, cast("Hub", None))  # No test of users opens a socket.
+        self.app = create_app(settings, self.services, cast(Any, None))  # No test of users opens a socket.
         self.client: FlaskClient = self.app.test_client()
         self.queries: list[str] = []
 
