@@ -24,9 +24,10 @@ __all__ = ["client", "clock", "process"]
 class Web:
     """One web process of the product."""
 
-    def __init__(self, settings: Settings, calls: list[AutoPipeline]) -> None:
+    def __init__(self, settings: Settings, opened: list[AutoPipeline]) -> None:
+        first = len(opened)
         self.services: Services = runtime.web_services(settings)
-        self.calls = calls[-1]
+        self.calls = opened[first]  # Those opened after it carry long replies only.
         self.app = create_app(settings, self.services, cast(Any, None))  # No test of users opens a socket.
         self.client: FlaskClient = self.app.test_client()
         self.queries: list[str] = []
