@@ -29,15 +29,19 @@ from seating.telemetry import metrics
 class _Pending:
     """A call whose reply is awaited. `sent` tells whether giving up leaves the outcome unknown."""
 
-    __slots__ = ("call", "given_up", "reply", "sent", "size")
+    __slots__ = ("call", "given_up", "packed", "reply", "sent", "server")
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, connection: ScriptConnection) -> None:
         self.call = call
+        self.pack(connection)
         self.reply: AsyncResult[Any] = AsyncResult()
         self.sent = False
         self.given_up = False
-        words = call.args if isinstance(call, ScriptCall) else call.words
-        self.size = sum(len(word) for word in words if not isinstance(word, int))
+
+    def pack(self, connection: ScriptConnection) -> None:
+        """What cannot be sent, such as text that has no UTF-8 form, fails here, in its own caller, not in the batch."""
+        self.server = connection.run_id
+        self.packed = connection.pack(self.call)
 
 
 class AutoPipeline:
@@ -72,13 +76,13 @@ class AutoPipeline:
         return self._connection.run_id
 
     def command(self, *words: Argument) -> Any:
-        return self._ask([Command(_encoded(words))])[0]
+        return self._ask([Command(words)])[0]
 
     def commands(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
-        return self._ask([Command(_encoded(words)) for words in many])
+        return self._ask([Command(tuple(words)) for words in many])
 
     def script(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
-        return self._ask([ScriptCall(self._connection.digest(name), _encoded(keys), _encoded(args))])[0]
+        return self._ask([ScriptCall(self._connection.digest(name), keys, args)])[0]
 
     def close(self) -> None:
         """Ends the sender. Whoever still waits, or comes later, is told at once."""
@@ -92,7 +96,7 @@ class AutoPipeline:
             raise RedisUnavailable("closed")
         if len(self._queue) + len(calls) > self._max_queued:
             raise RedisUnavailable(f"{len(self._queue)} calls wait already")
-        waiting = [_Pending(call) for call in calls]
+        waiting = [_Pending(call, self._connection) for call in calls]
         self._queue.extend(waiting)
         self._wake.set()
         until = time.monotonic() + self._patience_s
@@ -135,7 +139,7 @@ class AutoPipeline:
         batch = self._take_batch()
         try:
             self._connection.exchange(
-                [pending.call for pending in batch], lambda index, reply: self._deliver(batch[index], reply)
+                [pending.packed for pending in batch], lambda index, reply: self._deliver(batch[index], reply)
             )
         except BaseException as error:
             self._fail([pending for pending in batch if pending.sent], RedisOutcomeUnknown(str(error) or "closed"))
@@ -147,8 +151,10 @@ class AutoPipeline:
         size = 0
         while self._queue and len(batch) < self._max_batch and size < self._max_batch_bytes:
             pending = self._queue.popleft()
+            if pending.server != self._connection.run_id:
+                pending.pack(self._connection)
             pending.sent = True
-            size += pending.size
+            size += len(pending.packed)
             batch.append(pending)
         self.batches += 1
         self.calls += len(batch)
@@ -170,14 +176,3 @@ class AutoPipeline:
         for pending in waiting:
             if not pending.reply.ready():
                 pending.reply.set_exception(error)
-
-
-def _encoded(words: Sequence[Argument]) -> tuple[bytes, ...]:
-    """What cannot be sent, such as text that has no UTF-8 form, fails here, in its own caller, not in the batch."""
-    return tuple([_encoded_word(word) for word in words])
-
-
-def _encoded_word(word: Argument) -> bytes:
-    if isinstance(word, int):
-        return b"%d" % word
-    return word.encode() if isinstance(word, str) else word

@@ -16,8 +16,8 @@ class ScriptCall(NamedTuple):
     """A script on an event. The connection puts the run_id of its server in front of `args`."""
 
     digest: str
-    keys: tuple[Argument, ...]
-    args: tuple[Argument, ...]
+    keys: Sequence[Argument]
+    args: Sequence[Argument]
 
 
 Call = Command | ScriptCall

@@ -13,7 +13,7 @@ from redis.exceptions import InvalidResponse, NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from seating.redis_store.calls import Call, RedisUnavailable, ScriptCall
+from seating.redis_store.calls import Argument, Call, RedisUnavailable, ScriptCall
 from seating.redis_store.scripts import Scripts
 
 LOST = (RedisConnectionError, RedisTimeoutError, InvalidResponse, OSError)
@@ -52,27 +52,33 @@ class ScriptConnection:
         """Loads the scripts and learns the server's run_id, unless that is done. Raises RedisUnavailable."""
         if self._ready:
             return
-        commands = [("SCRIPT", "LOAD", source) for source in self._scripts.sources.values()]
+        loading = [_packed("SCRIPT", "LOAD", source) for source in self._scripts.sources.values()]
         try:
             with self._in_step():
                 self._connection.connect()
-                self._send([*commands, ("INFO", "server")])
-                for _ in commands:
+                self._send([*loading, _packed("INFO", "server")])
+                for _ in loading:
                     self._connection.read_response()
                 self._run_id = _run_id_in(self._connection.read_response())
         except (*LOST, ResponseError) as error:
             raise RedisUnavailable(str(error)) from error
         self._ready = True
 
-    def exchange(self, calls: Sequence[Call], on_reply: OnReply) -> None:
-        """Sends all `calls` in one write and hands over each reply, with its index, as it comes.
+    def pack(self, call: Call) -> bytes:
+        """What `exchange` sends, for the server that this connection leads to now."""
+        if isinstance(call, ScriptCall):
+            return _packed("EVALSHA", call.digest, len(call.keys), *call.keys, self._run_id or "", *call.args)
+        return _packed(*call.words)
+
+    def exchange(self, packed: Sequence[bytes], on_reply: OnReply) -> None:
+        """Sends all `packed` calls in one write and hands over each reply, with its index, as it comes.
 
         A command's own error is handed over like a reply. Raises one of LOST when the connection breaks: calls whose
         reply was not handed over by then have an unknown outcome. After a NoScriptError, connect() loads again.
         """
         with self._in_step():
-            self._send([self._words(call) for call in calls])
-            for index in range(len(calls)):
+            self._send(packed)
+            for index in range(len(packed)):
                 try:
                     reply = self._connection.read_response()
                 except ResponseError as error:
@@ -86,9 +92,8 @@ class ScriptConnection:
         self._run_id = None
         self._connection.disconnect()
 
-    def _send(self, commands: Sequence[tuple[Any, ...]]) -> None:
-        packed = b"".join([pack_command(words) for words in commands])
-        self._connection.send_packed_command([packed], check_health=False)
+    def _send(self, packed: Sequence[bytes]) -> None:
+        self._connection.send_packed_command([b"".join(packed)], check_health=False)
 
     @contextmanager
     def _in_step(self) -> Iterator[None]:
@@ -98,11 +103,6 @@ class ScriptConnection:
         except BaseException:
             self.disconnect()
             raise
-
-    def _words(self, call: Call) -> tuple[Any, ...]:
-        if isinstance(call, ScriptCall):
-            return ("EVALSHA", call.digest, len(call.keys), *call.keys, self._run_id, *call.args)
-        return call.words
 
 
 def plain_client(url: str) -> "redis.Redis":
@@ -117,6 +117,11 @@ def plain_client(url: str) -> "redis.Redis":
         health_check_interval=30,
     )
     return redis.Redis(connection_pool=pool)
+
+
+def _packed(*words: Argument) -> bytes:
+    packed: bytes = pack_command(words)  # type: ignore[arg-type]  # declared for one word only
+    return packed
 
 
 def _run_id_in(info: bytes) -> str:

@@ -32,7 +32,7 @@ class DirectCalls:
         return self._ask([Command(tuple(words)) for words in many])
 
     def script(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
-        call = ScriptCall(self._connection.digest(name), tuple(keys), tuple(args))
+        call = ScriptCall(self._connection.digest(name), keys, args)
         try:
             return self._ask([call])[0]
         except NoScriptError:
@@ -46,7 +46,8 @@ class DirectCalls:
         self._connection.connect()
         replies: list[Any] = []
         try:
-            self._connection.exchange(calls, lambda _index, reply: replies.append(reply))
+            packed = [self._connection.pack(call) for call in calls]
+            self._connection.exchange(packed, lambda _index, reply: replies.append(reply))
         except LOST as error:
             raise RedisOutcomeUnknown(str(error)) from error
         for reply in replies:

@@ -5,13 +5,13 @@ import logging
 import logging.config
 from typing import Any, Literal
 
+import orjson
 import structlog
 from structlog.typing import Processor
 
 Format = Literal["json", "console"]
 
 _SHARED: list[Processor] = [
-    structlog.contextvars.merge_contextvars,
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
@@ -20,23 +20,21 @@ _SHARED: list[Processor] = [
 def configure(level: str, log_format: Format) -> None:
     """Sends structlog's events and the standard library's records to standard output, in one form."""
     logging.config.dictConfig(_stdlib_config(level, log_format))
-    renderers: list[Processor] = [
-        structlog.processors.format_exc_info,
-        structlog.processors.JSONRenderer(_dumps),
-    ]
-    if log_format == "console":
+    console = log_format == "console"
+    renderers: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_json_line)]
+    if console:
         renderers = [structlog.dev.ConsoleRenderer(colors=False)]
     structlog.configure(
         processors=[*_SHARED, *renderers],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(),
+        logger_factory=structlog.WriteLoggerFactory() if console else structlog.BytesLoggerFactory(),
         cache_logger_on_first_use=True,
     )
 
 
 def _stdlib_config(level: str, log_format: Format) -> dict[str, Any]:
     """A logging.config dictionary for libraries that log through the standard library, gunicorn and RQ among them."""
-    renderer: Processor = structlog.processors.JSONRenderer(_dumps)
+    renderer: Processor = structlog.processors.JSONRenderer(lambda event, **_: _json_line(event).decode())
     if log_format == "console":
         renderer = structlog.dev.ConsoleRenderer(colors=False)
     return {
@@ -70,5 +68,8 @@ def _stdlib_config(level: str, log_format: Format) -> dict[str, Any]:
     }
 
 
-def _dumps(event: dict[str, Any], **_options: Any) -> str:
-    return json.dumps(event, default=str, separators=(",", ":"))
+def _json_line(event: dict[str, Any], **_options: Any) -> bytes:
+    try:
+        return orjson.dumps(event, default=str)
+    except TypeError:  # Half a character in somebody's text, or a number of more than 64 bits.
+        return json.dumps(event, default=str, separators=(",", ":")).encode()

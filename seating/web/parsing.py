@@ -31,10 +31,9 @@ def parsed(view: View) -> View:
     models: dict[str, type[BaseModel]] = {
         name: model for name, model in get_type_hints(view).items() if name != "return"
     }
-    headers = [
-        (name, field.alias or name)
-        for name, field in (models["header"].model_fields.items() if "header" in models else ())
-    ]
+    headers = (
+        [field.alias or name for name, field in models["header"].model_fields.items()] if "header" in models else []
+    )
 
     @wraps(view)
     def parse_and_view(**path: str) -> Response:
@@ -42,8 +41,7 @@ def parsed(view: View) -> View:
         if "path" in models:
             arguments["path"] = models["path"].model_validate(path)
         if "header" in models:
-            found = {name: request.headers.get(alias) for name, alias in headers}
-            arguments["header"] = models["header"].model_construct(None, **found)
+            arguments["header"] = models["header"].model_validate({name: request.headers.get(name) for name in headers})
         if "query" in models:
             arguments["query"] = validate(models["query"], request.args.to_dict())
         if "body" in models:

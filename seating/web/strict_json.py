@@ -36,7 +36,7 @@ def parse(body: bytes) -> Any:
         raise _invalid("is not UTF-8") from None
     _refuse_depth(text)
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+        value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise _invalid(f"is not JSON: {error.msg} at character {error.pos}") from None
     except ValueError:
@@ -95,6 +95,9 @@ def _refuse_lone_surrogates(value: Any) -> None:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise _invalid("has half of a character (a lone surrogate)") from None
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)
 
 
 def _shown(name: str) -> str:

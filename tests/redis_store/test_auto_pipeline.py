@@ -161,8 +161,11 @@ def test_an_unknown_script_fails_its_own_caller_only(pipeline: AutoPipeline) -> 
     assert neighbour.get(timeout=10) == 1
 
 
-def test_truth_is_sent_as_a_number(pipeline: AutoPipeline) -> None:
-    assert pipeline.command("ECHO", True) == b"1"
+def test_what_is_no_argument_fails_its_own_caller_only(pipeline: AutoPipeline) -> None:
+    neighbour = count(pipeline, "a")
+    with pytest.raises(TypeError):
+        gevent.spawn(pipeline.command, "ECHO", True).get(timeout=10)
+    assert neighbour.get(timeout=10) == 1
 
 
 # Bounds

@@ -1,0 +1,20 @@
+-- wrk's side of bench/wrk.py: `-- BODY keys|no-keys PATH…`
+local n = 0
+
+function init(args)
+  math.randomseed(os.time() + os.clock() * 1e6)
+  run = math.random(1e9)
+  body, keys, paths = args[1], args[2] == "keys", {unpack(args, 3)}
+end
+
+function request()
+  n = n + 1
+  local headers = {}
+  if body ~= "" then
+    headers["Content-Type"] = "application/json"
+  end
+  if keys then
+    headers["Idempotency-Key"] = run .. "-" .. n
+  end
+  return wrk.format(body ~= "" and "POST" or "GET", paths[n % #paths + 1], headers, body ~= "" and body or nil)
+end

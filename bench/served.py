@@ -1,0 +1,84 @@
+"""The product as it is run, with one more route, and a bare Flask route under the same gunicorn settings."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+
+from tests.servers import RedisServer, wait_until
+from tests.system import PROJECT, System
+
+# Limits are raised, not removed; and logs are written as they are in production, into a file.
+_SETTINGS = {
+    "RATE_LIMIT_USERS": "bucket:1000000,1000000/1s",
+    "RATE_LIMIT_SALE": "bucket:1000000,1000000/1s",
+    "BACKLOG_MAX_ENTRIES": "1000000",
+}
+
+
+class Cpu(NamedTuple):
+    """CPU time used so far, in s."""
+
+    web: float
+    worker: float
+    redis: float
+
+
+class Served(System):
+    """`app` is a WSGI application by name; only that of the product has a worker and a cron behind it."""
+
+    def __init__(self, folder: Path, app: str = "bench.apps:app", redis_mb: int = 2048, **settings: str) -> None:
+        redis = RedisServer(folder / "redis", maxmemory_mb=redis_mb)
+        super().__init__(folder, redis, f"sqlite:///{folder / 'seating.db'}", **_SETTINGS | settings)
+        self._app = app
+        self.web: subprocess.Popen[bytes]
+
+    def __enter__(self) -> "Served":
+        self.redis.start()
+        self.command("migrate")
+        if self._app != "bench.apps:bare":
+            self.start("worker", "cron")
+        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", self._app]
+        with (self.folder / "web.log").open("ab") as log:
+            self.web = subprocess.Popen(command, cwd=PROJECT, env=self.environment, stdout=log, stderr=log)
+        wait_until(lambda: self.get("/").status, 30)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.web.terminate()
+        self.web.wait(timeout=40)
+        self.stop()
+        self.redis.stop()
+
+    def cpu(self) -> Cpu:
+        worker = [self.parts["worker"].process.pid] if "worker" in self.parts else []
+        used = self.redis.client().info("cpu")
+        redis = float(used["used_cpu_user_main_thread"]) + float(used["used_cpu_sys_main_thread"])
+        return Cpu(_cpu_s(child.pid for child in self.workers()), _cpu_s(worker), redis)
+
+    def workers(self) -> list[psutil.Process]:
+        return psutil.Process(self.web.pid).children()
+
+    def batches(self) -> tuple[float, float]:
+        """Writes to Redis so far, and the calls in them."""
+        return self.metric("seating_redis_batches_total"), self.metric("seating_redis_calls_total")
+
+    def lag(self) -> int:
+        """Log entries of all events that SQL does not have yet."""
+        return int(self.metric("seating_persistence_lag_entries"))
+
+    def metric(self, name: str) -> float:
+        text = self.get("/metrics", {"Accept": "text/plain"}).body.decode()
+        found = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
+        return float(found[1]) if found else 0.0
+
+    def open_events(self, count: int, **fields: Any) -> list[str]:
+        """The addresses of as many new events' purchases."""
+        return [f"/api/v1/events/{self.create_event(**fields)}/purchases" for _ in range(count)]
+
+
+def _cpu_s(pids: Any) -> float:
+    return sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in pids)
