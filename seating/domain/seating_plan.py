@@ -1,12 +1,12 @@
 """A seating plan: blocks of rows of seats, best first. Immutable for as long as its event lives."""
 
-import json
 import string
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Any, NamedTuple, Self, TypeVar
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from seating.domain.errors import InvalidRequest, SeatNotFound
@@ -72,7 +72,7 @@ class SeatingPlan:
         """Of a plan that was unpacked it is read each time: it is large, and seldom asked for."""
         if self._packed is None:
             return self._layout
-        kept = json.loads(zlib.decompress(self._packed))
+        kept = orjson.loads(zlib.decompress(self._packed))
         return kept["layout"] if isinstance(kept, dict) else None
 
     @cached_property
@@ -123,13 +123,13 @@ class SeatingPlan:
         """Compressed JSON; `unpack` is its inverse."""
         if self._packed is None:
             kept = {"blocks": self.blocks, "layout": self._layout} if self._layout else self.blocks
-            self._packed = zlib.compress(json.dumps(kept, separators=(",", ":")).encode())
+            self._packed = zlib.compress(orjson.dumps(kept))
             self._layout = None
         return self._packed
 
     @classmethod
     def unpack(cls, packed: bytes) -> Self:
-        kept = json.loads(zlib.decompress(packed))
+        kept = orjson.loads(zlib.decompress(packed))
         plan = cls(kept["blocks"] if isinstance(kept, dict) else kept)
         plan._packed = packed
         return plan

@@ -1,7 +1,9 @@
 """The seating plans of open events: fetched from Redis once, then kept, since a plan never changes."""
 
 from collections import OrderedDict
+from typing import Any, cast
 
+from gevent.event import AsyncResult
 from redis.exceptions import ResponseError
 
 from seating.domain.errors import InventoryUnavailable
@@ -18,6 +20,7 @@ class Plans:
         self._calls = calls
         self._max_seats = max_seats
         self._kept: OrderedDict[str, SeatingPlan] = OrderedDict()
+        self._fetching: dict[str, AsyncResult[Any]] = {}
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -26,10 +29,28 @@ class Plans:
         """Raises MissingInventory where Redis has no plan, InventoryUnavailable where it does not answer."""
         plan = self._kept.get(event_id)
         if plan is None:
-            plan = self._fetch(event_id)
-            self._kept[event_id] = plan
-            self._forget_oldest()
+            return self._fetch_once(event_id)
         self._kept.move_to_end(event_id)
+        return plan
+
+    def _fetch_once(self, event_id: str) -> SeatingPlan:
+        """Whoever comes meanwhile shares the outcome: a crowd, each unpacking a large plan, would stop the process."""
+        others = self._fetching.get(event_id)
+        if others is not None:
+            return cast(SeatingPlan, others.get())
+        outcome: AsyncResult[Any] = AsyncResult()
+        self._fetching[event_id] = outcome
+        try:
+            plan = self._kept[event_id] = self._fetch(event_id)
+            self._forget_oldest()
+            outcome.set(plan)
+        except InventoryUnavailable as error:
+            outcome.set_exception(error)
+            raise
+        finally:
+            del self._fetching[event_id]
+            if not outcome.ready():  # Whoever fetched was ended.
+                outcome.set_exception(InventoryUnavailable())
         return plan
 
     def _fetch(self, event_id: str) -> SeatingPlan:

@@ -11,7 +11,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest, values
 from prometheus_client import Gauge as ProcessGauge
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -19,6 +19,11 @@ from prometheus_client.registry import Collector
 
 STARTED_AT_S: Final = time.time()
 _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+    # The process that imports this forks no more; by default its id is asked for at every count.
+    _pid: Final = os.getpid()
+    values.ValueClass = values.MultiProcessValue(lambda: _pid)  # type: ignore[no-untyped-call]
 
 _requests = Counter("seating_http_requests", "Answers given", ["route", "method", "status"])
 _seconds = Histogram("seating_http_request_seconds", "Time to the answer", ["route"], buckets=_BUCKETS)
