@@ -1,10 +1,10 @@
--- wrk's side of bench/wrk.py: `-- BODY keys|no-keys PATH…`
+-- wrk's side of bench/wrk.py: `-- BODY keys|no-keys PREFER PATH…`, empty for none.
 local n = 0
 
 function init(args)
   math.randomseed(os.time() + os.clock() * 1e6)
   run = math.random(1e9)
-  body, keys, paths = args[1], args[2] == "keys", {unpack(args, 3)}
+  body, keys, prefer, paths = args[1], args[2] == "keys", args[3], {unpack(args, 4)}
 end
 
 function request()
@@ -15,6 +15,9 @@ function request()
   end
   if keys then
     headers["Idempotency-Key"] = run .. "-" .. n
+  end
+  if prefer ~= "" then
+    headers["Prefer"] = prefer
   end
   return wrk.format(body ~= "" and "POST" or "GET", paths[n % #paths + 1], headers, body ~= "" and body or nil)
 end

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import psutil
 
 from tests.servers import RedisServer, wait_until
-from tests.system import PROJECT, System
+from tests.system import PROJECT, Part, System
 
 # Limits are raised, not removed; and logs are written as they are in production, into a file.
 _SETTINGS = {
@@ -30,26 +30,32 @@ class Cpu(NamedTuple):
 class Served(System):
     """`app` is a WSGI application by name; only that of the product has a worker and a cron behind it."""
 
-    def __init__(self, folder: Path, app: str = "bench.apps:app", redis_mb: int = 2048, **settings: str) -> None:
-        redis = RedisServer(folder / "redis", maxmemory_mb=redis_mb)
+    def __init__(self, folder: Path, app: str = "bench.apps:app", worker: str = "seating", **settings: str) -> None:
+        redis = RedisServer(folder / "redis", maxmemory_mb=2048)
         super().__init__(folder, redis, f"sqlite:///{folder / 'seating.db'}", **_SETTINGS | settings)
         self._app = app
-        self.web: subprocess.Popen[bytes]
+        self._worker = worker
+        self._web: Part
 
     def __enter__(self) -> "Served":
         self.redis.start()
         self.command("migrate")
         if self._app != "bench.apps:bare":
-            self.start("worker", "cron")
-        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", self._app]
-        with (self.folder / "web.log").open("ab") as log:
-            self.web = subprocess.Popen(command, cwd=PROJECT, env=self.environment, stdout=log, stderr=log)
+            self.parts["worker"] = self._run("worker", self._worker, "worker")
+            self.start_part("cron")
+        self._web = self._run("web", "gunicorn", "-c", "gunicorn.conf.py", self._app)
         wait_until(lambda: self.get("/").status, 30)
         return self
 
+    def _run(self, name: str, *module_and_arguments: str) -> Part:
+        log = self.folder / f"{name}.log"
+        with log.open("ab") as output:
+            command = [sys.executable, "-m", *module_and_arguments]
+            process = subprocess.Popen(command, cwd=PROJECT, env=self.environment, stdout=output, stderr=output)
+        return Part(name, process, log)
+
     def __exit__(self, *_: object) -> None:
-        self.web.terminate()
-        self.web.wait(timeout=40)
+        self._web.stop()
         self.stop()
         self.redis.stop()
 
@@ -60,7 +66,10 @@ class Served(System):
         return Cpu(_cpu_s(child.pid for child in self.workers()), _cpu_s(worker), redis)
 
     def workers(self) -> list[psutil.Process]:
-        return psutil.Process(self.web.pid).children()
+        return psutil.Process(self._web.process.pid).children()
+
+    def worker(self) -> psutil.Process:
+        return psutil.Process(self.parts["worker"].process.pid)
 
     def batches(self) -> tuple[float, float]:
         """Writes to Redis so far, and the calls in them."""

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,13 +20,22 @@ class Load(NamedTuple):
     p99_ms: float
 
 
-def run(port: int, connections: int, seconds: int, paths: list[str], body: str = "", *, keys: bool = False) -> Load:
+def run(
+    port: int,
+    connections: int,
+    seconds: int,
+    paths: Sequence[str],
+    body: str = "",
+    *,
+    keys: bool = False,
+    prefer: str = "",
+) -> Load:
     """Asks for `paths` in turn; a POST if there is a body, each with an Idempotency-Key of its own if `keys`."""
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is needed: apt install wrk")
     url = f"http://127.0.0.1:{port}"
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "--latency", "-s", str(_SCRIPT)]
-    words = [*command, url, "--", body, "keys" if keys else "no-keys", *paths]
+    words = [*command, url, "--", body, "keys" if keys else "no-keys", prefer, *paths]
     report = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in report or "Socket errors" in report:
         raise RuntimeError(f"not only 200s from {paths[0]}:\n{report}")
