@@ -1,10 +1,10 @@
 """Putting events on sale from the command line."""
 
-import json
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from seating.cli import prepared
 from seating.domain import plan_file
@@ -12,6 +12,10 @@ from seating.domain.errors import InvalidRequest
 from seating.domain.plan_format import Better, PlanFile
 from seating.domain.seating_plan import SeatingPlan
 from seating.runtime import background_services
+from seating.web import strict_json
+from seating.web.plan_schemas import NewEvent
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 @click.group()
@@ -33,23 +37,29 @@ def create(name: str, path: Path | None, seats: int | None, best_first: tuple[st
     if (path is None) == (seats is None):
         raise click.UsageError("give either --plan or --seats")
     plan = None if path is None else _read(path, best_first)
-    created = background_services(prepared.settings_with_redis()).events.create(
-        name, plan.capacity if plan else seats or 0, plan
-    )
+    capacity = plan.capacity if plan else seats
+    _valid(NewEvent, {"name": name, "totalSeats": capacity}, "")
+    created = background_services(prepared.settings_with_redis()).events.create(name, capacity or 0, plan)
     click.echo(created.event.id)
 
 
 def _read(path: Path, best_first: tuple[str, ...]) -> SeatingPlan:
     try:
-        file = PlanFile.model_validate(json.loads(path.read_bytes()))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InvalidRequest(f"{path}: {where}: {first['msg']}", where) from None
-    except ValueError as error:
-        raise InvalidRequest(f"{path} is not JSON: {error}", "") from None
+        value = strict_json.parse(path.read_bytes())
+    except InvalidRequest as error:
+        raise InvalidRequest(f"{path}: {error.message.removeprefix('The body ')}", "") from None
+    file = _valid(PlanFile, value, f"{path}: ")
     zones = {zone.name for zone in file.zones}
     return plan_file.read(file, [_better(text, zones) for text in best_first])
+
+
+def _valid(model: type[_Model], value: Any, of: str) -> _Model:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "all of it"
+        raise InvalidRequest(f"{of}{where}: {first['msg']}", where) from None
 
 
 def _better(text: str, zones: set[str]) -> Better:

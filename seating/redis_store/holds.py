@@ -67,8 +67,8 @@ class Holds:
         return Kept(HeldRecord.parse(record.decode()), outcome == b"REPLAYED")
 
     def extend(self, event_id: str, token: str) -> HeldRecord:
-        """Lets it last for another `ttl_s` from now on, within `max_s`. Raises HoldExpired."""
-        args = (hold_id(token), self._limits.ttl_s * 1000, self._limits.max_s * 1000)
+        """Lets it last for another `ttl_s` from now on, within `max_s`. Raises HoldExpired, BacklogFull."""
+        args = (hold_id(token), self._limits.ttl_s * 1000, self._limits.max_s * 1000, *self._backlog_limits)
         reply = accepted(self._scripts.run("extend", keys.of_seats(event_id), args))
         _, position, until_ms, quantity, runs = reply
         return HeldRecord(Position.parse(position.decode()), int(until_ms), int(quantity), Run.parse_all(runs.decode()))

@@ -43,7 +43,7 @@ class Holds:
         return self._answer(event_id, token, record, replayed)
 
     def extend(self, event_id: str, token: str) -> Held:
-        """Raises HoldExpired."""
+        """Raises HoldExpired, BacklogFull."""
         with self.names.refusing_by_name(event_id):
             record = self.store.extend(event_id, token)
         return self._answer(event_id, token, record, replayed=False)

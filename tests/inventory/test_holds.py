@@ -6,6 +6,7 @@ import pytest
 
 from seating.domain.changes import Extended, Held, Purchased, Released, parse_change
 from seating.domain.errors import (
+    BacklogFull,
     EventNotFound,
     HoldExpired,
     IdempotencyKeyReused,
@@ -21,7 +22,7 @@ from seating.domain.errors import (
 from seating.domain.hold import hold_id
 from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.redis_store import keys
-from seating.redis_store.holds import RELEASED_A_CALL
+from seating.redis_store.holds import RELEASED_A_CALL, Holds
 from seating.storage.tables import ledger, sold_seats
 from tests.frozen_clock import CLOCK, NOON_MS
 from tests.one_process import HOLD_LIMITS, OneProcess
@@ -235,6 +236,28 @@ class TestBound:
         moved.hold(event, quantity=10)
         at(moved, TTL_MS)
         assert moved.hold(event, quantity=10).record.quantity == 10
+
+
+class TestBacklog:
+    def test_an_extension_adds_to_none_that_is_full(self, moved: OneProcess, event: str) -> None:
+        """Or else one hold, extended each ms, would fill Redis while SQL is away."""
+        token = moved.hold(event, *row_a(1)).token
+        narrow = Holds(moved.calls, HOLD_LIMITS, backlog_max_entries=2, backlog_memory_percent=90)
+        at(moved, 1000)
+        assert narrow.extend(event, token).until_ms == NOON_MS + 1000 + TTL_MS
+        at(moved, 2000)
+        entries = len(log_of(moved, event))
+        with pytest.raises(BacklogFull):
+            narrow.extend(event, token)
+        assert len(log_of(moved, event)) == entries
+        moved.persist(event)
+        assert narrow.extend(event, token).until_ms == NOON_MS + 2000 + TTL_MS
+
+    def test_giving_back_goes_on(self, moved: OneProcess, event: str) -> None:
+        token = moved.hold(event, *row_a(1)).token
+        narrow = Holds(moved.calls, HOLD_LIMITS, backlog_max_entries=1, backlog_memory_percent=90)
+        narrow.give_back(event, token)
+        assert moved.now(event).counts.held == 0
 
 
 class TestBadRequests:

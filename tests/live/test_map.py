@@ -8,6 +8,7 @@ import pytest
 from tests.live.client import Map, snapshot
 from tests.servers import wait_until
 from tests.system import System
+from tests.web import JSON
 
 SECTIONS, ROWS, SEATS = 3, 4, 12
 PLAN = [
@@ -27,6 +28,7 @@ class Story:
         hall = {"generate": {"sections": SECTIONS, "rows": ROWS, "seatsPerRow": SEATS}}
         self.event = system.create_event(seatingPlan=hall)
         self.bought: list[str] = []
+        self.held: list[str] = []
         self.maps = [Map(system, self.event, PLAN) for _ in range(4)]
         for each in self.maps:
             each.connect()
@@ -40,6 +42,26 @@ class Story:
         if self.bought:
             purchase = self.bought.pop(self.random.randrange(len(self.bought)))
             assert self.system.request("DELETE", f"/api/v1/purchases/{purchase}").status == 200
+
+    def hold(self) -> None:
+        path, body = f"/api/v1/events/{self.event}/holds", json.dumps({"quantity": self.random.randint(1, 5)})
+        answer = self.system.request("POST", path, body.encode(), JSON)
+        if answer.status == 201:
+            self.held.append(answer.json["holdToken"])
+
+    def give_back(self) -> None:
+        if self.held:
+            token = self.held.pop(self.random.randrange(len(self.held)))
+            path = f"/api/v1/events/{self.event}/holds/{token}"
+            assert self.system.request("DELETE", path).status == 204
+
+    def buy_held(self) -> None:
+        if self.held:
+            token = self.held.pop(self.random.randrange(len(self.held)))
+            headers = JSON | {"Idempotency-Key": token}
+            body = json.dumps({"holdToken": token}).encode()
+            path = f"/api/v1/events/{self.event}/purchases"
+            assert self.system.request("POST", path, body, headers).status == 200
 
     def leave(self) -> None:
         self.random.choice(self.maps).disconnect()
@@ -76,7 +98,8 @@ class Story:
 @pytest.mark.parametrize("seed", range(3))
 def test_equals_the_servers_at_rest(system: System, seed: int) -> None:
     story = Story(system, seed)
-    often = [story.buy] * 8 + [story.cancel] * 4 + [story.leave] * 3 + [story.come_back] * 3 + [story.read_a_little] * 3
+    often = [story.buy] * 6 + [story.cancel] * 4 + [story.hold] * 4 + [story.give_back] * 2 + [story.buy_held] * 2
+    often += [story.leave] * 3 + [story.come_back] * 3 + [story.read_a_little] * 3
     for part in range(3):
         for _ in range(25):
             story.random.choice(often)()
@@ -84,10 +107,11 @@ def test_equals_the_servers_at_rest(system: System, seed: int) -> None:
             story.trim()
         if part == 1:
             story.rebuild()
+    story.hold()
     story.come_back()
     at_rest = snapshot(system, story.event)
     expected = dict(zip(PLAN, (at_rest["statuses"][letter] for letter in at_rest["seats"]), strict=True))
-    assert len(set(expected.values())) == 2, json.dumps(at_rest)
+    assert set(expected.values()) == {"available", "held", "sold"}, json.dumps(at_rest)
     for each in story.maps:
         each.follow_to(at_rest["position"])
         assert each.seats == expected

@@ -174,10 +174,23 @@ def test_broken_ones_are_refused_with_the_path(
         events._read(written, ())
 
 
-def test_not_json(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"{", "is not JSON"),
+        (b"", "is not JSON"),
+        (b"\xff\xfe{}", "is not UTF-8"),
+        (b'{"name": "one", "name": "two"}', "name is given twice"),
+        (b'{"name": NaN}', "has NaN, which is not JSON"),
+        (b"[" * 100_000, "is nested deeper than 32 levels"),
+        (b"[]", "all of it: Input should be a valid dictionary"),
+    ],
+    ids=["half", "nothing", "no UTF-8", "a field twice", "NaN", "deep", "a list"],
+)
+def test_what_is_no_plan_at_all(tmp_path: Path, content: bytes, reason: str) -> None:
     written = tmp_path / "plan.json"
-    written.write_text("{")
-    with pytest.raises(InvalidRequest, match="not JSON"):
+    written.write_bytes(content)
+    with pytest.raises(InvalidRequest, match=f"plan.json: {reason}"):
         events._read(written, ())
 
 
@@ -205,6 +218,19 @@ class TestServed:
         assert packed.headers["Content-Encoding"] == "gzip"
         assert gzip.decompress(packed.body) == first.body
         assert system.buy(2, event_id=event).json["seats"] == ["b-2-1", "b-2-2"]
+
+    def test_nobody_changes_it(self, system: System) -> None:
+        event = system.create_event(seatingPlan=theatre())
+        before = system.get(f"/api/v1/events/{event}/plan").body
+        for changed in ({"seatingPlan": stadium(50)}, {"totalSeats": 50}, {"bestFirst": []}):
+            body = json.dumps({"state": "paused", **changed}).encode()
+            answer = system.request("PATCH", f"/api/v1/events/{event}", body, JSON)
+            assert_problem(answer, 400, "VALIDATION_ERROR", next(iter(changed)))
+        for method in ("PUT", "POST", "PATCH", "DELETE"):
+            answer = system.request(method, f"/api/v1/events/{event}/plan", json.dumps(stadium(50)).encode(), JSON)
+            assert_problem(answer, 405, "METHOD_NOT_ALLOWED")
+        assert system.get(f"/api/v1/events/{event}/plan").body == before
+        assert system.buy(1, event_id=event).json["seats"] == ["b-1-3"]
 
     def test_not_of_general_admission(self, system: System) -> None:
         event = system.create_event(totalSeats=5)
@@ -234,3 +260,6 @@ def test_from_the_command_line(system: System, tmp_path: Path) -> None:
     assert system.buy(2, event_id=event).json["seats"] == ["g-B-1", "g-B-2"]
     both = CliRunner().invoke(events.events, ["create", "Both", "--plan", str(written), "--seats", "5"])
     assert both.exit_code == 2
+    for name in ("", "a\nb", "x" * 201):
+        with pytest.raises(InvalidRequest, match="name: "):
+            CliRunner().invoke(events.events, ["create", name, "--seats", "5"], catch_exceptions=False)

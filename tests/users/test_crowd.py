@@ -52,28 +52,48 @@ def _sources(answers: list[Answer]) -> Counter[str]:
     return Counter(answer.headers["X-Cache"] for answer in answers)
 
 
+def _refuse_what_is_read_already(url: str) -> None:
+    """From now on a read of a user takes 20 ms, and fails while another one of the same user is under way."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE users RENAME TO kept"))
+        connection.execute(
+            text("""
+                CREATE FUNCTION alone(id text) RETURNS boolean COST 100000 LANGUAGE plpgsql AS $$
+                BEGIN
+                    IF NOT pg_try_advisory_lock(hashtext(id)) THEN
+                        RAISE EXCEPTION 'user % is being read already', id;
+                    END IF;
+                    PERFORM pg_sleep(0.02);
+                    RETURN pg_advisory_unlock(hashtext(id));
+                END $$""")
+        )
+        connection.execute(text("CREATE VIEW users AS SELECT * FROM kept WHERE alone(id)"))
+    engine.dispose()
+
+
 @pytest.mark.parametrize(("user", "status"), [("3", 200), ("nobody", 404)])
 def test_a_hundred_for_one_uncached_user(
     start: Callable[..., System], postgres_server: PostgresServer, user: str, status: int
 ) -> None:
-    """Two processes, and time enough for all to come before the one answer does."""
-    system = start(DB_LATENCY_MS="300")
+    """Two processes, each asked by fifty, and time enough for all to come before the one answer does."""
+    processes = [start(DB_LATENCY_MS="300", WEB_WORKERS="1") for _ in range(2)]
     before = postgres_server.statements(_QUERY)
-    answers = _at_once(lambda _: system.get(f"/users/{user}"), 100)
+    answers = _at_once(lambda number: processes[number % 2].get(f"/users/{user}"), 100)
     assert {answer.status for answer in answers} == {status}
     assert postgres_server.statements(_QUERY) - before == 1
     assert _sources(answers)["MISS"] == 1
-    found = system.get("/cache-status").json
+    found = processes[1].get("/cache-status").json
     assert (found["misses"], found["hits"] + found["coalesced"], found["totalRequests"]) == (1, 99, 100)
 
 
 def test_without_latency_it_is_one_query_as_well(start: Callable[..., System], postgres_server: PostgresServer) -> None:
     """Some look before the user is in the cache and ask for the lease after."""
-    system = start()
+    processes = [start(WEB_WORKERS="1") for _ in range(2)]
     for round_ in range(5):
-        system.request("DELETE", "/cache")
+        processes[0].request("DELETE", "/cache")
         before = postgres_server.statements(_QUERY)
-        answers = _at_once(lambda _: system.get("/users/3"), 100)
+        answers = _at_once(lambda number: processes[number % 2].get("/users/3"), 100)
         assert {answer.status for answer in answers} == {200}
         assert postgres_server.statements(_QUERY) - before == 1, round_
 
@@ -81,7 +101,9 @@ def test_without_latency_it_is_one_query_as_well(start: Callable[..., System], p
 def test_a_thousand_for_two_hundred_users_through_a_hundred_entries(
     start: Callable[..., System], postgres_server: PostgresServer, own_redis: RedisServer
 ) -> None:
-    system = start(DB_LATENCY_MS="20")
+    """Five for each at one moment, over two processes, and never two queries for one of them at a time."""
+    processes = [start(DB_LATENCY_MS="20", WEB_WORKERS="1") for _ in range(2)]
+    system = processes[0]
     for number in range(6, 201):
         created = system.request(
             "POST",
@@ -91,6 +113,7 @@ def test_a_thousand_for_two_hundred_users_through_a_hundred_entries(
         )
         assert created.status == 201
     system.request("DELETE", "/users/cache")
+    _refuse_what_is_read_already(system.database_url)
     counting, sizes = True, []
 
     def watch() -> None:
@@ -101,11 +124,11 @@ def test_a_thousand_for_two_hundred_users_through_a_hundred_entries(
 
     watching = gevent.spawn(watch)
     before = postgres_server.statements(_QUERY)
-    answers = _at_once(lambda number: system.get(f"/users/{number % 200 + 1}"), 1000)
+    answers = _at_once(lambda number: processes[number % 2].get(f"/users/{number // 5 + 1}"), 1000)
     counting = False
     watching.join()
     assert {answer.status for answer in answers} == {200}
-    assert [answer.json["id"] for answer in answers] == [str(number % 200 + 1) for number in range(1000)]
+    assert [answer.json["id"] for answer in answers] == [str(number // 5 + 1) for number in range(1000)]
     assert max(sizes) == 100
     queries = postgres_server.statements(_QUERY) - before
     sources = _sources(answers)
@@ -115,6 +138,19 @@ def test_a_thousand_for_two_hundred_users_through_a_hundred_entries(
     assert (found["misses"], found["hits"], found["coalesced"]) == tuple(
         sources[name] for name in ("MISS", "HIT", "COALESCED")
     )
+
+
+def test_a_second_query_for_the_same_user_would_be_seen(start: Callable[..., System]) -> None:
+    """The twin: a user who is read by somebody else at that moment cannot be read."""
+    system = start()
+    _refuse_what_is_read_already(system.database_url)
+    engine = create_engine(system.database_url)
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('3'))"))
+        assert system.get("/users/3").status >= 500
+        assert system.get("/users/2").status == 200
+    engine.dispose()
+    assert system.get("/users/3").status == 200
 
 
 def test_the_process_that_fetches_is_killed(
@@ -130,7 +166,7 @@ def test_the_process_that_fetches_is_killed(
     wait_until(lambda: others.get("/health").status == 200)
     left_ms = own_redis.client().pttl(flight)
     fetching.parts["web"].kill()
-    answers = [greenlet.get(timeout=(left_ms + 10_000) / 1000) for greenlet in asking]
+    answers = [greenlet.get(timeout=(left_ms + 2_000) / 1000) for greenlet in asking]
     assert {answer.status for answer in answers} == {200}
     assert _sources(answers)["MISS"] == 1
     with pytest.raises((ConnectionError, http.client.HTTPException)):

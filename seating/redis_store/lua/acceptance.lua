@@ -22,13 +22,18 @@ local function memory_is_short(seq, percent)
   return limit ~= '0' and used * 100 > limit * percent
 end
 
--- Why no buyer is served now, or nil. The limits are of the backlog: entries, and percent of maxmemory.
-local function not_accepting(inventory, most_entries, most_percent)
-  if inventory.state ~= 'on_sale' then
-    return {'NOT_ON_SALE', inventory.state}
-  end
+-- Why no buyer adds to the log now, or nil. The limits are of the backlog: entries, and percent of maxmemory.
+local function backlog_full(inventory, most_entries, most_percent)
   if inventory.seq - inventory.persisted >= tonumber(most_entries) or memory_is_short(inventory.seq, most_percent) then
     return {'BACKLOG_FULL'}
   end
   return nil
+end
+
+-- Why no buyer is served now, or nil.
+local function not_accepting(inventory, most_entries, most_percent)
+  if inventory.state ~= 'on_sale' then
+    return {'NOT_ON_SALE', inventory.state}
+  end
+  return backlog_full(inventory, most_entries, most_percent)
 end

@@ -1,10 +1,12 @@
 -- Lets a hold last longer: from now on, but not beyond its longest time since it began, and never shorter.
+-- Uses acceptance.lua
 -- Uses holding.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders
 -- ARGV  1 run_id  2 id of the hold  3 ms to hold from now on  4 ms that a hold may last altogether
+--       5 backlog limit, in entries  6 backlog limit, in percent of maxmemory
 -- Reply {'EXTENDED', position, until, quantity, runs} (also when it lasts as long as it may: nothing changes)
---       | {'HOLD_EXPIRED'} | {'MISSING'} | {'UNTRUSTED'}
-local inventory, refusal = load_inventory('capacity', 'sold', 'held', 'blocked')
+--       | {'HOLD_EXPIRED'} | {'BACKLOG_FULL'} | {'MISSING'} | {'UNTRUSTED'}
+local inventory, refusal = load_inventory('capacity', 'sold', 'held', 'blocked', 'persisted')
 if not inventory then
   return refusal
 end
@@ -17,6 +19,10 @@ end
 local position = inventory.epoch .. '-' .. inventory.seq
 local until_ms = math.min(at + ARGV[3], hold.since + ARGV[4])
 if until_ms > tonumber(hold.until_ms) then
+  refusal = backlog_full(inventory, ARGV[5], ARGV[6])
+  if refusal then
+    return refusal
+  end
   local seq, link
   local change = ('{"kind":"extended","at":%d,"hold":"%s","until":%d}'):format(at, hold.id, until_ms)
   position, seq, link = append(inventory, change)
