@@ -3,8 +3,8 @@
 from bench.report import FIGURES, Report, Table, load
 from tests.system import PROJECT
 
-_PAGE = PROJECT / "docs" / "benchmarks.md"
-_ORDER = ("cost", "layers", "growth", "durability", "limits", "onsale", "live", "partner")
+PAGE = PROJECT / "docs" / "benchmarks.md"
+_ORDER = ("cost", "profile", "growth", "durability", "limits", "onsale", "live", "partner")
 _HEAD = """# Benchmarks
 
 Made by `make benchmarks` of the figures in [figures/](figures/), each of which the command named above it has written.
@@ -13,10 +13,9 @@ better than numbers.
 """
 
 
-def main() -> None:
+def render() -> str:
     reports = sorted((load(path) for path in FIGURES.glob("*.json")), key=lambda report: _ORDER.index(report.name))
-    _PAGE.write_text("\n".join([_HEAD, *map(_section, reports)]))
-    print(f"written: {_PAGE.relative_to(PROJECT)}")
+    return "\n".join([_HEAD, *map(_section, reports)])
 
 
 def _section(report: Report) -> str:
@@ -40,4 +39,5 @@ def _cell(value: object) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    PAGE.write_text(render())
+    print(f"written: {PAGE.relative_to(PROJECT)}")

@@ -15,7 +15,7 @@ import gevent
 import pytest
 
 from tests.catalogue import partner as habits
-from tests.catalogue.figures import side_by_side
+from tests.catalogue.measured import side_by_side
 from tests.catalogue.partner import Gate, Partner, answers, only
 from tests.catalogue.stand_in import StandIn
 from tests.servers import RedisServer, wait_until

@@ -1,10 +1,10 @@
-"""The sale does not notice what the partner does. The strict figures are in `make catalogue-figures`."""
+"""The sale does not notice what the partner does. The strict figures are in `make bench-partner`."""
 
 from collections.abc import Callable
 
 import pytest
 
-from tests.catalogue.figures import HOSTILE, purchase_rates
+from tests.catalogue.measured import HOSTILE, purchase_rates
 from tests.catalogue.partner import Partner
 from tests.system import System
 

@@ -24,13 +24,14 @@ _LAYERS = {
     "metrics": r"prometheus_client/|telemetry/metrics",
     "request id and frame": r"web/request_frame",
     "rate limit": r"web/rate_limiting|web/client_address|redis_store/rate_limits",
-    "Redis: pipeline, packing, parsing": r"redis_store/(auto_pipeline|connection|calls|event_scripts|shared_state)|/redis/|^redis/",
+    "Redis: pipeline, packing, parsing": r"redis_store/(auto_pipeline|connection|event_scripts|shared_state)|\(redis/",
     "gunicorn: parser": r"gunicorn/http/(message|parser|unreader|body)",
     "gunicorn: everything else": r"gunicorn/",
     "pydantic": r"pydantic/",
     "Flask, Werkzeug, OpenAPI": r"flask/|werkzeug/|flask_openapi3/|blinker/",
     "the product's own code": r"seating/",
     "the measurement's view": r"bench/",
+    "gevent's loop": r"gevent/hub",
 }
 _TEXT = """py-spy, {rate} samples a second for {seconds} s, of one of two web processes under wrk with {connections}
 connections. A sample belongs to the innermost of its frames that is of a layer, so that json is the log line's where
@@ -59,6 +60,8 @@ def by_layer(folded: str) -> Counter[str]:
     samples: Counter[str] = Counter()
     for line in folded.splitlines():
         stack, _, count = line.rpartition(" ")
+        if "acquire_with_timeout" in stack:  # A thread that waits for work.
+            continue
         layer = next((name for frame in reversed(stack.split(";")) if (name := _layer_of(frame))), "everything else")
         samples[layer] += int(count)
     return samples
@@ -72,7 +75,7 @@ def main(seconds: int = 10) -> None:
     if shutil.which("py-spy") is None:
         os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     text = _TEXT.format(rate=_RATE, seconds=seconds, connections=_CONNECTIONS)
-    report = Report("layers", "Where the time goes", "make bench-profile", text)
+    report = Report("profile", "Where the time goes", "make bench-profile", text)
     folder = Path(tempfile.mkdtemp())
     FIGURES.mkdir(exist_ok=True)
     with Served(folder / "bare", "bench.apps:bare") as bare, Served(folder / "product") as product:

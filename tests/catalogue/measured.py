@@ -1,17 +1,11 @@
-"""Figures of the catalogue, as Markdown: `make catalogue-figures`."""
+"""What `make bench-partner` and the tests measure of the catalogue."""
 
 import statistics
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
-
-from gevent import monkey
-
-if __name__ == "__main__":
-    monkey.patch_all(thread=False, subprocess=False, signal=False, os=False)
 
 import gevent
 
@@ -21,12 +15,8 @@ from tests.catalogue.stand_in import StandIn
 from tests.servers import RedisServer
 from tests.system import Client, System
 
-_COUNTS = (1, 10, 20, 50)
-_RUNS = 5
 _BUYERS = 8
 _CALL_EVERY_S = 0.4
-_WINDOW_S = 0.5
-_WINDOWS = 20
 
 
 class Fetched(NamedTuple):
@@ -135,45 +125,8 @@ HOSTILE: dict[str, Habit] = {
 }
 
 
-def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="seating-figures-") as name:
-        folder = Path(name)
-        stand_in = StandIn(folder / "stand-in")
-        try:
-            with _system(folder / "fetches", stand_in.url) as system:
-                _print_fetches(system, stand_in)
-        finally:
-            stand_in.stop()
-        partner = Partner(habits.fares_well)
-        # So that the partner is really asked, and not kept away from by a breaker.
-        with _system(folder / "sale", partner.url, CIRCUIT_BREAKER_FAILURE_THRESHOLD="1000") as system:
-            _print_rates(system, partner)
-
-
-def _print_fetches(system: System, stand_in: StandIn) -> None:
-    print("| events of the user | side by side | slowest single fetch | ratio | one after another |")
-    print("|---:|---:|---:|---:|---:|")
-    for count in _COUNTS:
-        alone = side_by_side(system, stand_in, count, measure_all=True)
-        together_s = statistics.median(side_by_side(system, stand_in, count).together_s for _ in range(_RUNS))
-        ratio = together_s / alone.slowest_single_s
-        print(
-            f"| {count} | {together_s * 1000:.0f} ms | {alone.slowest_single_s * 1000:.0f} ms | {ratio:.2f} "
-            f"| {alone.one_after_another_s:.1f} s |"
-        )
-    print()
-
-
-def _print_rates(system: System, partner: Partner) -> None:
-    print("| the partner | purchases/s, nobody asks it | purchases/s, while it is asked | share |")
-    print("|---|---:|---:|---:|")
-    for name, habit in ({"fares well": habits.fares_well} | HOSTILE).items():
-        without, beside, share = purchase_rates(system, partner, habit, _WINDOWS, _WINDOW_S)
-        print(f"| {name} | {without:.0f} | {beside:.0f} | {share:.2f} |")
-
-
 @contextmanager
-def _system(folder: Path, partner_url: str, **settings: str) -> Iterator[System]:
+def fetching_system(folder: Path, partner_url: str, **settings: str) -> Iterator[System]:
     redis = RedisServer(folder / "redis")
     redis.start()
     database = f"sqlite:///{folder / 'seating.db'}"
@@ -183,7 +136,3 @@ def _system(folder: Path, partner_url: str, **settings: str) -> Iterator[System]
     finally:
         system.stop()
         redis.stop()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,1 +1,0 @@
-"""Measurements. They are started by hand: `python -m tests.bench.<name>`."""
