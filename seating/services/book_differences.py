@@ -51,7 +51,7 @@ def story_of(record: Record, snapshot: BookSnapshot | None) -> list[LogEntry]:
 def _lost(record: Record) -> Iterator[tuple[str, str]]:
     for loss in record.losses:
         yield (
-            f"{loss.lost} purchases from {loss.first} to {loss.last} were answered and are lost",
+            f"answered changes from {loss.first} to {loss.last} are lost, {loss.lost} in all",
             "find their buyers by your shop's records: nobody has their seats",
         )
 

@@ -174,7 +174,7 @@ def test_what_was_answered_and_never_recorded_is_reported(sale: OneProcess) -> N
     lose(sale)
     sale.persist(event)
     findings = [finding.what for finding in sale.check.reconcile(event)]
-    assert findings == ["5 purchases from 1-6 to 1-10 were answered and are lost"]
+    assert findings == ["answered changes from 1-6 to 1-10 are lost, 5 in all"]
     assert sale.now(event).counts.sold == 4
 
 
@@ -186,7 +186,7 @@ def test_answers_that_are_told_of_after_the_rebuild_count(sale: OneProcess) -> N
     assert sale.check.reconcile(event) == []
     sale.answered.flush()
     assert [finding.what for finding in sale.check.reconcile(event)] == [
-        "1 purchases from 1-2 to 1-2 were answered and are lost"
+        "answered changes from 1-2 to 1-2 are lost, 1 in all"
     ]
 
 
