@@ -7,7 +7,7 @@ import redis
 from sqlalchemy import Connection
 
 from seating.domain import chain
-from seating.domain.errors import EventNotFound
+from seating.domain.errors import EventNotFound, SeatNotFound
 from seating.domain.log_entry import Mark
 from seating.redis_store import book_snapshot
 from seating.services import book_differences, seat_history
@@ -68,9 +68,12 @@ class Books:
         return Verified(len(story), None)
 
     def history(self, event_id: str, seat_id: str) -> list[SeatChange]:
-        """Who had a seat when, first to last; also in Redis's tail. Raises EventNotFound."""
+        """Who had a seat when, first to last; also in Redis's tail. Raises EventNotFound, SeatNotFound."""
         snapshot = book_snapshot.take(self.client, event_id)
         record = self._record(event_id)
+        if record.plan is None:
+            raise SeatNotFound
+        record.plan.runs_of([seat_id])  # Nobody shall be told that a seat was free because its name was mistyped.
         return seat_history.tell(event_id, seat_id, record.plan, story_of(record, snapshot))
 
     def _record(self, event_id: str) -> Record:
