@@ -121,4 +121,8 @@ class Rebuild:
 
     def _write(self, event_id: str, attempt: Rebuilding) -> None:
         recorded = self.database.read(lambda connection: recorded_state.fold(connection, event_id, attempt.renew))
+        if recorded.left_out:
+            # Nobody knows which seats are theirs: those are on sale again.
+            positions = [str(position) for position in recorded.left_out]
+            _log.error("entries left out", event_id=event_id, positions=positions)
         attempt.write(recorded.last, recorded.state, recorded.plan, recorded.quarantined)
