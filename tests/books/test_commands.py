@@ -8,9 +8,12 @@ import gevent
 import pytest
 from sqlalchemy import update
 
+from seating.domain.log_entry import LogEntry
+from seating.domain.position import Position
 from seating.redis_store import keys
 from seating.storage.database import Database
-from seating.storage.tables import ledger
+from seating.storage.quarantine import FORK, put_aside
+from seating.storage.tables import ledger, quarantine
 from tests.books import Said, order, rows, seating
 from tests.servers import wait_until
 from tests.system import System
@@ -121,6 +124,18 @@ def test_an_empty_quarantine(system: System, event: str) -> None:
     in_words, as_data = _together(system, ("quarantine", "list", event), ("quarantine", "list", event, "--json"))
     assert in_words == (0, "quarantine is empty\n", "")
     assert (as_data.status, as_data.json) == (0, [])
+
+
+def test_a_quarantine_is_listed_whole(system: System) -> None:
+    """However much a fork has left there."""
+    event = system.create_event(totalSeats=3)
+    fork = [LogEntry(Position(1, seq), "{}", f"{seq:040x}") for seq in range(2, 1_203)]
+    database = Database(system.database_url)
+    database.write(lambda connection: put_aside(connection, event, fork, FORK, "the log had a gap"))
+    listed = seating(system, "quarantine", "list", event, "--json").json
+    assert [entry["position"] for entry in listed] == [str(entry.position) for entry in reversed(fork)]
+    database.write(lambda connection: connection.execute(quarantine.delete().where(quarantine.c.event_id == event)))
+    database.close()
 
 
 def test_refusals_are_one_line_and_change_nothing(system: System, event: str) -> None:
