@@ -98,8 +98,11 @@ def test_of_any_history(moved: OneProcess, history: list[tuple[str, Any]], seate
     assert all_of(sale, event) == before | {"inventory": before["inventory"] | {b"updated": _updated(sale, event)}}
     assert sale.now(event).backlog.position.epoch == 2
     assert sale.check.verify(event).broken is None
+    findings = sale.check.reconcile(event)
     if not poisoned:
-        assert sale.check.reconcile(event) == []
+        assert findings == []
+    # Poison waits for the operator, and its cause is in the tables; with Redis nothing is wrong.
+    assert not [finding for finding in findings if "rebuild" in finding.advice]
 
 
 def live(sale: OneProcess, event: str, history: list[tuple[str, Any]], seated: bool) -> bool:
