@@ -40,12 +40,18 @@ class Books:
     client: "redis.Redis"
 
     def event_ids(self) -> list[str]:
-        return self.database.read(events.live)
+        """Of all events that SQL has, but for those that are over, and of those that only Redis has."""
+        return sorted({*self.database.read(events.live), *book_snapshot.event_ids(self.client)})
 
     def reconcile(self, event_id: str) -> list[Finding]:
         """What differs, nothing if the books are right. Raises EventNotFound."""
         snapshot = book_snapshot.take(self.client, event_id)
-        record = self._record(event_id)
+        try:
+            record = self._record(event_id)
+        except EventNotFound:
+            if snapshot is None:
+                raise
+            return [Finding(event_id, "Redis sells it and SQL has no record of it", "restore SQL from a later backup")]
         differences = book_differences.find(event_id, record, snapshot)
         return [Finding(event_id, what, advice) for what, advice in differences]
 

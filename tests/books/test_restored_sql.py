@@ -5,7 +5,7 @@ from sqlalchemy import Connection, delete, update
 from seating.domain.log_entry import Mark
 from seating.domain.position import Position
 from seating.storage import watermarks as watermark_record
-from seating.storage.tables import answered, ledger, purchases, quarantine, rebuilds, watermarks
+from seating.storage.tables import answered, events, ledger, purchases, quarantine, rebuilds, watermarks
 from tests.one_process import OneProcess
 
 
@@ -35,6 +35,22 @@ def test_no_position_comes_to_mean_two_things(sale: OneProcess) -> None:
     assert not sale.purchases.watch.wait(lost[-1].id, 0)
     assert [sale.purchases.get(receipt.id).state for receipt in lost] == ["quarantined"] * 4
     assert sale.check.verify(event).broken is None
+
+
+def test_an_event_that_the_backup_does_not_have(sale: OneProcess) -> None:
+    event = sale.open(capacity=50)
+    sale.database.write(lambda connection: _forget(connection, event))
+    sale.buy(event, "k")
+    sale.persist(event)
+    assert event in sale.check.event_ids()
+    (finding,) = sale.check.reconcile(event)
+    assert finding.what == "Redis sells it and SQL has no record of it"
+
+
+def _forget(connection: Connection, event_id: str) -> None:
+    for table in (ledger, watermarks):
+        connection.execute(delete(table).where(table.c.event_id == event_id))
+    connection.execute(delete(events).where(events.c.id == event_id))
 
 
 def _restore(connection: Connection, event_id: str, mark: Mark) -> None:
