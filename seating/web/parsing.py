@@ -95,7 +95,7 @@ def _message(field: str, error: Any) -> str:
     if kind == "missing":
         return f"{name} is required"
     if kind == "extra_forbidden":
-        return f"{field} is not a field of this request"
+        return f"This request has no field {field}"
     if kind in ("too_long", "string_too_long"):
         things = "characters" if isinstance(error["input"], str) else "items"
         return f"{name} cannot have more than {context['max_length']} {things}"
