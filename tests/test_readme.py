@@ -68,3 +68,11 @@ def test_make(running: Launched) -> None:
         check=False,
     )
     assert rehearsal.returncode == 0, rehearsal.stdout + rehearsal.stderr
+
+
+def test_make_alone_lists_what_there_is() -> None:
+    said = subprocess.run(["make"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    listed = re.findall(r"^  make (([a-z-]+) +)\S.*$", said, re.MULTILINE)
+    (targets,) = re.findall(r"^\.PHONY: (.*)$", (PROJECT / "Makefile").read_text(), re.MULTILINE)
+    assert [name for _, name in listed] == targets.split()
+    assert len({len(column) for column, _ in listed}) == 1

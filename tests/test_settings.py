@@ -154,6 +154,13 @@ def test_a_redis_that_never_replies_is_refused(tmp_path: Path) -> None:
     assert line.startswith("seating: REDIS_URL: Redis does not answer: ")
 
 
+@pytest.mark.parametrize("url", ["sqlite:////nowhere/x.db", "sqlite:///{folder}/text.db", "postgresql://127.0.0.1:1/x"])
+def test_a_database_that_cannot_be_used_is_refused(url: str, doubtful_redis: RedisServer, tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("This is no database. " * 100)
+    settings = {"REDIS_URL": doubtful_redis.url, "DATABASE_URL": url.format(folder=tmp_path)}
+    assert _refusal("migrate", tmp_path, settings).startswith("seating: DATABASE_URL: the database cannot be used: ")
+
+
 def _refusal(part: str, folder: Path, settings: dict[str, str]) -> str:
     """The line on standard error of a `seating <part>` that does not start."""
     done = subprocess.run(

@@ -17,6 +17,7 @@ from seating.domain.event import is_event_id
 from seating.domain.position import Position
 from seating.runtime import BackgroundServices, background_services
 from seating.services.purchases import Purchase
+from seating.storage.quarantine import Aside
 
 _PAGE = 1_000
 
@@ -114,7 +115,6 @@ def quarantine() -> None:
 @as_json
 def list_quarantine(event_id: str | None, as_json: bool) -> None:
     """What waits for the operator."""
-    entries = _services().quarantine.page(event_id, 0, _PAGE).entries
     rows = [
         {
             "event_id": aside.event_id,
@@ -123,7 +123,7 @@ def list_quarantine(event_id: str | None, as_json: bool) -> None:
             "error": aside.error.splitlines()[0],
             "change": aside.entry.change,
         }
-        for aside in entries
+        for aside in _waiting(_services(), event_id)
     ]
     _print(rows, "{event_id} {position} {reason}: {error}\n    {change}", as_json, nothing="quarantine is empty")
 
@@ -161,6 +161,14 @@ def _pages(services: BackgroundServices, event_id: str) -> Iterator[list[Purchas
         below_seq = page.next_seq
         if below_seq is None:
             return
+
+
+def _waiting(services: BackgroundServices, event_id: str | None) -> Iterator[Aside]:
+    offset: int | None = 0
+    while offset is not None:
+        page = services.quarantine.page(event_id, offset, _PAGE)
+        yield from page.entries
+        offset = page.next_offset
 
 
 def _position(text: str) -> Position:

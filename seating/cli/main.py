@@ -5,11 +5,12 @@ from typing import NoReturn
 
 import click
 import redis
+from sqlalchemy.exc import DatabaseError
 
 from seating import __version__
 from seating.cli import books, events, parts
 from seating.config import InvalidSettings
-from seating.domain.errors import Overtaken, SeatingError
+from seating.domain.errors import Overtaken, RecordUnavailable, SeatingError
 
 
 @click.group()
@@ -40,6 +41,8 @@ def main() -> NoReturn:
         _refuse(str(error))
     except redis.RedisError as error:
         _refuse(f"REDIS_URL: Redis does not answer: {error}")
+    except (RecordUnavailable, DatabaseError) as error:
+        _refuse(f"DATABASE_URL: the database cannot be used: {str(error.__cause__).splitlines()[0]}")
     except SeatingError as error:
         reason = f": {str(error.__cause__).splitlines()[0]}" if error.__cause__ else ""
         _refuse(f"{error.message}{reason}")

@@ -1,6 +1,6 @@
 """All that Redis has of one event, as of one moment."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import redis
 
@@ -58,6 +58,15 @@ def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
         {int(seq) for seq in cancelled},
         {marker.decode() for marker in quarantined},
     )
+
+
+def event_ids(client: "redis.Redis") -> set[str]:
+    """Of all events with an inventory."""
+    try:
+        found: Any = client.smembers(keys.OPEN_EVENTS)
+    except redis.RedisError as error:
+        raise InventoryUnavailable from error
+    return {event_id.decode() for event_id in found}
 
 
 def _texts(fields: dict[bytes, bytes]) -> dict[str, str]:

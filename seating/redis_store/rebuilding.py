@@ -40,8 +40,8 @@ class Rebuilding:
 
     def give_up(self) -> None:
         """Lets another attempt begin at once, instead of when the lease is over."""
-        with suppress(InventoryUnavailable):
-            self._run("rebuild_step", (self._inventory, self._inventory), (LEASE_MS, "HDEL", "rebuilding"))
+        with suppress(InventoryUnavailable, Overtaken):
+            self._step((self._inventory,), "KEEP", lease_ms=0)
 
     def renew(self) -> None:
         """Keeps the claim while SQL is read."""
@@ -86,8 +86,8 @@ class Rebuilding:
         while part := list(islice(values, _VALUES_A_STEP)):
             self._step((self._inventory, key), command, *part)
 
-    def _step(self, event_keys: Sequence[str], command: str, *values: Argument) -> None:
-        self._require_done(self._run("rebuild_step", event_keys, (LEASE_MS, command, *values)))
+    def _step(self, event_keys: Sequence[str], command: str, *values: Argument, lease_ms: int = LEASE_MS) -> None:
+        self._require_done(self._run("rebuild_step", event_keys, (lease_ms, command, *values)))
 
     def _require_done(self, outcome: bytes) -> None:
         if outcome != b"DONE":

@@ -51,7 +51,7 @@ def story_of(record: Record, snapshot: BookSnapshot | None) -> list[LogEntry]:
 def _lost(record: Record) -> Iterator[tuple[str, str]]:
     for loss in record.losses:
         yield (
-            f"{loss.lost} purchases from {loss.first} to {loss.last} were answered and are lost",
+            f"answered changes from {loss.first} to {loss.last} are lost, {loss.lost} in all",
             "find their buyers by your shop's records: nobody has their seats",
         )
 
@@ -104,8 +104,14 @@ def _redis(snapshot: BookSnapshot | None, record: Record) -> Iterator[tuple[str,
         yield "its inventory is closed until it has been compared with SQL", "make sure that a worker runs"
     state = InventoryState.before_opening(record.plan)
     story = story_of(record, snapshot)
-    for entry in story:
-        recorded_state.apply(state, entry)
+    left_out = [entry.position for entry in story if not recorded_state.apply(state, entry)]
+    unread = [str(position) for position in left_out if str(position.seq) in record.quarantined]
+    if unread:
+        yield (
+            f"this version cannot read {', '.join(unread)}, so what Redis should have is not known",
+            f"do not rebuild, which would free their seats: run the version that wrote them, and {_QUARANTINE}",
+        )
+        return
     if not story or story[-1].position.seq != int(snapshot.inventory["seq"]):
         yield f"the log ends before the inventory, which is at {snapshot.inventory['seq']}", _REBUILD
     expected = {

@@ -7,7 +7,7 @@ import redis
 from sqlalchemy import Connection
 
 from seating.domain import chain
-from seating.domain.errors import EventNotFound
+from seating.domain.errors import EventNotFound, SeatNotFound
 from seating.domain.log_entry import Mark
 from seating.redis_store import book_snapshot
 from seating.services import book_differences, seat_history
@@ -40,12 +40,18 @@ class Books:
     client: "redis.Redis"
 
     def event_ids(self) -> list[str]:
-        return self.database.read(events.live)
+        """Of all events that SQL has, but for those that are over, and of those that only Redis has."""
+        return sorted({*self.database.read(events.live), *book_snapshot.event_ids(self.client)})
 
     def reconcile(self, event_id: str) -> list[Finding]:
         """What differs, nothing if the books are right. Raises EventNotFound."""
         snapshot = book_snapshot.take(self.client, event_id)
-        record = self._record(event_id)
+        try:
+            record = self._record(event_id)
+        except EventNotFound:
+            if snapshot is None:
+                raise
+            return [Finding(event_id, "Redis sells it and SQL has no record of it", "restore SQL from a later backup")]
         differences = book_differences.find(event_id, record, snapshot)
         return [Finding(event_id, what, advice) for what, advice in differences]
 
@@ -68,9 +74,12 @@ class Books:
         return Verified(len(story), None)
 
     def history(self, event_id: str, seat_id: str) -> list[SeatChange]:
-        """Who had a seat when, first to last; also in Redis's tail. Raises EventNotFound."""
+        """Who had a seat when, first to last; also in Redis's tail. Raises EventNotFound, SeatNotFound."""
         snapshot = book_snapshot.take(self.client, event_id)
         record = self._record(event_id)
+        if record.plan is None:
+            raise SeatNotFound
+        record.plan.runs_of([seat_id])  # Nobody shall be told that a seat was free because its name was mistyped.
         return seat_history.tell(event_id, seat_id, record.plan, story_of(record, snapshot))
 
     def _record(self, event_id: str) -> Record:

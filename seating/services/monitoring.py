@@ -113,7 +113,7 @@ class Monitoring:
         except RecordUnavailable as error:
             return {"sql": {"status": "down", "reason": str(error.__cause__)}}
         lost = [
-            {"eventId": loss.event_id, "first": str(loss.first), "last": str(loss.last), "purchases": loss.lost}
+            {"eventId": loss.event_id, "first": str(loss.first), "last": str(loss.last), "changes": loss.lost}
             for loss in losses
         ]
         return {"sql": {"status": "up"}, "losses": lost}

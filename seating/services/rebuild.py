@@ -102,7 +102,9 @@ class Rebuild:
         return self.database.read(lambda connection: ledger.links_from(connection, event_id, first_seq))
 
     def _begin_epoch(self, event_id: str, mark: Mark, fork: list[LogEntry], reason: str) -> LogEntry:
-        position = Position(mark.position.epoch + 1, mark.position.seq + 1)
+        # Where SQL was restored from a backup, Redis may be further, and its positions must not come again.
+        epoch = max([mark.position.epoch, *(entry.position.epoch for entry in fork)]) + 1
+        position = Position(epoch, mark.position.seq + 1)
         rebuilt = Rebuilt(time.time_ns() // 1_000_000, mark.position, reason)
         change = rebuilt.to_json()
         entry = LogEntry(position, change, chain.link(mark.link, position, change))
@@ -119,4 +121,8 @@ class Rebuild:
 
     def _write(self, event_id: str, attempt: Rebuilding) -> None:
         recorded = self.database.read(lambda connection: recorded_state.fold(connection, event_id, attempt.renew))
+        if recorded.left_out:
+            # Nobody knows which seats are theirs: those are on sale again.
+            positions = [str(position) for position in recorded.left_out]
+            _log.error("entries left out", event_id=event_id, positions=positions)
         attempt.write(recorded.last, recorded.state, recorded.plan, recorded.quarantined)

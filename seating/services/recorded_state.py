@@ -8,18 +8,23 @@ from sqlalchemy import Connection
 from seating.domain.changes import UnknownChange, parse_change
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import LogEntry
+from seating.domain.position import Position
 from seating.domain.seating_plan import SeatingPlan
 from seating.storage import events, ledger, quarantine
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedState:
-    """`last` is the entry where the record ends, `quarantined` what `quarantined:{e}` has to hold."""
+    """`last` is the entry where the record ends, `quarantined` what `quarantined:{e}` has to hold.
+
+    `left_out` are the positions of entries that could not be folded: what they changed is not in `state`.
+    """
 
     state: InventoryState
     plan: SeatingPlan | None
     last: LogEntry
     quarantined: list[str]
+    left_out: list[Position]
 
 
 def fold(connection: Connection, event_id: str, on_page: Callable[[], None] = lambda: None) -> RecordedState:
@@ -27,18 +32,21 @@ def fold(connection: Connection, event_id: str, on_page: Callable[[], None] = la
     plan = events.plan_of(connection, event_id)
     state = InventoryState.before_opening(plan)
     last = None
+    left_out = []
     for page in ledger.entries(connection, event_id):
         for recorded in page:
             last = recorded.entry
-            apply(state, last)
+            if not apply(state, last):
+                left_out.append(last.position)
         on_page()
     assert last is not None, "a log begins with the event's record"
-    return RecordedState(state, plan, last, quarantine.waiting(connection, event_id))
+    return RecordedState(state, plan, last, quarantine.waiting(connection, event_id), left_out)
 
 
-def apply(state: InventoryState, entry: LogEntry) -> None:
-    """An entry that cannot be read was put aside for that; it changes nothing."""
+def apply(state: InventoryState, entry: LogEntry) -> bool:
+    """False for an entry that cannot be read, and was put aside for that: it changes nothing."""
     try:
         state.apply(entry, parse_change(entry.change))
     except (UnknownChange, IndexError):
-        return
+        return False
+    return True

@@ -37,10 +37,8 @@ class SeatChange(NamedTuple):
     reference: str | None
 
 
-def tell(event_id: str, seat_id: str, plan: SeatingPlan | None, story: Iterable[LogEntry]) -> list[SeatChange]:
+def tell(event_id: str, seat_id: str, plan: SeatingPlan, story: Iterable[LogEntry]) -> list[SeatChange]:
     """First to last. `story` is the whole log; an entry in it that cannot be read changed no seat."""
-    if plan is None:
-        return []
     owners: dict[int, str] = {}
     holds: set[str] = set()
     found = []

@@ -98,7 +98,7 @@ class Upkeep:
         """Each once, and again when more of it becomes known."""
         for loss in set(losses) - self._losses:
             first, last = str(loss.first), str(loss.last)
-            _log.error("purchases lost", event_id=loss.event_id, first=first, last=last, purchases=loss.lost)
+            _log.error("changes lost", event_id=loss.event_id, first=first, last=last, changes=loss.lost)
         self._losses = set(losses)
 
     def _expire_holds(self, event_id: str) -> None:

@@ -137,10 +137,11 @@ def _row(entry: LogEntry) -> Row:
 
 def _apply(connection: Connection, event_id: str, change: Change | None, plan: SeatingPlan | None) -> None:
     if isinstance(change, Cancelled):
-        recorded = purchases.cancel(connection, event_id, change.purchase, change.at_ms)
+        seats = plan.seats_of(change.runs) if plan else []
+        recorded = purchases.cancel(connection, event_id, change.purchase, change.at_ms, seats)
         recorded = recorded or quarantine.cancel(connection, event_id, change.purchase)
         # While that waited for the operator's replay to commit, the purchase has left quarantine for its table.
-        if not recorded and not purchases.cancel(connection, event_id, change.purchase, change.at_ms):
+        if not recorded and not purchases.cancel(connection, event_id, change.purchase, change.at_ms, seats):
             raise _Refused(f"there is no purchase at {change.purchase}")
     elif isinstance(change, StateSet):
         events.set_state(connection, event_id, change.state)

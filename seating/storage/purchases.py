@@ -54,15 +54,17 @@ def add(
         connection.execute(insert(sold_seats), seats)
 
 
-def cancel(connection: Connection, event_id: str, position: Position, at_ms: int) -> bool:
-    """Marks the purchase at `position` as cancelled and frees its seats; False if there is none."""
+def cancel(connection: Connection, event_id: str, position: Position, at_ms: int, seat_ids: Sequence[str]) -> bool:
+    """Marks the purchase at `position` as cancelled and frees its seats, `seat_ids`; False if there is none."""
     epoch, seq = position
     here = (purchases.c.event_id == event_id, purchases.c.epoch == epoch, purchases.c.seq == seq)
     purchase_id = connection.execute(select(purchases.c.id).where(*here)).scalar_one_or_none()
     if purchase_id is None:
         return False
     connection.execute(update(purchases).where(purchases.c.id == purchase_id).values(cancelled_ms=at_ms))
-    connection.execute(delete(sold_seats).where(sold_seats.c.purchase_id == purchase_id))
+    # By their key: there is no index on purchase_id, and a whole concert may be called off.
+    own = (sold_seats.c.event_id == event_id, sold_seats.c.seat_id.in_(seat_ids))
+    connection.execute(delete(sold_seats).where(*own, sold_seats.c.purchase_id == purchase_id))
     return True
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 import structlog
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import WebsocketMismatch
 
 from seating.domain import errors, partner_errors
 
@@ -59,6 +60,9 @@ STATUS: Final[dict[type[errors.SeatingError], int]] = {
 _TITLES: Final = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 
 PROBLEM_TYPE: Final = "application/problem+json"
+
+_NO_SOCKET: Final = "This address is not a WebSocket's"
+_ONLY_SOCKET: Final = "This address is a WebSocket's: connect with ws:// or wss://, which sends Upgrade: websocket"
 
 _log = structlog.get_logger(__name__)
 
@@ -118,10 +122,17 @@ def refuse(error: errors.SeatingError) -> Response:
 def _refuse_by_http(error: HTTPException) -> Response:
     status = error.code or 500
     messages = {404: "There is nothing at this address", 405: f"This address does not take {request.method}"}
+    if isinstance(error, WebsocketMismatch):
+        messages[400] = _NO_SOCKET if _asks_for_a_socket() else _ONLY_SOCKET
     response = _answer(status, code_of(status), messages.get(status, title_of(status)))
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
     return response
+
+
+def _asks_for_a_socket() -> bool:
+    connection, upgrade = (request.headers.get(name, "").lower() for name in ("Connection", "Upgrade"))
+    return "upgrade" in connection and upgrade == "websocket"
 
 
 def _fail(error: Exception) -> Response:

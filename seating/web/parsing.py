@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ClassVar, get_type_hints
+from typing import Any, ClassVar, Final, get_type_hints
 
 from flask import request
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -11,6 +11,9 @@ from werkzeug.wrappers import Response
 from seating.domain.errors import InvalidRequest
 from seating.web import strict_json
 from seating.web.services import services
+
+NOT_BLANK: Final = r"\S"
+"""A pattern for names."""
 
 View = Callable[..., Response]
 
@@ -90,7 +93,14 @@ def _message(field: str, error: Any) -> str:
     if kind == "missing":
         return f"{name} is required"
     if kind == "extra_forbidden":
-        return f"{name} is not a field of this request"
+        return f"This request has no field {field}"
+    if kind in ("too_long", "string_too_long"):
+        things = "characters" if isinstance(error["input"], str) else "items"
+        return f"{name} cannot have more than {context['max_length']} {things}"
+    if kind in ("too_short", "string_too_short") and context["min_length"] == 1:
+        return f"{name} must not be empty"
+    if kind == "string_pattern_mismatch" and context["pattern"] == NOT_BLANK:
+        return f"{name} must not be blank"
     if kind in ("model_type", "model_attributes_type") and field == "body":
         return "The body must be a JSON object"
     return f"{name}: {error['msg'].removeprefix('Value error, ')}"

@@ -8,7 +8,7 @@ from seating.domain import plan_file, seating_plan
 from seating.domain.errors import InvalidRequest
 from seating.domain.plan_format import Better, PlanFile
 from seating.domain.seating_plan import MAX_SEATS, GeneratedPlan, SeatingPlan
-from seating.web.parsing import StrictModel
+from seating.web.parsing import NOT_BLANK, StrictModel
 from seating.web.schemas import Answer, Line
 
 MAX_PLAN_BYTES: Final = 32 * 1024 * 1024
@@ -32,7 +32,7 @@ class NewEvent(StrictModel):
 
     max_body_bytes: ClassVar[int] = MAX_PLAN_BYTES
 
-    name: Line = Field(min_length=1, max_length=200)
+    name: Line = Field(min_length=1, max_length=200, pattern=NOT_BLANK)
     total_seats: int | None = Field(None, ge=1, le=10_000_000, alias="totalSeats")
     seating_plan: Annotated[SeatingPlanSource | PlanFile, WrapValidator(_file_or_generator)] | None = Field(
         None,

@@ -12,7 +12,7 @@ from seating.domain.event import is_event_id
 from seating.domain.purchase import MAX_QUANTITY
 from seating.domain.user import MAX_ID_LENGTH, Plan
 from seating.services.purchases import PurchaseState
-from seating.web.parsing import StrictModel
+from seating.web.parsing import NOT_BLANK, StrictModel
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -147,7 +147,7 @@ class StateChange(StrictModel):
 
 
 class NewUser(StrictModel):
-    name: Line = Field(min_length=1, max_length=200, pattern=r"\S")
+    name: Line = Field(min_length=1, max_length=200, pattern=NOT_BLANK)
     email: str = Field(max_length=320, description="kept in lower case; nobody else may have it")
     id: str | None = Field(None, max_length=MAX_ID_LENGTH, description="chosen at random if not given")
     plan: Plan = "free"

@@ -8,10 +8,13 @@ import gevent
 import pytest
 from sqlalchemy import update
 
+from seating.domain.log_entry import LogEntry
+from seating.domain.position import Position
 from seating.redis_store import keys
 from seating.storage.database import Database
-from seating.storage.tables import ledger
-from tests.books import Said, buy_some, order, rows, seating
+from seating.storage.quarantine import FORK, put_aside
+from seating.storage.tables import ledger, quarantine
+from tests.books import Said, order, rows, seating
 from tests.servers import wait_until
 from tests.system import System
 
@@ -81,14 +84,11 @@ def _write(system: System, event_id: str, seq: int, change: str) -> None:
 
 
 def test_history_of_a_seat(system: System, event: str) -> None:
-    other = system.create_event(totalSeats=3)
-    buy_some(system, 1, other)
-    as_data, in_words, never, general = _together(
+    as_data, in_words, never = _together(
         system,
         ("history", event, _BEST, "--json"),
         ("history", event, _BEST),
         ("history", event, "sec-1-row-B-seat-5"),
-        ("history", other, _BEST),
     )
     first, second = (order(system, event, f"k{n}", quantity=1, reference=f"R{n}").json["purchaseId"] for n in (1, 2))
     assert as_data.status == 0
@@ -104,7 +104,7 @@ def test_history_of_a_seat(system: System, event: str) -> None:
         ["1-3", "returned", first],
         ["1-4", "sold", second],
     ]
-    assert never == general == (0, "nobody ever had it\n", "")
+    assert never == (0, "nobody ever had it\n", "")
 
 
 def test_export(system: System, event: str) -> None:
@@ -126,13 +126,28 @@ def test_an_empty_quarantine(system: System, event: str) -> None:
     assert (as_data.status, as_data.json) == (0, [])
 
 
+def test_a_quarantine_is_listed_whole(system: System) -> None:
+    """However much a fork has left there."""
+    event = system.create_event(totalSeats=3)
+    fork = [LogEntry(Position(1, seq), "{}", f"{seq:040x}") for seq in range(2, 1_203)]
+    database = Database(system.database_url)
+    database.write(lambda connection: put_aside(connection, event, fork, FORK, "the log had a gap"))
+    listed = seating(system, "quarantine", "list", event, "--json").json
+    assert [entry["position"] for entry in listed] == [str(entry.position) for entry in reversed(fork)]
+    database.write(lambda connection: connection.execute(quarantine.delete().where(quarantine.c.event_id == event)))
+    database.close()
+
+
 def test_refusals_are_one_line_and_change_nothing(system: System, event: str) -> None:
     """Unknown events, what no event is ever called, positions of nothing, and bytes that are no text."""
+    general = system.create_event(totalSeats=3)
     no_event, no_entry = "There is no such event", "There is no such entry in quarantine"
     refused = {
         ("reconcile", event, "nowhere"): no_event,
         ("verify", "UPPER"): no_event,
         ("history", "\udcff", _BEST): no_event,
+        ("history", event, "sec-9-row-A-seat-1"): "Seat not found",
+        ("history", general, _BEST): "Seat not found",
         ("rebuild", "nowhere"): no_event,
         ("export", "nowhere"): no_event,
         ("quarantine", "list", "nowhere"): no_event,

@@ -98,8 +98,11 @@ def test_of_any_history(moved: OneProcess, history: list[tuple[str, Any]], seate
     assert all_of(sale, event) == before | {"inventory": before["inventory"] | {b"updated": _updated(sale, event)}}
     assert sale.now(event).backlog.position.epoch == 2
     assert sale.check.verify(event).broken is None
+    findings = sale.check.reconcile(event)
     if not poisoned:
-        assert sale.check.reconcile(event) == []
+        assert findings == []
+    # Poison waits for the operator, and its cause is in the tables; with Redis nothing is wrong.
+    assert not [finding for finding in findings if "rebuild" in finding.advice]
 
 
 def live(sale: OneProcess, event: str, history: list[tuple[str, Any]], seated: bool) -> bool:
@@ -174,7 +177,7 @@ def test_what_was_answered_and_never_recorded_is_reported(sale: OneProcess) -> N
     lose(sale)
     sale.persist(event)
     findings = [finding.what for finding in sale.check.reconcile(event)]
-    assert findings == ["5 purchases from 1-6 to 1-10 were answered and are lost"]
+    assert findings == ["answered changes from 1-6 to 1-10 are lost, 5 in all"]
     assert sale.now(event).counts.sold == 4
 
 
@@ -186,7 +189,7 @@ def test_answers_that_are_told_of_after_the_rebuild_count(sale: OneProcess) -> N
     assert sale.check.reconcile(event) == []
     sale.answered.flush()
     assert [finding.what for finding in sale.check.reconcile(event)] == [
-        "1 purchases from 1-2 to 1-2 were answered and are lost"
+        "answered changes from 1-2 to 1-2 are lost, 1 in all"
     ]
 
 

@@ -140,11 +140,11 @@ def test_older_than_its_buyers_with_sql_behind(running: System, own_redis: Redis
     after = reopened(running).answer
     assert after.json["position"].startswith("2-")
     assert (missing[0], missing[-1]) == ("1-22", "1-36")
-    loss = {"eventId": _EVENT, "first": "1-22", "last": "1-36", "purchases": 15}
+    loss = {"eventId": _EVENT, "first": "1-22", "last": "1-36", "changes": 15}
     assert running.get("/ready").json["checks"]["losses"] == [loss]
     said = seating(running, "reconcile", _EVENT)
     assert said.status == 1
-    assert said.out.startswith(f"{_EVENT}: 15 purchases from 1-22 to 1-36 were answered and are lost; ")
+    assert said.out.startswith(f"{_EVENT}: answered changes from 1-22 to 1-36 are lost, 15 in all; ")
     assert len(said.out.splitlines()) == 1
     assert_replayed(running, kept)
     _wait_recorded(running)

@@ -125,7 +125,7 @@ def test_what_the_next_epoch_answered_hides_nothing(sale: OneProcess) -> None:
     assert sale.buy(event, "after").id.position == (2, 4)
     sale.answered.flush()
     findings = [finding.what for finding in sale.check.reconcile(event)]
-    assert findings == ["3 purchases from 1-3 to 1-5 were answered and are lost"]
+    assert findings == ["answered changes from 1-3 to 1-5 are lost, 3 in all"]
 
 
 def _assert_reported(system: System, lost: Iterable[Answer]) -> None:
@@ -133,10 +133,10 @@ def _assert_reported(system: System, lost: Iterable[Answer]) -> None:
     missing = positions(lost)
     first, last = missing[0], missing[-1]
     assert missing == [f"1-{seq}" for seq in range(int(first[2:]), int(last[2:]) + 1)]
-    loss = {"eventId": _EVENT, "first": first, "last": last, "purchases": len(missing)}
+    loss = {"eventId": _EVENT, "first": first, "last": last, "changes": len(missing)}
     wait_until(lambda: system.get("/ready").json["checks"]["losses"] == [loss], what=f"/ready to tell of {loss}")
     assert system.get("/ready").status == 200
-    what = f"{len(missing)} purchases from {first} to {last} were answered and are lost"
+    what = f"answered changes from {first} to {last} are lost, {len(missing)} in all"
     in_words = seating(system, "reconcile", _EVENT)
     assert in_words.status == 1
     assert in_words.out.startswith(f"{_EVENT}: {what}; ")
@@ -145,7 +145,7 @@ def _assert_reported(system: System, lost: Iterable[Answer]) -> None:
     assert as_data.status == 1
     assert [(finding["event_id"], finding["what"]) for finding in as_data.json] == [(_EVENT, what)]
     assert seating(system, "verify", _EVENT).status == 0
-    told = {"event": "purchases lost", "event_id": _EVENT, "first": first, "last": last, "purchases": len(missing)}
+    told = {"event": "changes lost", "event_id": _EVENT, "first": first, "last": last, "changes": len(missing)}
     wait_until(lambda: has_said(system, "cron", **told), what="the log to tell of it")
 
 

@@ -59,7 +59,8 @@ def test_only_get_and_http_1_1(system: System, start: str) -> None:
 
 @pytest.mark.parametrize("headers", [{"Upgrade": None}, {"Upgrade": "h2c"}, {"Connection": "close"}])
 def test_without_an_upgrade_there_is_no_feed(system: System, headers: dict[str, str | None]) -> None:
-    assert_problem(exchange(system, handshake(live("demo"), headers)), 400, "BAD_REQUEST")
+    refused = assert_problem(exchange(system, handshake(live("demo"), headers)), 400, "BAD_REQUEST")
+    assert "connect with ws://" in refused["message"]
 
 
 @pytest.mark.parametrize("since", ["1", "x", "1-2-3", "-1", "0-1", "1-99999999999999999999"])
@@ -73,7 +74,8 @@ def test_no_such_event(system: System, event: str) -> None:
 
 
 def test_no_socket_elsewhere(system: System) -> None:
-    assert_problem(exchange(system, handshake("/health")), 400, "BAD_REQUEST")
+    refused = assert_problem(exchange(system, handshake("/health")), 400, "BAD_REQUEST")
+    assert refused["message"] == "This address is not a WebSocket's"
 
 
 def test_the_home_page_and_the_feed_share_an_address(system: System) -> None:

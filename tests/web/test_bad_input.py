@@ -386,6 +386,37 @@ def test_fields_of_an_event_purchase(system: System, event: str, name: str, valu
     assert problem["message"].startswith(name.capitalize())
 
 
+@pytest.mark.usefixtures("nothing_sold")
+@pytest.mark.parametrize(
+    ("body", "field", "message"),
+    table(
+        {
+            "no seats": ({"seats": []}, "seats", "Seats must not be empty"),
+            "too many seats": ({"seats": [*"abcdefghijk"]}, "seats", "Seats cannot have more than 10 items"),
+            "no token": ({"holdToken": ""}, "holdToken", "HoldToken must not be empty"),
+            "no reference": ({"quantity": 1, "reference": ""}, "reference", "Reference must not be empty"),
+            "a long reference": (
+                {"quantity": 1, "reference": "r" * 65},
+                "reference",
+                "Reference cannot have more than 64 characters",
+            ),
+            "a field too many": ({"quantity": 1, "price": 0}, "price", "This request has no field price"),
+        }
+    ),
+)
+def test_reasons_are_in_words_for_people(system: System, event: str, body: object, field: str, message: str) -> None:
+    answer = exchange(system, post(f"/api/v1/events/{event}/purchases", json.dumps(body).encode()))
+    assert assert_problem(answer, 400, "VALIDATION_ERROR", field)["message"] == message
+
+
+@pytest.mark.usefixtures("nothing_sold")
+@pytest.mark.parametrize("name", [" ", "\u2003 "])
+def test_an_event_without_a_name(system: System, name: str) -> None:
+    body = json.dumps({"name": name, "totalSeats": 1}).encode()
+    problem = assert_problem(exchange(system, post("/api/v1/events", body)), 400, "VALIDATION_ERROR", "name")
+    assert problem["message"] == "Name must not be blank"
+
+
 def test_a_reference_of_64_characters(system: System, event: str) -> None:
     reference = "é😀" + "r" * 62
     bought = exchange(system, post(f"/api/v1/events/{event}/purchases", purchase(reference)))

@@ -1,6 +1,6 @@
--- One step of a rebuilding: wipes the event, or writes a part of it.
+-- One step of a rebuilding: wipes the event, writes a part of it, or only renews the lease (one of 0 ms ends it).
 -- KEYS  1 inventory  2… the keys to wipe, or the one to write
--- ARGV  1 run_id  2 token of the claim  3 lease, in ms  4 WIPE, or the command to write with  5… its values
+-- ARGV  1 run_id  2 token of the claim  3 lease, in ms  4 WIPE, KEEP, or the command to write with  5… its values
 -- Reply {'DONE'} | {'OVERTAKEN'} (the claim is not ours any more; nothing changes)
 if redis.call('HGET', KEYS[1], 'rebuilding') ~= ARGV[2] then
   return {'OVERTAKEN'}
