@@ -1,12 +1,12 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run test fuzz check format onsale catalogue-figures bench-live clean
+.PHONY: help install run test fuzz check format onsale bench benchmarks clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
 help: ## list what there is to make
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s%s\n", $$1, $$2}'
+	@grep -E '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s%s\n", $$1, $$2}'
 
 $(VENV)/.runs: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -15,6 +15,10 @@ $(VENV)/.runs: setup.cfg pyproject.toml
 
 $(VENV)/.tests: $(VENV)/.runs
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.tests
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	@touch $@
 
 install: $(VENV)/.tests ## everything for working on it, into .venv
@@ -41,11 +45,16 @@ format: $(VENV)/.tests ## put the code into form
 onsale: $(VENV)/.runs ## 1,000 buyers at once against a running system (ARGS='--buyers 200')
 	@exec $(BIN)/seating onsale $(ARGS)
 
-catalogue-figures: $(VENV)/.tests ## what the event partner costs, measured and printed as Markdown
-	@exec $(BIN)/python -m tests.catalogue.figures
+bench: $(VENV)/.bench ## what a request costs, needs wrk (ARGS='SECONDS ROUNDS')
+	$(BIN)/python -m bench.cost $(ARGS)
+	$(BIN)/python -m bench.page
 
-bench-live: $(VENV)/.tests ## the live feed under load, needs node (ARGS='5000:20:30': sockets:changes/s:seconds[:stalled])
-	@exec $(BIN)/python -m bench.live_feed $(ARGS)
+bench-%: $(VENV)/.bench ## other figures: profile growth durability limits partner onsale live (node)
+	$(BIN)/python -m bench.$* $(ARGS)
+	$(BIN)/python -m bench.page
+
+benchmarks: $(VENV)/.tests ## docs/benchmarks.md of the figures in docs/figures
+	$(BIN)/python -m bench.page
 
 clean: ## remove what make made, but no data
 	rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -12,8 +12,7 @@ from bench.cost import Case, Turn, take
 from bench.report import Report, Table
 from bench.served import Served
 
-_TEXT = """A general-admission purchase, 256 connections, with the default policy raised so that it never refuses, and with
-none: {rounds} pairs of {seconds} s, in turns. **ratio** is the median of the pairs' ratios, so that what else goes on
+_TEXT = """A general-admission purchase, 256 connections, with a policy that never refuses, and with none: {rounds} pairs of {seconds} s, in turns. **ratio** is the median of the pairs' ratios, so that what else goes on
 meanwhile hits both sides of it."""
 
 
