@@ -8,6 +8,8 @@ from redis.exceptions import OutOfMemoryError, ResponseError
 from seating.domain.errors import BacklogFull, InventoryUnavailable, OutcomeUnknown
 from seating.redis_store.calls import Argument, Calls, RedisOutcomeUnknown, RedisUnavailable
 
+_ASKED_AT_ONCE = 500
+
 
 class MissingInventory(InventoryUnavailable):
     """Redis holds no inventory for this event: there is no such event, or Redis has lost it."""
@@ -43,7 +45,11 @@ class EventScripts:
         return self.ask_all([words])[0]
 
     def ask_all(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        """The replies, in order; of thousands of events in several round trips, between which others are served."""
+        replies: list[Any] = []
         try:
-            return self._calls.commands(commands)
+            for first in range(0, len(commands), _ASKED_AT_ONCE):
+                replies += self._calls.commands(commands[first : first + _ASKED_AT_ONCE])
         except (RedisUnavailable, ResponseError) as error:
             raise InventoryUnavailable from error
+        return replies

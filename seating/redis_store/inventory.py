@@ -89,7 +89,7 @@ class Inventory:
         return self.read_all([event_id])[0]
 
     def read_all(self, event_ids: Sequence[str]) -> list[Snapshot | None]:
-        """As `read`, for many events in one round trip."""
+        """As `read`, for many events."""
         commands = [("HMGET", keys.inventory(event_id), *FIELDS) for event_id in event_ids]
         return [Snapshot.of(values, self._calls.run_id) for values in self._scripts.ask_all(commands)]
 
@@ -97,9 +97,9 @@ class Inventory:
         """How many idempotency keys are kept."""
         return int(self._scripts.ask("HLEN", keys.idempotency(event_id)))
 
-    def quarantined(self, event_id: str) -> int:
-        """How many log entries SQL refused for good."""
-        return int(self._scripts.ask("SCARD", keys.quarantined(event_id)))
+    def quarantined(self, event_ids: Sequence[str]) -> int:
+        """How many log entries of these events SQL refused for good."""
+        return sum(self._scripts.ask_all([("SCARD", keys.quarantined(event_id)) for event_id in event_ids]))
 
     def unquarantine(self, event_id: str, marker: str) -> None:
         """An entry in quarantine has been dealt with; `marker` is as storage.quarantine.marker writes it."""

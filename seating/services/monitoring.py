@@ -46,7 +46,7 @@ class Monitoring:
         return SaleFigures(
             snapshot.counts,
             snapshot.backlog,
-            self.inventory.quarantined(event_id),
+            self.inventory.quarantined([event_id]),
             self.inventory.remembered_keys(event_id),
         )
 
@@ -55,7 +55,7 @@ class Monitoring:
         try:
             event_ids = self.inventory.open_events()
             snapshots = [snapshot for snapshot in self.inventory.read_all(event_ids) if snapshot]
-            quarantined = sum(self.inventory.quarantined(event_id) for event_id in event_ids)
+            quarantined = self.inventory.quarantined(event_ids)
         except InventoryUnavailable:
             return [Gauge("seating_redis_up", "Whether Redis answers", 0)]
         return [
@@ -87,7 +87,7 @@ class Monitoring:
     def _selling(self, event_id: str) -> tuple[bool, dict[str, Any]]:
         try:
             snapshot = self.inventory.read(event_id)
-            quarantined = self.inventory.quarantined(event_id)
+            quarantined = self.inventory.quarantined([event_id])
         except InventoryUnavailable as error:
             return False, {"redis": {"status": "down", "reason": str(error.__cause__)}}
         checks: dict[str, Any] = {"redis": {"status": "up"}}

@@ -92,7 +92,7 @@ def test_a_row_that_sql_refuses_is_put_aside_alone(sale: OneProcess) -> None:
     assert len(sale.rows(purchases, event)) == 8 + 1  # and the one behind our back
     assert sale.lag(event) == 0
     assert sale.inventory.is_quarantined(event, poisoned.id.position.seq)
-    assert sale.inventory.quarantined(event) == 1
+    assert sale.inventory.quarantined([event]) == 1
     found = sale.inventory.read(event)
     assert found is not None
     assert found.counts.sold == 9
