@@ -11,6 +11,6 @@ def services() -> BackgroundServices:
     return background_services(load_settings(), writes_the_sale=True)
 
 
-def persist(event_id: str) -> None:
-    """Records what the event's log has gathered."""
-    services().persistence.run(event_id)
+def persist(*event_ids: str) -> None:
+    """Records what the events' logs have gathered."""
+    services().persistence.run_all(event_ids)

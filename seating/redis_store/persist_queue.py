@@ -1,4 +1,4 @@
-"""Nudges to the persistence workers, through RQ: "event e has entries that SQL does not". They carry no data."""
+"""Nudges to the persistence workers, through RQ: "these events have entries that SQL does not". They carry no data."""
 
 import redis
 from rq import Queue
@@ -13,6 +13,7 @@ _JOB_LIMIT_S = 60
 _FAILED_KEPT_S = 24 * 3600
 _KEPT_FINISHED = 100
 _KEPT_FAILED = 50
+_EVENTS_A_JOB = 100
 
 
 class PersistQueue:
@@ -22,19 +23,20 @@ class PersistQueue:
         self._max_waiting = max_waiting
         self.queue = Queue(keys.QUEUE, connection=client, serializer=JSONSerializer)
 
-    def nudge(self, event_id: str) -> bool:
+    def nudge(self, *event_ids: str) -> bool:
         """False if the queue is long enough already. Raises InventoryUnavailable where Redis does not take it."""
         try:
-            if self.queue.count >= self._max_waiting:
-                return False
-            # A finished nudge tells nobody anything: it is not kept at all.
-            self.queue.enqueue_call(
-                PERSIST_JOB,
-                args=(event_id,),
-                timeout=_JOB_LIMIT_S,
-                result_ttl=0,
-                failure_ttl=_FAILED_KEPT_S,
-            )
+            for first in range(0, len(event_ids), _EVENTS_A_JOB):
+                if self.queue.count >= self._max_waiting:
+                    return False
+                # A finished nudge tells nobody anything: it is not kept at all.
+                self.queue.enqueue_call(
+                    PERSIST_JOB,
+                    args=event_ids[first : first + _EVENTS_A_JOB],
+                    timeout=_JOB_LIMIT_S,
+                    result_ttl=0,
+                    failure_ttl=_FAILED_KEPT_S,
+                )
         except redis.RedisError as error:
             raise InventoryUnavailable from error
         return True

@@ -13,7 +13,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Nudger:
-    """However many purchases an event has, it is nudged for at most every `_EVERY_S`, so that batches can gather."""
+    """However many purchases there are, one nudge is sent for all their events every `_EVERY_S`: batches gather."""
 
     def __init__(self, queue: PersistQueue) -> None:
         self._queue = queue
@@ -34,10 +34,9 @@ class Nudger:
             self._wake.wait()
             self._wake.clear()
             events, self._lagging = self._lagging, set()
-            for event_id in events:
-                try:
-                    self._queue.nudge(event_id)
-                except InventoryUnavailable as error:
-                    # The cron nudges whatever lags, every second.
-                    _log.warning("nudge failed", event_id=event_id, error=str(error.__cause__))
+            try:
+                self._queue.nudge(*events)
+            except InventoryUnavailable as error:
+                # The cron nudges whatever lags, every second.
+                _log.warning("nudge failed", events=len(events), error=str(error.__cause__))
             gevent.sleep(_EVERY_S)

@@ -5,7 +5,7 @@ round that is repeated, doubled or killed half-way changes nothing.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -43,18 +43,30 @@ class Persistence:
     inventory: Inventory
     retries: Retries
     rebuild: Rebuild
-    nudge: Callable[[str], object]
+    nudge: Callable[..., object]
     _plans: dict[str, SeatingPlan | None] = field(default_factory=dict)
 
-    def run(self, event_id: str) -> None:
-        """Records what the event's log has gathered, for at most `RUN_S`; then it asks to be run again.
+    def run_all(self, event_ids: Sequence[str]) -> None:
+        """Runs for each event that lags, for at most `RUN_S` in all; then it asks to be run for the rest."""
+        deadline = time.monotonic() + RUN_S
+        for number, event_id in enumerate(event_ids):
+            if time.monotonic() > deadline:
+                self.nudge(*event_ids[number:])
+                return
+            self.run(event_id, deadline)
+
+    def run(self, event_id: str, deadline: float = 0.0) -> None:
+        """Records what the event's log has gathered, until the monotonic `deadline`; then it asks to be run again.
 
         An inventory that is gone, or whose log does not continue the ledger, is rebuilt.
         """
         try:
+            snapshot = self.inventory.read(event_id)
+            if snapshot and snapshot.backlog.trusted and not snapshot.backlog.lag:
+                return  # Another process's nudge was first.
             if not self.retries.is_due(event_id, time.time()):
                 return
-            self._run(event_id)
+            self._run(event_id, deadline or time.monotonic() + RUN_S)
             self.retries.forget(event_id)
         except RecordUnavailable as error:
             _log.warning("record unavailable", event_id=event_id, error=str(error.__cause__))
@@ -65,8 +77,7 @@ class Persistence:
         except InventoryUnavailable as error:
             _log.warning("inventory unavailable", event_id=event_id, error=str(error.__cause__))
 
-    def _run(self, event_id: str) -> None:
-        deadline = time.monotonic() + RUN_S
+    def _run(self, event_id: str, deadline: float) -> None:
         while True:
             seen = self.inventory.identity(event_id)
             try:
