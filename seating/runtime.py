@@ -38,7 +38,6 @@ from seating.services import catalogue
 from seating.services.answered import Answered
 from seating.services.books import Books
 from seating.services.catalogue import Catalogue
-from seating.services.closing import Closing
 from seating.services.coalescing import Coalescing
 from seating.services.event_presence import EventPresence
 from seating.services.events import Events
@@ -167,7 +166,6 @@ def background_services(settings: Settings, *, writes_the_sale: bool = False) ->
     sale = _sale(settings, calls, database, queue.nudge)
     retries = Retries(calls)
     persistence = Persistence(database, calls, sale.log, sale.inventory, retries, sale.rebuild, queue.nudge)
-    closing = Closing(database, sale.inventory)
     caches = [_user_cache(settings, calls), _partner_event_cache(settings, calls)]
     return BackgroundServices(
         events=sale.events,
@@ -176,7 +174,7 @@ def background_services(settings: Settings, *, writes_the_sale: bool = False) ->
         persistence=persistence,
         rebuild=sale.rebuild,
         books=Books(database, client),
-        upkeep=Upkeep(database, sale.inventory, sale.hold_store, queue, retries, persistence, closing, caches),
+        upkeep=Upkeep(database, sale.inventory, sale.hold_store, queue, retries, persistence, caches),
         queue=queue,
     )
 
