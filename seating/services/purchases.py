@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from seating.domain.changes import Purchased, UnknownChange, parse_change
 from seating.domain.errors import InventoryUnavailable, PurchaseNotFound
 from seating.domain.idempotency import short_hash
+from seating.domain.page import Page, first_of
 from seating.domain.purchase import Order, PurchaseId, Receipt
 from seating.domain.seating_plan import Run
 from seating.redis_store.event_log import EventLog
@@ -50,13 +51,6 @@ class Purchase(NamedTuple):
     runs: list[Run]
     seats: list[str]
     reference: str | None
-
-
-class PurchasePage(NamedTuple):
-    """`next_seq` continues the list, None ends it."""
-
-    purchases: list[Purchase]
-    next_seq: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,17 +118,17 @@ class Purchases:
             self.nudge(event_id)
         return purchase._replace(state=PurchaseState.CANCELLED)
 
-    def page(self, event_id: str, below_seq: int | None, count: int, reference: str | None = None) -> PurchasePage:
+    def page(
+        self, event_id: str, below_seq: int | None, count: int, reference: str | None = None
+    ) -> Page[Purchase, int]:
         """What SQL has of an event's purchases, newest first, at most `count`. Raises EventNotFound."""
-
-        def find(connection: Connection) -> list[purchase_record.PurchaseRow]:
-            return purchase_record.page(connection, event_id, below_seq, count + 1, reference)
-
-        rows = self.database.read(find)
+        rows = self.database.read(
+            lambda connection: purchase_record.page(connection, event_id, below_seq, count + 1, reference)
+        )
         if not rows and self.inventory.read(event_id) is None:
             raise self.presence.absence_of(event_id)
-        next_seq = rows[count - 1].id.position.seq if len(rows) > count else None
-        return PurchasePage([self._from_row(row) for row in rows[:count]], next_seq)
+        page = first_of(rows, count, lambda row: row.id.position.seq)
+        return Page([self._from_row(row) for row in page.items], page.next)
 
     def _on_record(self, purchase_id: PurchaseId) -> Purchase | None:
         def find(connection: Connection) -> tuple[purchase_record.PurchaseRow | None, quarantine.Aside | None]:

@@ -6,7 +6,7 @@ from flask_openapi3 import APIBlueprint
 import wsgi
 from seating.web.parsing import parsed
 from seating.web.rate_limiting import limited
-from seating.web.schemas import UserPath
+from seating.web.users import UserPath
 
 _BODY = b'{"id":"1","name":"Alice Johnson","email":"alice@example.com","plan":"free","isActive":true}'
 

@@ -1,15 +1,14 @@
-"""The bodies of requests and answers about choosing, holding and setting seats, as the OpenAPI document shows them."""
+"""What a buyer may ask for, as the bodies of purchases and holds have it."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, Field, RootModel
+from pydantic import AfterValidator, Field
 
 from seating.domain.errors import InvalidRequest
 from seating.domain.hold import HoldOrder
 from seating.domain.purchase import MAX_QUANTITY, Order
-from seating.domain.seat_status import SETTABLE
 from seating.web.parsing import StrictModel
-from seating.web.schemas import Answer, EventPath, Line
+from seating.web.schemas import Line, Reference
 
 
 def _each_once(seats: list[str]) -> list[str]:
@@ -18,17 +17,12 @@ def _each_once(seats: list[str]) -> list[str]:
     return seats
 
 
-def _without_default(schema: dict[str, Any]) -> None:
+def without_default(schema: dict[str, Any]) -> None:
     schema.pop("default")
 
 
-def _one_of_the_words(schema: dict[str, Any]) -> None:
-    _without_default(schema)
-    schema["enum"] = [*SETTABLE]
-
-
 # What is not given has a default that cannot be given, so that null is refused like any other wrong value.
-_ABSENT: Final[Any] = {"validate_default": False, "json_schema_extra": _without_default}
+_ABSENT: Final[Any] = {"validate_default": False, "json_schema_extra": without_default}
 
 Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY, description="seats, all or none", **_ABSENT)]
 ChosenSeats = Annotated[
@@ -36,6 +30,15 @@ ChosenSeats = Annotated[
     Field(min_length=1, max_length=MAX_QUANTITY, description="ids of seats, all or none"),
     AfterValidator(_each_once),
 ]
+
+
+class DefaultPurchase(StrictModel):
+    """A purchase on the default event."""
+
+    quantity: int = Field(ge=1, le=MAX_QUANTITY, description="seats to buy, all or none")
+
+    def order(self) -> Order:
+        return Order(self.quantity)
 
 
 class NewHold(StrictModel):
@@ -58,9 +61,7 @@ class EventPurchase(StrictModel):
     seats: ChosenSeats = Field(default_factory=list)
     hold_token: str = Field("", min_length=1, max_length=255, alias="holdToken", description="of a hold", **_ABSENT)
     together: bool = Field(False, description="refuse a split of a quantity over several rows")
-    reference: Annotated[Line, Field(min_length=1, max_length=64)] | None = Field(
-        None, description="the shop's own order number"
-    )
+    reference: Reference | None = Field(None, description="the shop's own order number")
 
     def order(self) -> Order:
         """Raises InvalidRequest unless it is exactly one."""
@@ -75,45 +76,3 @@ def _exactly_one(**fields: object) -> None:
         raise InvalidRequest("Quantity is required", "quantity")
     if len(given) > 1:
         raise InvalidRequest(f"Give only one of {' and '.join(given)}", given[1])
-
-
-class HoldPath(EventPath):
-    token: str = Field(description="the hold's token")
-
-
-class HoldHeaders(BaseModel):
-    idempotency_key: str | None = Field(
-        None,
-        alias="Idempotency-Key",
-        description="optional: 1 to 255 visible ASCII characters, best a UUID; whoever knows it can learn the token",
-    )
-
-
-class HoldAnswer(Answer):
-    hold_token: str = Field(description="a secret: whoever knows it may buy the seats")
-    quantity: int
-    seats: list[str] = Field(description="seat ids, none in general admission")
-    expires_at: str = Field(description="RFC 3339, UTC: the seats are kept until then")
-    position: str = Field(description="`<epoch>-<seq>` in the event's log")
-
-
-class SeatPath(BaseModel):
-    seat_id: str = Field(description="the seat's id")
-
-
-class SeatSetting(StrictModel):
-    status: Any = Field(None, json_schema_extra=_one_of_the_words, description="what the seat shall be")
-
-
-class SeatView(Answer):
-    id: str
-    status: Literal["available", "reserved", "sold", "held"]
-
-
-class SeatList(RootModel[list[SeatView]]):
-    """In the plan's order."""
-
-
-class SeatUpdated(Answer):
-    message: Literal["Seat updated"] = "Seat updated"
-    seat: SeatView
