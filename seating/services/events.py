@@ -51,7 +51,7 @@ class Events:
 
     def ensure_demo(self, event_id: str) -> None:
         """The event of a fresh start: the demo hall, unless there is an event of that id already."""
-        if self.database.read(lambda connection: event_record.find(connection, event_id)):
+        if self.database.read(event_record.find, event_id):
             return
         plan = generate(DEMO_HALL)
         try:
@@ -82,14 +82,14 @@ class Events:
 
     def get(self, event_id: str) -> EventOnSale:
         """Raises EventNotFound."""
-        event = self.database.read(lambda connection: event_record.find(connection, event_id))
+        event = self.database.read(event_record.find, event_id)
         if event is None:
             raise EventNotFound
         return self._with_counts([event])[0]
 
     def page(self, cursor: str, count: int) -> Page[EventOnSale, str]:
         """At most `count` events in the order of their ids, after the one that `cursor` names."""
-        found = self.database.read(lambda connection: event_record.page(connection, cursor, count + 1))
+        found = self.database.read(event_record.page, cursor, count + 1)
         page = first_of(found, count, lambda event: event.id)
         return Page(self._with_counts(page.items), page.next)
 

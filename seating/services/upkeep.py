@@ -76,7 +76,7 @@ class Upkeep:
 
     def _archive(self, event_id: str) -> None:
         """A day after it was closed an event leaves Redis. SQL is told first: what is missing without is rebuilt."""
-        self.database.write(lambda connection: events.set_archived(connection, event_id))
+        self.database.write(events.set_archived, event_id)
         if self.inventory.archive(event_id, KEPT_CLOSED_MS):
             _log.info("event archived", event_id=event_id)
 

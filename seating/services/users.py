@@ -34,7 +34,7 @@ class Users:
     def page(self, cursor: str, count: int) -> Page[User, str]:
         """At most `count` users in the order of their ids, after the one that `cursor` names."""
         time.sleep(self.latency_s)
-        found = self.database.read(lambda connection: user_record.page(connection, cursor, count + 1))
+        found = self.database.read(user_record.page, cursor, count + 1)
         return first_of(found, count, lambda user: user.id)
 
     def create(self, name: str, email: str, plan: Plan, user_id: str | None = None) -> bytes:
@@ -48,7 +48,7 @@ class Users:
             created_ms=time.time_ns() // 1_000_000,
         )
         try:
-            self.database.write(lambda connection: user_record.add(connection, user))
+            self.database.write(user_record.add, user)
         except IntegrityError:
             raise UserExists from None
         document = self.document(user)
@@ -57,5 +57,5 @@ class Users:
 
     def _load(self, user_id: str) -> bytes | None:
         time.sleep(self.latency_s)
-        user = self.database.read(lambda connection: user_record.find(connection, user_id))
+        user = self.database.read(user_record.find, user_id)
         return self.document(user) if user else None
