@@ -13,8 +13,8 @@ import structlog
 
 from seating.cli import prepared
 from seating.domain.event import parse_event_id
+from seating.domain.purchase import Purchase
 from seating.runtime import BackgroundServices, background_services
-from seating.services.purchases import Purchase
 
 _PAGE = 1_000
 

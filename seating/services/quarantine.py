@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from seating.domain.changes import Purchased, UnknownChange, parse_change
+from seating.domain.changes import Purchased
 from seating.domain.errors import EventNotFound, NotReplayable, QuarantineEntryNotFound, SeatingError
 from seating.domain.page import Page, first_of
 from seating.domain.position import Position
@@ -54,7 +54,7 @@ class Quarantine:
         if purchase is not None:
             self.purchases.cancel(PurchaseId(event_id, aside.entry.position, purchase.nonce))
             return
-        self.database.write(lambda connection: aside_record.resolve(connection, aside, aside_record.CANCELLED))
+        self.database.write(aside_record.resolve, aside, aside_record.CANCELLED)
         self.inventory.unquarantine(event_id, aside_record.marker(aside))
 
     def _waiting(self, event_id: str, text: str) -> Aside:
@@ -62,7 +62,7 @@ class Quarantine:
             position = Position.parse(text)
         except ValueError:
             raise QuarantineEntryNotFound from None
-        aside = self.database.read(lambda connection: aside_record.find(connection, event_id, position))
+        aside = self.database.read(aside_record.find, event_id, position)
         if aside is None or aside.resolution is not None:
             raise QuarantineEntryNotFound
         return aside
@@ -89,14 +89,9 @@ class Quarantine:
             raise NotReplayable(f"It cannot be honoured: {error.message}") from None
         self.nudge(aside.event_id)
         honoured_as = str(receipt.id)
-        self.database.write(
-            lambda connection: aside_record.resolve(connection, aside, aside_record.HONOURED, honoured_as)
-        )
+        self.database.write(aside_record.resolve, aside, aside_record.HONOURED, honoured_as)
 
 
 def _purchase(aside: Aside) -> Purchased | None:
-    try:
-        change = parse_change(aside.entry.change)
-    except UnknownChange:
-        return None
+    change = aside.entry.read()
     return change if isinstance(change, Purchased) else None

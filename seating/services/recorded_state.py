@@ -1,11 +1,11 @@
 """An event's inventory as SQL tells it: the fold of ledger and poison."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from seating.domain.changes import UnknownChange, parse_change
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import LogEntry
 from seating.domain.seating_plan import SeatingPlan
@@ -37,8 +37,8 @@ def fold(connection: Connection, event_id: str, on_page: Callable[[], None] = la
 
 
 def apply(state: InventoryState, entry: LogEntry) -> None:
-    """An entry that cannot be read was put aside for that; it changes nothing."""
-    try:
-        state.apply(entry, parse_change(entry.change))
-    except (UnknownChange, IndexError):
-        return
+    """An entry that cannot be read, or names seats that are not there, was put aside for that; it changes nothing."""
+    change = entry.read()
+    with suppress(IndexError):
+        if change:
+            state.apply(entry, change)

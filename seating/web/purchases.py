@@ -9,8 +9,7 @@ from pydantic import AliasPath, BaseModel, Field
 
 from seating.domain.errors import SeatingError
 from seating.domain.idempotency import parse_key
-from seating.domain.purchase import Order, PurchaseId
-from seating.services.purchases import PurchaseState
+from seating.domain.purchase import Order, PurchaseId, PurchaseState
 from seating.telemetry import metrics
 from seating.web import preferences
 from seating.web.answers import render
