@@ -41,12 +41,14 @@ class DefaultPurchase(StrictModel):
         return Order(self.quantity)
 
 
-class NewHold(StrictModel):
-    """Exactly one of `quantity` and `seats`."""
-
+class _WantedSeats(StrictModel):
     quantity: Quantity = 0
     seats: ChosenSeats = Field(default_factory=list)
     together: bool = Field(False, description="refuse a split of a quantity over several rows")
+
+
+class NewHold(_WantedSeats):
+    """Exactly one of `quantity` and `seats`."""
 
     def order(self) -> HoldOrder:
         """Raises InvalidRequest unless it is exactly one."""
@@ -54,13 +56,10 @@ class NewHold(StrictModel):
         return HoldOrder(self.quantity or len(self.seats), tuple(self.seats), self.together)
 
 
-class EventPurchase(StrictModel):
+class EventPurchase(_WantedSeats):
     """Exactly one of `quantity`, `seats` and `holdToken`."""
 
-    quantity: Quantity = 0
-    seats: ChosenSeats = Field(default_factory=list)
     hold_token: str = Field("", min_length=1, max_length=255, alias="holdToken", description="of a hold", **_ABSENT)
-    together: bool = Field(False, description="refuse a split of a quantity over several rows")
     reference: Reference | None = Field(None, description="the shop's own order number")
 
     def order(self) -> Order:
