@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from enum import StrEnum
+from http.client import HTTPException
 from typing import Final, NamedTuple
 
 import gevent
@@ -13,12 +14,13 @@ from gevent.event import Event
 from gevent.pool import Pool
 
 from seating.onsale.sale import Sale, code_of
-from seating.onsale.server import Answer, Broken, open_connection, post
+from seating.onsale.server import Answer
 
 TRIES: Final = 5
 """Times that one request is sent at most, all with the same key, while connections break under it."""
 
 _FIRST_PAUSE_S: Final = 0.1
+_MAX_BODY_BYTES: Final = 1_000_000
 _CONNECTING_AT_ONCE: Final = 64
 
 Progress = Callable[[], None]
@@ -67,9 +69,10 @@ class Buyer:
     def connect(self) -> None:
         """A connection that cannot be opened now, or that the server closes meanwhile, opens when it is needed."""
         try:
-            open_connection(self._connection)
-        except Broken:
+            self._connection.connect()
+        except OSError:
             self.broken += 1
+            self._connection.close()
 
     def buy(self, start: Event) -> None:
         start.wait()
@@ -97,10 +100,16 @@ class Buyer:
     def _ask(self) -> Answer | None:
         for tried in range(TRIES):
             try:
-                return post(self._connection, self._path, self._order, self._headers)
-            except Broken:
+                self._connection.request("POST", self._path, self._order, self._headers)
+                response = self._connection.getresponse()
+                body = response.read(_MAX_BODY_BYTES)
+            except (OSError, HTTPException):
+                # Whether it had its effect is not known; the connection opens again with the next request.
                 self.broken += 1
+                self._connection.close()
                 gevent.sleep(_FIRST_PAUSE_S * 2**tried * random.uniform(0.5, 1.5))
+            else:
+                return Answer(response.status, body, response.headers.get("Idempotent-Replayed") == "true")
         return None
 
 

@@ -2,23 +2,16 @@
 
 import ssl
 from functools import cached_property
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPSConnection
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-import gevent
-from urllib3 import PoolManager, Retry, Timeout
+from urllib3 import PoolManager, Retry
 from urllib3.exceptions import HTTPError, MaxRetryError
 
 READING_AT_ONCE: Final = 16
 
-_CONNECT_WITHIN_S: Final = 15.0
 _ANSWER_WITHIN_S: Final = 60.0
-_MAX_BODY_BYTES: Final = 1_000_000
-
-
-class Broken(Exception):
-    """No whole answer came, or none in time. Whether the request had its effect is not known."""
 
 
 class Unreachable(Exception):
@@ -47,15 +40,13 @@ class Server:
         self.prefix: Final = parts.path.rstrip("/")
         again = Retry(5, backoff_factor=0.2, backoff_max=10, retry_after_max=10, status_forcelist=(429, 503))
         self._again: Final = again.new(raise_on_status=False, redirect=False)
-        self._reading = PoolManager(
-            maxsize=READING_AT_ONCE, timeout=Timeout(connect=_CONNECT_WITHIN_S, read=_ANSWER_WITHIN_S)
-        )
+        self._reading = PoolManager(maxsize=READING_AT_ONCE, timeout=_ANSWER_WITHIN_S)
 
     def connection(self) -> HTTPConnection:
-        """A new one, not open yet."""
+        """A new one, not open yet, on which every wait is bounded."""
         if self.url.startswith("https:"):
-            return HTTPSConnection(self.host, self.port, context=self._tls)
-        return HTTPConnection(self.host, self.port)
+            return HTTPSConnection(self.host, self.port, timeout=_ANSWER_WITHIN_S, context=self._tls)
+        return HTTPConnection(self.host, self.port, timeout=_ANSWER_WITHIN_S)
 
     def read(self, path: str, *, patiently: bool = True) -> Answer:
         """The answer to a GET; `patiently`, it is asked again after a broken connection, a 429 and a 503.
@@ -73,28 +64,3 @@ class Server:
     def _tls(self) -> ssl.SSLContext:
         """Shared by all connections: to read the trusted certificates takes 10 ms and more."""
         return ssl.create_default_context()
-
-
-def open_connection(connection: HTTPConnection) -> None:
-    """Raises Broken."""
-    try:
-        with gevent.Timeout(_CONNECT_WITHIN_S, TimeoutError("no connection in time")):
-            connection.connect()
-    except OSError as error:
-        connection.close()
-        raise Broken(str(error)) from error
-
-
-def post(connection: HTTPConnection, path: str, body: bytes, headers: dict[str, str]) -> Answer:
-    """One request, sent once, and its answer. Raises Broken; then the connection opens again for the next one."""
-    try:
-        with gevent.Timeout(_ANSWER_WITHIN_S, TimeoutError("no answer in time")):
-            connection.request("POST", path, body, headers)
-            response = connection.getresponse()
-            received = response.read(_MAX_BODY_BYTES + 1)
-        if len(received) > _MAX_BODY_BYTES:
-            raise HTTPException("an answer without end")
-    except (OSError, HTTPException) as error:
-        connection.close()
-        raise Broken(str(error) or type(error).__name__) from error
-    return Answer(response.status, received, response.headers.get("Idempotent-Replayed") == "true")
