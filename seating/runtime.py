@@ -51,9 +51,8 @@ from seating.services.plan_pages import PlanPages
 from seating.services.purchases import Purchases
 from seating.services.quarantine import Quarantine
 from seating.services.rebuild import Rebuild
-from seating.services.seat_map import SeatMaps
 from seating.services.seat_names import SeatNames
-from seating.services.seats import Seats
+from seating.services.seats import SeatMaps, Seats
 from seating.services.services import Services
 from seating.services.upkeep import Upkeep
 from seating.services.users import Users
