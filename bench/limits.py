@@ -12,9 +12,9 @@ from bench.cost import Case, Turn, take
 from bench.report import Report, Table
 from bench.served import Served
 
-_TEXT = """A general-admission purchase, 256 connections, with a policy that never refuses, and with none: {rounds} pairs
-of {seconds} s, in turns. **ratio** is the median of the pairs' ratios, so that what else goes on meanwhile hits both
-sides of it."""
+_TEXT = """A general-admission purchase, 256 connections, with a policy that never refuses, and with none: {rounds}
+pairs of {seconds} s, in turns. **ratio** is the median of the pairs' ratios, so that what else goes on meanwhile hits
+both sides of it."""
 
 
 def main(seconds: int = 3, rounds: int = 9) -> None:

@@ -38,7 +38,6 @@ from seating.services import catalogue
 from seating.services.answered import Answered
 from seating.services.books import Books
 from seating.services.catalogue import Catalogue
-from seating.services.closing import Closing
 from seating.services.coalescing import Coalescing
 from seating.services.event_presence import EventPresence
 from seating.services.events import Events
@@ -52,9 +51,8 @@ from seating.services.plan_pages import PlanPages
 from seating.services.purchases import Purchases
 from seating.services.quarantine import Quarantine
 from seating.services.rebuild import Rebuild
-from seating.services.seat_map import SeatMaps
 from seating.services.seat_names import SeatNames
-from seating.services.seats import Seats
+from seating.services.seats import SeatMaps, Seats
 from seating.services.services import Services
 from seating.services.upkeep import Upkeep
 from seating.services.users import Users
@@ -167,7 +165,6 @@ def background_services(settings: Settings, *, writes_the_sale: bool = False) ->
     sale = _sale(settings, calls, database, queue.nudge)
     retries = Retries(calls)
     persistence = Persistence(database, calls, sale.log, sale.inventory, retries, sale.rebuild, queue.nudge)
-    closing = Closing(database, sale.inventory)
     caches = [_user_cache(settings, calls), _partner_event_cache(settings, calls)]
     return BackgroundServices(
         events=sale.events,
@@ -176,7 +173,7 @@ def background_services(settings: Settings, *, writes_the_sale: bool = False) ->
         persistence=persistence,
         rebuild=sale.rebuild,
         books=Books(database, client),
-        upkeep=Upkeep(database, sale.inventory, sale.hold_store, queue, retries, persistence, closing, caches),
+        upkeep=Upkeep(database, sale.inventory, sale.hold_store, queue, retries, persistence, caches),
         queue=queue,
     )
 

@@ -12,29 +12,20 @@ import click
 import structlog
 
 from seating.cli import prepared
-from seating.domain.errors import EventNotFound, QuarantineEntryNotFound
-from seating.domain.event import is_event_id
-from seating.domain.position import Position
+from seating.domain.event import parse_event_id
+from seating.domain.purchase import Purchase
 from seating.runtime import BackgroundServices, background_services
-from seating.services.purchases import Purchase
 from seating.storage.quarantine import Aside
 
 _PAGE = 1_000
 
 
-def _event_id(text: str) -> str:
-    """Raises EventNotFound for what no event was ever called."""
-    if not is_event_id(text):
-        raise EventNotFound
-    return text
-
-
-of_event = click.argument("event_id", metavar="EVENT", type=_event_id)
+of_event = click.argument("event_id", metavar="EVENT", type=parse_event_id)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.command()
-@click.argument("event_ids", metavar="[EVENT]...", nargs=-1, type=_event_id)
+@click.argument("event_ids", metavar="[EVENT]...", nargs=-1, type=parse_event_id)
 @as_json
 def reconcile(event_ids: tuple[str, ...], as_json: bool) -> None:
     """Compare Redis, log, ledger and purchases of events, all by default. Status 1 if anything differs."""
@@ -111,7 +102,7 @@ def quarantine() -> None:
 
 
 @quarantine.command("list")
-@click.argument("event_id", metavar="[EVENT]", required=False, type=_event_id)
+@click.argument("event_id", metavar="[EVENT]", required=False, type=parse_event_id)
 @as_json
 def list_quarantine(event_id: str | None, as_json: bool) -> None:
     """What waits for the operator."""
@@ -133,7 +124,7 @@ def list_quarantine(event_id: str | None, as_json: bool) -> None:
 @click.argument("position", metavar="POSITION")
 def replay(event_id: str, position: str) -> None:
     """Take an entry after all."""
-    _services().quarantine.replay(event_id, _position(position))
+    _services().quarantine.replay(event_id, position)
     click.echo("taken")
 
 
@@ -142,7 +133,7 @@ def replay(event_id: str, position: str) -> None:
 @click.argument("position", metavar="POSITION")
 def cancel(event_id: str, position: str) -> None:
     """Take an entry back: a purchase is cancelled, anything else put to rest."""
-    _services().quarantine.cancel(event_id, _position(position))
+    _services().quarantine.cancel(event_id, position)
     click.echo("taken back")
 
 
@@ -157,8 +148,8 @@ def _pages(services: BackgroundServices, event_id: str) -> Iterator[list[Purchas
     below_seq: int | None = None
     while True:
         page = services.purchases.page(event_id, below_seq, _PAGE)
-        yield page.purchases
-        below_seq = page.next_seq
+        yield page.items
+        below_seq = page.next
         if below_seq is None:
             return
 
@@ -167,15 +158,8 @@ def _waiting(services: BackgroundServices, event_id: str | None) -> Iterator[Asi
     offset: int | None = 0
     while offset is not None:
         page = services.quarantine.page(event_id, offset, _PAGE)
-        yield from page.entries
-        offset = page.next_offset
-
-
-def _position(text: str) -> Position:
-    try:
-        return Position.parse(text)
-    except ValueError:
-        raise QuarantineEntryNotFound from None
+        yield from page.items
+        offset = page.next
 
 
 def _moment(at_ms: int) -> str:

@@ -13,7 +13,7 @@ from seating.domain.plan_format import Better, PlanFile
 from seating.domain.seating_plan import SeatingPlan
 from seating.runtime import background_services
 from seating.web import strict_json
-from seating.web.plan_schemas import NewEvent
+from seating.web.events import NewEvent
 
 _Model = TypeVar("_Model", bound=BaseModel)
 

@@ -5,6 +5,8 @@ import re
 import secrets
 from dataclasses import dataclass
 
+from seating.domain.errors import EventNotFound
+
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 
 
@@ -37,6 +39,13 @@ class InventoryCounts:
 
 def is_event_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
+
+
+def parse_event_id(text: str) -> str:
+    """Raises EventNotFound for what no event was ever called."""
+    if not is_event_id(text):
+        raise EventNotFound
+    return text
 
 
 def new_event_id() -> str:

@@ -8,17 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from seating.domain.changes import (
-    Cancelled,
-    Change,
-    Extended,
-    Held,
-    Opened,
-    Purchased,
-    Released,
-    SeatSet,
-    StateSet,
-)
+from seating.domain import changes
+from seating.domain.changes import Change
 from seating.domain.hold import Hold
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
@@ -59,34 +50,34 @@ class InventoryState:
         """`change` is what `entry` says."""
         self._refuse_unknown_seats(getattr(change, "runs", ()))
         match change:
-            case Opened():
+            case changes.Opened():
                 self.capacity = change.capacity
-            case Purchased():
+            case changes.Purchased():
                 self.sold += change.quantity
                 if change.hold is not None:
                     self._end(change.hold)
                 self._mark(change.runs, SOLD)
                 self.idempotency[change.idempotency] = _record(entry.position, change)
-            case Held():
+            case changes.Held():
                 self.held += change.quantity
                 self.holds[change.hold] = Hold(change.at_ms, change.until_ms, change.quantity, change.runs)
                 self._mark(change.runs, HELD)
                 if change.idempotency:
                     self.idempotency[change.idempotency] = _hold_record(entry.position, change)
-            case Extended() if change.hold in self.holds:
+            case changes.Extended() if change.hold in self.holds:
                 self.holds[change.hold] = self.holds[change.hold]._replace(until_ms=change.until_ms)
-            case Released():
+            case changes.Released():
                 self._end(change.hold)
                 self._mark(change.runs, AVAILABLE)
-            case SeatSet():
+            case changes.SeatSet():
                 self._count(change.was, -1)
                 self._count(change.status, 1)
                 self._mark(change.runs, change.status)
-            case Cancelled():
+            case changes.Cancelled():
                 self.sold -= change.quantity
                 self._mark(change.runs, AVAILABLE)
                 self.cancelled.add(change.purchase.seq)
-            case StateSet():
+            case changes.StateSet():
                 self.state = change.state
         self.updated_ms = change.at_ms
 
@@ -112,13 +103,13 @@ class InventoryState:
             self.maps[block] = seats[:start] + status * length + seats[start + length :]
 
 
-def _record(position: Position, change: Purchased) -> str:
+def _record(position: Position, change: changes.Purchased) -> str:
     """As purchase.lua writes it."""
     parts = (change.rendering, change.fingerprint, position, change.nonce, change.quantity, change.left)
     return "|".join(map(str, (*parts, runs_text(change.runs))))
 
 
-def _hold_record(position: Position, change: Held) -> str:
+def _hold_record(position: Position, change: changes.Held) -> str:
     """As hold.lua writes it."""
     parts = (change.rendering, change.fingerprint, position, change.until_ms, change.quantity)
     return "|".join(map(str, (*parts, runs_text(change.runs))))

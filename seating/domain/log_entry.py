@@ -3,6 +3,7 @@
 from typing import NamedTuple, Self
 
 from seating.domain import chain
+from seating.domain.changes import Change, UnknownChange, parse_change
 from seating.domain.position import Position
 
 
@@ -18,6 +19,13 @@ class LogEntry(NamedTuple):
         """The entry that a log begins with."""
         position = Position(1, 1)
         return cls(position, change, chain.link(chain.GENESIS, position, change))
+
+    def read(self) -> Change | None:
+        """What `change` says; None if it cannot be read, and so changed nothing that was recorded."""
+        try:
+            return parse_change(self.change)
+        except UnknownChange:
+            return None
 
 
 class Mark(NamedTuple):

@@ -3,7 +3,9 @@
 import json
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple, Self
 
 from seating.domain.errors import PurchaseNotFound
@@ -40,6 +42,28 @@ class PurchaseId(NamedTuple):
             return cls(event_id, Position.parse(position), nonce)
         except ValueError:
             raise PurchaseNotFound from None
+
+
+class PurchaseState(StrEnum):
+    ACCEPTED = "accepted"
+    PERSISTED = "persisted"
+    QUARANTINED = "quarantined"
+    CANCELLED = "cancelled"
+
+
+class Purchase(NamedTuple):
+    """A purchase as it stands. `at_ms` is when it was made, in ms since 1970; `seats` are the ids of `runs`.
+
+    Nobody but services names seats: until then there are none.
+    """
+
+    id: PurchaseId
+    state: PurchaseState
+    at_ms: int
+    quantity: int
+    runs: list[Run]
+    reference: str | None
+    seats: Sequence[str] = ()
 
 
 def new_nonce() -> str:

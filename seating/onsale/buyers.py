@@ -1,27 +1,51 @@
-"""One buyer: a key of its own, a connection of its own, and what came of them."""
+"""The crowd: each buyer has a key and a connection of its own, and all of them buy in one moment."""
 
+import json
 import random
 import time
 import uuid
+from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Final
+from http.client import HTTPException
+from typing import Final, NamedTuple
 
 import gevent
 from gevent.event import Event
+from gevent.pool import Pool
 
 from seating.onsale.sale import Sale, code_of
-from seating.onsale.server import Answer, Broken, Client
+from seating.onsale.server import Answer
 
 TRIES: Final = 5
 """Times that one request is sent at most, all with the same key, while connections break under it."""
 
 _FIRST_PAUSE_S: Final = 0.1
+_MAX_BODY_BYTES: Final = 1_000_000
+_CONNECTING_AT_ONCE: Final = 64
+
+Progress = Callable[[], None]
+"""Called once for each buyer, or purchase, that is done."""
 
 
 class Outcome(StrEnum):
     SOLD = "sold"
     REFUSED = "refused"
     FAILED = "failed"
+
+
+class Rush(NamedTuple):
+    """From the release to the last answer, on the performance counter.
+
+    `client_cpu_s` is what this process itself computed meanwhile.
+    """
+
+    started_at: float
+    ended_at: float
+    client_cpu_s: float
+
+    @property
+    def duration_s(self) -> float:
+        return self.ended_at - self.started_at
 
 
 class Buyer:
@@ -37,16 +61,18 @@ class Buyer:
         self.second: Answer | None = None
         self.answered_at = 0.0
         self.broken = 0
-        self._sale = sale
-        self._client = Client(sale.server)
+        self._connection = sale.server.connection()
+        self._path = sale.server.prefix + sale.purchase_path
+        self._order = json.dumps({"quantity": sale.quantity}).encode()
         self._headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4())}
 
     def connect(self) -> None:
-        """A connection that cannot be opened now is tried again when it is needed."""
+        """A connection that cannot be opened now, or that the server closes meanwhile, opens when it is needed."""
         try:
-            self._client.open()
-        except Broken:
+            self._connection.connect()
+        except OSError:
             self.broken += 1
+            self._connection.close()
 
     def buy(self, start: Event) -> None:
         start.wait()
@@ -54,16 +80,12 @@ class Buyer:
         self.answered_at = time.perf_counter()
         if self.repeats and self.outcome is Outcome.SOLD:
             self.second = self._ask()
-        self._client.close()
+        self._connection.close()
 
     @property
     def outcome(self) -> Outcome:
-        match self.answer:
-            case Answer(status=200):
-                return Outcome.SOLD
-            case Answer(status=409):
-                return Outcome.REFUSED
-        return Outcome.FAILED
+        by_status = {200: Outcome.SOLD, 409: Outcome.REFUSED}
+        return by_status.get(self.answer.status, Outcome.FAILED) if self.answer else Outcome.FAILED
 
     @property
     def reason(self) -> str:
@@ -73,13 +95,45 @@ class Buyer:
     @property
     def may_have_bought(self) -> bool:
         """Whether it failed in a way that leaves open if seats were sold."""
-        return self.outcome is Outcome.FAILED and (self.answer is None or self.answer.status >= 500)
+        return self.answer is None or self.answer.status >= 500
 
     def _ask(self) -> Answer | None:
         for tried in range(TRIES):
             try:
-                return self._client.exchange("POST", self._sale.purchase_path, self._sale.order, self._headers)
-            except Broken:
+                self._connection.request("POST", self._path, self._order, self._headers)
+                response = self._connection.getresponse()
+                body = response.read(_MAX_BODY_BYTES)
+            except (OSError, HTTPException):
+                # Whether it had its effect is not known; the connection opens again with the next request.
                 self.broken += 1
+                self._connection.close()
                 gevent.sleep(_FIRST_PAUSE_S * 2**tried * random.uniform(0.5, 1.5))
+            else:
+                return Answer(response.status, body, response.headers.get("Idempotent-Replayed") == "true")
         return None
+
+
+def gather(sale: Sale, count: int, repeating_percent: int) -> list[Buyer]:
+    """`count` buyers, of whom that share, spread evenly, sends its request twice."""
+    repeating = [buyers * repeating_percent // 100 for buyers in range(count + 1)]
+    return [Buyer(sale, repeats=repeating[i + 1] > repeating[i]) for i in range(count)]
+
+
+def connect(buyers: Sequence[Buyer], connected: Progress) -> None:
+    """Opens every connection before the first request goes out."""
+    for _ in Pool(_CONNECTING_AT_ONCE).imap_unordered(Buyer.connect, buyers):
+        connected()
+
+
+def release(buyers: Sequence[Buyer], answered: Progress) -> Rush:
+    """Lets all of them buy in one moment, and waits for the last answer."""
+    start = Event()
+    greenlets = [gevent.spawn(buyer.buy, start) for buyer in buyers]
+    gevent.idle()  # Each of them has come to the start line.
+    cpu_before_s = time.process_time()
+    started_at = time.perf_counter()
+    start.set()
+    for greenlet in gevent.iwait(greenlets):
+        greenlet.get()
+        answered()
+    return Rush(started_at, time.perf_counter(), time.process_time() - cpu_before_s)

@@ -1,25 +1,27 @@
 """`seating onsale`: gathers the buyers, lets them buy, and reports."""
 
+import resource
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import click
 
 from seating.config import InvalidSettings, load_settings
 from seating.domain.purchase import MAX_QUANTITY
-from seating.onsale import books, crowd, lag, report
+from seating.onsale import books, buyers, report
 from seating.onsale.books import Wrong
-from seating.onsale.buyers import Buyer
-from seating.onsale.crowd import Progress
-from seating.onsale.sale import Counts, Sale, Sold
-from seating.onsale.server import Client, Server, Unreachable
+from seating.onsale.buyers import Progress
+from seating.onsale.sale import LAG_WITHIN_S, Sale
+from seating.onsale.server import Server, Unreachable
+
+_OTHER_FILES: Final = 64
 
 
 def _server(_context: click.Context, _option: click.Parameter, url: str | None) -> Server:
     try:
-        return Server.parse(url or f"http://127.0.0.1:{load_settings().port}")
+        return Server(url or f"http://127.0.0.1:{load_settings().port}")
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
 
@@ -39,10 +41,13 @@ def onsale(server: Server, count: int, quantity: int, event_id: str | None, retr
 
     Exit status 0: the books are right. 1: they are wrong. 2: the server cannot be asked.
     """
-    if not crowd.allow_connections(count):
-        raise click.UsageError(f"{count:,} connections are more than this system lets a process have: see ulimit -n")
-    sale = Sale(server, event_id or None, quantity)
-    if _rehearse(sale, count, retried):
+    files, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(files, count + _OTHER_FILES), most_files))
+    except ValueError:
+        refused = f"{count:,} connections are more than this system lets a process have: see ulimit -n"
+        raise click.UsageError(refused) from None
+    if _rehearse(Sale(server, event_id or None, quantity), count, retried):
         sys.exit(1)
 
 
@@ -63,32 +68,21 @@ def main() -> NoReturn:
 
 def _rehearse(sale: Sale, count: int, retried_percent: int) -> list[Wrong]:
     """The whole rehearsal; what is wrong with the books. Raises Unreachable."""
-    before = sale.counts(Client(sale.server), tries=1)
+    before = sale.counts(patiently=False)
     click.echo(report.opening(sale, count, before))
-    buyers = crowd.gather(sale, count, retried_percent)
+    crowd = buyers.gather(sale, count, retried_percent)
     with _bar("connecting", count) as connected:
-        crowd.connect(buyers, connected)
+        buyers.connect(crowd, connected)
     with _bar("buying", count) as answered:
-        rush = crowd.release(buyers, answered)
-    bought, wrong = books.read_answers(buyers)
-    _echo(report.figures(buyers, rush))
-    lag_s = lag.seconds_to_zero(sale, bought, rush.ended_at)
-    click.echo(report.lag(lag_s, lag.WITHIN_S))
-    after = sale.counts(Client(sale.server))
-    wrong += _check(sale, buyers, bought, before, after)
-    _echo(report.books(after, len(bought), wrong))
-    return wrong
-
-
-def _check(sale: Sale, buyers: list[Buyer], bought: list[Sold], before: Counts, after: Counts) -> list[Wrong]:
-    unsure = sum(buyer.may_have_bought for buyer in buyers)
+        rush = buyers.release(crowd, answered)
+    bought, wrong = books.read_answers(crowd)
+    click.echo(report.figures(crowd, rush))
+    click.echo(report.lag(sale.seconds_to_lag_zero(bought, rush.ended_at), LAG_WITHIN_S))
+    after = sale.counts()
     with _bar("checking", len(bought)) as checked:
-        return [
-            *books.check_replays(buyers),
-            *books.check_answers(sale, bought),
-            *books.check_counts(before, after, len(bought) * sale.quantity, unsure * sale.quantity),
-            *books.check_records(sale, bought, checked),
-        ]
+        wrong += books.check(sale, crowd, bought, before, after, checked)
+    click.echo(report.books(after, len(bought), wrong))
+    return wrong
 
 
 @contextmanager
@@ -100,7 +94,3 @@ def _bar(label: str, length: int) -> Iterator[Progress]:
         length=length, label=f"{label:<10}", file=sys.stderr, update_min_steps=steps, hidden=hidden, show_eta=False
     ) as bar:
         yield lambda: bar.update(1)
-
-
-def _echo(lines: Sequence[str]) -> None:
-    click.echo("\n".join(lines))

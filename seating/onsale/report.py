@@ -2,12 +2,11 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from seating.onsale.books import Wrong
-from seating.onsale.buyers import Buyer, Outcome
-from seating.onsale.crowd import Rush
+from seating.onsale.buyers import Buyer, Outcome, Rush
 from seating.onsale.sale import Counts, Sale
 
 _CASES_SHOWN: Final = 5
@@ -20,9 +19,13 @@ def opening(sale: Sale, buyers: int, before: Counts) -> str:
     return f"{buyers:,} buyers at once, {each} each, {event} at {sale.server.url}: {left}"
 
 
-def figures(buyers: Sequence[Buyer], rush: Rush) -> list[str]:
+def figures(buyers: Sequence[Buyer], rush: Rush) -> str:
     """Counts, duration and percentiles. A wait runs from the release of all buyers to the buyer's own answer."""
-    outcomes = Counter(buyer.outcome for buyer in buyers)
+    reasons = {
+        outcome: Counter(buyer.reason for buyer in buyers if buyer.outcome is outcome)
+        for outcome in (Outcome.REFUSED, Outcome.FAILED)
+    }
+    sold = sum(buyer.outcome is Outcome.SOLD for buyer in buyers)
     repetitions = sum(buyer.repeats and buyer.outcome is Outcome.SOLD for buyer in buyers)
     replayed = sum(answer.replayed for buyer in buyers for answer in (buyer.answer, buyer.second) if answer)
     broken = sum(buyer.broken for buyer in buyers)
@@ -30,34 +33,30 @@ def figures(buyers: Sequence[Buyer], rush: Rush) -> list[str]:
     waits_ms = sorted((buyer.answered_at - rush.started_at) * 1000 for buyer in answered)
     rate = (len(buyers) + repetitions) / rush.duration_s
     busy = rush.client_cpu_s / rush.duration_s
-    return [
-        line("sold", f"{outcomes[Outcome.SOLD]:,}"),
-        line("refused", f"{outcomes[Outcome.REFUSED]:,}", _reasons(buyers, Outcome.REFUSED)),
-        line("failed", f"{outcomes[Outcome.FAILED]:,}", _reasons(buyers, Outcome.FAILED)),
-        line("replayed", f"{replayed:,}", f"{repetitions:,} repeated on purpose"),
-        *([line("broken", f"{broken:,}", "connections, used again with the same key")] if broken else []),
-        line("duration", f"{rush.duration_s:.3f} s", f"{rate:,.0f} answers/s; this client used {busy:.0%} of a core"),
-        *(line(f"p{percent}", f"{percentile(waits_ms, percent):,.0f} ms") for percent in (50, 95, 99)),
+    lines = [
+        _line("sold", f"{sold:,}"),
+        *(_line(outcome, f"{found.total():,}", _most_common(found)) for outcome, found in reasons.items()),
+        _line("replayed", f"{replayed:,}", f"{repetitions:,} repeated on purpose"),
+        *([_line("broken", f"{broken:,}", "connections, used again with the same key")] if broken else []),
+        _line("duration", f"{rush.duration_s:.3f} s", f"{rate:,.0f} answers/s; this client used {busy:.0%} of a core"),
+        *(_line(f"p{percent}", f"{percentile(waits_ms, percent):,.0f} ms") for percent in (50, 95, 99)),
     ]
+    return "\n".join(lines)
 
 
 def lag(seconds: float | None, within_s: float) -> str:
     if seconds is None:
-        return line("lag zero", "never", f"not within {within_s:.0f} s")
-    return line("lag zero", f"{seconds:.3f} s", "after the last answer")
+        return _line("lag zero", "never", f"not within {within_s:.0f} s")
+    return _line("lag zero", f"{seconds:.3f} s", "after the last answer")
 
 
-def books(after: Counts, bought: int, wrong: Sequence[Wrong]) -> list[str]:
+def books(after: Counts, bought: int, wrong: Sequence[Wrong]) -> str:
     """One line when they are right, else one for each kind of what is wrong."""
     if wrong:
-        return [line("books", "WRONG"), *(f"  - {words}" for words in _by_kind(wrong))]
+        return "\n".join((_line("books", "WRONG"), *_by_kind(wrong)))
     aside = f" + {after.aside:,} held or blocked" if after.aside else ""
     total = f"{after.seats_sold:,} sold + {after.seats_remaining:,} left{aside} = {after.total_seats:,}"
-    return [line("books", "right", f"{total}; each of the {bought:,} purchases is in SQL once")]
-
-
-def line(name: str, value: str, note: str = "") -> str:
-    return f"{name:<9}{value:>10}  {note}".rstrip()
+    return _line("books", "right", f"{total}; each of the {bought:,} purchases is in SQL once")
 
 
 def percentile(ordered: Sequence[float], percent: int) -> float:
@@ -65,21 +64,23 @@ def percentile(ordered: Sequence[float], percent: int) -> float:
     return ordered[math.ceil(len(ordered) * percent / 100) - 1] if ordered else math.nan
 
 
-def _reasons(buyers: Iterable[Buyer], outcome: Outcome) -> str:
-    reasons = Counter(buyer.reason for buyer in buyers if buyer.outcome is outcome)
-    return ", ".join(
-        reason if len(reasons) == 1 else f"{count:,} x {reason}" for reason, count in reasons.most_common()
-    )
+def _line(name: str, value: str, note: str = "") -> str:
+    return f"{name:<9}{value:>10}  {note}".rstrip()
 
 
-def _by_kind(wrong: Iterable[Wrong]) -> list[str]:
+def _most_common(reasons: Counter[str]) -> str:
+    if len(reasons) == 1:
+        return next(iter(reasons))
+    return ", ".join(f"{count:,} x {reason}" for reason, count in reasons.most_common())
+
+
+def _by_kind(wrong: Sequence[Wrong]) -> list[str]:
     cases = defaultdict(list)
     for kind, case in wrong:
         cases[kind].append(case)
-    return [_kind_in_words(kind, found) for kind, found in cases.items()]
-
-
-def _kind_in_words(kind: str, cases: list[str]) -> str:
-    count = f" ({len(cases):,} cases)" if len(cases) > 1 else ""
-    more = f"; and {len(cases) - _CASES_SHOWN:,} more" if len(cases) > _CASES_SHOWN else ""
-    return f"{kind}{count}: {'; '.join(cases[:_CASES_SHOWN])}{more}"
+    lines = []
+    for kind, found in cases.items():
+        count = f" ({len(found):,} cases)" if len(found) > 1 else ""
+        more = f"; and {len(found) - _CASES_SHOWN:,} more" if len(found) > _CASES_SHOWN else ""
+        lines.append(f"  - {kind}{count}: {'; '.join(found[:_CASES_SHOWN])}{more}")
+    return lines

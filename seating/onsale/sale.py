@@ -1,14 +1,21 @@
 """What is bought, and what the server says of it: the routes and bodies that a rehearsal needs."""
 
 import json
-from typing import Annotated, NamedTuple, TypeVar
+import time
+from collections.abc import Sequence
+from typing import Annotated, Final, NamedTuple, TypeVar
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
+import gevent
+from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from seating.domain.position import Position
-from seating.onsale.server import Answer, Client, Server, Unreachable
+from seating.onsale.server import Answer, Server, Unreachable
+
+LAG_WITHIN_S: Final = 60.0
+
+_LOOK_EVERY_S: Final = 0.02
 
 
 class _Body(BaseModel):
@@ -21,7 +28,7 @@ class Sold(_Body):
     purchase_id: str
     event_id: str
     seats: list[str]
-    position: Annotated[Position, PlainValidator(lambda text: Position.parse(str(text)))]
+    position: Annotated[Position, BeforeValidator(lambda text: Position.parse(str(text)))]
 
 
 class Record(_Body):
@@ -49,28 +56,19 @@ class Counts(_Body):
         return self.seats_held + self.seats_blocked
 
 
-class _SeatCache(_Body):
-    event_id: str
+class _Stats(BaseModel):
+    event_id: str = Field(validation_alias=AliasPath("cacheStats", "seatCache", "eventId"))
+    lag: int = Field(validation_alias=AliasPath("persistence", "lag"))
 
 
-class _CacheStats(_Body):
-    seat_cache: _SeatCache
-
-
-class _Persistence(_Body):
-    lag: int
-
-
-class Stats(_Body):
-    cache_stats: _CacheStats
-    persistence: _Persistence
-
-
-_AnyBody = TypeVar("_AnyBody", bound=_Body)
+_AnyBody = TypeVar("_AnyBody", bound=BaseModel)
 
 
 class Sale(NamedTuple):
-    """What every buyer wants: `quantity` seats of one event; the default event without `event_id`."""
+    """What every buyer wants: `quantity` seats of one event; the default event without `event_id`.
+
+    What is asked about it raises Unreachable.
+    """
 
     server: Server
     event_id: str | None
@@ -84,39 +82,50 @@ class Sale(NamedTuple):
     def purchase_path(self) -> str:
         return f"{self.event_path}/purchases" if self.event_id else "/api/v1/purchase"
 
-    @property
-    def order(self) -> bytes:
-        return json.dumps({"quantity": self.quantity}).encode()
+    def counts(self, *, patiently: bool = True) -> Counts:
+        return self._read(Counts, self.event_path, patiently=patiently)
 
-    def counts(self, client: Client, tries: int = 6) -> Counts:
-        """Raises Unreachable."""
-        return _parsed(Counts, client.read(self.event_path, tries), f"{self.server.url}{self.event_path}")
+    def record_of(self, purchase_id: str) -> Record | str:
+        """The purchase, or in words what came instead."""
+        answer = self.server.read(f"/api/v1/purchases/{quote(purchase_id, safe='')}")
+        if answer.status != 200:
+            return f"answered {answer.status}"
+        try:
+            return Record.model_validate_json(answer.body)
+        except ValidationError as error:
+            return f"unreadable: {_first(error)}"
 
-    def lag(self, client: Client) -> int | None:
-        """Log entries that SQL does not have yet; None where the server's stats are of another event."""
-        stats = _parsed(Stats, client.read("/api/v1/stats"), f"{self.server.url}/api/v1/stats")
-        covered = self.event_id in (None, stats.cache_stats.seat_cache.event_id)
-        return stats.persistence.lag if covered else None
+    def seconds_to_lag_zero(
+        self, bought: Sequence[Sold], last_answer_at: float, within_s: float = LAG_WITHIN_S
+    ) -> float | None:
+        """From `last_answer_at` (performance counter) until SQL has every purchase, None if not `within_s` of now."""
+        give_up_at = time.perf_counter() + within_s
+        newest = max(bought, key=lambda sold: sold.position, default=None)
+        while not self._lag_is_zero(newest):
+            if time.perf_counter() > give_up_at:
+                return None
+            gevent.sleep(_LOOK_EVERY_S)
+        return time.perf_counter() - last_answer_at
 
+    def _lag_is_zero(self, newest: Sold | None) -> bool:
+        """Of an event that the server's stats do not cover: whether SQL has its newest purchase, and so all others.
 
-def record_of(client: Client, purchase_id: str) -> Record | str:
-    """The purchase, or in words what came instead. Raises Unreachable."""
-    answer = client.read(f"/api/v1/purchases/{quote(purchase_id, safe='')}")
-    if answer.status != 200:
-        return f"answered {answer.status}"
-    try:
-        return Record.model_validate_json(answer.body)
-    except ValidationError as error:
-        return f"unreadable: {_first(error)}"
+        One that was put aside for good has left the log too; what is amiss with it is the books' matter.
+        """
+        stats = self._read(_Stats, "/api/v1/stats")
+        if self.event_id in (None, stats.event_id):
+            return stats.lag == 0
+        found = self.record_of(newest.purchase_id) if newest else None
+        return not isinstance(found, Record) or found.state != "accepted"
 
-
-def _parsed(model: type[_AnyBody], answer: Answer, address: str) -> _AnyBody:
-    if answer.status != 200:
-        raise Unreachable(f"{address} answered {answer.status}{code_of(answer)}")
-    try:
-        return model.model_validate_json(answer.body)
-    except ValidationError as error:
-        raise Unreachable(f"{address} is not a seating server's: {_first(error)}") from error
+    def _read(self, model: type[_AnyBody], path: str, *, patiently: bool = True) -> _AnyBody:
+        answer = self.server.read(path, patiently=patiently)
+        if answer.status != 200:
+            raise Unreachable(f"{self.server.url}{path} answered {answer.status}{code_of(answer)}")
+        try:
+            return model.model_validate_json(answer.body)
+        except ValidationError as error:
+            raise Unreachable(f"{self.server.url}{path} is not a seating server's: {_first(error)}") from error
 
 
 def code_of(answer: Answer) -> str:

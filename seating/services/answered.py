@@ -23,7 +23,7 @@ class Answered:
         if not highest:
             return
         try:
-            self._database.write(lambda connection: rebuilds.remember_answered(connection, highest))
+            self._database.write(rebuilds.remember_answered, highest)
         except BaseException:
             for (event_id, epoch), seq in highest.items():
                 self.note(event_id, Position(epoch, seq))

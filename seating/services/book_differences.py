@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from seating.domain.changes import Cancelled, Purchased, SeatSet, UnknownChange, parse_change
+from seating.domain.changes import Cancelled, Purchased, SeatSet
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import LogEntry, Mark
 from seating.domain.purchase import PurchaseId
@@ -70,7 +70,7 @@ def _tables(event_id: str, record: Record) -> Iterator[tuple[str, str]]:
     seats: dict[str, str] = {}
     ids: dict[int, str] = {}
     for entry, poison in record.entries:
-        change = _change(entry)
+        change = entry.read()
         if isinstance(change, Purchased) and not poison:
             ids[entry.position.seq] = purchase_id = str(PurchaseId(event_id, entry.position, change.nonce))
             standing[purchase_id] = True
@@ -158,10 +158,3 @@ def _differences(
         yield f"{name} {key} is {found.get(key)!r}, and should be {expected.get(key)!r}", advice
     if len(wrong) > 5:
         yield f"and {len(wrong) - 5} more of {name}", advice
-
-
-def _change(entry: LogEntry) -> object:
-    try:
-        return parse_change(entry.change)
-    except UnknownChange:
-        return None

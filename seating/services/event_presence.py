@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 
 from seating.domain.errors import EventNotFound, InventoryUnavailable, NotOnSale, RecordUnavailable, SeatingError
@@ -24,7 +23,7 @@ class EventPresence:
     def __init__(self, database: Database, nudge: Callable[[str], object]) -> None:
         self._database = database
         self._nudge = nudge
-        self._answers: OrderedDict[str, tuple[float, Answer]] = OrderedDict()
+        self._answers: dict[str, tuple[float, Answer]] = {}
         self._asking: dict[str, threading.Lock] = {}
 
     def absence_of(self, event_id: str) -> SeatingError:
@@ -44,7 +43,7 @@ class EventPresence:
     def _ask(self, event_id: str) -> Answer:
         answer: Answer = InventoryUnavailable
         try:
-            event = self._database.read(lambda connection: events.find(connection, event_id))
+            event = self._database.read(events.find, event_id)
         except RecordUnavailable:
             pass  # Nobody knows; whoever comes within the next second is told the same.
         else:
@@ -54,10 +53,9 @@ class EventPresence:
                 answer = _over
             else:
                 self._nudge(event_id)
+        if len(self._answers) >= _REMEMBERED:
+            self._answers.clear()
         self._answers[event_id] = (time.monotonic() + _REMEMBERED_FOR_S, answer)
-        self._answers.move_to_end(event_id)
-        while len(self._answers) > _REMEMBERED:
-            self._answers.popitem(last=False)
         return answer
 
 

@@ -13,6 +13,7 @@ from seating.domain.changes import Opened
 from seating.domain.errors import EventNotFound, InventoryUnavailable, Overtaken
 from seating.domain.event import Event, InventoryCounts, new_event_id
 from seating.domain.log_entry import LogEntry
+from seating.domain.page import Page, first_of
 from seating.domain.seating_plan import DEMO_HALL, SeatingPlan, generate
 from seating.redis_store.event_scripts import MissingInventory
 from seating.redis_store.holds import Holds
@@ -29,13 +30,6 @@ class EventOnSale(NamedTuple):
 
     event: Event
     counts: InventoryCounts | None
-
-
-class EventPage(NamedTuple):
-    """`next_cursor` continues the list, None ends it."""
-
-    events: list[EventOnSale]
-    next_cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +51,7 @@ class Events:
 
     def ensure_demo(self, event_id: str) -> None:
         """The event of a fresh start: the demo hall, unless there is an event of that id already."""
-        if self.database.read(lambda connection: event_record.find(connection, event_id)):
+        if self.database.read(event_record.find, event_id):
             return
         plan = generate(DEMO_HALL)
         try:
@@ -88,16 +82,16 @@ class Events:
 
     def get(self, event_id: str) -> EventOnSale:
         """Raises EventNotFound."""
-        event = self.database.read(lambda connection: event_record.find(connection, event_id))
+        event = self.database.read(event_record.find, event_id)
         if event is None:
             raise EventNotFound
         return self._with_counts([event])[0]
 
-    def page(self, cursor: str, count: int) -> EventPage:
+    def page(self, cursor: str, count: int) -> Page[EventOnSale, str]:
         """At most `count` events in the order of their ids, after the one that `cursor` names."""
-        found = self.database.read(lambda connection: event_record.page(connection, cursor, count + 1))
-        next_cursor = found[count - 1].id if len(found) > count else None
-        return EventPage(self._with_counts(found[:count]), next_cursor)
+        found = self.database.read(event_record.page, cursor, count + 1)
+        page = first_of(found, count, lambda event: event.id)
+        return Page(self._with_counts(page.items), page.next)
 
     def _create(self, event: Event, plan: SeatingPlan | None) -> None:
         """SQL first: an inventory that SQL does not know of could sell what nobody records."""

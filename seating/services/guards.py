@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import structlog
 
 from seating.domain.breaker import Admission, BreakerReport, BreakerState, CallOutcome, Refused
 from seating.domain.errors import SeatingError
+from seating.domain.moments import rfc3339
 from seating.domain.partner_errors import CatalogueBusy, PartnerFailed, PartnerUnavailable
 from seating.redis_store.breaker import Breaker
 from seating.telemetry import metrics
@@ -108,17 +108,11 @@ class Guards:
 def _shown(report: BreakerReport) -> dict[str, Any]:
     return {
         "state": report.state.value,
-        "openedSince": _time(report.opened_at_ms),
-        "nextProbe": _time(report.next_probe_at_ms),
+        "openedSince": report.opened_at_ms and rfc3339(report.opened_at_ms),
+        "nextProbe": report.next_probe_at_ms and rfc3339(report.next_probe_at_ms),
         "failures": report.failures,
         "openings": report.openings,
     }
-
-
-def _time(at_ms: int | None) -> str | None:
-    if at_ms is None:
-        return None
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _s(at_ms: int | None) -> float:

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from seating.domain.changes import Purchased, UnknownChange, parse_change
+from seating.domain.changes import Purchased
 from seating.domain.errors import InventoryUnavailable, PurchaseNotFound
 from seating.domain.idempotency import short_hash
-from seating.domain.purchase import Order, PurchaseId, Receipt
-from seating.domain.seating_plan import Run
+from seating.domain.log_entry import LogEntry
+from seating.domain.page import Page, first_of
+from seating.domain.purchase import Order, Purchase, PurchaseId, PurchaseState, Receipt
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.rate_limits import RateLimit
@@ -31,32 +31,6 @@ class Bought(NamedTuple):
     seats: list[str]
     replayed: bool
     recorded: bool
-
-
-class PurchaseState(StrEnum):
-    ACCEPTED = "accepted"
-    PERSISTED = "persisted"
-    QUARANTINED = "quarantined"
-    CANCELLED = "cancelled"
-
-
-class Purchase(NamedTuple):
-    """A purchase as it stands. `at_ms` is when it was made, in ms since 1970."""
-
-    id: PurchaseId
-    state: PurchaseState
-    at_ms: int
-    quantity: int
-    runs: list[Run]
-    seats: list[str]
-    reference: str | None
-
-
-class PurchasePage(NamedTuple):
-    """`next_seq` continues the list, None ends it."""
-
-    purchases: list[Purchase]
-    next_seq: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +89,7 @@ class Purchases:
         event_id, position, _ = purchase.id
         fork = self._fork(purchase.id)
         if fork is not None:
-            self.database.write(lambda connection: quarantine.resolve(connection, fork, quarantine.CANCELLED))
+            self.database.write(quarantine.resolve, fork, quarantine.CANCELLED)
             self.inventory.unquarantine(event_id, quarantine.marker(fork))
         else:
             with self.names.refusing_by_name(event_id):
@@ -124,33 +98,31 @@ class Purchases:
             self.nudge(event_id)
         return purchase._replace(state=PurchaseState.CANCELLED)
 
-    def page(self, event_id: str, below_seq: int | None, count: int, reference: str | None = None) -> PurchasePage:
+    def page(
+        self, event_id: str, below_seq: int | None, count: int, reference: str | None = None
+    ) -> Page[Purchase, int]:
         """What SQL has of an event's purchases, newest first, at most `count`. Raises EventNotFound."""
-
-        def find(connection: Connection) -> list[purchase_record.PurchaseRow]:
-            return purchase_record.page(connection, event_id, below_seq, count + 1, reference)
-
-        rows = self.database.read(find)
+        rows = self.database.read(purchase_record.page, event_id, below_seq, count + 1, reference)
         if not rows and self.inventory.read(event_id) is None:
             raise self.presence.absence_of(event_id)
-        next_seq = rows[count - 1].id.position.seq if len(rows) > count else None
-        return PurchasePage([self._from_row(row) for row in rows[:count]], next_seq)
+        page = first_of(rows, count, lambda row: row.id.position.seq)
+        return Page([self._as_it_stands(row) for row in page.items], page.next)
 
     def _on_record(self, purchase_id: PurchaseId) -> Purchase | None:
-        def find(connection: Connection) -> tuple[purchase_record.PurchaseRow | None, quarantine.Aside | None]:
+        def find(connection: Connection) -> tuple[Purchase | None, quarantine.Aside | None]:
             row = purchase_record.find(connection, purchase_id)
             return row, None if row else quarantine.find_purchase(connection, purchase_id)
 
         row, aside = self.database.read(find)
         if row is not None:
-            return self._from_row(row)
+            return self._as_it_stands(row)
         if aside is None:
             return None
         cancelled = aside.resolution == quarantine.CANCELLED
         if aside.reason == quarantine.POISON and not cancelled:
             cancelled = self._is_cancelled(purchase_id)
         state = PurchaseState.CANCELLED if cancelled else PurchaseState.QUARANTINED
-        purchase = self._from_change(purchase_id, aside.entry.change, state)
+        purchase = self._from_entry(purchase_id, aside.entry, state)
         if purchase is not None and aside.honoured_as:
             return self.get(PurchaseId.parse(aside.honoured_as))
         return purchase
@@ -160,28 +132,26 @@ class Purchases:
         if entry is None:
             return None
         state = PurchaseState.CANCELLED if self._is_cancelled(purchase_id) else PurchaseState.ACCEPTED
-        return self._from_change(purchase_id, entry.change, state)
+        return self._from_entry(purchase_id, entry, state)
 
     def _fork(self, purchase_id: PurchaseId) -> quarantine.Aside | None:
         """The purchase as another history has it, if it is of one."""
-        aside = self.database.read(lambda connection: quarantine.find_purchase(connection, purchase_id))
+        aside = self.database.read(quarantine.find_purchase, purchase_id)
         return aside if aside is not None and aside.reason == quarantine.FORK else None
 
-    def _from_row(self, row: purchase_record.PurchaseRow) -> Purchase:
-        cancelled = row.cancelled_ms is not None or self._is_cancelled(row.id)
-        state = PurchaseState.CANCELLED if cancelled else PurchaseState.PERSISTED
-        seats = self.names.names(row.id.event_id, row.runs)
-        return Purchase(row.id, state, row.at_ms, row.quantity, row.runs, seats, row.reference)
+    def _as_it_stands(self, row: Purchase) -> Purchase:
+        if row.state is PurchaseState.PERSISTED and self._is_cancelled(row.id):
+            row = row._replace(state=PurchaseState.CANCELLED)
+        return self._named(row)
 
-    def _from_change(self, purchase_id: PurchaseId, text: str, state: PurchaseState) -> Purchase | None:
-        try:
-            change = parse_change(text)
-        except UnknownChange:
-            return None
+    def _from_entry(self, purchase_id: PurchaseId, entry: LogEntry, state: PurchaseState) -> Purchase | None:
+        change = entry.read()
         if not isinstance(change, Purchased) or change.nonce != purchase_id.nonce:
             return None
-        seats = self.names.names(purchase_id.event_id, change.runs)
-        return Purchase(purchase_id, state, change.at_ms, change.quantity, change.runs, seats, change.reference)
+        return self._named(Purchase(purchase_id, state, change.at_ms, change.quantity, change.runs, change.reference))
+
+    def _named(self, purchase: Purchase) -> Purchase:
+        return purchase._replace(seats=self.names.names(purchase.id.event_id, purchase.runs))
 
     def _is_cancelled(self, purchase_id: PurchaseId) -> bool:
         """Of what SQL does not know to be cancelled yet."""

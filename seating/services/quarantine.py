@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from seating.domain.changes import Purchased, UnknownChange, parse_change
+from seating.domain.changes import Purchased
 from seating.domain.errors import EventNotFound, NotReplayable, QuarantineEntryNotFound, SeatingError
+from seating.domain.page import Page, first_of
 from seating.domain.position import Position
 from seating.domain.purchase import PurchaseId
 from seating.redis_store.inventory import Inventory
@@ -18,13 +18,6 @@ from seating.storage.database import Database
 from seating.storage.quarantine import Aside
 
 
-class AsidePage(NamedTuple):
-    """`next_offset` continues the list, None ends it."""
-
-    entries: list[Aside]
-    next_offset: int | None
-
-
 @dataclass(frozen=True, slots=True)
 class Quarantine:
     database: Database
@@ -32,7 +25,7 @@ class Quarantine:
     purchases: Purchases
     nudge: Callable[[str], object]
 
-    def page(self, event_id: str | None, offset: int, count: int) -> AsidePage:
+    def page(self, event_id: str | None, offset: int, count: int) -> Page[Aside, int]:
         """What waits for the operator, of one event or of all. Raises EventNotFound."""
 
         def find(connection: Connection) -> list[Aside]:
@@ -40,10 +33,9 @@ class Quarantine:
                 raise EventNotFound
             return aside_record.page(connection, event_id, offset, count + 1)
 
-        found = self.database.read(find)
-        return AsidePage(found[:count], offset + count if len(found) > count else None)
+        return first_of(self.database.read(find), count, lambda _: offset + count)
 
-    def replay(self, event_id: str, position: Position) -> None:
+    def replay(self, event_id: str, position: str) -> None:
         """Takes an entry after all: poison into its place in the ledger, a fork's purchase by buying it again.
 
         Raises QuarantineEntryNotFound, or NotReplayable with the reason for which it still cannot be taken.
@@ -55,18 +47,22 @@ class Quarantine:
             self._honour(aside)
         self.inventory.unquarantine(event_id, aside_record.marker(aside))
 
-    def cancel(self, event_id: str, position: Position) -> None:
+    def cancel(self, event_id: str, position: str) -> None:
         """Takes an entry back: a purchase is cancelled, anything else only put to rest."""
         aside = self._waiting(event_id, position)
         purchase = _purchase(aside)
         if purchase is not None:
-            self.purchases.cancel(PurchaseId(event_id, position, purchase.nonce))
+            self.purchases.cancel(PurchaseId(event_id, aside.entry.position, purchase.nonce))
             return
-        self.database.write(lambda connection: aside_record.resolve(connection, aside, aside_record.CANCELLED))
+        self.database.write(aside_record.resolve, aside, aside_record.CANCELLED)
         self.inventory.unquarantine(event_id, aside_record.marker(aside))
 
-    def _waiting(self, event_id: str, position: Position) -> Aside:
-        aside = self.database.read(lambda connection: aside_record.find(connection, event_id, position))
+    def _waiting(self, event_id: str, text: str) -> Aside:
+        try:
+            position = Position.parse(text)
+        except ValueError:
+            raise QuarantineEntryNotFound from None
+        aside = self.database.read(aside_record.find, event_id, position)
         if aside is None or aside.resolution is not None:
             raise QuarantineEntryNotFound
         return aside
@@ -93,14 +89,9 @@ class Quarantine:
             raise NotReplayable(f"It cannot be honoured: {error.message}") from None
         self.nudge(aside.event_id)
         honoured_as = str(receipt.id)
-        self.database.write(
-            lambda connection: aside_record.resolve(connection, aside, aside_record.HONOURED, honoured_as)
-        )
+        self.database.write(aside_record.resolve, aside, aside_record.HONOURED, honoured_as)
 
 
 def _purchase(aside: Aside) -> Purchased | None:
-    try:
-        change = parse_change(aside.entry.change)
-    except UnknownChange:
-        return None
+    change = aside.entry.read()
     return change if isinstance(change, Purchased) else None

@@ -49,7 +49,7 @@ class Rebuild:
         With `close` an inventory that is on sale is rebuilt too, if SQL has all of its log; otherwise Overtaken, as
         whenever the log goes on from the record: that part of it belongs into the record first.
         """
-        mark = self.database.read(lambda connection: self._mark(connection, event_id))
+        mark = self.database.read(self._mark, event_id)
         self._refuse_unrecorded(event_id, mark)
         with self._claimed(event_id, close=close) as attempt:
             # Nothing is appended under a claim: from here on the answer stands.
@@ -93,13 +93,10 @@ class Rebuild:
         fork: list[LogEntry] = []
         while page := self.log.entries_from(event_id, position, _FORK_PAGE):
             if known is None:
-                known = self._known_links(event_id, page[0].position.seq)
+                known = self.database.read(ledger.links_from, event_id, page[0].position.seq)
             fork += [entry for entry in page if entry.link not in known]
             position = Position(page[-1].position.epoch, page[-1].position.seq + 1)
         return fork
-
-    def _known_links(self, event_id: str, first_seq: int) -> set[str]:
-        return self.database.read(lambda connection: ledger.links_from(connection, event_id, first_seq))
 
     def _begin_epoch(self, event_id: str, mark: Mark, fork: list[LogEntry], reason: str) -> LogEntry:
         # Where SQL was restored from a backup, Redis may be further, and its positions must not come again.
@@ -120,7 +117,7 @@ class Rebuild:
         return entry
 
     def _write(self, event_id: str, attempt: Rebuilding) -> None:
-        recorded = self.database.read(lambda connection: recorded_state.fold(connection, event_id, attempt.renew))
+        recorded = self.database.read(recorded_state.fold, event_id, attempt.renew)
         if recorded.left_out:
             # Nobody knows which seats are theirs: those are on sale again.
             positions = [str(position) for position in recorded.left_out]

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from seating.domain.changes import UnknownChange, parse_change
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
@@ -44,9 +43,12 @@ def fold(connection: Connection, event_id: str, on_page: Callable[[], None] = la
 
 
 def apply(state: InventoryState, entry: LogEntry) -> bool:
-    """False for an entry that cannot be read, and was put aside for that: it changes nothing."""
+    """False for one that was put aside, as it cannot be read or names seats that are not there; it changes nothing."""
+    change = entry.read()
+    if change is None:
+        return False
     try:
-        state.apply(entry, parse_change(entry.change))
-    except (UnknownChange, IndexError):
+        state.apply(entry, change)
+    except IndexError:
         return False
     return True

@@ -3,22 +3,19 @@
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from seating.domain.changes import (
-    Cancelled,
-    Change,
-    Extended,
-    Held,
-    Purchased,
-    Released,
-    SeatSet,
-    UnknownChange,
-    parse_change,
-)
+from seating.domain import changes
+from seating.domain.changes import Change
 from seating.domain.log_entry import LogEntry
 from seating.domain.purchase import PurchaseId
 from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE, ORGANISER
 from seating.domain.seating_plan import SeatingPlan
 
+_WHAT: Final[dict[type[Change], str]] = {
+    changes.Purchased: "sold",
+    changes.Cancelled: "returned",
+    changes.Held: "held",
+    changes.Extended: "held for longer",
+}
 _SET: Final = {
     AVAILABLE: "made available",
     BLOCKED: "reserved",
@@ -43,42 +40,31 @@ def tell(event_id: str, seat_id: str, plan: SeatingPlan, story: Iterable[LogEntr
     holds: set[str] = set()
     found = []
     for entry in story:
-        try:
-            change = parse_change(entry.change)
-        except UnknownChange:
-            continue
-        if not (change.hold in holds if isinstance(change, Extended) else seat_id in _seats(plan, change)):
+        change = entry.read()
+        if change is None or not _concerns(change, seat_id, plan, holds):
             continue
         owner, reference = "", None
-        if isinstance(change, Purchased):
+        if isinstance(change, changes.Purchased):
             owners[entry.position.seq] = owner = str(PurchaseId(event_id, entry.position, change.nonce))
             reference = change.reference
-        elif isinstance(change, Cancelled):
+        elif isinstance(change, changes.Cancelled):
             owner = owners[change.purchase.seq]
-        elif isinstance(change, Held):
+        elif isinstance(change, changes.Held):
             holds.add(change.hold)
         found.append(SeatChange(change.at_ms, str(entry.position), _what(change), owner, reference))
     return found
 
 
-def _seats(plan: SeatingPlan, change: Change) -> list[str]:
-    if isinstance(change, Purchased | Cancelled | Held | Released | SeatSet):
-        return plan.seats_of(change.runs)
-    return []
+def _concerns(change: Change, seat_id: str, plan: SeatingPlan, holds: set[str]) -> bool:
+    if isinstance(change, changes.Extended):
+        return change.hold in holds
+    return seat_id in plan.seats_of(getattr(change, "runs", ()))
 
 
 def _what(change: Change) -> str:
     match change:
-        case Purchased():
-            return "sold"
-        case Cancelled():
-            return "returned"
-        case Held():
-            return "held"
-        case Extended():
-            return "held for longer"
-        case Released():
+        case changes.Released():
             return "not held any more" if change.expired else "given back"
-        case SeatSet():
+        case changes.SeatSet():
             return _SET.get(change.status, change.status)
-    raise AssertionError(f"{change} changes no seat")
+    return _WHAT[type(change)]

@@ -47,7 +47,7 @@ class SeatNames:
         try:
             plan = self.plans.of(event_id)
         except MissingInventory:
-            recorded = self.database.read(lambda connection: events.plan_of(connection, event_id))
+            recorded = self.database.read(events.plan_of, event_id)
             if recorded is None:
                 raise
             plan = recorded

@@ -1,13 +1,18 @@
-"""The seats of an event, one by one, and setting one as the organiser wants."""
+"""The seats of an event: one by one, all at once as a map, and setting one as the organiser wants."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from seating.domain.errors import InvalidStatus, SeatNotFound, UnknownSeat
+from seating.domain.position import Position
+from seating.domain.seat_changes import outside_map
 from seating.domain.seat_status import SETTABLE, WORDS
+from seating.redis_store.event_scripts import MissingInventory
+from seating.redis_store.seat_states import SeatStates
 from seating.redis_store.seats import Seats as SeatStore
 from seating.services.answered import Answered
+from seating.services.event_presence import EventPresence
 from seating.services.seat_names import SeatNames
 
 
@@ -52,3 +57,25 @@ class Seats:
         self.nudge(event_id)
         self.answered.note(event_id, position)
         return Seat(seat_id, status)
+
+
+class SeatMap(NamedTuple):
+    """`seats` has a letter a seat, in the plan's order; none in general admission."""
+
+    position: Position
+    remaining: int
+    seats: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeatMaps:
+    states: SeatStates
+    presence: EventPresence
+
+    def of(self, event_id: str) -> SeatMap:
+        """Raises EventNotFound, InventoryUnavailable."""
+        try:
+            found = self.states.of(event_id)
+        except MissingInventory:
+            raise self.presence.absence_of(event_id) from None
+        return SeatMap(found.mark.position, found.remaining, outside_map(found.maps))

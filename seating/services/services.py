@@ -12,8 +12,7 @@ from seating.services.monitoring import Monitoring
 from seating.services.plan_pages import PlanPages
 from seating.services.purchases import Purchases
 from seating.services.quarantine import Quarantine
-from seating.services.seat_map import SeatMaps
-from seating.services.seats import Seats
+from seating.services.seats import SeatMaps, Seats
 from seating.services.users import Users
 from seating.storage.database import Offload
 

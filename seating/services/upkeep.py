@@ -4,6 +4,7 @@ import itertools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,11 +16,12 @@ from seating.redis_store.inventory_snapshot import Snapshot
 from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.retries import Retries
-from seating.services.closing import KEPT_CLOSED_MS, Closing
 from seating.services.persistence import Persistence
 from seating.storage import events, rebuilds
 from seating.storage.database import Database
 from seating.storage.rebuilds import Loss
+
+KEPT_CLOSED_MS: Final = 24 * 3600 * 1000
 
 _KNOWN_FOR_S = 5.0
 _MOST_RELEASES = 500
@@ -37,7 +39,6 @@ class Upkeep:
     queue: PersistQueue
     retries: Retries
     persistence: Persistence
-    closing: Closing
     caches: Sequence[LruCache]
     _live: list[str] = field(default_factory=list)
     _losses: set[Loss] = field(default_factory=set)
@@ -71,7 +72,13 @@ class Upkeep:
             if self.retries.is_due(event_id, time.time()):
                 self._persist(event_id)
         elif snapshot.counts.state == "closed" and _age_ms(snapshot) >= KEPT_CLOSED_MS:
-            self.closing.archive(event_id)
+            self._archive(event_id)
+
+    def _archive(self, event_id: str) -> None:
+        """A day after it was closed an event leaves Redis. SQL is told first: what is missing without is rebuilt."""
+        self.database.write(events.set_archived, event_id)
+        if self.inventory.archive(event_id, KEPT_CLOSED_MS):
+            _log.info("event archived", event_id=event_id)
 
     def _live_events(self) -> list[str]:
         """From SQL, which knows them even if Redis lost all; what Redis knows beside is newer than the last look."""

@@ -3,22 +3,15 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from sqlalchemy.exc import IntegrityError
 
 from seating.domain.errors import UserExists
+from seating.domain.page import Page, first_of
 from seating.domain.user import Plan, User, check_id, check_new_id, new_user_id, normal_email
 from seating.services.coalescing import Coalescing, Source
 from seating.storage import users as user_record
 from seating.storage.database import Database
-
-
-class UserPage(NamedTuple):
-    """`next_cursor` continues the list, None ends it."""
-
-    users: list[User]
-    next_cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +31,11 @@ class Users:
         check_id(user_id)
         return self.coalescing.get(user_id, lambda: self._load(user_id))
 
-    def page(self, cursor: str, count: int) -> UserPage:
+    def page(self, cursor: str, count: int) -> Page[User, str]:
         """At most `count` users in the order of their ids, after the one that `cursor` names."""
         time.sleep(self.latency_s)
-        found = self.database.read(lambda connection: user_record.page(connection, cursor, count + 1))
-        return UserPage(found[:count], found[count - 1].id if len(found) > count else None)
+        found = self.database.read(user_record.page, cursor, count + 1)
+        return first_of(found, count, lambda user: user.id)
 
     def create(self, name: str, email: str, plan: Plan, user_id: str | None = None) -> bytes:
         """The new user's document, cached by now. Raises InvalidRequest, UserExists."""
@@ -55,7 +48,7 @@ class Users:
             created_ms=time.time_ns() // 1_000_000,
         )
         try:
-            self.database.write(lambda connection: user_record.add(connection, user))
+            self.database.write(user_record.add, user)
         except IntegrityError:
             raise UserExists from None
         document = self.document(user)
@@ -64,5 +57,5 @@ class Users:
 
     def _load(self, user_id: str) -> bytes | None:
         time.sleep(self.latency_s)
-        user = self.database.read(lambda connection: user_record.find(connection, user_id))
+        user = self.database.read(user_record.find, user_id)
         return self.document(user) if user else None

@@ -1,7 +1,7 @@
 """The SQL database: SQLite or Postgres, reached so that a wait for it never stops the process's other work."""
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
@@ -11,6 +11,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from seating.domain.errors import RecordUnavailable
 
 _T = TypeVar("_T")
+_P = ParamSpec("_P")
 Offload = Callable[[Callable[[], Any]], Any]
 
 # Locks, lost connections, full disks: trying again later may help. A refused row is none of these.
@@ -39,25 +40,29 @@ class Database:
         sqlite = self.engine.dialect.name == "sqlite"
         self._snapshot = self._reading if sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
 
-    def read(self, query: Callable[[Connection], _T]) -> _T:
-        """`query`'s result. Raises RecordUnavailable where the database does not answer."""
-        return self._run(self._reading, query)
+    def read(self, query: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """The result of `query` with these arguments. Raises RecordUnavailable where the database does not answer."""
+        return self._run(self._reading, query, *args, **kwargs)
 
-    def read_snapshot(self, query: Callable[[Connection], _T]) -> _T:
+    def read_snapshot(
+        self, query: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
         """As `read`, where `query` asks several times and has to see one moment of the database."""
-        return self._run(self._snapshot, query)
+        return self._run(self._snapshot, query, *args, **kwargs)
 
-    def write(self, change: Callable[[Connection], _T]) -> _T:
+    def write(self, change: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """`change`'s result, committed. Raises RecordUnavailable, or what the database says against the change."""
-        return self._run(self.engine, change)
+        return self._run(self.engine, change, *args, **kwargs)
 
     def close(self) -> None:
         self.engine.dispose()
 
-    def _run(self, engine: Engine, work: Callable[[Connection], _T]) -> _T:
+    def _run(
+        self, engine: Engine, work: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
         def in_transaction() -> _T:
             with engine.begin() as connection:
-                return work(connection)
+                return work(connection, *args, **kwargs)
 
         try:
             result: _T = self._offload(in_transaction)

@@ -1,6 +1,6 @@
 """The record of events."""
 
-from typing import Any
+from dataclasses import asdict
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -13,26 +13,18 @@ _EVENT = (events.c.id, events.c.name, events.c.capacity, events.c.seated, events
 
 def add(connection: Connection, event: Event, plan: SeatingPlan | None) -> None:
     """Raises sqlalchemy's IntegrityError if the id is taken."""
-    connection.execute(
-        insert(events).values(
-            id=event.id,
-            name=event.name,
-            capacity=event.capacity,
-            seated=event.seated,
-            plan=plan.pack() if plan else None,
-        )
-    )
+    connection.execute(insert(events).values(**asdict(event), plan=plan.pack() if plan else None))
 
 
 def find(connection: Connection, event_id: str) -> Event | None:
     row = connection.execute(select(*_EVENT).where(events.c.id == event_id)).one_or_none()
-    return _event(row) if row else None
+    return Event(*row) if row else None
 
 
 def page(connection: Connection, after_id: str, count: int) -> list[Event]:
     """At most `count` events in the order of their ids, from the first one after `after_id`."""
     query = select(*_EVENT).where(events.c.id > after_id).order_by(events.c.id).limit(count)
-    return [_event(row) for row in connection.execute(query)]
+    return [Event(*row) for row in connection.execute(query)]
 
 
 def plan_of(connection: Connection, event_id: str) -> SeatingPlan | None:
@@ -51,7 +43,3 @@ def set_state(connection: Connection, event_id: str, state: str) -> None:
 
 def set_archived(connection: Connection, event_id: str) -> None:
     connection.execute(update(events).where(events.c.id == event_id).values(archived=True))
-
-
-def _event(row: Any) -> Event:
-    return Event(id=row.id, name=row.name, capacity=row.capacity, seated=row.seated, archived=row.archived)

@@ -1,29 +1,18 @@
 """The record of purchases: the ledger's purchases and cancellations, folded."""
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from seating.domain.changes import Purchased
 from seating.domain.position import Position
-from seating.domain.purchase import PurchaseId
+from seating.domain.purchase import Purchase, PurchaseId, PurchaseState
 from seating.domain.seating_plan import Run, SeatingPlan, runs_text
 from seating.storage.tables import purchases, sold_seats
 
 AT_BOX_OFFICE: Final = "box office"
 """Stands for the purchase of a seat that was sold without one."""
-
-
-class PurchaseRow(NamedTuple):
-    """Times are in ms since 1970; `cancelled_ms` is None for a purchase that stands."""
-
-    id: PurchaseId
-    at_ms: int
-    quantity: int
-    runs: list[Run]
-    reference: str | None
-    cancelled_ms: int | None
 
 
 def add(
@@ -68,14 +57,14 @@ def cancel(connection: Connection, event_id: str, position: Position, at_ms: int
     return True
 
 
-def find(connection: Connection, purchase_id: PurchaseId) -> PurchaseRow | None:
+def find(connection: Connection, purchase_id: PurchaseId) -> Purchase | None:
     row = connection.execute(select(purchases).where(purchases.c.id == str(purchase_id))).one_or_none()
     return _purchase(row) if row else None
 
 
 def page(
     connection: Connection, event_id: str, below_seq: int | None, count: int, reference: str | None = None
-) -> list[PurchaseRow]:
+) -> list[Purchase]:
     """At most `count` purchases of an event, newest first, from below `below_seq` on."""
     query = select(purchases).where(purchases.c.event_id == event_id)
     if reference is not None:
@@ -111,7 +100,7 @@ def seats_taken(connection: Connection, event_id: str) -> dict[str, str]:
     return {row.seat_id: row.purchase_id or AT_BOX_OFFICE for row in rows}
 
 
-def _purchase(row: Any) -> PurchaseRow:
-    return PurchaseRow(
-        PurchaseId.parse(row.id), row.at_ms, row.quantity, Run.parse_all(row.runs), row.reference, row.cancelled_ms
-    )
+def _purchase(row: Any) -> Purchase:
+    state = PurchaseState.PERSISTED if row.cancelled_ms is None else PurchaseState.CANCELLED
+    runs = Run.parse_all(row.runs)
+    return Purchase(PurchaseId.parse(row.id), state, row.at_ms, row.quantity, runs, row.reference)

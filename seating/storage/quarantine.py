@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
@@ -73,11 +73,6 @@ def waiting_poison(connection: Connection, event_id: str) -> list[int]:
     """The seqs of what SQL refused and the operator has not dealt with."""
     here = (quarantine.c.event_id == event_id, quarantine.c.reason == POISON, quarantine.c.resolution.is_(None))
     return list(connection.execute(select(quarantine.c.seq).where(*here)).scalars())
-
-
-def count_waiting(connection: Connection) -> int:
-    query = select(func.count()).select_from(quarantine).where(quarantine.c.resolution.is_(None))
-    return int(connection.execute(query).scalar_one())
 
 
 def marker(aside: Aside) -> str:

@@ -1,18 +1,44 @@
 """The cache that users are read through."""
 
 import time
-from datetime import UTC, datetime
+from typing import Literal
 
 from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
+from pydantic import Field
 
+from seating.domain.moments import rfc3339
 from seating.telemetry import metrics
 from seating.web.answers import render
 from seating.web.operator_token import SECURITY, operators_only
-from seating.web.schemas import CacheClearedView, CacheStatusView, problems
+from seating.web.schemas import Answer, problems
 from seating.web.services import services
 
 api = APIBlueprint("caches", __name__, abp_tags=[Tag(name="Cache", description=__doc__)])
+
+
+class CacheStatusView(Answer):
+    """Over all processes."""
+
+    hits: int
+    misses: int = Field(description="requests that had to fetch")
+    size: int
+    capacity: int
+    evictions: int
+    expirations: int
+    coalesced: int = Field(description="requests that waited for another one's fetch")
+    average_response_time: float = Field(description="ms")
+    hit_ratio: str = Field(description="hits of all requests, in percent")
+    total_requests: int
+    bytes: int = Field(description="of keys and values kept")
+    uptime: float = Field(description="seconds")
+    timestamp: str
+
+
+class CacheClearedView(Answer):
+    message: Literal["Cache cleared successfully"] = "Cache cleared successfully"
+    entries_removed: int
+    current_size: Literal[0] = 0
 
 
 @api.get("/users/cache-status", responses={200: CacheStatusView, **problems(503)})
@@ -46,18 +72,12 @@ def _status() -> Response:
     stats = cache.stats()
     return render(
         CacheStatusView(
-            hits=stats.hits,
-            misses=stats.misses,
-            size=stats.size,
+            **stats._asdict(),
             capacity=cache.capacity,
-            evictions=stats.evictions,
-            expirations=stats.expirations,
-            coalesced=stats.coalesced,
             average_response_time=round(stats.mean_ms, 3),
             hit_ratio=f"{stats.hit_ratio:.2%}",
             total_requests=stats.requests,
-            bytes=stats.bytes,
             uptime=round(time.time() - metrics.STARTED_AT_S, 3),
-            timestamp=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            timestamp=rfc3339(time.time() * 1000),
         )
     )

@@ -1,22 +1,41 @@
 """Events that a partner service keeps."""
 
+from typing import Literal
+
 from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
+from pydantic import BaseModel, Field, RootModel
 
-from seating.domain.catalogue import parse_partner_id
+from seating.domain.catalogue import PartnerEvent, PartnerId, PartnerUser, parse_partner_id
 from seating.web.answers import render
-from seating.web.parsing import parsed
-from seating.web.schemas import (
-    NewPartnerEvent,
-    PartnerEventAdded,
-    PartnerEventList,
-    PartnerUserList,
-    PartnerUserPath,
-    problems,
-)
+from seating.web.parsing import StrictModel, parsed
+from seating.web.schemas import Answer, Line, problems
 from seating.web.services import services
 
 api = APIBlueprint("catalogue", __name__, abp_tags=[Tag(name="Catalogue", description=__doc__)])
+
+
+class PartnerUserPath(BaseModel):
+    user_id: str = Field(description="the user's id with the event partner")
+
+
+class NewPartnerEvent(StrictModel):
+    """An event for the partner to keep."""
+
+    name: Line = Field(min_length=1, max_length=200)
+    user_id: PartnerId = Field(alias="userId")
+
+
+class PartnerEventAdded(Answer):
+    success: Literal[True] = True
+
+
+class PartnerUserList(RootModel[list[PartnerUser]]):
+    """As the partner has them."""
+
+
+class PartnerEventList(RootModel[list[PartnerEvent]]):
+    """As the partner has them."""
 
 
 @api.get("/getUsers", responses={200: PartnerUserList, **problems(502, 503, 504)})

@@ -1,26 +1,99 @@
 """Events: what is on sale, and putting something on sale."""
 
+from typing import Annotated, Any, ClassVar, Final, Literal
+
 from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
+from pydantic import BaseModel, Field, ModelWrapValidatorHandler, WrapValidator
 
-from seating.domain.seating_plan import SeatingPlan
+from seating.domain import plan_file, seating_plan
+from seating.domain.errors import InvalidRequest
+from seating.domain.plan_format import Better, PlanFile
+from seating.domain.seating_plan import MAX_SEATS, GeneratedPlan, SeatingPlan
 from seating.services.events import EventOnSale
 from seating.web.answers import render
 from seating.web.operator_token import SECURITY, operators_only
-from seating.web.parsing import parsed
-from seating.web.plan_schemas import NewEvent
-from seating.web.schemas import (
-    DefaultEventView,
-    EventListView,
-    EventPath,
-    EventView,
-    PageQuery,
-    StateChange,
-    problems,
-)
+from seating.web.parsing import NOT_BLANK, StrictModel, parsed
+from seating.web.schemas import Answer, EventPath, Line, NextCursor, PageQuery, problems
 from seating.web.services import services, settings
 
 api = APIBlueprint("events", __name__, abp_tags=[Tag(name="Events", description=__doc__)])
+
+MAX_PLAN_BYTES: Final = 32 * 1024 * 1024
+"""Of 100,000 seats with all that the format has, written with line breaks and indentation."""
+
+
+class SeatingPlanSource(StrictModel):
+    """The generator of equal sections."""
+
+    generate: GeneratedPlan
+
+
+def _file_or_generator(value: Any, _handler: ModelWrapValidatorHandler[Any]) -> BaseModel:
+    """Told apart by what a file cannot be without, so that errors are about the one that is meant."""
+    is_file = isinstance(value, dict) and "zones" in value
+    return (PlanFile if is_file else SeatingPlanSource).model_validate(value)
+
+
+class NewEvent(StrictModel):
+    """`totalSeats` makes an event of general admission, `seatingPlan` a seated one; exactly one of them."""
+
+    max_body_bytes: ClassVar[int] = MAX_PLAN_BYTES
+
+    name: Line = Field(min_length=1, max_length=200, pattern=NOT_BLANK)
+    total_seats: int | None = Field(None, ge=1, le=10_000_000, alias="totalSeats")
+    seating_plan: Annotated[SeatingPlanSource | PlanFile, WrapValidator(_file_or_generator)] | None = Field(
+        None,
+        alias="seatingPlan",
+        description=f"a file of the open format that pretix uses, or a generator; at most {MAX_SEATS} seats",
+    )
+    best_first: list[Better] = Field(
+        default_factory=list,
+        max_length=10_000,
+        alias="bestFirst",
+        description="of a file: zones and rows that are better than all others; by default the first category is best",
+    )
+
+    def plan(self) -> SeatingPlan | None:
+        """None for general admission. Raises InvalidRequest."""
+        if (self.seating_plan is None) == (self.total_seats is None):
+            raise InvalidRequest("Give either totalSeats or seatingPlan", "totalSeats")
+        if isinstance(self.seating_plan, PlanFile):
+            return plan_file.read(self.seating_plan, self.best_first, "seatingPlan.")
+        if self.best_first:
+            raise InvalidRequest("bestFirst is for a seating plan from a file", "bestFirst")
+        return seating_plan.generate(self.seating_plan.generate) if self.seating_plan else None
+
+
+class EventPageQuery(PageQuery):
+    cursor: str = Field("", max_length=64, pattern="^[a-z0-9-]*$", description="`next` of the page before")
+
+
+class StateChange(StrictModel):
+    state: Literal["on_sale", "paused", "closed"] = Field(description="closed is for good")
+
+
+class DefaultEventView(Answer):
+    total_seats: int = Field(validation_alias="capacity")
+    seats_sold: int = Field(validation_alias="sold")
+    seats_remaining: int = Field(validation_alias="remaining", description="can be bought now")
+    seats_held: int = Field(validation_alias="held")
+    seats_blocked: int = Field(validation_alias="blocked")
+
+
+class EventView(Answer):
+    id: str
+    name: str
+    total_seats: int
+    seats_sold: int | None = Field(description="null while the inventory is not there")
+    seats_remaining: int | None
+    seated: bool
+    state: Literal["on_sale", "paused", "closed", "unavailable"]
+
+
+class EventListView(Answer):
+    events: list[EventView]
+    next: NextCursor
 
 
 @api.get("/api/v1/event", responses={200: DefaultEventView, **problems(404, 503)})
@@ -29,24 +102,15 @@ def get_default_event() -> Response:
 
     Never stale: read from the inventory at this moment.
     """
-    counts = services().events.counts(settings().default_event)
-    return render(
-        DefaultEventView(
-            total_seats=counts.capacity,
-            seats_sold=counts.sold,
-            seats_remaining=counts.remaining,
-            seats_held=counts.held,
-            seats_blocked=counts.blocked,
-        )
-    )
+    return render(DefaultEventView.model_validate(services().events.counts(settings().default_event)))
 
 
 @api.get("/api/v1/events", responses={200: EventListView, **problems(400, 503)})
 @parsed
-def list_events(query: PageQuery) -> Response:
+def list_events(query: EventPageQuery) -> Response:
     """All events, paged"""
     page = services().events.page(query.cursor, query.limit)
-    return render(EventListView(events=[_view(found) for found in page.events], next=page.next_cursor))
+    return render(EventListView(events=[_view(found) for found in page.items], next=page.next))
 
 
 @api.post("/api/v1/events", responses={201: EventView, **problems(400, 401, 408, 413, 415, 503)}, security=SECURITY)

@@ -2,18 +2,43 @@
 
 from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
+from pydantic import AliasPath, BaseModel, Field
 
 from seating.domain.idempotency import parse_key
-from seating.services.holds import Held
-from seating.web.answers import render, rfc3339
+from seating.web.answers import render
 from seating.web.client_address import caller_address
 from seating.web.operator_token import ANONYMOUS, caller
+from seating.web.orders import NewHold
 from seating.web.parsing import parsed
-from seating.web.schemas import EventPath, problems
-from seating.web.seat_schemas import HoldAnswer, HoldHeaders, HoldPath, NewHold
+from seating.web.schemas import Answer, AsText, EventPath, Moment, problems
 from seating.web.services import services, settings
 
 api = APIBlueprint("holds", __name__, abp_tags=[Tag(name="Holds", description=__doc__)])
+
+
+class HoldPath(EventPath):
+    token: str = Field(description="the hold's token")
+
+
+class HoldHeaders(BaseModel):
+    idempotency_key: str | None = Field(
+        None,
+        alias="Idempotency-Key",
+        description="optional: 1 to 255 visible ASCII characters, best a UUID; whoever knows it can learn the token",
+    )
+
+
+class HoldAnswer(Answer):
+    hold_token: str = Field(validation_alias="token", description="a secret: whoever knows it may buy the seats")
+    quantity: int = Field(validation_alias=AliasPath("record", "quantity"))
+    seats: list[str] = Field(description="seat ids, none in general admission")
+    expires_at: Moment = Field(
+        validation_alias=AliasPath("record", "until_ms"),
+        description="RFC 3339, UTC: the seats are kept until then",
+    )
+    position: AsText = Field(
+        validation_alias=AliasPath("record", "position"), description="`<epoch>-<seq>` in the event's log"
+    )
 
 
 @api.post(
@@ -30,7 +55,7 @@ def hold(path: EventPath, header: HoldHeaders, body: NewHold) -> Response:
     who = caller()
     holder = f"address {caller_address(request, settings().trusted_proxies)}" if who == ANONYMOUS else who
     held = services().holds.hold(path.event_id, who, holder, key, body.order())
-    response = _answer(held, 201)
+    response = render(HoldAnswer.model_validate(held), 201)
     if held.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return response
@@ -43,7 +68,7 @@ def extend_hold(path: HoldPath) -> Response:
 
     For as long again from now on, up to a longest time altogether; `expiresAt` says until when.
     """
-    return _answer(services().holds.extend(path.event_id, path.token), 200)
+    return render(HoldAnswer.model_validate(services().holds.extend(path.event_id, path.token)))
 
 
 @api.delete("/api/v1/events/<event_id>/holds/<token>", responses={204: None, **problems(404, 409, 503)})
@@ -52,16 +77,3 @@ def give_back_hold(path: HoldPath) -> Response:
     """Give the seats of a hold back"""
     services().holds.give_back(path.event_id, path.token)
     return Response(status=204)
-
-
-def _answer(held: Held, status: int) -> Response:
-    return render(
-        HoldAnswer(
-            hold_token=held.token,
-            quantity=held.record.quantity,
-            seats=held.seats,
-            expires_at=rfc3339(held.record.until_ms),
-            position=str(held.record.position),
-        ),
-        status,
-    )

@@ -1,33 +1,90 @@
 """For operators and their monitoring."""
 
 import time
-from datetime import UTC, datetime
+from typing import Any, Literal
 
 import psutil
 from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
 from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import Field
 from werkzeug.datastructures import MIMEAccept
 
 from seating import __version__
+from seating.domain.moments import rfc3339
 from seating.telemetry import metrics
 from seating.web.answers import render
-from seating.web.schemas import (
-    CacheStats,
-    HealthView,
-    HomeView,
-    MetricsView,
-    PersistenceStats,
-    ReadyView,
-    SeatCache,
-    StatsView,
-    problems,
-)
+from seating.web.schemas import Answer, problems
 from seating.web.services import services, settings
 
 api = APIBlueprint("operations", __name__, abp_tags=[Tag(name="Operations", description=__doc__)])
 
 _PROMETHEUS_TYPES = ("text/plain", "application/openmetrics-text")
+
+
+class SeatCache(Answer):
+    event_id: str
+    total_seats: int
+    seats_sold: int
+    last_updated: int = Field(description="of the last change, ms since 1970")
+
+
+class CacheStats(Answer):
+    seat_cache: SeatCache
+    idempotency_cache_size: int
+
+
+class PersistenceStats(Answer):
+    position: str = Field(description="where the log ends")
+    persisted: str = Field(description="up to where SQL has it")
+    lag: int = Field(description="entries in between")
+    quarantined: int = Field(description="entries that SQL refused for good")
+
+
+class StatsView(Answer):
+    """Purchase requests over all processes since the start, and where the default event's log stands."""
+
+    total_requests: int
+    success_purchases: int
+    failed_purchases: int
+    p95_latency: float = Field(
+        serialization_alias="p95Latency", description="ms, the upper bound of its histogram bucket"
+    )
+    cache_stats: CacheStats
+    persistence: PersistenceStats
+
+
+class HomeView(Answer):
+    message: str
+    version: str
+    status: Literal["OK"] = "OK"
+    websocket: str = Field(description="where seat changes are pushed")
+
+
+class HealthView(Answer):
+    """The process lives, whatever else does not."""
+
+    status: Literal["OK"] = "OK"
+    timestamp: str
+    uptime: float = Field(description="seconds")
+    memory: int = Field(description="resident bytes of this process")
+    cache_size: int = Field(description="users in the shared cache, as this process last knew")
+
+
+class ReadyView(Answer):
+    status: Literal["READY", "NOT_READY"]
+    checks: dict[str, Any] = Field(
+        description="redis, inventory and persistence decide; sql, disk and partner are reported"
+    )
+
+
+class MetricsView(Answer):
+    """HTTP requests over all processes since the start."""
+
+    total_requests: int
+    status_distribution: dict[str, int]
+    average_response_time: float = Field(description="ms")
+    uptime: float = Field(description="seconds")
 
 
 @api.get("/", responses={200: HomeView})
@@ -42,7 +99,7 @@ def health() -> Response:
     """Whether this process lives"""
     return render(
         HealthView(
-            timestamp=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            timestamp=rfc3339(time.time() * 1000),
             uptime=_uptime_s(),
             memory=psutil.Process().memory_info().rss,
             cache_size=services().user_cache.size_last_known,

@@ -1,36 +1,77 @@
 """Buying, reading a purchase again, and taking it back."""
 
 import time
+from typing import Literal
 
 from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
+from pydantic import AliasPath, BaseModel, Field
 
 from seating.domain.errors import SeatingError
 from seating.domain.idempotency import parse_key
-from seating.domain.purchase import Order, PurchaseId
-from seating.services.purchases import Bought, Purchase
+from seating.domain.purchase import Order, PurchaseId, PurchaseState
 from seating.telemetry import metrics
 from seating.web import preferences
-from seating.web.answers import render, rfc3339
+from seating.web.answers import render
 from seating.web.operator_token import SECURITY, caller, operators_only
+from seating.web.orders import DefaultPurchase, EventPurchase
 from seating.web.parsing import parsed
 from seating.web.rate_limiting import limit_of_request, measured
-from seating.web.schemas import (
-    DefaultPurchase,
-    EventPath,
-    PurchaseAnswer,
-    PurchaseHeaders,
-    PurchaseListView,
-    PurchasePageQuery,
-    PurchasePath,
-    PurchaseView,
-    problems,
-)
-from seating.web.seat_schemas import EventPurchase
+from seating.web.schemas import Answer, AsText, EventPath, Moment, NextCursor, PageQuery, Reference, problems
 from seating.web.services import services, settings
 
 api = APIBlueprint("purchases", __name__, abp_tags=[Tag(name="Purchases", description=__doc__)])
 _REFUSALS = problems(400, 404, 408, 409, 413, 415, 422, 429, 503)
+
+
+class PurchasePath(BaseModel):
+    purchase_id: str = Field(description="the purchase's id")
+
+
+class PurchasePageQuery(PageQuery):
+    cursor: int | None = Field(None, ge=1, le=10**14, description="`next` of the page before")
+    reference: Reference | None = Field(None, description="only those with the shop's own order number")
+
+
+class PurchaseHeaders(BaseModel):
+    idempotency_key: str | None = Field(
+        None,
+        alias="Idempotency-Key",
+        description="required: 1 to 255 visible ASCII characters, best a UUID; whoever knows it can read the answer",
+    )
+    prefer: str | None = Field(
+        None,
+        alias="Prefer",
+        description="`wait=<seconds, at most 30>`: answer when SQL has the purchase (RFC 7240)",
+    )
+
+
+class PurchaseAnswer(Answer):
+    success: Literal[True] = True
+    seats_remaining: int = Field(validation_alias=AliasPath("receipt", "left"), description="after this purchase")
+    purchase_id: AsText = Field(validation_alias=AliasPath("receipt", "id"))
+    event_id: str = Field(validation_alias=AliasPath("receipt", "id", "event_id"))
+    quantity: int = Field(validation_alias=AliasPath("receipt", "quantity"))
+    seats: list[str] = Field(description="seat ids, none in general admission")
+    position: AsText = Field(
+        validation_alias=AliasPath("receipt", "id", "position"), description="`<epoch>-<seq>` in the event's log"
+    )
+
+
+class PurchaseView(Answer):
+    purchase_id: AsText = Field(validation_alias="id")
+    event_id: str = Field(validation_alias=AliasPath("id", "event_id"))
+    state: PurchaseState
+    quantity: int
+    seats: list[str]
+    reference: str | None
+    position: AsText = Field(validation_alias=AliasPath("id", "position"))
+    purchased_at: Moment = Field(validation_alias="at_ms")
+
+
+class PurchaseListView(Answer):
+    purchases: list[PurchaseView] = Field(validation_alias="items")
+    next: NextCursor
 
 
 @api.post("/api/v1/purchase", responses={200: PurchaseAnswer, **_REFUSALS})
@@ -41,7 +82,7 @@ def buy_on_default_event(header: PurchaseHeaders, body: DefaultPurchase) -> Resp
 
     A repetition with the same Idempotency-Key gets the first answer again, byte for byte.
     """
-    return _buy(settings().default_event, header, Order(body.quantity))
+    return _buy(settings().default_event, header, body.order())
 
 
 @api.post("/api/v1/events/<event_id>/purchases", responses={200: PurchaseAnswer, **_REFUSALS})
@@ -64,7 +105,7 @@ def get_purchase(path: PurchasePath) -> Response:
     `accepted`: sold, and durable in the log. `persisted`: in SQL too. `quarantined`: sold, but SQL refused its row,
     which waits for the operator. `cancelled`: taken back by the operator.
     """
-    return render(_view(services().purchases.get(PurchaseId.parse(path.purchase_id))))
+    return render(PurchaseView.model_validate(services().purchases.get(PurchaseId.parse(path.purchase_id))))
 
 
 @api.delete(
@@ -77,7 +118,7 @@ def cancel_purchase(path: PurchasePath) -> Response:
 
     Its seats return, once: repeated, the answer is the same and nothing changes.
     """
-    return render(_view(services().purchases.cancel(PurchaseId.parse(path.purchase_id))))
+    return render(PurchaseView.model_validate(services().purchases.cancel(PurchaseId.parse(path.purchase_id))))
 
 
 @api.get(
@@ -90,21 +131,7 @@ def cancel_purchase(path: PurchasePath) -> Response:
 def list_purchases(path: EventPath, query: PurchasePageQuery) -> Response:
     """An event's purchases as SQL has them, newest first"""
     page = services().purchases.page(path.event_id, query.cursor, query.limit, query.reference)
-    next_cursor = None if page.next_seq is None else str(page.next_seq)
-    return render(PurchaseListView(purchases=[_view(purchase) for purchase in page.purchases], next=next_cursor))
-
-
-def _view(purchase: Purchase) -> PurchaseView:
-    return PurchaseView(
-        purchase_id=str(purchase.id),
-        event_id=purchase.id.event_id,
-        state=purchase.state,
-        quantity=purchase.quantity,
-        seats=purchase.seats,
-        reference=purchase.reference,
-        position=str(purchase.id.position),
-        purchased_at=rfc3339(purchase.at_ms),
-    )
+    return render(PurchaseListView.model_validate(page))
 
 
 def _buy(event_id: str, header: PurchaseHeaders, order: Order) -> Response:
@@ -120,21 +147,7 @@ def _buy(event_id: str, header: PurchaseHeaders, order: Order) -> Response:
         raise
     finally:
         metrics.count_purchase(outcome, time.perf_counter() - started)
-    return _answer(bought)
-
-
-def _answer(bought: Bought) -> Response:
-    receipt = bought.receipt
-    response = render(
-        PurchaseAnswer(
-            seats_remaining=receipt.left,
-            purchase_id=str(receipt.id),
-            event_id=receipt.id.event_id,
-            quantity=receipt.quantity,
-            seats=bought.seats,
-            position=str(receipt.id.position),
-        )
-    )
+    response = render(PurchaseAnswer.model_validate(bought))
     if bought.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     if bought.recorded:

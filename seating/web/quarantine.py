@@ -2,20 +2,12 @@
 
 from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
+from pydantic import AliasPath, Field
 
-from seating.domain.errors import QuarantineEntryNotFound
-from seating.domain.position import Position
-from seating.storage.quarantine import Aside
 from seating.web.answers import render
 from seating.web.operator_token import SECURITY, operators_only
 from seating.web.parsing import parsed
-from seating.web.schemas import (
-    QuarantineEntryView,
-    QuarantineListView,
-    QuarantinePageQuery,
-    QuarantinePath,
-    problems,
-)
+from seating.web.schemas import Answer, AsText, EventPath, NextCursor, PageQuery, problems
 from seating.web.services import services
 
 api = APIBlueprint(
@@ -23,14 +15,33 @@ api = APIBlueprint(
 )
 
 
+class QuarantinePath(EventPath):
+    position: str = Field(description="the entry's position, `<epoch>-<seq>`")
+
+
+class QuarantinePageQuery(PageQuery):
+    cursor: int = Field(0, ge=0, le=10**9, description="`next` of the page before")
+
+
+class QuarantineEntryView(Answer):
+    event_id: str
+    position: AsText = Field(validation_alias=AliasPath("entry", "position"))
+    reason: str = Field(description="poison: SQL refused it; fork: SQL has another entry at its place")
+    error: str
+    change: str = Field(validation_alias=AliasPath("entry", "change"), description="the entry, raw")
+
+
+class QuarantineListView(Answer):
+    entries: list[QuarantineEntryView] = Field(validation_alias="items")
+    next: NextCursor
+
+
 @api.get("/api/v1/quarantine", responses={200: QuarantineListView, **problems(400, 401, 503)})
 @operators_only
 @parsed
 def list_quarantine(query: QuarantinePageQuery) -> Response:
     """What waits for the operator"""
-    page = services().quarantine.page(None, query.cursor, query.limit)
-    next_cursor = None if page.next_offset is None else str(page.next_offset)
-    return render(QuarantineListView(entries=[_view(aside) for aside in page.entries], next=next_cursor))
+    return render(QuarantineListView.model_validate(services().quarantine.page(None, query.cursor, query.limit)))
 
 
 @api.post("/api/v1/quarantine/<event_id>/<position>/replay", responses={204: None, **problems(401, 404, 409, 503)})
@@ -41,7 +52,7 @@ def replay(path: QuarantinePath) -> Response:
 
     Poison is recorded at its place; a purchase of a fork is bought again as it was. 409 `NOT_REPLAYABLE` says why not.
     """
-    services().quarantine.replay(path.event_id, _position(path))
+    services().quarantine.replay(path.event_id, path.position)
     return Response(status=204)
 
 
@@ -50,22 +61,5 @@ def replay(path: QuarantinePath) -> Response:
 @parsed
 def cancel(path: QuarantinePath) -> Response:
     """Take an entry back: a purchase is cancelled, anything else put to rest"""
-    services().quarantine.cancel(path.event_id, _position(path))
+    services().quarantine.cancel(path.event_id, path.position)
     return Response(status=204)
-
-
-def _position(path: QuarantinePath) -> Position:
-    try:
-        return Position.parse(path.position)
-    except ValueError:
-        raise QuarantineEntryNotFound from None
-
-
-def _view(aside: Aside) -> QuarantineEntryView:
-    return QuarantineEntryView(
-        event_id=aside.event_id,
-        position=str(aside.entry.position),
-        reason=aside.reason,
-        error=aside.error,
-        change=aside.entry.change,
-    )

@@ -5,11 +5,12 @@ from typing import Final
 
 from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
+from pydantic import Field
 
 from seating.domain.seat_changes import LETTERS
 from seating.web.answers import render
 from seating.web.parsing import parsed
-from seating.web.schemas import EventPath, SeatMapView, problems
+from seating.web.schemas import Answer, EventPath, problems
 from seating.web.services import services
 
 api = APIBlueprint("seat_map", __name__, abp_tags=[Tag(name="Seats", description="The map, and who watches it.")])
@@ -17,6 +18,14 @@ api = APIBlueprint("seat_map", __name__, abp_tags=[Tag(name="Seats", description
 # Level 1: a map of four letters is a quarter of its size whatever one does.
 _COMPRESSION: Final = 1
 _WORTH_COMPRESSING_BYTES: Final = 1_000
+
+
+class SeatMapView(Answer):
+    event_id: str
+    position: str = Field(description="`<epoch>-<seq>` in the event's log; give it to the live feed as `since`")
+    seats_remaining: int
+    statuses: dict[str, str] = Field(description="the word for each letter")
+    seats: str = Field(description="a letter a seat, in the plan's order; empty in general admission")
 
 
 @api.get("/api/v1/events/<event_id>/seats", responses={200: SeatMapView, **problems(404, 503)})

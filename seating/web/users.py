@@ -4,17 +4,45 @@ from urllib.parse import urlencode
 
 from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
+from pydantic import BaseModel, Field, RootModel
 
 from seating.domain.errors import UserNotFound
-from seating.domain.user import User
-from seating.web.answers import rfc3339
+from seating.domain.user import MAX_ID_LENGTH, Plan, User
 from seating.web.errors import refuse
-from seating.web.parsing import parsed
+from seating.web.parsing import NOT_BLANK, StrictModel, parsed
 from seating.web.rate_limiting import limited
-from seating.web.schemas import NewUser, UserListView, UserPageQuery, UserPath, UserView, problems
+from seating.web.schemas import Answer, Line, Moment, PageQuery, problems
 from seating.web.services import services
 
 api = APIBlueprint("users", __name__, abp_tags=[Tag(name="Users", description=__doc__)])
+
+
+class UserPath(BaseModel):
+    user_id: str = Field(description="the user's id")
+
+
+class UserPageQuery(PageQuery):
+    cursor: Line = Field("", max_length=64, description="where the `Link` of the page before leads")
+
+
+class NewUser(StrictModel):
+    name: Line = Field(min_length=1, max_length=200, pattern=NOT_BLANK)
+    email: str = Field(max_length=320, description="kept in lower case; nobody else may have it")
+    id: str | None = Field(None, max_length=MAX_ID_LENGTH, description="chosen at random if not given")
+    plan: Plan = "free"
+
+
+class UserView(Answer):
+    id: str
+    name: str
+    email: str
+    plan: Plan
+    is_active: bool
+    created_at: Moment = Field(validation_alias="created_ms")
+
+
+class UserListView(RootModel[list[UserView]]):
+    """In the order of their ids."""
 
 
 @api.get("/users", responses={200: UserListView, **problems(400, 429, 503)})
@@ -26,9 +54,9 @@ def list_users(query: UserPageQuery) -> Response:
     A `Link` header (RFC 8288) with `rel="next"` leads to the next page.
     """
     page = services().users.page(query.cursor, query.limit)
-    answer = _answer(b"[" + b",".join(map(document, page.users)) + b"]")
-    if page.next_cursor is not None:
-        following = urlencode({"cursor": page.next_cursor, "limit": query.limit})
+    answer = _answer(b"[" + b",".join(map(document, page.items)) + b"]")
+    if page.next is not None:
+        following = urlencode({"cursor": page.next, "limit": query.limit})
         answer.headers["Link"] = f'</users?{following}>; rel="next"'
     return answer
 
@@ -56,15 +84,7 @@ def create_user(body: NewUser) -> Response:
 
 
 def document(user: User) -> bytes:
-    view = UserView(
-        id=user.id,
-        name=user.name,
-        email=user.email,
-        plan=user.plan,
-        is_active=user.is_active,
-        created_at=rfc3339(user.created_ms),
-    )
-    return view.model_dump_json(by_alias=True).encode()
+    return UserView.model_validate(user).model_dump_json(by_alias=True).encode()
 
 
 def _answer(body: bytes, status: int = 200) -> Response:

@@ -124,10 +124,10 @@ def test_poison_is_replayed_once_its_cause_is_gone(sale: OneProcess) -> None:
     poison(sale, event, HALL.seats_of(receipt.runs)[0])
     sale.persist(event)
     with pytest.raises(Exception, match="still refuses it"):
-        sale.quarantine.replay(event, receipt.id.position)
+        sale.quarantine.replay(event, str(receipt.id.position))
     sale.database.write(lambda connection: connection.execute(sold_seats.delete()))
     sale.database.write(lambda connection: connection.execute(purchases.delete()))
-    sale.quarantine.replay(event, receipt.id.position)
+    sale.quarantine.replay(event, str(receipt.id.position))
     assert sale.purchases.get(receipt.id).state == "persisted"
     assert sale.rows(quarantine, event) == []
     assert sale.check.reconcile(event) == []

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from seating.redis_store import keys
-from seating.services.closing import KEPT_CLOSED_MS
+from seating.services.upkeep import KEPT_CLOSED_MS
 from seating.storage.tables import ledger, purchases, quarantine
 from tests.books import assert_books_right, assert_replayed, buy_recorded, buy_some, order, rows, suspended
 from tests.servers import wait_until

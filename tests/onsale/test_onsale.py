@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from seating.onsale import lag, report
+from seating.onsale import report
 from seating.onsale.books import check_counts
 from seating.onsale.sale import Counts, Sale
 from seating.onsale.server import Server
@@ -195,8 +195,8 @@ def test_counts_come_out(sold: int, left: int, aside: tuple[int | None, int | No
 
 def test_gives_up_on_a_lag_that_stays() -> None:
     with FakeServer("lags") as server:
-        sale = Sale(Server.parse(server.url), None, 1)
-        assert lag.seconds_to_zero(sale, [], time.perf_counter(), within_s=0.1) is None
+        sale = Sale(Server(server.url), None, 1)
+        assert sale.seconds_to_lag_zero([], time.perf_counter(), within_s=0.1) is None
 
 
 @pytest.mark.parametrize(
@@ -213,11 +213,11 @@ def test_gives_up_on_a_lag_that_stays() -> None:
 )
 def test_refuses_what_is_no_address(url: str) -> None:
     with pytest.raises(ValueError, match=r"is not like http://|Port out of range|label"):
-        Server.parse(url)
+        Server(url)
 
 
 def test_keeps_the_path_that_a_proxy_put_before_the_routes() -> None:
-    server = Server.parse("https://tickets.example/sale/")
+    server = Server("https://tickets.example/sale/")
     assert (server.host, server.port, server.prefix) == ("tickets.example", 443, "/sale")
 
 

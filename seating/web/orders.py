@@ -1,0 +1,77 @@
+"""What a buyer may ask for, as the bodies of purchases and holds have it."""
+
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, Field
+
+from seating.domain.errors import InvalidRequest
+from seating.domain.hold import HoldOrder
+from seating.domain.purchase import MAX_QUANTITY, Order
+from seating.web.parsing import StrictModel
+from seating.web.schemas import Line, Reference
+
+
+def _each_once(seats: list[str]) -> list[str]:
+    if len(set(seats)) < len(seats):
+        raise ValueError("has a seat twice")
+    return seats
+
+
+def without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default")
+
+
+# What is not given has a default that cannot be given, so that null is refused like any other wrong value.
+_ABSENT: Final[Any] = {"validate_default": False, "json_schema_extra": without_default}
+
+Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY, description="seats, all or none", **_ABSENT)]
+ChosenSeats = Annotated[
+    list[Annotated[Line, Field(min_length=1, max_length=255)]],
+    Field(min_length=1, max_length=MAX_QUANTITY, description="ids of seats, all or none"),
+    AfterValidator(_each_once),
+]
+
+
+class DefaultPurchase(StrictModel):
+    """A purchase on the default event."""
+
+    quantity: int = Field(ge=1, le=MAX_QUANTITY, description="seats to buy, all or none")
+
+    def order(self) -> Order:
+        return Order(self.quantity)
+
+
+class _WantedSeats(StrictModel):
+    quantity: Quantity = 0
+    seats: ChosenSeats = Field(default_factory=list)
+    together: bool = Field(False, description="refuse a split of a quantity over several rows")
+
+
+class NewHold(_WantedSeats):
+    """Exactly one of `quantity` and `seats`."""
+
+    def order(self) -> HoldOrder:
+        """Raises InvalidRequest unless it is exactly one."""
+        _exactly_one(quantity=self.quantity, seats=self.seats)
+        return HoldOrder(self.quantity or len(self.seats), tuple(self.seats), self.together)
+
+
+class EventPurchase(_WantedSeats):
+    """Exactly one of `quantity`, `seats` and `holdToken`."""
+
+    hold_token: str = Field("", min_length=1, max_length=255, alias="holdToken", description="of a hold", **_ABSENT)
+    reference: Reference | None = Field(None, description="the shop's own order number")
+
+    def order(self) -> Order:
+        """Raises InvalidRequest unless it is exactly one."""
+        _exactly_one(quantity=self.quantity, seats=self.seats, holdToken=self.hold_token)
+        quantity = self.quantity or len(self.seats)
+        return Order(quantity, self.together, self.reference, tuple(self.seats), self.hold_token or None)
+
+
+def _exactly_one(**fields: object) -> None:
+    given = [name for name, value in fields.items() if value]
+    if not given:
+        raise InvalidRequest("Quantity is required", "quantity")
+    if len(given) > 1:
+        raise InvalidRequest(f"Give only one of {' and '.join(given)}", given[1])
