@@ -9,13 +9,13 @@ from itertools import chain
 from typing import Any
 
 import click
-import structlog
 
 from seating.cli import prepared
 from seating.domain.event import parse_event_id
 from seating.domain.purchase import Purchase
 from seating.runtime import BackgroundServices, background_services
 from seating.storage.quarantine import Aside
+from seating.telemetry import logs
 
 _PAGE = 1_000
 
@@ -140,7 +140,7 @@ def cancel(event_id: str, position: str) -> None:
 def _services() -> BackgroundServices:
     settings = prepared.settings_with_redis()
     # Standard output is for what was asked, which a program may read.
-    structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=sys.stderr))
+    logs.configure(settings.log_level, settings.log_format, sys.stderr)
     return background_services(settings)
 
 

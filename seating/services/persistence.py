@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from seating.domain.errors import InventoryUnavailable, Overtaken, RecordUnavailable
 from seating.domain.log_entry import LogEntry, Mark
@@ -53,7 +54,12 @@ class Persistence:
             if time.monotonic() > deadline:
                 self.nudge(*event_ids[number:])
                 return
-            self.run(event_id, deadline)
+            try:
+                if not self._is_whole(event_id):
+                    self.run(event_id, deadline)
+            except SQLAlchemyError as error:
+                # One event's trouble is not the others'.
+                _log.error("event not persisted", event_id=event_id, exc_info=error)
 
     def run(self, event_id: str, deadline: float = 0.0) -> None:
         """Records what the event's log has gathered, until the monotonic `deadline`; then it asks to be run again.
@@ -61,9 +67,6 @@ class Persistence:
         An inventory that is gone, or whose log does not continue the ledger, is rebuilt.
         """
         try:
-            snapshot = self.inventory.read(event_id)
-            if snapshot and snapshot.backlog.trusted and not snapshot.backlog.lag:
-                return  # Another process's nudge was first.
             if not self.retries.is_due(event_id, time.time()):
                 return
             self._run(event_id, deadline or time.monotonic() + RUN_S)
@@ -76,6 +79,14 @@ class Persistence:
             _log.info("another was faster", event_id=event_id, reason=str(error))
         except InventoryUnavailable as error:
             _log.warning("inventory unavailable", event_id=event_id, error=str(error.__cause__))
+
+    def _is_whole(self, event_id: str) -> bool:
+        """Another process's nudge was first."""
+        try:
+            snapshot = self.inventory.read(event_id)
+        except InventoryUnavailable:
+            return False
+        return snapshot is not None and snapshot.backlog.trusted and not snapshot.backlog.lag
 
     def _run(self, event_id: str, deadline: float) -> None:
         while True:
@@ -96,7 +107,7 @@ class Persistence:
 
     def _round(self, event_id: str) -> bool:
         """One batch. True if there may be more."""
-        mark, waiting = self.database.read(lambda connection: _progress(connection, event_id))
+        mark, waiting = self.database.read(_progress, event_id)
         if mark is None:
             _log.error("event is not on record", event_id=event_id)
             return False
@@ -118,7 +129,7 @@ class Persistence:
         return not whole
 
     def _mark(self, event_id: str) -> Mark | None:
-        return self.database.read(lambda connection: watermarks.read(connection, event_id))
+        return self.database.read(watermarks.read, event_id)
 
     def _refuse_shortened(self, event_id: str, mark: Mark) -> None:
         """A log that continues SQL's, but ends before its inventory or before what buyers know, has lost its end."""
@@ -130,7 +141,7 @@ class Persistence:
         epoch, seq = mark.position
         if snapshot.backlog.position != mark.position:
             raise Diverged(f"the log ends at {mark.position}, its inventory is at {snapshot.backlog.position}")
-        answered = self.database.read(lambda connection: rebuilds.highest_answered(connection, event_id, epoch))
+        answered = self.database.read(rebuilds.highest_answered, event_id, epoch)
         if answered > seq:
             raise Diverged(f"buyers were answered up to {epoch}-{answered}, the log ends at {epoch}-{seq}")
 
@@ -152,7 +163,7 @@ class Persistence:
         if event_id not in self._plans:
             if len(self._plans) >= 100:
                 self._plans.clear()
-            self._plans[event_id] = self.database.read(lambda connection: events.plan_of(connection, event_id))
+            self._plans[event_id] = self.database.read(events.plan_of, event_id)
         return self._plans[event_id]
 
 

@@ -51,28 +51,32 @@ class Upkeep:
         The next tick does all of it again.
         """
         event_ids = self._live_events()
+        lagging = []
         for event_id, snapshot in zip(event_ids, self.inventory.read_all(event_ids), strict=True):
             try:
-                self._look_after(event_id, snapshot)
+                if self._look_after(event_id, snapshot):
+                    lagging.append(event_id)
             except (SeatingError, SQLAlchemyError) as error:
                 # One event's trouble is not the others'; the next tick comes back to it.
                 _log.warning("event not looked after", event_id=event_id, error=repr(error))
+        self._persist(lagging)
         self.queue.trim()
         if next(self._ticks) % _SWEEP_EVERY_TICKS == 0:
             for cache in self.caches:
                 cache.sweep()
 
-    def _look_after(self, event_id: str, snapshot: Snapshot | None) -> None:
+    def _look_after(self, event_id: str, snapshot: Snapshot | None) -> bool:
+        """Whether the event is to be nudged for."""
         if snapshot is not None and snapshot.counts.held:
             self._expire_holds(event_id)
         if snapshot and not snapshot.backlog.trusted:
             # Redis was restarted. RQ's worker sleeps after that, or has ended; buyers would wait for it.
             self.persistence.run(event_id)
         elif snapshot is None or snapshot.backlog.lag:
-            if self.retries.is_due(event_id, time.time()):
-                self._persist(event_id)
+            return self.retries.is_due(event_id, time.time())
         elif snapshot.counts.state == "closed" and _age_ms(snapshot) >= KEPT_CLOSED_MS:
             self._archive(event_id)
+        return False
 
     def _archive(self, event_id: str) -> None:
         """A day after it was closed an event leaves Redis. SQL is told first: what is missing without is rebuilt."""
@@ -117,13 +121,13 @@ class Upkeep:
             except InventoryUnavailable:
                 return  # It is missing or not trusted; what is done about that is below.
 
-    def _persist(self, event_id: str) -> None:
+    def _persist(self, event_ids: Sequence[str]) -> None:
         try:
-            self.queue.nudge(event_id)
+            self.queue.nudge(*event_ids)
         except InventoryUnavailable as error:
             # Redis is full: RQ cannot take a job, and only persistence frees memory. So it is done here, at once.
-            _log.warning("persisting without the queue", event_id=event_id, error=str(error.__cause__))
-            self.persistence.run(event_id)
+            _log.warning("persisting without the queue", events=len(event_ids), error=str(error.__cause__))
+            self.persistence.run_all(event_ids)
 
 
 def _age_ms(snapshot: Snapshot) -> float:

@@ -1,9 +1,10 @@
-"""Logs: one line an event on standard output, JSON or for the console. An event is a constant with keyword data."""
+"""Logs: one line an event, JSON or for the console. An event is a constant with keyword data."""
 
 import json
 import logging
 import logging.config
-from typing import Any, Literal
+import sys
+from typing import Any, Literal, TextIO
 
 import orjson
 import structlog
@@ -17,9 +18,10 @@ _SHARED: list[Processor] = [
 ]
 
 
-def configure(level: str, log_format: Format) -> None:
-    """Sends structlog's events and the standard library's records to standard output, in one form."""
-    logging.config.dictConfig(_stdlib_config(level, log_format))
+def configure(level: str, log_format: Format, to: TextIO | None = None) -> None:
+    """Sends structlog's events and the standard library's records `to` standard output or another, in one form."""
+    to = to or sys.stdout
+    logging.config.dictConfig(_stdlib_config(level, log_format, to))
     console = log_format == "console"
     renderers: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_json_line)]
     if console:
@@ -27,12 +29,12 @@ def configure(level: str, log_format: Format) -> None:
     structlog.configure(
         processors=[*_SHARED, *renderers],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory() if console else structlog.BytesLoggerFactory(),
+        logger_factory=structlog.WriteLoggerFactory(to) if console else structlog.BytesLoggerFactory(to.buffer),
         cache_logger_on_first_use=True,
     )
 
 
-def _stdlib_config(level: str, log_format: Format) -> dict[str, Any]:
+def _stdlib_config(level: str, log_format: Format, to: TextIO) -> dict[str, Any]:
     """A logging.config dictionary for libraries that log through the standard library, gunicorn and RQ among them."""
     renderer: Processor = structlog.processors.JSONRenderer(lambda event, **_: _json_line(event).decode())
     if log_format == "console":
@@ -54,7 +56,7 @@ def _stdlib_config(level: str, log_format: Format) -> dict[str, Any]:
         "handlers": {
             "stdout": {
                 "class": "logging.StreamHandler",
-                "stream": "ext://sys.stdout",
+                "stream": to,
                 "formatter": "structlog",
             }
         },

@@ -54,7 +54,7 @@ def test_reconcile_says_what_differs_and_rebuild_mends_it(system: System, event:
     assert as_data.status == 1
     assert as_data.json == [{"event_id": event, "what": what, "advice": "run: seating rebuild"}]
     rebuilt = seating(system, "rebuild", event)
-    assert (rebuilt.status, rebuilt.out) == (0, "rebuilt; its log goes on from 2-5\n")
+    assert (rebuilt.status, rebuilt.out) == (0, "rebuilt; its log goes on from 2-5\n"), rebuilt.error
     assert redis.hget(keys.inventory(event), "sold") == b"1"
     in_words, as_data = _together(system, ("reconcile", event), ("reconcile", event, "--json"))
     assert in_words == (0, "the books are right\n", "")

@@ -3,7 +3,6 @@
 import pytest
 from structlog.testing import capture_logs
 
-from seating.domain.position import Position
 from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.redis_store import keys
 from seating.redis_store.scripts import Scripts
@@ -48,7 +47,7 @@ def test_a_rebuild_says_that_it_was_left_out(sale: OneProcess, event: str) -> No
 
 
 def test_what_the_operator_put_to_rest_is_no_reason_any_more(sale: OneProcess, event: str) -> None:
-    sale.quarantine.cancel(event, Position(1, 3))
+    sale.quarantine.cancel(event, "1-3")
     findings = sale.check.reconcile(event)
     assert findings
     assert {finding.advice for finding in findings} == {"run: seating rebuild"}

@@ -204,7 +204,7 @@ def test_sql_that_is_down_is_tried_again_later_and_later(sale: OneProcess, monke
     monkeypatch.setattr(time, "time", lambda: now)
     waits = []
 
-    def down(_work: Callable[[Connection], object]) -> None:
+    def down(*_: object) -> None:
         raise RecordUnavailable from OSError("down")
 
     with monkeypatch.context() as broken:
