@@ -14,7 +14,7 @@ from gevent.lock import BoundedSemaphore
 from seating.domain.errors import InventoryUnavailable
 from seating.domain.position import Position
 from seating.live.feed import Audience, Feed
-from seating.live.outbox import FAILED, GOING_AWAY, NORMAL, Outbox
+from seating.live.outbox import FAILED, GOING_AWAY, NORMAL, TRY_AGAIN_LATER, Outbox
 from seating.live.resuming import History, begin
 from seating.redis_store.event_scripts import MissingInventory
 from seating.redis_store.live_log import LiveLog
@@ -24,13 +24,12 @@ from seating.telemetry import metrics
 
 _WAIT_MS = 100
 """How long a new event may wait for its first reading."""
-_TICK_S = 0.05
-_TICK_S_A_SOCKET = 0.00004
-"""Least time from one round of writes to the next: a longer round has more frames in each write, and fewer writes."""
+_PAUSE_S = 0.05
+_PAUSES_A_ROUND = 4
+"""A pause is at least so many times the CPU time of the round before: what comes meanwhile is joined in one write."""
 _AVAILABILITY_EVERY_S = 0.1
 _ENTRIES_A_TICK = 500
 _RETRY_S = 0.5
-_STUCK_S = 10.0
 _FAREWELL_S = 2.0
 
 _log = structlog.get_logger(__name__)
@@ -63,28 +62,36 @@ class Hub:
         for forever in (self._read_forever, self._look_after_forever):
             gevent.spawn(forever).link_exception(self._mourn)
 
-    def serve(self, event_id: str, audience: Audience, since: Position | None, outbox: Outbox) -> int:
-        """Tells one socket everything, until it is to be closed with the code that is returned.
-
-        Raises MissingInventory or InventoryUnavailable before anything is told.
-        """
-        feed = self._join(event_id)
+    def serve(
+        self,
+        event_id: str,
+        audience: Audience,
+        since: Position | None,
+        outbox: Outbox,
+        read: Callable[[], None],
+    ) -> int:
+        """Tells one socket everything while `read` reads from it, and returns the code that it was closed with."""
         self._outboxes.add(outbox)
         metrics.live_opened()
-        code = FAILED
+        feed = None
         try:
             if self._closing:
                 outbox.close(GOING_AWAY)
-            begin(feed, audience, since, outbox, self._history)
-            code = outbox.drain()
-        except OSError:
-            code = outbox.code or NORMAL
+            try:
+                feed = self._join(event_id)
+                begin(feed, audience, since, outbox, self._history)
+            except InventoryUnavailable:
+                outbox.close(TRY_AGAIN_LATER)
+            read()
+        except Exception:
+            outbox.close(FAILED)
+            raise
         finally:
             self._outboxes.discard(outbox)
-            feed.detach(outbox)
-            feed.joined -= 1
-            metrics.live_closed(code)
-        return code
+            if feed:
+                feed.leave(outbox)
+            metrics.live_closed(outbox.code or NORMAL)
+        return outbox.code or NORMAL
 
     def close(self) -> None:
         """Tells every client, those that still come included, that this process goes away. Takes `_FAREWELL_S`."""
@@ -93,7 +100,7 @@ class Hub:
             outbox.close(GOING_AWAY)
         gevent.sleep(_FAREWELL_S)
         for outbox in tuple(self._outboxes):
-            outbox.cut_if_stuck(0)
+            outbox.cut()
 
     def _join(self, event_id: str) -> Feed:
         with self._opening:
@@ -125,12 +132,11 @@ class Hub:
             for event_id, entries in found.items():
                 self._feeds[event_id].advance(entries)
             self._announce()
+            for feed in tuple(self._feeds.values()):
+                feed.flush()
             self._drop_empty_feeds()
             if found:
-                gevent.sleep(0)  # Everything that was told is written now, as far as clients take it.
-                # Under load the sockets get half of this process's time at most.
-                tick_s = _TICK_S + _TICK_S_A_SOCKET * len(self._outboxes)
-                gevent.sleep(max(tick_s, time.process_time() - started))
+                gevent.sleep(max(_PAUSE_S, _PAUSES_A_ROUND * (time.process_time() - started)))
 
     def _positions(self) -> dict[str, Position]:
         return {event_id: feed.position for event_id, feed in self._feeds.items()}
@@ -165,7 +171,7 @@ class Hub:
             due = time.monotonic() - pinged >= self._ping_s
             pinged = time.monotonic() if due else pinged
             for outbox in tuple(self._outboxes):
-                outbox.cut_if_stuck(_STUCK_S)
+                outbox.cut_if_overdue()
                 if due:
                     outbox.ping()
 
