@@ -16,7 +16,6 @@ from seating.domain.position import Position
 from seating.live.feed import Audience, Feed
 from seating.live.outbox import FAILED, GOING_AWAY, NORMAL, TRY_AGAIN_LATER, Outbox
 from seating.live.resuming import History, begin
-from seating.redis_store.event_scripts import MissingInventory
 from seating.redis_store.live_log import LiveLog
 from seating.redis_store.plans import Plans
 from seating.redis_store.seat_states import SeatStates
@@ -28,8 +27,9 @@ _PAUSE_S = 0.05
 _PAUSES_A_ROUND = 4
 """A pause is at least so many times the CPU time of the round before: what comes meanwhile is joined in one write."""
 _AVAILABILITY_EVERY_S = 0.1
-_ENTRIES_A_TICK = 500
+_ENTRIES_A_ROUND = 500
 _RETRY_S = 0.5
+_RECHECK_S = 5.0
 _FAREWELL_S = 2.0
 
 _log = structlog.get_logger(__name__)
@@ -59,7 +59,7 @@ class Hub:
         self._opening = BoundedSemaphore(1)
         self._populated = Event()
         self._closing = False
-        for forever in (self._read_forever, self._look_after_forever):
+        for forever in (self._read_forever, self._recheck_forever, self._look_after_forever):
             gevent.spawn(forever).link_exception(self._mourn)
 
     def serve(
@@ -114,20 +114,18 @@ class Hub:
         return feed
 
     def _read_forever(self) -> None:
-        doubtful = False
+        away = False
         while True:
             self._populated.wait()
             try:
-                if doubtful:
-                    self._recheck()
-                found = self._log.after(self._positions(), _ENTRIES_A_TICK, _WAIT_MS)
-                doubtful = False
+                found = self._log.after(self._positions(), _ENTRIES_A_ROUND, _WAIT_MS)
             except InventoryUnavailable as error:
-                if not doubtful:
+                if not away:
                     _log.warning("live reader waits for Redis", error=str(error.__cause__))
-                doubtful = True
+                away = True
                 gevent.sleep(_RETRY_S)
                 continue
+            away = False
             started = time.process_time()
             for event_id, entries in found.items():
                 self._feeds[event_id].advance(entries)
@@ -148,15 +146,20 @@ class Hub:
                 with suppress(InventoryUnavailable):  # Then the next round asks again.
                     feed.announce(self._states.of(feed.event_id))
 
-    def _recheck(self) -> None:
-        """A Redis that was away may have come back with less: beyond a log's end one would wait for ever."""
-        for feed in tuple(self._feeds.values()):
-            try:
-                mark = self._states.of(feed.event_id).mark
-            except MissingInventory:
-                continue  # It will be rebuilt, under an epoch beyond all positions of now.
-            if mark.position < feed.position:
-                feed.break_off(mark)
+    def _recheck_forever(self) -> None:
+        """A Redis that was away may have come back with less, and beyond a log's end one would wait for ever.
+
+        Where it has no inventory there will be one, under an epoch beyond all positions of now.
+        """
+        while True:
+            gevent.sleep(_RECHECK_S)
+            for feed in tuple(self._feeds.values()):
+                known = feed.position
+                with suppress(InventoryUnavailable):
+                    mark = self._states.of(feed.event_id).mark
+                    if mark.position < known == feed.position:
+                        feed.break_off(mark)
+                        feed.flush()
 
     def _drop_empty_feeds(self) -> None:
         for feed in [feed for feed in self._feeds.values() if not feed.joined]:
