@@ -1,7 +1,8 @@
 // Many WebSockets on one event's live feed, a buyer beside them, and what every socket got when. Node's own modules only.
 //
 // node live_client.mjs '{"port","event","sockets","stalled","rate","seconds"}'
-// Writes JSON lines: {"connected"} once all sockets are open; then waits for a line on standard input; then the result.
+// Writes JSON lines: {"connected"} once all sockets are open; then waits for a line on standard input; then {"told"} when
+// those that read have everything; then the result.
 import http from "node:http";
 import net from "node:net";
 import crypto from "node:crypto";
@@ -160,6 +161,7 @@ async function watch(settings) {
   const whole = await until(() => lively.every((one) => one.last === last), 20_000);
 
   const { user, system } = process.cpuUsage(used);
+  console.log(JSON.stringify({ told: last }));
 
   // Those that did not read: what was sent before they were given up, then the farewell; then they come back.
   const codes = {};
