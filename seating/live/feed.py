@@ -1,8 +1,8 @@
 """One event in one process: where its log has been read to, and the sockets that want to know."""
 
 import time
-from collections.abc import Sequence
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
 
 import gevent
 from gevent.event import Event
@@ -17,14 +17,10 @@ from seating.live.outbox import TRY_AGAIN_LATER, Outbox
 from seating.redis_store.seat_states import States
 
 
-class _Telling(Protocol):
-    def __call__(self, event_id: str, plan: SeatingPlan, entry: LogEntry, change: Change, /) -> list[str]: ...
-
-
 class Audience(NamedTuple):
     """How an entry is told to some sockets; those that `resume` keep a position and know of snapshots."""
 
-    tell: _Telling
+    tell: Callable[[str, SeatingPlan, LogEntry, Change], list[str]]
     resumes: bool
 
 

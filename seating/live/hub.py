@@ -36,7 +36,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Hub:
-    """Clients are pinged every `ping_s`. `die` is called when the reader has ended: nothing but a bug makes it."""
+    """Clients are pinged every `ping_s`. When one of its greenlets ends, the process does: only a bug makes it."""
 
     def __init__(
         self,
@@ -46,14 +46,12 @@ class Hub:
         history: History,
         *,
         ping_s: float,
-        die: Callable[[], None] | None = None,
     ) -> None:
         self._log = log
         self._states = states
         self._plans = plans
         self._history = history
         self._ping_s = ping_s
-        self._die = die or _terminate
         self._feeds: dict[str, Feed] = {}
         self._outboxes: set[Outbox] = set()
         self._opening = BoundedSemaphore(1)
@@ -63,14 +61,9 @@ class Hub:
             gevent.spawn(forever).link_exception(self._mourn)
 
     def serve(
-        self,
-        event_id: str,
-        audience: Audience,
-        since: Position | None,
-        outbox: Outbox,
-        read: Callable[[], None],
-    ) -> int:
-        """Tells one socket everything while `read` reads from it, and returns the code that it was closed with."""
+        self, event_id: str, audience: Audience, since: Position | None, outbox: Outbox, read: Callable[[], object]
+    ) -> None:
+        """Tells one socket everything while `read` reads from it."""
         self._outboxes.add(outbox)
         metrics.live_opened()
         feed = None
@@ -91,7 +84,6 @@ class Hub:
             if feed:
                 feed.leave(outbox)
             metrics.live_closed(outbox.code or NORMAL)
-        return outbox.code or NORMAL
 
     def close(self) -> None:
         """Tells every client, those that still come included, that this process goes away. Takes `_FAREWELL_S`."""
@@ -179,10 +171,6 @@ class Hub:
                     outbox.ping()
 
     def _mourn(self, greenlet: "gevent.Greenlet[[], None]") -> None:
+        """As a process manager would: what is being answered is answered, and a new process takes over."""
         _log.critical("live reader died", exc_info=greenlet.exception)
-        self._die()
-
-
-def _terminate() -> None:
-    """As a process manager would: what is being answered is answered, and a new process takes over."""
-    os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -17,6 +17,7 @@ from seating.domain.errors import EventNotFound, InvalidRequest
 from seating.domain.event import is_event_id
 from seating.domain.position import Position
 from seating.live.feed import PLAIN, POSITIONED, Audience
+from seating.live.outbox import NORMAL
 from seating.telemetry import metrics
 from seating.web import handshake
 from seating.web.answers import render
@@ -73,8 +74,8 @@ def _after_farewell(_error: BaseException | None) -> None:
 
 def _serve(library: Any, audience: Audience) -> None:
     make_lean(library)
-    code = hub().serve(g.event_id, audience, g.since, g.socket.outbox, library.thread.run)
-    _log.info("live socket closed", event_id=g.event_id, code=code)
+    hub().serve(g.event_id, audience, g.since, g.socket.outbox, library.thread.run)
+    _log.info("live socket closed", event_id=g.event_id, code=g.socket.outbox.code or NORMAL)
     g.socket.linger()
 
 
