@@ -1,7 +1,8 @@
 // Many WebSockets on one event's live feed, a buyer beside them, and what every socket got when. Node's own modules only.
 //
 // node live_client.mjs '{"port","event","sockets","stalled","rate","seconds"}'
-// Writes JSON lines: {"connected"} once all sockets are open; then waits for a line on standard input; then the result.
+// Writes JSON lines: {"connected"} once all sockets are open; then waits for a line on standard input; then {"told"} when
+// those that read have everything; then the result.
 import http from "node:http";
 import net from "node:net";
 import crypto from "node:crypto";
@@ -52,6 +53,17 @@ async function buy({ port, event, rate, seconds }) {
 // ---- the sockets -----------------------------------------------------------------------------------------------------
 const seqOf = (position) => Number(position.slice(position.indexOf("-") + 1));
 const MARK = Buffer.from('"position":"');
+const DASH = 45;
+const QUOTE = 34;
+// All sockets read into it, one after the other: a buffer for each read would cost more than what is done with it.
+const RECEIVED = Buffer.allocUnsafe(1 << 18);
+
+function seqIn(payload) {
+  let at = payload.indexOf(DASH, payload.indexOf(MARK) + MARK.length) + 1;
+  let seq = 0;
+  for (; payload[at] !== QUOTE; at++) seq = seq * 10 + payload[at] - 48;
+  return seq;
+}
 
 class Watcher {
   constructor(settings, since) {
@@ -65,11 +77,11 @@ class Watcher {
     this.code = null;
     this.rest = null;
     return new Promise((done, fail) => {
-      const socket = (this.socket = net.connect(port, "127.0.0.1"));
+      const callback = (size, buffer) => (this.read(buffer.subarray(0, size), done, fail), true);
+      const socket = (this.socket = net.connect({ port, host: "127.0.0.1", onread: { buffer: RECEIVED, callback } }));
       socket.setNoDelay(true);
       socket.on("error", (error) => (this.open ? (this.code ??= 1006) : fail(error)));
       socket.on("close", () => (this.code ??= 1006));
-      socket.on("data", (data) => this.read(data, done, fail));
       socket.write(
         `GET /api/v1/events/${event}/live?since=${since} HTTP/1.1\r\nHost: localhost:${port}\r\nUpgrade: websocket\r\n` +
           `Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ` +
@@ -83,7 +95,7 @@ class Watcher {
     let at = 0;
     if (!this.open) {
       const end = data.indexOf("\r\n\r\n");
-      if (end < 0) return void (this.rest = data);
+      if (end < 0) return void (this.rest = Buffer.from(data));
       if (!data.subarray(0, 12).equals(Buffer.from("HTTP/1.1 101"))) return fail(new Error(data.toString("latin1")));
       this.open = true;
       at = end + 4;
@@ -103,7 +115,7 @@ class Watcher {
       this.frame(data[at] & 15, data.subarray(at + head, at + head + size), arrived);
       at += head + size;
     }
-    this.rest = at < data.length ? data.subarray(at) : null;
+    this.rest = at < data.length ? Buffer.from(data.subarray(at)) : null;
   }
 
   frame(opcode, payload, arrived) {
@@ -113,8 +125,7 @@ class Watcher {
       this.socket.end(Buffer.from([0x88, 0x82, 0, 0, 0, 0, payload[0], payload[1]]));
       return;
     }
-    const from = payload.indexOf(MARK) + MARK.length;
-    const seq = seqOf(payload.latin1Slice(from, payload.indexOf(34, from)));
+    const seq = seqIn(payload);
     if (seq !== this.last + 1) this.wrong++;
     this.last = seq;
     this.messages++;
@@ -150,6 +161,7 @@ async function watch(settings) {
   const whole = await until(() => lively.every((one) => one.last === last), 20_000);
 
   const { user, system } = process.cpuUsage(used);
+  console.log(JSON.stringify({ told: last }));
 
   // Those that did not read: what was sent before they were given up, then the farewell; then they come back.
   const codes = {};

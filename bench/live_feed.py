@@ -9,6 +9,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,15 +74,18 @@ def _measure(run: Run, system: System) -> dict[str, Any]:
         assert json.loads(client.stdout.readline()) == {"connected": run.sockets}
         wait_until(lambda: system.get("/seats/ws-status").json["connectedClients"] == run.sockets)
         idle_kb = (_own_bytes(workers) - before) / run.sockets / 1024
-        busy_before = _cpu_s(workers)
-        psutil.cpu_percent()
+        ours = psutil.Process().children(recursive=True)
+        before_s = time.monotonic(), _cpu_s(workers), _cpu_s(ours), _machine_cpu_s()
         client.stdin.write("go\n")
         client.stdin.flush()
+        assert "told" in json.loads(client.stdout.readline())
+        after_s = time.monotonic(), _cpu_s(workers), _cpu_s(ours), _machine_cpu_s()
         found: dict[str, Any] = json.loads(client.stdout.readline())
-        machine = psutil.cpu_percent() / 100 * (psutil.cpu_count() or 1)
+    seconds, web, all_ours, machine = (after - before for before, after in zip(before_s, after_s, strict=True))
     found["idleSocketKb"] = round(idle_kb, 1)
-    found["webCpuShare"] = round((_cpu_s(workers) - busy_before) / found["seconds"], 2)
-    found["machineCpuShare"] = round(machine, 2)
+    found["webCpuShare"] = round(web / seconds, 2)
+    found["otherCpuShare"] = round(max(0.0, machine - all_ours) / seconds, 2)
+    found["machineCpuShare"] = round(machine / seconds, 2)
     found["load"] = [round(load, 1) for load in os.getloadavg()]
     return found
 
@@ -92,6 +96,11 @@ def _own_bytes(processes: Sequence[psutil.Process]) -> int:
 
 def _cpu_s(processes: Sequence[psutil.Process]) -> float:
     return sum(sum(process.cpu_times()[:2]) for process in processes)
+
+
+def _machine_cpu_s() -> float:
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - times.iowait - times.guest - times.guest_nice)
 
 
 def _table(results: Sequence[dict[str, Any]]) -> str:
@@ -108,6 +117,7 @@ def _table(results: Sequence[dict[str, Any]]) -> str:
         "KB a socket",
         "cores, web",
         "cores, clients",
+        "cores, others",
         "cores, machine",
         "stalled ones closed with",
     )
@@ -123,6 +133,7 @@ def _table(results: Sequence[dict[str, Any]]) -> str:
             str(r["idleSocketKb"]),
             str(r["webCpuShare"]),
             str(r["clientCpuShare"]),
+            str(r["otherCpuShare"]),
             str(r["machineCpuShare"]),
             ", ".join(f"{code}: {count}" for code, count in r["stalledClosedWith"].items()) or "-",
         )

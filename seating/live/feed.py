@@ -1,9 +1,10 @@
 """One event in one process: where its log has been read to, and the sockets that want to know."""
 
 import time
-from collections.abc import Sequence
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
 
+import gevent
 from gevent.event import Event
 
 from seating.domain.changes import Change, UnknownChange, parse_change
@@ -16,19 +17,17 @@ from seating.live.outbox import TRY_AGAIN_LATER, Outbox
 from seating.redis_store.seat_states import States
 
 
-class _Telling(Protocol):
-    def __call__(self, event_id: str, plan: SeatingPlan, entry: LogEntry, change: Change, /) -> list[str]: ...
-
-
 class Audience(NamedTuple):
     """How an entry is told to some sockets; those that `resume` keep a position and know of snapshots."""
 
-    tell: _Telling
+    tell: Callable[[str, SeatingPlan, LogEntry, Change], list[str]]
     resumes: bool
 
 
 POSITIONED: Final = Audience(messages.seats, resumes=True)
 PLAIN: Final = Audience(messages.seat_updates, resumes=False)
+
+_WRITES_AT_ONCE = 100
 
 
 class Feed:
@@ -48,6 +47,7 @@ class Feed:
         self.available_since_s = 0.0
         self.available_changed = False
         self._sockets: dict[Audience, set[Outbox]] = {POSITIONED: set(), PLAIN: set()}
+        self._offered = False
 
     @property
     def position(self) -> Position:
@@ -56,7 +56,8 @@ class Feed:
     def attach(self, audience: Audience, outbox: Outbox) -> None:
         self._sockets[audience].add(outbox)
 
-    def detach(self, outbox: Outbox) -> None:
+    def leave(self, outbox: Outbox) -> None:
+        self.joined -= 1
         for outboxes in self._sockets.values():
             outboxes.discard(outbox)
 
@@ -92,6 +93,16 @@ class Feed:
         self.available_changed = False
         self._offer(POSITIONED, text_frame(self.available))
 
+    def flush(self) -> None:
+        """Writes what was offered, as far as clients take it. This is most of the work, so buyers get turns in it."""
+        if not self._offered:
+            return
+        self._offered = False
+        for number, outbox in enumerate([outbox for outboxes in self._sockets.values() for outbox in outboxes], 1):
+            outbox.flush()
+            if number % _WRITES_AT_ONCE == 0:
+                gevent.sleep(0)
+
     def encode(self, audience: Audience, entries: Sequence[tuple[LogEntry, Change]]) -> bytes:
         if self.plan is None:
             return b""
@@ -111,6 +122,7 @@ class Feed:
 
     def _offer(self, audience: Audience, frames: bytes) -> None:
         if frames:
+            self._offered = True
             for outbox in self._sockets[audience]:
                 outbox.offer(frames)
 

@@ -14,9 +14,8 @@ from gevent.lock import BoundedSemaphore
 from seating.domain.errors import InventoryUnavailable
 from seating.domain.position import Position
 from seating.live.feed import Audience, Feed
-from seating.live.outbox import FAILED, GOING_AWAY, NORMAL, Outbox
+from seating.live.outbox import FAILED, GOING_AWAY, NORMAL, TRY_AGAIN_LATER, Outbox
 from seating.live.resuming import History, begin
-from seating.redis_store.event_scripts import MissingInventory
 from seating.redis_store.live_log import LiveLog
 from seating.redis_store.plans import Plans
 from seating.redis_store.seat_states import SeatStates
@@ -24,20 +23,20 @@ from seating.telemetry import metrics
 
 _WAIT_MS = 100
 """How long a new event may wait for its first reading."""
-_TICK_S = 0.05
-_TICK_S_A_SOCKET = 0.00004
-"""Least time from one round of writes to the next: a longer round has more frames in each write, and fewer writes."""
+_PAUSE_S = 0.05
+_PAUSES_A_ROUND = 4
+"""A pause is at least so many times the CPU time of the round before: what comes meanwhile is joined in one write."""
 _AVAILABILITY_EVERY_S = 0.1
-_ENTRIES_A_TICK = 500
+_ENTRIES_A_ROUND = 500
 _RETRY_S = 0.5
-_STUCK_S = 10.0
+_RECHECK_S = 5.0
 _FAREWELL_S = 2.0
 
 _log = structlog.get_logger(__name__)
 
 
 class Hub:
-    """Clients are pinged every `ping_s`. `die` is called when the reader has ended: nothing but a bug makes it."""
+    """Clients are pinged every `ping_s`. When one of its greenlets ends, the process does: only a bug makes it."""
 
     def __init__(
         self,
@@ -47,44 +46,44 @@ class Hub:
         history: History,
         *,
         ping_s: float,
-        die: Callable[[], None] | None = None,
     ) -> None:
         self._log = log
         self._states = states
         self._plans = plans
         self._history = history
         self._ping_s = ping_s
-        self._die = die or _terminate
         self._feeds: dict[str, Feed] = {}
         self._outboxes: set[Outbox] = set()
         self._opening = BoundedSemaphore(1)
         self._populated = Event()
         self._closing = False
-        for forever in (self._read_forever, self._look_after_forever):
+        for forever in (self._read_forever, self._recheck_forever, self._look_after_forever):
             gevent.spawn(forever).link_exception(self._mourn)
 
-    def serve(self, event_id: str, audience: Audience, since: Position | None, outbox: Outbox) -> int:
-        """Tells one socket everything, until it is to be closed with the code that is returned.
-
-        Raises MissingInventory or InventoryUnavailable before anything is told.
-        """
-        feed = self._join(event_id)
+    def serve(
+        self, event_id: str, audience: Audience, since: Position | None, outbox: Outbox, read: Callable[[], object]
+    ) -> None:
+        """Tells one socket everything while `read` reads from it."""
         self._outboxes.add(outbox)
         metrics.live_opened()
-        code = FAILED
+        feed = None
         try:
             if self._closing:
                 outbox.close(GOING_AWAY)
-            begin(feed, audience, since, outbox, self._history)
-            code = outbox.drain()
-        except OSError:
-            code = outbox.code or NORMAL
+            try:
+                feed = self._join(event_id)
+                begin(feed, audience, since, outbox, self._history)
+            except InventoryUnavailable:
+                outbox.close(TRY_AGAIN_LATER)
+            read()
+        except Exception:
+            outbox.close(FAILED)
+            raise
         finally:
             self._outboxes.discard(outbox)
-            feed.detach(outbox)
-            feed.joined -= 1
-            metrics.live_closed(code)
-        return code
+            if feed:
+                feed.leave(outbox)
+            metrics.live_closed(outbox.code or NORMAL)
 
     def close(self) -> None:
         """Tells every client, those that still come included, that this process goes away. Takes `_FAREWELL_S`."""
@@ -93,7 +92,7 @@ class Hub:
             outbox.close(GOING_AWAY)
         gevent.sleep(_FAREWELL_S)
         for outbox in tuple(self._outboxes):
-            outbox.cut_if_stuck(0)
+            outbox.cut()
 
     def _join(self, event_id: str) -> Feed:
         with self._opening:
@@ -107,30 +106,27 @@ class Hub:
         return feed
 
     def _read_forever(self) -> None:
-        doubtful = False
+        away = False
         while True:
             self._populated.wait()
             try:
-                if doubtful:
-                    self._recheck()
-                found = self._log.after(self._positions(), _ENTRIES_A_TICK, _WAIT_MS)
-                doubtful = False
+                found = self._log.after(self._positions(), _ENTRIES_A_ROUND, _WAIT_MS)
             except InventoryUnavailable as error:
-                if not doubtful:
+                if not away:
                     _log.warning("live reader waits for Redis", error=str(error.__cause__))
-                doubtful = True
+                away = True
                 gevent.sleep(_RETRY_S)
                 continue
+            away = False
             started = time.process_time()
             for event_id, entries in found.items():
                 self._feeds[event_id].advance(entries)
             self._announce()
+            for feed in tuple(self._feeds.values()):
+                feed.flush()
             self._drop_empty_feeds()
             if found:
-                gevent.sleep(0)  # Everything that was told is written now, as far as clients take it.
-                # Under load the sockets get half of this process's time at most.
-                tick_s = _TICK_S + _TICK_S_A_SOCKET * len(self._outboxes)
-                gevent.sleep(max(tick_s, time.process_time() - started))
+                gevent.sleep(max(_PAUSE_S, _PAUSES_A_ROUND * (time.process_time() - started)))
 
     def _positions(self) -> dict[str, Position]:
         return {event_id: feed.position for event_id, feed in self._feeds.items()}
@@ -142,15 +138,20 @@ class Hub:
                 with suppress(InventoryUnavailable):  # Then the next round asks again.
                     feed.announce(self._states.of(feed.event_id))
 
-    def _recheck(self) -> None:
-        """A Redis that was away may have come back with less: beyond a log's end one would wait for ever."""
-        for feed in tuple(self._feeds.values()):
-            try:
-                mark = self._states.of(feed.event_id).mark
-            except MissingInventory:
-                continue  # It will be rebuilt, under an epoch beyond all positions of now.
-            if mark.position < feed.position:
-                feed.break_off(mark)
+    def _recheck_forever(self) -> None:
+        """A Redis that was away may have come back with less, and beyond a log's end one would wait for ever.
+
+        Where it has no inventory there will be one, under an epoch beyond all positions of now.
+        """
+        while True:
+            gevent.sleep(_RECHECK_S)
+            for feed in tuple(self._feeds.values()):
+                known = feed.position
+                with suppress(InventoryUnavailable):
+                    mark = self._states.of(feed.event_id).mark
+                    if mark.position < known == feed.position:
+                        feed.break_off(mark)
+                        feed.flush()
 
     def _drop_empty_feeds(self) -> None:
         for feed in [feed for feed in self._feeds.values() if not feed.joined]:
@@ -165,15 +166,11 @@ class Hub:
             due = time.monotonic() - pinged >= self._ping_s
             pinged = time.monotonic() if due else pinged
             for outbox in tuple(self._outboxes):
-                outbox.cut_if_stuck(_STUCK_S)
+                outbox.cut_if_overdue()
                 if due:
                     outbox.ping()
 
     def _mourn(self, greenlet: "gevent.Greenlet[[], None]") -> None:
+        """As a process manager would: what is being answered is answered, and a new process takes over."""
         _log.critical("live reader died", exc_info=greenlet.exception)
-        self._die()
-
-
-def _terminate() -> None:
-    """As a process manager would: what is being answered is answered, and a new process takes over."""
-    os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)

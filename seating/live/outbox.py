@@ -1,11 +1,13 @@
-"""What one socket is still to be sent. The greenlet that serves the socket writes it; others only add to it."""
+"""What one socket is still to be sent. Whoever has something offers it; only the outbox writes to the socket."""
 
+import socket
 import time
-from typing import Final, Protocol
+from contextlib import suppress
+from typing import Final
 
-from gevent.event import Event
+import gevent
 
-from seating.live.frames import PING
+from seating.live.frames import PING, close_frame
 
 NORMAL: Final = 1000
 GOING_AWAY: Final = 1001
@@ -13,40 +15,33 @@ FAILED: Final = 1011
 TRY_AGAIN_LATER: Final = 1013
 """Status codes of RFC 6455, and 1013 of its registry: the client was too slow, or what it has cannot be continued."""
 
-
-class Peer(Protocol):
-    """`pong_received` becomes true when the client answers a ping."""
-
-    pong_received: bool
-
-    def write(self, frames: bytes) -> None:
-        """Blocks for as long as the client does not read. Raises OSError when it is gone."""
-        ...
-
-    def cut(self) -> None:
-        """Breaks the connection; whoever is blocked in `write` gets an OSError."""
-        ...
+_STUCK_S = 10.0
+"""How long a client may take nothing. A frame that is half written cannot be followed by a proper farewell."""
+_FAREWELL_S = 1.0
+"""How long a client may take to answer our farewell."""
 
 
 class Outbox:
     """Holds at most `limit_bytes`, or what one round brought.
 
-    A socket that needs more is closed with TRY_AGAIN_LATER, and what waits is dropped.
+    A socket that needs more is closed with TRY_AGAIN_LATER, and what waits is dropped. `connection` is gevent's.
+    `heard` is to become true whenever the client says something.
     """
 
-    __slots__ = ("_limit", "_peer", "_size", "_waiting", "_wake", "_writing_since", "code")
+    __slots__ = ("_connection", "_cut_at_s", "_limit", "_size", "_waiting", "_writer", "code", "heard")
 
-    def __init__(self, peer: Peer, limit_bytes: int) -> None:
-        self._peer = peer
+    def __init__(self, connection: "socket.socket", limit_bytes: int) -> None:
+        self._connection = connection
         self._limit = limit_bytes
         self._waiting: list[bytes] = []
         self._size = 0
-        self._wake = Event()
-        self._writing_since: float | None = None
+        self._writer: gevent.Greenlet[..., None] | None = None
+        self._cut_at_s: float | None = None
         self.code: int | None = None
+        self.heard = True
 
     def offer(self, frames: bytes) -> None:
-        """Never blocks."""
+        """For the next `flush`."""
         if self.code is not None:
             return
         if self._size and self._size + len(frames) > self._limit:
@@ -54,43 +49,74 @@ class Outbox:
             return
         self._size += len(frames)
         self._waiting.append(frames)
-        self._wake.set()
+
+    def flush(self) -> None:
+        """Writes all that waits, in one write. Never blocks: what the client does not take, another greenlet writes."""
+        if self._writer or not self._waiting:
+            return
+        frames = self._take()
+        try:
+            written = self._connection.send(frames, timeout=0.0)  # type: ignore[call-arg]
+        except BlockingIOError:
+            written = 0
+        except OSError:
+            self.cut()
+            return
+        self._size -= written
+        if written < len(frames):
+            self._writer = gevent.spawn(self._write, frames[written:])
+
+    def wait_written(self, within_s: float | None = None) -> None:
+        """Until the client has taken everything, or will not take it any more."""
+        self.flush()
+        if self._writer:
+            self._writer.join(within_s)
+        self.heard = True
 
     def close(self, code: int) -> None:
-        """Ends `drain` with the first code that was given; only GOING_AWAY lets out what waits."""
+        """Says goodbye with the first code that is given; only before GOING_AWAY what waits is let out."""
         if self.code is not None:
             return
-        self.code = code
         if code != GOING_AWAY:
             self._waiting.clear()
-        self._wake.set()
-
-    def drain(self) -> int:
-        """Writes what is offered, all that waits in one write, until the socket is to be closed; returns the code."""
-        while True:
-            while self._waiting:
-                frames = b"".join(self._waiting)
-                self._waiting.clear()
-                self.write(frames)
-                self._size -= len(frames)
-            if self.code is not None:
-                return self.code
-            self._wake.clear()
-            self._wake.wait()
-
-    def write(self, frames: bytes) -> None:
-        self._writing_since = time.monotonic()
-        self._peer.write(frames)
-        self._writing_since = None
+        self._waiting.append(close_frame(code))
+        self.code = code
+        self.flush()
+        if not self._writer:
+            self._cut_at_s = time.monotonic() + _FAREWELL_S
 
     def ping(self) -> None:
-        """A client that has not answered the ping before this one does not keep up either."""
-        if not self._peer.pong_received:
+        """A client that has said nothing since the ping before this one does not keep up either."""
+        if not self.heard:
             self.close(TRY_AGAIN_LATER)
-        self._peer.pong_received = False
+        self.heard = False
         self.offer(PING)
+        self.flush()
 
-    def cut_if_stuck(self, for_s: float) -> None:
-        """A frame that is half written cannot be followed by a proper farewell."""
-        if self._writing_since is not None and time.monotonic() - self._writing_since > for_s:
-            self._peer.cut()
+    def cut_if_overdue(self) -> None:
+        if self._cut_at_s is not None and time.monotonic() > self._cut_at_s:
+            self.cut()
+
+    def cut(self) -> None:
+        """Breaks the connection; whoever reads from it finds its end."""
+        self.code = self.code or NORMAL
+        self._waiting.clear()
+        with suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+
+    def _take(self) -> bytes:
+        frames = b"".join(self._waiting)
+        self._waiting.clear()
+        return frames
+
+    def _write(self, frames: bytes) -> None:
+        try:
+            while frames:
+                self._cut_at_s = time.monotonic() + _STUCK_S
+                self._connection.sendall(frames)
+                self._size -= len(frames)
+                frames = self._take()
+        except OSError:
+            self.cut()
+        self._cut_at_s = time.monotonic() + _FAREWELL_S if self.code is not None else None
+        self._writer = None

@@ -21,7 +21,7 @@ class History(NamedTuple):
 
 
 def begin(feed: Feed, audience: Audience, since: Position | None, outbox: Outbox, history: History) -> None:
-    """Attaches `outbox` to `feed`. Raises OSError when the client is gone, InventoryUnavailable."""
+    """Attaches `outbox` to `feed`. Raises InventoryUnavailable."""
     if not audience.resumes:
         outbox.offer(text_frame(messages.connected(feed.event_id, feed.position)))
     elif feed.plan is None:
@@ -29,6 +29,7 @@ def begin(feed: Feed, audience: Audience, since: Position | None, outbox: Outbox
     elif since is None or not _catch_up(feed, audience, since, outbox, history):
         outbox.offer(text_frame(messages.snapshot_needed(feed.position)))
     feed.attach(audience, outbox)
+    outbox.flush()
 
 
 def _catch_up(feed: Feed, audience: Audience, reached: Position, outbox: Outbox, history: History) -> bool:
@@ -38,7 +39,7 @@ def _catch_up(feed: Feed, audience: Audience, reached: Position, outbox: Outbox,
     """
     if feed.position.seq - reached.seq > history.max_entries:
         return False
-    while reached != feed.position:
+    while reached != feed.position and outbox.code is None:
         found = history.log.entries_from(feed.event_id, reached, _PAGE)
         if not found or found[0].position != reached:
             return False
@@ -47,7 +48,8 @@ def _catch_up(feed: Feed, audience: Audience, reached: Position, outbox: Outbox,
             frames = feed.missed(audience, missed)
             if frames is None:
                 return False
-            outbox.write(frames)
+            outbox.offer(frames)
+            outbox.wait_written()
             reached = missed[-1].position
         elif reached > feed.position:
             # The client had it from a faster process; this one reads it at any moment.

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from flask import Request
 
 from seating.domain.errors import InvalidRequest, LiveFeedFull, OriginNotAllowed, TooManyConnections
-from seating.web.live_socket import LiveSocket
+from seating.web.live_socket import LiveSocket, connection_of
 
 ANY_ORIGIN: Final = "*"
 
@@ -52,7 +52,7 @@ def check(request: Request, origins: Iterable[str]) -> None:
         raise OriginNotAllowed
 
 
-def prepare(request: Request) -> LiveSocket:
+def prepare(request: Request, queue_bytes: int) -> LiveSocket:
     """Leaves nothing but the bare handshake to the library.
 
     No extension is offered to it (compression would treble a socket's memory), nor a header that it might stumble over.
@@ -68,7 +68,7 @@ def prepare(request: Request) -> LiveSocket:
         "HTTP_SEC_WEBSOCKET_KEY": key,
         "HTTP_SEC_WEBSOCKET_VERSION": "13",
     }
-    connection = LiveSocket(environ["gunicorn.socket"])
+    connection = LiveSocket(connection_of(environ), queue_bytes)
     environ["gunicorn.socket"] = connection
     return connection
 

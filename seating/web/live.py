@@ -5,37 +5,31 @@
 are not to be had any more, and AVAILABILITY in general admission.
 """
 
-from contextlib import suppress
 from typing import Any, Final
 
 import structlog
 from flask import Blueprint, Flask, Response, current_app, g, request
 from flask_openapi3 import APIBlueprint, Tag
 from flask_sock import Sock  # type: ignore[import-untyped]
-from gevent.event import Event
-from simple_websocket import ConnectionClosed  # type: ignore[import-untyped]
-from wsproto.utilities import LocalProtocolError
 
 from seating.config import Settings
-from seating.domain.errors import EventNotFound, InvalidRequest, InventoryUnavailable
+from seating.domain.errors import EventNotFound, InvalidRequest
 from seating.domain.event import is_event_id
 from seating.domain.position import Position
 from seating.live.feed import PLAIN, POSITIONED, Audience
-from seating.live.outbox import NORMAL, TRY_AGAIN_LATER, Outbox
+from seating.live.outbox import NORMAL
 from seating.telemetry import metrics
 from seating.web import handshake
 from seating.web.answers import render
 from seating.web.client_address import caller_address
-from seating.web.live_socket import FinishedHandshake, IgnoredMessages, LivePeer, ReaderGreenlet
+from seating.web.live_socket import LIBRARY_OPTIONS, make_lean
 from seating.web.schemas import LiveStatusView
 from seating.web.services import hub, services, settings
 
 api = APIBlueprint("live_status", __name__, abp_tags=[Tag(name="Seats", description="The map, and who watches it.")])
 sockets = Blueprint("live", __name__)
 
-_LIBRARY_OPTIONS: Final = {"max_message_size": 64 * 1024, "thread_class": ReaderGreenlet, "event_class": Event}
 _CONNECTIONS: Final = "seating.connections"
-_FAREWELL_S = 1.0
 _LIVE_SHARE = 0.75
 """Of a process's connections: the rest is kept for requests."""
 
@@ -43,7 +37,7 @@ _log = structlog.get_logger(__name__)
 
 
 def register(app: Flask, current: Settings) -> None:
-    app.config["SOCK_SERVER_OPTIONS"] = _LIBRARY_OPTIONS
+    app.config["SOCK_SERVER_OPTIONS"] = LIBRARY_OPTIONS
     app.extensions[_CONNECTIONS] = handshake.OpenSockets(
         current.live_connections_per_address, int(current.web_connections * _LIVE_SHARE)
     )
@@ -68,7 +62,7 @@ def _before_handshake() -> None:
     address = caller_address(request, settings().trusted_proxies)
     _connections().enter(address)
     g.address = address
-    g.socket = handshake.prepare(request)
+    g.socket = handshake.prepare(request, settings().live_queue_kb * 1024)
 
 
 @sockets.teardown_request
@@ -79,28 +73,10 @@ def _after_farewell(_error: BaseException | None) -> None:
 
 
 def _serve(library: Any, audience: Audience) -> None:
-    connection = g.socket
-    outbox = Outbox(LivePeer(library, connection), settings().live_queue_kb * 1024)
-    connection.on_end = lambda: outbox.close(NORMAL)
-    library.input_buffer = IgnoredMessages()
-    library.ws.handshake = FinishedHandshake()
-    if connection.ended:
-        outbox.close(NORMAL)
-    try:
-        code = hub().serve(g.event_id, audience, g.since, outbox)
-    except InventoryUnavailable:
-        code = TRY_AGAIN_LATER
-    _log.info("live socket closed", event_id=g.event_id, code=code)
-    _say_goodbye(library, code)
-
-
-def _say_goodbye(library: Any, code: int) -> None:
-    """The closing handshake, as far as the client takes part in it."""
-    with suppress(OSError, ConnectionClosed, LocalProtocolError):
-        library.close(code)
-    library.thread.join(_FAREWELL_S)
-    if g.socket.ended:
-        g.socket.linger()
+    make_lean(library)
+    hub().serve(g.event_id, audience, g.since, g.socket.outbox, library.thread.run)
+    _log.info("live socket closed", event_id=g.event_id, code=g.socket.outbox.code or NORMAL)
+    g.socket.linger()
 
 
 def _default_feed(library: Any) -> None:

@@ -1,99 +1,69 @@
-"""A connection that both the WebSocket library and the live feed write to.
+"""Between the library (simple-websocket 1.1), which does the handshake and reads, and the outbox, which writes.
 
-The library (simple-websocket 1.1) calls `send` once and takes for granted that everything went out; a client that reads
-slowly would get torn frames.
+The library calls `send` once and takes for granted that everything went out; a client that reads slowly would get torn
+frames. And it reads in a thread, which would cost as much memory as all the rest of a socket.
 """
 
 import socket
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
-import gevent
-from gevent.lock import BoundedSemaphore
+from gevent.event import Event
 from gunicorn import util  # type: ignore[import-untyped]
 
+from seating.live.outbox import Outbox
+
 _SEND_BUFFER_BYTES = 64 * 1024
+_LAST_WORDS_S = 1.0
+
+
+def connection_of(environ: Mapping[str, Any]) -> "socket.socket":
+    """What the web server reads the request from. It also closes it."""
+    connection: socket.socket = environ["gunicorn.socket"]
+    return connection
 
 
 class LiveSocket:
-    """In place of the socket that the library takes; it is closed by the web server, when its request ends."""
+    """In place of the socket that the library takes."""
 
-    __slots__ = ("_lock", "_socket", "ended", "on_end")
+    __slots__ = ("_connection", "outbox")
 
-    def __init__(self, connection: "socket.socket") -> None:
-        self._socket = connection
-        self._lock = BoundedSemaphore(1)
-        self.ended = False
-        self.on_end: Callable[[], None] | None = None
+    def __init__(self, connection: "socket.socket", queue_bytes: int) -> None:
+        self._connection = connection
+        self.outbox = Outbox(connection, queue_bytes)
         # What a client does not read is to wait in its bounded queue, not in the kernel.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
 
     def send(self, data: bytes) -> int:
-        """All of `data`, and nothing else in between."""
-        with self._lock:
-            self._socket.sendall(data)
+        self.outbox.offer(data)
+        self.outbox.flush()
         return len(data)
 
     def recv(self, size: int) -> bytes:
-        return self._socket.recv(size)
+        data = self._connection.recv(size)
+        self.outbox.heard = True
+        return data
 
     def close(self) -> None:
         """The library has read the last of it: the client said goodbye, is gone, or sent what is no WebSocket."""
-        self.ended = True
-        if self.on_end:
-            self.on_end()
 
     def linger(self) -> None:
         """Reads and forgets what the client may still be sending: the kernel would drop our last words for it."""
-        util.close_graceful(self._socket)
-
-    def cut(self) -> None:
-        try:
-            self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            self.close()
+        self.outbox.wait_written(_LAST_WORDS_S)
+        util.close_graceful(self._connection)
 
 
-class LivePeer:
-    """What the live feed knows of a client. `library` is simple-websocket's server."""
+class Reader:
+    """In place of the library's reading thread: `run` reads in the greenlet that is there already."""
 
-    __slots__ = ("_library", "_socket")
-
-    def __init__(self, library: Any, connection: LiveSocket) -> None:
-        self._library = library
-        self._socket = connection
-
-    @property
-    def pong_received(self) -> bool:
-        return bool(self._library.pong_received)
-
-    @pong_received.setter
-    def pong_received(self, received: bool) -> None:
-        self._library.pong_received = received
-
-    def write(self, frames: bytes) -> None:
-        self._socket.send(frames)
-
-    def cut(self) -> None:
-        self._socket.cut()
-
-
-class ReaderGreenlet:
-    """The library's reading thread, as a greenlet without what threads carry around."""
-
-    __slots__ = ("_greenlet", "_target", "name")
+    __slots__ = ("name", "run")
 
     def __init__(self, target: Callable[[], None]) -> None:
         self.name = ""
-        self._target = target
-        self._greenlet: gevent.Greenlet[..., None] | None = None
+        self.run = target
 
     def start(self) -> None:
-        self._greenlet = gevent.spawn(self._target)
-
-    def join(self, within_s: float) -> None:
-        if self._greenlet:
-            self._greenlet.join(within_s)
+        pass
 
 
 class FinishedHandshake:
@@ -108,3 +78,12 @@ class IgnoredMessages(list[Any]):
 
     def append(self, _message: object) -> None:
         pass
+
+
+LIBRARY_OPTIONS: Final = {"max_message_size": 64 * 1024, "thread_class": Reader, "event_class": Event}
+
+
+def make_lean(library: Any) -> None:
+    """`library` is simple-websocket's server after its handshake."""
+    library.input_buffer = IgnoredMessages()
+    library.ws.handshake = FinishedHandshake()

@@ -158,3 +158,37 @@ def test_connections_to_redis_break(start: Start) -> None:
             wait_until(lambda: system.buy(1, event_id=event).status == 200)
             assert socket.message()["position"] == f"1-{seq}"
             system.redis.client().client_kill_filter(_type="normal", skipme=True)
+
+
+def test_redis_dies_and_comes_back(start: Start, own_redis: RedisServer) -> None:
+    """Sockets stay, and go on from where they were as soon as seats are sold again."""
+    system = start(WEB_WORKERS="1")
+    event = system.create_event(seatingPlan=HALL)
+    with Socket(system, live(event, "1-1"), quiet_s=60) as socket, Socket(system) as plain:
+        assert plain.message()["type"] == "CONNECTED"
+        for seq in range(2, 5):
+            wait_until(lambda: system.buy(1, event_id=event).status == 200, 60)
+            assert socket.message()["position"] == f"1-{seq}"
+            own_redis.kill()
+            own_redis.start()
+        system.wait_ready(60)
+        bought = system.buy(1).json
+        assert plain.message()["position"] == bought["position"]
+
+
+def test_redis_comes_back_older(own_redis: RedisServer, tmp_path: Path) -> None:
+    """So fast that nobody saw it go: what waits beyond its log's end is told."""
+    system = System(tmp_path / "data", own_redis, f"sqlite:///{tmp_path / 'seating.db'}", WEB_WORKERS="1")
+    try:
+        event = system.start("web").create_event(seatingPlan=HALL)
+        with Socket(system, live(event, "1-1")) as socket:
+            for _ in range(3):
+                system.buy(1, event_id=event)
+            socket.until("1-4")
+            client = own_redis.client()
+            client.xdel(f"log:{{{event}}}", "1-3", "1-4")
+            (_, last), *_ = client.xrevrange(f"log:{{{event}}}", count=1)
+            client.hset(f"inventory:{{{event}}}", mapping={"seq": 2, "chain": last[b"link"]})
+            assert socket.message() == {"type": "SNAPSHOT_NEEDED", "position": "1-2"}
+    finally:
+        system.stop()
