@@ -1,26 +1,24 @@
-"""`make bench-live`: the live feed under load. Figures go to docs/benchmarks-live.json, the table to the .md beside it.
+"""`make bench-live`: the live feed under load. Needs node.
 
 ARGS='5000:20:30 1000:100:30 1000:100:30:50' are its runs: sockets, changes a second, seconds, and stalled sockets.
 """
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
 
+from bench.report import Report, Table
 from tests.servers import RedisServer, wait_until
 from tests.system import PROJECT, System
 
-_DOCS = PROJECT / "docs"
 _CLIENT = PROJECT / "bench" / "live_client.mjs"
 _DEFAULT = ("5000:20:30", "5000:20:30:250", "1000:100:30", "1000:100:30:50")
 _SETTINGS = {
@@ -32,6 +30,26 @@ _SETTINGS = {
     "LOG_LEVEL": "warning",
 }
 _HALL = {"generate": {"sections": 20, "rows": 20, "seatsPerRow": 25}}
+
+_COLUMNS = [
+    *("sockets", "stalled", "changes/s", "messages", "missing", "out of order", "p50 ms", "p99 ms", "max ms"),
+    *("KB a socket", "cores, web", "cores, clients", "cores, others", "cores, machine", "stalled ones closed with"),
+]
+_TEXT = """Two web processes, a worker, a cron and a Redis with `appendfsync always`. One Node process on the same
+machine opens the sockets, and buys one seat at a time from another thread of it, for 30 s.
+
+- **messages**: what all sockets that read were sent together; **missing** and **out of order**: what should have been.
+- **p50, p99, max**: from the purchase's answer at the buyer to the frame at the client, over all messages. Both clocks
+  are the load generator's, which shares the cores with everything else.
+- **KB a socket**: growth of the web processes' own memory (USS) by the open, idle sockets.
+- **cores**: CPU time a second while seats were sold and told: of both web processes together, of the load generator, of
+  others (whatever is not of this run, and what the kernel does for nobody in particular), and of the whole machine.
+- **stalled**: sockets that stop reading when the sale begins. They are closed for saying nothing after a ping (every
+  10 s here) or for their full queue, read what was left for them, come back with `since`, and end up with everything
+  once.
+
+What a change waits for is mostly the pause between two rounds of writing: 50 ms, or four times what the last round
+took."""
 
 
 class Run(NamedTuple):
@@ -103,63 +121,27 @@ def _machine_cpu_s() -> float:
     return float(sum(times) - times.idle - times.iowait - times.guest - times.guest_nice)
 
 
-def _table(results: Sequence[dict[str, Any]]) -> str:
-    head = (
-        "sockets",
-        "stalled",
-        "changes/s",
-        "messages",
-        "missing",
-        "out of order",
-        "p50 ms",
-        "p99 ms",
-        "max ms",
-        "KB a socket",
-        "cores, web",
-        "cores, clients",
-        "cores, others",
-        "cores, machine",
-        "stalled ones closed with",
-    )
-    rows = [
-        (
-            f"{r['sockets']:,}",
-            str(r["stalled"]),
-            str(r["changesPerSecond"]),
-            f"{r['messages']:,}",
-            str(r["missing"]),
-            str(r["outOfOrder"]),
-            *(f"{r[name]:.0f}" for name in ("p50Ms", "p99Ms", "maxMs")),
-            str(r["idleSocketKb"]),
-            str(r["webCpuShare"]),
-            str(r["clientCpuShare"]),
-            str(r["otherCpuShare"]),
-            str(r["machineCpuShare"]),
-            ", ".join(f"{code}: {count}" for code, count in r["stalledClosedWith"].items()) or "-",
-        )
-        for r in results
+def _row(found: dict[str, Any]) -> list[Any]:
+    return [
+        *(found[name] for name in ("sockets", "stalled", "changesPerSecond", "messages", "missing", "outOfOrder")),
+        *(round(found[name]) for name in ("p50Ms", "p99Ms", "maxMs")),
+        *(
+            found[name]
+            for name in ("idleSocketKb", "webCpuShare", "clientCpuShare", "otherCpuShare", "machineCpuShare")
+        ),
+        ", ".join(f"{code}: {count}" for code, count in found["stalledClosedWith"].items()) or "-",
     ]
-    return "\n".join("| " + " | ".join(row) + " |" for row in (head, ("---:",) * len(head), *rows))
-
-
-def write(results: Sequence[dict[str, Any]]) -> None:
-    about = {"at": datetime.now(UTC).date().isoformat(), "machine": f"{psutil.cpu_count()} cores", "runs": results}
-    about["python"] = platform.python_version()
-    (_DOCS / "benchmarks-live.json").write_text(json.dumps(about, indent=2) + "\n")
-    page = _DOCS / "benchmarks-live.md"
-    start, end = "<!-- table -->\n", "<!-- end -->"
-    before, rest = page.read_text().split(start)
-    page.write_text(f"{before}{start}{_table(results)}\n{end}{rest.split(end)[1]}")
 
 
 def main(words: Sequence[str]) -> None:
-    results = []
+    rows = []
     for run in map(Run.parse, words or _DEFAULT):
         with tempfile.TemporaryDirectory(prefix="seating-bench-") as folder:
-            results.append(measure(run, Path(folder)))
-        print(json.dumps(results[-1]), flush=True)
+            found = measure(run, Path(folder))
+        print(json.dumps(found), flush=True)
+        rows.append(_row(found))
     if not words:
-        write(results)
+        Report("live", "The live feed", "make bench-live", _TEXT, [Table("", "", _COLUMNS, rows)]).save()
 
 
 if __name__ == "__main__":
