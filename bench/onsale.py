@@ -13,9 +13,9 @@ from statistics import median
 from bench.report import Report, Table
 from bench.served import Served
 
-_TEXT = """`seating onsale`: 1,000 connections, opened before, send their purchase in the same moment; a tenth of the buyers
-send it twice. The buyers' process shares the cores with two web processes, Redis and the worker. After each run the
-books are checked: a run with wrong ones is an error. {times} runs, a fresh event of 1,000 seats each."""
+_TEXT = """`seating onsale`: 1,000 connections, opened before, send their purchase in the same moment; a tenth of the
+buyers send it twice. The buyers' process shares the cores with two web processes, Redis and the worker. After each run
+the books are checked: a run with wrong ones is an error. {times} runs, a fresh event of 1,000 seats each."""
 _FIGURES = ("duration", "p50", "p95", "p99", "lag zero")
 
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from select import POLLIN
 from typing import Any
 
 import redis
+from gevent.monkey import get_original
 from hiredis import pack_command
 from redis.backoff import NoBackoff
 from redis.connection import ConnectionPool
@@ -18,6 +20,9 @@ from seating.redis_store.scripts import Scripts
 
 LOST = (RedisConnectionError, RedisTimeoutError, InvalidResponse, OSError)
 """What redis-py raises when a connection cannot be had or breaks."""
+
+# gevent's own would ask the event loop, which is slow; this only looks.
+_poll = get_original("select", "poll")
 
 OnReply = Callable[[int, Any], None]
 
@@ -50,6 +55,8 @@ class ScriptConnection:
 
     def connect(self) -> None:
         """Loads the scripts and learns the server's run_id, unless that is done. Raises RedisUnavailable."""
+        if self._ready and self._has_ended():
+            self.disconnect()
         if self._ready:
             return
         loading = [_packed("SCRIPT", "LOAD", source) for source in self._scripts.sources.values()]
@@ -91,6 +98,12 @@ class ScriptConnection:
         self._ready = False
         self._run_id = None
         self._connection.disconnect()
+
+    def _has_ended(self) -> bool:
+        """Whether the server has closed the connection while nothing was asked: the next call would be lost in it."""
+        watched = _poll()
+        watched.register(self._connection._sock, POLLIN)
+        return bool(watched.poll(0))
 
     def _send(self, packed: Sequence[bytes]) -> None:
         self._connection.send_packed_command([b"".join(packed)], check_health=False)

@@ -94,9 +94,9 @@ class Persistence:
             try:
                 more = self._round(event_id)
             except Diverged as error:
-                _log.error("log does not continue the ledger", event_id=event_id, reason=str(error))
                 if not self.inventory.distrust(event_id, seen):
                     raise Overtaken("the inventory is not what it was when its log was read") from error
+                _log.error("log does not continue the ledger", event_id=event_id, reason=str(error))
                 self.rebuild.run(event_id, str(error))
                 return
             if not more:

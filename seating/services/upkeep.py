@@ -96,14 +96,7 @@ class Upkeep:
                 self._tell(losses)
             except RecordUnavailable as error:
                 _log.warning("events not read", error=str(error.__cause__))
-        return sorted({*self._live, *self._open_events()})
-
-    def _open_events(self) -> list[str]:
-        try:
-            return self.inventory.open_events()
-        except InventoryUnavailable:
-            # The first call after a restart of Redis finds its connection broken; a whole tick would be lost to that.
-            return self.inventory.open_events()
+        return sorted({*self._live, *self.inventory.open_events()})
 
     def _tell(self, losses: list[Loss]) -> None:
         """Each once, and again when more of it becomes known."""

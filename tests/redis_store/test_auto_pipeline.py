@@ -269,6 +269,15 @@ def test_works_again_after_the_server_was_away(pipeline: AutoPipeline, proxy: Tc
     assert count(pipeline, "c").get(timeout=10) == 1
 
 
+def test_a_connection_that_ended_while_idle_is_replaced_before_anything_is_sent(
+    open_pipeline: OpenPipeline, redis_url: str, direct: "redis.Redis"
+) -> None:
+    pipeline = open_pipeline(redis_url)
+    assert count(pipeline, "a").get(timeout=10) == 1
+    direct.client_kill_filter(_type="normal", skipme=True)
+    assert count(pipeline, "a").get(timeout=10) == 2
+
+
 # Giving up
 
 
