@@ -2,6 +2,7 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import gc
 import os
 import shutil
 
@@ -44,6 +45,13 @@ def on_starting(_server):
 def post_fork(_server, worker):
     """Without its master, a worker would go on holding the port."""
     die_with(worker.ppid)
+
+
+def post_worker_init(_worker):
+    """What the process keeps for good is not looked through for garbage, and the rest less often: a tenth of its time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def child_exit(_server, worker):
