@@ -152,5 +152,5 @@ class System(Client):
 
 def clean_environment() -> dict[str, str]:
     """This process's environment without the product's settings."""
-    kept = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "COVERAGE_PROCESS_START")
+    kept = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
     return {name: value for name, value in os.environ.items() if name in kept}

@@ -21,7 +21,7 @@ class LogEntry(NamedTuple):
         return cls(position, change, chain.link(chain.GENESIS, position, change))
 
     def read(self) -> Change | None:
-        """What `change` says; None if it cannot be read, and so changed nothing that was recorded."""
+        """What `change` says; None if this version cannot read it."""
         try:
             return parse_change(self.change)
         except UnknownChange:

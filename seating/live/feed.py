@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import gevent
 from gevent.event import Event
 
-from seating.domain.changes import Change, UnknownChange, parse_change
+from seating.domain.changes import Change
 from seating.domain.log_entry import LogEntry, Mark
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatingPlan
@@ -65,7 +65,7 @@ class Feed:
         """Tells all sockets of `entries`, or that these do not continue what they know."""
         readable: list[tuple[LogEntry, Change]] = []
         for entry in entries:
-            change = _read(entry) if self.mark.is_followed_by(entry) else None
+            change = entry.read() if self.mark.is_followed_by(entry) else None
             self.mark = Mark.of(entry)
             if change is None:
                 self._tell(readable)
@@ -111,7 +111,7 @@ class Feed:
 
     def missed(self, audience: Audience, entries: Sequence[LogEntry]) -> bytes | None:
         """As one socket is told of them; None if one of them cannot be told."""
-        changes = [(entry, _read(entry)) for entry in entries]
+        changes = [(entry, entry.read()) for entry in entries]
         readable = [(entry, change) for entry, change in changes if change is not None]
         return self.encode(audience, readable) if len(readable) == len(changes) else None
 
@@ -125,11 +125,3 @@ class Feed:
             self._offered = True
             for outbox in self._sockets[audience]:
                 outbox.offer(frames)
-
-
-def _read(entry: LogEntry) -> Change | None:
-    """None for what a later version wrote."""
-    try:
-        return parse_change(entry.change)
-    except UnknownChange:
-        return None

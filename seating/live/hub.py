@@ -172,5 +172,5 @@ class Hub:
 
     def _mourn(self, greenlet: "gevent.Greenlet[[], None]") -> None:
         """As a process manager would: what is being answered is answered, and a new process takes over."""
-        _log.critical("live reader died", exc_info=greenlet.exception)
+        _log.critical("live greenlet died", exc_info=greenlet.exception)
         os.kill(os.getpid(), signal.SIGTERM)

@@ -98,7 +98,7 @@ class Inventory:
         return int(self._scripts.ask("HLEN", keys.idempotency(event_id)))
 
     def quarantined(self, event_ids: Sequence[str]) -> int:
-        """How many log entries of these events SQL refused for good."""
+        """How many entries of these events wait in quarantine."""
         return sum(self._scripts.ask_all([("SCARD", keys.quarantined(event_id)) for event_id in event_ids]))
 
     def unquarantine(self, event_id: str, marker: str) -> None:
@@ -120,8 +120,8 @@ class Inventory:
         """
         sets = (keys.quarantined(event_id), keys.cancelled(event_id))
         event_keys = (keys.inventory(event_id), keys.log(event_id), *sets)
-        trusted = (int(trust), self._resume_entries)
-        args: tuple[Argument, ...] = (server, persisted.epoch, persisted.seq, *trusted, *quarantined)
+        watermark = (server, persisted.epoch, persisted.seq)
+        args: tuple[Argument, ...] = (*watermark, int(trust), self._resume_entries, *quarantined)
         return bool(self._scripts.reply("acknowledge", event_keys, args)[0] == b"ACKNOWLEDGED")
 
     def cancel(self, event_id: str, position: Position, quantity: int, runs: Sequence[Run], *, recorded: bool) -> None:

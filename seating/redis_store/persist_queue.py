@@ -2,7 +2,7 @@
 
 import redis
 from rq import Queue
-from rq.registry import FailedJobRegistry, FinishedJobRegistry
+from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
 
 from seating.domain.errors import InventoryUnavailable
@@ -11,7 +11,6 @@ from seating.redis_store import keys
 PERSIST_JOB = "workers.jobs.persist"
 _JOB_LIMIT_S = 60
 _FAILED_KEPT_S = 24 * 3600
-_KEPT_FINISHED = 100
 _KEPT_FAILED = 50
 _EVENTS_A_JOB = 100
 
@@ -42,13 +41,10 @@ class PersistQueue:
         return True
 
     def trim(self) -> None:
-        """Forgets all but the newest jobs that ended; RQ itself keeps them by age, however many."""
+        """Forgets all but the newest jobs that failed; RQ itself keeps them by age, however many."""
+        failed = FailedJobRegistry(queue=self.queue)
         try:
-            for registry, kept in (
-                (FinishedJobRegistry(queue=self.queue), _KEPT_FINISHED),
-                (FailedJobRegistry(queue=self.queue), _KEPT_FAILED),
-            ):
-                for job_id in registry.get_job_ids(0, -kept - 1):
-                    registry.remove(job_id, delete_job=True)
+            for job_id in failed.get_job_ids(0, -_KEPT_FAILED - 1):
+                failed.remove(job_id, delete_job=True)
         except redis.RedisError as error:
             raise InventoryUnavailable from error

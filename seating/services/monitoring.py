@@ -72,7 +72,7 @@ class Monitoring:
                 "Inventories that do not sell until compared with SQL",
                 sum(not s.backlog.trusted for s in snapshots),
             ),
-            Gauge("seating_quarantined_entries", "Log entries that SQL refused for good", quarantined),
+            Gauge("seating_quarantined_entries", "Entries that wait in quarantine", quarantined),
             *self.guards.gauges(),
         ]
 

@@ -112,7 +112,7 @@ class Upkeep:
                 if self.holds.expire(event_id) < RELEASED_A_CALL:
                     return
             except InventoryUnavailable:
-                return  # It is missing or not trusted; what is done about that is below.
+                return  # It is missing or not trusted; `_look_after` sees to that next.
 
     def _persist(self, event_ids: Sequence[str]) -> None:
         try:

@@ -19,7 +19,7 @@ _SHARED: list[Processor] = [
 
 
 def configure(level: str, log_format: Format, to: TextIO | None = None) -> None:
-    """Sends structlog's events and the standard library's records `to` standard output or another, in one form."""
+    """Sends structlog's events and the standard library's records to `to`, by default standard output, in one form."""
     to = to or sys.stdout
     logging.config.dictConfig(_stdlib_config(level, log_format, to))
     console = log_format == "console"
@@ -54,18 +54,18 @@ def _stdlib_config(level: str, log_format: Format, to: TextIO) -> dict[str, Any]
             }
         },
         "handlers": {
-            "stdout": {
+            "output": {
                 "class": "logging.StreamHandler",
                 "stream": to,
                 "formatter": "structlog",
             }
         },
-        "root": {"handlers": ["stdout"], "level": level.upper()},
+        "root": {"handlers": ["output"], "level": level.upper()},
         "loggers": {
             # One line a job is one line a nudge: only what goes wrong is worth it.
             "rq": {"level": "WARNING"},
             "alembic": {"level": "WARNING"},
-            "gunicorn.error": {"handlers": ["stdout"], "level": level.upper(), "propagate": False},
+            "gunicorn.error": {"handlers": ["output"], "level": level.upper(), "propagate": False},
         },
     }
 

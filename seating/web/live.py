@@ -11,6 +11,7 @@ import structlog
 from flask import Blueprint, Flask, Response, current_app, g, request
 from flask_openapi3 import APIBlueprint, Tag
 from flask_sock import Sock  # type: ignore[import-untyped]
+from pydantic import Field
 
 from seating.config import Settings
 from seating.domain.errors import EventNotFound, InvalidRequest
@@ -23,7 +24,7 @@ from seating.web import handshake
 from seating.web.answers import render
 from seating.web.client_address import caller_address
 from seating.web.live_socket import LIBRARY_OPTIONS, make_lean
-from seating.web.schemas import LiveStatusView
+from seating.web.schemas import Answer
 from seating.web.services import hub, services, settings
 
 api = APIBlueprint("live_status", __name__, abp_tags=[Tag(name="Seats", description="The map, and who watches it.")])
@@ -34,6 +35,10 @@ _LIVE_SHARE = 0.75
 """Of a process's connections: the rest is kept for requests."""
 
 _log = structlog.get_logger(__name__)
+
+
+class LiveStatusView(Answer):
+    connected_clients: int = Field(description="open WebSockets of all web processes of this machine")
 
 
 def register(app: Flask, current: Settings) -> None:

@@ -38,7 +38,7 @@ class PersistenceStats(Answer):
     position: str = Field(description="where the log ends")
     persisted: str = Field(description="up to where SQL has it")
     lag: int = Field(description="entries in between")
-    quarantined: int = Field(description="entries that SQL refused for good")
+    quarantined: int = Field(description="entries that wait in quarantine")
 
 
 class StatsView(Answer):

@@ -55,10 +55,6 @@ NextCursor = Annotated[
 ]
 
 
-class LiveStatusView(Answer):
-    connected_clients: int = Field(description="open WebSockets of all web processes of this machine")
-
-
 class Problem(BaseModel):
     """RFC 9457 problem details."""
 

@@ -276,7 +276,7 @@ def test_of_a_sale_that_goes_on_needs_the_whole_log_in_sql(sale: OneProcess) -> 
 
 
 def test_of_100_000_sold_seats_is_quick(sale: OneProcess) -> None:
-    """15 s is the promise, on SQLite; most of it is left."""
+    """15 s is the aim, on SQLite; most of it is left."""
     rows, seats_a_row, blocks = 40, 25, 100
     plan = SeatingPlan([[[f"{b}-{r}-{s}" for s in range(seats_a_row)] for r in range(rows)] for b in range(blocks)])
     event = _sold_out(sale, plan)

@@ -118,7 +118,7 @@ def test_without_its_reader_a_process_ends(start: Start) -> None:
         assert socket.close_code() == 1001
     wait_until(lambda: len([process for process in before if process.is_running()]) == 1)
     wait_until(lambda: len(web_processes(system)) == 2)
-    assert "live reader died" in system.parts["web"].log.read_text()
+    assert "live greenlet died" in system.parts["web"].log.read_text()
     assert system.buy(1).status == 200
 
 
