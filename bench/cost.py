@@ -4,16 +4,14 @@ ARGS='SECONDS ROUNDS'. What is compared takes turns; figures are the medians of 
 """
 
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
 from bench import plots, wrk
 from bench.report import Report, Table
-from bench.served import Served
+from bench.served import Cpu, Served
 from tests.servers import wait_until
 
 _CONNECTIONS = (64, 256)
@@ -22,10 +20,11 @@ _COLUMNS = [
     *("request", "per s", "p50 ms", "p99 ms", "/ a", "/ a'", "web µs", "Redis µs", "worker µs"),
     *("calls a batch", "% in SQL at the end", "s until lag 0"),
 ]
-_TEXT = """All on the same gunicorn settings with two web processes, `appendfsync always`, SQLite at FULL, persistence
-running, every request logged and counted. wrk runs on the same cores. Only 200s are counted: a run with any other
-answer is thrown away with an error. Each figure is the median of {rounds} rounds of {seconds} s, in which the requests
-took turns.
+_TEXT = """All on the same gunicorn settings with two web processes. Behind the product's rows run Redis (`appendfsync
+always`), SQLite (`synchronous=FULL`), a worker and a cron, and each of their requests is logged and counted; *a* has
+none of this. wrk runs on the same cores, and sends a connection's next request when it has the answer to the last.
+Only 200s are counted: a run with any other answer is thrown away with an error. Each figure is the median of {rounds}
+rounds of {seconds} s, in which the requests took turns.
 
 - **a** parses a JSON body and answers JSON. **a'** is the same view behind all that the product puts around its own:
   request id, log line, metrics, error table, and the rate limit, which is a round trip to Redis; its limit is raised
@@ -79,23 +78,25 @@ def cases(bare: Served, product: Served) -> list[Case]:
     ]
 
 
-def take(case: Case, connections: int, seconds: int) -> Turn:
+def take(case: Case, connections: int, seconds: int, at_load: Callable[[], object] = lambda: None) -> Turn:
+    """`at_load` is called when all is warm and the load begins."""
     served = case.served
     paths = case.paths()
     wrk.run(served.port, 8, 1, paths, case.body, keys=case.sells)  # What is loaded on first use is loaded.
     _drained(served)
     cpu, batches = served.cpu(), served.batches()
+    at_load()
     load = wrk.run(served.port, connections, seconds, paths, case.body, keys=case.sells, prefer=case.prefer)
     lag, ended = served.lag() if case.sells else 0, time.monotonic()
     _drained(served)
     drained_s = time.monotonic() - ended
-    used = [(after - before) * 1e6 / load.requests for before, after in zip(cpu, served.cpu(), strict=True)]
+    used = Cpu(*((after - before) * 1e6 / load.requests for before, after in zip(cpu, served.cpu(), strict=True)))
     writes, calls = (after - before for before, after in zip(batches, served.batches(), strict=True))
     return Turn(
         *(load.per_s, load.p50_ms, load.p99_ms),
-        web_us=used[0],
-        redis_us=used[2],
-        worker_us=used[1],
+        web_us=used.web,
+        redis_us=used.redis,
+        worker_us=used.worker,
         batch=calls / writes if writes else 0,
         recorded=1 - lag / load.requests,
         drained_s=drained_s if case.sells else 0,
@@ -117,7 +118,8 @@ def measure(chosen: Sequence[Case], seconds: int, rounds: int) -> dict[tuple[str
     return {key: Turn(*(median(column) for column in zip(*rows, strict=True))) for key, rows in turns.items()}
 
 
-def table(found: dict[tuple[str, int], Turn], connections: int) -> Table:
+def table(found: dict[tuple[str, int], Turn], connections: int, sales: set[str]) -> Table:
+    """`sales` are the cases of which it matters when SQL has them."""
     turns = {name: turn for (name, count), turn in found.items() if count == connections}
     bare, framed = (next(turn for name, turn in turns.items() if name.startswith(letter)) for letter in ("a:", "a':"))
     rows = []
@@ -125,19 +127,20 @@ def table(found: dict[tuple[str, int], Turn], connections: int) -> Table:
         per_s = turn.per_s
         ratios = [round(per_s / bare.per_s, 2), round(per_s / framed.per_s, 2)]
         costs = [round(cost) for cost in (turn.web_us, turn.redis_us, turn.worker_us)]
-        sale = [round(turn.batch, 1), round(turn.recorded * 100, 1), round(turn.drained_s, 1)]
-        rows.append(
-            [name, round(per_s), turn.p50_ms, turn.p99_ms, *ratios, *costs, *(sale if turn.batch else [""] * 3)]
-        )
+        latencies = [round(turn.p50_ms, 1), round(turn.p99_ms, 1)]
+        batch = round(turn.batch, 1) if turn.batch else ""
+        recorded = [round(turn.recorded * 100, 1), round(turn.drained_s, 1)] if name in sales else ["", ""]
+        rows.append([name, round(per_s), *latencies, *ratios, *costs, batch, *recorded])
     return Table(f"{connections} connections", "", _COLUMNS, rows)
 
 
 def main(seconds: int = 5, rounds: int = 5) -> None:
-    folder = Path(tempfile.mkdtemp())
-    with Served(folder / "bare", "bench.apps:bare") as bare, Served(folder / "product") as product:
-        found = measure(cases(bare, product), seconds, rounds)
+    with Served("bench.apps:bare") as bare, Served() as product:
+        chosen = cases(bare, product)
+        found = measure(chosen, seconds, rounds)
     report = Report("cost", "What a request costs", "make bench", _TEXT.format(seconds=seconds, rounds=rounds))
-    report.tables = [table(found, connections) for connections in _CONNECTIONS]
+    sales = {case.name for case in chosen if case.sells}
+    report.tables = [table(found, connections, sales) for connections in _CONNECTIONS]
     rates = {name: turn.per_s for (name, connections), turn in found.items() if connections == _CONNECTIONS[-1]}
     report.plots = [plots.bars("cost", f"requests/s, {_CONNECTIONS[-1]} connections", rates)]
     report.save()

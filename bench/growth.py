@@ -4,11 +4,7 @@ ARGS='SECONDS ROUNDS'. The million past purchases and the ten thousand events ta
 """
 
 import sys
-import tempfile
-import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
 
@@ -27,8 +23,9 @@ _SOLD_AT_ONCE = 100
 _SEATS = (1_000, 10_000, 100_000)
 _PAST = (0, 1_000_000)
 _PROCESSES = (1, 2, 4)
-_TEXT = """Purchases of one seat, 256 connections, two web processes unless said otherwise. **MB** are of what is in
-use: each web process's own memory (the mean), the worker's, and Redis's data."""
+_TEXT = """Purchases of one seat, 256 connections, two web processes unless said otherwise; medians of {rounds} turns
+of {seconds} s each. **MB** are of what is in use: each web process's own memory (the mean), the worker's, and Redis's
+data."""
 
 
 class Point(NamedTuple):
@@ -45,12 +42,6 @@ class Point(NamedTuple):
 class Growth:
     def __init__(self, seconds: int, rounds: int) -> None:
         self._seconds, self._rounds = seconds, rounds
-        self._folder = Path(tempfile.mkdtemp())
-
-    @contextmanager
-    def served(self, **settings: str) -> Iterator[Served]:
-        with Served(self._folder / uuid.uuid4().hex[:8], **settings) as served:
-            yield served
 
     def point(self, served: Served, paths: Sequence[str]) -> Point:
         case = Case("", served, lambda: list(paths), sells=True)
@@ -68,11 +59,11 @@ class Growth:
     def events(self) -> dict[int, Point]:
         """General admission; at most a hundred of the open events are sold at a time."""
         found = {}
-        with self.served() as served:
+        with Served() as served:
             paths: list[str] = []
             for count in _EVENTS:
-                with _services(served) as services:
-                    opened = [services.events.create("Test", 100_000, None).event.id for _ in range(count - len(paths))]
+                services = _services(served)
+                opened = [services.events.create("Test", 100_000, None).event.id for _ in range(count - len(paths))]
                 paths += [f"/api/v1/events/{event_id}/purchases" for event_id in opened]
                 found[count] = self.point(served, paths[-_SOLD_AT_ONCE:])
         return found
@@ -83,7 +74,7 @@ class Growth:
         for seats in _SEATS:
             sections = max(1, seats // 1000)
             plan = {"generate": {"sections": sections, "rows": 20, "seatsPerRow": 50}}
-            with self.served() as served:
+            with Served() as served:
                 found[seats] = self.point(served, served.open_events(100_000 // seats, seatingPlan=plan))
         return found
 
@@ -91,12 +82,11 @@ class Growth:
         """Of the very event that is being sold, all of them in SQL and their keys in Redis."""
         found = {}
         for count in _PAST:
-            with self.served() as served:
+            with Served() as served:
                 event_id = served.create_event(totalSeats=5_000_000)
-                with _services(served) as services:
-                    for number in range(count):
-                        key = short_hash("anonymous", f"past-{number}")
-                        services.purchases.inventory.purchase(event_id, key, Order(1))
+                inventory = _services(served).purchases.inventory
+                for number in range(count):
+                    inventory.purchase(event_id, short_hash("anonymous", f"past-{number}"), Order(1))
                 wait_until(lambda: served.lag() == 0, 300, "the past to be recorded")
                 found[count] = self.point(served, [f"/api/v1/events/{event_id}/purchases"])
         return found
@@ -105,21 +95,19 @@ class Growth:
         """On the machine's cores, which the load generator, Redis and the worker share with them."""
         found = {}
         for count in _PROCESSES:
-            with self.served(WEB_WORKERS=str(count)) as served:
+            with Served(WEB_WORKERS=str(count)) as served:
                 found[count] = self.point(served, served.open_events(4, totalSeats=100_000))
         return found
 
 
-@contextmanager
-def _services(served: Served) -> Iterator[runtime.BackgroundServices]:
+def _services(served: Served) -> runtime.BackgroundServices:
     """The product's own, in this process."""
-    services = runtime.background_services(Settings(redis_url=served.redis.url, database_url=served.database_url))
-    yield services
+    return runtime.background_services(Settings(redis_url=served.redis.url, database_url=served.database_url))
 
 
 def main(seconds: int = 4, rounds: int = 3) -> None:
     growth = Growth(seconds, rounds)
-    report = Report("growth", "What grows", "make bench-growth", _TEXT)
+    report = Report("growth", "What grows", "make bench-growth", _TEXT.format(seconds=seconds, rounds=rounds))
     parts = {
         "open events": growth.events,
         "seats": growth.seats,

@@ -4,8 +4,6 @@ ARGS='SECONDS ROUNDS'.
 """
 
 import sys
-import tempfile
-from pathlib import Path
 from statistics import median
 
 from bench.cost import Case, Turn, take
@@ -18,9 +16,8 @@ both sides of it."""
 
 
 def main(seconds: int = 3, rounds: int = 9) -> None:
-    folder = Path(tempfile.mkdtemp())
     turns: list[list[Turn]] = []
-    with Served(folder / "limited") as limited, Served(folder / "unlimited", RATE_LIMIT_SALE="off") as unlimited:
+    with Served() as limited, Served(RATE_LIMIT_SALE="off") as unlimited:
         cases = [
             Case("", served, lambda served=served: served.open_events(4, totalSeats=100_000), sells=True)
             for served in (limited, unlimited)

@@ -38,9 +38,11 @@ _COLUMNS = [
 _TEXT = """Two web processes, a worker, a cron and a Redis with `appendfsync always`. One Node process on the same
 machine opens the sockets, and buys one seat at a time from another thread of it, for 30 s.
 
-- **messages**: what all sockets that read were sent together; **missing** and **out of order**: what should have been.
+- **messages**: what all sockets that read were sent together; **missing** and **out of order**: messages that a
+  socket never got, or got at the wrong place. A run in which anybody lacked anything in the end is thrown away.
 - **p50, p99, max**: from the purchase's answer at the buyer to the frame at the client, over all messages. Both clocks
-  are the load generator's, which shares the cores with everything else.
+  are the load generator's, which shares the cores with everything else; a frame that came before the buyer's own answer
+  counts as 0 ms.
 - **KB a socket**: growth of the web processes' own memory (USS) by the open, idle sockets.
 - **cores**: CPU time a second while seats were sold and told: of both web processes together, of the load generator, of
   others (whatever is not of this run, and what the kernel does for nobody in particular), and of the whole machine.
@@ -139,6 +141,8 @@ def main(words: Sequence[str]) -> None:
         with tempfile.TemporaryDirectory(prefix="seating-bench-") as folder:
             found = measure(run, Path(folder))
         print(json.dumps(found), flush=True)
+        assert found["everyoneHasEverything"], found
+        assert not any(found[name] for name in ("failedPurchases", "missing", "outOfOrder")), found
         rows.append(_row(found))
     if not words:
         Report("live", "The live feed", "make bench-live", _TEXT, [Table("", "", _COLUMNS, rows)]).save()

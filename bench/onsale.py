@@ -6,8 +6,6 @@ ARGS='TIMES'.
 import re
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from statistics import median
 
 from bench.report import Report, Table
@@ -30,7 +28,7 @@ def rehearse(served: Served) -> list[float]:
 
 
 def main(times: int = 10) -> None:
-    with Served(Path(tempfile.mkdtemp()) / "product") as served:
+    with Served() as served:
         rehearse(served)  # What is loaded on first use is loaded.
         columns = list(zip(*(rehearse(served) for _ in range(times)), strict=True))
     units = ("s", "ms", "ms", "ms", "s after the last answer")

@@ -21,10 +21,10 @@ _RUNS = 5
 _WINDOW_S = 0.5
 _WINDOWS = 20
 _FETCHES = """All events of a user, from the stand-in, which takes 500 ms for each: through the product, all side by
-side (the median of 5), and from the stand-in itself, one after another."""
-_RATES = """8 buyers go on buying; in every second window of half a second, 4 callers ask for everything that the
-partner has. Its breakers are set so that they never open. `share` is the median of 20 pairs of windows. Buyers, callers
-and the partner itself are one Python process, which shares the cores with the product."""
+side (the median of {runs}), and from the stand-in itself, one after another."""
+_RATES = """8 buyers go on buying; in every second window of {window_s} s, 4 callers ask for everything that the
+partner has. Its breakers are set so that they never open. `share` is the median of {windows} pairs of windows. Buyers,
+callers and the partner itself are one Python process, which shares the cores with the product."""
 
 
 def fetches(system: System, stand_in: StandIn) -> Table:
@@ -36,7 +36,7 @@ def fetches(system: System, stand_in: StandIn) -> Table:
         ms = [round(seconds * 1000) for seconds in (together_s, slowest_s)]
         rows.append([count, *ms, round(together_s / slowest_s, 2), round(alone.one_after_another_s, 1)])
     columns = ["events of the user", "side by side, ms", "slowest single, ms", "ratio", "one after another, s"]
-    return Table("Events of a user", _FETCHES, columns, rows)
+    return Table("Events of a user", _FETCHES.format(runs=_RUNS), columns, rows)
 
 
 def rates(system: System, partner: Partner) -> Table:
@@ -46,7 +46,7 @@ def rates(system: System, partner: Partner) -> Table:
         rows.append([name, round(without), round(beside), round(share, 2)])
         print(rows[-1])
     columns = ["the partner", "purchases/s, nobody asks it", "purchases/s, while it is asked", "share"]
-    return Table("The sale beside it", _RATES, columns, rows)
+    return Table("The sale beside it", _RATES.format(window_s=_WINDOW_S, windows=_WINDOWS), columns, rows)
 
 
 def main() -> None:

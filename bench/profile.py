@@ -9,9 +9,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 from collections import Counter
 from pathlib import Path
+from subprocess import DEVNULL
 
 from bench.cost import Case, Turn, cases, take
 from bench.report import FIGURES, Report, Table
@@ -36,23 +36,25 @@ _LAYERS = {
 _TEXT = """py-spy, {rate} samples a second for {seconds} s, of one of two web processes under wrk with {connections}
 connections. A sample belongs to the innermost of its frames that is of a layer, so that json is the log line's where
 that calls it; what gevent and the kernel do for a layer is that layer's. µs are shares of the CPU time of a request
-as [the kernel counts it](#what-a-request-costs), in the same load."""
+as the kernel counts it in the same load, sampling included."""
 _RATE = 400
 
 
-def profile(case: Case, seconds: int, folded: Path, flame: Path) -> Turn:
-    """Samples a web process while `case` is asked for."""
+def profile(case: Case, seconds: int, form: str, target: Path) -> Turn:
+    """Samples a web process while `case` is asked for, and writes what py-spy calls a `form`."""
     pid = case.served.workers()[0].pid
-    common = ["py-spy", "record", "--rate", str(_RATE), "--duration", str(seconds), "--pid", str(pid)]
-    found: list[Turn] = []
-    for form, target in (("raw", folded), ("flamegraph", flame)):
-        load = threading.Thread(target=lambda: found.append(take(case, _CONNECTIONS, seconds + 2)))
-        load.start()
-        try:
-            subprocess.run([*common, "--format", form, "--output", str(target)], check=True, capture_output=True)
-        finally:
-            load.join()
-    return found[0]
+    command = ["py-spy", "record", "--rate", str(_RATE), "--duration", str(seconds), "--pid", str(pid)]
+    sampling: list[subprocess.Popen[bytes]] = []
+
+    def sample() -> None:
+        sampling.append(
+            subprocess.Popen([*command, "--format", form, "--output", str(target)], stdout=DEVNULL, stderr=DEVNULL)
+        )
+
+    turn = take(case, _CONNECTIONS, seconds + 2, sample)
+    if sampling[0].wait():
+        raise SystemExit("py-spy failed; it may need root")
+    return turn
 
 
 def by_layer(folded: str) -> Counter[str]:
@@ -76,13 +78,13 @@ def main(seconds: int = 10) -> None:
         os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     text = _TEXT.format(rate=_RATE, seconds=seconds, connections=_CONNECTIONS)
     report = Report("profile", "Where the time goes", "make bench-profile", text)
-    folder = Path(tempfile.mkdtemp())
     FIGURES.mkdir(exist_ok=True)
-    with Served(folder / "bare", "bench.apps:bare") as bare, Served(folder / "product") as product:
+    with tempfile.TemporaryDirectory() as folder, Served("bench.apps:bare") as bare, Served() as product:
+        folded = Path(folder) / "folded"
         for letter, name in (("a:", "bare"), ("b:", "purchase"), ("c:", "event")):
             case = next(case for case in cases(bare, product) if case.name.startswith(letter))
-            folded = folder / f"{name}.folded"
-            turn = profile(case, seconds, folded, FIGURES / f"flame-{name}.svg")
+            profile(case, seconds, "flamegraph", FIGURES / f"flame-{name}.svg")
+            turn = profile(case, seconds, "raw", folded)
             samples = by_layer(folded.read_text())
             shares = [(layer, count / samples.total()) for layer, count in samples.most_common()]
             rows = [[layer, round(share * 100, 1), round(share * turn.web_us)] for layer, share in shares]

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ import psutil
 from tests.servers import RedisServer, wait_until
 from tests.system import PROJECT, Part, System
 
-# Limits are raised, not removed; and logs are written as they are in production, into a file.
+# Limits are raised, not removed.
 _SETTINGS = {
     "RATE_LIMIT_USERS": "bucket:1000000,1000000/1s",
     "RATE_LIMIT_SALE": "bucket:1000000,1000000/1s",
@@ -30,24 +31,33 @@ class Cpu(NamedTuple):
 class Served(System):
     """`app` is a WSGI application by name; only that of the product has a worker and a cron behind it."""
 
-    def __init__(self, folder: Path, app: str = "bench.apps:app", worker: str = "seating", **settings: str) -> None:
+    def __init__(self, app: str = "bench.apps:app", worker: str = "seating", **settings: str) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="seating-bench-")
+        folder = Path(self._folder.name)
         redis = RedisServer(folder / "redis", maxmemory_mb=2048)
         super().__init__(folder, redis, f"sqlite:///{folder / 'seating.db'}", **_SETTINGS | settings)
         self._app = app
         self._worker = worker
-        self._web: Part
 
     def __enter__(self) -> "Served":
+        try:
+            return self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def _start(self) -> "Served":
         self.redis.start()
         self.command("migrate")
         if self._app != "bench.apps:bare":
             self.parts["worker"] = self._run("worker", self._worker, "worker")
             self.start_part("cron")
-        self._web = self._run("web", "gunicorn", "-c", "gunicorn.conf.py", self._app)
+        self.parts["web"] = self._run("web", "gunicorn", "-c", "gunicorn.conf.py", self._app)
         wait_until(lambda: self.get("/").status, 30)
         return self
 
     def _run(self, name: str, *module_and_arguments: str) -> Part:
+        # Logs are written into a file, as they are in production.
         log = self.folder / f"{name}.log"
         with log.open("ab") as output:
             command = [sys.executable, "-m", *module_and_arguments]
@@ -55,9 +65,9 @@ class Served(System):
         return Part(name, process, log)
 
     def __exit__(self, *_: object) -> None:
-        self._web.stop()
         self.stop()
         self.redis.stop()
+        self._folder.cleanup()
 
     def cpu(self) -> Cpu:
         worker = [self.parts["worker"].process.pid] if "worker" in self.parts else []
@@ -66,7 +76,7 @@ class Served(System):
         return Cpu(_cpu_s(child.pid for child in self.workers()), _cpu_s(worker), redis)
 
     def workers(self) -> list[psutil.Process]:
-        return psutil.Process(self._web.process.pid).children()
+        return psutil.Process(self.parts["web"].process.pid).children()
 
     def worker(self) -> psutil.Process:
         return psutil.Process(self.parts["worker"].process.pid)

@@ -81,6 +81,7 @@ class Feed:
     def break_off(self, mark: Mark | None = None) -> None:
         """Nobody's map can be continued beyond `mark`, where the feed is by default."""
         self.mark = mark or self.mark
+        self.available_changed = True
         if self.plan:
             self._offer(POSITIONED, text_frame(messages.snapshot_needed(self.position)))
         for outbox in tuple(self._sockets[PLAIN]):
@@ -93,15 +94,22 @@ class Feed:
         self.available_changed = False
         self._offer(POSITIONED, text_frame(self.available))
 
-    def flush(self) -> None:
-        """Writes what was offered, as far as clients take it. This is most of the work, so buyers get turns in it."""
+    def flush(self) -> float:
+        """Writes what was offered, as far as clients take it. This is most of the work, so buyers get turns in it.
+
+        The CPU time that the writing took, in s.
+        """
         if not self._offered:
-            return
+            return 0.0
         self._offered = False
+        spent_s, begun = 0.0, time.process_time()
         for number, outbox in enumerate([outbox for outboxes in self._sockets.values() for outbox in outboxes], 1):
             outbox.flush()
             if number % _WRITES_AT_ONCE == 0:
+                spent_s += time.process_time() - begun
                 gevent.sleep(0)
+                begun = time.process_time()
+        return spent_s + time.process_time() - begun
 
     def encode(self, audience: Audience, entries: Sequence[tuple[LogEntry, Change]]) -> bytes:
         if self.plan is None:

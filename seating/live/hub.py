@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 import gevent
@@ -12,6 +12,7 @@ from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
 from seating.domain.errors import InventoryUnavailable
+from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
 from seating.live.feed import Audience, Feed
 from seating.live.outbox import FAILED, GOING_AWAY, NORMAL, TRY_AGAIN_LATER, Outbox
@@ -25,7 +26,10 @@ _WAIT_MS = 100
 """How long a new event may wait for its first reading."""
 _PAUSE_S = 0.05
 _PAUSES_A_ROUND = 4
-"""A pause is at least so many times the CPU time of the round before: what comes meanwhile is joined in one write."""
+"""A pause is at least so many times the CPU time of the round before: what comes meanwhile is joined in one write.
+
+Not while more is known to wait: a feed that falls behind what the log keeps has to break everybody off.
+"""
 _AVAILABILITY_EVERY_S = 0.1
 _ENTRIES_A_ROUND = 500
 _RETRY_S = 0.5
@@ -118,15 +122,20 @@ class Hub:
                 gevent.sleep(_RETRY_S)
                 continue
             away = False
-            started = time.process_time()
-            for event_id, entries in found.items():
-                self._feeds[event_id].advance(entries)
-            self._announce()
-            for feed in tuple(self._feeds.values()):
-                feed.flush()
+            spent_s = self._tell(found)
             self._drop_empty_feeds()
+            behind = any(len(entries) == _ENTRIES_A_ROUND for entries in found.values())
             if found:
-                gevent.sleep(max(_PAUSE_S, _PAUSES_A_ROUND * (time.process_time() - started)))
+                gevent.sleep(_PAUSE_S if behind else max(_PAUSE_S, _PAUSES_A_ROUND * spent_s))
+
+    def _tell(self, found: Mapping[str, Sequence[LogEntry]]) -> float:
+        """The CPU time that it took, in s; that of others who had their turns in it is none of it."""
+        begun = time.process_time()
+        for event_id, entries in found.items():
+            self._feeds[event_id].advance(entries)
+        spent_s = time.process_time() - begun
+        self._announce()
+        return spent_s + sum(feed.flush() for feed in tuple(self._feeds.values()))
 
     def _positions(self) -> dict[str, Position]:
         return {event_id: feed.position for event_id, feed in self._feeds.items()}
@@ -146,10 +155,10 @@ class Hub:
         while True:
             gevent.sleep(_RECHECK_S)
             for feed in tuple(self._feeds.values()):
-                known = feed.position
+                known = feed.mark
                 with suppress(InventoryUnavailable):
                     mark = self._states.of(feed.event_id).mark
-                    if mark.position < known == feed.position:
+                    if mark.position <= known.position and known == feed.mark != mark:
                         feed.break_off(mark)
                         feed.flush()
 

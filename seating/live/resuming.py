@@ -51,7 +51,8 @@ def _catch_up(feed: Feed, audience: Audience, reached: Position, outbox: Outbox,
             outbox.offer(frames)
             outbox.wait_written()
             reached = missed[-1].position
-        elif reached > feed.position:
-            # The client had it from a faster process; this one reads it at any moment.
+        else:
+            # The client had it from a faster process, which this one follows at any moment; or the log is shorter than
+            # the feed, which is looked after every few seconds.
             feed.moved.wait(_MOVED_WITHIN_S)
     return True

@@ -14,7 +14,7 @@ from gevent.event import Event
 from gevent.pool import Pool
 
 from seating.onsale.sale import Sale, code_of
-from seating.onsale.server import Answer
+from seating.onsale.server import ANSWER_WITHIN_S, Answer
 
 TRIES: Final = 5
 """Times that one request is sent at most, all with the same key, while connections break under it."""
@@ -100,9 +100,10 @@ class Buyer:
     def _ask(self) -> Answer | None:
         for tried in range(TRIES):
             try:
-                self._connection.request("POST", self._path, self._order, self._headers)
-                response = self._connection.getresponse()
-                body = response.read(_MAX_BODY_BYTES)
+                with gevent.Timeout(ANSWER_WITHIN_S, TimeoutError("no whole answer")):
+                    self._connection.request("POST", self._path, self._order, self._headers)
+                    response = self._connection.getresponse()
+                    body = response.read(_MAX_BODY_BYTES)
             except (OSError, HTTPException):
                 # Whether it had its effect is not known; the connection opens again with the next request.
                 self.broken += 1

@@ -11,7 +11,7 @@ from urllib3.exceptions import HTTPError, MaxRetryError
 
 READING_AT_ONCE: Final = 16
 
-_ANSWER_WITHIN_S: Final = 60.0
+ANSWER_WITHIN_S: Final = 60.0
 
 
 class Unreachable(Exception):
@@ -40,13 +40,13 @@ class Server:
         self.prefix: Final = parts.path.rstrip("/")
         again = Retry(5, backoff_factor=0.2, backoff_max=10, retry_after_max=10, status_forcelist=(429, 503))
         self._again: Final = again.new(raise_on_status=False, redirect=False)
-        self._reading = PoolManager(maxsize=READING_AT_ONCE, timeout=_ANSWER_WITHIN_S)
+        self._reading = PoolManager(maxsize=READING_AT_ONCE, timeout=ANSWER_WITHIN_S)
 
     def connection(self) -> HTTPConnection:
         """A new one, not open yet, on which every wait is bounded."""
         if self.url.startswith("https:"):
-            return HTTPSConnection(self.host, self.port, timeout=_ANSWER_WITHIN_S, context=self._tls)
-        return HTTPConnection(self.host, self.port, timeout=_ANSWER_WITHIN_S)
+            return HTTPSConnection(self.host, self.port, timeout=ANSWER_WITHIN_S, context=self._tls)
+        return HTTPConnection(self.host, self.port, timeout=ANSWER_WITHIN_S)
 
     def read(self, path: str, *, patiently: bool = True) -> Answer:
         """The answer to a GET; `patiently`, it is asked again after a broken connection, a 429 and a 503.

@@ -4,7 +4,9 @@ SQL's watermark is the only acknowledgement. It moves in the same transaction as
 round that is repeated, doubled or killed half-way changes nothing.
 """
 
+import random
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +22,7 @@ from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store.calls import Calls
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
+from seating.redis_store.inventory_snapshot import Snapshot
 from seating.redis_store.retries import Retries
 from seating.services.rebuild import Rebuild
 from seating.storage import events, ledger, quarantine, rebuilds, watermarks
@@ -48,29 +51,39 @@ class Persistence:
     _plans: dict[str, SeatingPlan | None] = field(default_factory=dict)
 
     def run_all(self, event_ids: Sequence[str]) -> None:
-        """Runs for each event that lags, for at most `RUN_S` in all; then it asks to be run for the rest."""
-        deadline = time.monotonic() + RUN_S
-        for number, event_id in enumerate(event_ids):
-            if time.monotonic() > deadline:
-                self.nudge(*event_ids[number:])
-                return
-            try:
-                if not self._is_whole(event_id):
-                    self.run(event_id, deadline)
-            except SQLAlchemyError as error:
-                # One event's trouble is not the others'.
-                _log.error("event not persisted", event_id=event_id, exc_info=error)
+        """Runs for those of the events that lag: the nudge of another process may have been first."""
+        try:
+            snapshots = self.inventory.read_all(event_ids)
+        except InventoryUnavailable as error:
+            _log.warning("inventories unavailable", error=str(error.__cause__))
+            return
+        self.run(*(event_id for event_id, found in zip(event_ids, snapshots, strict=True) if not _is_whole(found)))
 
-    def run(self, event_id: str, deadline: float = 0.0) -> None:
-        """Records what the event's log has gathered, until the monotonic `deadline`; then it asks to be run again.
+    def run(self, *event_ids: str) -> None:
+        """Records what the events' logs have gathered, batch by batch in turns, for at most `RUN_S`.
 
-        An inventory that is gone, or whose log does not continue the ledger, is rebuilt.
+        Then it asks to be run again. An inventory that is gone, or whose log does not continue the ledger, is rebuilt.
         """
+        deadline = time.monotonic() + RUN_S
+        # In any order: one that takes all the time is not to be the first each time.
+        waiting = deque(random.sample(event_ids, len(event_ids)))
+        while waiting:
+            event_id = waiting.popleft()
+            if self._turn(event_id):
+                waiting.append(event_id)
+            if waiting and time.monotonic() > deadline:
+                with suppress(InventoryUnavailable):  # The cron nudges for whatever lags.
+                    self.nudge(*waiting)
+                return
+
+    def _turn(self, event_id: str) -> bool:
+        """One batch. True if there may be more."""
         try:
             if not self.retries.is_due(event_id, time.time()):
-                return
-            self._run(event_id, deadline or time.monotonic() + RUN_S)
+                return False
+            more = self._record_or_rebuild(event_id)
             self.retries.forget(event_id)
+            return more
         except RecordUnavailable as error:
             _log.warning("record unavailable", event_id=event_id, error=str(error.__cause__))
             with suppress(InventoryUnavailable):  # A full Redis takes no note; then the next try is not put off.
@@ -79,31 +92,21 @@ class Persistence:
             _log.info("another was faster", event_id=event_id, reason=str(error))
         except InventoryUnavailable as error:
             _log.warning("inventory unavailable", event_id=event_id, error=str(error.__cause__))
+        except SQLAlchemyError as error:
+            # One event's trouble is not the others'.
+            _log.error("event not persisted", event_id=event_id, exc_info=error)
+        return False
 
-    def _is_whole(self, event_id: str) -> bool:
-        """Another process's nudge was first."""
+    def _record_or_rebuild(self, event_id: str) -> bool:
+        seen = self.inventory.identity(event_id)
         try:
-            snapshot = self.inventory.read(event_id)
-        except InventoryUnavailable:
+            return self._round(event_id)
+        except Diverged as error:
+            if not self.inventory.distrust(event_id, seen):
+                raise Overtaken("the inventory is not what it was when its log was read") from error
+            _log.error("log does not continue the ledger", event_id=event_id, reason=str(error))
+            self.rebuild.run(event_id, str(error))
             return False
-        return snapshot is not None and snapshot.backlog.trusted and not snapshot.backlog.lag
-
-    def _run(self, event_id: str, deadline: float) -> None:
-        while True:
-            seen = self.inventory.identity(event_id)
-            try:
-                more = self._round(event_id)
-            except Diverged as error:
-                if not self.inventory.distrust(event_id, seen):
-                    raise Overtaken("the inventory is not what it was when its log was read") from error
-                _log.error("log does not continue the ledger", event_id=event_id, reason=str(error))
-                self.rebuild.run(event_id, str(error))
-                return
-            if not more:
-                return
-            if time.monotonic() > deadline:
-                self.nudge(event_id)
-                return
 
     def _round(self, event_id: str) -> bool:
         """One batch. True if there may be more."""
@@ -165,6 +168,11 @@ class Persistence:
                 self._plans.clear()
             self._plans[event_id] = self.database.read(events.plan_of, event_id)
         return self._plans[event_id]
+
+
+def _is_whole(snapshot: Snapshot | None) -> bool:
+    """Whether SQL has all of a log that can be trusted."""
+    return snapshot is not None and snapshot.backlog.trusted and not snapshot.backlog.lag
 
 
 def _progress(connection: Connection, event_id: str) -> tuple[Mark | None, list[int]]:

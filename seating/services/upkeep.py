@@ -26,6 +26,8 @@ KEPT_CLOSED_MS: Final = 24 * 3600 * 1000
 _KNOWN_FOR_S = 5.0
 _MOST_RELEASES = 500
 
+_MOST_REFUSALS = 5
+"""How many ticks in a row the queue may be too long before the cron does the work itself."""
 _SWEEP_EVERY_TICKS = 5
 
 _log = structlog.get_logger(__name__)
@@ -43,6 +45,7 @@ class Upkeep:
     _live: list[str] = field(default_factory=list)
     _losses: set[Loss] = field(default_factory=set)
     _asked_at: float = float("-inf")
+    _refusals: int = 0
     _ticks: Iterator[int] = field(default_factory=itertools.count)
 
     def tick(self) -> None:
@@ -51,32 +54,33 @@ class Upkeep:
         The next tick does all of it again.
         """
         event_ids = self._live_events()
-        lagging = []
-        for event_id, snapshot in zip(event_ids, self.inventory.read_all(event_ids), strict=True):
+        found = list(zip(event_ids, self.inventory.read_all(event_ids), strict=True))
+        self._persist([event_id for event_id, snapshot in found if self._lags(event_id, snapshot)])
+        for event_id, snapshot in found:
             try:
-                if self._look_after(event_id, snapshot):
-                    lagging.append(event_id)
+                if snapshot:
+                    self._look_after(event_id, snapshot)
             except (SeatingError, SQLAlchemyError) as error:
                 # One event's trouble is not the others'; the next tick comes back to it.
                 _log.warning("event not looked after", event_id=event_id, error=repr(error))
-        self._persist(lagging)
         self.queue.trim()
         if next(self._ticks) % _SWEEP_EVERY_TICKS == 0:
             for cache in self.caches:
                 cache.sweep()
 
-    def _look_after(self, event_id: str, snapshot: Snapshot | None) -> bool:
-        """Whether the event is to be nudged for."""
-        if snapshot is not None and snapshot.counts.held:
+    def _lags(self, event_id: str, snapshot: Snapshot | None) -> bool:
+        """What is not trusted does not wait for a job: see below."""
+        lags = snapshot is None or (snapshot.backlog.trusted and snapshot.backlog.lag > 0)
+        return lags and self.retries.is_due(event_id, time.time())
+
+    def _look_after(self, event_id: str, snapshot: Snapshot) -> None:
+        if snapshot.counts.held:
             self._expire_holds(event_id)
-        if snapshot and not snapshot.backlog.trusted:
+        if not snapshot.backlog.trusted:
             # Redis was restarted. RQ's worker sleeps after that, or has ended; buyers would wait for it.
             self.persistence.run(event_id)
-        elif snapshot is None or snapshot.backlog.lag:
-            return self.retries.is_due(event_id, time.time())
-        elif snapshot.counts.state == "closed" and _age_ms(snapshot) >= KEPT_CLOSED_MS:
+        elif snapshot.counts.state == "closed" and not snapshot.backlog.lag and _age_ms(snapshot) >= KEPT_CLOSED_MS:
             self._archive(event_id)
-        return False
 
     def _archive(self, event_id: str) -> None:
         """A day after it was closed an event leaves Redis. SQL is told first: what is missing without is rebuilt."""
@@ -115,11 +119,15 @@ class Upkeep:
                 return  # It is missing or not trusted; `_look_after` sees to that next.
 
     def _persist(self, event_ids: Sequence[str]) -> None:
+        """Redis may be full: then RQ can neither take a job nor give one out, and only persistence frees memory."""
         try:
-            self.queue.nudge(*event_ids)
+            taken, reason = self.queue.nudge(*event_ids), "the queue stays long"
         except InventoryUnavailable as error:
-            # Redis is full: RQ cannot take a job, and only persistence frees memory. So it is done here, at once.
-            _log.warning("persisting without the queue", events=len(event_ids), error=str(error.__cause__))
+            taken, reason = False, str(error.__cause__)
+            self._refusals = _MOST_REFUSALS
+        self._refusals = 0 if taken else self._refusals + 1
+        if self._refusals > _MOST_REFUSALS:
+            _log.warning("persisting without the queue", events=len(event_ids), reason=reason)
             self.persistence.run_all(event_ids)
 
 

@@ -1,5 +1,6 @@
 """From the log into SQL, over SQLite and Postgres."""
 
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -75,6 +76,24 @@ def test_a_run_ends_in_time_and_asks_for_another(sale: OneProcess, monkeypatch: 
     sale.persist(event)
     assert sale.lag(event) == 7
     assert sale.nudged == [event]
+
+
+def test_an_event_with_a_long_log_does_not_keep_others_waiting(
+    sale: OneProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(persistence_module, "BATCH", 2)
+    monkeypatch.setattr(persistence_module, "RUN_S", 1.5)
+    busy, quiet = sale.open(capacity=100), sale.open(capacity=100)
+    for number in range(9):
+        sale.buy(busy, f"k{number}")
+    sale.buy(quiet, "k")
+    sale.nudged.clear()
+    with monkeypatch.context() as clock:
+        seconds = itertools.count()
+        clock.setattr(time, "monotonic", lambda: float(next(seconds)))  # Time for two turns.
+        sale.persistence.run_all([busy, quiet])
+    assert (sale.lag(busy), sale.lag(quiet)) == (7, 0)
+    assert sale.nudged == [busy]
 
 
 def test_a_row_that_sql_refuses_is_put_aside_alone(sale: OneProcess) -> None:
