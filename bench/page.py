@@ -24,14 +24,16 @@ def _section(report: Report) -> str:
         f"`{report.command}`, {where['at']}: {where['cores']} cores, {where['system']}, Python {where['python']}, "
         f"load {where['load']} at the end, {where['fsync_ms']} ms for a write of 4 KB with fsync."
     )
+    text = [f"{report.text}\n"] if report.text else []
     plots = [f"![{report.title}](figures/{name})\n" for name in report.plots]
-    return "\n".join([f"## {report.title}\n", f"{made}\n", f"{report.text}\n", *map(_table, report.tables), *plots])
+    return "\n".join([f"## {report.title}\n", f"{made}\n", *text, *map(_table, report.tables), *plots])
 
 
 def _table(table: Table) -> str:
     lines = [table.columns, ["---", *["---:"] * (len(table.columns) - 1)], *table.rows]
     rows = "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
-    return "\n\n".join(filter(None, [f"### {table.title}", table.text, rows])) + "\n"
+    heading = f"### {table.title}" if table.title else ""
+    return "\n\n".join(filter(None, [heading, table.text, rows])) + "\n"
 
 
 def _cell(value: object) -> str:
