@@ -43,13 +43,13 @@ _RATE = 400
 def profile(case: Case, seconds: int, form: str, target: Path) -> Turn:
     """Samples a web process while `case` is asked for, and writes what py-spy calls a `form`."""
     pid = case.served.workers()[0].pid
+    # The command stands in the flame graph: a name without its folder.
     command = ["py-spy", "record", "--rate", str(_RATE), "--duration", str(seconds), "--pid", str(pid)]
+    command += ["--format", form, "--output", target.name]
     sampling: list[subprocess.Popen[bytes]] = []
 
     def sample() -> None:
-        sampling.append(
-            subprocess.Popen([*command, "--format", form, "--output", str(target)], stdout=DEVNULL, stderr=DEVNULL)
-        )
+        sampling.append(subprocess.Popen(command, cwd=target.parent, stdout=DEVNULL, stderr=DEVNULL))
 
     turn = take(case, _CONNECTIONS, seconds + 2, sample)
     if sampling[0].wait():
