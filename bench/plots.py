@@ -17,6 +17,7 @@ def bars(name: str, label: str, values: Mapping[str, float]) -> str:
     figure, axes = plt.subplots(figsize=(8, 0.4 * len(values) + 1))
     drawn = axes.barh(list(values), list(values.values()), color="#3b6ea5")
     axes.bar_label(drawn, fmt="%.0f", padding=3)
+    axes.margins(x=0.1)
     axes.invert_yaxis()
     axes.set_xlabel(label)
     return _written(figure, name)
