@@ -1,5 +1,6 @@
 """The SQL database: SQLite or Postgres, reached so that a wait for it never stops the process's other work."""
 
+import threading
 from collections.abc import Callable
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
@@ -34,6 +35,10 @@ class Database:
     def __init__(self, url: str, *, offload: Offload = in_this_thread, checkpoints: bool = False) -> None:
         self.url: Final = url
         self._offload = offload
+        # Threads make the first connection under a lock of SQLAlchemy's, and gevent's locks are for greenlets: threads
+        # that met at it would wait for ever.
+        self._is_connected = offload is in_this_thread
+        self._connecting = threading.Lock()
         self.engine: Final = _create_engine(url, checkpoints=checkpoints)
         self._reading = self.engine.execution_options(begin="BEGIN")
         # A transaction of SQLite sees one moment anyway.
@@ -65,10 +70,18 @@ class Database:
                 return work(connection, *args, **kwargs)
 
         try:
+            if not self._is_connected:
+                self._connect_first()
             result: _T = self._offload(in_transaction)
         except _PASSING as error:
             raise RecordUnavailable from error
         return result
+
+    def _connect_first(self) -> None:
+        with self._connecting:
+            if not self._is_connected:
+                self._offload(lambda: self.engine.connect().close())
+                self._is_connected = True
 
 
 def _create_engine(url: str, *, checkpoints: bool) -> Engine:
