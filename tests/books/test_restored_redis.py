@@ -38,15 +38,6 @@ from tests.system import System
 _EVENT = "demo"
 
 
-@pytest.fixture
-def running(own_redis: RedisServer, database_url: str, tmp_path: Path) -> Iterator[System]:
-    system = System(tmp_path / "data", own_redis, database_url)
-    try:
-        yield system.start()
-    finally:
-        system.stop()
-
-
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_plain_restart_closes_the_sale_for_less_than_two_seconds(running: System, own_redis: RedisServer) -> None:
     """From its first answer to PING on. The second longest of four: other work on this machine may delay one."""

@@ -1,7 +1,6 @@
 """Redis loses everything: the sale stops and comes back by itself; what SQL has is neither forgotten nor sold twice."""
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 
 import pytest
 
@@ -35,15 +34,6 @@ end
 redis.call('FLUSHALL')
 return 1
 """
-
-
-@pytest.fixture
-def running(own_redis: RedisServer, database_url: str, tmp_path: Path) -> Iterator[System]:
-    system = System(tmp_path / "data", own_redis, database_url)
-    try:
-        yield system.start()
-    finally:
-        system.stop()
 
 
 def test_with_everything_in_sql_under_load(running: System, own_redis: RedisServer) -> None:
