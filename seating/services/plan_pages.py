@@ -1,36 +1,33 @@
 """What the page gets of a plan, rendered once a process."""
 
-from collections import OrderedDict
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
 from seating.domain import plan_page
 from seating.domain.errors import PlanNotFound
 from seating.domain.plan_page import PlanPage
+from seating.memo import Memo
 from seating.services.seat_names import SeatNames
 from seating.storage.database import Offload
 
 _MOST_BYTES: Final = 32_000_000
 
 
-@dataclass(frozen=True, slots=True)
 class PlanPages:
     """Keeps pages of 32 MB together, least recently used go first. `offload` is for the rendering."""
 
-    names: SeatNames
-    offload: Offload
-    _kept: OrderedDict[str, PlanPage] = field(default_factory=OrderedDict)
+    def __init__(self, names: SeatNames, offload: Offload) -> None:
+        self._names = names
+        self._offload = offload
+        self._kept = Memo[str, PlanPage](max_weight=_MOST_BYTES, weigh=lambda page: len(page.gzipped))
 
     def of(self, event_id: str) -> PlanPage:
         """Raises PlanNotFound in general admission, EventNotFound, InventoryUnavailable."""
-        if event_id not in self._kept:
-            plan = self.names.plan(event_id)
-            if plan is None:
-                raise PlanNotFound
-            self._kept[event_id] = self.offload(partial(plan_page.render, plan))
-        page = self._kept[event_id]
-        self._kept.move_to_end(event_id)
-        while len(self._kept) > 1 and sum(len(kept.gzipped) for kept in self._kept.values()) > _MOST_BYTES:
-            self._kept.popitem(last=False)
+        return self._kept.get(event_id, partial(self._render, event_id))
+
+    def _render(self, event_id: str) -> PlanPage:
+        plan = self._names.plan(event_id)
+        if plan is None:
+            raise PlanNotFound
+        page: PlanPage = self._offload(partial(plan_page.render, plan))
         return page

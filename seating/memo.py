@@ -1,0 +1,91 @@
+"""Ask once, remember: a crowd that asks for one value costs one load."""
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Generic, NamedTuple, TypeVar, cast
+
+from gevent.event import AsyncResult
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class _Abandoned(Exception):
+    """The load ended without an outcome: its greenlet was killed, or ran into a deadline that others do not have."""
+
+
+class _Kept(NamedTuple, Generic[V]):
+    value: V
+    weight: int
+    until: float
+
+
+class Memo(Generic[K, V]):
+    """Values by key, loaded on demand, for the greenlets of one thread.
+
+    Keeps values of at most `max_weight` together, the least recently used go first, each for `max_age_s` after it was
+    loaded. With `max_weight=0` nothing is kept: those who ask at the same time share one load, and that is all.
+
+    Errors are never kept. To remember that there is nothing, load a value that says so.
+    """
+
+    def __init__(
+        self, *, max_weight: int, weigh: Callable[[V], int] = lambda _: 1, max_age_s: float = math.inf
+    ) -> None:
+        self._max_weight = max_weight
+        self._weigh = weigh
+        self._max_age_s = max_age_s
+        self._weight = 0
+        self._kept: OrderedDict[K, _Kept[V]] = OrderedDict()
+        self._loading: dict[K, AsyncResult[V]] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, key: K, load: Callable[[], V]) -> V:
+        """Return the kept value, or that of `load`. Raises what `load` raises, for everyone who waited for it.
+
+        `load` has to end by itself. If its greenlet is killed, one of those who wait loads instead.
+        """
+        while True:
+            kept = self._kept.get(key)
+            if kept is not None and time.monotonic() < kept.until:
+                self._kept.move_to_end(key)
+                return kept.value
+            loading = self._loading.get(key)
+            if loading is None:
+                return self._load(key, load)
+            try:
+                return cast(V, loading.get())
+            except _Abandoned:
+                continue
+
+    def _load(self, key: K, load: Callable[[], V]) -> V:
+        outcome = self._loading[key] = AsyncResult()
+        try:
+            value = load()
+            self._keep(key, value)
+        except BaseException as error:
+            del self._loading[key]
+            outcome.set_exception(error if isinstance(error, Exception) else _Abandoned())
+            raise
+        del self._loading[key]
+        outcome.set(value)
+        return value
+
+    def _keep(self, key: K, value: V) -> None:
+        self._drop(key)
+        weight = self._weigh(value)
+        if weight > self._max_weight:
+            return
+        self._kept[key] = _Kept(value, weight, time.monotonic() + self._max_age_s)
+        self._weight += weight
+        while self._weight > self._max_weight:
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, key: K) -> None:
+        dropped = self._kept.pop(key, None)
+        if dropped is not None:
+            self._weight -= dropped.weight

@@ -1,0 +1,72 @@
+"""A crowd on a fresh map: the page of a plan is rendered once."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gevent
+import pytest
+from gevent import get_hub
+
+from seating.domain.errors import PlanNotFound
+from seating.domain.plan_page import PlanPage, render
+from seating.domain.seating_plan import DEMO_HALL, generate
+from seating.redis_store.auto_pipeline import AutoPipeline
+from seating.redis_store.connection import ScriptConnection
+from seating.redis_store.inventory import Inventory
+from seating.redis_store.plans import Plans
+from seating.redis_store.scripts import Scripts
+from seating.services.plan_pages import PlanPages
+from seating.services.seat_names import SeatNames
+from tests.one_process import OneProcess
+
+CROWD = 200
+
+
+@pytest.fixture
+def database_url(tmp_path: object) -> str:
+    """No page needs another kind of database."""
+    return f"sqlite:///{tmp_path}/seating.db"
+
+
+class Threads:
+    """Where the web process renders, and how often it did."""
+
+    def __init__(self) -> None:
+        self.renderings = 0
+
+    def run(self, work: Callable[[], Any]) -> Any:
+        self.renderings += 1
+        return get_hub().threadpool.apply(work)
+
+
+@pytest.fixture
+def names(sale: OneProcess) -> Iterator[SeatNames]:
+    """As a web process has them."""
+    calls = AutoPipeline(ScriptConnection(sale.redis_url, Scripts()))
+    inventory = Inventory(calls, backlog_max_entries=1, backlog_memory_percent=90)
+    yield SeatNames(Plans(calls), inventory, sale.database, sale.purchases.presence)
+    calls.close()
+
+
+def ask_at_once(pages: PlanPages, event_id: str) -> list[PlanPage | PlanNotFound]:
+    def ask() -> PlanPage | PlanNotFound:
+        try:
+            return pages.of(event_id)
+        except PlanNotFound as error:
+            return error
+
+    asking = [gevent.spawn(ask) for _ in range(CROWD)]
+    gevent.joinall(asking, timeout=30, raise_error=True)
+    return [one.get() for one in asking]
+
+
+def test_a_crowd_of_first_visitors_costs_one_rendering(sale: OneProcess, names: SeatNames) -> None:
+    hall, threads = generate(DEMO_HALL), Threads()
+    answers = ask_at_once(PlanPages(names, threads.run), sale.open(plan=hall))
+    assert set(answers) == {render(hall)}
+    assert threads.renderings == 1
+
+
+def test_of_general_admission_everyone_in_it_is_refused(sale: OneProcess, names: SeatNames) -> None:
+    answers = ask_at_once(PlanPages(names, Threads().run), sale.open(10))
+    assert {type(answer) for answer in answers} == {PlanNotFound}
