@@ -5,14 +5,15 @@ Two rings: the greenlets of a process wait for one of them, and that one waits f
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from enum import StrEnum
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import structlog
-from gevent.event import AsyncResult
 
 from seating.domain.errors import LoadFailed, SeatingError, SharedStateUnavailable, revived
+from seating.memo import Memo
 from seating.redis_store.flights import Flights, Lease
 from seating.redis_store.lru_cache import LruCache
 from seating.telemetry import metrics
@@ -41,14 +42,6 @@ class Found(NamedTuple):
     source: Source
 
 
-class _Flight:
-    """What the greenlets of this process wait for, from the first look into the cache on."""
-
-    def __init__(self) -> None:
-        self.found: AsyncResult[Found] = AsyncResult()
-        self.followers = 0
-
-
 class Coalescing:
     """Values are never empty. That there is nothing is remembered for `nothing_ttl_s`; an error is not remembered.
 
@@ -63,13 +56,13 @@ class Coalescing:
         self._flights = flights
         self._nothing_ttl_s = nothing_ttl_s
         self._patience_s = patience_s
-        self._in_this_process: dict[str, _Flight] = {}
+        self._in_this_process = Memo[str, Found](max_weight=0)  # The cache in Redis is the one that keeps.
+        self._asking: Counter[str] = Counter()
 
     def get(self, key: str, load: Load) -> Found:
         """The value under `key`, from `load` if need be. Raises what `load` raises, wherever it ran, or LoadFailed."""
         started = time.perf_counter()
-        flight = self._in_this_process.get(key)
-        found = self._join(flight) if flight else self._begin(key, load)
+        found = self._ask(key, load)
         self.cache.answered(time.perf_counter() - started)
         return found
 
@@ -77,29 +70,28 @@ class Coalescing:
         """Keeps a value that has just been written."""
         self._keep(key, value, if_absent=False)
 
-    @staticmethod
-    def _join(flight: _Flight) -> Found:
-        flight.followers += 1
-        found = cast(Found, flight.found.get())
-        return found if found.source is Source.HIT else Found(found.value, Source.COALESCED)
+    def _ask(self, key: str, load: Load) -> Found:
+        """The ring of this process's greenlets. The one that leads counts all who asked with it, in one call."""
+        leads = False
 
-    def _begin(self, key: str, load: Load) -> Found:
-        """The ring of this process's greenlets."""
-        flight = self._in_this_process[key] = _Flight()
-        try:
-            value, source = self._cached(key), Source.HIT
+        def lead() -> Found:
+            nonlocal leads
+            leads = True
+            value = self._cached(key)
+            source = Source.HIT
             if value is None:
                 value, source = self._across(key, load)
-        except BaseException as error:
-            del self._in_this_process[key]
-            flight.found.set_exception(error if isinstance(error, Exception) else LoadFailed())
-            self._count(Source.MISS, flight.followers)
-            raise
-        found = Found(value or None, source)
-        del self._in_this_process[key]
-        flight.found.set(found)
-        self._count(source, flight.followers)
-        return found
+            return Found(value or None, source)
+
+        self._asking[key] += 1
+        source = Source.MISS
+        try:
+            found = self._in_this_process.get(key, lead)
+            source = found.source
+        finally:
+            if leads:
+                self._count(source, followers=self._asking.pop(key, 1) - 1)
+        return found if leads or source is Source.HIT else Found(found.value, Source.COALESCED)
 
     def _cached(self, key: str) -> bytes | None:
         try:

@@ -55,8 +55,7 @@ def _crowd(readers: list[Coalescing], record: Record, count: int = 100) -> list[
 
     asking = [gevent.spawn(ask, number) for number in range(count)]
     wait_until(lambda: record.fetches)
-    followers = count // len(readers) - 1
-    wait_until(lambda: all(one._in_this_process["k"].followers == followers for one in readers))
+    wait_until(lambda: all(one._asking["k"] == count // len(readers) for one in readers))
     record.released.set()
     gevent.joinall(asking, raise_error=True)
     return [greenlet.get() for greenlet in asking]
@@ -127,7 +126,7 @@ def test_an_unexpected_error_reaches_other_processes_as_a_failure(process: Proce
     first = gevent.spawn(readers[0].get, "k", record.fetch)
     wait_until(lambda: record.fetches)
     second = gevent.spawn(readers[1].get, "k", record.fetch)
-    wait_until(lambda: "k" in readers[1]._in_this_process)
+    wait_until(lambda: readers[1]._asking["k"])
     record.released.set()
     with pytest.raises(LoadFailed):
         second.get(timeout=10)
@@ -204,7 +203,7 @@ def holder(redis_url: str) -> Iterator["subprocess.Popen[bytes]"]:
 def _waiting(readers: list[Coalescing], record: Record) -> list["gevent.Greenlet[..., Found]"]:
     record.released.set()
     asking = [gevent.spawn(readers[number % 2].get, "k", record.fetch) for number in range(20)]
-    wait_until(lambda: all("k" in one._in_this_process for one in readers))
+    wait_until(lambda: all(one._asking["k"] for one in readers))
     return asking
 
 
