@@ -5,11 +5,11 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 
 import gevent
 import structlog
 from gevent.event import Event
-from gevent.lock import BoundedSemaphore
 
 from seating.domain.errors import InventoryUnavailable
 from seating.domain.log_entry import LogEntry
@@ -17,6 +17,7 @@ from seating.domain.position import Position
 from seating.live.feed import Audience, Feed
 from seating.live.outbox import FAILED, GOING_AWAY, NORMAL, TRY_AGAIN_LATER, Outbox
 from seating.live.resuming import History, begin
+from seating.memo import Memo
 from seating.redis_store.live_log import LiveLog
 from seating.redis_store.plans import Plans
 from seating.redis_store.seat_states import SeatStates
@@ -58,7 +59,7 @@ class Hub:
         self._ping_s = ping_s
         self._feeds: dict[str, Feed] = {}
         self._outboxes: set[Outbox] = set()
-        self._opening = BoundedSemaphore(1)
+        self._opening = Memo[str, None](max_weight=0)
         self._populated = Event()
         self._closing = False
         for forever in (self._read_forever, self._recheck_forever, self._look_after_forever):
@@ -99,15 +100,17 @@ class Hub:
             outbox.cut()
 
     def _join(self, event_id: str) -> Feed:
-        with self._opening:
-            feed = self._feeds.get(event_id)
-            if feed is None:
-                states = self._states.of(event_id)
-                plan = self._plans.of(event_id) if states.seated else None
-                feed = self._feeds[event_id] = Feed(event_id, plan, states)
-                self._populated.set()
-            feed.joined += 1
+        # Those who waited for the opening may find the feed dropped again, since nobody had joined it yet.
+        while (feed := self._feeds.get(event_id)) is None:
+            self._opening.get(event_id, partial(self._open, event_id))
+        feed.joined += 1
         return feed
+
+    def _open(self, event_id: str) -> None:
+        states = self._states.of(event_id)
+        plan = self._plans.of(event_id) if states.seated else None
+        self._feeds[event_id] = Feed(event_id, plan, states)
+        self._populated.set()
 
     def _read_forever(self) -> None:
         away = False

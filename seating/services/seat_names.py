@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
 
 from seating.domain.errors import SeatNotFound, SeatUnavailable
 from seating.domain.seating_plan import Run, SeatingPlan
+from seating.memo import Memo
 from seating.redis_store.event_scripts import MissingInventory
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.plans import Plans
@@ -14,6 +17,12 @@ from seating.services.event_presence import EventPresence
 from seating.storage import events
 from seating.storage.database import Database
 
+_MOST_RECORDED_SEATS: Final = 200_000
+
+
+def _recorded_plans() -> Memo[str, SeatingPlan]:
+    return Memo(max_weight=_MOST_RECORDED_SEATS, weigh=lambda plan: plan.capacity)
+
 
 @dataclass(frozen=True, slots=True)
 class SeatNames:
@@ -21,6 +30,7 @@ class SeatNames:
     inventory: Inventory
     database: Database
     presence: EventPresence
+    _recorded: Memo[str, SeatingPlan] = field(default_factory=_recorded_plans)
 
     def plan(self, event_id: str) -> SeatingPlan | None:
         """Of an open event; None in general admission. Raises EventNotFound."""
@@ -47,11 +57,14 @@ class SeatNames:
         try:
             plan = self.plans.of(event_id)
         except MissingInventory:
-            recorded = self.database.read(events.plan_of, event_id)
-            if recorded is None:
-                raise
-            plan = recorded
+            plan = self._recorded.get(event_id, partial(self._plan_on_record, event_id))
         return plan.seats_of(runs)
+
+    def _plan_on_record(self, event_id: str) -> SeatingPlan:
+        plan = self.database.read(events.plan_of, event_id)
+        if plan is None:
+            raise MissingInventory
+        return plan
 
     @contextmanager
     def refusing_by_name(self, event_id: str) -> Iterator[None]:
