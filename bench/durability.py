@@ -18,7 +18,7 @@ answers when SQL has the purchase."""
 
 
 def main(seconds: int = 5, rounds: int = 5) -> None:
-    with Served() as safe, Served(worker="bench.unsafe") as unsafe:
+    with Served() as safe, Served("bench.unsafe_web:app", "bench.unsafe") as unsafe:
         unsafe.redis.client().config_set("appendfsync", "everysec")
         cases = [
             Case(

@@ -42,6 +42,7 @@ _BAD_VALUES = [
 _WRONG_ON_REDIS = [
     ("appendonly", "no"),
     ("appendfsync", "everysec"),
+    ("no-appendfsync-on-rewrite", "yes"),
     ("maxmemory", "0"),
     ("maxmemory-policy", "allkeys-lru"),
 ]

@@ -81,8 +81,8 @@ class AutoPipeline:
     def commands(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
         return self._ask([Command(tuple(words)) for words in many])
 
-    def script(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
-        return self._ask([ScriptCall(self._connection.digest(name), keys, args)])[0]
+    def script(self, name: str, keys: Sequence[str], args: Sequence[Argument], *, promises: bool = False) -> Any:
+        return self._ask([ScriptCall(self._connection.digest(name), keys, args, promises)])[0]
 
     def close(self) -> None:
         """Ends the sender. Whoever still waits, or comes later, is told at once."""
@@ -137,6 +137,8 @@ class AutoPipeline:
         if not self._queue:
             return
         batch = self._take_batch()
+        if not batch:
+            return
         try:
             self._connection.exchange(
                 [pending.packed for pending in batch], lambda index, reply: self._deliver(batch[index], reply)
@@ -151,14 +153,18 @@ class AutoPipeline:
         size = 0
         while self._queue and len(batch) < self._max_batch and size < self._max_batch_bytes:
             pending = self._queue.popleft()
+            if refusal := self._connection.refusal(pending.call):
+                pending.reply.set_exception(RedisUnavailable(refusal))
+                continue
             if pending.server != self._connection.run_id:
                 pending.pack(self._connection)
             pending.sent = True
             size += len(pending.packed)
             batch.append(pending)
-        self.batches += 1
-        self.calls += len(batch)
-        metrics.count_batch(len(batch))
+        if batch:
+            self.batches += 1
+            self.calls += len(batch)
+            metrics.count_batch(len(batch))
         return batch
 
     def _deliver(self, pending: _Pending, reply: Any) -> None:

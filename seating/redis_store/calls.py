@@ -13,18 +13,22 @@ class Command(NamedTuple):
 
 
 class ScriptCall(NamedTuple):
-    """A script on an event. The connection puts the run_id of its server in front of `args`."""
+    """A script on an event. The connection puts the run_id of its server in front of `args`.
+
+    One that `promises` something to its caller runs on a durable server only.
+    """
 
     digest: str
     keys: Sequence[Argument]
     args: Sequence[Argument]
+    promises: bool = False
 
 
 Call = Command | ScriptCall
 
 
 class RedisUnavailable(Exception):
-    """The call was not sent: Redis cannot be reached, or too many calls wait. Nothing has changed."""
+    """The call was not sent: Redis cannot be reached, is not durable, or too many calls wait. Nothing has changed."""
 
 
 class RedisOutcomeUnknown(RedisUnavailable):
@@ -47,4 +51,4 @@ class Calls(Protocol):
         """The replies to independent commands, asked for together."""
         ...
 
-    def script(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any: ...
+    def script(self, name: str, keys: Sequence[str], args: Sequence[Argument], *, promises: bool = False) -> Any: ...

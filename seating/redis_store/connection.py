@@ -11,12 +11,14 @@ from hiredis import pack_command
 from redis.backoff import NoBackoff
 from redis.connection import ConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import InvalidResponse, NoScriptError, ResponseError
+from redis.exceptions import InvalidResponse, NoScriptError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from seating.redis_store.calls import Argument, Call, RedisUnavailable, ScriptCall
+from seating.redis_store.durability import SETTINGS, DurabilityWatch
 from seating.redis_store.scripts import Scripts
+from seating.redis_store.server_report import ServerIdentity, ServerReport
 
 LOST = (RedisConnectionError, RedisTimeoutError, InvalidResponse, OSError)
 """What redis-py raises when a connection cannot be had or breaks."""
@@ -41,47 +43,66 @@ class ScriptConnection:
         )
         # redis-py declares most of a connection without types.
         self._connection: Any = pool.make_connection()
-        self._run_id: str | None = None
+        self._durability = DurabilityWatch(fails_over=False)
+        self._server: ServerIdentity | None = None
         self._ready = False
+        self._demoted = False
+
+    @property
+    def server(self) -> ServerIdentity | None:
+        """Of the server that this connection leads to, None while it leads nowhere."""
+        return self._server
 
     @property
     def run_id(self) -> str | None:
-        """Of the server that this connection leads to, None while it leads nowhere."""
-        return self._run_id
+        return self._server.run_id if self._server else None
 
     def digest(self, script: str) -> str:
         """What a ScriptCall names the script by."""
         return self._scripts.digests[script]
 
     def connect(self) -> None:
-        """Loads the scripts and learns the server's run_id, unless that is done. Raises RedisUnavailable."""
-        if self._ready and self._has_ended():
+        """Load the scripts and learn the server and its durability, unless that is done. Raise RedisUnavailable.
+
+        A connection to a server that is no primary any more is left for a new one.
+        """
+        if self._ready and (self._demoted or self._has_ended()):
             self.disconnect()
-        if self._ready:
+        if self._ready and not self._durability.is_due:
             return
-        loading = [_packed("SCRIPT", "LOAD", source) for source in self._scripts.sources.values()]
+        loading = [] if self._ready else [("SCRIPT", "LOAD", source) for source in self._scripts.sources.values()]
+        asking = ServerReport.questions(SETTINGS)
         try:
             with self._in_step():
                 self._connection.connect()
-                self._send([*loading, _packed("INFO", "server")])
+                self._send([_packed(*words) for words in (*loading, *asking)])
                 for _ in loading:
                     self._connection.read_response()
-                self._run_id = _run_id_in(self._connection.read_response())
+                report = ServerReport.read(self._connection.read_response)
+                if not report.is_primary:
+                    raise RedisUnavailable("a replica answers")
         except (*LOST, ResponseError) as error:
             raise RedisUnavailable(str(error)) from error
+        self._durability.note(report)
+        self._server = report.server
         self._ready = True
+
+    def refusal(self, call: Call) -> str:
+        """Return why this call may not be sent to the server that this connection leads to now, or ""."""
+        return self._durability.refusal() if isinstance(call, ScriptCall) and call.promises else ""
 
     def pack(self, call: Call) -> bytes:
         """What `exchange` sends, for the server that this connection leads to now."""
         if isinstance(call, ScriptCall):
-            return _packed("EVALSHA", call.digest, len(call.keys), *call.keys, self._run_id or "", *call.args)
+            return _packed("EVALSHA", call.digest, len(call.keys), *call.keys, self.run_id or "", *call.args)
         return _packed(*call.words)
 
     def exchange(self, packed: Sequence[bytes], on_reply: OnReply) -> None:
         """Sends all `packed` calls in one write and hands over each reply, with its index, as it comes.
 
         A command's own error is handed over like a reply. Raises one of LOST when the connection breaks: calls whose
-        reply was not handed over by then have an unknown outcome. After a NoScriptError, connect() loads again.
+        reply was not handed over by then have an unknown outcome. After a NoScriptError, connect() loads again; after a
+        ReadOnlyError, it connects anew.
         """
         with self._in_step():
             self._send(packed)
@@ -91,12 +112,14 @@ class ScriptConnection:
                 except ResponseError as error:
                     if isinstance(error, NoScriptError):
                         self._ready = False
+                    self._demoted = self._demoted or isinstance(error, ReadOnlyError)
                     reply = error
                 on_reply(index, reply)
 
     def disconnect(self) -> None:
         self._ready = False
-        self._run_id = None
+        self._demoted = False
+        self._server = None
         self._connection.disconnect()
 
     def _has_ended(self) -> bool:
@@ -135,11 +158,3 @@ def plain_client(url: str) -> "redis.Redis":
 def _packed(*words: Argument) -> bytes:
     packed: bytes = pack_command(words)  # type: ignore[arg-type]  # declared for one word only
     return packed
-
-
-def _run_id_in(info: bytes) -> str:
-    for line in info.decode().splitlines():
-        name, _, value = line.partition(":")
-        if name == "run_id":
-            return value
-    raise RedisUnavailable("the server does not tell its run_id")

@@ -10,6 +10,7 @@ from seating.redis_store.calls import (
     Call,
     Command,
     RedisOutcomeUnknown,
+    RedisUnavailable,
     ScriptCall,
 )
 from seating.redis_store.connection import LOST, ScriptConnection
@@ -31,8 +32,8 @@ class DirectCalls:
     def commands(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
         return self._ask([Command(tuple(words)) for words in many])
 
-    def script(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
-        call = ScriptCall(self._connection.digest(name), keys, args)
+    def script(self, name: str, keys: Sequence[str], args: Sequence[Argument], *, promises: bool = False) -> Any:
+        call = ScriptCall(self._connection.digest(name), keys, args, promises)
         try:
             return self._ask([call])[0]
         except NoScriptError:
@@ -44,6 +45,8 @@ class DirectCalls:
 
     def _ask(self, calls: list[Call]) -> list[Any]:
         self._connection.connect()
+        for refusal in filter(None, map(self._connection.refusal, calls)):
+            raise RedisUnavailable(refusal)
         replies: list[Any] = []
         try:
             packed = [self._connection.pack(call) for call in calls]

@@ -22,17 +22,19 @@ class EventScripts:
         self._calls = calls
 
     def run(self, name: str, event_keys: Sequence[str], args: Sequence[Argument]) -> list[Any]:
-        """A script that needs a trusted inventory. Raises MissingInventory where there is none."""
-        reply = self.reply(name, event_keys, args)
+        """A script that needs a trusted inventory on a durable server. Raises MissingInventory where there is none."""
+        reply = self.reply(name, event_keys, args, promises=True)
         if reply[0] == b"MISSING":
             raise MissingInventory
         if reply[0] == b"UNTRUSTED":
             raise InventoryUnavailable
         return reply
 
-    def reply(self, name: str, event_keys: Sequence[str], args: Sequence[Argument]) -> list[Any]:
+    def reply(
+        self, name: str, event_keys: Sequence[str], args: Sequence[Argument], *, promises: bool = False
+    ) -> list[Any]:
         try:
-            reply: list[Any] = self._calls.script(name, event_keys, args)
+            reply: list[Any] = self._calls.script(name, event_keys, args, promises=promises)
         except RedisOutcomeUnknown as error:
             raise OutcomeUnknown from error
         except OutOfMemoryError as error:
