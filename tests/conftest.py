@@ -46,7 +46,7 @@ def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
-    """Not in pytest's folders: it runs as another user, and pytest closes those to all others whenever it starts."""
+    """Not in pytest's folders: it may run as another user, and pytest closes those to all others when it starts."""
     with tempfile.TemporaryDirectory(prefix="seating-postgres-") as folder:
         server = PostgresServer(Path(folder))
         yield server

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 from tests.servers import wait_until
-from tests.system import PROJECT, Client, clean_environment, free_port
+from tests.system import Client, clean_environment, free_port
 
 _PARTS = {
     "redis": r"(redis|valkey)-server",
@@ -42,7 +42,7 @@ class Launched(Client):
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "seating", "up"],
-                cwd=PROJECT,
+                cwd=self.folder.parent,
                 env=self.environment,
                 stdout=output,
                 stderr=output,

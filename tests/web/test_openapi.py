@@ -138,7 +138,7 @@ CALLS = [
     Call(EXTEND, "/api/v1/events/<hall>/holds/<token>", 200),
     Call(EXTEND, "/api/v1/events/<small>/holds/<token>", 409),
     Call(GIVE_BACK, "/api/v1/events/<hall>/holds/<token>", 204),
-    Call(GIVE_BACK, "/api/v1/events/<hall>/holds/<token>", 409),
+    Call(GIVE_BACK, "/api/v1/events/<small>/holds/<token>", 409),
     Call("get /seats", "/seats", 200),
     Call("get /api/v1/events/{event_id}/plan", "/api/v1/events/<hall>/plan", 200),
     Call("get /api/v1/events/{event_id}/plan", "/api/v1/events/<small>/plan", 404),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import RedisServer
-from tests.system import PROJECT, Answer, System, clean_environment, free_port
+from tests.system import Answer, System, clean_environment, free_port
 from tests.web import assert_problem, exchange, post, seats_sold, table
 
 TOKEN = "correct-horse"
@@ -150,7 +150,7 @@ def test_refuses_to_start_where_the_world_could_reach_it(address: str, tmp_path:
     }
     done = subprocess.run(
         [sys.executable, "-m", "seating", "web"],
-        cwd=PROJECT,
+        cwd=tmp_path,
         env=environment,
         capture_output=True,
         text=True,
