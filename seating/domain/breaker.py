@@ -14,7 +14,7 @@ class BreakerState(StrEnum):
 
 
 class CallOutcome(StrEnum):
-    """ABANDONED: the call was given up by its caller, and tells nothing about the service."""
+    """ABANDONED: the call tells nothing about the service, since its caller gave it up or was only told to wait."""
 
     SUCCESS = "SUCCESS"
     FAILURE = "FAILURE"

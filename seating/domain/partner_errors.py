@@ -1,4 +1,7 @@
-"""What can go wrong with the event partner. Only PartnerFailed and what is one count against it."""
+"""What can go wrong with the event partner. Only PartnerFailed and what is one count against it.
+
+`retry_after_s` is how long the partner asks us to wait, where it says so.
+"""
 
 from math import ceil
 
@@ -29,6 +32,18 @@ class PartnerOverloaded(PartnerFailed):
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message, success=False)
+
+
+class PartnerThrottled(SeatingError):
+    """The partner answered 429: it limits our calls, which says nothing about its health. Nothing was done."""
+
+    code = "PARTNER_THROTTLED"
+    sentence = "The event partner limits our calls at the moment; please try again later"
+    words = _SORRY
+    retry_after_s = 5
+
+    def __init__(self) -> None:
+        super().__init__(success=False)
 
 
 class PartnerAnswerInvalid(SeatingError):

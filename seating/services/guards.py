@@ -9,7 +9,7 @@ import structlog
 from seating.domain.breaker import Admission, BreakerReport, BreakerState, CallOutcome, Refused
 from seating.domain.errors import SeatingError
 from seating.domain.moments import rfc3339
-from seating.domain.partner_errors import CatalogueBusy, PartnerFailed, PartnerUnavailable
+from seating.domain.partner_errors import CatalogueBusy, PartnerFailed, PartnerThrottled, PartnerUnavailable
 from seating.redis_store.breaker import Breaker
 from seating.telemetry import metrics
 from seating.telemetry.metrics import Gauge
@@ -25,7 +25,7 @@ class Guards:
     """What counts as a failure is decided here: 5xx, timeouts and broken connections (PartnerFailed).
 
     4xx, and answers of the wrong shape, do not: the partner is there, and keeping everybody away from it would not make
-    them right.
+    them right. 429 is neither a failure nor a sign of health, so it keeps the breaker as it is.
     """
 
     def __init__(self, breakers: Sequence[Breaker]) -> None:
@@ -63,7 +63,7 @@ class Guards:
                 ms=round((time.perf_counter() - started) * 1000, 1),
             )
             raise
-        except CatalogueBusy:
+        except (CatalogueBusy, PartnerThrottled):
             raise
         except SeatingError:
             outcome = CallOutcome.SUCCESS

@@ -17,15 +17,18 @@ from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 from urllib3.util import parse_url
 
 from seating.domain.catalogue import PartnerEvent, PartnerId, PartnerUser, PartnerUserEvents
+from seating.domain.errors import SeatingError
 from seating.domain.partner_errors import (
     CatalogueBusy,
     PartnerAnswerInvalid,
     PartnerFailed,
     PartnerOverloaded,
+    PartnerThrottled,
     PartnerTooSlow,
     PartnerUserNotFound,
 )
 from seating.upstream.deadline import Deadline
+from seating.upstream.retry_after import wait_s_in
 
 MAX_ANSWER_BYTES: Final = 1 << 20
 _RETRY_AFTER_S: Final = (0.02, 0.1)
@@ -60,8 +63,8 @@ class _ConnectionLost(PartnerFailed):
 class PartnerClient:
     """For the greenlets of one process. Talks to `base_url` only, and follows no redirect.
 
-    Every call raises PartnerFailed, PartnerTooSlow, PartnerAnswerInvalid or CatalogueBusy. A read whose connection
-    broke is asked once more; an event is never sent twice.
+    Every call raises PartnerFailed, PartnerTooSlow, PartnerThrottled, PartnerAnswerInvalid or CatalogueBusy. A read
+    whose connection broke is asked once more; an event is never sent twice.
     """
 
     def __init__(self, base_url: str, limits: Limits) -> None:
@@ -99,7 +102,7 @@ class PartnerClient:
         with self._slot(deadline), closing(self._new_pool(1)) as pool:
             answer = self._exchange(pool, "POST", "/addEvent", body)
         if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
-            raise PartnerOverloaded(_message_in(answer.body))
+            raise _to_be_retried(PartnerOverloaded(_message_in(answer.body)), answer)
         _checked(_ADDED, answer)
 
     def close(self) -> None:
@@ -147,7 +150,7 @@ class PartnerClient:
             raise _ConnectionLost from error
         if len(content) > MAX_ANSWER_BYTES:
             raise PartnerAnswerInvalid(f"more than {MAX_ANSWER_BYTES} bytes")
-        return _Answer(response.status, content)
+        return _Answer(response.status, content, wait_s_in(response.headers.get("Retry-After")))
 
     def _new_pool(self, size: int) -> HTTPConnectionPool:
         timeout = Timeout(connect=self._limits.connect_timeout_s, read=self._limits.read_timeout_s)
@@ -155,8 +158,11 @@ class PartnerClient:
 
 
 class _Answer(NamedTuple):
+    """`retry_after_s` is None where the partner names no wait."""
+
     status: int
     body: bytes
+    retry_after_s: int | None
 
 
 def _read_bounded(response: BaseHTTPResponse) -> bytes:
@@ -168,8 +174,10 @@ def _read_bounded(response: BaseHTTPResponse) -> bytes:
 
 
 def _checked(shape: TypeAdapter[T], answer: _Answer) -> T:
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+        raise _to_be_retried(PartnerThrottled(), answer)
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise PartnerFailed(partnerStatus=answer.status)
+        raise _to_be_retried(PartnerFailed(partnerStatus=answer.status), answer)
     if answer.status != HTTPStatus.OK:
         raise PartnerAnswerInvalid(f"status {answer.status}")
     try:
@@ -178,6 +186,12 @@ def _checked(shape: TypeAdapter[T], answer: _Answer) -> T:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])[:100] or "body"
         raise PartnerAnswerInvalid(f"{where}: {first['type']}") from None
+
+
+def _to_be_retried(error: SeatingError, answer: _Answer) -> SeatingError:
+    """The error, with the partner's own wait if it names one."""
+    error.retry_after_s = answer.retry_after_s or error.retry_after_s
+    return error
 
 
 def _refuse_other_id(asked: PartnerId, told: PartnerId) -> None:

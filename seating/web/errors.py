@@ -50,6 +50,7 @@ STATUS: Final[dict[type[errors.SeatingError], int]] = {
     partner_errors.PartnerFailed: 502,
     partner_errors.PartnerAnswerInvalid: 502,
     partner_errors.PartnerOverloaded: 503,
+    partner_errors.PartnerThrottled: 503,
     partner_errors.PartnerUnavailable: 503,
     partner_errors.PartnerNotConfigured: 503,
     partner_errors.CatalogueBusy: 503,

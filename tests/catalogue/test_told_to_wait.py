@@ -1,0 +1,70 @@
+"""A partner that says how long to wait: 429, and `Retry-After`."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from seating.upstream.retry_after import LONGEST_WAIT_S, wait_s_in
+from tests.catalogue import partner as habits
+from tests.catalogue.partner import Partner, answers
+from tests.catalogue.test_routes import add, breaker, open_breaker
+from tests.servers import wait_until
+from tests.system import System
+
+Start = Callable[..., System]
+
+
+def test_429_is_no_failure(start: Start, partner: Partner) -> None:
+    system = start(partner.url)
+    partner.habit = answers(429, {}, Retry_After="17")
+    for answer in [add(system) for _ in range(5)] + [system.get("/getUsers"), system.get("/getEventsByUserId/3")]:
+        assert (answer.status, answer.json["code"]) == (503, "PARTNER_THROTTLED")
+        assert answer.json["error"] == "Service temporarily unavailable"
+        assert answer.headers["Retry-After"] == "17"
+    assert (breaker(system)["state"], breaker(system)["failures"]) == ("CLOSED", 0)
+
+
+def test_429_is_no_sign_of_health(start: Start, partner: Partner) -> None:
+    system = start(partner.url, CIRCUIT_BREAKER_RESET_TIMEOUT_MS="300")
+    open_breaker(system, partner)
+    wait_until(lambda: breaker(system)["state"] == "HALF_OPEN", what="half-open")
+    partner.habit = answers(429, {})
+    for _ in range(2):
+        throttled = add(system)
+        assert (throttled.status, throttled.headers["Retry-After"]) == (503, "5")
+    assert breaker(system)["state"] == "HALF_OPEN"
+    partner.habit = habits.fares_well
+    assert add(system).status == 200
+    assert breaker(system)["state"] == "CLOSED"
+
+
+def test_the_wait_of_a_503_is_passed_on(start: Start, partner: Partner) -> None:
+    system = start(partner.url)
+    partner.habit = answers(503, {"message": "Too many"}, Retry_After="9")
+    added, read = add(system), system.get("/getUsers")
+    assert (added.status, added.headers["Retry-After"], added.json["message"]) == (503, "9", "Too many")
+    assert (read.status, read.headers["Retry-After"]) == (502, "9")
+    assert breaker(system)["failures"] == breaker(system, "getUsers")["failures"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "wait_s"),
+    [
+        ("17", 17),
+        (" 1 ", 1),
+        ("0", 1),
+        ("9" * 400, LONGEST_WAIT_S),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 1),
+        ("Tue, 21 Oct 2255 07:28:00 -0000", LONGEST_WAIT_S),
+        *((text, None) for text in (None, "", "soon", "-1", "1.5", "\u0663", "Wed, 99 Oct 2015 07:28:00 GMT")),
+    ],
+)
+def test_retry_after(text: str | None, wait_s: int | None) -> None:
+    assert wait_s_in(text) == wait_s
+
+
+def test_retry_after_as_a_date() -> None:
+    at = datetime.now(UTC) + timedelta(seconds=90)
+    assert wait_s_in(format_datetime(at, usegmt=True)) in (89, 90)
