@@ -2,13 +2,13 @@
 
 - Users 1 (two events), 2 (one) and 3 (one); `/getUserById/{id}` answers at once, `/getEventById/{id}` after 500 ms.
 - A user `with-<n>` has n events, up to 200, `with-<n>-event-1` and so on; the lists do not name them.
-- `/addEvent` accepts 5 events, refuses the next 10 with 503, and starts over. Accepted ones are not kept.
+- `/addEvent` accepts 5 events, refuses the next 10 with 503, and starts over. Accepted ones show in the lists and among
+  their user's events until the process ends.
 - The lists, `/getUsers` and `/getEvents`, drop one connection in twenty, by a generator that is seeded.
 """
 
 import json
 import random
-import re
 import signal
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,14 +18,13 @@ from typing import Any, Final, NoReturn
 
 import structlog
 
+from seating.partner.partner_catalogue import PartnerCatalogue
+
 _EVENT_AFTER_S: Final = 0.5
 _DROPPED_SHARE: Final = 0.05
 _ACCEPTED, _REFUSED = 5, 10
 _MAX_BODY_BYTES: Final = 64 * 1024
 _IDLE_S: Final = 60
-
-_EVENTS_OF: Final = {"1": ["event-1", "event-2"], "2": ["event-3"], "3": ["event-4"]}
-_WITH = re.compile(r"with-([1-9]\d?|1\d\d|200)(?:-event-([1-9]\d{0,2}))?")
 
 _log = structlog.get_logger(__name__)
 
@@ -48,7 +47,8 @@ class StandIn(ThreadingHTTPServer):
     def __init__(self, port: int, seed: int) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self._random = random.Random(seed)
-        self._added = count()
+        self._asked_to_add = count()
+        self.catalogue = PartnerCatalogue()
 
     def drops(self) -> bool:
         """Whether to drop the next connection to a list."""
@@ -56,7 +56,7 @@ class StandIn(ThreadingHTTPServer):
 
     def accepts(self) -> bool:
         """Whether to accept the next event."""
-        return next(self._added) % (_ACCEPTED + _REFUSED) < _ACCEPTED
+        return next(self._asked_to_add) % (_ACCEPTED + _REFUSED) < _ACCEPTED
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -68,18 +68,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         _, route, *rest = self.path.split("/")
+        catalogue = self.server.catalogue
         match route, rest:
             case (("getUsers" | "getEvents"), []) if self.server.drops():
                 self.close_connection = True
             case "getUsers", []:
-                self._answer(200, [_user(user_id) for user_id in _EVENTS_OF])
+                self._answer(200, catalogue.users())
             case "getEvents", []:
-                self._answer(200, [_event(event) for events in _EVENTS_OF.values() for event in events])
+                self._answer(200, catalogue.events())
             case "getUserById", [user_id]:
-                self._answer_found(_user(user_id))
+                self._answer_found(catalogue.user(user_id))
             case "getEventById", [event_id]:
                 time.sleep(_EVENT_AFTER_S)
-                self._answer_found(_event(event_id))
+                self._answer_found(catalogue.event(event_id))
             case _:
                 self._answer_found(None)
 
@@ -89,8 +90,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self._answer_found(None)
             return
-        self.rfile.read(length)
-        if self.server.accepts():
+        event = _event_in(self.rfile.read(length))
+        if event is None:
+            self._answer(400, {"error": "An event has a name and a userId"})
+        elif self.server.accepts():
+            self.server.catalogue.add(*event)
             self._answer(200, {"success": True})
         else:
             sorry = {"error": "Service temporarily unavailable", "message": "Event API is experiencing high load"}
@@ -111,20 +115,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def _user(user_id: str) -> dict[str, Any] | None:
-    events = _EVENTS_OF.get(user_id)
-    match = _WITH.fullmatch(user_id)
-    if match and not match[2]:
-        events = [f"{user_id}-event-{number}" for number in range(1, int(match[1]) + 1)]
-    return {"id": user_id, "name": f"User {user_id}", "events": events} if events else None
-
-
-def _event(event_id: str) -> dict[str, Any] | None:
-    owners = [user for user, events in _EVENTS_OF.items() if event_id in events]
-    match = _WITH.fullmatch(event_id)
-    if match and match[2] and int(match[2]) <= int(match[1]):
-        owners = [f"with-{match[1]}"]
-    return {"id": event_id, "name": f"Event {event_id}", "userId": owners[0]} if owners else None
+def _event_in(body: bytes) -> tuple[str, str] | None:
+    """The name and the user of a new event; None for anything else."""
+    try:
+        match json.loads(body):
+            case {"name": str(name), "userId": str() | int() as user_id}:
+                return name, str(user_id)
+    except (ValueError, RecursionError):
+        pass
+    return None
 
 
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:

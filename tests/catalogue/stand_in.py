@@ -5,9 +5,10 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.servers import wait_until
-from tests.system import PROJECT, Answer, Client, clean_environment, free_port
+from tests.system import Answer, Client, clean_environment, free_port
 
 
 class StandIn(Client):
@@ -18,7 +19,7 @@ class StandIn(Client):
         folder.mkdir(parents=True, exist_ok=True)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "seating", "partner", "--port", str(self.port), "--seed", str(seed)],
-            cwd=PROJECT,
+            cwd=folder,
             env=clean_environment() | {"SEATING_DATA_DIR": str(folder), "LOG_LEVEL": "warning"},
         )
         wait_until(lambda: self.get("/getUserById/1").status == 200, what="the stand-in to answer")
@@ -27,8 +28,16 @@ class StandIn(Client):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def add(self) -> Answer:
-        return self.request("POST", "/addEvent", json.dumps({"name": "A", "userId": "1"}).encode())
+    def add(self, name: str = "A", user_id: str | int = "1") -> Answer:
+        return self.request("POST", "/addEvent", json.dumps({"name": name, "userId": user_id}).encode())
+
+    def listed(self, path: str) -> Any:
+        """A list, asked for until its connection is not dropped."""
+        while True:
+            try:
+                return self.get(path).json
+            except (OSError, http.client.HTTPException):
+                pass
 
     def drops(self, path: str) -> bool:
         """Whether it drops the connection instead of an answer."""

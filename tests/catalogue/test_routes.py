@@ -63,6 +63,7 @@ def test_over_the_stand_in(start: Start, stand_in: StandIn) -> None:
     added = [add(system) for _ in range(9)]
     assert [answer.status for answer in added] == [200] * 5 + [503] * 4
     assert added[0].json == {"success": True}
+    assert [event["name"] for event in system.get("/getEventsByUserId/1").json][2:] == ["Opening night"] * 5
     _contains(
         added[5],
         success=False,

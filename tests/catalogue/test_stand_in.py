@@ -7,6 +7,7 @@ from pathlib import Path
 import gevent
 import pytest
 
+from seating.partner.partner_catalogue import MOST_ADDED, PartnerCatalogue
 from tests.catalogue.stand_in import StandIn
 
 
@@ -45,6 +46,33 @@ def test_accepts_five_refuses_ten_and_starts_over(stand_in: StandIn) -> None:
         "error": "Service temporarily unavailable",
         "message": "Event API is experiencing high load",
     }
+
+
+def test_keeps_what_it_accepts(stand_in: StandIn) -> None:
+    for user_id in ("1", "1", "new", "with-2", 7):
+        assert stand_in.add("Opening night", user_id).status == 200
+    assert stand_in.add("Refused", "1").status == 503
+    events = {event["id"]: event for event in stand_in.listed("/getEvents")}
+    assert len(events) == 4 + 5
+    assert [event["name"] for event in events.values()][4:] == ["Opening night"] * 5
+    assert [len(user["events"]) for user in stand_in.listed("/getUsers")] == [4, 1, 1, 1, 3, 1]
+    for user_id, count in (("1", 4), ("new", 1), ("with-2", 3), ("7", 1)):
+        found = stand_in.get(f"/getUserById/{user_id}").json["events"]
+        newest = stand_in.get(f"/getEventById/{found[-1]}").json
+        assert (len(found), newest) == (count, events[found[-1]])
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"name": "A"}', b'{"name": 1, "userId": "1"}', b"[" * 5000])
+def test_accepts_nothing_but_events(stand_in: StandIn, body: bytes) -> None:
+    assert stand_in.request("POST", "/addEvent", body).status == 400
+
+
+def test_keeps_the_newest_thousand() -> None:
+    catalogue = PartnerCatalogue()
+    for number in range(MOST_ADDED + 5):
+        catalogue.add(f"Event {number}", "new")
+    names = [event["name"] for event in catalogue.events()][4:]
+    assert names == [f"Event {number}" for number in range(5, MOST_ADDED + 5)]
 
 
 def test_drops_one_list_in_twenty_and_the_same_ones_again(tmp_path: Path) -> None:
