@@ -17,6 +17,13 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 _ORIGIN = re.compile(r"https?://[^/\s*]+")
 
+_HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:,/@?#\[\]]+)(?::\d{1,5})?"
+SENTINEL_URL = re.compile(
+    r"(?P<scheme>rediss?)\+sentinel://(?P<user>[^\s/@?#]*@)?"
+    rf"(?P<hosts>{_HOST}(?:,{_HOST})*)/(?P<service>[^\s/?#]+)(?:/(?P<database>\d+))?(?P<options>\?[^\s#]*)?"
+)
+"""`redis+sentinel://user:password@host:port,host:port/service/database?options`; `rediss+sentinel` over TLS."""
+
 # A socket's path has 108 characters on Linux and 104 on macOS, the closing zero included.
 _LONGEST_SOCKET_PATH = 100
 
@@ -73,8 +80,12 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _redis_scheme(cls, url: str | None) -> str | None:
+        if url is not None and url.partition("://")[0] in ("redis+sentinel", "rediss+sentinel"):
+            if SENTINEL_URL.fullmatch(url) is None:
+                raise ValueError("must be of the form redis+sentinel://user:password@host:port,host:port/service")
+            return url
         if url is not None and not url.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("must start with redis://, rediss:// or unix://")
+            raise ValueError("must start with redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel://")
         return _with_port_as_number(url)
 
     @field_validator("database_url")

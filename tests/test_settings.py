@@ -30,6 +30,8 @@ _BAD_VALUES = [
     ("WEB_WORKERS", "2.5"),
     ("WEB_CONNECTIONS", "1"),
     ("REDIS_URL", "http://x"),
+    ("REDIS_URL", "redis+sentinel://host:26379"),
+    ("REDIS_URL", "redis+sentinel://host:port/sale"),
     ("REDIS_MAXMEMORY_MB", "1"),
     ("DATABASE_URL", "mysql://x"),
     ("TRUSTED_PROXIES", "-1"),

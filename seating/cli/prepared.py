@@ -3,6 +3,7 @@
 from seating.config import InvalidSettings, Settings, load_settings
 from seating.redis_store import durability
 from seating.redis_store.connection import plain_client
+from seating.redis_store.server_address import fails_over
 from seating.telemetry import logs
 
 
@@ -20,5 +21,6 @@ def settings() -> Settings:
 def settings_with_redis() -> Settings:
     """The settings, once the Redis that they name has been seen to keep what it is told. Raises RedisError too."""
     loaded = settings()
-    durability.check(plain_client(loaded.effective_redis_url))
+    url = loaded.effective_redis_url
+    durability.check(plain_client(url), fails_over=fails_over(url))
     return loaded

@@ -54,7 +54,7 @@ def _start_redis(settings: Settings, parts: list[Child], stopping: threading.Eve
         "DATABASE_URL": settings.effective_database_url,
     }
     if settings.redis_url:
-        _say("redis", f"{settings.redis_url.rpartition('@')[2]} (REDIS_URL)")
+        _say("redis", f"{settings.redis_url.rpartition('@')[2].partition('?')[0]} (REDIS_URL)")
         return environment
     try:
         server = redis_server.find()

@@ -33,7 +33,8 @@ Not while more is known to wait: a feed that falls behind what the log keeps has
 """
 _AVAILABILITY_EVERY_S = 0.1
 _ENTRIES_A_ROUND = 500
-_RETRY_S = 0.5
+_RETRY_S = 0.25
+_RETRY_MOST_S = 4.0
 _RECHECK_S = 5.0
 _FAREWELL_S = 2.0
 
@@ -113,18 +114,18 @@ class Hub:
         self._populated.set()
 
     def _read_forever(self) -> None:
-        away = False
+        retry_s = _RETRY_S
         while True:
             self._populated.wait()
             try:
                 found = self._log.after(self._positions(), _ENTRIES_A_ROUND, _WAIT_MS)
             except InventoryUnavailable as error:
-                if not away:
+                if retry_s == _RETRY_S:
                     _log.warning("live reader waits for Redis", error=str(error.__cause__))
-                away = True
-                gevent.sleep(_RETRY_S)
+                gevent.sleep(retry_s)
+                retry_s = min(2 * retry_s, _RETRY_MOST_S)
                 continue
-            away = False
+            retry_s = _RETRY_S
             spent_s = self._tell(found)
             self._drop_empty_feeds()
             behind = any(len(entries) == _ENTRIES_A_ROUND for entries in found.values())

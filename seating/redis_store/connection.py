@@ -3,21 +3,20 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from select import POLLIN
-from typing import Any
+from typing import Any, Final
 
 import redis
 from gevent.monkey import get_original
 from hiredis import pack_command
-from redis.backoff import NoBackoff
 from redis.connection import ConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import InvalidResponse, NoScriptError, ReadOnlyError, ResponseError
+from redis.exceptions import InvalidResponse, NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from redis.retry import Retry
 
 from seating.redis_store.calls import Argument, Call, RedisUnavailable, ScriptCall
 from seating.redis_store.durability import SETTINGS, DurabilityWatch
 from seating.redis_store.scripts import Scripts
+from seating.redis_store.server_address import NO_RETRY, connection_options, fails_over, left_behind, primary_only
 from seating.redis_store.server_report import ServerIdentity, ServerReport
 
 LOST = (RedisConnectionError, RedisTimeoutError, InvalidResponse, OSError)
@@ -25,6 +24,8 @@ LOST = (RedisConnectionError, RedisTimeoutError, InvalidResponse, OSError)
 
 # gevent's own would ask the event loop, which is slow; this only looks.
 _poll = get_original("select", "poll")
+
+_OPTIONS: Final[dict[str, Any]] = {"protocol": 2, "retry": NO_RETRY, "socket_connect_timeout": 2.0}
 
 OnReply = Callable[[int, Any], None]
 
@@ -34,19 +35,14 @@ class ScriptConnection:
 
     def __init__(self, url: str, scripts: Scripts, *, reply_within_s: float = 5.0) -> None:
         self._scripts = scripts
-        pool = ConnectionPool.from_url(
-            url,
-            protocol=2,
-            retry=Retry(NoBackoff(), 0),
-            socket_connect_timeout=2.0,
-            socket_timeout=reply_within_s,
-        )
+        options = _OPTIONS | {"socket_timeout": reply_within_s} | connection_options(url)
+        pool = ConnectionPool(**options)
         # redis-py declares most of a connection without types.
         self._connection: Any = pool.make_connection()
-        self._durability = DurabilityWatch(fails_over=False)
+        self._durability = DurabilityWatch(fails_over=fails_over(url))
         self._server: ServerIdentity | None = None
         self._ready = False
-        self._demoted = False
+        self._left_behind = False
 
     @property
     def server(self) -> ServerIdentity | None:
@@ -66,7 +62,7 @@ class ScriptConnection:
 
         A connection to a server that is no primary any more is left for a new one.
         """
-        if self._ready and (self._demoted or self._has_ended()):
+        if self._ready and (self._left_behind or self._has_ended()):
             self.disconnect()
         if self._ready and not self._durability.is_due:
             return
@@ -101,8 +97,8 @@ class ScriptConnection:
         """Sends all `packed` calls in one write and hands over each reply, with its index, as it comes.
 
         A command's own error is handed over like a reply. Raises one of LOST when the connection breaks: calls whose
-        reply was not handed over by then have an unknown outcome. After a NoScriptError, connect() loads again; after a
-        ReadOnlyError, it connects anew.
+        reply was not handed over by then have an unknown outcome. After a NoScriptError, connect() loads again; after
+        READONLY and NOREPLICAS, it connects anew.
         """
         with self._in_step():
             self._send(packed)
@@ -112,13 +108,13 @@ class ScriptConnection:
                 except ResponseError as error:
                     if isinstance(error, NoScriptError):
                         self._ready = False
-                    self._demoted = self._demoted or isinstance(error, ReadOnlyError)
+                    self._left_behind = self._left_behind or left_behind(error)
                     reply = error
                 on_reply(index, reply)
 
     def disconnect(self) -> None:
         self._ready = False
-        self._demoted = False
+        self._left_behind = False
         self._server = None
         self._connection.disconnect()
 
@@ -141,17 +137,14 @@ class ScriptConnection:
             raise
 
 
-def plain_client(url: str) -> "redis.Redis":
-    """A client for what is no part of a sale, such as RQ. It waits for a free connection rather than add one."""
-    pool = redis.BlockingConnectionPool.from_url(
-        url,
-        protocol=2,
-        retry=Retry(NoBackoff(), 0),
-        max_connections=16,
-        timeout=5,
-        socket_connect_timeout=2.0,
-        health_check_interval=30,
-    )
+def plain_client(url: str, *, reply_within_s: float = 10.0) -> "redis.Redis":
+    """A client for what is no part of a sale, such as RQ. It waits for a free connection rather than add one.
+
+    A server that a failover has left behind is a lost connection to it.
+    """
+    options = _OPTIONS | {"socket_timeout": reply_within_s, "health_check_interval": 30} | connection_options(url)
+    options["connection_class"] = primary_only(options["connection_class"])
+    pool = redis.BlockingConnectionPool(max_connections=16, timeout=5, **options)  # type: ignore[no-untyped-call]
     return redis.Redis(connection_pool=pool)
 
 

@@ -20,13 +20,14 @@ class LiveLog:
     def after(self, positions: Mapping[str, Position], count: int, wait_ms: int) -> dict[str, list[LogEntry]]:
         """By event, at most `count` entries each beyond its position; nothing if none came within `wait_ms`.
 
-        Raises InventoryUnavailable where Redis does not answer.
+        Raises InventoryUnavailable where Redis does not answer, or refuses; the next call connects anew.
         """
         events = {keys.log(event_id).encode(): event_id for event_id in positions}
         streams: Any = {keys.log(event_id): str(position) for event_id, position in positions.items()}
         try:
             found: Any = self._client.xread(streams, count=count, block=wait_ms)
-        except (redis.ConnectionError, redis.TimeoutError) as error:
+        except redis.RedisError as error:
+            self._client.connection_pool.disconnect()
             raise InventoryUnavailable from error
         return {events[name]: [_entry(*reply) for reply in replies] for name, replies in found or ()}
 

@@ -1,0 +1,116 @@
+"""Where Redis is: the server that a URL names, or the primary that Sentinel names at the moment."""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import unquote
+
+from redis import connection, sentinel
+from redis.backoff import NoBackoff
+from redis.connection import Connection, SSLConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import MasterDownError, ReadOnlyError, ResponseError
+from redis.retry import Retry
+
+from seating.config import SENTINEL_URL
+
+NO_RETRY: Final = Retry(NoBackoff(), 0)
+
+# redis-py declares these without types.
+_parse_url: Callable[[str], dict[str, Any]] = connection.parse_url
+_Sentinel: Any = sentinel.Sentinel
+
+_SENTINEL_PORT = 26379
+_SENTINEL_ANSWERS_WITHIN_S = 1.0
+_HOST = re.compile(r"(?P<host>\[[^\]]+\]|[^:]+)(?::(?P<port>\d+))?")
+
+
+def fails_over(url: str) -> bool:
+    """Whether replicas are promoted without a person."""
+    return SENTINEL_URL.fullmatch(url) is not None
+
+
+def connection_options(url: str) -> dict[str, Any]:
+    """Return the `connection_class` that leads to the primary of `url`, with its arguments."""
+    found = SENTINEL_URL.fullmatch(url)
+    if found is None:
+        options = _parse_url(url)
+        return {"connection_class": Connection} | options
+    options = _parse_url(
+        f"{found['scheme']}://{found['user'] or ''}sentinel/{found['database'] or '0'}{found['options'] or ''}"
+    )
+    secure = options.pop("connection_class", Connection) is SSLConnection
+    for_sentinel = {
+        "ssl": secure,
+        "username": options.pop("sentinel_username", None),
+        "password": options.pop("sentinel_password", None),
+        **{name: value for name, value in options.items() if name.startswith("ssl_")},
+    }
+    del options["host"]
+    sentinels = Sentinels(_hosts(found["hosts"]), unquote(found["service"]), for_sentinel)
+    kind = _SentinelSSLConnection if secure else _SentinelConnection
+    return options | {"connection_class": kind, "sentinels": sentinels}
+
+
+def _hosts(text: str) -> list[tuple[str, int]]:
+    parts = [_HOST.fullmatch(part) for part in text.split(",")]
+    return [(part["host"].strip("[]"), int(part["port"] or _SENTINEL_PORT)) for part in parts if part]
+
+
+class Sentinels:
+    """Those who know which server of `service` is the primary."""
+
+    def __init__(self, hosts: list[tuple[str, int]], service: str, options: dict[str, Any]) -> None:
+        bounds = {
+            "retry": NO_RETRY,
+            "socket_timeout": _SENTINEL_ANSWERS_WITHIN_S,
+            "socket_connect_timeout": _SENTINEL_ANSWERS_WITHIN_S,
+        }
+        self.hosts: Final = hosts
+        self.options: Final = options
+        self._service = service
+        self._sentinel = _Sentinel(hosts, sentinel_kwargs=options | bounds)
+
+    def primary(self) -> tuple[str, int]:
+        """Raise redis.ConnectionError where none of them knows."""
+        host, port = self._sentinel.discover_master(self._service)
+        return host, port
+
+
+class _SentinelConnection(Connection):
+    """Ask Sentinel for the primary on every connect."""
+
+    def __init__(self, *, sentinels: Sentinels, **options: Any) -> None:
+        self._sentinels = sentinels
+        super().__init__(**options)  # type: ignore[no-untyped-call]
+
+    def _connect(self) -> Any:
+        self.host, self.port = self._sentinels.primary()
+        return super()._connect()  # type: ignore[no-untyped-call]
+
+
+class _SentinelSSLConnection(_SentinelConnection, SSLConnection):
+    """The same over TLS."""
+
+
+def left_behind(error: ResponseError) -> bool:
+    """Whether the server says that it is no primary any more, or has no replica left that follows it."""
+    return isinstance(error, (ReadOnlyError, MasterDownError)) or str(error).startswith(("UNBLOCKED", "NOREPLICAS"))
+
+
+class _PrimaryOnly:
+    """Treat a server that was left behind as a lost connection, which its user makes anew."""
+
+    def read_response(self: Any, *args: Any, **options: Any) -> Any:
+        try:
+            return super().read_response(*args, **options)  # type: ignore[misc]  # of the connection beside
+        except ResponseError as error:
+            if left_behind(error):
+                self.disconnect()
+                raise RedisConnectionError(str(error)) from error
+            raise
+
+
+def primary_only(connection_class: type[Any]) -> type[Any]:
+    """Return a kind of connection that breaks off when its server is left behind."""
+    return type(connection_class.__name__, (_PrimaryOnly, connection_class), {})

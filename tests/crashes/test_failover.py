@@ -1,0 +1,64 @@
+"""Sentinel promotes a replica: at an operator's word, and because the primary died. All over TLS, with passwords."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.books import assert_books_right, assert_each_seat_once, buy_some
+from tests.live.client import Socket
+from tests.sentinels import Sentinels
+from tests.servers import wait_until
+from tests.system import Answer, System
+
+
+@pytest.fixture
+def sentinels(tmp_path: Path) -> Iterator[Sentinels]:
+    watched = Sentinels(tmp_path / "redis", secure=True)
+    try:
+        watched.start()
+        yield watched
+    finally:
+        watched.stop()
+
+
+@pytest.fixture
+def running(sentinels: Sentinels, tmp_path: Path) -> Iterator[System]:
+    system = System(tmp_path / "data", sentinels, f"sqlite:///{tmp_path / 'seating.db'}")
+    try:
+        yield system.start()
+    finally:
+        system.stop()
+
+
+def test_sales_go_on_by_themselves(running: System, sentinels: Sentinels) -> None:
+    """Nothing is sold while the failovers happen, and the replicas have all: so nothing may be lost, or sold twice."""
+    processes = all_processes(running)
+    bought = buy_some(running, 20)
+    for fail in (sentinels.fail_over, sentinels.kill_primary):
+        with Socket(running, "/api/v1/events/demo/live", quiet_s=60) as live:
+            sentinels.await_replicas()
+            fail()
+            key = fail.__name__
+            bought[key] = sold_again(running, key)
+            live.until(bought[key].json["position"])
+        bought |= buy_some(running, 20)
+    running.wait_recorded(60)
+    assert_each_seat_once(running, "demo", bought.values())
+    assert all_processes(running) == processes
+    assert_books_right(running, "demo")
+
+
+def sold_again(running: System, key: str) -> Answer:
+    """The purchase of this key, when it is taken."""
+    wait_until(lambda: running.buy(1, key).status == 200, 60, "a sale")
+    return running.buy(1, key)
+
+
+def all_processes(running: System) -> set[Any]:
+    """The parts and the web processes, all of them alive."""
+    parts = [psutil.Process(part.process.pid) for part in running.parts.values()]
+    children = running.parts["web"].process.pid
+    return {*parts, *psutil.Process(children).children()}
