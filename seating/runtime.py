@@ -43,6 +43,7 @@ from seating.services.event_presence import EventPresence
 from seating.services.events import Events
 from seating.services.guards import Guards
 from seating.services.holds import Holds
+from seating.services.loss_probe import LossProbe
 from seating.services.monitoring import Monitoring
 from seating.services.nudger import Nudger
 from seating.services.persisted_watch import PersistedWatch
@@ -116,7 +117,7 @@ def web_services(settings: Settings) -> Services:
         holds=sale.holds,
         seats=sale.seats,
         quarantine=sale.quarantine,
-        monitoring=Monitoring(sale.inventory, database, sale.presence, settings.data_dir, guards),
+        monitoring=Monitoring(sale.inventory, LossProbe(database), sale.presence, settings.data_dir, guards),
         seat_maps=SeatMaps(SeatStates(_calls_for_long_replies(settings)), sale.presence),
         catalogue=_catalogue(settings, calls, guards),
         plans=sale.plans,
@@ -156,10 +157,15 @@ def _calls_for_long_replies(settings: Settings) -> AutoPipeline:
     return AutoPipeline(ScriptConnection(settings.effective_redis_url, Scripts()))
 
 
-def background_services(settings: Settings, *, writes_the_sale: bool = False) -> BackgroundServices:
-    """For a process without greenlets. `writes_the_sale` is for the RQ worker, which alone checkpoints SQLite."""
+def background_services(
+    settings: Settings, *, writes_the_sale: bool = False, patient: bool = False
+) -> BackgroundServices:
+    """For a process without greenlets. `writes_the_sale` is for the RQ worker, which alone checkpoints SQLite.
+
+    `patient` is for commands whose statements may take minutes.
+    """
     calls = DirectCalls(ScriptConnection(settings.effective_redis_url, Scripts()))
-    database = Database(settings.effective_database_url, checkpoints=writes_the_sale)
+    database = Database(settings.effective_database_url, checkpoints=writes_the_sale, patient=patient)
     client = plain_client(settings.effective_redis_url)
     queue = PersistQueue(client)
     sale = _sale(settings, calls, database, queue.nudge)

@@ -141,7 +141,7 @@ def _services() -> BackgroundServices:
     settings = prepared.settings_with_redis()
     # Standard output is for what was asked, which a program may read.
     logs.configure(settings.log_level, settings.log_format, sys.stderr)
-    return background_services(settings)
+    return background_services(settings, patient=True)
 
 
 def _pages(services: BackgroundServices, event_id: str) -> Iterator[list[Purchase]]:

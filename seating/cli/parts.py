@@ -56,7 +56,7 @@ def partner(port: int, seed: int) -> None:
 def migrate() -> None:
     """Bring the database up to this version and make sure of the default event."""
     settings = prepared.settings_with_redis()
-    migrations.upgrade(Database(settings.effective_database_url))
+    migrations.upgrade(Database(settings.effective_database_url, patient=True))
     background_services(settings).events.ensure_demo(settings.default_event)
 
 

@@ -11,8 +11,7 @@ from seating.redis_store.inventory import Inventory
 from seating.redis_store.inventory_snapshot import Backlog
 from seating.services.event_presence import EventPresence
 from seating.services.guards import Guards
-from seating.storage import rebuilds
-from seating.storage.database import Database
+from seating.services.loss_probe import LossProbe
 from seating.telemetry.metrics import Gauge
 
 
@@ -33,7 +32,7 @@ class Readiness(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Monitoring:
     inventory: Inventory
-    database: Database
+    losses: LossProbe
     presence: EventPresence
     data_dir: Path
     guards: Guards
@@ -109,7 +108,7 @@ class Monitoring:
     def _record(self) -> dict[str, Any]:
         """Whether SQL answers, and what it knows to be lost."""
         try:
-            losses = self.database.read(rebuilds.losses)
+            losses = self.losses.read()
         except RecordUnavailable as error:
             return {"sql": {"status": "down", "reason": str(error.__cause__)}}
         lost = [

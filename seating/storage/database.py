@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -10,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from seating.domain.errors import RecordUnavailable
+from seating.storage import postgres
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
@@ -19,7 +21,11 @@ Offload = Callable[[Callable[[], Any]], Any]
 _PASSING = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
 
 LOCK_WAIT_S: Final = 5
-"""How long a statement waits for another writer before it is given up, to be tried later."""
+"""How long a statement on SQLite waits for another writer before it is given up, to be tried later."""
+
+_SILENCE_S = 1.0
+"""An error that took so long is that of a database which hangs, not of one that refuses."""
+_SPARED_S = 3.0
 
 
 def in_this_thread(work: Callable[[], _T]) -> _T:
@@ -29,20 +35,26 @@ def in_this_thread(work: Callable[[], _T]) -> _T:
 class Database:
     """`offload` runs a blocking function and returns its result; greenlets use a thread pool for it.
 
-    `checkpoints` is for the one process that writes the sale: all others leave SQLite's WAL to it.
+    `checkpoints` is for the one process that writes the sale: all others leave SQLite's WAL to it. `patient` is for
+    commands whose statements on Postgres may take minutes; all others are told within 10 s that it does not answer.
     """
 
-    def __init__(self, url: str, *, offload: Offload = in_this_thread, checkpoints: bool = False) -> None:
+    def __init__(
+        self, url: str, *, offload: Offload = in_this_thread, checkpoints: bool = False, patient: bool = False
+    ) -> None:
         self.url: Final = url
         self._offload = offload
         # Threads make the first connection under a lock of SQLAlchemy's, and gevent's locks are for greenlets: threads
         # that met at it would wait for ever.
         self._is_connected = offload is in_this_thread
         self._connecting = threading.Lock()
-        self.engine: Final = _create_engine(url, checkpoints=checkpoints)
+        sqlite = make_url(url).get_backend_name() == "sqlite"
+        self.engine: Final = (
+            _sqlite_engine(url, checkpoints=checkpoints) if sqlite else postgres.engine(url, patient=patient)
+        )
+        self._silent_until_s = 0.0
         self._reading = self.engine.execution_options(begin="BEGIN")
         # A transaction of SQLite sees one moment anyway.
-        sqlite = self.engine.dialect.name == "sqlite"
         self._snapshot = self._reading if sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
 
     def read(self, query: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -69,13 +81,22 @@ class Database:
             with engine.begin() as connection:
                 return work(connection, *args, **kwargs)
 
+        begun_s = monotonic()
+        if begun_s < self._silent_until_s:
+            raise RecordUnavailable from TimeoutError("the database was silent a moment ago")
         try:
             if not self._is_connected:
                 self._connect_first()
             result: _T = self._offload(in_transaction)
         except _PASSING as error:
+            self._note_silence(error, monotonic() - begun_s)
             raise RecordUnavailable from error
         return result
+
+    def _note_silence(self, error: Exception, waited_s: float) -> None:
+        """Who asks for many events one by one must not wait for each of them."""
+        if waited_s >= _SILENCE_S and postgres.is_silence(getattr(error, "orig", None)):
+            self._silent_until_s = monotonic() + _SPARED_S
 
     def _connect_first(self) -> None:
         with self._connecting:
@@ -84,17 +105,7 @@ class Database:
                 self._is_connected = True
 
 
-def _create_engine(url: str, *, checkpoints: bool) -> Engine:
-    if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(
-            url,
-            poolclass=QueuePool,
-            pool_size=4,
-            max_overflow=4,
-            pool_timeout=LOCK_WAIT_S,
-            pool_pre_ping=True,
-            connect_args={"connect_timeout": LOCK_WAIT_S, "options": f"-c lock_timeout={LOCK_WAIT_S}s"},
-        )
+def _sqlite_engine(url: str, *, checkpoints: bool) -> Engine:
     # Greenlets get no pool: its lock would be shared with the threads that their work is offloaded to. The writer keeps
     # its connection open, so that no other process closes the last one, which would make that process checkpoint.
     engine = create_engine(

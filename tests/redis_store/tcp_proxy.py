@@ -1,4 +1,4 @@
-"""A TCP proxy in front of Redis that fails at a chosen moment."""
+"""A TCP proxy in front of Redis, or of Postgres, that fails at a chosen moment."""
 
 import contextlib
 import socket
@@ -60,7 +60,23 @@ class TcpProxy:
         self._clients = Group()
         self.random_fault: Callable[[], Fault | None] = lambda: None
         self.requests: list[bytes] = []
+        self._passing = Event()
+        self._passing.set()
         self.accept()
+
+    @property
+    def port(self) -> int:
+        return self._address[1]
+
+    def swallow(self) -> None:
+        """Be a black hole, until pass_on(): whatever comes is taken and goes nowhere; nothing breaks."""
+        self._passing.clear()
+
+    def pass_on(self) -> None:
+        self._passing.set()
+
+    def await_passing(self) -> None:
+        self._passing.wait()
 
     @property
     def url(self) -> str:
@@ -128,11 +144,13 @@ class _Session:
                 if self._strike and self._strike.fault is Fault.LOSE_REQUEST:
                     self._strike.happened.set()
                     return
+                self._proxy.await_passing()
                 self._redis.sendall(request)
 
     def _pass_replies(self) -> None:
         with contextlib.suppress(OSError):
             while reply := self._redis.recv(_CHUNK_BYTES):
+                self._proxy.await_passing()
                 strike, self._strike = self._strike, None
                 passed = _struck(reply, strike) if strike else reply
                 self._client.sendall(passed)
