@@ -75,6 +75,10 @@ class AutoPipeline:
     def run_id(self) -> str | None:
         return self._connection.run_id
 
+    @property
+    def missing_durability(self) -> str:
+        return self._connection.missing_durability
+
     def command(self, *words: Argument) -> Any:
         return self._ask([Command(words)])[0]
 

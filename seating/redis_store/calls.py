@@ -45,6 +45,11 @@ class Calls(Protocol):
     def run_id(self) -> str | None:
         """The server of the current connection; None while there is none."""
 
+    @property
+    def missing_durability(self) -> str:
+        """What the server needs before it may promise anything; "" when it is durable."""
+        ...
+
     def command(self, *words: Argument) -> Any: ...
 
     def commands(self, many: Sequence[Sequence[Argument]]) -> list[Any]:

@@ -53,6 +53,11 @@ class ScriptConnection:
     def run_id(self) -> str | None:
         return self._server.run_id if self._server else None
 
+    @property
+    def missing_durability(self) -> str:
+        """What the server of the last connection needs before it may promise anything, or ""."""
+        return self._durability.missing
+
     def digest(self, script: str) -> str:
         """What a ScriptCall names the script by."""
         return self._scripts.digests[script]

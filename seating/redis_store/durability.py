@@ -1,7 +1,7 @@
 """What makes a yes durable: the settings of Redis without which no seat is sold."""
 
-import time
 from collections.abc import Mapping
+from time import monotonic
 from typing import Final
 
 import redis
@@ -70,19 +70,19 @@ class DurabilityWatch:
 
     def __init__(self, *, fails_over: bool) -> None:
         self._fails_over = fails_over
-        self._missing = ""
+        self.missing = ""
         self._ask_at_s = 0.0
         self._durable: ServerIdentity | None = None
         self._logged = False
 
     @property
     def is_due(self) -> bool:
-        return time.monotonic() >= self._ask_at_s
+        return monotonic() >= self._ask_at_s
 
     def note(self, report: ServerReport) -> None:
-        self._missing = self._missing_on(report)
-        self._ask_at_s = time.monotonic() + (_ASK_AGAIN_WHILE_MISSING_S if self._missing else _ASK_AGAIN_S)
-        if self._missing:
+        self.missing = self._missing_on(report)
+        self._ask_at_s = monotonic() + (_ASK_AGAIN_WHILE_MISSING_S if self.missing else _ASK_AGAIN_S)
+        if self.missing:
             self._durable = None
             return
         self._durable = report.server
@@ -92,10 +92,10 @@ class DurabilityWatch:
 
     def refusal(self) -> str:
         """Return why this server may not promise anything, or "". Logs it once, until it is mended."""
-        if self._missing and not self._logged:
+        if self.missing and not self._logged:
             self._logged = True
-            _log.error("redis not durable", missing=self._missing)
-        return self._missing and f"this Redis could lose what it sold; missing: {self._missing}"
+            _log.error("redis not durable", missing=self.missing)
+        return self.missing and f"this Redis could lose what it sold; missing: {self.missing}"
 
     def _missing_on(self, report: ServerReport) -> str:
         if report.settings_hidden:

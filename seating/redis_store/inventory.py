@@ -84,6 +84,11 @@ class Inventory:
         outcome, *detail = accepted(reply)
         return Accepted(Receipt.parse(event_id, detail[0].decode()), replayed=outcome == b"REPLAYED")
 
+    @property
+    def missing_durability(self) -> str:
+        """What the server, as last asked, needs before it sells; "" when it is durable."""
+        return self._calls.missing_durability
+
     def read(self, event_id: str) -> Snapshot | None:
         """The event's inventory now, or None where Redis holds none."""
         return self.read_all([event_id])[0]

@@ -90,6 +90,8 @@ class Monitoring:
         except InventoryUnavailable as error:
             return False, {"redis": {"status": "down", "reason": str(error.__cause__)}}
         checks: dict[str, Any] = {"redis": {"status": "up"}}
+        if missing := self.inventory.missing_durability:
+            return False, {"redis": {"status": "not durable", "missing": missing}}
         if snapshot is None:
             return False, checks | {"inventory": {"eventId": event_id, "status": "missing"}}
         _, backlog = snapshot

@@ -1,0 +1,36 @@
+"""A Redis whose settings change while seats are sold."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import RedisServer, wait_until
+from tests.system import System
+
+
+@pytest.fixture
+def running(own_redis: RedisServer, tmp_path: Path) -> Iterator[System]:
+    system = System(tmp_path / "data", own_redis, f"sqlite:///{tmp_path / 'seating.db'}", WEB_WORKERS="1")
+    try:
+        yield system.start("cron", "web")
+    finally:
+        system.stop()
+
+
+def test_nothing_is_sold_while_it_could_be_lost(running: System, own_redis: RedisServer) -> None:
+    client = own_redis.client()
+    client.config_set("appendfsync", "everysec")
+    client.client_kill_filter(_type="normal", skipme=True)
+    for _ in range(5):
+        answer = running.buy()
+        assert (answer.status, answer.json["code"]) == (503, "INVENTORY_UNAVAILABLE")
+    assert running.get("/seats").status == 200
+    ready = running.get("/ready")
+    assert ready.status == 503
+    assert ready.json["checks"]["redis"] == {"status": "not durable", "missing": "appendfsync always"}
+    log = running.parts["web"].log.read_text()
+    assert log.count("redis not durable") == 1, log
+    assert "appendfsync always" in log
+    client.config_set("appendfsync", "always")
+    wait_until(lambda: running.buy().status == 200, what="a sale")
