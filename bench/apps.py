@@ -1,19 +1,14 @@
-"""What gunicorn serves to the measurements: the product with an empty route beside its own, and a bare Flask route."""
+"""The product with two empty routes beside its own: as it frames all of them, and behind a limit."""
 
-from flask import Flask, Response, jsonify, request
+from flask import Response
 from flask_openapi3 import APIBlueprint
 
 import wsgi
+from bench.bare import echo
 from seating.web.rate_limiting import limited
 
 _api = APIBlueprint("empty", __name__)
-bare = Flask("bare")
-
-
-@bare.post("/bare")
-@_api.post("/framed")
-def echo() -> Response:
-    return jsonify(request.get_json())
+_api.post("/framed")(echo)
 
 
 @_api.post("/limited")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from bench import plots, wrk
 from bench.report import Report, Table
-from bench.served import Cpu, Served
+from bench.served import BARE, Cpu, Served
 from tests.servers import wait_until
 
 _CONNECTIONS = (64, 256)
@@ -20,15 +20,16 @@ _COLUMNS = [
     *("request", "per s", "p50 ms", "p99 ms", "/ a", "/ a'", "web µs", "Redis µs", "worker µs"),
     *("calls a batch", "% in SQL at the end", "s until lag 0"),
 ]
-_TEXT = """All on the same gunicorn settings with two web processes. Behind the product's rows run Redis (`appendfsync
-always`), SQLite (`synchronous=FULL`), a worker and a cron, and each of their requests is logged and counted; *a* has
-none of this. wrk runs on the same cores, and sends a connection's next request when it has the answer to the last.
-Only 200s are counted: a run with any other answer is thrown away with an error. Each figure is the median of {rounds}
-rounds of {seconds} s, in which the requests took turns.
+_TEXT = """Two web processes each: *a* on gunicorn's own gevent worker without any setting of ours, all else on ours.
+Behind the product's rows run Redis (`appendfsync always`), SQLite (`synchronous=FULL`), a worker and a cron, and each
+of their requests is logged and counted; *a* and *a2* have none of this. wrk runs on the same cores, and sends a
+connection's next request when it has the answer to the last. Only 200s are counted: a run with any other answer is
+thrown away with an error. Each figure is the median of {rounds} rounds of {seconds} s, in which the requests took
+turns.
 
-- **a** parses a JSON body and answers JSON. **a'** is the same view behind all that the product puts around its own:
-  request id, log line, metrics, error table, and the rate limit, which is a round trip to Redis; its limit is raised
-  so that it never refuses. *framed, not limited* is a' without that round trip.
+- **a** parses a JSON body and answers JSON, and **a2** does so on our worker. **a'** is the same view behind all that
+  the product puts around its own: request id, log line, metrics, error table, and the rate limit, which is a round trip
+  to Redis; its limit is raised so that it never refuses. *framed, not limited* is a' without that round trip.
 - **/ a** and **/ a'** are ratios of rates. **web**, **Redis** and **worker µs** are CPU time a request.
 - **% in SQL at the end**: of the purchases that were answered, those that SQL had when the load ended."""
 
@@ -58,7 +59,7 @@ class Turn(NamedTuple):
     drained_s: float
 
 
-def cases(bare: Served, product: Served) -> list[Case]:
+def cases(stock: Served, bare: Served, product: Served) -> list[Case]:
     def hall(seats: int) -> Callable[[], list[str]]:
         plan = {"generate": {"sections": seats // 500, "rows": 20, "seatsPerRow": 25}}
         return lambda: product.open_events(max(2, 50_000 // seats), seatingPlan=plan)
@@ -67,7 +68,8 @@ def cases(bare: Served, product: Served) -> list[Case]:
         return lambda: [path]
 
     return [
-        Case("a: bare Flask route", bare, only("/bare")),
+        Case("a: bare Flask route on stock gunicorn", stock, only("/bare")),
+        Case("a2: the same on our worker", bare, only("/bare")),
         Case("a': the same, framed and limited", product, only("/limited")),
         Case("framed, not limited", product, only("/framed")),
         Case("b: purchase, general admission", product, lambda: product.open_events(4, totalSeats=100_000), sells=True),
@@ -135,8 +137,8 @@ def table(found: dict[tuple[str, int], Turn], connections: int, sales: set[str])
 
 
 def main(seconds: int = 5, rounds: int = 5) -> None:
-    with Served("bench.apps:bare") as bare, Served() as product:
-        chosen = cases(bare, product)
+    with Served(BARE, stock=True) as stock, Served(BARE) as bare, Served() as product:
+        chosen = cases(stock, bare, product)
         found = measure(chosen, seconds, rounds)
     report = Report("cost", "What a request costs", "make bench", _TEXT.format(seconds=seconds, rounds=rounds))
     sales = {case.name for case in chosen if case.sells}

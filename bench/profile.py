@@ -15,7 +15,7 @@ from subprocess import DEVNULL
 
 from bench.cost import Case, Turn, cases, take
 from bench.report import FIGURES, Report, Table
-from bench.served import Served
+from bench.served import BARE, Served
 
 _CONNECTIONS = 64
 # A sample belongs to the innermost of its frames that belongs to a layer: json in a log line is the log line's.
@@ -25,6 +25,7 @@ _LAYERS = {
     "request id and frame": r"web/request_frame",
     "rate limit": r"web/rate_limiting|web/client_address|redis_store/rate_limits",
     "Redis: pipeline, packing, parsing": r"redis_store/(auto_pipeline|connection|event_scripts|shared_state)|\(redis/",
+    "our web server": r"seating/server/",
     "gunicorn: parser": r"gunicorn/http/(message|parser|unreader|body)",
     "gunicorn: everything else": r"gunicorn/",
     "pydantic": r"pydantic/",
@@ -79,10 +80,10 @@ def main(seconds: int = 10) -> None:
     text = _TEXT.format(rate=_RATE, seconds=seconds, connections=_CONNECTIONS)
     report = Report("profile", "Where the time goes", "make bench-profile", text)
     FIGURES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, Served("bench.apps:bare") as bare, Served() as product:
+    with tempfile.TemporaryDirectory() as folder, Served(BARE) as bare, Served() as product:
         folded = Path(folder) / "folded"
-        for letter, name in (("a:", "bare"), ("b:", "purchase"), ("c:", "event")):
-            case = next(case for case in cases(bare, product) if case.name.startswith(letter))
+        for letter, name in (("a2:", "bare"), ("b:", "purchase"), ("c:", "event")):
+            case = next(case for case in cases(bare, bare, product) if case.name.startswith(letter))
             profile(case, seconds, "flamegraph", FIGURES / f"flame-{name}.svg")
             turn = profile(case, seconds, "raw", folded)
             samples = by_layer(folded.read_text())

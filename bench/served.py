@@ -1,4 +1,4 @@
-"""The product as it is run, with one more route, and a bare Flask route under the same gunicorn settings."""
+"""The product as it is run, with one more route, and a bare Flask route, also under gunicorn as it comes."""
 
 import re
 import subprocess
@@ -20,6 +20,9 @@ _SETTINGS = {
 }
 
 
+BARE = "bench.bare:app"
+
+
 class Cpu(NamedTuple):
     """CPU time used so far, in s."""
 
@@ -29,15 +32,21 @@ class Cpu(NamedTuple):
 
 
 class Served(System):
-    """`app` is a WSGI application by name; only that of the product has a worker and a cron behind it."""
+    """`app` is a WSGI application by name; only that of the product has a worker and a cron behind it.
 
-    def __init__(self, app: str = "bench.apps:app", worker: str = "seating", **settings: str) -> None:
+    `stock` is gunicorn without our settings, with its own gevent worker.
+    """
+
+    def __init__(
+        self, app: str = "bench.apps:app", worker: str = "seating", *, stock: bool = False, **settings: str
+    ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="seating-bench-")
         folder = Path(self._folder.name)
         redis = RedisServer(folder / "redis", maxmemory_mb=2048)
         super().__init__(folder, redis, f"sqlite:///{folder / 'seating.db'}", **_SETTINGS | settings)
         self._app = app
         self._worker = worker
+        self._stock = stock
 
     def __enter__(self) -> "Served":
         try:
@@ -49,10 +58,13 @@ class Served(System):
     def _start(self) -> "Served":
         self.redis.start()
         self.command("migrate")
-        if self._app != "bench.apps:bare":
+        if self._app != BARE:
             self.parts["worker"] = self._run("worker", self._worker, "worker")
             self.start_part("cron")
-        self.parts["web"] = self._run("web", "gunicorn", "-c", "gunicorn.conf.py", self._app)
+        bind = f"127.0.0.1:{self.port}"
+        stock = ("-k", "gevent", "-w", "2", "-b", bind, "--no-control-socket")
+        words = stock if self._stock else ("-c", "gunicorn.conf.py")
+        self.parts["web"] = self._run("web", "gunicorn", *words, self._app)
         wait_until(lambda: self.get("/").status, 30)
         return self
 
