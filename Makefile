@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run test fuzz check format onsale bench benchmarks clean
+.PHONY: help install run test test-careful fuzz fuzz-bytes check format onsale bench benchmarks clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -31,6 +31,13 @@ test: $(VENV)/.tests ## the whole test suite
 
 fuzz: $(VENV)/.tests ## 2,000 random sales of 50 steps each against a plain model (RUNS)
 	SEATING_FUZZ_RUNS=$(or $(RUNS),2000) $(BIN)/pytest tests/books/test_fuzz.py
+
+fuzz-bytes: $(VENV)/.tests ## 1,000,000 raw requests, many of them spoilt, read by both roads of the web server (RUNS)
+	SEATING_FUZZ_BYTES=$(or $(RUNS),1000000) $(BIN)/pytest --timeout 3600 tests/server/test_fuzz_bytes.py
+
+test-careful: $(VENV)/.tests ## what clients can do to the web server, as if there were no httptools
+	PYTHONPATH=$(CURDIR)/tests/without_httptools $(BIN)/pytest -n 2 --dist loadgroup tests/server tests/web tests/live tests/launcher \
+		tests/crashes/test_kill.py
 
 check: $(VENV)/.tests ## format, lint, types, floors
 	$(BIN)/ruff format --check .

@@ -6,20 +6,26 @@ import gc
 import os
 import shutil
 
+import structlog
+
 from seating.config import load_settings
 from seating.launcher.lifeline import die_with
+from seating.server import open_files, plain_requests
 from seating.telemetry import logs
 
 _settings = load_settings()
 _metrics_dir = _settings.data_dir / "metrics"
 # prometheus-client reads it at import, which happens in the workers.
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir)
+_connections = open_files.make_room(_settings.web_connections, _settings.event_api_concurrency)
+# The live feed's share is of what there is room for.
+os.environ["WEB_CONNECTIONS"] = str(_connections)
 
 bind = f"{_settings.bind}:{_settings.port}" if ":" not in _settings.bind else f"[{_settings.bind}]:{_settings.port}"
 workers = _settings.web_workers
-worker_class = "seating.web.gunicorn_worker.ProblemWorker"
-worker_connections = _settings.web_connections
-# Bounds the wait for a request's headers as well as for the next request.
+worker_class = "seating.server.worker.WebWorker"
+worker_connections = _connections
+# Bounds the wait for the next request; what has begun has other deadlines (seating/server/client_socket.py).
 keepalive = 5
 graceful_timeout = 30
 timeout = 60
@@ -38,6 +44,14 @@ logs.configure(_settings.log_level, _settings.log_format)
 
 def on_starting(_server):
     """Figures of processes that are gone are not summed."""
+    log = structlog.get_logger("gunicorn.conf")
+    log.info("web server starts", fast_road=plain_requests.AVAILABLE, connections_per_process=_connections)
+    if not plain_requests.AVAILABLE:
+        log.warning("no httptools: requests are read by gunicorn's own parser, which is slower")
+    if _connections < _settings.web_connections:
+        log.warning(
+            "too few open files allowed", connections_per_process=_connections, wanted=_settings.web_connections
+        )
     shutil.rmtree(_metrics_dir, ignore_errors=True)
     _metrics_dir.mkdir(parents=True)
 
@@ -61,3 +75,4 @@ def child_exit(_server, worker):
     from prometheus_client import multiprocess
 
     multiprocess.mark_process_dead(worker.pid)
+    worker.place.leave()

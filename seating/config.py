@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     bind: str = "127.0.0.1"
     web_workers: Annotated[int, Field(ge=1, le=64)] = 2
     web_connections: Annotated[int, Field(ge=16, le=100_000)] = 4096
+    http_connections_per_address: Annotated[int, Field(ge=1, le=1_000_000)] = 4096
     seating_data_dir: Path = Path(".data")
     redis_url: str | None = None
     redis_maxmemory_mb: Annotated[int, Field(ge=16, le=1_000_000)] = 512

@@ -33,6 +33,11 @@ _batches = Counter("seating_redis_batches", "Writes to Redis, each shared by the
 _calls = Counter("seating_redis_calls", "Calls in those writes")
 _done_without = Counter("seating_done_without_redis", "What was decided or answered without Redis", ["what"])
 _partner_calls = Counter("seating_partner_calls", "Calls to the event partner, by how they ended", ["call", "outcome"])
+_accept_wait = Histogram(
+    "seating_http_accept_wait_seconds", "From a new connection's last segment to its process", buckets=_BUCKETS
+)
+_refused_connections = Counter("seating_http_connections_refused", "Connections of addresses that had too many")
+_missed_deadlines = Counter("seating_http_deadlines_missed", "Connections closed for what took too long", ["wait"])
 # Of living processes only: gunicorn's master removes the file of one that died, however it died.
 _live_clients = ProcessGauge("seating_live_clients", "WebSockets that are open", multiprocess_mode="livesum")
 _live_closed = Counter("seating_live_closed", "WebSockets that were closed, by status code", ["code"])
@@ -71,6 +76,19 @@ def count_request(route: str, method: str, status: str, seconds: float) -> None:
 def _bound(route: str, method: str, status: str) -> tuple[Counter, Histogram]:
     """Finding a metric by its labels costs more than counting. Routes are the application's own, so these are few."""
     return _requests.labels(route, method, status), _seconds.labels(route)
+
+
+def observe_accept_wait(seconds: float) -> None:
+    _accept_wait.observe(seconds)
+
+
+def count_refused_connection() -> None:
+    _refused_connections.inc()
+
+
+def count_missed_deadline(wait: str) -> None:
+    """`wait` is for a head, a body or sending."""
+    _missed_deadlines.labels(wait).inc()
 
 
 def count_purchase(outcome: str, seconds: float) -> None:

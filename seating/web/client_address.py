@@ -17,15 +17,15 @@ def caller_address(request: Request, trusted_proxies: int) -> str:
     peer: str = request.environ.get("REMOTE_ADDR") or ""
     if trusted_proxies:
         hops = [hop.strip() for value in request.headers.getlist("X-Forwarded-For") for hop in value.split(",")]
-        said = _network(hops[-trusted_proxies:][0]) if hops else None
+        said = network_of(hops[-trusted_proxies:][0]) if hops else None
         if said:
             return said
-    return _network(peer) or _ANYBODY
+    return network_of(peer) or _ANYBODY
 
 
 @lru_cache(maxsize=4096)
-def _network(text: str) -> str | None:
-    """None for what is no address. Some proxies append a port."""
+def network_of(text: str) -> str | None:
+    """The address as it is counted; None for what is no address. Some proxies append a port."""
     host = text.removeprefix("[").partition("]")[0] if text.startswith("[") else text
     if host.count(":") == 1:
         host = host.partition(":")[0]

@@ -1,6 +1,6 @@
 """The views' way to services, settings and the live hub."""
 
-from typing import Final
+from typing import Any, Final
 
 from flask import Flask, current_app
 
@@ -26,9 +26,12 @@ def settings() -> Settings:
 
 
 def hub() -> Hub:
-    return hub_of(current_app)
-
-
-def hub_of(app: Flask) -> Hub:
-    found: Hub = app.extensions[_EXTENSION][2]
+    found: Hub = current_app.extensions[_EXTENSION][2]
     return found
+
+
+def close_feeds(app: Any) -> None:
+    """Says goodbye on all live feeds of `app`, if it has any."""
+    if _EXTENSION in getattr(app, "extensions", ()):
+        hub: Hub = app.extensions[_EXTENSION][2]
+        hub.close()

@@ -4,7 +4,6 @@ import json
 import re
 from typing import Any, Final, NoReturn
 
-import gevent
 from flask import Request
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 
@@ -12,7 +11,6 @@ from seating.domain.errors import BodyTooLarge, BodyTooSlow, InvalidRequest, Uns
 
 MAX_BODY_BYTES: Final = 16 * 1024
 MAX_DEPTH: Final = 32
-BODY_WITHIN_S: Final = 10.0
 
 # The closing quote is optional: 16 KB of escaped quotes without one took half a second.
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
@@ -52,8 +50,9 @@ def _receive(request: Request, most_bytes: int) -> bytes:
         raise BodyTooLarge(maxBytes=most_bytes)
     stream = request.environ["wsgi.input"]
     try:
-        with gevent.Timeout(BODY_WITHIN_S, BodyTooSlow):
-            body: bytes = stream.read(most_bytes + 1)
+        body: bytes = stream.read(most_bytes + 1)
+    except TimeoutError:  # The server's deadline for bodies.
+        raise BodyTooSlow from None
     except (OSError, ParseException):
         raise _invalid("did not arrive whole") from None
     if len(body) > most_bytes:

@@ -10,7 +10,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from seating.web.strict_json import BODY_WITHIN_S, MAX_BODY_BYTES, MAX_DEPTH
+from seating.server.client_socket import BODY_WITHIN_S
+from seating.web.strict_json import MAX_BODY_BYTES, MAX_DEPTH
 from tests.system import System
 from tests.web import assert_problem, connect, exchange, post, read_answer, seats_sold, table
 

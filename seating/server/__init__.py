@@ -1,0 +1,1 @@
+"""The web server: gunicorn's master, signals and settings, with connections of our own."""

@@ -1,0 +1,123 @@
+"""Taking connections from the kernel's queue: in batches, as many as there is room for, so many of one address."""
+
+import errno
+import socket
+import struct
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
+
+import gevent
+import structlog
+from gevent import get_hub
+from gevent.pool import Pool
+
+from seating.server.client_socket import ClientSocket
+from seating.server.load_board import Place
+from seating.telemetry import metrics
+from seating.web.client_address import network_of
+
+BATCH: Final = 8
+_GIVE_WAY_S: Final = 0.002
+_OUT_OF_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_PAUSE_S: Final = 0.5
+# Of struct tcp_info (linux/tcp.h): eight bytes, then 32-bit words; the thirteenth is the time since the last segment.
+_LAST_SEGMENT_MS: Final = struct.Struct("=56xI")
+
+Address = tuple[Any, ...]
+
+_log = structlog.get_logger(__name__)
+
+
+class Limits(NamedTuple):
+    """How many connections a process has; None if an address may have all of them."""
+
+    in_all: int
+    per_address: int | None
+
+
+class Acceptor:
+    """`serve` is called for each connection in a greenlet of its own; the connection is closed afterwards."""
+
+    def __init__(
+        self,
+        listener: "socket.socket",
+        serve: Callable[[ClientSocket, Address], None],
+        refuse: Callable[[ClientSocket], None],
+        limits: Limits,
+        place: Place,
+    ) -> None:
+        self._listener = listener
+        self._serve = serve
+        self._refuse = refuse
+        self._most_per_address = limits.per_address
+        self._place = place
+        self._of_address: Counter[str] = Counter()
+        self.clients: set[ClientSocket] = set()
+        self.greenlets = Pool(limits.in_all)
+
+    def run(self) -> None:
+        self._place.put(0)
+        readable = get_hub().loop.io(self._listener.fileno(), 1)
+        paused = False
+        while True:
+            self.greenlets.wait_available()
+            get_hub().wait(readable)
+            if self._place.leads():  # Only for a moment: the others may be busy, or stopped.
+                gevent.sleep(_GIVE_WAY_S)
+            try:
+                self._accept_batch()
+                paused = False
+            except OSError as error:
+                if error.errno not in _OUT_OF_FILES:
+                    raise
+                if not paused:
+                    _log.warning("accepting paused", reason=errno.errorcode[error.errno])
+                paused = True
+                gevent.sleep(_PAUSE_S)
+
+    def _accept_batch(self) -> None:
+        for _ in range(min(BATCH, self.greenlets.free_count())):
+            try:
+                fileno, address = self._listener._accept()  # type: ignore[attr-defined]
+            except BlockingIOError:
+                return
+            except ConnectionAbortedError:
+                continue
+            client = ClientSocket(self._listener.family, self._listener.type, self._listener.proto, fileno)
+            self._take(client, address)
+
+    def _take(self, client: ClientSocket, address: Address) -> None:
+        network = network_of(address[0]) or ""
+        if self._most_per_address is not None and self._of_address[network] >= self._most_per_address:
+            metrics.count_refused_connection()
+            with suppress(OSError):
+                self._refuse(client)
+            client.close()
+            return
+        self._of_address[network] += 1
+        self.clients.add(client)
+        self._place.put(len(self.clients))
+        self.greenlets.spawn(self._hold, client, address, network)
+
+    def _hold(self, client: ClientSocket, address: Address, network: str) -> None:
+        try:
+            metrics.observe_accept_wait(_waited_s(client))
+            self._serve(client, address)
+        finally:
+            client.close()
+            self.clients.discard(client)
+            self._place.put(len(self.clients))
+            self._of_address[network] -= 1
+            if not self._of_address[network]:
+                del self._of_address[network]
+
+
+def _waited_s(client: ClientSocket) -> float:
+    """For how long it, or its first bytes, have been waiting for this process. 0 where the kernel does not say."""
+    if not hasattr(socket, "TCP_INFO"):
+        return 0.0
+    info = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_SEGMENT_MS.size)
+    (waited_ms,) = _LAST_SEGMENT_MS.unpack(info)
+    return float(waited_ms) / 1000

@@ -1,0 +1,137 @@
+"""What happens on a connection: request after request, each read on one of two roads and answered in one way."""
+
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+import gevent
+import structlog
+from gunicorn.http.body import Body, LengthReader  # type: ignore[import-untyped]
+from gunicorn.http.message import HeaderPolicy  # type: ignore[import-untyped]
+from gunicorn.http.parser import RequestParser  # type: ignore[import-untyped]
+from gunicorn.http.unreader import SocketUnreader  # type: ignore[import-untyped]
+from gunicorn.http.wsgi import base_environ, create  # type: ignore[import-untyped]
+
+from seating.server.client_socket import BODY_WITHIN_S, HEAD_WITHIN_S, ClientSocket
+from seating.server.plain_requests import AVAILABLE, PlainReader
+from seating.server.responses import JoinedResponse
+
+_READ_BYTES: Final = 16 * 1024
+
+_log = structlog.get_logger(__name__)
+
+
+class Received(NamedTuple):
+    """What comes after it is `rest`; or, where there is a body to be read first, in `unreader` after that."""
+
+    environ: dict[str, Any]
+    response: JoinedResponse
+    rest: bytes = b""
+    body: Any = None
+    unreader: Any = None
+
+
+class Conversation:
+    """Of all connections to one listening socket, whose name is `server`. `worker` is gunicorn's."""
+
+    def __init__(self, worker: Any, server: Any) -> None:
+        self._worker = worker
+        self._cfg = worker.cfg
+        self._server = server
+        self._base = base_environ(self._cfg) | {
+            "wsgi.multithread": True,
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "SERVER_NAME": server[0],
+            "SERVER_PORT": str(server[1]),
+            "SCRIPT_NAME": "",
+        }
+        self._schemes_of = lru_cache(maxsize=1024)(self._ask_schemes_of)
+
+    def hold(self, client: ClientSocket, address: tuple[Any, ...]) -> None:
+        """Until one of both wants no more. Raises what gunicorn's parser raises, OSError, and TimeoutError."""
+        plain = self._plain_reader(client, address) if AVAILABLE else None
+        data: bytes | None = b""
+        while data is not None:
+            if not data:
+                client.read_within(self._cfg.keepalive, "idle")
+                data = client.recv(_READ_BYTES)
+                if not data:
+                    return
+            received = (plain and self._read_fast(plain, client, data)) or self._read_carefully(client, address, data)
+            data = self._rest(client, received) if self._answer(received) else None
+
+    def _plain_reader(self, client: ClientSocket, address: tuple[Any, ...]) -> PlainReader:
+        peer = {"gunicorn.socket": client, "REMOTE_ADDR": address[0], "REMOTE_PORT": str(address[1])}
+        schemes, cfg = self._schemes_of(address[0]), self._cfg
+        return PlainReader(self._base | peer, schemes, cfg.limit_request_line, cfg.limit_request_fields)
+
+    def _ask_schemes_of(self, host: str) -> dict[str, str]:
+        """What the headers by which this peer may tell the scheme say where it is https, as gunicorn has it."""
+        policy = HeaderPolicy()
+        policy.cfg, policy.peer_addr = self._cfg, (host, 0)
+        schemes, _ = policy._peer_trusted_for_forwarded()
+        return {f"HTTP_{name.replace('-', '_')}": secure for name, secure in schemes.items()}
+
+    def _read_fast(self, plain: PlainReader, client: ClientSocket, data: bytes) -> Received | None:
+        request = plain.read(data)
+        if request is None:
+            return None
+        response = JoinedResponse(request, client, self._cfg)
+        if not request.pending:
+            client.read_whenever()
+            return Received(request.environ, response, request.rest)
+        client.read_within(BODY_WITHIN_S, "body")
+        unreader = SocketUnreader(client)
+        unreader.unread(request.rest)
+        request.environ["wsgi.input"] = body = Body(LengthReader(unreader, request.pending))
+        return Received(request.environ, response, body=body, unreader=unreader)
+
+    def _read_carefully(self, client: ClientSocket, address: tuple[Any, ...], data: bytes) -> Received:
+        client.read_within(HEAD_WITHIN_S, "head")
+        parser = RequestParser(self._cfg, client, address)
+        parser.unreader.unread(data)
+        request = next(parser)
+        if getattr(request.body.reader, "length", None) == 0:
+            client.read_whenever()  # It may be a WebSocket, which has pings for this.
+        else:
+            client.read_within(BODY_WITHIN_S, "body")
+        response, environ = create(request, client, address, self._server, self._cfg, JoinedResponse)
+        environ["wsgi.multithread"] = True
+        return Received(environ, response, body=request.body, unreader=parser.unreader)
+
+    def _answer(self, received: Received) -> bool:
+        """Whether the connection may go on."""
+        response, worker = received.response, self._worker
+        worker.nr += 1
+        if worker.nr >= worker.max_requests:
+            worker.alive = False
+        items = worker.wsgi(received.environ, response.start_response)
+        if not worker.alive:
+            response.force_close()
+        try:
+            for item in items:
+                response.write(item)
+            response.close()
+        except OSError:
+            raise
+        except Exception as error:
+            if not response.begun:
+                raise
+            _log.error("answer broken off", exc_info=error)
+            return False
+        finally:
+            if hasattr(items, "close"):
+                items.close()
+        return not response.should_close()
+
+    def _rest(self, client: ClientSocket, received: Received) -> bytes | None:
+        """What the application left of a body is read and forgotten."""
+        body = received.body
+        if body is None:
+            return received.rest
+        if body.failed:
+            return None
+        client.read_within(HEAD_WITHIN_S, "body")
+        while body.read(_READ_BYTES):
+            gevent.sleep(0)  # Others have their turn, however fast it comes.
+        rest: bytes = received.unreader.take_buffered()
+        return rest

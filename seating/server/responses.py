@@ -1,0 +1,68 @@
+"""What a response is on the wire: gunicorn's, with its head and the first of its body in one write."""
+
+import time
+from functools import lru_cache
+from typing import Any, Final
+
+from gunicorn.http.message import TOKEN_RE  # type: ignore[import-untyped]
+from gunicorn.http.wsgi import HEADER_VALUE_RE, Response  # type: ignore[import-untyped]
+from gunicorn.util import http_date, is_hoppish  # type: ignore[import-untyped]
+
+_LAST_CHUNK: Final = b"0\r\n\r\n"
+
+
+class JoinedResponse(Response):  # type: ignore[misc]
+    """`unsent` is the head that waits for the first of the body."""
+
+    headers_sent: bool
+    unsent: bytes = b""
+
+    @property
+    def begun(self) -> bool:
+        """Whether the client has some of it."""
+        return self.headers_sent and not self.unsent
+
+    def process_headers(self, headers: list[tuple[str, str]]) -> None:
+        for name, value in headers:
+            if _is_plain(name) and isinstance(value, str) and HEADER_VALUE_RE.fullmatch(value):
+                self.headers.append((name, value.strip(" \t")))
+            else:
+                super().process_headers([(name, value)])
+
+    def default_headers(self) -> list[str]:
+        connection = "upgrade" if self.upgrade else "close" if self.should_close() else "keep-alive"
+        major, minor = self.req.version
+        head = f"HTTP/{major}.{minor} {self.status}\r\nServer: {self.version}\r\n"
+        coding = "Transfer-Encoding: chunked\r\n" if self.chunked else ""
+        return [head, _date(int(time.time())), f"Connection: {connection}\r\n", coding]
+
+    def send_headers(self) -> None:
+        if not self.headers_sent:
+            lines = [f"{name}: {value}\r\n" for name, value in self.headers]
+            self.unsent = "".join((*self.default_headers(), *lines, "\r\n")).encode("latin-1")
+            self.headers_sent = True
+
+    def close(self) -> None:
+        self.send_headers()
+        self._send(_LAST_CHUNK if self.chunked else b"")
+
+    def _emit_body(self, data: bytes) -> None:
+        if data:
+            self._send(b"%X\r\n%b\r\n" % (len(data), data) if self.chunked else data)
+
+    def _send(self, data: bytes) -> None:
+        joined = self.unsent + data
+        self.unsent = b""
+        if joined:
+            self.sock.sendall(joined)
+
+
+@lru_cache(maxsize=256)
+def _is_plain(name: Any) -> bool:
+    """Whether a header of this name is sent as it is. gunicorn looks at the others, and refuses what is none."""
+    return bool(TOKEN_RE.fullmatch(name)) and name.lower() != "content-length" and not is_hoppish(name)
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    return f"Date: {http_date(second)}\r\n"

@@ -1,0 +1,142 @@
+"""gunicorn's worker: its master, signals and settings, connections of ours, and refusals that are problem details."""
+
+import errno
+import math
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import gevent
+import structlog
+from gunicorn import util  # type: ignore[import-untyped]
+from gunicorn.http import errors as http_errors  # type: ignore[import-untyped]
+from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]
+
+from seating.config import load_settings
+from seating.domain.errors import TooManyConnections
+from seating.server.load_board import LoadBoard
+from seating.web.errors import PROBLEM_TYPE, code_of, problem, status_of, title_of
+
+if TYPE_CHECKING:
+    from gevent.pool import Pool
+
+    from seating.server.client_socket import ClientSocket
+
+_STATUS: Final[dict[type[BaseException], int]] = {
+    http_errors.ParseException: 400,
+    http_errors.ForbiddenProxyRequest: 403,
+    http_errors.LimitRequestLine: 414,
+    http_errors.ExpectationFailed: 417,
+    http_errors.LimitRequestHeaders: 431,
+    # The application's own fault, though gunicorn derives them from the client's.
+    http_errors.InvalidResponseHeader: 500,
+    http_errors.InvalidResponseHeaderName: 500,
+    http_errors.UnsupportedTransferCoding: 501,
+}
+
+_log = structlog.get_logger(__name__)
+
+
+class WebWorker(GeventWorker):  # type: ignore[misc]
+    """Serves connections with the parts in this folder, and starts, stops and reloads as gunicorn's workers do."""
+
+    _board: ClassVar[LoadBoard | None] = None
+
+    def __init__(self, *args: Any) -> None:
+        """In the master, before it forks."""
+        super().__init__(*args)
+        WebWorker._board = board = self._board or LoadBoard(self.cfg.workers)
+        self.place = board.place(self.age)
+
+    def run(self) -> None:
+        # The master imports this file too, and must not import the metrics: they belong to one process.
+        from seating.server.accepting import Acceptor, Limits
+        from seating.server.client_socket import Deadlines
+        from seating.server.conversation import Conversation
+
+        settings = load_settings()
+        share = math.ceil(settings.http_connections_per_address / self.cfg.workers)
+        most_per_address = None if settings.trusted_proxies else share
+        acceptors = []
+        for listener in self.sockets:
+            listener.setblocking(0)
+            serve = partial(self._serve, Conversation(self, listener.getsockname()).hold)
+            limits = Limits(self.worker_connections, most_per_address)
+            acceptors.append(Acceptor(listener, serve, self._refuse, limits, self.place))
+        Deadlines([acceptor.clients for acceptor in acceptors]).start()
+        accepting = [gevent.spawn(acceptor.run) for acceptor in acceptors]
+        while self.alive and not any(greenlet.dead for greenlet in accepting):
+            self.notify()
+            gevent.sleep(1.0)
+        gevent.killall(accepting)
+        self.place.leave()
+        for listener in self.sockets:
+            listener.close()
+        self._finish([acceptor.greenlets for acceptor in acceptors])
+
+    def _finish(self, pools: "list[Pool]") -> None:
+        """What was accepted is answered, within the graceful timeout."""
+        ends = time.monotonic() + self.cfg.graceful_timeout
+        while any(len(pool) for pool in pools) and time.monotonic() < ends:
+            self.notify()
+            gevent.sleep(0.1)
+        for pool in pools:
+            pool.kill(timeout=1)
+
+    def _serve(self, hold: "Callable[[ClientSocket, Any], None]", client: "ClientSocket", address: Any) -> None:
+        try:
+            hold(client, address)
+        except (http_errors.NoMoreData, StopIteration, TimeoutError):
+            pass  # It left in the middle of a request, its WebSocket has ended, or it took too long.
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN):
+                _log.error("connection failed", exc_info=error)
+        except Exception as error:  # noqa: BLE001 - the parser's, and the application's
+            self.handle_error(None, client, address, error)
+
+    def _refuse(self, client: "ClientSocket") -> None:
+        """Says that this address has too many connections, without waiting for anything."""
+        error = TooManyConnections()
+        client.setblocking(False)
+        with suppress(BlockingIOError):
+            client.recv(16 * 1024)  # What is left unread would make the kernel drop the answer.
+        retry = f"Retry-After: {error.retry_after_s}"
+        client.send(_answer(status_of(error), error.code, error.message, secrets.token_hex(8), retry))
+
+    def handle_exit(self, signal_number: int, frame: Any) -> None:
+        """Live sockets would otherwise last as long as the graceful timeout."""
+        super().handle_exit(signal_number, frame)
+        if hasattr(self, "wsgi"):  # A worker may be told to go before it has begun.
+            from seating.web.services import close_feeds
+
+            gevent.spawn(close_feeds, self.wsgi)
+
+    def handle_error(self, _request: Any, client: Any, _address: Any, error: BaseException) -> None:
+        """Answers a request that failed before, or outside of, the application; the connection is then closed."""
+        status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
+        request_id = secrets.token_hex(8)
+        if status == 500:
+            _log.error("unexpected error", exc_info=error, request_id=request_id)
+        else:
+            _log.info("not understood", request_id=request_id, status=status, reason=type(error).__name__)
+        with suppress(OSError):  # The client may be gone.
+            util.write_nonblock(client, _answer(status, code_of(status), HTTPStatus(status).description, request_id))
+        # What it may still be sending would otherwise make the kernel drop the answer.
+        util.close_graceful(client)
+
+
+def _answer(status: int, code: str, message: str, request_id: str, *lines: str) -> bytes:
+    body = problem(status, code, message, request_id)
+    head = (
+        f"HTTP/1.1 {status} {title_of(status)}",
+        "Connection: close",
+        f"Content-Type: {PROBLEM_TYPE}",
+        f"Content-Length: {len(body)}",
+        f"X-Request-Id: {request_id}",
+        *lines,
+    )
+    return "\r\n".join((*head, "", body)).encode()

@@ -1,0 +1,29 @@
+"""What gunicorn serves to the tests of the server: no Redis, no framework."""
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from seating.telemetry import metrics
+
+BIG_BYTES = 1 << 20
+
+
+def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    body = _body(environ)
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def _body(environ: dict[str, Any]) -> bytes:
+    path = environ["PATH_INFO"]
+    if path == "/big":
+        return bytes(BIG_BYTES)
+    if path == "/metrics":
+        return metrics.exposition([])
+    if path == "/pid":
+        return str(os.getpid()).encode()
+    received: bytes = environ["wsgi.input"].read()
+    headers = {name: value for name, value in environ.items() if name.startswith("HTTP_")}
+    return json.dumps({"method": environ["REQUEST_METHOD"], "body": received.decode(), "headers": headers}).encode()

@@ -1,0 +1,228 @@
+"""What a client can take of a process: connections, files, time. And that the next one is served all the same."""
+
+import json
+import signal
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+
+import gevent
+import pytest
+
+from seating.server.client_socket import HEAD_WITHIN_S, SEND_WITHIN_S
+from tests.server.conftest import WITHOUT_HTTPTOOLS, Echo
+from tests.server.echo_app import BIG_BYTES
+from tests.servers import wait_until
+from tests.web import assert_problem, connect, get, read_answer
+
+Serve = Callable[..., Echo]
+
+PLAIN = get("/pid")
+NOT_PLAIN = get("/pid", "X-Twice: 1", "X-Twice: 2")
+BOTH_ROADS = pytest.mark.parametrize("request_bytes", [PLAIN, NOT_PLAIN], ids=["plain", "not plain"])
+
+
+def ask(connection: socket.socket, request_bytes: bytes = PLAIN) -> bytes:
+    connection.sendall(request_bytes)
+    answer = read_answer(connection)
+    assert answer.status == 200
+    return answer.body
+
+
+def test_without_httptools_the_careful_road_serves_alone(serve: Serve) -> None:
+    echo = serve(PYTHONPATH=WITHOUT_HTTPTOOLS)
+    assert "no httptools: requests are read by gunicorn's own parser" in echo.log.read_text()
+    with connect(echo) as connection:
+        assert ask(connection) == ask(connection, NOT_PLAIN)
+
+
+def test_requests_of_both_roads_take_turns_on_one_connection(serve: Serve) -> None:
+    """All sent at once, in pieces that end anywhere; each gets its answer, in order."""
+    bodies = [f"body {number}" for number in range(12)]
+    framings = (
+        lambda body: f"Content-Length: {len(body)}\r\n\r\n{body}",
+        lambda body: f"Transfer-Encoding: chunked\r\n\r\n{len(body):x}\r\n{body}\r\n0\r\n\r\n",
+        lambda body: f"Transfer-Encoding: chunked\r\n\r\n{len(body):x};a=b\r\n{body}\r\n0\r\nX: y\r\n\r\n",
+        lambda body: f"X-Twice: 1\r\nX-Twice: 2\r\nContent-Length: {len(body)}\r\n\r\n{body}",
+    )
+    sent = "".join(
+        f"POST /echo HTTP/1.1\r\nHost: a\r\n{framings[number % 4](body)}" for number, body in enumerate(bodies)
+    )
+    echo = serve()
+    for size in (7, 100, 10_000):
+        with connect(echo) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for start in range(0, len(sent), size):
+                connection.sendall(sent[start : start + size].encode())
+            reader = connection.makefile("rb")
+            assert [_body_of(reader)["body"] for _ in bodies] == bodies
+
+
+def _body_of(reader: "socket.SocketIO") -> dict[str, str]:
+    """The next answer's; the reader keeps what comes after it."""
+    length = 0
+    while (line := reader.readline()) != b"\r\n":
+        if line.lower().startswith(b"content-length:"):
+            length = int(line.split(b":")[1])
+    found: dict[str, str] = json.loads(reader.read(length))
+    return found
+
+
+def test_clients_that_read_nothing_are_cut(serve: Serve) -> None:
+    """Of both roads. They once held all connections of a process for ever."""
+    echo = serve(WEB_CONNECTIONS="16")
+    with ExitStack() as stack:
+        for number in range(16):
+            deaf = socket.socket()
+            stack.callback(deaf.close)
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            deaf.connect(("127.0.0.1", echo.port))
+            deaf.sendall((PLAIN, NOT_PLAIN)[number % 2].replace(b"/pid", b"/big") * 16)
+        started = time.monotonic()
+        assert echo.get("/pid").status == 200
+        assert time.monotonic() - started < SEND_WITHIN_S + 5
+        assert echo.metric('seating_http_deadlines_missed_total{wait="send"}') >= 1
+
+
+def test_a_flood_is_cut_and_holds_up_nobody(serve: Serve) -> None:
+    """On both roads: a body without an end, faster than it can be thrown away, after a request that wants none."""
+    echo = serve()
+
+    def flood(request_bytes: bytes) -> float:
+        started = time.monotonic()
+        with connect(echo) as connection, suppress(ConnectionError):
+            connection.sendall(request_bytes.replace(b"\r\n\r\n", b"\r\nContent-Length: 1000000000000\r\n\r\n"))
+            while True:
+                connection.sendall(bytes(1 << 20))
+        return time.monotonic() - started
+
+    floods = [gevent.spawn(flood, request_bytes) for request_bytes in (PLAIN, NOT_PLAIN)]
+    gevent.sleep(0)
+    while not all(flooding.ready() for flooding in floods):
+        started = time.monotonic()
+        assert echo.get("/pid").status == 200
+        assert time.monotonic() - started < 2
+    assert max(flooding.get() for flooding in floods) < HEAD_WITHIN_S + 10
+
+
+def test_a_slow_reader_gets_it_all(serve: Serve) -> None:
+    with connect(serve()) as slow:
+        slow.sendall(get("/big"))
+        assert len(read_answer(slow).body) == BIG_BYTES
+
+
+def test_an_address_has_so_many_connections(serve: Serve) -> None:
+    """And a proxy's has as many as there are."""
+    echo = serve(HTTP_CONNECTIONS_PER_ADDRESS="8")
+    with ExitStack() as stack:
+        connections: list[socket.socket] = []
+        while len(connections) < 8:  # Those that asked before may not have left yet.
+            connection = stack.enter_context(connect(echo))
+            connection.sendall(PLAIN)
+            if read_answer(connection).status == 200:
+                connections.append(connection)
+        with connect(echo) as refused:
+            answer = read_answer(refused)
+            assert_problem(answer, 429, "TOO_MANY_CONNECTIONS")
+            assert answer.headers["Retry-After"] == "5"
+        with socket.create_connection(("127.0.0.1", echo.port), 10, ("127.0.0.2", 0)) as another:
+            assert ask(another)
+        connections[0].close()
+
+        def counted() -> bool:
+            answer = echo.get("/metrics")
+            return answer.status == 200 and b"\nseating_http_connections_refused_total" in answer.body
+
+        wait_until(counted, 5, "the place of the one that left")
+    proxied = serve(HTTP_CONNECTIONS_PER_ADDRESS="8", TRUSTED_PROXIES="1", ADMIN_TOKEN="t")
+    with ExitStack() as stack:
+        for _ in range(20):
+            assert ask(stack.enter_context(connect(proxied)))
+
+
+def test_a_soft_limit_of_open_files_is_raised(serve: Serve) -> None:
+    echo = serve(open_files=(1024, 4096))
+    with ExitStack() as stack:
+        connections = [stack.enter_context(connect(echo)) for _ in range(1100)]
+        assert ask(connections[0]) == ask(connections[-1])
+
+
+def test_at_the_limit_of_open_files_accepting_waits(serve: Serve) -> None:
+    """Who is in is served, nothing spins, and who waits is served when there is room."""
+    echo = serve(open_files=(512, 512))
+    assert "too few open files allowed" in echo.log.read_text()
+    (process,) = echo.workers()
+    with ExitStack() as stack, connect(echo) as first:
+        ask(first)
+        connections = [stack.enter_context(connect(echo)) for _ in range(1100)]
+        ask(first)
+        before, started = sum(process.cpu_times()[:2]), time.monotonic()
+        wait_until(lambda: time.monotonic() - started > 1, 2)
+        assert sum(process.cpu_times()[:2]) - before < 0.3
+        assert ask(first)
+        for connection in connections[:800]:
+            connection.close()
+        assert ask(connections[-1])
+
+
+def test_a_process_has_a_lifetime(serve: Serve) -> None:
+    echo = serve(GUNICORN_CMD_ARGS="--max-requests 5")
+    pids = set()
+    wait_until(lambda: pids.add(echo.get("/pid").body) or len(pids) >= 3, 30, "the third process")
+
+
+def test_the_wait_for_a_process_is_measured(serve: Serve) -> None:
+    """By the kernel's clock, from the first bytes on: the process was not there to see them come."""
+    echo = serve()
+    (process,) = echo.workers()
+    process.suspend()
+    with connect(echo) as connection:
+        connection.sendall(PLAIN)
+        started = time.monotonic()
+        wait_until(lambda: time.monotonic() - started > 0.3, 2)
+        process.resume()
+        assert read_answer(connection).status == 200
+    assert echo.metric('seating_http_accept_wait_seconds_bucket{le="0.2"}') < echo.metric(
+        'seating_http_accept_wait_seconds_bucket{le="+Inf"}'
+    )
+
+
+@BOTH_ROADS
+def test_what_has_begun_is_answered_at_the_end(serve: Serve, request_bytes: bytes) -> None:
+    """SIGTERM while the client still sends its body."""
+    echo = serve()
+    head, _, _ = request_bytes.replace(b"GET /pid", b"POST /echo").partition(b"\r\n\r\n")
+    with connect(echo) as connection:
+        ask(connection)
+        connection.sendall(head + b"\r\nContent-Length: 4\r\n\r\nbo")
+        echo.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: not _accepts(echo), 10, "the listening socket to close")
+        connection.sendall(b"dy")
+        answer = read_answer(connection)
+        assert (answer.json["body"], answer.headers["Connection"]) == ("body", "close")
+
+
+def _accepts(echo: Echo) -> bool:
+    try:
+        with connect(echo):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_a_crowd_is_spread_evenly(serve: Serve, processes: int) -> None:
+    """Without the board one process of two took up to four fifths of a crowd, and one of four sometimes none."""
+    echo = serve(WEB_WORKERS=str(processes))
+
+    def shares() -> list[int]:
+        with ExitStack() as stack:
+            connections = [stack.enter_context(connect(echo)) for _ in range(64 * processes)]
+            return list(Counter(ask(connection) for connection in connections).values())
+
+    wait_until(lambda: len(shares()) == processes, 20, "all processes to serve")
+    found = shares()
+    assert len(found) == processes
+    assert min(found) >= 32
