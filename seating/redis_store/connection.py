@@ -147,10 +147,10 @@ def plain_client(url: str, *, reply_within_s: float = 10.0) -> "redis.Redis":
 
     A server that a failover has left behind is a lost connection to it.
     """
-    options = _OPTIONS | {"socket_timeout": reply_within_s, "health_check_interval": 30} | connection_options(url)
+    bounds = {"max_connections": 16, "timeout": 5, "socket_timeout": reply_within_s, "health_check_interval": 30}
+    options = _OPTIONS | bounds | connection_options(url)
     options["connection_class"] = primary_only(options["connection_class"])
-    pool = redis.BlockingConnectionPool(max_connections=16, timeout=5, **options)  # type: ignore[no-untyped-call]
-    return redis.Redis(connection_pool=pool)
+    return redis.Redis(connection_pool=redis.BlockingConnectionPool(**options))  # type: ignore[no-untyped-call]
 
 
 def _packed(*words: Argument) -> bytes:

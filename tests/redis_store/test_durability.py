@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 import structlog
+from redis.exceptions import ReadOnlyError, ResponseError
 from structlog.typing import EventDict
 
 from seating.redis_store import durability
@@ -139,10 +140,21 @@ def test_a_rewrite_of_a_file_that_was_on_already_stops_nothing(
 def test_a_server_that_was_demoted_is_left(calls: AutoPipeline | DirectCalls, client: "redis.Redis") -> None:
     """A demotion by hand breaks no connection: the server says READONLY, and there may be a primary now."""
     demote(client)
-    with pytest.raises(redis.exceptions.ReadOnlyError):
+    with pytest.raises(ReadOnlyError):
         promise(calls)
     assert "replica" in refused(calls)
     client.replicaof("NO", "ONE")
+    assert promise(calls) == 2
+
+
+def test_a_primary_without_replicas_is_asked_for_anew(calls: AutoPipeline | DirectCalls, client: "redis.Redis") -> None:
+    """It may be the old one, which nobody has told yet."""
+    before = calls.command("CLIENT", "ID")
+    client.config_set("min-replicas-to-write", 1)
+    with pytest.raises(ResponseError, match="NOREPLICAS"):
+        promise(calls)
+    assert calls.command("CLIENT", "ID") != before
+    client.config_set("min-replicas-to-write", 0)
     assert promise(calls) == 2
 
 
