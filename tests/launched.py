@@ -39,6 +39,11 @@ class Launched(Client):
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Launched":
+        self.launch()
+        self.wait_ready(60)
+        return self
+
+    def launch(self) -> None:
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "seating", "up"],
@@ -48,8 +53,6 @@ class Launched(Client):
                 stderr=output,
                 start_new_session=True,
             )
-        self.wait_ready(60)
-        return self
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
         """The exit status of a launcher that was asked to stop, 0 if none runs."""

@@ -45,7 +45,7 @@ class RedisServer:
 
     def start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        command = redis_server.command(redis_server.find(), self.folder, self._socket, self._maxmemory_mb)
+        command = redis_server.command(redis_server.find(self.folder), self.folder, self._socket, self._maxmemory_mb)
         with (self.folder / "redis.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         wait_until(lambda: self.client().ping(), what="Redis to answer")

@@ -116,8 +116,8 @@ def composed_redis(tmp_path: Path) -> Iterator["redis.Redis"]:
     assert program == "redis-server"
     port = free_port()
     own = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(tmp_path)]
-    server = subprocess.Popen([redis_server.find().program, *own, *options], stdout=subprocess.DEVNULL)
-    client = redis.Redis(port=port)
+    server = subprocess.Popen([redis_server.find(tmp_path).program, *own, *options], stdout=subprocess.DEVNULL)
+    client = redis.Redis(port=port, protocol=2)
     try:
         wait_until(client.ping, what="Redis to answer")
         yield client

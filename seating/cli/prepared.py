@@ -1,10 +1,16 @@
 """What commands need before they begin."""
 
+import time
+
+import redis
+
 from seating.config import InvalidSettings, Settings, load_settings
 from seating.redis_store import durability
 from seating.redis_store.connection import plain_client
 from seating.redis_store.server_address import fails_over
 from seating.telemetry import logs
+
+_LOOK_EVERY_S = 0.2
 
 
 def settings() -> Settings:
@@ -22,5 +28,17 @@ def settings_with_redis() -> Settings:
     """The settings, once the Redis that they name has been seen to keep what it is told. Raises RedisError too."""
     loaded = settings()
     url = loaded.effective_redis_url
-    durability.check(plain_client(url), fails_over=fails_over(url))
+    client = plain_client(url)
+    while _loads(client):
+        time.sleep(_LOOK_EVERY_S)
+    durability.check(client, fails_over=fails_over(url))
     return loaded
+
+
+def _loads(client: "redis.Redis") -> bool:
+    """Whether it still reads its file, which takes as long as it takes."""
+    try:
+        client.ping()
+    except redis.BusyLoadingError:
+        return True
+    return False

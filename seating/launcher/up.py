@@ -57,9 +57,9 @@ def _start_redis(settings: Settings, parts: list[Child], stopping: threading.Eve
         _say("redis", f"{settings.redis_url.rpartition('@')[2].partition('?')[0]} (REDIS_URL)")
         return environment
     try:
-        server = redis_server.find()
+        server = redis_server.find(settings.data_dir)
     except redis_server.NoRedisServer as error:
-        raise InvalidSettings(f"REDIS_URL: {error}") from error
+        raise InvalidSettings(str(error)) from error
     path = settings.redis_socket
     path.parent.mkdir(mode=0o700, exist_ok=True)
     _refuse_running_redis(path, stopping)
@@ -67,7 +67,7 @@ def _start_redis(settings: Settings, parts: list[Child], stopping: threading.Eve
     child = Child("redis", command, dict(os.environ))
     parts.append(child)
     child.start()
-    _say("redis", f"{path} ({server.version})")
+    _say("redis", f"{path} ({server})")
     _wait_for_redis(child, f"unix://{path}", stopping)
     return environment | {"REDIS_URL": f"unix://{path}"}
 
@@ -82,13 +82,15 @@ def _refuse_running_redis(path: Path, stopping: threading.Event) -> None:
                 raise InvalidSettings(f"SEATING_DATA_DIR: a Redis without a launcher runs on {path}; stop it first")
 
 
-def _wait_for_redis(child: Child, url: str, stopping: threading.Event) -> None:
-    """A big log takes a while to load. Raises InvalidSettings when it does not come up at all."""
+def _wait_for_redis(child: Child, url: str, stopping: threading.Event, within_s: float = _REDIS_WITHIN_S) -> None:
+    """For as long as it says that it loads its file. Raises InvalidSettings when it does not come up at all."""
     client = plain_client(url)
-    deadline = time.monotonic() + _REDIS_WITHIN_S
+    deadline = time.monotonic() + within_s
     while not stopping.wait(_LOOK_EVERY_S):
         try:
             client.ping()
+        except redis.BusyLoadingError:
+            deadline = time.monotonic() + within_s
         except redis.RedisError as error:
             if time.monotonic() > deadline:
                 raise InvalidSettings(f"SEATING_DATA_DIR: the embedded Redis does not start: {error}") from error
