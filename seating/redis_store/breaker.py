@@ -46,6 +46,7 @@ class Breaker:
         self._open_until_ms = 0.0
         self._keys = (keys.breaker(name), keys.breaker_failures(name))
         self._unguarded = False
+        self._seen_half_open = False
 
     def allow(self) -> Admission:
         """Leave to call, all at once or as the one probe. Raises Refused."""
@@ -57,12 +58,17 @@ class Breaker:
             return Admission(None, is_probe=False)
         answer, number = reply
         if answer == b"CLOSED":
+            self._seen_half_open = False
             return Admission(number, is_probe=False)
         if answer == b"PROBE":
-            _log.info("breaker half-open", breaker=self.name, turn=number)
+            # Once an opening: a partner that keeps telling us to wait gets one probe after the other.
+            if not self._seen_half_open:
+                _log.info("breaker half-open", breaker=self.name, turn=number)
+            self._seen_half_open = True
             return Admission(number, is_probe=True)
         refused = Refused(BreakerState(answer.decode()), number)
         if refused.state is BreakerState.OPEN:
+            self._seen_half_open = False
             self._open_until_ms = asked_at_ms + number
         raise refused
 
@@ -84,6 +90,7 @@ class Breaker:
         )
         match reply:
             case [b"OPENED", wait_ms, row]:
+                self._seen_half_open = False
                 _log.warning("breaker opened", breaker=self.name, wait_ms=wait_ms, openings_in_a_row=row)
             case [b"CLOSED"]:
                 _log.info("breaker closed", breaker=self.name)
