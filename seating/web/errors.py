@@ -62,7 +62,7 @@ _TITLES: Final = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocess
 
 PROBLEM_TYPE: Final = "application/problem+json"
 
-_NO_SOCKET: Final = "This address is not a WebSocket's"
+_NO_SOCKET: Final = "There is no WebSocket at this address; live feeds are at / and at /api/v1/events/{id}/live"
 _ONLY_SOCKET: Final = "This address is a WebSocket's: connect with ws:// or wss://, which sends Upgrade: websocket"
 
 _log = structlog.get_logger(__name__)
@@ -124,7 +124,9 @@ def _refuse_by_http(error: HTTPException) -> Response:
     status = error.code or 500
     messages = {404: "There is nothing at this address", 405: f"This address does not take {request.method}"}
     if isinstance(error, WebsocketMismatch):
-        messages[400] = _NO_SOCKET if _asks_for_a_socket() else _ONLY_SOCKET
+        messages[400] = _ONLY_SOCKET
+    if _asks_for_a_socket():
+        messages |= dict.fromkeys((400, 404, 405), _NO_SOCKET)
     response = _answer(status, code_of(status), messages.get(status, title_of(status)))
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))

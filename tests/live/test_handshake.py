@@ -73,9 +73,17 @@ def test_no_such_event(system: System, event: str) -> None:
     assert_problem(exchange(system, handshake(live(event))), 404, "EVENT_NOT_FOUND")
 
 
-def test_no_socket_elsewhere(system: System) -> None:
-    refused = assert_problem(exchange(system, handshake("/health")), 400, "BAD_REQUEST")
-    assert refused["message"] == "This address is not a WebSocket's"
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/health", 400, "BAD_REQUEST"),
+        ("/api/v1/purchase", 405, "METHOD_NOT_ALLOWED"),
+        ("/api/v1/events/demo/purchases/live", 404, "NOT_FOUND"),
+    ],
+)
+def test_an_address_without_a_feed_names_those_that_have_one(system: System, path: str, status: int, code: str) -> None:
+    refused = assert_problem(exchange(system, handshake(path)), status, code)
+    assert refused["message"].endswith("live feeds are at / and at /api/v1/events/{id}/live")
 
 
 def test_the_home_page_and_the_feed_share_an_address(system: System) -> None:
