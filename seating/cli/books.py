@@ -111,7 +111,7 @@ def list_quarantine(event_id: str | None, as_json: bool) -> None:
             "event_id": aside.event_id,
             "position": str(aside.entry.position),
             "reason": aside.reason,
-            "error": aside.error.splitlines()[0],
+            "error": aside.words,
             "change": aside.entry.change,
         }
         for aside in _waiting(_services(), event_id)

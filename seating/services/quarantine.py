@@ -77,7 +77,7 @@ class Quarantine:
         try:
             self.database.write(move)
         except ledger.REFUSALS as error:
-            raise NotReplayable(f"The record still refuses it: {str(error).splitlines()[0]}") from None
+            raise NotReplayable(f"The record still refuses it: {ledger.refusal_in_words(error)}") from None
 
     def _honour(self, aside: Aside) -> None:
         purchase = _purchase(aside)

@@ -13,7 +13,7 @@ from seating.domain.position import Position
 from seating.domain.seat_status import BOX_OFFICE
 from seating.domain.seating_plan import SeatingPlan
 from seating.storage import events, purchases, quarantine, watermarks
-from seating.storage.tables import ledger
+from seating.storage.tables import ledger, sold_seats
 from seating.storage.tables import quarantine as quarantine_table
 
 _PAGE = 10_000
@@ -50,7 +50,8 @@ def write(connection: Connection, event_id: str, rows: Sequence[Row], plan: Seat
             insert_rows(connection, event_id, rows, plan)
     except REFUSALS as error:
         if len(rows) == 1:
-            quarantine.put_aside(connection, event_id, [rows[0].entry], quarantine.POISON, str(error))
+            reason = f"{refusal_in_words(error)}\n{error}"
+            quarantine.put_aside(connection, event_id, [rows[0].entry], quarantine.POISON, reason)
             return [rows[0].entry.position.seq]
         middle = len(rows) // 2
         first, second = rows[:middle], rows[middle:]
@@ -62,11 +63,26 @@ REFUSALS = (IntegrityError, DataError, _Refused, IndexError)
 """What tells that a row will never be taken as it is. An IndexError: it names seats that the plan does not have."""
 
 
+def refusal_in_words(error: Exception) -> str:
+    """What one of REFUSALS means, in one line without data."""
+    match error:
+        case _Refused():
+            return str(error)
+        case IndexError():
+            return "it names seats that the plan does not have"
+        case DataError():
+            return "one of its values does not fit its column"
+        case IntegrityError() if sold_seats.name in str(error.orig):
+            return "one of its seats is sold already, by the record"
+        case _:
+            return "the record has something else in its place"
+
+
 def insert_rows(connection: Connection, event_id: str, rows: Sequence[Row], plan: SeatingPlan | None) -> None:
     """Raises one of REFUSALS."""
     for row in rows:
         if row.error:
-            raise _Refused(row.error)
+            raise _Refused("this version cannot read it")
     connection.execute(insert(ledger), [_ledger_row(event_id, row.entry) for row in rows])
     # Purchases in bulk, but never across a change that may free or need what they take.
     for kind, group in groupby(rows, key=lambda row: type(row.change)):

@@ -17,7 +17,10 @@ HONOURED: Final = "honoured"
 
 
 class Aside(NamedTuple):
-    """`resolution` is None for what still waits; `honoured_as` the purchase that a fork's entry became."""
+    """`resolution` is None for what still waits; `honoured_as` the purchase that a fork's entry became.
+
+    `error` opens with one line in words; what follows is the database's own text, which stays in the database.
+    """
 
     event_id: str
     entry: LogEntry
@@ -25,6 +28,13 @@ class Aside(NamedTuple):
     error: str
     resolution: str | None
     honoured_as: str | None
+
+    @property
+    def words(self) -> str:
+        """Why it is here, without the database's own text."""
+        first_line = self.error.partition("\n")[0]
+        # Rows of earlier versions begin with the driver's exception, in parentheses.
+        return "SQL refuses it" if first_line.startswith("(") else first_line
 
 
 def put_aside(connection: Connection, event_id: str, entries: Sequence[LogEntry], reason: str, error: str) -> None:

@@ -27,7 +27,7 @@ class QuarantineEntryView(Answer):
     event_id: str
     position: AsText = Field(validation_alias=AliasPath("entry", "position"))
     reason: str = Field(description="poison: SQL refused it; fork: SQL has another entry at its place")
-    error: str
+    error: str = Field(validation_alias="words", description="why, in words")
     change: str = Field(validation_alias=AliasPath("entry", "change"), description="the entry, raw")
 
 
