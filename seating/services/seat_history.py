@@ -25,7 +25,7 @@ _SET: Final = {
 
 
 class SeatChange(NamedTuple):
-    """`purchase_id` is empty for what was no purchase."""
+    """`purchase_id` is empty for what was no purchase, and without its random end where its entry cannot be read."""
 
     at_ms: int
     position: str
@@ -35,7 +35,7 @@ class SeatChange(NamedTuple):
 
 
 def tell(event_id: str, seat_id: str, plan: SeatingPlan, story: Iterable[LogEntry]) -> list[SeatChange]:
-    """First to last. `story` is the whole log; an entry in it that cannot be read changed no seat."""
+    """First to last. `story` is the whole log; entries that cannot be read, or name unknown seats, are left out."""
     owners: dict[int, str] = {}
     holds: set[str] = set()
     found = []
@@ -48,7 +48,7 @@ def tell(event_id: str, seat_id: str, plan: SeatingPlan, story: Iterable[LogEntr
             owners[entry.position.seq] = owner = str(PurchaseId(event_id, entry.position, change.nonce))
             reference = change.reference
         elif isinstance(change, changes.Cancelled):
-            owner = owners[change.purchase.seq]
+            owner = owners.get(change.purchase.seq, f"{event_id}.{change.purchase}")
         elif isinstance(change, changes.Held):
             holds.add(change.hold)
         found.append(SeatChange(change.at_ms, str(entry.position), _what(change), owner, reference))
@@ -58,7 +58,10 @@ def tell(event_id: str, seat_id: str, plan: SeatingPlan, story: Iterable[LogEntr
 def _concerns(change: Change, seat_id: str, plan: SeatingPlan, holds: set[str]) -> bool:
     if isinstance(change, changes.Extended):
         return change.hold in holds
-    return seat_id in plan.seats_of(getattr(change, "runs", ()))
+    try:
+        return seat_id in plan.seats_of(getattr(change, "runs", ()))
+    except IndexError:
+        return False
 
 
 def _what(change: Change) -> str:

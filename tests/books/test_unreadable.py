@@ -3,9 +3,13 @@
 import pytest
 from structlog.testing import capture_logs
 
-from seating.domain.seating_plan import GeneratedPlan, generate
+from seating.domain.errors import NotReplayable
+from seating.domain.log_entry import LogEntry
+from seating.domain.position import Position
+from seating.domain.seating_plan import GeneratedPlan, Run, generate, runs_text
 from seating.redis_store import keys
 from seating.redis_store.scripts import Scripts
+from seating.services import seat_history
 from seating.storage.tables import quarantine
 from tests.one_process import OneProcess
 
@@ -27,6 +31,25 @@ def event(sale: OneProcess) -> str:
     sale.persist(event)
     assert [row.seq for row in sale.rows(quarantine, event)] == [3]
     return event
+
+
+def test_it_is_listed_in_words(sale: OneProcess, event: str) -> None:
+    (aside,) = sale.quarantine.page(event, 0, 10).items
+    assert aside.words == "this version cannot read it"
+    with pytest.raises(NotReplayable, match="still refuses it: this version cannot read it"):
+        sale.quarantine.replay(event, "1-3")
+
+
+def test_who_had_its_seats(sale: OneProcess, event: str) -> None:
+    """Its cancellation can be read, and names it by its position alone."""
+    cancelled = (
+        f'{{"kind":"cancelled","at":7,"purchase":"1-3","quantity":1,"left":2,"runs":"{runs_text([Run(0, 2, 1)])}"}}'
+    )
+    elsewhere = '{"kind":"seat_set","at":6,"was":"a","status":"o","left":3,"runs":"9:0-1"}'
+    changes = ['{"kind":"bartered"}', cancelled, elsewhere]
+    story = [LogEntry(Position(1, seq), change, "") for seq, change in enumerate(changes, 3)]
+    (told,) = seat_history.tell(event, "sec-1-row-A-seat-3", HALL, story)
+    assert (told.what, told.purchase_id) == ("returned", f"{event}.1-3")
 
 
 def test_its_seats_stay_sold_and_nobody_is_told_to_rebuild(sale: OneProcess, event: str) -> None:
