@@ -89,7 +89,7 @@ class Persistence:
             with suppress(InventoryUnavailable):  # A full Redis takes no note; then the next try is not put off.
                 self.retries.postpone(event_id, time.time())
         except Overtaken as error:
-            _log.info("another was faster", event_id=event_id, reason=str(error))
+            _log.debug("lost race", event_id=event_id, reason=str(error))
         except InventoryUnavailable as error:
             _log.warning("inventory unavailable", event_id=event_id, error=str(error.__cause__))
         except SQLAlchemyError as error:

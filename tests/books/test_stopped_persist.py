@@ -32,7 +32,7 @@ from tests.system import System
 @pytest.fixture
 def stopped(own_redis: RedisServer, database_url: str, tmp_path: Path) -> Iterator[System]:
     """Not started yet."""
-    system = System(tmp_path / "data", own_redis, database_url, WEB_WORKERS="1")
+    system = System(tmp_path / "data", own_redis, database_url, WEB_WORKERS="1", LOG_LEVEL="debug")
     try:
         yield system
     finally:
@@ -52,7 +52,7 @@ def test_a_worker_that_was_stopped_before_a_rebuild_writes_nothing(stopped: Syst
         own_redis.client().flushall()
         assert seating(system, "rebuild", event, "--json").json == [{"event_id": event, "position": "2-2"}]
         after = buy_some(system, 3, event)
-    refused = {"event": "another was faster", "reason": "the record has moved on"}
+    refused = {"event": "lost race", "reason": "the record has moved on"}
     wait_until(lambda: has_said(system, "worker", **refused), what="the worker to notice")
     after |= buy_some(system, 3, event)
     _wait_recorded(system, event, [f"2-{seq}" for seq in range(3, 9)])
