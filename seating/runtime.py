@@ -274,4 +274,15 @@ def _catalogue(settings: Settings, calls: Calls, guards: Guards) -> Catalogue:
 
 def _offload_to_threads(work: Callable[[], Any]) -> Any:
     """A greenlet waits for a thread; the process's other greenlets go on."""
-    return get_hub().threadpool.apply(work)
+    result, error = get_hub().threadpool.apply(_outcome_of, (work,))
+    if error is not None:
+        raise error
+    return result
+
+
+def _outcome_of(work: Callable[[], Any]) -> tuple[Any, Exception | None]:
+    """The result or the error of `work`: gevent prints what a thread raises, whatever data it names."""
+    try:
+        return work(), None
+    except Exception as error:  # noqa: BLE001 - it is raised again, where `work` is waited for
+        return None, error

@@ -110,6 +110,7 @@ def _sqlite_engine(url: str, *, checkpoints: bool) -> Engine:
     # its connection open, so that no other process closes the last one, which would make that process checkpoint.
     engine = create_engine(
         url,
+        hide_parameters=True,  # Errors go to logs, parameters are data.
         poolclass=QueuePool if checkpoints else NullPool,
         connect_args={"timeout": LOCK_WAIT_S, "check_same_thread": False},
     )

@@ -36,6 +36,7 @@ def engine(url: str, *, patient: bool) -> Engine:
         options = f"-c lock_timeout={_PATIENT_LOCK_WITHIN_S}s"
     made = create_engine(
         url,
+        hide_parameters=True,  # Errors go to logs, parameters are data.
         poolclass=QueuePool,
         pool_size=4,
         max_overflow=4,
