@@ -12,7 +12,7 @@ from typing import Any
 
 import gevent
 from gevent.event import AsyncResult, Event
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
 from seating.redis_store.calls import (
     Argument,
@@ -23,6 +23,7 @@ from seating.redis_store.calls import (
     ScriptCall,
 )
 from seating.redis_store.connection import LOST, ScriptConnection
+from seating.redis_store.script_failures import ScriptFailures
 from seating.telemetry import metrics
 
 
@@ -65,6 +66,7 @@ class AutoPipeline:
         self._max_batch = max_batch
         self._max_batch_bytes = max_batch_bytes
         self._patience_s = patience_s
+        self._script_failures = ScriptFailures()
         self._queue: deque[_Pending] = deque()
         self._wake = Event()
         self._sender = gevent.spawn(self._send_forever)
@@ -86,7 +88,11 @@ class AutoPipeline:
         return self._ask([Command(tuple(words)) for words in many])
 
     def script(self, name: str, keys: Sequence[str], args: Sequence[Argument], *, promises: bool = False) -> Any:
-        return self._ask([ScriptCall(self._connection.digest(name), keys, args, promises)])[0]
+        try:
+            return self._ask([ScriptCall(self._connection.digest(name), keys, args, promises)])[0]
+        except ResponseError as error:
+            self._script_failures.note(name, error)
+            raise
 
     def close(self) -> None:
         """Ends the sender. Whoever still waits, or comes later, is told at once."""

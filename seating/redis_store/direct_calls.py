@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
 from seating.redis_store.calls import (
     Argument,
@@ -14,6 +14,7 @@ from seating.redis_store.calls import (
     ScriptCall,
 )
 from seating.redis_store.connection import LOST, ScriptConnection
+from seating.redis_store.script_failures import ScriptFailures
 
 
 class DirectCalls:
@@ -21,6 +22,7 @@ class DirectCalls:
 
     def __init__(self, connection: ScriptConnection) -> None:
         self._connection = connection
+        self._script_failures = ScriptFailures()
 
     @property
     def run_id(self) -> str | None:
@@ -37,15 +39,21 @@ class DirectCalls:
         return self._ask([Command(tuple(words)) for words in many])
 
     def script(self, name: str, keys: Sequence[str], args: Sequence[Argument], *, promises: bool = False) -> Any:
-        call = ScriptCall(self._connection.digest(name), keys, args, promises)
+        try:
+            return self._run(ScriptCall(self._connection.digest(name), keys, args, promises))
+        except ResponseError as error:
+            self._script_failures.note(name, error)
+            raise
+
+    def close(self) -> None:
+        self._connection.disconnect()
+
+    def _run(self, call: ScriptCall) -> Any:
         try:
             return self._ask([call])[0]
         except NoScriptError:
             # It did not run, and connecting loads the scripts again.
             return self._ask([call])[0]
-
-    def close(self) -> None:
-        self._connection.disconnect()
 
     def _ask(self, calls: list[Call]) -> list[Any]:
         self._connection.connect()
