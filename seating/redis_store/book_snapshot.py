@@ -11,17 +11,21 @@ from seating.redis_store import keys
 
 
 class BookSnapshot(NamedTuple):
-    """As Redis keeps it, decoded; `log` has the entries that are not trimmed, `expiries` when each hold is due."""
+    """As Redis keeps it, decoded; `log` has the entries that are not trimmed, `expiries` when each hold is due.
+
+    `garbled` are the ids of entries that no version of this program wrote; they are not in `log`.
+    """
 
     inventory: dict[str, str]
     log: list[LogEntry]
+    garbled: list[str]
     maps: dict[str, str]
     longest_runs: str
     idempotency: dict[str, str]
     holds: dict[str, str]
     expiries: dict[str, int]
     holders: dict[str, str]
-    cancelled: set[int]
+    cancelled: set[str]
     quarantined: set[str]
 
 
@@ -46,17 +50,19 @@ def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
         raise InventoryUnavailable from error
     if b"epoch" not in inventory:
         return None
+    entries = {entry_id: _entry(entry_id, fields) for entry_id, fields in log}
     return BookSnapshot(
         _texts(inventory),
-        [LogEntry(Position.parse(i.decode()), e[b"change"].decode(), e[b"link"].decode()) for i, e in log],
+        [entry for entry in entries.values() if entry],
+        [_text(entry_id) for entry_id, entry in entries.items() if entry is None],
         _texts(maps),
-        (longest_runs or b"").decode(),
+        _text(longest_runs or b""),
         _texts(idempotency),
         _texts(holds),
-        {hold.decode(): int(until_ms) for hold, until_ms in expiries},
+        {_text(hold): int(until_ms) for hold, until_ms in expiries},
         _texts(holders),
-        {int(seq) for seq in cancelled},
-        {marker.decode() for marker in quarantined},
+        set(map(_text, cancelled)),
+        set(map(_text, quarantined)),
     )
 
 
@@ -70,4 +76,16 @@ def event_ids(client: "redis.Redis") -> set[str]:
 
 
 def _texts(fields: dict[bytes, bytes]) -> dict[str, str]:
-    return {name.decode(): value.decode() for name, value in fields.items()}
+    return {_text(name): _text(value) for name, value in fields.items()}
+
+
+def _text(value: bytes) -> str:
+    """Of any bytes: what is not ours is to be shown, too."""
+    return value.decode(errors="backslashreplace")
+
+
+def _entry(entry_id: bytes, fields: dict[bytes, bytes]) -> LogEntry | None:
+    try:
+        return LogEntry(Position.parse(entry_id.decode()), fields[b"change"].decode(), fields[b"link"].decode())
+    except (KeyError, ValueError):  # A field that is not there, an id that is no position, or no UTF-8.
+        return None

@@ -1,7 +1,7 @@
 """Where Redis, log, ledger and the tables folded from it do not tell the same story."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from seating.domain.changes import Cancelled, Purchased, SeatSet
@@ -16,6 +16,7 @@ from seating.storage import ledger, purchases, rebuilds
 
 _REBUILD = "run: seating rebuild"
 _QUARANTINE = "see: seating quarantine list"
+_KEEP = "do not rebuild, which would free their seats"
 
 
 class Record(NamedTuple):
@@ -102,14 +103,21 @@ def _redis(snapshot: BookSnapshot | None, record: Record) -> Iterator[tuple[str,
         return
     if snapshot.inventory["server"] == "":
         yield "its inventory is closed until it has been compared with SQL", "make sure that a worker runs"
+    if snapshot.garbled:
+        yield (
+            f"the log's entries at {_listed(snapshot.garbled)} cannot be read, so what Redis should have is not known",
+            f"{_KEEP}: copy Redis's files, and find out what wrote to them",
+        )
+        return
     state = InventoryState.before_opening(record.plan)
     story = story_of(record, snapshot)
     left_out = [entry.position for entry in story if not recorded_state.apply(state, entry)]
-    unread = [str(position) for position in left_out if str(position.seq) in record.quarantined]
+    mark = record.mark.position
+    unread = [position for position in left_out if position > mark or str(position.seq) in record.quarantined]
     if unread:
         yield (
-            f"this version cannot read {', '.join(unread)}, so what Redis should have is not known",
-            f"do not rebuild, which would free their seats: run the version that wrote them, and {_QUARANTINE}",
+            f"this version cannot read {_listed(unread)}, so what Redis should have is not known",
+            f"{_KEEP}: run the version that wrote them, and {_QUARANTINE}",
         )
         return
     if not story or story[-1].position.seq != int(snapshot.inventory["seq"]):
@@ -129,7 +137,7 @@ def _redis(snapshot: BookSnapshot | None, record: Record) -> Iterator[tuple[str,
         yield "the longest runs of its blocks are not those of their seats", _REBUILD
     yield from _differences("idempotency record", state.idempotency, snapshot.idempotency, _REBUILD)
     yield from _holds(state, snapshot)
-    if state.cancelled != snapshot.cancelled:
+    if set(map(str, state.cancelled)) != snapshot.cancelled:
         yield "Redis does not know the same purchases to be cancelled as the ledger", _REBUILD
 
 
@@ -139,14 +147,26 @@ def _holds(state: InventoryState, snapshot: BookSnapshot) -> Iterator[tuple[str,
     without_holder = {}
     for hold, kept in snapshot.holds.items():
         without_holder[hold], _, holder = kept.rpartition("|")
-        held_by[holder] += int(kept.split("|")[2])
+        held_by[holder] += _quantity(kept)
     expected = {hold: str(kept).removesuffix("|") for hold, kept in state.holds.items()}
     yield from _differences("hold", expected, without_holder, _REBUILD)
     due = {hold: kept.until_ms for hold, kept in state.holds.items()}
     yield from _differences("expiry of hold", due, snapshot.expiries, _REBUILD)
     del held_by[""]
-    counted = {holder: str(seats) for holder, seats in held_by.items()}
+    counted = {holder: str(seats) for holder, seats in held_by.items() if seats}
     yield from _differences("seats of holder", counted, snapshot.holders, _REBUILD)
+
+
+def _quantity(hold: str) -> int:
+    """Of a hold as Redis keeps it; 0 for one that is damaged, which differs from the story anyway."""
+    _since, _until, quantity, *_rest = [*hold.split("|"), "", "", ""]
+    return int(quantity) if quantity.isdecimal() else 0
+
+
+def _listed(positions: Sequence[object]) -> str:
+    """At most five of them in words, and how many more."""
+    more = f" and {len(positions) - 5} more" if len(positions) > 5 else ""
+    return ", ".join(map(str, positions[:5])) + more
 
 
 def _differences(

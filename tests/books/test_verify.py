@@ -95,6 +95,14 @@ def _overstate_a_run(sale: OneProcess, event: str) -> None:
     sale.calls.command("SETRANGE", keys.longest_runs(event), 0, "9")
 
 
+def _damage_a_hold(sale: OneProcess, event: str) -> None:
+    sale.calls.command("HSET", keys.hold(event), "foreign", b"\xff")
+
+
+def _damage_a_cancellation(sale: OneProcess, event: str) -> None:
+    sale.calls.command("SADD", keys.cancelled(event), "foreign")
+
+
 @pytest.mark.parametrize(
     ("damage", "named"),
     [
@@ -105,6 +113,8 @@ def _overstate_a_run(sale: OneProcess, event: str) -> None:
         (_forget_a_key, "idempotency record"),
         (_forget_a_cancellation, "cancelled"),
         (_overstate_a_run, "longest runs"),
+        (_damage_a_hold, "hold foreign"),
+        (_damage_a_cancellation, "cancelled"),
     ],
 )
 def test_reconcile_names_what_differs(
@@ -115,6 +125,31 @@ def test_reconcile_names_what_differs(
     assert findings
     assert all(named in finding.what for finding in findings if not finding.what.startswith("and "))
     assert all(finding.advice for finding in findings)
+
+
+@pytest.mark.parametrize(
+    ("position", "fields"),
+    [
+        ("1-10", ("change", b"\xff", "link", "0" * 40)),
+        ("1-10", ("foreign", "value")),
+        ("1700000000000-0", ("change", "{}", "link", "0" * 40)),
+    ],
+)
+def test_reconcile_says_where_an_entry_is_garbled(
+    sale: OneProcess, event: str, position: str, fields: tuple[str | bytes, ...]
+) -> None:
+    sale.calls.command("XADD", keys.log(event), position, *fields)
+    (finding,) = sale.check.reconcile(event)
+    assert f"entries at {position} cannot be read" in finding.what
+    assert finding.advice.startswith("do not rebuild")
+
+
+def test_reconcile_says_where_an_entry_that_is_not_recorded_cannot_be_read(sale: OneProcess, event: str) -> None:
+    sale.calls.command("XADD", keys.log(event), "1-10", "change", '{"kind":"bartered"}', "link", "0" * 40)
+    sale.calls.command("HSET", keys.inventory(event), "seq", 10)
+    (finding,) = sale.check.reconcile(event)
+    assert "cannot read 1-10" in finding.what
+    assert finding.advice.startswith("do not rebuild")
 
 
 def test_who_had_a_seat(sale: OneProcess) -> None:
