@@ -4,8 +4,11 @@ import base64
 import re
 import secrets
 from dataclasses import dataclass
+from typing import Final
 
 from seating.domain.errors import EventNotFound
+
+STATES: Final = frozenset({"on_sale", "paused", "closed"})
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 

@@ -3,13 +3,13 @@
 from typing import Final, NamedTuple
 
 from seating.domain.changes import Cancelled, Change, Held, Purchased, Released, SeatSet
-from seating.domain.seat_status import WORDS
+from seating.domain.seat_status import UNKNOWN, WORDS
 from seating.domain.seating_plan import ROW_BREAK, Run
 
 LETTERS: Final = {word[0]: word for word in WORDS.values()}
 """The alphabet of `outside_map`: a, h, r and s."""
 
-_OUTSIDE = bytes.maketrans("".join(WORDS).encode(), "".join(word[0] for word in WORDS.values()).encode())
+_OUTSIDE = bytes(ord(WORDS.get(chr(character), UNKNOWN)[0]) for character in range(256))
 
 
 class SeatChange(NamedTuple):

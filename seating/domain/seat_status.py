@@ -18,5 +18,8 @@ WORDS: Final = {
     BOX_OFFICE: "sold",
 }
 
+UNKNOWN: Final = "reserved"
+"""The word for a character that nobody has written: the seat cannot be had."""
+
 SETTABLE: Final = {"available": AVAILABLE, "reserved": BLOCKED, "sold": BOX_OFFICE, "held": ORGANISER}
 """What an organiser can set a seat to, by its word."""

@@ -17,6 +17,8 @@ MAX_SEATS = 100_000
 BLOCK_SEATS = 1_000
 """The most seats of a block, and so of a row: what a purchase costs grows with the size of a block."""
 
+UNREADABLE = (zlib.error, ValueError, TypeError, KeyError)
+
 _T = TypeVar("_T")
 
 
@@ -129,6 +131,7 @@ class SeatingPlan:
 
     @classmethod
     def unpack(cls, packed: bytes) -> Self:
+        """Raises one of UNREADABLE for what `pack` has not made."""
         kept = orjson.loads(zlib.decompress(packed))
         plan = cls(kept["blocks"] if isinstance(kept, dict) else kept)
         plan._packed = packed

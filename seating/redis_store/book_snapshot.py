@@ -27,10 +27,11 @@ class BookSnapshot(NamedTuple):
     holders: dict[str, str]
     cancelled: set[str]
     quarantined: set[str]
+    damaged: dict[str, str]
 
 
 def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
-    """None where Redis has no inventory. In one transaction: replies to plain commands could be torn."""
+    """None where Redis has no readable inventory. In one transaction: replies to plain commands could be torn."""
     reading = client.pipeline(transaction=True)
     reading.hgetall(keys.inventory(event_id))
     reading.xrange(keys.log(event_id))
@@ -42,13 +43,13 @@ def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
     reading.hgetall(keys.holders(event_id))
     reading.smembers(keys.cancelled(event_id))
     reading.smembers(keys.quarantined(event_id))
+    reading.hgetall(keys.damaged(event_id))
     try:
-        inventory, log, maps, longest_runs, idempotency, holds, expiries, holders, cancelled, quarantined = (
-            reading.execute()
-        )
+        inventory, log, maps, longest_runs, idempotency, *rest = reading.execute()
     except redis.RedisError as error:
         raise InventoryUnavailable from error
-    if b"epoch" not in inventory:
+    holds, expiries, holders, cancelled, quarantined, damaged = rest
+    if not all(inventory.get(number, b"").isdigit() for number in (b"epoch", b"seq")):
         return None
     entries = {entry_id: _entry(entry_id, fields) for entry_id, fields in log}
     return BookSnapshot(
@@ -63,6 +64,7 @@ def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
         _texts(holders),
         set(map(_text, cancelled)),
         set(map(_text, quarantined)),
+        _texts(damaged),
     )
 
 

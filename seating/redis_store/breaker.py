@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import gevent
 import structlog
-from redis.exceptions import ResponseError
 
 from seating.domain.breaker import Admission, BreakerPolicy, BreakerReport, BreakerState, CallOutcome, Refused
+from seating.domain.errors import SharedStateUnavailable
 from seating.redis_store import keys
-from seating.redis_store.calls import Calls, RedisUnavailable
+from seating.redis_store.calls import Calls
+from seating.redis_store.shared_state import SharedState
 
 # Long enough for a machine at its limit, since every wait that is cut short is a call that nobody guards.
 _PATIENCE_S: Final = 2.0
@@ -39,7 +40,7 @@ class Breaker:
         clock_ms: Callable[[], float] = lambda: time.monotonic() * 1000,
     ) -> None:
         self.name = name
-        self._calls = calls
+        self._shared = SharedState(calls)
         self._policy = policy
         self._jitter = jitter
         self._clock_ms = clock_ms
@@ -107,12 +108,13 @@ class Breaker:
 
     def _ask(self, script: str, script_keys: tuple[str, ...], *args: str | int) -> list[Any] | None:
         try:
-            with gevent.Timeout(_PATIENCE_S, RedisUnavailable(f"no reply within {_PATIENCE_S} s")):
-                reply: list[Any] = self._calls.script(script, script_keys, args)
-        except (RedisUnavailable, ResponseError) as error:
+            with gevent.Timeout(_PATIENCE_S, SharedStateUnavailable(f"no reply within {_PATIENCE_S} s")):
+                reply: list[Any] = self._shared.script(script, script_keys, *args)
+        except SharedStateUnavailable as error:
             # Once an outage, not once a call: how many calls it was is in the metrics.
+            reason = str(error.__cause__ or error)
             if not self._unguarded:
-                _log.warning("breaker cannot be asked, calls go out unguarded", breaker=self.name, error=str(error))
+                _log.warning("breaker cannot be asked, calls go out unguarded", breaker=self.name, error=reason)
             self._unguarded = True
             return None
         if self._unguarded:

@@ -1,5 +1,6 @@
 """Which process is fetching what, so that no other does: a short lease, and its holder's outcome for all who follow."""
 
+import re
 import secrets
 import time
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ from seating.domain.errors import LoadFailed, SharedStateUnavailable
 from seating.redis_store import keys
 from seating.redis_store.calls import Calls
 from seating.redis_store.shared_state import SharedState
+from seating.telemetry import metrics
 
+_TOKEN = re.compile(rb"[0-9a-f]{16}")
 _FIRST_LOOK_S = 0.005
 _LONGEST_LOOK_S = 0.05
 # Whoever follows looks far more often than this.
@@ -48,7 +51,13 @@ class Flights:
         token = secrets.token_hex(8)
         flight = keys.flight(self._name, key)
         (other,) = self._shared.commands(("SET", flight, token, "NX", "GET", "PX", self._lease_ms))
-        return Lease(key, token, until) if other is None else str(other.decode())
+        if other is None:
+            return Lease(key, token, until)
+        if not _TOKEN.fullmatch(other):
+            # Nobody would ever land it.
+            metrics.count_dropped("flight")
+            self._shared.commands(("DEL", flight))
+        return str(other.decode(errors="replace"))
 
     def follow(self, key: str, token: str, deadline: float) -> bytes | None:
         """The outcome of the flight, or None once it is lost. Raises LoadFailed at `deadline` (monotonic)."""

@@ -106,6 +106,11 @@ class Inventory:
         """How many entries of these events wait in quarantine."""
         return sum(self._scripts.ask_all([("SCARD", keys.quarantined(event_id)) for event_id in event_ids]))
 
+    def damaged(self, event_ids: Sequence[str]) -> list[list[str]]:
+        """For each event, what could not be read and was put aside."""
+        found = self._scripts.ask_all([("HKEYS", keys.damaged(event_id)) for event_id in event_ids])
+        return [sorted(what.decode(errors="replace") for what in names) for names in found]
+
     def unquarantine(self, event_id: str, marker: str) -> None:
         """An entry in quarantine has been dealt with; `marker` is as storage.quarantine.marker writes it."""
         self._scripts.ask("SREM", keys.quarantined(event_id), marker)
@@ -154,12 +159,12 @@ class Inventory:
             self._scripts.ask("SREM", keys.OPEN_EVENTS, event_id)
         return bool(outcome == b"ARCHIVED")
 
-    def identity(self, event_id: str) -> tuple[str, str]:
-        """Its epoch and the server that it trusts; both empty where there is none."""
+    def identity(self, event_id: str) -> tuple[bytes, bytes]:
+        """Its epoch and the server that it trusts, as they are; both empty where there is none."""
         epoch, server = self._scripts.ask("HMGET", keys.inventory(event_id), "epoch", "server")
-        return ("", "") if epoch is None else (epoch.decode(), server.decode())
+        return (b"", b"") if epoch is None else (epoch, server or b"")
 
-    def distrust(self, event_id: str, seen: tuple[str, str]) -> bool:
+    def distrust(self, event_id: str, seen: tuple[bytes, bytes]) -> bool:
         """Stops selling until the log has been compared with SQL's again; False if it is not as `seen` any more."""
         reply = self._scripts.reply("distrust", (keys.inventory(event_id), keys.log(event_id)), seen)
         return bool(reply[0] != b"STALE")

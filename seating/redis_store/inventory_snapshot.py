@@ -1,11 +1,14 @@
 """An inventory as of one moment."""
 
+import re
 from typing import Final, NamedTuple, Self
 
-from seating.domain.event import InventoryCounts
+from seating.domain.event import STATES, InventoryCounts
 from seating.domain.position import Position
 
-FIELDS: Final = ("server", "epoch", "seq", "persisted", "state", "capacity", "sold", "held", "blocked", "updated")
+_NUMBERS: Final = ("epoch", "seq", "persisted", "capacity", "sold", "held", "blocked", "updated")
+_LINK: Final = re.compile("[0-9a-f]{40}")
+FIELDS: Final = ("server", *_NUMBERS, "state", "chain")
 """What is read of `inventory:{e}`, in one command."""
 
 
@@ -34,17 +37,21 @@ class Snapshot(NamedTuple):
 
     @classmethod
     def of(cls, values: list[bytes | None], run_id: str | None) -> Self | None:
-        """From the values of `FIELDS`; None where there is no inventory, or one that is being rebuilt."""
+        """From the values of `FIELDS`; None where there is no inventory, it is being rebuilt, or it cannot be read."""
         if values[1] is None:
             return None
-        fields = {name: value.decode() for name, value in zip(FIELDS, values, strict=True) if value is not None}
+        fields = {name: value.decode(errors="replace") for name, value in zip(FIELDS, values, strict=True) if value}
+        numbers = {name: int(fields[name]) for name in _NUMBERS if fields.get(name, "").isdecimal()}
+        is_whole = len(numbers) == len(_NUMBERS) and _LINK.fullmatch(fields.get("chain", ""))
+        if not is_whole or fields.get("state") not in STATES:
+            return None
         counts = InventoryCounts(
             state=fields["state"],
-            capacity=int(fields["capacity"]),
-            sold=int(fields["sold"]),
-            held=int(fields["held"]),
-            blocked=int(fields["blocked"]),
-            updated_ms=int(fields["updated"]),
+            capacity=numbers["capacity"],
+            sold=numbers["sold"],
+            held=numbers["held"],
+            blocked=numbers["blocked"],
+            updated_ms=numbers["updated"],
         )
-        position = Position(int(fields["epoch"]), int(fields["seq"]))
-        return cls(counts, Backlog(position, int(fields["persisted"]), fields["server"] == run_id))
+        position = Position(numbers["epoch"], numbers["seq"])
+        return cls(counts, Backlog(position, numbers["persisted"], fields.get("server") == run_id))

@@ -40,6 +40,10 @@ def holders(event_id: str) -> str:
     return f"holders:{{{event_id}}}"
 
 
+def damaged(event_id: str) -> str:
+    return f"damaged:{{{event_id}}}"
+
+
 def quarantined(event_id: str) -> str:
     return f"quarantined:{{{event_id}}}"
 
@@ -55,7 +59,7 @@ def all_of(event_id: str) -> tuple[str, ...]:
 
 
 def of_seats(event_id: str) -> tuple[str, ...]:
-    """What every script that gives or takes seats begins with: KEYS[1] to KEYS[7]."""
+    """What every script that gives or takes seats begins with: KEYS[1] to KEYS[8]."""
     return tuple(name(event_id) for name in _OF_SEATS)
 
 
@@ -93,4 +97,4 @@ def breaker_failures(name: str) -> str:
     return f"breaker:{{{name}}}:failures"
 
 
-_OF_SEATS = (inventory, log, seats, longest_runs, hold, holds, holders)
+_OF_SEATS = (inventory, log, seats, longest_runs, hold, holds, holders, damaged)

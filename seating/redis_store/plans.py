@@ -5,11 +5,15 @@ from functools import partial
 from redis.exceptions import ResponseError
 
 from seating.domain.errors import InventoryUnavailable
-from seating.domain.seating_plan import SeatingPlan
+from seating.domain.seating_plan import UNREADABLE, SeatingPlan
 from seating.memo import Memo
 from seating.redis_store import keys
 from seating.redis_store.calls import Calls, RedisUnavailable
 from seating.redis_store.event_scripts import MissingInventory
+
+
+class UnreadablePlan(InventoryUnavailable):
+    """What is kept under the plan's key is no plan."""
 
 
 class Plans:
@@ -23,8 +27,15 @@ class Plans:
         return len(self._kept)
 
     def of(self, event_id: str) -> SeatingPlan:
-        """Raises MissingInventory where Redis has no plan, InventoryUnavailable where it does not answer."""
+        """Raises MissingInventory where Redis has no plan, UnreadablePlan, InventoryUnavailable without an answer."""
         return self._kept.get(event_id, partial(self._fetch, event_id))
+
+    def restore(self, event_id: str, plan: SeatingPlan) -> None:
+        """Writes a plan again over what cannot be read; one that is gone stays so."""
+        try:
+            self._calls.command("SET", keys.plan(event_id), plan.pack(), "XX")
+        except (RedisUnavailable, ResponseError) as error:
+            raise InventoryUnavailable from error
 
     def _fetch(self, event_id: str) -> SeatingPlan:
         try:
@@ -33,4 +44,7 @@ class Plans:
             raise InventoryUnavailable from error
         if packed is None:
             raise MissingInventory
-        return SeatingPlan.unpack(packed)
+        try:
+            return SeatingPlan.unpack(packed)
+        except UNREADABLE as error:
+            raise UnreadablePlan from error

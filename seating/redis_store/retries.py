@@ -21,7 +21,10 @@ class Retries:
     def is_due(self, event_id: str, now_s: float) -> bool:
         """Whether nothing speaks against trying now."""
         until = self._ask("HGET", keys.retry(event_id), "until")
-        return until is None or float(until) <= now_s
+        try:
+            return until is None or float(until) <= now_s
+        except ValueError:
+            return True  # Nobody has written that; the next failure or success replaces it.
 
     def postpone(self, event_id: str, now_s: float) -> int:
         """After one more failure; the seconds until the next try."""

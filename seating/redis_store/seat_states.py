@@ -1,5 +1,6 @@
 """All seats of an event as of one position, in one script and without an object a seat."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from redis.exceptions import ResponseError
@@ -25,6 +26,12 @@ class States(NamedTuple):
         return bool(self.maps)
 
 
+def in_order(pairs: Sequence[bytes]) -> list[bytes]:
+    """The maps of `seats:{e}` by their blocks; a field that is no block is none of ours."""
+    blocks = zip(pairs[::2], pairs[1::2], strict=True)
+    return [seats for _, seats in sorted((int(block), seats) for block, seats in blocks if block.isdigit())]
+
+
 class SeatStates:
     """Its replies are long: `calls` should not be those that sell."""
 
@@ -43,6 +50,5 @@ class SeatStates:
         if outcome == b"UNTRUSTED":
             raise InventoryUnavailable
         position, link, remaining, pairs = found
-        blocks = sorted(zip(pairs[::2], pairs[1::2], strict=True), key=lambda pair: int(pair[0]))
-        maps = ROW_BREAK.encode().join(seats for _, seats in blocks)
+        maps = ROW_BREAK.encode().join(in_order(pairs))
         return States(Mark(Position.parse(position.decode()), link.decode()), remaining, maps)

@@ -6,6 +6,7 @@ from seating.redis_store import keys
 from seating.redis_store.calls import Calls
 from seating.redis_store.event_scripts import EventScripts
 from seating.redis_store.script_refusals import accepted
+from seating.redis_store.seat_states import in_order
 
 
 class Seats:
@@ -22,5 +23,4 @@ class Seats:
     def maps(self, event_id: str) -> list[str]:
         """Each block's map at this moment; none in general admission, or where Redis has no inventory."""
         found: list[bytes] = self._scripts.ask("HGETALL", keys.seats(event_id))
-        by_block = dict(zip(map(int, found[::2]), found[1::2], strict=True))
-        return [by_block[block].decode() for block in sorted(by_block)]
+        return [seats.decode(errors="replace") for seats in in_order(found)]

@@ -103,6 +103,8 @@ def _redis(snapshot: BookSnapshot | None, record: Record) -> Iterator[tuple[str,
         return
     if snapshot.inventory["server"] == "":
         yield "its inventory is closed until it has been compared with SQL", "make sure that a worker runs"
+    for what in sorted(snapshot.damaged):
+        yield f"{what} could not be read and was put aside, as it began: {snapshot.damaged[what]!r}", _REBUILD
     if snapshot.garbled:
         yield (
             f"the log's entries at {_listed(snapshot.garbled)} cannot be read, so what Redis should have is not known",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import gevent
+from pydantic import ValidationError
 
 from seating.domain.catalogue import PartnerEvent, PartnerId, PartnerUser
 from seating.domain.errors import LoadFailed, SeatingError
@@ -97,7 +98,12 @@ class Catalogue:
             if cancelled:
                 raise
             return fetch(event_id)
-        return PartnerEvent.model_validate_json(told or b"")
+        try:
+            return PartnerEvent.model_validate_json(told or b"")
+        except ValidationError:  # Nobody of us has put that.
+            event = fetch(event_id)
+            self.kept.put(str(event_id), event.model_dump_json().encode())
+            return event
 
 
 def _side_by_side(fetch: Callable[[PartnerId], PartnerEvent], event_ids: Sequence[PartnerId]) -> list[PartnerEvent]:

@@ -172,6 +172,10 @@ def _pack(error: Exception) -> bytes:
 
 
 def _unpack(outcome: bytes) -> bytes:
-    if outcome.startswith(_ERROR):
-        raise revived(*json.loads(outcome[1:]))
-    return outcome[1:]
+    if outcome.startswith(_VALUE):
+        return outcome[1:]
+    try:
+        error = revived(*json.loads(outcome.removeprefix(_ERROR)))
+    except (ValueError, TypeError):
+        raise LoadFailed from None  # No process of ours has landed that.
+    raise error

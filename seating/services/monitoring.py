@@ -55,6 +55,7 @@ class Monitoring:
             event_ids = self.inventory.open_events()
             snapshots = [snapshot for snapshot in self.inventory.read_all(event_ids) if snapshot]
             quarantined = self.inventory.quarantined(event_ids)
+            damaged = self.inventory.damaged(event_ids)
         except InventoryUnavailable:
             return [Gauge("seating_redis_up", "Whether Redis answers", 0)]
         return [
@@ -72,6 +73,7 @@ class Monitoring:
                 sum(not s.backlog.trusted for s in snapshots),
             ),
             Gauge("seating_quarantined_entries", "Entries that wait in quarantine", quarantined),
+            Gauge("seating_damaged_values", "Values put aside since they could not be read", sum(map(len, damaged))),
             *self.guards.gauges(),
         ]
 

@@ -6,18 +6,22 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
+import structlog
+
 from seating.domain.errors import SeatNotFound, SeatUnavailable
 from seating.domain.seating_plan import Run, SeatingPlan
 from seating.memo import Memo
 from seating.redis_store.event_scripts import MissingInventory
 from seating.redis_store.inventory import Inventory
-from seating.redis_store.plans import Plans
+from seating.redis_store.plans import Plans, UnreadablePlan
 from seating.redis_store.script_refusals import RunsUnavailable
 from seating.services.event_presence import EventPresence
 from seating.storage import events
 from seating.storage.database import Database
 
 _MOST_RECORDED_SEATS: Final = 200_000
+
+_log = structlog.get_logger(__name__)
 
 
 def _recorded_plans() -> Memo[str, SeatingPlan]:
@@ -35,7 +39,7 @@ class SeatNames:
     def plan(self, event_id: str) -> SeatingPlan | None:
         """Of an open event; None in general admission. Raises EventNotFound."""
         try:
-            return self.plans.of(event_id)
+            return self._open_plan(event_id)
         except MissingInventory:
             if self.inventory.read(event_id) is None:
                 raise self.presence.absence_of(event_id) from None
@@ -55,10 +59,22 @@ class SeatNames:
         if not runs:
             return []
         try:
-            plan = self.plans.of(event_id)
+            plan = self._open_plan(event_id)
         except MissingInventory:
-            plan = self._recorded.get(event_id, partial(self._plan_on_record, event_id))
+            plan = self._recorded_plan(event_id)
         return plan.seats_of(runs)
+
+    def _open_plan(self, event_id: str) -> SeatingPlan:
+        try:
+            return self.plans.of(event_id)
+        except UnreadablePlan as error:
+            _log.error("plan unreadable", event_id=event_id, error=repr(error.__cause__))
+            plan = self._recorded_plan(event_id)
+            self.plans.restore(event_id, plan)
+            return plan
+
+    def _recorded_plan(self, event_id: str) -> SeatingPlan:
+        return self._recorded.get(event_id, partial(self._plan_on_record, event_id))
 
     def _plan_on_record(self, event_id: str) -> SeatingPlan:
         plan = self.database.read(events.plan_of, event_id)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from seating.domain.errors import InvalidStatus, SeatNotFound, UnknownSeat
 from seating.domain.position import Position
 from seating.domain.seat_changes import outside_map
-from seating.domain.seat_status import SETTABLE, WORDS
+from seating.domain.seat_status import SETTABLE, UNKNOWN, WORDS
 from seating.redis_store.event_scripts import MissingInventory
 from seating.redis_store.seat_states import SeatStates
 from seating.redis_store.seats import Seats as SeatStore
@@ -38,7 +38,7 @@ class Seats:
         if plan is None:
             return []
         return [
-            Seat(seat, WORDS[status])
+            Seat(seat, WORDS.get(status, UNKNOWN))
             for ids, seats in zip(plan.seats_by_character, self.store.maps(event_id), strict=False)
             for seat, status in zip(ids, seats, strict=False)
             if seat

@@ -29,6 +29,7 @@ _MOST_RELEASES = 500
 _MOST_REFUSALS = 5
 """How many ticks in a row the queue may be too long before the cron does the work itself."""
 _SWEEP_EVERY_TICKS = 5
+_LOGGED_VALUES = 20
 
 _log = structlog.get_logger(__name__)
 
@@ -43,6 +44,7 @@ class Upkeep:
     persistence: Persistence
     caches: Sequence[LruCache]
     _live: list[str] = field(default_factory=list)
+    _damaged: dict[str, list[str]] = field(default_factory=dict)
     _losses: set[Loss] = field(default_factory=set)
     _asked_at: float = float("-inf")
     _refusals: int = 0
@@ -63,6 +65,7 @@ class Upkeep:
             except (SeatingError, SQLAlchemyError) as error:
                 # One event's trouble is not the others'; the next tick comes back to it.
                 _log.warning("event not looked after", event_id=event_id, error=repr(error))
+        self._report_damage(event_ids)
         self.queue.trim()
         if next(self._ticks) % _SWEEP_EVERY_TICKS == 0:
             for cache in self.caches:
@@ -108,6 +111,14 @@ class Upkeep:
             first, last = str(loss.first), str(loss.last)
             _log.error("changes lost", event_id=loss.event_id, first=first, last=last, changes=loss.lost)
         self._losses = set(losses)
+
+    def _report_damage(self, event_ids: Sequence[str]) -> None:
+        damaged = dict(zip(event_ids, self.inventory.damaged(event_ids), strict=True))
+        for event_id, values in damaged.items():
+            unseen = sorted(set(values).difference(self._damaged.get(event_id, ())))
+            if unseen:
+                _log.error("unreadable values put aside", event_id=event_id, values=unseen[:_LOGGED_VALUES])
+        self._damaged = {event_id: values for event_id, values in damaged.items() if values}
 
     def _expire_holds(self, event_id: str) -> None:
         """All that are due, unless new ones fall due faster; scripts do it too, but nobody may be asking."""

@@ -32,6 +32,7 @@ _purchase_seconds = Histogram("seating_purchase_seconds", "Time to a purchase's 
 _batches = Counter("seating_redis_batches", "Writes to Redis, each shared by the calls of one moment")
 _calls = Counter("seating_redis_calls", "Calls in those writes")
 _done_without = Counter("seating_done_without_redis", "What was decided or answered without Redis", ["what"])
+_dropped = Counter("seating_shared_state_dropped", "Shared state that could not be read, by script", ["script"])
 _partner_calls = Counter("seating_partner_calls", "Calls to the event partner, by how they ended", ["call", "outcome"])
 _accept_wait = Histogram(
     "seating_http_accept_wait_seconds", "From a new connection's last segment to its process", buckets=_BUCKETS
@@ -105,6 +106,11 @@ def _bound_outcome(outcome: str) -> Counter:
 def count_fail_open(what: str) -> None:
     """`what` is the cache or limit that could not be asked."""
     _done_without.labels(what).inc()
+
+
+def count_dropped(script: str) -> None:
+    """`script` met state that it could not read."""
+    _dropped.labels(script).inc()
 
 
 def count_batch(calls: int) -> None:

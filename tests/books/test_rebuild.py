@@ -353,7 +353,7 @@ def test_what_was_rebuilt_meanwhile_is_not_distrusted(sale: OneProcess) -> None:
     sale.persist(event)
     sold = sale.buy(event, "k2")
     assert not sale.inventory.distrust(event, seen)
-    assert not sale.inventory.distrust(event, ("", ""))
+    assert not sale.inventory.distrust(event, (b"", b""))
     sale.persist(event)
     assert sale.rows(quarantine, event) == []
     assert sale.purchases.get(sold.id).state == "persisted"

@@ -168,7 +168,7 @@ class TestItsTime:
 def test_without_the_guard_a_late_token_buys_what_another_has(redis_url: str, moved: OneProcess) -> None:
     """The twin: a script that does not look at the time sells the seats of a hold that is over."""
     scripts = moved.calls._connection._scripts
-    guard = "tonumber(until_ms) <= at"
+    guard = "tonumber(hold.until_ms) <= at"
     assert guard in scripts.sources["purchase"]
     event = moved.open(plan=HALL)
     held = moved.hold(event, *row_a(1))

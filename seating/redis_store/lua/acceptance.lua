@@ -1,13 +1,22 @@
 -- What decides whether a buyer's request is taken at all, shared by the scripts that sell and hold.
+-- KEYS[9] idempotency
 
--- The reply to a repetition, if `field` of the idempotency records is there: a record begins rendering|fingerprint|.
-local function replayed(records_key, field, fingerprint)
-  local record = redis.call('HGET', records_key, field)
+local RECORD_OF_PURCHASE = '^%d+|([^|]*)|%d+%-%d+|%x+|%d+|%d+|[%d:,-]*$'
+local RECORD_OF_HOLD = '^%d+|([^|]*)|%d+%-%d+|%d+|%d+|[%d:,-]*$'
+
+-- The reply to a repetition, if `field` of the idempotency records is there. A record that cannot be read stays where
+-- it is: to sell again under its key could be to sell twice.
+local function replayed(field, fingerprint)
+  local record = redis.call('HGET', KEYS[9], field)
   if not record then
     return nil
   end
-  if record:match('^%d+|([^|]*)|') == fingerprint then
+  local recorded = record:match(RECORD_OF_PURCHASE) or record:match(RECORD_OF_HOLD)
+  if recorded == fingerprint then
     return {'REPLAYED', record}
+  end
+  if not recorded then
+    put_aside('idempotency ' .. field, record)
   end
   return {'REUSED'}
 end

@@ -24,7 +24,7 @@ for i = 7, #ARGV do
     redis.call('SADD', KEYS[3], ARGV[i])
   end
 end
-if tonumber(ARGV[4]) > tonumber(persisted) then
+if tonumber(ARGV[4]) > (tonumber(persisted) or 0) then
   persisted = ARGV[4]
   redis.call('HSET', KEYS[1], 'persisted', persisted)
   local first = math.max(0, math.min(persisted, seq - ARGV[6]))

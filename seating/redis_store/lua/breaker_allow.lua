@@ -7,7 +7,7 @@
 -- Invariant: while open, at most one admission is of the current turn, and it is a probe within its lease.
 local turn, probe_at, lease_until = unpack(redis.call('HMGET', KEYS[1], 'turn', 'probe_at', 'lease_until'))
 if not probe_at then
-  return {'CLOSED', tonumber(turn or 0)}
+  return {'CLOSED', (turn or 0) + 0}
 end
 local now = now_ms()
 if now < tonumber(probe_at) then

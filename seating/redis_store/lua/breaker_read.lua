@@ -17,4 +17,4 @@ if probe_at then
   next_probe_at = math.max(tonumber(probe_at), tonumber(lease_until or 0))
   state = now < tonumber(probe_at) and 'OPEN' or 'HALF_OPEN'
 end
-return {state, tonumber(opened_at or 0), next_probe_at, failures, tonumber(openings or 0)}
+return {state, (opened_at or 0) + 0, next_probe_at, failures, (openings or 0) + 0}

@@ -10,13 +10,10 @@ local function count(name, by)
   return redis.call('HINCRBY', KEYS[4], name, by)
 end
 
--- Value and when it is due; nothing for a key that is not kept.
+-- Value and when it is due; nothing for a key that is not kept, or under which no cache has put what is there.
 local function find(key)
-  local kept = redis.call('HGET', KEYS[1], key)
-  if kept then
-    local bar = kept:find('|', 1, true)
-    return kept:sub(bar + 1), tonumber(kept:sub(1, bar - 1))
-  end
+  local due, value = (redis.call('HGET', KEYS[1], key) or ''):match('^(%d+)|(.*)$')
+  return value, tonumber(due)
 end
 
 -- Whether the key was kept.

@@ -1,4 +1,5 @@
--- Which seats a buyer gets, shared by the scripts that sell and hold. They have KEYS[3] seats and KEYS[4] run.
+-- Which seats a buyer gets, shared by the scripts that sell and hold.
+-- They have KEYS[3] seats, KEYS[4] run and KEYS[8] damaged.
 
 -- Where in the map (from 1) to seat `quantity` neighbours, which the block has: in its first row that has them,
 -- where they leave no single seat beside them, nearest the row's middle, then leftmost.
@@ -26,10 +27,36 @@ local function best_place(map, quantity)
   return row_start + best - 1
 end
 
+-- Writes `run` anew from the maps, without the blocks that were put aside.
+local function restore_longest_runs()
+  put_aside('run', redis.call('GET', KEYS[4]))
+  redis.call('SET', KEYS[4], '')
+  local maps = redis.call('HGETALL', KEYS[3])
+  for i = 1, #maps, 2 do
+    local block = maps[i]
+    if block:find('^%d%d?%d?%d?%d?$') and redis.call('HEXISTS', KEYS[8], 'block ' .. block) == 0 then
+      redis.call('SETRANGE', KEYS[4], block, longest_run(maps[i + 1]))
+    end
+  end
+end
+
+-- Whether the maps have as many seats as the event, all of them of a known status.
+local function maps_add_up(inventory)
+  local seats = 0
+  for _, map in ipairs(redis.call('HVALS', KEYS[3])) do
+    local _, breaks = map:gsub('|', '')
+    if map:find('[^abhors|]') then
+      return false
+    end
+    seats = seats + #map - breaks
+  end
+  return seats == tonumber(inventory.capacity)
+end
+
 -- The best seats for `quantity`, as runs: together, or else the longest part that a row has, and so on. '' in general
 -- admission, nil if they cannot be had together. Of a hall, it reads only the blocks that it takes seats of: `run`
 -- has a character a block, '0' to '9' and ':' for 10, so that one search finds the first block that can serve.
-local function best_available(quantity, together)
+local function best_available(inventory, quantity, together)
   local longest_runs = redis.call('GET', KEYS[4])
   if not longest_runs then
     return ''
@@ -38,15 +65,29 @@ local function best_available(quantity, together)
   while remaining > 0 do
     local block = longest_runs:find('[' .. string.char(48 + part) .. '-:]')
     if block then
-      local map = maps[block] or redis.call('HGET', KEYS[3], block - 1)
-      local place = best_place(map, part)
-      parts[#parts + 1] = (block - 1) .. ':' .. (place - 1) .. '-' .. part
-      remaining = remaining - part
-      if remaining > 0 then
-        maps[block] = map:sub(1, place - 1) .. ('x'):rep(part) .. map:sub(place + part)
-        longest_runs = longest_runs:sub(1, block - 1) .. longest_run(maps[block]) .. longest_runs:sub(block + 1)
+      local map = maps[block] or redis.call('HGET', KEYS[3], block - 1) or ''
+      if longest_run(map) ~= longest_runs:sub(block, block) then
+        if maps_add_up(inventory) then
+          restore_longest_runs()
+          return best_available(inventory, quantity, together)
+        end
+        -- Nothing of this block is sold any more.
+        put_aside('block ' .. (block - 1), map)
+        redis.call('SETRANGE', KEYS[4], block - 1, '0')
+        map = nil
+      end
+      if map then
+        local place = best_place(map, part)
+        parts[#parts + 1] = (block - 1) .. ':' .. (place - 1) .. '-' .. part
+        remaining = remaining - part
+        if remaining == 0 then
+          break
+        end
+        map = map:sub(1, place - 1) .. ('x'):rep(part) .. map:sub(place + part)
         part = math.min(part, remaining)
       end
+      maps[block] = map
+      longest_runs = longest_runs:sub(1, block - 1) .. longest_run(map or '') .. longest_runs:sub(block + 1)
     elseif together or part == 1 then
       return nil
     else
@@ -69,9 +110,16 @@ local function choose_seats(inventory, quantity, given, together)
   if left < quantity then
     return nil, {'SOLD_OUT', left}
   end
-  local runs = best_available(quantity, together)
-  if not runs then
+  local runs = best_available(inventory, quantity, together)
+  if not runs and together then
     return nil, {'NOT_TOGETHER', left}
+  end
+  if not runs then  -- Single seats there are, so `run` does not say what the maps do.
+    restore_longest_runs()
+    runs = best_available(inventory, quantity, together)
+  end
+  if not runs then
+    return nil, {'SOLD_OUT', left}
   end
   return runs
 end

@@ -7,7 +7,7 @@ local epoch, server = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'server'))
 if not epoch and ARGV[2] == '' then
   return {'MISSING'}
 end
-if epoch ~= ARGV[2] or server ~= ARGV[3] then
+if epoch ~= ARGV[2] or (server or '') ~= ARGV[3] then
   return {'STALE'}
 end
 redis.call('HSET', KEYS[1], 'server', '')

@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- Ends a hold before its time: its seats return.
+-- Uses damage.lua
 -- Uses holding.lua
--- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders
+-- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged
 -- ARGV  1 run_id  2 id of the hold
 -- Reply {'RELEASED'} | {'HOLD_EXPIRED'} | {'MISSING'} | {'UNTRUSTED'}
 local inventory, refusal = load_inventory('capacity', 'sold', 'held', 'blocked')

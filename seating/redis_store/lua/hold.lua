@@ -1,8 +1,9 @@
 -- Holds seats for a buyer for a while: the best ones for a quantity, or given ones.
+-- Uses damage.lua
 -- Uses acceptance.lua
 -- Uses choice.lua
 -- Uses holding.lua
--- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 idempotency
+-- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency
 -- ARGV  1 run_id  2 idempotency field, or ''  3 fingerprint  4 quantity  5 id of the hold  6 rendering  7 ms to hold
 --       8 backlog limit, in entries  9 backlog limit, in percent of maxmemory  10 given seats, as runs, or ''
 --       11 '1' if the seats of a quantity have to be together  12 holder  13 the most seats that one holder may hold
@@ -15,7 +16,7 @@ local inventory, refusal = load_inventory('state', 'capacity', 'sold', 'held', '
 if not inventory then
   return refusal
 end
-refusal = ARGV[2] ~= '' and replayed(KEYS[8], ARGV[2], ARGV[3]) or not_accepting(inventory, ARGV[8], ARGV[9])
+refusal = ARGV[2] ~= '' and replayed(ARGV[2], ARGV[3]) or not_accepting(inventory, ARGV[8], ARGV[9])
 if refusal then
   return refusal
 end
@@ -24,7 +25,7 @@ local at = now_ms()
 local quantity = tonumber(ARGV[4])
 local runs
 runs, refusal = after_releases(inventory, at, function()
-  local holds_already = tonumber(redis.call('HGET', KEYS[7], ARGV[12]) or 0)
+  local holds_already = count_of(ARGV[12])
   if holds_already + quantity > tonumber(ARGV[13]) then
     return nil, {'TOO_MANY_HELD', holds_already}
   end
@@ -43,10 +44,10 @@ local position, seq, link = append(inventory, change:format(at, hold.id, hold.un
 
 local record = table.concat({ARGV[6], ARGV[3], position, hold.until_ms, quantity, runs}, '|')
 if ARGV[2] ~= '' then
-  redis.call('HSET', KEYS[8], ARGV[2], record)
+  redis.call('HSET', KEYS[9], ARGV[2], record)
 end
 redis.call('HSET', KEYS[1], 'seq', seq, 'chain', link, 'held', inventory.held, 'updated', at)
 keep_hold(hold)
-redis.call('HINCRBY', KEYS[7], hold.holder, quantity)
+add_to_count(hold.holder, quantity)
 mark(KEYS[3], KEYS[4], parse_runs(runs), 'h')
 return {'HELD', record}

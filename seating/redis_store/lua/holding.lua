@@ -1,18 +1,59 @@
 -- Holds, shared by the scripts that make, change and end them. All of these have
 --   KEYS[3] seats   KEYS[4] run   KEYS[5] hold: id to since|until|quantity|runs|holder   KEYS[6] holds: id by until
---   KEYS[7] holders: holder to the number of seats that it holds
+--   KEYS[7] holders: holder to the number of seats that it holds   KEYS[8] damaged
 -- A hold's id is a hash of its token. Times are in ms; a hold is due from `until` on, and honoured before.
 
 local MOST_RELEASED = 200
 
--- The hold, unless it is due; nil where there is none.
-local function find_hold(id, at)
+-- Whether all of these seats are held in the maps; so are those of general admission, which has none.
+local function are_held(runs, quantity)
+  local seats = 0
+  for _, run in ipairs(parse_runs(runs)) do
+    local map = redis.call('HGET', KEYS[3], run[1]) or ''
+    if run[2] + run[3] > #map or map:sub(run[2] + 1, run[2] + run[3]):find('[^h]') then
+      return false
+    end
+    seats = seats + run[3]
+  end
+  return runs == '' or seats == quantity
+end
+
+-- The hold as `keep_hold` wrote it; nil where there is none, or something else.
+local function read_hold(id)
   local kept = redis.call('HGET', KEYS[5], id)
-  local since, until_ms, quantity, runs, holder = (kept or ''):match('^(%d+)|(%d+)|(%d+)|([^|]*)|([^|]*)$')
-  if not since or tonumber(until_ms) <= at then
+  local since, until_ms, quantity, runs, holder = (kept or ''):match('^(%d+)|(%d+)|(%d+)|([%d:,-]*)|([^|]*)$')
+  if not since or not are_held(runs, tonumber(quantity)) then
     return nil
   end
   return {id = id, since = since, until_ms = until_ms, quantity = tonumber(quantity), runs = runs, holder = holder}
+end
+
+-- The hold, unless it is due; nil where there is none.
+local function find_hold(id, at)
+  local hold = read_hold(id)
+  if not hold or tonumber(hold.until_ms) <= at then
+    return nil
+  end
+  return hold
+end
+
+-- How many seats the holder holds.
+local function count_of(holder)
+  local kept = redis.call('HGET', KEYS[7], holder)
+  local seats = tonumber((kept or '0'):match('^%d+$'))
+  if not seats then
+    put_aside('holder ' .. holder, kept)
+  end
+  return seats or 0
+end
+
+local function add_to_count(holder, seats)
+  local count = count_of(holder) + seats
+  if count > 0 then
+    redis.call('HSET', KEYS[7], holder, count)
+  else
+    redis.call('HDEL', KEYS[7], holder)
+  end
 end
 
 local function keep_hold(hold)
@@ -25,8 +66,8 @@ end
 local function forget_hold(hold)
   redis.call('HDEL', KEYS[5], hold.id)
   redis.call('ZREM', KEYS[6], hold.id)
-  if hold.holder ~= '' and redis.call('HINCRBY', KEYS[7], hold.holder, -hold.quantity) <= 0 then
-    redis.call('HDEL', KEYS[7], hold.holder)
+  if hold.holder ~= '' then
+    add_to_count(hold.holder, -hold.quantity)
   end
 end
 
@@ -41,11 +82,19 @@ local function release(inventory, hold, at, expired)
   mark(KEYS[3], KEYS[4], parse_runs(hold.runs), 'a')
 end
 
--- Releases holds that are due, `MOST_RELEASED` at most, each as a change of its own; returns how many.
+-- Releases holds that are due, `MOST_RELEASED` at most, each as a change of its own; returns how many. What cannot be
+-- read is put aside: which seats it held, only the log knows.
 local function release_due(inventory, at)
   local due = redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', at, 'LIMIT', 0, MOST_RELEASED)
   for _, id in ipairs(due) do
-    release(inventory, find_hold(id, 0), at, true)
+    local hold = read_hold(id)
+    if hold then
+      release(inventory, hold, at, true)
+    else
+      put_aside('hold ' .. id, redis.call('HGET', KEYS[5], id))
+      redis.call('HDEL', KEYS[5], id)
+      redis.call('ZREM', KEYS[6], id)
+    end
   end
   return #due
 end

@@ -1,11 +1,15 @@
 -- Rate limits: a sliding window log and a token bucket. Both are exact, and count only what they let pass.
 -- A verdict is {1 if it passes, else 0; ms until it would pass (0 if it does)}, then for each quota how many more would
--- pass now, and in how many ms that number grows.
+-- pass now, and in how many ms that number grows. A value that none of these has written counts as none: it is replaced.
 
 -- The windows of one log are decided together. `key` is a list of the moments at which a request passed, newest first;
 -- as many as the largest limit are kept. `policy` is limit, ms, limit, ms …
 local function take_window(key, policy, now)
-  local logged, passes, wait, longest, largest = redis.call('LLEN', key), 1, 0, 0, 0
+  local logged, passes, wait, longest, largest = redis.pcall('LLEN', key), 1, 0, 0, 0
+  if type(logged) == 'table' then
+    redis.call('DEL', key)
+    logged = 0
+  end
   local windows = {}
   for i = 1, #policy, 2 do
     local limit, window = tonumber(policy[i]), tonumber(policy[i + 1])
@@ -14,6 +18,10 @@ local function take_window(key, policy, now)
     while outside - inside > 1 do
       local middle = math.floor((inside + outside) / 2)
       local moment = tonumber(redis.call('LINDEX', key, middle - 1))
+      if not moment then
+        redis.call('DEL', key)
+        return take_window(key, policy, now)
+      end
       if now - moment < window then
         inside, oldest = middle, moment
       else
@@ -44,10 +52,10 @@ end
 local function take_bucket(key, policy, now)
   local capacity, tokens, period = tonumber(policy[1]), tonumber(policy[2]), tonumber(policy[3])
   local missing, moment = 0, now
-  local kept = redis.call('GET', key)
-  if kept then
-    local colon = kept:find(':', 1, true)
-    missing, moment = tonumber(kept:sub(1, colon - 1)), tonumber(kept:sub(colon + 1))
+  local kept = redis.pcall('GET', key)
+  local written_missing, written_moment = (type(kept) == 'string' and kept or ''):match('^(%d+):(%d+)$')
+  if written_missing then
+    missing, moment = tonumber(written_missing), tonumber(written_moment)
     missing = math.max(0, missing - math.max(0, now - moment) * tokens)
   end
   local passes, wait = 1, 0

@@ -3,7 +3,23 @@
 --
 -- Invariant: a change is refused before anything is written, or else written whole, its log entry first.
 
--- The inventory's guarded fields and those named, as a table; or nil and the refusal to reply.
+local STATES = {on_sale = true, paused = true, closed = true}
+
+local function is_readable(name, value)
+  if name == 'state' then
+    return STATES[value]
+  end
+  if name == 'server' then
+    return true
+  end
+  if name == 'chain' then
+    return value and #value == 40
+  end
+  return value and value:find('^%d+$')
+end
+
+-- The inventory's guarded fields and those named, as a table; or nil and the refusal to reply. One that cannot be read
+-- is as good as missing: it is rebuilt from SQL.
 local function load_inventory(...)
   local names = {'server', 'epoch', 'seq', 'chain', ...}
   local values = redis.call('HMGET', KEYS[1], unpack(names))
@@ -15,6 +31,9 @@ local function load_inventory(...)
   end
   local inventory = {}
   for i, name in ipairs(names) do
+    if not is_readable(name, values[i]) then
+      return nil, {'MISSING'}
+    end
     inventory[name] = values[i]
   end
   return inventory

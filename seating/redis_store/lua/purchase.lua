@@ -1,9 +1,10 @@
 -- Sells seats: the best ones for a quantity, given ones, or those of a hold.
+-- Uses damage.lua
 -- Uses acceptance.lua
 -- Uses choice.lua
 -- Uses holding.lua
 -- Uses limits.lua
--- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 idempotency  9 limit, if there is one
+-- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency  10 limit, if there is one
 -- ARGV  1 run_id  2 idempotency field  3 fingerprint  4 quantity  5 nonce  6 rendering  7 reference, as JSON
 --       8 backlog limit, in entries  9 backlog limit, in percent of maxmemory  10 given seats, as runs, or ''
 --       11 '1' for the operator, whom neither the sale's state nor the backlog stops
@@ -19,14 +20,14 @@ local inventory, refusal = load_inventory('state', 'capacity', 'sold', 'held', '
 if not inventory then
   return refusal
 end
-refusal = replayed(KEYS[8], ARGV[2], ARGV[3])
+refusal = replayed(ARGV[2], ARGV[3])
 if refusal then
   return refusal
 end
 
 -- What was sold once is answered again without asking the limit; any other request counts, whatever comes of it.
 local at = now_ms()
-local verdict = KEYS[9] and take(KEYS[9], ARGV, 14, at)
+local verdict = KEYS[10] and take(KEYS[10], ARGV, 14, at)
 local function answer(reply)
   reply[#reply + 1] = verdict
   return reply
@@ -70,7 +71,7 @@ change = change .. '"hold":' .. (hold and '"' .. hold.id .. '"' or 'null') .. ',
 local position, seq, link = append(inventory, change)
 
 local record = table.concat({ARGV[6], ARGV[3], position, ARGV[5], quantity, left, runs}, '|')
-redis.call('HSET', KEYS[8], ARGV[2], record)
+redis.call('HSET', KEYS[9], ARGV[2], record)
 redis.call('HSET', KEYS[1], 'seq', seq, 'chain', link, 'sold', inventory.sold, 'held', inventory.held, 'updated', at)
 if hold then
   forget_hold(hold)

@@ -11,7 +11,7 @@ if epoch and server == ARGV[1] and not (ARGV[4] == '1' and seq == persisted) the
   return {'LIVE'}
 end
 local now = now_ms()
-if rebuilding and rebuilding ~= ARGV[2] and now < tonumber(lease_until) then
+if rebuilding and rebuilding ~= ARGV[2] and now < (tonumber(lease_until) or 0) then
   return {'BUSY'}
 end
 redis.call('HSET', KEYS[1], 'server', '', 'rebuilding', ARGV[2], 'lease_until', now + ARGV[3])

@@ -36,12 +36,15 @@ local function not_available(seats_key, runs)
   return table.concat(taken, ',')
 end
 
--- Writes `status` over `runs`, and the longest run of each block that they lie in.
+-- Writes `status` over `runs`, and the longest run of each block that they lie in. The log entry is written by now: a
+-- map that cannot be read stays as it is.
 local function mark(seats_key, runs_key, runs, status)
   for _, run in ipairs(runs) do
-    local map = redis.call('HGET', seats_key, run[1])
-    map = map:sub(1, run[2]) .. status:rep(run[3]) .. map:sub(run[2] + run[3] + 1)
-    redis.call('HSET', seats_key, run[1], map)
-    redis.call('SETRANGE', runs_key, run[1], longest_run(map))
+    local map = redis.call('HGET', seats_key, run[1]) or ''
+    if run[2] + run[3] <= #map then
+      map = map:sub(1, run[2]) .. status:rep(run[3]) .. map:sub(run[2] + run[3] + 1)
+      redis.call('HSET', seats_key, run[1], map)
+      redis.call('SETRANGE', runs_key, run[1], longest_run(map))
+    end
   end
 end

@@ -1,12 +1,14 @@
 -- Sets one seat as the organiser wants it, unless a buyer has it.
+-- Uses damage.lua
 -- Uses holding.lua
--- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders
+-- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged
 -- ARGV  1 run_id  2 the seat, as a run  3 its new status: a available, r blocked, b sold at the box office, o held
 -- Reply {'SET', position} (also when it was so already: nothing changes) | {'SEAT_SOLD'} | {'SEAT_HELD'}
---       | {'MISSING'} | {'UNTRUSTED'}
+--       | {'SEAT_UNAVAILABLE', the seat} (its map cannot be read) | {'MISSING'} | {'UNTRUSTED'}
 -- Invariant: sold, held and blocked count the seats of their statuses.
 local COUNTED = {b = 'sold', o = 'held', r = 'blocked'}
 local REFUSED = {s = 'SEAT_SOLD', h = 'SEAT_HELD'}
+local KNOWN = 'abor'
 local inventory, refusal = load_inventory('capacity', 'sold', 'held', 'blocked')
 if not inventory then
   return refusal
@@ -15,9 +17,12 @@ local at = now_ms()
 local run = parse_runs(ARGV[2])[1]
 local was
 was, refusal = after_releases(inventory, at, function()
-  local status = redis.call('HGET', KEYS[3], run[1]):sub(run[2] + 1, run[2] + 1)
+  local status = (redis.call('HGET', KEYS[3], run[1]) or ''):sub(run[2] + 1, run[2] + 1)
   if REFUSED[status] then
     return nil, {REFUSED[status]}
+  end
+  if not KNOWN:find(status, 1, true) or status == '' then
+    return nil, {'SEAT_UNAVAILABLE', ARGV[2]}
   end
   return status
 end)
