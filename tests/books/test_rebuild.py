@@ -66,6 +66,7 @@ def all_of(sale: OneProcess, event: str) -> dict[str, Any]:
     fields = dict(zip(inventory[::2], inventory[1::2], strict=True))
     for name in (b"epoch", b"seq", b"chain", b"persisted"):
         del fields[name]
+    fields.pop(b"checked", None)
     found: dict[str, Any] = {"inventory": fields}
     for name, command in (
         ("plan", "GET"),

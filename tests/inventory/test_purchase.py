@@ -168,9 +168,11 @@ def test_a_backlog_of_entries_is_bounded_and_replays_go_on(calls: DirectCalls, o
 
 
 def test_a_backlog_of_bytes_is_bounded(calls: DirectCalls, opened: Open) -> None:
-    """Memory is looked at before every 64th entry; until it is free again, no entry is added at all."""
+    """Memory is looked at once in 64 entries; until it is free again, no entry is added at all."""
     narrow = Inventory(calls, backlog_max_entries=10_000, backlog_memory_percent=1)
+    roomy = Inventory(calls, backlog_max_entries=10_000, backlog_memory_percent=90)
     event = opened(capacity=500)
+    roomy.purchase(event, "first", Order(1))
     calls.command("SET", "ballast", b"x" * 4_000_000)
     for number in range(63):
         narrow.purchase(event, f"k{number}", Order(1))
@@ -178,8 +180,7 @@ def test_a_backlog_of_bytes_is_bounded(calls: DirectCalls, opened: Open) -> None
         narrow.purchase(event, "k63", Order(1))
     with pytest.raises(BacklogFull):
         narrow.purchase(event, "again", Order(1))
-    roomy = Inventory(calls, backlog_max_entries=10_000, backlog_memory_percent=90)
-    assert roomy.purchase(event, "again", Order(1)).receipt.left == 500 - 64
+    assert roomy.purchase(event, "again", Order(1)).receipt.left == 500 - 65
 
 
 def test_taking_out_the_guard_oversells(redis_url: str, opened: Open) -> None:

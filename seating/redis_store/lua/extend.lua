@@ -7,7 +7,7 @@
 --       5 backlog limit, in entries  6 backlog limit, in percent of maxmemory
 -- Reply {'EXTENDED', position, until, quantity, runs} (also when it lasts as long as it may: nothing changes)
 --       | {'HOLD_EXPIRED'} | {'BACKLOG_FULL'} | {'MISSING'} | {'UNTRUSTED'}
-local inventory, refusal = load_inventory('capacity', 'sold', 'held', 'blocked', 'persisted')
+local inventory, refusal = load_inventory('capacity', 'sold', 'held', 'blocked', 'persisted', 'checked')
 if not inventory then
   return refusal
 end

@@ -12,7 +12,7 @@
 --       | {'TOO_MANY_HELD', seats that the holder holds} | {'MISSING'} | {'UNTRUSTED'}
 -- A record is rendering|fingerprint|position|until|quantity|runs, with `until` in ms since 1970.
 -- Invariant: what `held` counts is held by holds and by the organiser; `holders` counts the seats of each holder.
-local inventory, refusal = load_inventory('state', 'capacity', 'sold', 'held', 'blocked', 'persisted')
+local inventory, refusal = load_inventory('state', 'capacity', 'sold', 'held', 'blocked', 'persisted', 'checked')
 if not inventory then
   return refusal
 end

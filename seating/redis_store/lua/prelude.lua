@@ -6,6 +6,9 @@
 local STATES = {on_sale = true, paused = true, closed = true}
 
 local function is_readable(name, value)
+  if name == 'checked' and not value then
+    return true  -- Memory has not been looked at yet.
+  end
   if name == 'state' then
     return STATES[value]
   end

@@ -1,0 +1,51 @@
+"""While memory is short nobody adds to the log, whatever else is appended to it."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from seating.domain.errors import BacklogFull
+from seating.domain.hold import HoldOrder
+from seating.domain.purchase import Order
+from seating.redis_store.direct_calls import DirectCalls
+from seating.redis_store.holds import HoldLimits, Holds
+from seating.redis_store.inventory import Inventory
+
+LOOK_EVERY = 64
+LIMITS = HoldLimits(ttl_s=600, max_s=600, max_seats=20)
+
+
+def at_most(calls: DirectCalls, percent: int) -> Inventory:
+    return Inventory(calls, backlog_max_entries=100_000, backlog_memory_percent=percent)
+
+
+def buy(inventory: Inventory, event: str, key: str) -> int:
+    return inventory.purchase(event, key, Order(1)).receipt.id.position.seq
+
+
+def buy_until_refused(inventory: Inventory, event: str) -> int:
+    """The last seq."""
+    last = 0
+    with suppress(BacklogFull):
+        for number in range(2 * LOOK_EVERY):
+            last = buy(inventory, event, f"late {number}")
+    return last
+
+
+def test_the_refusal_holds_until_there_is_room(calls: DirectCalls, opened: Callable[..., str]) -> None:
+    event = opened(capacity=1000)
+    room, short = at_most(calls, 100), at_most(calls, 0)
+    holds = Holds(calls, LIMITS, backlog_max_entries=100_000, backlog_memory_percent=100)
+    holds.hold(event, "token", "holder", HoldOrder(1), (), "")
+    first = buy(room, event, "first")
+    last = buy_until_refused(short, event)
+    assert last - first < LOOK_EVERY
+    for state in ("paused", "on_sale"):
+        short.set_state(event, state)
+    with pytest.raises(BacklogFull):
+        buy(short, event, "after a pause")
+    holds.give_back(event, "token")
+    with pytest.raises(BacklogFull):
+        buy(short, event, "after a hold")
+    assert buy(room, event, "last") > last
