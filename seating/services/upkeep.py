@@ -103,7 +103,16 @@ class Upkeep:
                 self._tell(losses)
             except RecordUnavailable as error:
                 _log.warning("events not read", error=str(error.__cause__))
-        return sorted({*self._live, *self.inventory.open_events()})
+        beside = set(self.inventory.open_events()).difference(self._live)
+        return sorted({*self._live, *(event_id for event_id in beside if not self._is_gone(event_id))})
+
+    def _is_gone(self, event_id: str) -> bool:
+        """Whether its archive was interrupted; what was left to do of it is done then."""
+        try:
+            event = self.database.read(events.find, event_id)
+        except RecordUnavailable:
+            return False
+        return event is not None and event.archived and self.inventory.archive(event_id, KEPT_CLOSED_MS)
 
     def _tell(self, losses: list[Loss]) -> None:
         """Each once, and again when more of it becomes known."""
