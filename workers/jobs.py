@@ -2,8 +2,13 @@
 
 from functools import cache
 
+import structlog
+
 from seating.config import load_settings
+from seating.domain.errors import RecordUnavailable
 from seating.runtime import BackgroundServices, background_services
+
+_log = structlog.get_logger(__name__)
 
 
 @cache
@@ -14,3 +19,14 @@ def services() -> BackgroundServices:
 def persist(*event_ids: str) -> None:
     """Records what the events' logs have gathered."""
     services().persistence.run_all(event_ids)
+    checkpoint()
+
+
+def checkpoint() -> None:
+    """Keeps SQLite's WAL small, whoever wrote it."""
+    database = services().persistence.database
+    if database.wal_is_large():
+        try:
+            database.checkpoint()
+        except RecordUnavailable as error:
+            _log.warning("checkpoint failed", error=str(error.__cause__))

@@ -9,6 +9,7 @@ from seating.domain.errors import InventoryUnavailable
 from seating.redis_store import keys
 
 PERSIST_JOB = "workers.jobs.persist"
+CHECKPOINT_JOB = "workers.jobs.checkpoint"
 _JOB_LIMIT_S = 60
 _FAILED_KEPT_S = 24 * 3600
 _KEPT_FAILED = 50
@@ -28,17 +29,22 @@ class PersistQueue:
             for first in range(0, len(event_ids), _EVENTS_A_JOB):
                 if self.queue.count >= self._max_waiting:
                     return False
-                # A finished nudge tells nobody anything: it is not kept at all.
-                self.queue.enqueue_call(
-                    PERSIST_JOB,
-                    args=event_ids[first : first + _EVENTS_A_JOB],
-                    timeout=_JOB_LIMIT_S,
-                    result_ttl=0,
-                    failure_ttl=_FAILED_KEPT_S,
-                )
+                self._enqueue(PERSIST_JOB, event_ids[first : first + _EVENTS_A_JOB])
         except redis.RedisError as error:
             raise InventoryUnavailable from error
         return True
+
+    def ask_for_checkpoint(self) -> None:
+        """Of SQLite's WAL, which the worker makes after every other job anyway. Raises InventoryUnavailable."""
+        try:
+            if self.queue.count == 0:
+                self._enqueue(CHECKPOINT_JOB, ())
+        except redis.RedisError as error:
+            raise InventoryUnavailable from error
+
+    def _enqueue(self, job: str, args: tuple[str, ...]) -> None:
+        # A finished job tells nobody anything: it is not kept at all.
+        self.queue.enqueue_call(job, args, timeout=_JOB_LIMIT_S, result_ttl=0, failure_ttl=_FAILED_KEPT_S)
 
     def trim(self) -> None:
         """Forgets all but the newest jobs that failed; RQ itself keeps them by age, however many."""

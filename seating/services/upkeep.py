@@ -67,6 +67,8 @@ class Upkeep:
                 _log.warning("event not looked after", event_id=event_id, error=repr(error))
         self._report_damage(event_ids)
         self.queue.trim()
+        if self.database.wal_is_large():
+            self.queue.ask_for_checkpoint()
         if next(self._ticks) % _SWEEP_EVERY_TICKS == 0:
             for cache in self.caches:
                 cache.sweep()

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from time import monotonic
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
@@ -20,6 +21,8 @@ Offload = Callable[[Callable[[], Any]], Any]
 # Locks, lost connections, full disks: trying again later may help. A refused row is none of these.
 _PASSING = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
 
+_LARGE_WAL_BYTES: Final = 4_000_000
+
 LOCK_WAIT_S: Final = 5
 """How long a statement on SQLite waits for another writer before it is given up, to be tried later."""
 
@@ -35,8 +38,9 @@ def in_this_thread(work: Callable[[], _T]) -> _T:
 class Database:
     """`offload` runs a blocking function and returns its result; greenlets use a thread pool for it.
 
-    `checkpoints` is for the one process that writes the sale: all others leave SQLite's WAL to it. `patient` is for
-    commands whose statements on Postgres may take minutes; all others are told within 10 s that it does not answer.
+    `checkpoints` is for the one process that writes the sale: all others leave SQLite's WAL to its `checkpoint`.
+    `patient` is for commands whose statements on Postgres may take minutes; all others are told within 10 s that it
+    does not answer.
     """
 
     def __init__(
@@ -70,6 +74,33 @@ class Database:
     def write(self, change: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """`change`'s result, committed. Raises RecordUnavailable, or what the database says against the change."""
         return self._run(self.engine, change, *args, **kwargs)
+
+    def wal_is_large(self) -> bool:
+        """Whether SQLite has written so much beside its database that `checkpoint` is due."""
+        path = self.engine.url.database
+        if self.engine.dialect.name != "sqlite" or path is None:
+            return False
+        try:
+            return Path(f"{path}-wal").stat().st_size > _LARGE_WAL_BYTES
+        except FileNotFoundError:
+            return False
+
+    def checkpoint(self) -> None:
+        """Copies SQLite's WAL into the database and begins it anew, unless somebody still reads from it.
+
+        Nobody writes meanwhile: before SQLite 3.51.3, a writer that begins the WAL anew while another connection copies
+        it may damage the database (https://sqlite.org/wal.html#walresetbug). Raises RecordUnavailable.
+        """
+        self.write(lambda _connection: self._copy_wal())
+        # Any change begins the WAL anew, once all of it has been copied.
+        self.write(lambda connection: connection.exec_driver_sql("PRAGMA user_version=0"))
+
+    def _copy_wal(self) -> None:
+        beside = self.engine.raw_connection()
+        try:
+            beside.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
+        finally:
+            beside.close()
 
     def close(self) -> None:
         self.engine.dispose()
@@ -122,8 +153,9 @@ def _sqlite_engine(url: str, *, checkpoints: bool) -> Engine:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
-        if not checkpoints:
-            connection.execute("PRAGMA wal_autocheckpoint=0")
+        connection.execute("PRAGMA wal_autocheckpoint=0")
+        # Whoever begins the WAL anew cuts it to what it needs, so that its size says how much is in it.
+        connection.execute("PRAGMA journal_size_limit=0")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
