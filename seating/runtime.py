@@ -109,7 +109,8 @@ def web_services(settings: Settings) -> Services:
     user_cache = _user_cache(settings, calls)
     guards = _guards(settings, calls)
     nudger = Nudger(PersistQueue(plain_client(settings.effective_redis_url)))
-    sale = _sale(settings, calls, database, nudger.nudge)
+    states = SeatStates(_calls_for_long_replies(settings))
+    sale = _sale(settings, calls, database, nudger.nudge, states)
     gevent.spawn(_flush_forever, sale.answered)
     return Services(
         events=sale.events,
@@ -118,7 +119,7 @@ def web_services(settings: Settings) -> Services:
         seats=sale.seats,
         quarantine=sale.quarantine,
         monitoring=Monitoring(sale.inventory, LossProbe(database), sale.presence, settings.data_dir, guards),
-        seat_maps=SeatMaps(SeatStates(_calls_for_long_replies(settings)), sale.presence),
+        seat_maps=SeatMaps(states, sale.presence),
         catalogue=_catalogue(settings, calls, guards),
         plans=sale.plans,
         users=Users(
@@ -168,7 +169,7 @@ def background_services(
     database = Database(settings.effective_database_url, checkpoints=writes_the_sale, patient=patient)
     client = plain_client(settings.effective_redis_url)
     queue = PersistQueue(client)
-    sale = _sale(settings, calls, database, queue.nudge)
+    sale = _sale(settings, calls, database, queue.nudge, SeatStates(calls))
     retries = Retries(calls)
     persistence = Persistence(database, calls, sale.log, sale.inventory, retries, sale.rebuild, queue.nudge)
     caches = [_user_cache(settings, calls), _partner_event_cache(settings, calls)]
@@ -184,7 +185,9 @@ def background_services(
     )
 
 
-def _sale(settings: Settings, calls: Calls, database: Database, nudge: Callable[[str], object]) -> _Sale:
+def _sale(
+    settings: Settings, calls: Calls, database: Database, nudge: Callable[[str], object], states: SeatStates
+) -> _Sale:
     backlog = {
         "backlog_max_entries": settings.backlog_max_entries,
         "backlog_memory_percent": settings.backlog_memory_percent,
@@ -209,10 +212,10 @@ def _sale(settings: Settings, calls: Calls, database: Database, nudge: Callable[
         presence,
         answered,
         rebuild,
-        events=Events(database, inventory, hold_store, presence, rebuild, nudge),
+        events=Events(database, inventory, presence, rebuild, nudge),
         purchases=purchases,
         holds=Holds(hold_store, names, answered, nudge),
-        seats=Seats(SeatStore(calls), names, answered, nudge),
+        seats=Seats(SeatStore(calls), states, names, answered, nudge),
         quarantine=Quarantine(database, inventory, purchases, nudge),
     )
 

@@ -19,6 +19,7 @@ from seating.redis_store.inventory_snapshot import Snapshot
 from seating.redis_store.plans import Plans
 from seating.redis_store.retries import Retries
 from seating.redis_store.scripts import Scripts
+from seating.redis_store.seat_states import SeatStates
 from seating.redis_store.seats import Seats as SeatStore
 from seating.services.answered import Answered
 from seating.services.books import Books
@@ -74,10 +75,10 @@ class OneProcess:
             database,
             calls,
             inventory,
-            Events(database, inventory, hold_store, presence, rebuild, nudged.append),
+            Events(database, inventory, presence, rebuild, nudged.append),
             purchases,
             Holds(hold_store, names, answered, nudged.append),
-            Seats(SeatStore(calls), names, answered, nudged.append),
+            Seats(SeatStore(calls), SeatStates(calls), names, answered, nudged.append),
             Quarantine(database, inventory, purchases, nudged.append),
             Persistence(database, calls, log, inventory, Retries(calls), rebuild, nudged.append),
             rebuild,

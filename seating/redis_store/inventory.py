@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from seating.domain.changes import Purchased
@@ -97,6 +98,20 @@ class Inventory:
         """As `read`, for many events."""
         commands = [("HMGET", keys.inventory(event_id), *FIELDS) for event_id in event_ids]
         return [Snapshot.of(values, self._calls.run_id) for values in self._scripts.ask_all(commands)]
+
+    def current(self, event_ids: Sequence[str]) -> list[Snapshot | None]:
+        """As `read_all`, for those who want to buy: what holds have that are due counts as free."""
+        return [
+            self._without_lapsed(event_id) if found and found.counts.held else found
+            for event_id, found in zip(event_ids, self.read_all(event_ids), strict=True)
+        ]
+
+    def _without_lapsed(self, event_id: str) -> Snapshot | None:
+        lapsed, values = self._scripts.reply("lapsed", keys.of_seats(event_id), FIELDS)
+        found = Snapshot.of(values, self._calls.run_id)
+        if found is None:
+            return None
+        return found._replace(counts=replace(found.counts, held=found.counts.held - lapsed))
 
     def remembered_keys(self, event_id: str) -> int:
         """How many idempotency keys are kept."""

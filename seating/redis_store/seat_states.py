@@ -15,10 +15,14 @@ from seating.redis_store.event_scripts import MissingInventory
 
 
 class States(NamedTuple):
-    """`maps` are the blocks' maps in the plan's order, a row break between them; empty in general admission."""
+    """`maps` are the blocks' maps in the plan's order, a row break between them; empty in general admission.
+
+    `lapsed` of the `remaining` seats have a hold that is due, which no log entry has released yet.
+    """
 
     mark: Mark
     remaining: int
+    lapsed: int
     maps: bytes
 
     @property
@@ -26,7 +30,7 @@ class States(NamedTuple):
         return bool(self.maps)
 
 
-def in_order(pairs: Sequence[bytes]) -> list[bytes]:
+def _in_order(pairs: Sequence[bytes]) -> list[bytes]:
     """The maps of `seats:{e}` by their blocks; a field that is no block is none of ours."""
     blocks = zip(pairs[::2], pairs[1::2], strict=True)
     return [seats for _, seats in sorted((int(block), seats) for block, seats in blocks if block.isdigit())]
@@ -40,15 +44,14 @@ class SeatStates:
 
     def of(self, event_id: str) -> States:
         """Raises MissingInventory where Redis has no inventory, InventoryUnavailable where it is not to be trusted."""
-        event_keys = (keys.inventory(event_id), keys.log(event_id), keys.seats(event_id))
         try:
-            outcome, *found = self._calls.script("seat_states", event_keys, ())
+            outcome, *found = self._calls.script("seat_states", keys.of_seats(event_id), ())
         except (RedisUnavailable, ResponseError) as error:
             raise InventoryUnavailable from error
         if outcome == b"MISSING":
             raise MissingInventory
         if outcome == b"UNTRUSTED":
             raise InventoryUnavailable
-        position, link, remaining, pairs = found
-        maps = ROW_BREAK.encode().join(in_order(pairs))
-        return States(Mark(Position.parse(position.decode()), link.decode()), remaining, maps)
+        position, link, remaining, lapsed, pairs = found
+        maps = ROW_BREAK.encode().join(_in_order(pairs))
+        return States(Mark(Position.parse(position.decode()), link.decode()), remaining, lapsed, maps)

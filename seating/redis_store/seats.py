@@ -6,7 +6,6 @@ from seating.redis_store import keys
 from seating.redis_store.calls import Calls
 from seating.redis_store.event_scripts import EventScripts
 from seating.redis_store.script_refusals import accepted
-from seating.redis_store.seat_states import in_order
 
 
 class Seats:
@@ -19,8 +18,3 @@ class Seats:
         """Sets one seat to a status as maps have it. Raises SeatSold or SeatHeld where a buyer has it."""
         reply = accepted(self._scripts.run("set_seat", keys.of_seats(event_id), (str(seat), status)))
         return Position.parse(reply[1].decode())
-
-    def maps(self, event_id: str) -> list[str]:
-        """Each block's map at this moment; none in general admission, or where Redis has no inventory."""
-        found: list[bytes] = self._scripts.ask("HGETALL", keys.seats(event_id))
-        return [seats.decode(errors="replace") for seats in in_order(found)]

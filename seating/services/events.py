@@ -16,7 +16,6 @@ from seating.domain.log_entry import LogEntry
 from seating.domain.page import Page, first_of
 from seating.domain.seating_plan import DEMO_HALL, SeatingPlan, generate
 from seating.redis_store.event_scripts import MissingInventory
-from seating.redis_store.holds import Holds
 from seating.redis_store.inventory import Inventory
 from seating.services.event_presence import EventPresence
 from seating.services.rebuild import Rebuild
@@ -38,7 +37,6 @@ class Events:
 
     database: Database
     inventory: Inventory
-    holds: Holds
     presence: EventPresence
     rebuild: Rebuild
     nudge: Callable[[str], object]
@@ -70,15 +68,12 @@ class Events:
 
     def counts(self, event_id: str) -> InventoryCounts:
         """What can be bought now; never stale. Raises EventNotFound."""
-        while True:
-            snapshot = self.inventory.read(event_id)
-            if snapshot is None:
-                raise self.presence.absence_of(event_id)
-            if not snapshot.backlog.trusted:
-                raise InventoryUnavailable
-            # Seats of a hold that is due can be bought, whether or not it has been released.
-            if not snapshot.counts.held or not self.holds.expire(event_id):
-                return snapshot.counts
+        (snapshot,) = self.inventory.current([event_id])
+        if snapshot is None:
+            raise self.presence.absence_of(event_id)
+        if not snapshot.backlog.trusted:
+            raise InventoryUnavailable
+        return snapshot.counts
 
     def get(self, event_id: str) -> EventOnSale:
         """Raises EventNotFound."""
@@ -107,7 +102,7 @@ class Events:
             self.rebuild.open(event.id)
 
     def _with_counts(self, events: Sequence[Event]) -> list[EventOnSale]:
-        snapshots = self.inventory.read_all([event.id for event in events])
+        snapshots = self.inventory.current([event.id for event in events])
         return [
             EventOnSale(event, snapshot.counts if snapshot else None)
             for event, snapshot in zip(events, snapshots, strict=True)

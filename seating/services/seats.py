@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from seating.domain.errors import InvalidStatus, SeatNotFound, UnknownSeat
 from seating.domain.position import Position
-from seating.domain.seat_changes import outside_map
-from seating.domain.seat_status import SETTABLE, UNKNOWN, WORDS
+from seating.domain.seat_changes import LETTERS, outside_map
+from seating.domain.seat_status import SETTABLE
 from seating.redis_store.event_scripts import MissingInventory
 from seating.redis_store.seat_states import SeatStates
 from seating.redis_store.seats import Seats as SeatStore
@@ -28,6 +28,7 @@ class Seats:
     """Raises EventNotFound, InventoryUnavailable."""
 
     store: SeatStore
+    states: SeatStates
     names: SeatNames
     answered: Answered
     nudge: Callable[[str], object]
@@ -37,12 +38,10 @@ class Seats:
         plan = self.names.plan(event_id)
         if plan is None:
             return []
-        return [
-            Seat(seat, WORDS.get(status, UNKNOWN))
-            for ids, seats in zip(plan.seats_by_character, self.store.maps(event_id), strict=False)
-            for seat, status in zip(ids, seats, strict=False)
-            if seat
-        ]
+        with self.names.refusing_by_name(event_id):
+            letters = outside_map(self.states.of(event_id).maps)
+        seats = (seat for block in plan.seats_by_character for seat in block if seat)
+        return [Seat(seat, LETTERS[letter]) for seat, letter in zip(seats, letters, strict=False)]
 
     def set(self, event_id: str, seat_id: str, status: object) -> Seat:
         """`status` is one of SETTABLE. Raises InvalidStatus, UnknownSeat, SeatSold, SeatHeld."""
@@ -60,10 +59,14 @@ class Seats:
 
 
 class SeatMap(NamedTuple):
-    """`seats` has a letter a seat, in the plan's order; none in general admission."""
+    """`seats` has a letter a seat, in the plan's order; none in general admission.
+
+    At one `position` it changes only with `lapsed`, the seats of holds that are due.
+    """
 
     position: Position
     remaining: int
+    lapsed: int
     seats: str
 
 
@@ -78,4 +81,4 @@ class SeatMaps:
             found = self.states.of(event_id)
         except MissingInventory:
             raise self.presence.absence_of(event_id) from None
-        return SeatMap(found.mark.position, found.remaining, outside_map(found.maps))
+        return SeatMap(found.mark.position, found.remaining, found.lapsed, outside_map(found.maps))

@@ -46,7 +46,7 @@ def get_seat_map(path: EventPath) -> Response:
             seats=found.seats,
         )
     )
-    response.set_etag(f"{path.event_id}.{found.position}", weak=True)
+    response.set_etag(f"{path.event_id}.{found.position}.{found.lapsed}", weak=True)
     response.headers["Cache-Control"] = "no-cache"
     response.vary.add("Accept-Encoding")
     response.make_conditional(request)

@@ -189,7 +189,9 @@ class SaleMachine(RuleBasedStateMachine):
         """Neither sweeps for this look: what is due is released by whatever needs it, in both."""
         counts = self.sale.now(self.event).counts
         assert {"sold": counts.sold, "held": counts.held, "blocked": counts.blocked} == self.model.counts()
-        assert self.sale.seats.store.maps(self.event) == self.model.maps()
+        found = self.sale.calls.command("HGETALL", keys.seats(self.event))
+        maps = {int(block): seats.decode() for block, seats in zip(found[::2], found[1::2], strict=True)}
+        assert [maps[block] for block in sorted(maps)] == self.model.maps()
 
     def teardown(self) -> None:
         if not hasattr(self, "event"):

@@ -3,7 +3,7 @@
 --   KEYS[7] holders: holder to the number of seats that it holds   KEYS[8] damaged
 -- A hold's id is a hash of its token. Times are in ms; a hold is due from `until` on, and honoured before.
 
-local MOST_RELEASED = 200
+local MOST_RELEASED, MOST_LAPSED = 200, 1000
 
 -- Whether all of these seats are held in the maps; so are those of general admission, which has none.
 local function are_held(runs, quantity)
@@ -97,6 +97,15 @@ local function release_due(inventory, at)
     end
   end
   return #due
+end
+
+-- The first holds that are due and that no script has released yet: what they hold can be bought.
+local function lapsed_holds(at)
+  local lapsed = {}
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', at, 'LIMIT', 0, MOST_LAPSED)) do
+    lapsed[#lapsed + 1] = read_hold(id)
+  end
+  return lapsed
 end
 
 -- What `choose` returns, a choice or nil and a refusal; it refuses only when no hold is due any more.

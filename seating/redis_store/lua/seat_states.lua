@@ -1,13 +1,26 @@
 #!lua flags=no-writes
--- All seats of an event as of one position.
--- KEYS  1 inventory  2 log  3 seats
+-- All seats of an event as of one position. What is held by holds that are due is available.
+-- Uses damage.lua
+-- Uses holding.lua
+-- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged
 -- ARGV  1 run_id
--- Reply {'STATES', position, link of the entry there, seats left, {block, map, block, map …}} (no block in general
---       admission) | {'MISSING'} | {'UNTRUSTED'}
+-- Reply {'STATES', position, link of the entry there, seats left, those of them that holds have which are due,
+--       {block, map, block, map …}} (no block in general admission) | {'MISSING'} | {'UNTRUSTED'}
 local inventory, refusal = load_inventory('capacity', 'sold', 'held', 'blocked')
 if not inventory then
   return refusal
 end
-local left = inventory.capacity - inventory.sold - inventory.held - inventory.blocked
+local maps, lapsed = redis.call('HGETALL', KEYS[3]), 0
+local place = {}
+for i = 1, #maps, 2 do
+  place[maps[i]] = i + 1
+end
+for _, hold in ipairs(lapsed_holds(now_ms())) do
+  lapsed = lapsed + hold.quantity
+  for _, run in ipairs(parse_runs(hold.runs)) do
+    local i = place[tostring(run[1])]
+    maps[i] = maps[i]:sub(1, run[2]) .. ('a'):rep(run[3]) .. maps[i]:sub(run[2] + run[3] + 1)
+  end
+end
 local position = inventory.epoch .. '-' .. inventory.seq
-return {'STATES', position, inventory.chain, left, redis.call('HGETALL', KEYS[3])}
+return {'STATES', position, inventory.chain, seats_left(inventory) + lapsed, lapsed, maps}

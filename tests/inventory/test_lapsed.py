@@ -1,0 +1,71 @@
+"""While no cron releases holds, what is read counts those that are due as free, and writes nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from seating.domain.seating_plan import SeatingPlan
+from seating.redis_store import keys
+from seating.redis_store.seat_states import SeatStates
+from seating.services.seats import SeatMaps
+from tests.frozen_clock import CLOCK, NOON_MS
+from tests.one_process import HOLD_LIMITS, OneProcess
+
+HALL = SeatingPlan([[["A1", "A2", "A3"], ["B1", "B2"]], [["C1", "C2"]]])
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """Holds are in Redis alone."""
+    return f"sqlite:///{tmp_path / 'seating.db'}"
+
+
+def seat_maps(sale: OneProcess) -> SeatMaps:
+    return SeatMaps(SeatStates(sale.calls), sale.purchases.presence)
+
+
+def remaining(sale: OneProcess, event: str) -> set[int]:
+    """By everything that tells it."""
+    listed = {found.event.id: found.counts for found in sale.events.page("", 100).items}[event]
+    one = sale.events.get(event).counts
+    assert listed
+    assert one
+    return {
+        listed.remaining,
+        one.remaining,
+        sale.events.counts(event).remaining,
+        seat_maps(sale).of(event).remaining,
+    }
+
+
+def let_lapse(sale: OneProcess) -> None:
+    sale.calls.command("SET", CLOCK, NOON_MS + HOLD_LIMITS.ttl_s * 1000)
+
+
+def test_in_general_admission(moved: OneProcess) -> None:
+    event = moved.open(capacity=5)
+    moved.hold(event, quantity=2)
+    moved.hold(event, quantity=3)
+    assert remaining(moved, event) == {0}
+    let_lapse(moved)
+    before = moved.calls.command("XLEN", keys.log(event))
+    assert remaining(moved, event) == {5}
+    assert moved.calls.command("XLEN", keys.log(event)) == before
+    assert moved.buy(event, "k", 4).quantity == 4
+    assert remaining(moved, event) == {1}
+
+
+def test_in_a_hall(moved: OneProcess) -> None:
+    event = moved.open(plan=HALL)
+    moved.hold(event, "A2", "A3", "C1")
+    moved.seats.set(event, "B1", "held")
+    assert (seat_maps(moved).of(event).seats, remaining(moved, event)) == ("ahhhaha", {3})
+    tagged = seat_maps(moved).of(event)
+    let_lapse(moved)
+    found = seat_maps(moved).of(event)
+    assert (found.seats, remaining(moved, event)) == ("aaahaaa", {6})
+    assert [seat.status[0] for seat in moved.seats.all(event)] == list("aaahaaa")
+    # At the same position the map has changed: only `lapsed` says so.
+    assert (found.position, found.lapsed) == (tagged.position, tagged.lapsed + 3)
+    assert moved.buy_seats(event, "k", "A2").quantity == 1
+    assert seat_maps(moved).of(event).seats == "asahaaa"
