@@ -112,8 +112,7 @@ def test_without_its_reader_a_process_ends(start: Start) -> None:
     socket = Socket(system, live(event))
     socket.message()
     client = system.redis.client()
-    client.delete(f"log:{{{event}}}")
-    client.set(f"log:{{{event}}}", "no log at all")
+    client.xadd(f"log:{{{event}}}", {"no": "change"}, id="1-2")
     with socket:
         assert socket.close_code() == 1001
     wait_until(lambda: len([process for process in before if process.is_running()]) == 1)
