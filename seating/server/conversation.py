@@ -12,7 +12,7 @@ from gunicorn.http.unreader import SocketUnreader  # type: ignore[import-untyped
 from gunicorn.http.wsgi import base_environ, create  # type: ignore[import-untyped]
 
 from seating.server.client_socket import BODY_WITHIN_S, HEAD_WITHIN_S, ClientSocket
-from seating.server.plain_requests import AVAILABLE, PlainReader
+from seating.server.plain_requests import AVAILABLE, Peer, PlainReader
 from seating.server.responses import JoinedResponse
 
 _READ_BYTES: Final = 16 * 1024
@@ -37,18 +37,19 @@ class Conversation:
         self._worker = worker
         self._cfg = worker.cfg
         self._server = server
-        self._base = base_environ(self._cfg) | {
+        base = base_environ(self._cfg) | {
             "wsgi.multithread": True,
             "SERVER_PROTOCOL": "HTTP/1.1",
             "SERVER_NAME": server[0],
             "SERVER_PORT": str(server[1]),
             "SCRIPT_NAME": "",
         }
+        self._plain = PlainReader(base, self._cfg.limit_request_line, self._cfg.limit_request_fields)
         self._schemes_of = lru_cache(maxsize=1024)(self._ask_schemes_of)
 
     def hold(self, client: ClientSocket, address: tuple[Any, ...]) -> None:
         """Until one of both wants no more. Raises what gunicorn's parser raises, OSError, and TimeoutError."""
-        plain = self._plain_reader(client, address) if AVAILABLE else None
+        peer = self.peer(client, address)
         data: bytes | None = b""
         while data is not None:
             if not data:
@@ -56,13 +57,12 @@ class Conversation:
                 data = client.recv(_READ_BYTES)
                 if not data:
                     return
-            received = (plain and self._read_fast(plain, client, data)) or self._read_carefully(client, address, data)
+            received = (AVAILABLE and self.read_fast(client, peer, data)) or self._read_carefully(client, address, data)
             data = self._rest(client, received) if self._answer(received) else None
 
-    def _plain_reader(self, client: ClientSocket, address: tuple[Any, ...]) -> PlainReader:
-        peer = {"gunicorn.socket": client, "REMOTE_ADDR": address[0], "REMOTE_PORT": str(address[1])}
-        schemes, cfg = self._schemes_of(address[0]), self._cfg
-        return PlainReader(self._base | peer, schemes, cfg.limit_request_line, cfg.limit_request_fields)
+    def peer(self, client: ClientSocket, address: tuple[Any, ...]) -> Peer:
+        environ = {"gunicorn.socket": client, "REMOTE_ADDR": address[0], "REMOTE_PORT": str(address[1])}
+        return Peer(environ, self._schemes_of(address[0]))
 
     def _ask_schemes_of(self, host: str) -> dict[str, str]:
         """What the headers by which this peer may tell the scheme say where it is https, as gunicorn has it."""
@@ -71,8 +71,9 @@ class Conversation:
         schemes, _ = policy._peer_trusted_for_forwarded()
         return {f"HTTP_{name.replace('-', '_')}": secure for name, secure in schemes.items()}
 
-    def _read_fast(self, plain: PlainReader, client: ClientSocket, data: bytes) -> Received | None:
-        request = plain.read(data)
+    def read_fast(self, client: ClientSocket, peer: Peer, data: bytes) -> Received | None:
+        """None for what is left to the other road."""
+        request = self._plain.read(data, peer)
         if request is None:
             return None
         response = JoinedResponse(request, client, self._cfg)

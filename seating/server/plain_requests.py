@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from io import BytesIO
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 try:
@@ -55,20 +55,25 @@ class _Head:
         self.on_url = targets.append
 
 
+class Peer(NamedTuple):
+    """Who is at the other end: that part of the environ, and the headers by which it may tell the scheme.
+
+    `schemes` has what they say where it is https.
+    """
+
+    environ: Mapping[str, Any]
+    schemes: Mapping[str, str]
+
+
 class PlainReader:
-    """Of one connection. `base` is what all environs of it have; `schemes` are the headers that may tell the scheme."""
+    """`base` is what all environs have."""
 
-    __slots__ = ("_base", "_most_fields", "_most_line", "_schemes")
-
-    def __init__(
-        self, base: Mapping[str, Any], schemes: Mapping[str, str], most_line_bytes: int, most_fields: int
-    ) -> None:
-        self._base = dict(base)
-        self._schemes = schemes
+    def __init__(self, base: Mapping[str, Any], most_line_bytes: int, most_fields: int) -> None:
+        self._base = base
         self._most_line = most_line_bytes
         self._most_fields = most_fields
 
-    def read(self, data: bytes) -> PlainRequest | None:
+    def read(self, data: bytes, peer: Peer) -> PlainRequest | None:
         """None unless a plain request is at the beginning of `data`: its head whole, and a chunked body whole too."""
         end = data.find(b"\r\n\r\n", 0, _MOST_HEAD_BYTES)
         line_end = data.find(b"\r\n", 0, self._most_line + 2)
@@ -80,7 +85,7 @@ class PlainReader:
         fields = _fields(data[: end + 4], target)
         if method is None or fields is None or not self._most_fields >= len(fields) == data.count(b"\r\n", 0, end):
             return None
-        environ = self._environ(method, target.decode(), fields)
+        environ = self._environ(method, target.decode(), fields, peer)
         if environ is None:
             return None
         closes = environ.get("HTTP_CONNECTION", "keep-alive").lower()
@@ -88,8 +93,8 @@ class PlainReader:
             return None
         return _with_body(method, environ, data, end + 4, closes == "close")
 
-    def _environ(self, method: str, target: str, fields: dict[bytes, bytes]) -> dict[str, Any] | None:
-        environ = self._base.copy()
+    def _environ(self, method: str, target: str, fields: dict[bytes, bytes], peer: Peer) -> dict[str, Any] | None:
+        environ = {**self._base, **peer.environ}
         path, _, query = target.partition("?")
         environ["REQUEST_METHOD"] = method
         environ["QUERY_STRING"] = query
@@ -100,7 +105,7 @@ class PlainReader:
             environ[_key(name)] = value.decode("latin-1").strip(" \t")
         if len(environ) != size + len(fields) or "" in environ:
             return None
-        told = [environ[key] == secure for key, secure in self._schemes.items() if key in environ]
+        told = [environ[key] == secure for key, secure in peer.schemes.items() if key in environ]
         if len(told) > 1:
             return None
         environ["wsgi.url_scheme"] = "https" if told and told[0] else "http"

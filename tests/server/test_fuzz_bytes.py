@@ -79,8 +79,7 @@ def careful(data: bytes, peer: tuple[str, int]) -> Reading | None:
 def fast(data: bytes, pieces: list[bytes], peer: tuple[str, int]) -> Reading | None:
     """As the fast road reads it, to which `data` came first and `pieces` later; None if it leaves it to the other."""
     client: Any = Fed(pieces)
-    plain = CONVERSATION._plain_reader(client, peer)
-    received = CONVERSATION._read_fast(plain, client, data)
+    received = CONVERSATION.read_fast(client, CONVERSATION.peer(client, peer), data)
     if received is None:
         return None
     closes = received.response.req.should_close()
