@@ -13,7 +13,7 @@ from tests.servers import RedisServer, wait_until
 from tests.system import PROJECT, Part, System
 
 # Limits are raised, not removed.
-_SETTINGS = {
+SETTINGS = {
     "RATE_LIMIT_USERS": "bucket:1000000,1000000/1s",
     "RATE_LIMIT_SALE": "bucket:1000000,1000000/1s",
     "BACKLOG_MAX_ENTRIES": "1000000",
@@ -43,7 +43,7 @@ class Served(System):
         self._folder = tempfile.TemporaryDirectory(prefix="seating-bench-")
         folder = Path(self._folder.name)
         redis = RedisServer(folder / "redis", maxmemory_mb=2048)
-        super().__init__(folder, redis, f"sqlite:///{folder / 'seating.db'}", **_SETTINGS | settings)
+        super().__init__(folder, redis, f"sqlite:///{folder / 'seating.db'}", **SETTINGS | settings)
         self._app = app
         self._worker = worker
         self._stock = stock
