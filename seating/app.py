@@ -1,7 +1,7 @@
 """The WSGI application: routes, errors, and the frame around every request."""
 
 from flask import Response, jsonify
-from flask_openapi3 import Info, OpenAPI, SecurityScheme
+from flask_openapi3 import Info, SecurityScheme
 
 from seating import __version__
 from seating.config import Settings
@@ -23,14 +23,15 @@ from seating.web import (
     seats,
     users,
 )
+from seating.web.application import Application
 from seating.web.request_frame import RequestFrame
 from seating.web.schemas import Problem, problems
 from seating.web.services import attach
 
 
-def create_app(settings: Settings, services: Services, hub: Hub) -> OpenAPI:
+def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
     """Needs a process of greenlets: its clients wait for Redis as greenlets do."""
-    app = OpenAPI(
+    app = Application(
         "seating",
         info=Info(title="seating", version=__version__, description="The backend of a ticket on-sale."),
         security_schemes={"operator": SecurityScheme(type="http", scheme="bearer")},

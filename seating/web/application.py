@@ -1,0 +1,87 @@
+"""Flask, with a shorter way from a request to a view that needs nothing special."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from flask import Flask, Response
+from flask.ctx import AppContext, RequestContext
+from flask.globals import _cv_app, _cv_request
+from flask.sessions import NullSession
+from flask_openapi3 import OpenAPI
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Rule
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_NO_SESSION: Final = NullSession()
+
+
+class Application(OpenAPI):
+    """Flask without its sessions, signals and address books where a request leads straight to a view.
+
+    Nearly all do. The others go Flask's own way: unknown addresses, OPTIONS, WebSockets, and views with functions
+    before or after them. Contexts, error handlers and the application's after_request functions are the same on both.
+    Flask 3.2 will have one context instead of two: this is for 3.1.
+    """
+
+    def wsgi_app(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        if "HTTP_UPGRADE" in environ:
+            return super().wsgi_app(environ, start_response)
+        found = _straight_route(self, environ["REQUEST_METHOD"], environ.get("HTTP_HOST", ""), environ["PATH_INFO"])
+        if found is None:
+            return super().wsgi_app(environ, start_response)
+        in_app = _cv_app.set(AppContext(self))
+        in_request = _cv_request.set(_Context(self, environ, *found))
+        try:
+            return self._respond(*found)(environ, start_response)
+        finally:
+            environ["werkzeug.request"] = None  # They refer to each other.
+            _cv_request.reset(in_request)
+            _cv_app.reset(in_app)
+
+    def _respond(self, rule: Rule, values: dict[str, Any]) -> "WSGIApplication":
+        try:
+            try:
+                answer: Any = self.view_functions[rule.endpoint](**values)
+            except Exception as error:  # noqa: BLE001  # Those that are known have handlers.
+                answer = self.handle_user_exception(error)
+            response = answer if isinstance(answer, Response) else self.make_response(answer)
+            for function in reversed(self.after_request_funcs.get(None, ())):
+                response = function(response)
+        except Exception as error:  # noqa: BLE001  # A handler's own.
+            return self.handle_exception(error)
+        return response
+
+
+class _Context(RequestContext):
+    """Of a request whose route is known."""
+
+    def __init__(self, app: Flask, environ: "WSGIEnvironment", rule: Rule, values: dict[str, Any]) -> None:
+        self.app = app
+        self.request = app.request_class(environ)
+        self.request.url_rule, self.request.view_args = rule, values
+        self.url_adapter = None
+        self._session = _NO_SESSION
+        self._after_request_functions = []
+
+
+@lru_cache(maxsize=1024)
+def _straight_route(app: Flask, method: str, host: str, path_info: str) -> tuple[Rule, dict[str, Any]] | None:
+    path = path_info.encode("latin1").decode(errors="replace")
+    try:
+        rule, values = app.url_map.bind(host, "", "", "http", method, path).match(return_rule=True)
+    except HTTPException:
+        return None
+    return None if method == "OPTIONS" or _has_functions_around(app, rule.endpoint) else (rule, dict(values))
+
+
+def _has_functions_around(app: Flask, endpoint: str) -> bool:
+    *parents, _ = endpoint.split(".")
+    around = app.before_request_funcs, app.teardown_request_funcs, app.url_value_preprocessors
+    return (
+        bool(app.teardown_appcontext_funcs)
+        or any(functions.get(name) for functions in around for name in (None, *parents))
+        or any(app.after_request_funcs.get(name) for name in parents)
+    )
