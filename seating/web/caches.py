@@ -4,17 +4,18 @@ import time
 from typing import Literal
 
 from flask import Response
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3 import Tag
 from pydantic import Field
 
 from seating.domain.moments import rfc3339
 from seating.telemetry import metrics
 from seating.web.answers import render
+from seating.web.application import Routes
 from seating.web.operator_token import SECURITY, operators_only
 from seating.web.schemas import Answer, problems
 from seating.web.services import services
 
-api = APIBlueprint("caches", __name__, abp_tags=[Tag(name="Cache", description=__doc__)])
+api = Routes("caches", __name__, abp_tags=[Tag(name="Cache", description=__doc__)])
 
 
 class CacheStatusView(Answer):

@@ -3,16 +3,17 @@
 from typing import Literal
 
 from flask import Response
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3 import Tag
 from pydantic import BaseModel, Field, RootModel
 
 from seating.domain.catalogue import PartnerEvent, PartnerId, PartnerUser, parse_partner_id
 from seating.web.answers import render
+from seating.web.application import Routes
 from seating.web.parsing import StrictModel, parsed
 from seating.web.schemas import Answer, Line, problems
 from seating.web.services import services
 
-api = APIBlueprint("catalogue", __name__, abp_tags=[Tag(name="Catalogue", description=__doc__)])
+api = Routes("catalogue", __name__, abp_tags=[Tag(name="Catalogue", description=__doc__)])
 
 
 class PartnerUserPath(BaseModel):

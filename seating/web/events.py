@@ -3,7 +3,7 @@
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from flask import Response
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3 import Tag
 from pydantic import BaseModel, Field, ModelWrapValidatorHandler, WrapValidator
 
 from seating.domain import plan_file, seating_plan
@@ -12,12 +12,13 @@ from seating.domain.plan_format import Better, PlanFile
 from seating.domain.seating_plan import MAX_SEATS, GeneratedPlan, SeatingPlan
 from seating.services.events import EventOnSale
 from seating.web.answers import render
+from seating.web.application import Routes
 from seating.web.operator_token import SECURITY, operators_only
 from seating.web.parsing import NOT_BLANK, StrictModel, parsed
 from seating.web.schemas import Answer, EventPath, Line, NextCursor, PageQuery, problems
 from seating.web.services import services, settings
 
-api = APIBlueprint("events", __name__, abp_tags=[Tag(name="Events", description=__doc__)])
+api = Routes("events", __name__, abp_tags=[Tag(name="Events", description=__doc__)])
 
 MAX_PLAN_BYTES: Final = 32 * 1024 * 1024
 """Of 100,000 seats with all that the format has, written with line breaks and indentation."""

@@ -1,11 +1,12 @@
 """Holding seats while a buyer decides or pays."""
 
 from flask import Response, request
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3 import Tag
 from pydantic import AliasPath, BaseModel, Field
 
 from seating.domain.idempotency import parse_key
 from seating.web.answers import render
+from seating.web.application import Routes
 from seating.web.client_address import caller_address
 from seating.web.operator_token import ANONYMOUS, caller
 from seating.web.orders import NewHold
@@ -13,7 +14,7 @@ from seating.web.parsing import parsed
 from seating.web.schemas import Answer, AsText, EventPath, Moment, problems
 from seating.web.services import services, settings
 
-api = APIBlueprint("holds", __name__, abp_tags=[Tag(name="Holds", description=__doc__)])
+api = Routes("holds", __name__, abp_tags=[Tag(name="Holds", description=__doc__)])
 
 
 class HoldPath(EventPath):

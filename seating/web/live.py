@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import structlog
 from flask import Blueprint, Flask, Response, current_app, g, request
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3 import Tag
 from flask_sock import Sock  # type: ignore[import-untyped]
 from pydantic import Field
 
@@ -22,12 +22,13 @@ from seating.live.outbox import NORMAL
 from seating.telemetry import metrics
 from seating.web import handshake
 from seating.web.answers import render
+from seating.web.application import Routes
 from seating.web.client_address import caller_address
 from seating.web.live_socket import LIBRARY_OPTIONS, make_lean
 from seating.web.schemas import Answer
 from seating.web.services import hub, services, settings
 
-api = APIBlueprint("live_status", __name__, abp_tags=[Tag(name="Seats", description="The map, and who watches it.")])
+api = Routes("live_status", __name__, abp_tags=[Tag(name="Seats", description="The map, and who watches it.")])
 sockets = Blueprint("live", __name__)
 
 _CONNECTIONS: Final = "seating.connections"

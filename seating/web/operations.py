@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import psutil
 from flask import Response, request
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3 import Tag
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import Field
 from werkzeug.datastructures import MIMEAccept
@@ -14,10 +14,11 @@ from seating import __version__
 from seating.domain.moments import rfc3339
 from seating.telemetry import metrics
 from seating.web.answers import render
+from seating.web.application import Routes
 from seating.web.schemas import Answer, problems
 from seating.web.services import services, settings
 
-api = APIBlueprint("operations", __name__, abp_tags=[Tag(name="Operations", description=__doc__)])
+api = Routes("operations", __name__, abp_tags=[Tag(name="Operations", description=__doc__)])
 
 _PROMETHEUS_TYPES = ("text/plain", "application/openmetrics-text")
 

@@ -51,8 +51,6 @@ def parsed(view: View) -> View:
             arguments["body"] = _body(models["body"])
         return view(**arguments)
 
-    # flask-openapi3 takes the signature for its document and leaves the parsing to us.
-    parse_and_view.__delay_validate_request__ = True  # type: ignore[attr-defined]
     return parse_and_view
 
 

@@ -3,14 +3,15 @@
 import gzip
 
 from flask import Response, request
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3 import Tag
 from pydantic import ConfigDict, Field
 
+from seating.web.application import Routes
 from seating.web.parsing import parsed
 from seating.web.schemas import Answer, EventPath, problems
 from seating.web.services import services
 
-api = APIBlueprint("plans", __name__, abp_tags=[Tag(name="Plans", description=__doc__)])
+api = Routes("plans", __name__, abp_tags=[Tag(name="Plans", description=__doc__)])
 
 
 class PlanRow(Answer):

@@ -4,7 +4,7 @@ import time
 from typing import Literal
 
 from flask import Response
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3 import Tag
 from pydantic import AliasPath, BaseModel, Field
 
 from seating.domain.errors import SeatingError
@@ -13,6 +13,7 @@ from seating.domain.purchase import Order, PurchaseId, PurchaseState
 from seating.telemetry import metrics
 from seating.web import preferences
 from seating.web.answers import render
+from seating.web.application import Routes
 from seating.web.operator_token import SECURITY, caller, operators_only
 from seating.web.orders import DefaultPurchase, EventPurchase
 from seating.web.parsing import parsed
@@ -20,7 +21,7 @@ from seating.web.rate_limiting import limit_of_request, measured
 from seating.web.schemas import Answer, AsText, EventPath, Moment, NextCursor, PageQuery, Reference, problems
 from seating.web.services import services, settings
 
-api = APIBlueprint("purchases", __name__, abp_tags=[Tag(name="Purchases", description=__doc__)])
+api = Routes("purchases", __name__, abp_tags=[Tag(name="Purchases", description=__doc__)])
 _REFUSALS = problems(400, 404, 408, 409, 413, 415, 422, 429, 503)
 
 

@@ -1,18 +1,17 @@
 """Entries that SQL refused, or that belong to a history which SQL does not have: for the operator to decide."""
 
 from flask import Response
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3 import Tag
 from pydantic import AliasPath, Field
 
 from seating.web.answers import render
+from seating.web.application import Routes
 from seating.web.operator_token import SECURITY, operators_only
 from seating.web.parsing import parsed
 from seating.web.schemas import Answer, AsText, EventPath, NextCursor, PageQuery, problems
 from seating.web.services import services
 
-api = APIBlueprint(
-    "quarantine", __name__, abp_tags=[Tag(name="Quarantine", description=__doc__)], abp_security=SECURITY
-)
+api = Routes("quarantine", __name__, abp_tags=[Tag(name="Quarantine", description=__doc__)], abp_security=SECURITY)
 
 
 class QuarantinePath(EventPath):

@@ -4,16 +4,17 @@ import gzip
 from typing import Final
 
 from flask import Response, request
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3 import Tag
 from pydantic import Field
 
 from seating.domain.seat_changes import LETTERS
 from seating.web.answers import render
+from seating.web.application import Routes
 from seating.web.parsing import parsed
 from seating.web.schemas import Answer, EventPath, problems
 from seating.web.services import services
 
-api = APIBlueprint("seat_map", __name__, abp_tags=[Tag(name="Seats", description="The map, and who watches it.")])
+api = Routes("seat_map", __name__, abp_tags=[Tag(name="Seats", description="The map, and who watches it.")])
 
 # Level 1: a map of four letters is a quarter of its size whatever one does.
 _COMPRESSION: Final = 1

@@ -3,18 +3,19 @@
 from typing import Any, Literal
 
 from flask import Response
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3 import Tag
 from pydantic import BaseModel, Field, RootModel
 
 from seating.domain.seat_status import SETTABLE
 from seating.web.answers import render
+from seating.web.application import Routes
 from seating.web.operator_token import SECURITY, operators_only
 from seating.web.orders import without_default
 from seating.web.parsing import StrictModel, parsed
 from seating.web.schemas import Answer, problems
 from seating.web.services import services, settings
 
-api = APIBlueprint("seats", __name__, abp_tags=[Tag(name="Seats", description=__doc__)])
+api = Routes("seats", __name__, abp_tags=[Tag(name="Seats", description=__doc__)])
 
 
 def _one_of_the_words(schema: dict[str, Any]) -> None:

@@ -3,18 +3,19 @@
 from urllib.parse import urlencode
 
 from flask import Response
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3 import Tag
 from pydantic import BaseModel, Field, RootModel
 
 from seating.domain.errors import UserNotFound
 from seating.domain.user import MAX_ID_LENGTH, Plan, User
+from seating.web.application import Routes
 from seating.web.errors import refuse
 from seating.web.parsing import NOT_BLANK, StrictModel, parsed
 from seating.web.rate_limiting import limited
 from seating.web.schemas import Answer, Line, Moment, PageQuery, problems
 from seating.web.services import services
 
-api = APIBlueprint("users", __name__, abp_tags=[Tag(name="Users", description=__doc__)])
+api = Routes("users", __name__, abp_tags=[Tag(name="Users", description=__doc__)])
 
 
 class UserPath(BaseModel):
