@@ -4,7 +4,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ClassVar, Final, get_type_hints
 
-from flask import request
+from flask import Request
+from flask.globals import request_ctx
 from pydantic import BaseModel, ConfigDict, ValidationError
 from werkzeug.wrappers import Response
 
@@ -34,37 +35,42 @@ def parsed(view: View) -> View:
     models: dict[str, type[BaseModel]] = {
         name: model for name, model in get_type_hints(view).items() if name != "return"
     }
-    headers = (
-        [field.alias or name for name, field in models["header"].model_fields.items()] if "header" in models else []
-    )
+    path_model, query_model, body_model = (models.get(name) for name in ("path", "query", "body"))
+    header_model = models.get("header")
+    headers = _fields_of_environ(header_model) if header_model else {}
 
     @wraps(view)
     def parse_and_view(**path: str) -> Response:
+        asked = request_ctx.request
         arguments: dict[str, BaseModel] = {}
-        if "path" in models:
-            arguments["path"] = models["path"].model_validate(path)
-        if "header" in models:
-            arguments["header"] = models["header"].model_validate({name: request.headers.get(name) for name in headers})
-        if "query" in models:
-            arguments["query"] = validate(models["query"], request.args.to_dict())
-        if "body" in models:
-            arguments["body"] = _body(models["body"])
+        if path_model:
+            arguments["path"] = path_model.model_validate(path)
+        if header_model:
+            arguments["header"] = header_model.model_validate(
+                {name: asked.environ.get(field) for name, field in headers.items()}
+            )
+        if query_model:
+            arguments["query"] = validate(query_model, asked.args.to_dict())
+        if body_model:
+            arguments["body"] = _body(asked, body_model)
         return view(**arguments)
 
     return parse_and_view
 
 
-def _body(model: type[BaseModel]) -> BaseModel:
+def _fields_of_environ(model: type[BaseModel]) -> dict[str, str]:
+    """Return what WSGI calls the headers of `model`, by their names in it."""
+    names = [field.alias or name for name, field in model.model_fields.items()]
+    return {name: f"HTTP_{name.upper().replace('-', '_')}" for name in names}
+
+
+def _body(asked: Request, model: type[BaseModel]) -> BaseModel:
     """A large body is read in a thread: other requests must not wait for it."""
-    limit = model.max_body_bytes if issubclass(model, StrictModel) else strict_json.MAX_BODY_BYTES
-    received = strict_json.receive(request, limit)
-
-    def read() -> BaseModel:
-        return validate(model, strict_json.parse(received))
-
+    limit = getattr(model, "max_body_bytes", strict_json.MAX_BODY_BYTES)
+    received = strict_json.receive(asked, limit)
     if len(received) <= strict_json.MAX_BODY_BYTES:
-        return read()
-    body: BaseModel = services().offload(read)
+        return validate(model, strict_json.parse(received))
+    body: BaseModel = services().offload(lambda: validate(model, strict_json.parse(received)))
     return body
 
 
