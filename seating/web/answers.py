@@ -1,8 +1,35 @@
-"""Rendering: an answer's model as JSON, the same bytes for the same values."""
+"""Rendering: an answer as JSON, the same bytes for the same values."""
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import orjson
 from flask import Response
 from pydantic import BaseModel
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+JSON: Final = "application/json"
+
+
+class WholeResponse(Response):
+    """A body that is all there and never empty: it is sent without looking through its headers once more."""
+
+    def __init__(self, body: bytes, status: int = 200, media_type: str = JSON) -> None:
+        super().__init__([body], status, [("Content-Type", media_type), ("Content-Length", str(len(body)))])
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] == "HEAD" or self.status_code == 304:
+            return super().__call__(environ, start_response)
+        start_response(self.status, list(self.headers))
+        return cast(list[bytes], self.response)
+
 
 def render(answer: BaseModel, status: int = 200) -> Response:
-    return Response(answer.model_dump_json(by_alias=True), status, content_type="application/json")
+    return WholeResponse(answer.model_dump_json(by_alias=True).encode(), status)
+
+
+def render_fields(fields: dict[str, Any]) -> Response:
+    """Render what many ask for, at a quarter of what its model, which documents it, would cost."""
+    return WholeResponse(orjson.dumps(fields))

@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import WebsocketMismatch
 
 from seating.domain import errors, partner_errors
+from seating.web.answers import WholeResponse
 
 STATUS: Final[dict[type[errors.SeatingError], int]] = {
     errors.InvalidRequest: 400,
@@ -108,7 +109,7 @@ def problem(
 
 def _answer(status: int, code: str, message: str, **details: Any) -> Response:
     body = problem(status, code, message, request.environ.get("seating.request_id"), **details)
-    return Response(body, status, content_type=PROBLEM_TYPE)
+    return WholeResponse(body.encode(), status, PROBLEM_TYPE)
 
 
 def refuse(error: errors.SeatingError) -> Response:

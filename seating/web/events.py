@@ -11,7 +11,7 @@ from seating.domain.errors import InvalidRequest
 from seating.domain.plan_format import Better, PlanFile
 from seating.domain.seating_plan import MAX_SEATS, GeneratedPlan, SeatingPlan
 from seating.services.events import EventOnSale
-from seating.web.answers import render
+from seating.web.answers import render, render_fields
 from seating.web.application import Routes
 from seating.web.operator_token import SECURITY, operators_only
 from seating.web.parsing import NOT_BLANK, StrictModel, parsed
@@ -75,11 +75,11 @@ class StateChange(StrictModel):
 
 
 class DefaultEventView(Answer):
-    total_seats: int = Field(validation_alias="capacity")
-    seats_sold: int = Field(validation_alias="sold")
-    seats_remaining: int = Field(validation_alias="remaining", description="can be bought now")
-    seats_held: int = Field(validation_alias="held")
-    seats_blocked: int = Field(validation_alias="blocked")
+    total_seats: int
+    seats_sold: int
+    seats_remaining: int = Field(description="can be bought now")
+    seats_held: int
+    seats_blocked: int
 
 
 class EventView(Answer):
@@ -103,7 +103,16 @@ def get_default_event() -> Response:
 
     Never stale: read from the inventory at this moment.
     """
-    return render(DefaultEventView.model_validate(services().events.counts(settings().default_event)))
+    counts = services().events.counts(settings().default_event)
+    return render_fields(
+        {
+            "totalSeats": counts.capacity,
+            "seatsSold": counts.sold,
+            "seatsRemaining": counts.remaining,
+            "seatsHeld": counts.held,
+            "seatsBlocked": counts.blocked,
+        }
+    )
 
 
 @api.get("/api/v1/events", responses={200: EventListView, **problems(400, 503)})

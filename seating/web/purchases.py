@@ -10,9 +10,10 @@ from pydantic import AliasPath, BaseModel, Field
 from seating.domain.errors import SeatingError
 from seating.domain.idempotency import parse_key
 from seating.domain.purchase import Order, PurchaseId, PurchaseState
+from seating.services.purchases import Bought
 from seating.telemetry import metrics
 from seating.web import preferences
-from seating.web.answers import render
+from seating.web.answers import render, render_fields
 from seating.web.application import Routes
 from seating.web.operator_token import SECURITY, caller, operators_only
 from seating.web.orders import DefaultPurchase, EventPurchase
@@ -49,14 +50,12 @@ class PurchaseHeaders(BaseModel):
 
 class PurchaseAnswer(Answer):
     success: Literal[True] = True
-    seats_remaining: int = Field(validation_alias=AliasPath("receipt", "left"), description="after this purchase")
-    purchase_id: AsText = Field(validation_alias=AliasPath("receipt", "id"))
-    event_id: str = Field(validation_alias=AliasPath("receipt", "id", "event_id"))
-    quantity: int = Field(validation_alias=AliasPath("receipt", "quantity"))
+    seats_remaining: int = Field(description="after this purchase")
+    purchase_id: str
+    event_id: str
+    quantity: int
     seats: list[str] = Field(description="seat ids, none in general admission")
-    position: AsText = Field(
-        validation_alias=AliasPath("receipt", "id", "position"), description="`<epoch>-<seq>` in the event's log"
-    )
+    position: str = Field(description="`<epoch>-<seq>` in the event's log")
 
 
 class PurchaseView(Answer):
@@ -148,9 +147,25 @@ def _buy(event_id: str, header: PurchaseHeaders, order: Order) -> Response:
         raise
     finally:
         metrics.count_purchase(outcome, time.perf_counter() - started)
-    response = render(PurchaseAnswer.model_validate(bought))
+    response = _accepted(bought)
     if bought.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     if bought.recorded:
         response.headers["Preference-Applied"] = "wait"
     return response
+
+
+def _accepted(bought: Bought) -> Response:
+    """Render a PurchaseAnswer."""
+    receipt = bought.receipt
+    return render_fields(
+        {
+            "success": True,
+            "seatsRemaining": receipt.left,
+            "purchaseId": str(receipt.id),
+            "eventId": receipt.id.event_id,
+            "quantity": receipt.quantity,
+            "seats": bought.seats,
+            "position": str(receipt.id.position),
+        }
+    )

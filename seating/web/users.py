@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, RootModel
 
 from seating.domain.errors import UserNotFound
 from seating.domain.user import MAX_ID_LENGTH, Plan, User
+from seating.web.answers import WholeResponse
 from seating.web.application import Routes
 from seating.web.errors import refuse
 from seating.web.parsing import NOT_BLANK, StrictModel, parsed
@@ -55,7 +56,7 @@ def list_users(query: UserPageQuery) -> Response:
     A `Link` header (RFC 8288) with `rel="next"` leads to the next page.
     """
     page = services().users.page(query.cursor, query.limit)
-    answer = _answer(b"[" + b",".join(map(document, page.items)) + b"]")
+    answer = WholeResponse(b"[" + b",".join(map(document, page.items)) + b"]")
     if page.next is not None:
         following = urlencode({"cursor": page.next, "limit": query.limit})
         answer.headers["Link"] = f'</users?{following}>; rel="next"'
@@ -71,7 +72,7 @@ def get_user(path: UserPath) -> Response:
     `X-Cache` says where it came from: HIT, MISS, or COALESCED with another request for the same user.
     """
     found, source = services().users.get(path.user_id)
-    answer = refuse(UserNotFound()) if found is None else _answer(found)
+    answer = refuse(UserNotFound()) if found is None else WholeResponse(found)
     answer.headers["X-Cache"] = source
     return answer
 
@@ -81,12 +82,8 @@ def get_user(path: UserPath) -> Response:
 @parsed
 def create_user(body: NewUser) -> Response:
     """Create a user"""
-    return _answer(services().users.create(body.name, body.email, body.plan, body.id), 201)
+    return WholeResponse(services().users.create(body.name, body.email, body.plan, body.id), 201)
 
 
 def document(user: User) -> bytes:
     return UserView.model_validate(user).model_dump_json(by_alias=True).encode()
-
-
-def _answer(body: bytes, status: int = 200) -> Response:
-    return Response(body, status, content_type="application/json")
