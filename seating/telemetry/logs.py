@@ -4,11 +4,12 @@ import json
 import logging
 import logging.config
 import sys
-from typing import Any, Literal, TextIO
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, Literal, TextIO
 
 import orjson
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 Format = Literal["json", "console"]
 
@@ -22,16 +23,37 @@ def configure(level: str, log_format: Format, to: TextIO | None = None) -> None:
     """Sends structlog's events and the standard library's records to `to`, by default standard output, in one form."""
     to = to or sys.stdout
     logging.config.dictConfig(_stdlib_config(level, log_format, to))
-    console = log_format == "console"
-    renderers: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_json_line)]
-    if console:
-        renderers = [structlog.dev.ConsoleRenderer(colors=False)]
+    processors: list[Processor] = [_json_event]
+    if log_format == "console":
+        processors = [*_SHARED, structlog.processors.format_exc_info, structlog.dev.ConsoleRenderer(colors=False)]
     structlog.configure(
-        processors=[*_SHARED, *renderers],
+        processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(to) if console else structlog.BytesLoggerFactory(to.buffer),
+        logger_factory=structlog.WriteLoggerFactory(to) if log_format == "console" else lambda *_: _Lines(to.buffer),
         cache_logger_on_first_use=True,
     )
+
+
+class _Lines:
+    """Writes each line at once. The file has a lock of its own; structlog's would be one that gevent's patch slows."""
+
+    def __init__(self, to: BinaryIO) -> None:
+        self._to = to
+
+    def msg(self, line: bytes) -> None:
+        self._to.write(line + b"\n")
+        self._to.flush()
+
+    debug = info = warning = error = critical = exception = msg
+
+
+def _json_event(logger: Any, method: str, event: EventDict) -> bytes:
+    """Do in one step what structlog has a processor each for: there is a line for every request."""
+    structlog.processors.add_log_level(logger, method, event)
+    event["timestamp"] = datetime.now(UTC).replace(tzinfo=None).isoformat() + "Z"
+    if "exc_info" in event:
+        event = structlog.processors.format_exc_info(logger, method, event)
+    return _json_line(event)
 
 
 def _stdlib_config(level: str, log_format: Format, to: TextIO) -> dict[str, Any]:
@@ -70,7 +92,7 @@ def _stdlib_config(level: str, log_format: Format, to: TextIO) -> dict[str, Any]
     }
 
 
-def _json_line(event: dict[str, Any], **_options: Any) -> bytes:
+def _json_line(event: EventDict, **_options: Any) -> bytes:
     try:
         return orjson.dumps(event, default=str)
     except TypeError:  # Half a character in somebody's text, or a number of more than 64 bits.
