@@ -1,6 +1,9 @@
 """The WSGI application: routes, errors, and the frame around every request."""
 
-from flask import Response, jsonify
+import gzip
+from functools import cache
+
+from flask import Response, jsonify, request
 from flask_openapi3 import Info, SecurityScheme
 
 from seating import __version__
@@ -23,6 +26,7 @@ from seating.web import (
     seats,
     users,
 )
+from seating.web.answers import WholeResponse
 from seating.web.application import Application
 from seating.web.request_frame import RequestFrame
 from seating.web.schemas import Problem, problems
@@ -54,9 +58,20 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
     for blueprint in (*sale, users.api, caches.api, catalogue.api, operations.api):
         app.register_api(blueprint)
 
+    @cache
+    def document() -> tuple[bytes, bytes]:
+        plain = jsonify(app.api_doc).get_data()
+        return plain, gzip.compress(plain, mtime=0)
+
     @app.route("/openapi.json")
     def openapi() -> Response:
-        return jsonify(app.api_doc)
+        """The document as it is, or gzipped: made once, it does not change."""
+        gzipped = request.accept_encodings["gzip"] > 0
+        response = WholeResponse(document()[gzipped])
+        response.vary.add("Accept-Encoding")
+        if gzipped:
+            response.content_encoding = "gzip"
+        return response
 
     app.wsgi_app = RequestFrame(app.wsgi_app)  # type: ignore[method-assign]
     return app

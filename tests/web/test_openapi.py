@@ -1,5 +1,6 @@
 """The OpenAPI document: valid, whole, and true; and its pages, which need no other host."""
 
+import gzip
 import json
 import re
 import uuid
@@ -24,6 +25,13 @@ def document(system: System) -> Any:
     assert answer.status == 200
     assert answer.headers["Content-Type"] == "application/json"
     return answer.json
+
+
+def test_comes_gzipped_to_those_who_accept_it(system: System, document: Any) -> None:
+    answer = system.get("/openapi.json", {"Accept-Encoding": "gzip"})
+    assert (answer.headers["Content-Encoding"], answer.headers["Vary"]) == ("gzip", "Accept-Encoding")
+    assert json.loads(gzip.decompress(answer.body)) == document
+    assert len(answer.body) < 20_000
 
 
 def operations(document: Any) -> set[tuple[str, str]]:
