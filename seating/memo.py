@@ -89,3 +89,53 @@ class Memo(Generic[K, V]):
         dropped = self._kept.pop(key, None)
         if dropped is not None:
             self._weight -= dropped.weight
+
+
+class FreshLook(Generic[K, V]):
+    """One look at a time by key, for the greenlets of one thread. All who ask while it goes on share the next one.
+
+    So nobody gets what was seen before they asked, and a crowd costs two looks, not one each. Nothing is kept.
+    """
+
+    def __init__(self) -> None:
+        self._looking: dict[K, AsyncResult[V]] = {}
+        self._next: dict[K, AsyncResult[V]] = {}
+
+    def get(self, key: K, look: Callable[[], V]) -> V:
+        """Return what `look` sees from now on. Raises what it raises, for everyone who shares it.
+
+        `look` has to end by itself. If its greenlet is killed, those who wait share another look.
+        """
+        while True:
+            shared = self._next.get(key)
+            if shared is None:
+                return self._look(key, look)
+            try:
+                return cast(V, shared.get())
+            except _Abandoned:
+                continue
+
+    def _look(self, key: K, look: Callable[[], V]) -> V:
+        outcome: AsyncResult[V] = AsyncResult()
+        try:
+            self._wait_turn(key, outcome)
+            value = look()
+        except BaseException as error:
+            outcome.set_exception(error if isinstance(error, Exception) else _Abandoned())
+            raise
+        else:
+            outcome.set(value)
+            return value
+        finally:
+            for outcomes in (self._next, self._looking):
+                if outcomes.get(key) is outcome:
+                    del outcomes[key]
+
+    def _wait_turn(self, key: K, outcome: "AsyncResult[V]") -> None:
+        """Gather those who ask meanwhile; they are too late once the look begins."""
+        before = self._looking.get(key)
+        if before is not None:
+            self._next[key] = outcome
+            before.wait()
+            del self._next[key]
+        self._looking[key] = outcome

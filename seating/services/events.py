@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -15,6 +15,7 @@ from seating.domain.event import Event, InventoryCounts, new_event_id
 from seating.domain.log_entry import LogEntry
 from seating.domain.page import Page, first_of
 from seating.domain.seating_plan import DEMO_HALL, SeatingPlan, generate
+from seating.memo import FreshLook
 from seating.redis_store.event_scripts import MissingInventory
 from seating.redis_store.inventory import Inventory
 from seating.services.event_presence import EventPresence
@@ -40,6 +41,8 @@ class Events:
     presence: EventPresence
     rebuild: Rebuild
     nudge: Callable[[str], object]
+    _counts: FreshLook[str, InventoryCounts] = field(default_factory=FreshLook, init=False)
+    _events: FreshLook[str, EventOnSale] = field(default_factory=FreshLook, init=False)
 
     def create(self, name: str, capacity: int, plan: SeatingPlan | None) -> EventOnSale:
         """Records a new event and puts it on sale."""
@@ -68,6 +71,19 @@ class Events:
 
     def counts(self, event_id: str) -> InventoryCounts:
         """What can be bought now; never stale. Raises EventNotFound."""
+        return self._counts.get(event_id, lambda: self._look_at_counts(event_id))
+
+    def get(self, event_id: str) -> EventOnSale:
+        """As it is now; never stale. Raises EventNotFound."""
+        return self._events.get(event_id, lambda: self._look_at_event(event_id))
+
+    def page(self, cursor: str, count: int) -> Page[EventOnSale, str]:
+        """At most `count` events in the order of their ids, after the one that `cursor` names."""
+        found = self.database.read(event_record.page, cursor, count + 1)
+        page = first_of(found, count, lambda event: event.id)
+        return Page(self._with_counts(page.items), page.next)
+
+    def _look_at_counts(self, event_id: str) -> InventoryCounts:
         (snapshot,) = self.inventory.current([event_id])
         if snapshot is None:
             raise self.presence.absence_of(event_id)
@@ -75,18 +91,11 @@ class Events:
             raise InventoryUnavailable
         return snapshot.counts
 
-    def get(self, event_id: str) -> EventOnSale:
-        """Raises EventNotFound."""
+    def _look_at_event(self, event_id: str) -> EventOnSale:
         event = self.database.read(event_record.find, event_id)
         if event is None:
             raise EventNotFound
         return self._with_counts([event])[0]
-
-    def page(self, cursor: str, count: int) -> Page[EventOnSale, str]:
-        """At most `count` events in the order of their ids, after the one that `cursor` names."""
-        found = self.database.read(event_record.page, cursor, count + 1)
-        page = first_of(found, count, lambda event: event.id)
-        return Page(self._with_counts(page.items), page.next)
 
     def _create(self, event: Event, plan: SeatingPlan | None) -> None:
         """SQL first: an inventory that SQL does not know of could sell what nobody records."""

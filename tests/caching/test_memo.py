@@ -7,7 +7,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from seating.memo import Memo
+from seating.memo import FreshLook, Memo
 
 CROWD = 200
 
@@ -114,3 +114,64 @@ def test_a_value_is_kept_for_its_age(monkeypatch: pytest.MonkeyPatch) -> None:
     now += 0.001
     assert memo.get("k", source.load) == 2
     assert len(memo) == 1
+
+
+class Clock:
+    """What is looked at: it goes on all the time, and a look takes a while."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.looks = 0
+
+    def look(self) -> int:
+        self.looks += 1
+        seen = self.now
+        gevent.sleep(0.001)
+        return seen
+
+
+def _ask_all_the_time(ask: Callable[[], int], clock: Clock) -> list[bool]:
+    """Whether each of those who asked one after another got what was there when they asked, or came later."""
+    fresh: list[bool] = []
+
+    def asker() -> None:
+        for _ in range(20):
+            asked = clock.now = clock.now + 1
+            fresh.append(ask() >= asked)
+
+    gevent.joinall([gevent.spawn(asker) for _ in range(CROWD)], raise_error=True)
+    return fresh
+
+
+def test_a_shared_look_is_never_older_than_the_question() -> None:
+    clock, shared = Clock(), FreshLook[str, int]()
+    assert all(_ask_all_the_time(lambda: shared.get("k", clock.look), clock))
+    assert clock.looks < 20 * CROWD / 10
+
+
+def test_sharing_a_look_under_way_would_be() -> None:
+    """The twin of the test above."""
+    clock, memo = Clock(), Memo[str, int](max_weight=0)
+    assert not all(_ask_all_the_time(lambda: memo.get("k", clock.look), clock))
+
+
+def test_an_error_of_a_shared_look_reaches_all_who_share_it() -> None:
+    shared, source = FreshLook[str, int](), Source()
+    source.error = LookupError("away")
+    asking = crowd(lambda: shared.get("k", source.load), source)
+    assert {one.exception for one in asking} == {source.error}
+    assert source.loads == 2
+    source.error = None
+    assert shared.get("k", source.load) == 3
+
+
+@pytest.mark.parametrize("killed", [0, 1], ids=["the one who looks", "the one who looks next"])
+def test_when_a_look_is_ended_another_begins(killed: int) -> None:
+    shared, source = FreshLook[str, int](), Source()
+    asking = [gevent.spawn(shared.get, "k", source.load) for _ in range(CROWD)]
+    gevent.sleep(0)
+    asking.pop(killed).kill()
+    source.released.set()
+    gevent.joinall(asking, timeout=10)
+    assert {one.get() for one in asking} <= {1, 2, 3}
+    assert source.loads <= 3
