@@ -4,8 +4,8 @@ import json
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple, Self
 
 from seating.domain.errors import PurchaseNotFound
@@ -70,8 +70,7 @@ def new_nonce() -> str:
     return secrets.token_hex(8)
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """What a buyer asks for: the best seats for a quantity, given seats, or what a hold has, whose token is given.
 
     `quantity` is the number of `seats` where they are given, and 0 for a hold. `together` refuses a split; `reference`
@@ -86,10 +85,16 @@ class Order:
 
     def fingerprint(self) -> str:
         """The same for every spelling of the same order, different for different ones."""
-        asked: list[object] = [self.quantity, self.together, self.reference]
-        if self.seats or self.hold_token:
-            asked += [sorted(self.seats), self.hold_token]
-        return short_hash(json.dumps(asked))
+        return _fingerprint(self)
+
+
+@lru_cache(maxsize=256)
+def _fingerprint(order: Order) -> str:
+    """Most orders are for a quantity, and there are few of these."""
+    asked: list[object] = [order.quantity, order.together, order.reference]
+    if order.seats or order.hold_token:
+        asked += [sorted(order.seats), order.hold_token]
+    return short_hash(json.dumps(asked))
 
 
 class Receipt(NamedTuple):

@@ -1,5 +1,7 @@
 """The names of all keys. The hash tag keeps one event in one cluster slot, so that one script may touch all of it."""
 
+from functools import lru_cache
+
 OPEN_EVENTS = "events:open"
 QUEUE = "seating"
 
@@ -58,6 +60,7 @@ def all_of(event_id: str) -> tuple[str, ...]:
     return tuple(name(event_id) for name in names)
 
 
+@lru_cache(maxsize=1024)
 def of_seats(event_id: str) -> tuple[str, ...]:
     """What every script that gives or takes seats begins with: KEYS[1] to KEYS[8]."""
     return tuple(name(event_id) for name in _OF_SEATS)
