@@ -73,6 +73,8 @@ class Settings(BaseSettings):
     live_origins: str | None = None
     live_connections_per_address: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     live_resume_entries: Annotated[int, Field(ge=0, le=100_000)] = 2_000
+    log_keep_s: Annotated[int, Field(ge=0, le=31_536_000)] = 86_400
+    log_keep_memory_percent: Annotated[int, Field(ge=0, le=100)] = 50
     live_queue_kb: Annotated[int, Field(ge=1, le=65_536)] = 256
     live_ping_s: Annotated[int, Field(ge=1, le=3_600)] = 25
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gevent
+import redis
 import structlog
 from gevent import get_hub, monkey
 from sqlalchemy.exc import SQLAlchemyError
@@ -27,6 +28,7 @@ from seating.redis_store.holds import Holds as HoldStore
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.live_log import LiveLog
 from seating.redis_store.lru_cache import LruCache
+from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.plans import Plans
 from seating.redis_store.rate_limits import RateLimits
@@ -34,6 +36,8 @@ from seating.redis_store.retries import Retries
 from seating.redis_store.scripts import Scripts
 from seating.redis_store.seat_states import SeatStates
 from seating.redis_store.seats import Seats as SeatStore
+from seating.redis_store.seen_positions import SeenPositions
+from seating.redis_store.terms import LogKeeping, Terms
 from seating.services import catalogue
 from seating.services.answered import Answered
 from seating.services.books import Books
@@ -41,9 +45,12 @@ from seating.services.catalogue import Catalogue
 from seating.services.coalescing import Coalescing
 from seating.services.event_presence import EventPresence
 from seating.services.events import Events
+from seating.services.fence import Fence
 from seating.services.guards import Guards
 from seating.services.holds import Holds
 from seating.services.loss_probe import LossProbe
+from seating.services.losses import Losses
+from seating.services.merge import Merge
 from seating.services.monitoring import Monitoring
 from seating.services.nudger import Nudger
 from seating.services.persisted_watch import PersistedWatch
@@ -75,6 +82,8 @@ class BackgroundServices:
     quarantine: Quarantine
     persistence: Persistence
     rebuild: Rebuild
+    losses: Losses
+    merge: Merge
     books: Books
     upkeep: Upkeep
     queue: PersistQueue
@@ -91,7 +100,11 @@ class _Sale:
     names: SeatNames
     presence: EventPresence
     answered: Answered
+    fence: Fence
+    open_events: OpenEvents
     rebuild: Rebuild
+    persistence: Persistence
+    merge: Merge
     events: Events
     purchases: Purchases
     holds: Holds
@@ -101,16 +114,19 @@ class _Sale:
 
 def web_services(settings: Settings) -> Services:
     """For a process of greenlets."""
-    calls = AutoPipeline(ScriptConnection(settings.effective_redis_url, Scripts()))
+    seen = SeenPositions()
+    calls = AutoPipeline(ScriptConnection(settings.effective_redis_url, Scripts(), seen=seen))
     offload = _offload_to_threads if monkey.is_module_patched("socket") else in_this_thread
     # psycopg waits for its sockets as greenlets do; SQLite waits for its file in the kernel.
     sqlite = settings.effective_database_url.startswith("sqlite")
     database = Database(settings.effective_database_url, offload=offload if sqlite else in_this_thread)
     user_cache = _user_cache(settings, calls)
     guards = _guards(settings, calls)
-    nudger = Nudger(PersistQueue(plain_client(settings.effective_redis_url)))
+    client = plain_client(settings.effective_redis_url)
+    nudger = Nudger(PersistQueue(client))
     states = SeatStates(_calls_for_long_replies(settings))
-    sale = _sale(settings, calls, database, nudger.nudge, states)
+    sale = _sale(settings, calls, client, database, nudger.nudge, states)
+    calls.on_new_connection(sale.fence.on_new_connection)
     gevent.spawn(_flush_forever, sale.answered)
     return Services(
         events=sale.events,
@@ -118,7 +134,11 @@ def web_services(settings: Settings) -> Services:
         holds=sale.holds,
         seats=sale.seats,
         quarantine=sale.quarantine,
-        monitoring=Monitoring(sale.inventory, LossProbe(database), sale.presence, settings.data_dir, guards),
+        losses=Losses(database),
+        merge=sale.merge,
+        monitoring=Monitoring(
+            sale.inventory, sale.open_events, LossProbe(database), sale.presence, settings.data_dir, guards
+        ),
         seat_maps=SeatMaps(states, sale.presence),
         catalogue=_catalogue(settings, calls, guards),
         plans=sale.plans,
@@ -169,40 +189,58 @@ def background_services(
     database = Database(settings.effective_database_url, checkpoints=writes_the_sale, patient=patient)
     client = plain_client(settings.effective_redis_url)
     queue = PersistQueue(client)
-    sale = _sale(settings, calls, database, queue.nudge, SeatStates(calls))
-    retries = Retries(calls)
-    persistence = Persistence(database, calls, sale.log, sale.inventory, retries, sale.rebuild, queue.nudge)
+    sale = _sale(settings, calls, client, database, queue.nudge, SeatStates(calls))
     caches = [_user_cache(settings, calls), _partner_event_cache(settings, calls)]
     return BackgroundServices(
         events=sale.events,
         purchases=sale.purchases,
         quarantine=sale.quarantine,
-        persistence=persistence,
+        persistence=sale.persistence,
         rebuild=sale.rebuild,
-        books=Books(database, client),
-        upkeep=Upkeep(database, sale.inventory, sale.hold_store, queue, retries, persistence, caches),
+        losses=Losses(database),
+        merge=sale.merge,
+        books=Books(database, client, sale.open_events),
+        upkeep=Upkeep(
+            database,
+            sale.inventory,
+            sale.open_events,
+            sale.hold_store,
+            queue,
+            sale.persistence.retries,
+            sale.persistence,
+            caches,
+        ),
         queue=queue,
     )
 
 
 def _sale(
-    settings: Settings, calls: Calls, database: Database, nudge: Callable[[str], object], states: SeatStates
+    settings: Settings,
+    calls: Calls,
+    client: "redis.Redis",
+    database: Database,
+    nudge: Callable[..., object],
+    states: SeatStates,
 ) -> _Sale:
     backlog = {
         "backlog_max_entries": settings.backlog_max_entries,
         "backlog_memory_percent": settings.backlog_memory_percent,
     }
-    inventory = Inventory(calls, **backlog, resume_entries=settings.live_resume_entries)
+    inventory = Inventory(calls, **backlog)
     limits = HoldLimits(settings.hold_ttl_s, settings.hold_max_s, settings.hold_max_seats)
     hold_store = HoldStore(calls, limits, **backlog)
     log = EventLog(calls)
     plans = Plans(calls)
     presence = EventPresence(database, nudge)
-    answered = Answered(database)
-    rebuild = Rebuild(database, calls, log)
+    answered = Answered(database, calls.seen)
+    fence = Fence(database, inventory, calls.seen)
+    keeping = LogKeeping(settings.log_keep_s, settings.log_keep_memory_percent, settings.live_resume_entries)
+    terms = Terms(calls, keeping)
+    rebuild = Rebuild(database, calls, log, terms)
+    persistence = Persistence(database, log, inventory, terms, calls.seen, Retries(calls), rebuild, nudge)
     names = SeatNames(plans, inventory, database, presence)
-    watch = PersistedWatch(inventory)
-    purchases = Purchases(inventory, names, log, database, presence, watch, answered=answered, nudge=nudge)
+    watch = PersistedWatch(database)
+    purchases = Purchases(inventory, names, log, database, presence, watch, answered, fence, nudge)
     return _Sale(
         inventory,
         hold_store,
@@ -211,10 +249,14 @@ def _sale(
         names,
         presence,
         answered,
+        fence,
+        OpenEvents(calls),
         rebuild,
-        events=Events(database, inventory, presence, rebuild, nudge),
+        persistence,
+        Merge(database, client, terms, rebuild, persistence.run_now),
+        events=Events(database, inventory, presence, rebuild, persistence, answered, nudge),
         purchases=purchases,
-        holds=Holds(hold_store, names, answered, nudge),
+        holds=Holds(hold_store, names, answered, fence, nudge),
         seats=Seats(SeatStore(calls), states, names, answered, nudge),
         quarantine=Quarantine(database, inventory, purchases, nudge),
     )

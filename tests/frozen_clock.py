@@ -7,7 +7,7 @@ from seating.redis_store.scripts import Scripts
 CLOCK: Final = "test:clock"
 NOON_MS: Final = 1_700_000_000_000
 
-_LUA = f"""
+CLOCK_LUA: Final = f"""
 local function now_ms()
   return tonumber(redis.call('GET', '{CLOCK}') or {NOON_MS})
 end
@@ -15,4 +15,4 @@ end
 
 
 def scripts() -> Scripts:
-    return Scripts(replaced={"clock": _LUA})
+    return Scripts(replaced={"clock": CLOCK_LUA})

@@ -1,5 +1,6 @@
 """A sale in one process: what web, worker and operator do, by their services, and a look into the tables."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,16 +17,21 @@ from seating.redis_store.holds import HoldLimits
 from seating.redis_store.holds import Holds as HoldStore
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.inventory_snapshot import Snapshot
+from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.plans import Plans
 from seating.redis_store.retries import Retries
 from seating.redis_store.scripts import Scripts
 from seating.redis_store.seat_states import SeatStates
 from seating.redis_store.seats import Seats as SeatStore
+from seating.redis_store.seen_positions import SeenPositions
+from seating.redis_store.terms import LogKeeping, Terms
 from seating.services.answered import Answered
 from seating.services.books import Books
 from seating.services.event_presence import EventPresence
 from seating.services.events import Events
+from seating.services.fence import Fence
 from seating.services.holds import Held, Holds
+from seating.services.merge import Merge
 from seating.services.persisted_watch import PersistedWatch
 from seating.services.persistence import Persistence
 from seating.services.purchases import Purchases
@@ -34,8 +40,12 @@ from seating.services.rebuild import Rebuild
 from seating.services.seat_names import SeatNames
 from seating.services.seats import Seats
 from seating.storage.database import Database
+from seating.storage.tables import ledger
 
 HOLD_LIMITS = HoldLimits(ttl_s=600, max_s=900, max_seats=20)
+
+
+SHORT_LOGS = LogKeeping(keep_s=0)
 
 
 @dataclass
@@ -52,40 +62,63 @@ class OneProcess:
     seats: Seats
     quarantine: Quarantine
     persistence: Persistence
+    terms: Terms
     rebuild: Rebuild
+    merge: Merge
     answered: Answered
     check: Books
     nudged: list[str]
 
     @classmethod
-    def build(cls, redis_url: str, database: Database, scripts: Scripts | None = None) -> "OneProcess":
-        calls = DirectCalls(ScriptConnection(redis_url, scripts or Scripts()))
+    def build(
+        cls,
+        redis_url: str,
+        database: Database,
+        scripts: Scripts | None = None,
+        keeping: LogKeeping = SHORT_LOGS,
+        *,
+        calling: type[DirectCalls] = DirectCalls,
+        answering: type[Answered] = Answered,
+    ) -> "OneProcess":
+        calls = calling(ScriptConnection(redis_url, scripts or Scripts()))
         inventory = Inventory(calls, backlog_max_entries=100_000, backlog_memory_percent=90)
         hold_store = HoldStore(calls, HOLD_LIMITS, backlog_max_entries=100_000, backlog_memory_percent=90)
         log = EventLog(calls)
         nudged: list[str] = []
         presence = EventPresence(database, nudged.append)
-        rebuild = Rebuild(database, calls, log)
-        answered = Answered(database)
-        watch = PersistedWatch(inventory)
+        terms = Terms(calls, keeping)
+        rebuild = Rebuild(database, calls, log, terms)
+        answered = answering(database, calls.seen)
+        client = redis.Redis.from_url(redis_url)
+        fence = Fence(database, inventory, calls.seen)
+        watch = PersistedWatch(database)
+        persistence = Persistence(
+            database, log, inventory, terms, calls.seen, Retries(calls), rebuild, lambda *events: nudged.extend(events)
+        )
         names = SeatNames(Plans(calls), inventory, database, presence)
-        purchases = Purchases(inventory, names, log, database, presence, watch, answered, nudged.append)
+        purchases = Purchases(inventory, names, log, database, presence, watch, answered, fence, nudged.append)
         return cls(
             redis_url,
             database,
             calls,
             inventory,
-            Events(database, inventory, presence, rebuild, nudged.append),
+            Events(database, inventory, presence, rebuild, persistence, answered, nudged.append),
             purchases,
-            Holds(hold_store, names, answered, nudged.append),
+            Holds(hold_store, names, answered, fence, nudged.append),
             Seats(SeatStore(calls), SeatStates(calls), names, answered, nudged.append),
             Quarantine(database, inventory, purchases, nudged.append),
-            Persistence(database, calls, log, inventory, Retries(calls), rebuild, nudged.append),
+            persistence,
+            terms,
             rebuild,
+            Merge(database, client, terms, rebuild, persistence.run_now),
             answered,
-            Books(database, redis.Redis.from_url(redis_url)),
+            Books(database, client, OpenEvents(calls)),
             nudged,
         )
+
+    @property
+    def seen(self) -> SeenPositions:
+        return self.calls.seen
 
     def another(self) -> "OneProcess":
         """With connections of its own, to the same Redis and database."""
@@ -120,6 +153,14 @@ class OneProcess:
         found = self.inventory.read(event_id)
         assert found is not None
         return found
+
+    def term(self, event_id: str) -> int:
+        """The epoch of the running term."""
+        return self.now(event_id).backlog.position.epoch
+
+    def told(self, event_id: str) -> list[str]:
+        """What the entries on record tell of, first to last."""
+        return [json.loads(row.change)["kind"] for row in self.rows(ledger, event_id)]
 
     def rows(self, table: Table, event_id: str) -> list[Any]:
         query = select(table).where(table.c.event_id == event_id)

@@ -67,6 +67,19 @@ class RedisServer:
         assert self._process
         os.kill(self._process.pid, signal.SIGCONT)
 
+    def copy_to(self, folder: Path) -> None:
+        """As a backup of the disk: of one moment."""
+        self.pause()
+        shutil.copytree(self.folder, folder)
+        self.resume()
+
+    def put_back(self, copy: Path) -> None:
+        """kill -9, and a start from the copy."""
+        self.kill()
+        shutil.rmtree(self.folder)
+        shutil.copytree(copy, self.folder)
+        self.start()
+
     def stop(self) -> None:
         if self._process and self._process.poll() is None:
             self._process.terminate()

@@ -114,7 +114,7 @@ class System(Client):
 
     def start(self, *names: str) -> "System":
         """Migrates, starts the named parts (all of them by default), and waits until seats can be sold."""
-        self.command("migrate")
+        self.command("migrate", "--with-demo-event")
         names = names or ("worker", "cron", "web")
         for name in names:
             self.start_part(name)

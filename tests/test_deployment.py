@@ -184,6 +184,10 @@ def test_what_is_copied_is_enough_to_migrate_and_to_serve(image: Path, own_redis
     )
     assert found.split() == [str(image / "seating" / "__init__.py"), str(image / "workers" / "__init__.py")]
     subprocess.run([sys.executable, "-m", "seating", "migrate"], cwd=image, env=environment, check=True, timeout=60)
+    assert own_redis.client().keys("inventory:*") == [], "an event is opened by those who want one"
+    create = [sys.executable, "-m", "seating", "events", "create", "Concert", "--seats", "10"]
+    created = subprocess.check_output(create, cwd=image, env=environment, text=True, timeout=60)
+    environment["DEFAULT_EVENT"] = created.strip()
     web = subprocess.Popen(
         [sys.executable, "-m", "seating", "web"], cwd=image, env=environment, stdout=subprocess.DEVNULL
     )

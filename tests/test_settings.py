@@ -38,6 +38,8 @@ _BAD_VALUES = [
     ("DEFAULT_EVENT", "Not An Id"),
     ("BACKLOG_MAX_ENTRIES", "0"),
     ("BACKLOG_MEMORY_PERCENT", "96"),
+    ("LOG_KEEP_S", "-1"),
+    ("LOG_KEEP_MEMORY_PERCENT", "101"),
     ("LOG_LEVEL", "loud"),
     ("LOG_FORMAT", "xml"),
 ]

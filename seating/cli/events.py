@@ -11,7 +11,6 @@ from seating.domain import plan_file
 from seating.domain.errors import InvalidRequest
 from seating.domain.plan_format import Better, PlanFile
 from seating.domain.seating_plan import SeatingPlan
-from seating.runtime import background_services
 from seating.web import strict_json
 from seating.web.events import NewEvent
 
@@ -39,7 +38,7 @@ def create(name: str, path: Path | None, seats: int | None, best_first: tuple[st
     plan = None if path is None else _read(path, best_first)
     capacity = plan.capacity if plan else seats
     _valid(NewEvent, {"name": name, "totalSeats": capacity}, "")
-    created = background_services(prepared.settings_with_redis()).events.create(name, capacity or 0, plan)
+    created = prepared.operator_services().events.create(name, capacity or 0, plan)
     click.echo(created.event.id)
 
 

@@ -11,6 +11,7 @@ from seating import __version__
 from seating.cli import books, events, parts
 from seating.config import InvalidSettings
 from seating.domain.errors import Overtaken, RecordUnavailable, SeatingError
+from seating.services.rebuild import RebuildRefused
 
 
 @click.group()
@@ -48,6 +49,8 @@ def main() -> NoReturn:
         _refuse(f"{error.message}{reason}")
     except Overtaken as error:
         _refuse(f"not now: {error}")
+    except RebuildRefused as error:
+        _refuse(f"not rebuilt: {error}")
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -53,11 +53,13 @@ def partner(port: int, seed: int) -> None:
 
 
 @click.command()
-def migrate() -> None:
-    """Bring the database up to this version and make sure of the default event."""
+@click.option("--with-demo-event", is_flag=True, hidden=True, help="As `seating up` does.")
+def migrate(with_demo_event: bool) -> None:
+    """Bring the database up to this version."""
     settings = prepared.settings_with_redis()
     migrations.upgrade(Database(settings.effective_database_url, patient=True))
-    background_services(settings).events.ensure_demo(settings.default_event)
+    if with_demo_event:
+        background_services(settings).events.ensure_demo(settings.default_event)
 
 
 @click.command()

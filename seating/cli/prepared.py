@@ -1,5 +1,6 @@
 """What commands need before they begin."""
 
+import sys
 import time
 
 import redis
@@ -8,6 +9,7 @@ from seating.config import InvalidSettings, Settings, load_settings
 from seating.redis_store import durability
 from seating.redis_store.connection import plain_client
 from seating.redis_store.server_address import fails_over
+from seating.runtime import BackgroundServices, background_services
 from seating.telemetry import logs
 
 _LOOK_EVERY_S = 0.2
@@ -33,6 +35,13 @@ def settings_with_redis() -> Settings:
         time.sleep(_LOOK_EVERY_S)
     durability.check(client, fails_over=fails_over(url))
     return loaded
+
+
+def operator_services() -> BackgroundServices:
+    """For a command that answers. Standard output is for what was asked, which a program may read."""
+    loaded = settings_with_redis()
+    logs.configure(loaded.log_level, loaded.log_format, sys.stderr)
+    return background_services(loaded, patient=True)
 
 
 def _loads(client: "redis.Redis") -> bool:

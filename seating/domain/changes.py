@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from seating.domain.position import Position
-from seating.domain.seating_plan import Run
+from seating.domain.seating_plan import Run, runs_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,8 @@ class Opened:
 class Purchased:
     """`quantity` seats were sold; `left` remained after that. `runs` are empty in general admission.
 
-    `hold` is the id of the hold that they were bought from, None for what was available.
+    `hold` is the id of the hold that they were bought from, None for what was available. `original` is the position
+    that the buyer was answered with, where the entry stands for one of a history that was lost.
     """
 
     at_ms: int
@@ -36,6 +37,14 @@ class Purchased:
     rendering: int
     reference: str | None
     hold: str | None = None
+    caller: str = "anonymous"
+    original: Position | None = None
+
+    def to_json(self) -> str:
+        """As purchase.lua writes it."""
+        said = {field.name: getattr(self, field.name) for field in fields(self)}
+        said |= {"runs": runs_text(self.runs), "original": self.original and str(self.original)}
+        return json.dumps({"kind": "purchased", "at": said.pop("at_ms")} | said, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,7 @@ class Held:
     idempotency: str
     fingerprint: str
     rendering: int
+    original: Position | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +94,11 @@ class SeatSet:
     left: int
     runs: list[Run]
 
+    def to_json(self) -> str:
+        """As set_seat.lua writes it."""
+        said = {"kind": "seat_set", "at": self.at_ms, "was": self.was, "status": self.status, "left": self.left}
+        return json.dumps(said | {"runs": runs_text(self.runs)}, separators=(",", ":"))
+
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
@@ -105,8 +120,36 @@ class StateSet:
 
 
 @dataclass(frozen=True, slots=True)
+class Trusted:
+    """A term began: `server` may sell, once SQL has this entry. `nonce` tells two terms of one server apart."""
+
+    at_ms: int
+    server: str
+    nonce: str
+    database: str
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Two histories were made one: SQL's, which ended at `after`, and Redis's, which ended at `tail`.
+
+    `digest` is the SHA-256 of the merged state, which SQL keeps. Seqs between `after` and this entry may be missing.
+    """
+
+    at_ms: int
+    after: Position | None
+    tail: Position
+    digest: str
+
+    def to_json(self) -> str:
+        after = str(self.after) if self.after else None
+        said = {"kind": "merged", "at": self.at_ms, "after": after, "tail": str(self.tail), "digest": self.digest}
+        return json.dumps(said, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """A new epoch began: the inventory was made again of what SQL had, which ended at `after`."""
+    """The inventory was made again of what SQL had, which ended at `after`. Nothing is sold in its epoch."""
 
     at_ms: int
     after: Position
@@ -117,7 +160,7 @@ class Rebuilt:
         return json.dumps(fields, separators=(",", ":"))
 
 
-Change = Opened | Purchased | Held | Extended | Released | SeatSet | Cancelled | StateSet | Rebuilt
+Change = Opened | Purchased | Held | Extended | Released | SeatSet | Cancelled | StateSet | Trusted | Merged | Rebuilt
 
 
 class UnknownChange(ValueError):
@@ -125,16 +168,16 @@ class UnknownChange(ValueError):
 
 
 def parse_change(text: str) -> Change:
-    """Raises UnknownChange with the reason."""
+    """Ignores fields that this version does not know. Raises UnknownChange with the reason."""
     try:
-        fields = json.loads(text)
-        kind = _KINDS[fields.pop("kind")]
+        said = json.loads(text)
+        kind = _KINDS[said.pop("kind")]
+        said |= {name: said.pop(short) for short, name in _SHORT.items() if short in said}
+        known = {name: said[name] for name in _FIELDS[kind] if name in said}
         for name, parse in _PARSED.items():
-            if name in fields:
-                fields[name] = parse(fields[name])
-        if "until" in fields:
-            fields["until_ms"] = fields.pop("until")
-        change: Change = kind(at_ms=fields.pop("at"), **fields)
+            if known.get(name) is not None:
+                known[name] = parse(known[name])
+        change: Change = kind(**known)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnknownChange(f"{type(error).__name__}: {error}") from error
     return change
@@ -149,10 +192,16 @@ _KINDS: dict[str, type[Change]] = {
     "seat_set": SeatSet,
     "cancelled": Cancelled,
     "state": StateSet,
+    "trusted": Trusted,
+    "merged": Merged,
     "rebuilt": Rebuilt,
 }
+_FIELDS = {kind: [field.name for field in fields(kind)] for kind in _KINDS.values()}
+_SHORT = {"at": "at_ms", "until": "until_ms"}
 _PARSED: dict[str, Callable[[str], object]] = {
     "runs": Run.parse_all,
     "purchase": Position.parse,
     "after": Position.parse,
+    "tail": Position.parse,
+    "original": Position.parse,
 }

@@ -246,5 +246,15 @@ class NotReplayable(SeatingError):
     sentence = "The entry still cannot be taken"
 
 
+class NothingToMerge(SeatingError):
+    code = "NOTHING_TO_MERGE"
+    sentence = "SQL has everything that it acknowledged: there is nothing to merge"
+
+
+class NoSuchLoss(SeatingError):
+    code = "LOSS_NOT_FOUND"
+    sentence = "There is no such loss, or it is settled"
+
+
 class Overtaken(Exception):
     """Another process did this first, or does it now. Nothing was changed here."""

@@ -20,6 +20,12 @@ class Hold(NamedTuple):
     quantity: int
     runs: list[Run]
 
+    @classmethod
+    def parse(cls, kept: str) -> Self:
+        """Reads what scripts keep: since|until|quantity|runs|holder."""
+        since, until, quantity, runs, _holder = kept.split("|")
+        return cls(int(since), int(until), int(quantity), Run.parse_all(runs))
+
     def __str__(self) -> str:
         """As scripts keep it, but for its holder, whom the log does not know."""
         return f"{self.since_ms}|{self.until_ms}|{self.quantity}|{runs_text(self.runs)}|"

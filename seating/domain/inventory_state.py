@@ -5,14 +5,17 @@ reconciling compares it with what is there.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Final
+
+import orjson
 
 from seating.domain import changes
 from seating.domain.changes import Change
 from seating.domain.hold import Hold
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
+from seating.domain.purchase import shop_members
 from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE, HELD, ORGANISER, SOLD
 from seating.domain.seating_plan import ROW_BREAK, Run, SeatingPlan, runs_text
 
@@ -24,7 +27,10 @@ _COUNTED: Final[Mapping[str, str]] = {BOX_OFFICE: "sold", ORGANISER: "held", BLO
 
 @dataclass(slots=True)
 class InventoryState:
-    """`maps` has a text a block, `idempotency` the record of each accepted purchase; both as Redis keeps them."""
+    """As Redis keeps it: `maps` has a text a block, `idempotency` the record of each accepted purchase.
+
+    `cancelled` has when each cancelled purchase, named by its position, was taken back, and the seats left then.
+    """
 
     maps: list[str]
     capacity: int = 0
@@ -35,11 +41,37 @@ class InventoryState:
     updated_ms: int = 0
     idempotency: dict[str, str] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
-    cancelled: set[int] = field(default_factory=set)
+    cancelled: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def before_opening(cls, plan: SeatingPlan | None) -> "InventoryState":
         return cls(list(plan.empty_maps()) if plan else [])
+
+    def dump(self) -> bytes:
+        """As `load` reads it."""
+        return orjson.dumps({field.name: getattr(self, field.name) for field in fields(self)}, default=list)
+
+    @classmethod
+    def load(cls, dumped: bytes) -> "InventoryState":
+        state = cls(**orjson.loads(dumped))
+        state.holds = {
+            hold: Hold(since, until, quantity, [Run(*run) for run in runs])
+            for hold, (since, until, quantity, runs) in state.holds.items()
+        }
+        return state
+
+    def runs_of(self, status: str) -> list[Run]:
+        """Every seat of a status, each as a run of its own."""
+        return [
+            Run(block, place, 1)
+            for block, seats in enumerate(self.maps)
+            for place, found in enumerate(seats)
+            if found == status
+        ]
+
+    @property
+    def remaining(self) -> int:
+        return self.capacity - self.sold - self.held - self.blocked
 
     @property
     def longest_runs(self) -> str:
@@ -57,13 +89,13 @@ class InventoryState:
                 if change.hold is not None:
                     self._end(change.hold)
                 self._mark(change.runs, SOLD)
-                self.idempotency[change.idempotency] = _record(entry.position, change)
+                self.idempotency[change.idempotency] = purchase_record(change.original or entry.position, change)
             case changes.Held():
                 self.held += change.quantity
                 self.holds[change.hold] = Hold(change.at_ms, change.until_ms, change.quantity, change.runs)
                 self._mark(change.runs, HELD)
                 if change.idempotency:
-                    self.idempotency[change.idempotency] = _hold_record(entry.position, change)
+                    self.idempotency[change.idempotency] = _hold_record(change.original or entry.position, change)
             case changes.Extended() if change.hold in self.holds:
                 self.holds[change.hold] = self.holds[change.hold]._replace(until_ms=change.until_ms)
             case changes.Released():
@@ -76,7 +108,7 @@ class InventoryState:
             case changes.Cancelled():
                 self.sold -= change.quantity
                 self._mark(change.runs, AVAILABLE)
-                self.cancelled.add(change.purchase.seq)
+                self.cancelled[str(change.purchase)] = f"{change.at_ms}|{change.left}"
             case changes.StateSet():
                 self.state = change.state
         self.updated_ms = change.at_ms
@@ -103,10 +135,11 @@ class InventoryState:
             self.maps[block] = seats[:start] + status * length + seats[start + length :]
 
 
-def _record(position: Position, change: changes.Purchased) -> str:
+def purchase_record(position: Position, change: changes.Purchased) -> str:
     """As purchase.lua writes it."""
     parts = (change.rendering, change.fingerprint, position, change.nonce, change.quantity, change.left)
-    return "|".join(map(str, (*parts, runs_text(change.runs))))
+    who = shop_members(change.caller, change.reference)
+    return "|".join(map(str, (*parts, runs_text(change.runs), change.at_ms, f"{{{who}}}")))
 
 
 def _hold_record(position: Position, change: changes.Held) -> str:

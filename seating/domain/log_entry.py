@@ -1,10 +1,14 @@
 """One entry of an event's log, as both of its readers meet it."""
 
-from typing import NamedTuple, Self
+import re
+from typing import Final, NamedTuple, Self
 
 from seating.domain import chain
 from seating.domain.changes import Change, UnknownChange, parse_change
 from seating.domain.position import Position
+
+_LINK_START: Final = 8
+_RESUME_POINT: Final = re.compile(r"([^.]+)(?:\.([0-9a-f]{8}))?", re.ASCII)
 
 
 class LogEntry(NamedTuple):
@@ -15,10 +19,15 @@ class LogEntry(NamedTuple):
     link: str
 
     @classmethod
-    def first(cls, change: str) -> Self:
+    def first(cls, epoch: int, change: str) -> Self:
         """The entry that a log begins with."""
-        position = Position(1, 1)
-        return cls(position, change, chain.link(chain.GENESIS, position, change))
+        return cls.after(Mark(Position(epoch, 0), chain.GENESIS), change)
+
+    @classmethod
+    def after(cls, mark: "Mark", change: str, epoch: int | None = None) -> Self:
+        """The entry that goes on from `mark`, in its epoch or in a new one."""
+        position = Position(epoch or mark.position.epoch, mark.position.seq + 1)
+        return cls(position, change, chain.link(mark.link, position, change))
 
     def read(self) -> Change | None:
         """What `change` says; None if this version cannot read it."""
@@ -26,6 +35,11 @@ class LogEntry(NamedTuple):
             return parse_change(self.change)
         except UnknownChange:
             return None
+
+    @classmethod
+    def beyond(cls, mark: "Mark | None", position: Position, change: str) -> Self:
+        """An entry that goes on from `mark` with a gap, or from nothing."""
+        return cls(position, change, chain.link(mark.link if mark else chain.GENESIS, position, change))
 
 
 class Mark(NamedTuple):
@@ -39,8 +53,35 @@ class Mark(NamedTuple):
         return cls(entry.position, entry.link)
 
     def is_followed_by(self, entry: LogEntry) -> bool:
-        """Whether `entry` is the very next one: same epoch, no gap, and its link made from this mark's."""
+        """Whether `entry` is the very next one: no gap, no earlier epoch, and its link made from this mark's."""
         return (
-            entry.position == (self.position.epoch, self.position.seq + 1)
+            entry.position.seq == self.position.seq + 1
+            and entry.position.epoch >= self.position.epoch
             and chain.link(self.link, entry.position, entry.change) == entry.link
         )
+
+
+class ResumePoint(NamedTuple):
+    """How far a client has come: a position, and how the link of the entry there begins, empty if it does not say."""
+
+    position: Position
+    link_start: str
+
+    def __str__(self) -> str:
+        return f"{self.position}.{self.link_start}" if self.link_start else str(self.position)
+
+    @classmethod
+    def of(cls, mark: Mark) -> Self:
+        return cls(mark.position, mark.link[:_LINK_START])
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `<epoch>-<seq>.<8 hexadecimal digits>`, or `<epoch>-<seq>` alone. Raises ValueError."""
+        match = _RESUME_POINT.fullmatch(text)
+        if match is None:
+            raise ValueError(f"not a position: {text[:40]!r}")
+        return cls(Position.parse(match[1]), match[2] or "")
+
+    def is_at(self, mark: Mark) -> bool:
+        """Whether `mark` is where the client is, in the same history as far as it says."""
+        return self.position == mark.position and mark.link.startswith(self.link_start)

@@ -8,7 +8,7 @@ _FORM = re.compile(r"([1-9]\d{0,8})-([1-9]\d{0,13})", re.ASCII)
 
 
 class Position(NamedTuple):
-    """`seq` is dense (1, 2, 3 …) over all epochs; `epoch` goes up by one when an inventory is rebuilt."""
+    """`seq` is dense (1, 2, 3 …) over all epochs; `epoch` is the number of a term, at least the seconds since 2020."""
 
     epoch: int
     seq: int

@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple, Self
 
+from seating.domain.changes import Purchased
 from seating.domain.errors import PurchaseNotFound
 from seating.domain.event import is_event_id
 from seating.domain.idempotency import short_hash
@@ -52,7 +53,8 @@ class PurchaseState(StrEnum):
 
 
 class Purchase(NamedTuple):
-    """A purchase as it stands. `at_ms` is when it was made, in ms since 1970; `seats` are the ids of `runs`.
+    """A purchase as it stands. `at_ms` is when it was made, in ms since 1970; `seats` are the ids of `runs`,
+    `entry_seq` is where the ledger has it, 0 if that is not known.
 
     Nobody but services names seats: until then there are none.
     """
@@ -64,6 +66,7 @@ class Purchase(NamedTuple):
     runs: list[Run]
     reference: str | None
     seats: Sequence[str] = ()
+    entry_seq: int = 0
 
 
 def new_nonce() -> str:
@@ -98,17 +101,56 @@ def _fingerprint(order: Order) -> str:
 
 
 class Receipt(NamedTuple):
-    """What is kept of an accepted purchase: enough to render its answer again, byte for byte."""
+    """What is kept of an accepted purchase: enough to render its answer again, byte for byte, and to record it anew.
 
+    `shop` is the caller's name and the shop's reference, as a JSON object.
+    """
+
+    rendering: int
     fingerprint: str
     id: PurchaseId
     quantity: int
     left: int
     runs: list[Run]
+    at_ms: int
+    shop: str
 
     @classmethod
     def parse(cls, event_id: str, record: str) -> Self:
-        """Reads the text that purchase.lua wrote: rendering|fingerprint|position|nonce|quantity|left|runs."""
-        _rendering, fingerprint, position, nonce, quantity, left, runs = record.split("|")
+        """Reads the text that purchase.lua wrote: rendering|fingerprint|position|nonce|quantity|left|runs|at|shop."""
+        rendering, fingerprint, position, nonce, quantity, left, runs, at_ms, shop = record.split("|", 8)
         purchase_id = PurchaseId(event_id, Position.parse(position), nonce)
-        return cls(fingerprint, purchase_id, int(quantity), int(left), Run.parse_all(runs))
+        told = (int(quantity), int(left), Run.parse_all(runs))
+        return cls(int(rendering), fingerprint, purchase_id, *told, int(at_ms), shop)
+
+    @property
+    def reference(self) -> str | None:
+        """The shop's own order number."""
+        found: str | None = json.loads(self.shop)["reference"]
+        return found
+
+    def change(self, idempotency: str) -> Purchased:
+        """What the log said of it; `idempotency` is the hash of caller and key."""
+        shop = json.loads(self.shop)
+        return Purchased(
+            self.at_ms,
+            self.quantity,
+            self.left,
+            self.runs,
+            self.id.nonce,
+            idempotency,
+            self.fingerprint,
+            self.rendering,
+            shop["reference"],
+            caller=shop["caller"],
+        )
+
+
+def is_purchase_record(record: str) -> bool:
+    """Whether an idempotency record is that of a purchase, not of a hold."""
+    return record.count("|") >= 8
+
+
+def shop_members(caller: str, reference: str | None) -> str:
+    """The caller's name and the shop's reference as members of a JSON object, without its braces."""
+    return json.dumps({"caller": caller, "reference": reference}, separators=(",", ":"))[1:-1]

@@ -102,7 +102,7 @@ def _wait_for_redis(child: Child, url: str, stopping: threading.Event, within_s:
 
 def _migrate(environment: dict[str, str]) -> None:
     _say("database", environment["DATABASE_URL"].rpartition("@")[2])
-    migrated = subprocess.run(_seating("migrate"), env=environment, check=False)
+    migrated = subprocess.run([*_seating("migrate"), "--with-demo-event"], env=environment, check=False)
     if migrated.returncode:
         sys.exit(migrated.returncode)
 

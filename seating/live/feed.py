@@ -43,7 +43,7 @@ class Feed:
         self.mark = states.mark
         self.joined = 0
         self.moved = Event()
-        self.available = messages.availability(states.mark.position, states.remaining)
+        self.available = messages.availability(states.mark, states.remaining)
         self.available_since_s = 0.0
         self.available_changed = False
         self._sockets: dict[Audience, set[Outbox]] = {POSITIONED: set(), PLAIN: set()}
@@ -83,13 +83,13 @@ class Feed:
         self.mark = mark or self.mark
         self.available_changed = True
         if self.plan:
-            self._offer(POSITIONED, text_frame(messages.snapshot_needed(self.position)))
+            self._offer(POSITIONED, text_frame(messages.snapshot_needed(self.mark)))
         for outbox in tuple(self._sockets[PLAIN]):
             outbox.close(TRY_AGAIN_LATER)
 
     def announce(self, states: States) -> None:
         """In general admission, what is left as of `states`, whatever led to it."""
-        self.available = messages.availability(states.mark.position, states.remaining)
+        self.available = messages.availability(states.mark, states.remaining)
         self.available_since_s = time.monotonic()
         self.available_changed = False
         self._offer(POSITIONED, text_frame(self.available))

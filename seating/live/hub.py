@@ -12,7 +12,7 @@ import structlog
 from gevent.event import Event
 
 from seating.domain.errors import InventoryUnavailable
-from seating.domain.log_entry import LogEntry
+from seating.domain.log_entry import LogEntry, ResumePoint
 from seating.domain.position import Position
 from seating.live.feed import Audience, Feed
 from seating.live.outbox import FAILED, GOING_AWAY, NORMAL, TRY_AGAIN_LATER, Outbox
@@ -67,7 +67,7 @@ class Hub:
             gevent.spawn(forever).link_exception(self._mourn)
 
     def serve(
-        self, event_id: str, audience: Audience, since: Position | None, outbox: Outbox, read: Callable[[], object]
+        self, event_id: str, audience: Audience, since: ResumePoint | None, outbox: Outbox, read: Callable[[], object]
     ) -> None:
         """Tells one socket everything while `read` reads from it."""
         self._outboxes.add(outbox)

@@ -4,19 +4,19 @@ import json
 from typing import Any
 
 from seating.domain.changes import Change
-from seating.domain.log_entry import LogEntry
-from seating.domain.position import Position
+from seating.domain.log_entry import LogEntry, Mark, ResumePoint
 from seating.domain.seat_changes import seat_changes
 from seating.domain.seating_plan import SeatingPlan
 
 
-def connected(event_id: str, position: Position) -> str:
+def connected(event_id: str, mark: Mark) -> str:
     text = "Connected to seat updates"
-    return _json({"type": "CONNECTED", "message": text, "eventId": event_id, "position": str(position)})
+    return _json({"type": "CONNECTED", "message": text, "eventId": event_id, **_reached(mark)})
 
 
 def seat_updates(event_id: str, plan: SeatingPlan, entry: LogEntry, change: Change) -> list[str]:
     """A message a changed seat."""
+    reached = _reached(Mark.of(entry))
     return [
         _json(
             {
@@ -24,7 +24,7 @@ def seat_updates(event_id: str, plan: SeatingPlan, entry: LogEntry, change: Chan
                 "seatId": seat_id,
                 "newStatus": word,
                 "eventId": event_id,
-                "position": str(entry.position),
+                **reached,
             }
         )
         for word, runs in seat_changes(change)
@@ -38,16 +38,21 @@ def seats(_event_id: str, plan: SeatingPlan, entry: LogEntry, change: Change) ->
     told: dict[str, Any] = {"status": None, "seats": []}
     if groups:
         told = groups[0] if len(groups) == 1 else {"groups": groups}
-    return [_json({"type": "SEATS", "position": str(entry.position), **told})]
+    return [_json({"type": "SEATS", **_reached(Mark.of(entry)), **told})]
 
 
-def snapshot_needed(position: Position) -> str:
-    """What comes after `position` follows; what was before it is in a snapshot."""
-    return _json({"type": "SNAPSHOT_NEEDED", "position": str(position)})
+def snapshot_needed(mark: Mark) -> str:
+    """What comes after `mark` follows; what was before it is in a snapshot."""
+    return _json({"type": "SNAPSHOT_NEEDED", **_reached(mark)})
 
 
-def availability(position: Position, remaining: int) -> str:
-    return _json({"type": "AVAILABILITY", "position": str(position), "seatsRemaining": remaining})
+def availability(mark: Mark, remaining: int) -> str:
+    return _json({"type": "AVAILABILITY", **_reached(mark), "seatsRemaining": remaining})
+
+
+def _reached(mark: Mark) -> dict[str, str]:
+    """`since` is what a client gives back to go on from here."""
+    return {"position": str(mark.position), "since": str(ResumePoint.of(mark))}
 
 
 def _json(fields: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from seating.domain.position import Position
+from seating.domain.log_entry import Mark, ResumePoint
 from seating.live import messages
 from seating.live.feed import Audience, Feed
 from seating.live.frames import text_frame
@@ -20,28 +20,28 @@ class History(NamedTuple):
     max_entries: int
 
 
-def begin(feed: Feed, audience: Audience, since: Position | None, outbox: Outbox, history: History) -> None:
+def begin(feed: Feed, audience: Audience, since: ResumePoint | None, outbox: Outbox, history: History) -> None:
     """Attaches `outbox` to `feed`. Raises InventoryUnavailable."""
     if not audience.resumes:
-        outbox.offer(text_frame(messages.connected(feed.event_id, feed.position)))
+        outbox.offer(text_frame(messages.connected(feed.event_id, feed.mark)))
     elif feed.plan is None:
         outbox.offer(text_frame(feed.available))
     elif since is None or not _catch_up(feed, audience, since, outbox, history):
-        outbox.offer(text_frame(messages.snapshot_needed(feed.position)))
+        outbox.offer(text_frame(messages.snapshot_needed(feed.mark)))
     feed.attach(audience, outbox)
     outbox.flush()
 
 
-def _catch_up(feed: Feed, audience: Audience, reached: Position, outbox: Outbox, history: History) -> bool:
-    """Writes what came after `reached` until nothing is missing. False if the log has no such position any more.
+def _catch_up(feed: Feed, audience: Audience, reached: ResumePoint, outbox: Outbox, history: History) -> bool:
+    """Write what came after `reached` until nothing is missing. False if the log has no such entry.
 
     As fast as the client takes it, so nothing piles up here.
     """
-    if feed.position.seq - reached.seq > history.max_entries:
+    if feed.position.seq - reached.position.seq > history.max_entries:
         return False
-    while reached != feed.position and outbox.code is None:
-        found = history.log.entries_from(feed.event_id, reached, _PAGE)
-        if not found or found[0].position != reached:
+    while reached.position != feed.position and outbox.code is None:
+        found = history.log.entries_from(feed.event_id, reached.position, _PAGE)
+        if not found or not reached.is_at(Mark.of(found[0])):
             return False
         missed = [entry for entry in found[1:] if entry.position <= feed.position]
         if missed:
@@ -50,9 +50,9 @@ def _catch_up(feed: Feed, audience: Audience, reached: Position, outbox: Outbox,
                 return False
             outbox.offer(frames)
             outbox.wait_written()
-            reached = missed[-1].position
+            reached = ResumePoint.of(Mark.of(missed[-1]))
         else:
             # The client had it from a faster process, which this one follows at any moment; or the log is shorter than
             # the feed, which is looked after every few seconds.
             feed.moved.wait(_MOVED_WITHIN_S)
-    return True
+    return outbox.code is not None or reached.is_at(feed.mark)

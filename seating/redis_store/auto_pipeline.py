@@ -7,7 +7,7 @@ is sent again.
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gevent
@@ -24,6 +24,7 @@ from seating.redis_store.calls import (
 )
 from seating.redis_store.connection import LOST, ScriptConnection
 from seating.redis_store.script_failures import ScriptFailures
+from seating.redis_store.seen_positions import SeenPositions
 from seating.telemetry import metrics
 
 
@@ -70,12 +71,17 @@ class AutoPipeline:
         self._queue: deque[_Pending] = deque()
         self._wake = Event()
         self._sender = gevent.spawn(self._send_forever)
+        self._learn: Callable[[], object] = lambda: None
+        self._learn_within_s = 0.0
         self.batches = 0
         self.calls = 0
 
     @property
-    def run_id(self) -> str | None:
-        return self._connection.run_id
+    def seen(self) -> SeenPositions:
+        return self._connection.seen
+
+    def doubt(self) -> None:
+        self._connection.doubt()
 
     @property
     def missing_durability(self) -> str:
@@ -88,11 +94,22 @@ class AutoPipeline:
         return self._ask([Command(tuple(words)) for words in many])
 
     def script(self, name: str, keys: Sequence[str], args: Sequence[Argument], *, promises: bool = False) -> Any:
+        return self._run(name, [ScriptCall(self._connection.digest(name), keys, args, promises)])[0]
+
+    def scripts(self, name: str, keys_of_each: Sequence[Sequence[str]], args: Sequence[Argument]) -> list[Any]:
+        digest = self._connection.digest(name)
+        return self._run(name, [ScriptCall(digest, keys, args) for keys in keys_of_each])
+
+    def _run(self, name: str, calls: Sequence[Call]) -> list[Any]:
         try:
-            return self._ask([ScriptCall(self._connection.digest(name), keys, args, promises)])[0]
+            return self._ask(calls)
         except ResponseError as error:
             self._script_failures.note(name, error)
             raise
+
+    def on_new_connection(self, learn: Callable[[], object], within_s: float = 1.0) -> None:
+        """`learn` is called before anything is sold on a new connection, which waits that long for it."""
+        self._learn, self._learn_within_s = learn, within_s
 
     def close(self) -> None:
         """Ends the sender. Whoever still waits, or comes later, is told at once."""
@@ -144,6 +161,8 @@ class AutoPipeline:
             self._fail(list(self._queue), error)
             self._queue.clear()
             return
+        if self._connection.is_new:
+            self._learn_first()
         if not self._queue:
             return
         batch = self._take_batch()
@@ -158,6 +177,13 @@ class AutoPipeline:
             if not isinstance(error, LOST):
                 raise
 
+    def _learn_first(self) -> None:
+        self._connection.is_new = False
+        with gevent.Timeout(self._learn_within_s, False):  # type: ignore[arg-type]
+            self._learn()
+        for pending in self._queue:
+            pending.server = None  # It is packed anew, with what was learnt.
+
     def _take_batch(self) -> list[_Pending]:
         batch: list[_Pending] = []
         size = 0
@@ -166,7 +192,7 @@ class AutoPipeline:
             if refusal := self._connection.refusal(pending.call):
                 pending.reply.set_exception(RedisUnavailable(refusal))
                 continue
-            if pending.server != self._connection.run_id:
+            if pending.server is None or pending.server != self._connection.run_id:
                 pending.pack(self._connection)
             pending.sent = True
             size += len(pending.packed)

@@ -1,12 +1,16 @@
 """All that Redis has of one event, as of one moment."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import redis
 
 from seating.domain.errors import InventoryUnavailable
-from seating.domain.log_entry import LogEntry
+from seating.domain.hold import Hold
+from seating.domain.inventory_state import InventoryState
+from seating.domain.log_entry import LogEntry, Mark
 from seating.domain.position import Position
+from seating.domain.purchase import Receipt
+from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
 
 
@@ -25,9 +29,55 @@ class BookSnapshot(NamedTuple):
     holds: dict[str, str]
     expiries: dict[str, int]
     holders: dict[str, str]
-    cancelled: set[str]
-    quarantined: set[str]
+    cancelled: dict[str, str]
+    quarantined: dict[str, str]
     damaged: dict[str, str]
+    terms: dict[str, str]
+    plan: bytes | None
+
+    @property
+    def mark(self) -> Mark:
+        """Where the log ends."""
+        return Mark(Position(int(self.inventory["epoch"]), int(self.inventory["seq"])), self.inventory["chain"])
+
+    @property
+    def acknowledged(self) -> Mark | None:
+        """What SQL was known to have."""
+        if "acknowledged" not in self.inventory:
+            return None
+        position, link = self.inventory["acknowledged"].split(" ")
+        return Mark(Position.parse(position), link)
+
+    @property
+    def seen_epoch(self) -> int:
+        """The highest that a process was refused with, 0 if none was."""
+        return int(self.inventory.get("seen", 0))
+
+    def term_starts(self) -> dict[int, int]:
+        """The first seq of each epoch."""
+        return {int(epoch): int(seq) for epoch, seq in self.terms.items()}
+
+    def seating_plan(self) -> SeatingPlan | None:
+        return SeatingPlan.unpack(self.plan) if self.plan else None
+
+    def state(self) -> InventoryState:
+        counted = {name: int(self.inventory[name]) for name in ("capacity", "sold", "held", "blocked")}
+        return InventoryState(
+            [self.maps[block] for block in sorted(self.maps, key=int)],
+            state=self.inventory["state"],
+            updated_ms=int(self.inventory["updated"]),
+            idempotency=dict(self.idempotency),
+            holds={hold: Hold.parse(kept) for hold, kept in self.holds.items()},
+            cancelled=dict(self.cancelled),
+            **counted,
+        )
+
+    def is_quarantined(self, receipt: Receipt) -> bool:
+        return str(receipt.id.position) in self.quarantined
+
+    def quarantined_entries(self) -> list[LogEntry]:
+        kept = ((Position.parse(position), text.partition("|")) for position, text in self.quarantined.items())
+        return [LogEntry(position, change, link) for position, (link, _, change) in kept]
 
 
 def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
@@ -41,14 +91,16 @@ def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
     reading.hgetall(keys.hold(event_id))
     reading.zrange(keys.holds(event_id), 0, -1, withscores=True)
     reading.hgetall(keys.holders(event_id))
-    reading.smembers(keys.cancelled(event_id))
-    reading.smembers(keys.quarantined(event_id))
+    reading.hgetall(keys.cancelled(event_id))
+    reading.hgetall(keys.quarantine(event_id))
     reading.hgetall(keys.damaged(event_id))
+    reading.hgetall(keys.terms(event_id))
+    reading.get(keys.plan(event_id))
     try:
         inventory, log, maps, longest_runs, idempotency, *rest = reading.execute()
     except redis.RedisError as error:
         raise InventoryUnavailable from error
-    holds, expiries, holders, cancelled, quarantined, damaged = rest
+    holds, expiries, holders, cancelled, quarantined, damaged, terms, plan = rest
     if not all(inventory.get(number, b"").isdigit() for number in (b"epoch", b"seq")):
         return None
     entries = {entry_id: _entry(entry_id, fields) for entry_id, fields in log}
@@ -62,19 +114,12 @@ def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
         _texts(holds),
         {_text(hold): int(until_ms) for hold, until_ms in expiries},
         _texts(holders),
-        set(map(_text, cancelled)),
-        set(map(_text, quarantined)),
+        _texts(cancelled),
+        _texts(quarantined),
         _texts(damaged),
+        _texts(terms),
+        plan,
     )
-
-
-def event_ids(client: "redis.Redis") -> set[str]:
-    """Of all events with an inventory."""
-    try:
-        found: Any = client.smembers(keys.OPEN_EVENTS)
-    except redis.RedisError as error:
-        raise InventoryUnavailable from error
-    return {event_id.decode() for event_id in found}
 
 
 def _texts(fields: dict[bytes, bytes]) -> dict[str, str]:

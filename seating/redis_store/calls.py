@@ -1,7 +1,10 @@
 """How the rest of redis_store asks Redis: one command or one script at a time, and what can go wrong with that."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from seating.redis_store.seen_positions import SeenPositions
 
 Argument = str | bytes | int
 
@@ -13,7 +16,7 @@ class Command(NamedTuple):
 
 
 class ScriptCall(NamedTuple):
-    """A script on an event. The connection puts the run_id of its server in front of `args`.
+    """A script on an event. The connection puts the caller in front of `args`.
 
     One that `promises` something to its caller runs on a durable server only.
     """
@@ -42,8 +45,11 @@ class Calls(Protocol):
     """
 
     @property
-    def run_id(self) -> str | None:
-        """The server of the current connection; None while there is none."""
+    def seen(self) -> "SeenPositions":
+        """What this process has seen of each event."""
+
+    def doubt(self) -> None:
+        """An inventory names another server than the one that answered: connect anew before the next call."""
 
     @property
     def missing_durability(self) -> str:
@@ -57,3 +63,7 @@ class Calls(Protocol):
         ...
 
     def script(self, name: str, keys: Sequence[str], args: Sequence[Argument], *, promises: bool = False) -> Any: ...
+
+    def scripts(self, name: str, keys_of_each: Sequence[Sequence[str]], args: Sequence[Argument]) -> list[Any]:
+        """The replies of one script run for several keys, asked for together."""
+        ...

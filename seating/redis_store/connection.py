@@ -1,5 +1,6 @@
 """One plain connection to Redis that knows its scripts and its server, and never sends anything twice."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from select import POLLIN
@@ -16,6 +17,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from seating.redis_store.calls import Argument, Call, RedisUnavailable, ScriptCall
 from seating.redis_store.durability import SETTINGS, DurabilityWatch
 from seating.redis_store.scripts import Scripts
+from seating.redis_store.seen_positions import SeenPositions
 from seating.redis_store.server_address import NO_RETRY, connection_options, fails_over, left_behind, primary_only
 from seating.redis_store.server_report import ServerIdentity, ServerReport
 
@@ -25,6 +27,7 @@ LOST = (RedisConnectionError, RedisTimeoutError, InvalidResponse, OSError)
 # gevent's own would ask the event loop, which is slow; this only looks.
 _poll = get_original("select", "poll")
 
+_DOUBT_EVERY_S: Final = 1.0
 _OPTIONS: Final[dict[str, Any]] = {"protocol": 2, "retry": NO_RETRY, "socket_connect_timeout": 2.0}
 
 OnReply = Callable[[int, Any], None]
@@ -33,7 +36,10 @@ OnReply = Callable[[int, Any], None]
 class ScriptConnection:
     """Connects on first use and again after a loss. Not for two users at a time."""
 
-    def __init__(self, url: str, scripts: Scripts, *, reply_within_s: float = 5.0) -> None:
+    def __init__(
+        self, url: str, scripts: Scripts, *, seen: SeenPositions | None = None, reply_within_s: float = 5.0
+    ) -> None:
+        self.seen: Final = seen or SeenPositions()
         self._scripts = scripts
         options = _OPTIONS | {"socket_timeout": reply_within_s} | connection_options(url)
         pool = ConnectionPool(**options)
@@ -42,6 +48,8 @@ class ScriptConnection:
         self._durability = DurabilityWatch(fails_over=fails_over(url))
         self._server: ServerIdentity | None = None
         self._ready = False
+        self._connected_at = 0.0
+        self.is_new = False
         self._left_behind = False
 
     @property
@@ -86,7 +94,13 @@ class ScriptConnection:
             raise RedisUnavailable(str(error)) from error
         self._durability.note(report)
         self._server = report.server
+        self._connected_at = self._connected_at if self._ready else time.monotonic()
+        self.is_new = self.is_new or not self._ready
         self._ready = True
+
+    def doubt(self) -> None:
+        """Connect anew before the next call: another server may sell by now. At most once in `_DOUBT_EVERY_S`."""
+        self._left_behind = self._left_behind or time.monotonic() - self._connected_at > _DOUBT_EVERY_S
 
     def refusal(self, call: Call) -> str:
         """Return why this call may not be sent to the server that this connection leads to now, or ""."""
@@ -95,8 +109,12 @@ class ScriptConnection:
     def pack(self, call: Call) -> bytes:
         """What `exchange` sends, for the server that this connection leads to now."""
         if isinstance(call, ScriptCall):
-            return _packed("EVALSHA", call.digest, len(call.keys), *call.keys, self.run_id or "", *call.args)
+            return _packed("EVALSHA", call.digest, len(call.keys), *call.keys, self._caller(call), *call.args)
         return _packed(*call.words)
+
+    def _caller(self, call: ScriptCall) -> str:
+        """As scripts read it: the server that they should run on, and what its event's inventory should have."""
+        return f"{self.run_id or ''}:{self.seen.of(call.keys)}"
 
     def exchange(self, packed: Sequence[bytes], on_reply: OnReply) -> None:
         """Sends all `packed` calls in one write and hands over each reply, with its index, as it comes.

@@ -15,6 +15,7 @@ from seating.redis_store.calls import (
 )
 from seating.redis_store.connection import LOST, ScriptConnection
 from seating.redis_store.script_failures import ScriptFailures
+from seating.redis_store.seen_positions import SeenPositions
 
 
 class DirectCalls:
@@ -25,8 +26,11 @@ class DirectCalls:
         self._script_failures = ScriptFailures()
 
     @property
-    def run_id(self) -> str | None:
-        return self._connection.run_id
+    def seen(self) -> SeenPositions:
+        return self._connection.seen
+
+    def doubt(self) -> None:
+        self._connection.doubt()
 
     @property
     def missing_durability(self) -> str:
@@ -39,23 +43,30 @@ class DirectCalls:
         return self._ask([Command(tuple(words)) for words in many])
 
     def script(self, name: str, keys: Sequence[str], args: Sequence[Argument], *, promises: bool = False) -> Any:
-        try:
-            return self._run(ScriptCall(self._connection.digest(name), keys, args, promises))
-        except ResponseError as error:
-            self._script_failures.note(name, error)
-            raise
+        return self._run_all(name, [ScriptCall(self._connection.digest(name), keys, args, promises)])[0]
+
+    def scripts(self, name: str, keys_of_each: Sequence[Sequence[str]], args: Sequence[Argument]) -> list[Any]:
+        digest = self._connection.digest(name)
+        return self._run_all(name, [ScriptCall(digest, keys, args) for keys in keys_of_each])
 
     def close(self) -> None:
         self._connection.disconnect()
 
-    def _run(self, call: ScriptCall) -> Any:
+    def _run_all(self, name: str, calls: Sequence[Call]) -> list[Any]:
         try:
-            return self._ask([call])[0]
-        except NoScriptError:
-            # It did not run, and connecting loads the scripts again.
-            return self._ask([call])[0]
+            return self._ask_again(calls)
+        except ResponseError as error:
+            self._script_failures.note(name, error)
+            raise
 
-    def _ask(self, calls: list[Call]) -> list[Any]:
+    def _ask_again(self, calls: Sequence[Call]) -> list[Any]:
+        try:
+            return self._ask(calls)
+        except NoScriptError:
+            # None of them ran, and connecting loads the scripts again.
+            return self._ask(calls)
+
+    def _ask(self, calls: Sequence[Call]) -> list[Any]:
         self._connection.connect()
         for refusal in filter(None, map(self._connection.refusal, calls)):
             raise RedisUnavailable(refusal)

@@ -1,14 +1,17 @@
 """Asking Redis about one event: its scripts and plain commands, and what it means when Redis does not answer."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from redis.exceptions import OutOfMemoryError, ResponseError
 
 from seating.domain.errors import BacklogFull, InventoryUnavailable, OutcomeUnknown
 from seating.redis_store.calls import Argument, Calls, RedisOutcomeUnknown, RedisUnavailable
+from seating.redis_store.inventory_snapshot import FIELDS
 
+_T = TypeVar("_T")
 _ASKED_AT_ONCE = 500
+_REFUSED = frozenset({b"UNTRUSTED", b"BEHIND", b"STOPPED"})
 
 
 class MissingInventory(InventoryUnavailable):
@@ -26,7 +29,9 @@ class EventScripts:
         reply = self.reply(name, event_keys, args, promises=True)
         if reply[0] == b"MISSING":
             raise MissingInventory
-        if reply[0] == b"UNTRUSTED":
+        if reply[0] in _REFUSED:
+            if reply[0] == b"UNTRUSTED" and reply[1]:
+                self._calls.doubt()
             raise InventoryUnavailable
         return reply
 
@@ -43,15 +48,27 @@ class EventScripts:
             raise InventoryUnavailable from error
         return reply
 
+    def look(self, events_keys: Sequence[Sequence[str]]) -> list[list[bytes | None]]:
+        """What each inventory says of itself, as look.lua replies."""
+        return self.run_for_each("look", events_keys, FIELDS)
+
+    def run_for_each(self, name: str, events_keys: Sequence[Sequence[str]], args: Sequence[Argument]) -> list[Any]:
+        """The replies of one script for many events, in order."""
+        return self._in_parts(lambda part: self._calls.scripts(name, part, args), events_keys)
+
     def ask(self, *words: Argument) -> Any:
         return self.ask_all([words])[0]
 
     def ask_all(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """The replies, in order; of thousands of events in several round trips, between which others are served."""
+        return self._in_parts(self._calls.commands, commands)
+
+    @staticmethod
+    def _in_parts(ask: Callable[[Sequence[_T]], list[Any]], questions: Sequence[_T]) -> list[Any]:
         replies: list[Any] = []
         try:
-            for first in range(0, len(commands), _ASKED_AT_ONCE):
-                replies += self._calls.commands(commands[first : first + _ASKED_AT_ONCE])
+            for first in range(0, len(questions), _ASKED_AT_ONCE):
+                replies += ask(questions[first : first + _ASKED_AT_ONCE])
         except (RedisUnavailable, ResponseError) as error:
             raise InventoryUnavailable from error
         return replies

@@ -39,6 +39,7 @@ class Holds:
         self, calls: Calls, limits: HoldLimits, *, backlog_max_entries: int, backlog_memory_percent: int
     ) -> None:
         self._scripts = EventScripts(calls)
+        self._seen = calls.seen
         self._limits = limits
         self._backlog_limits = (backlog_max_entries, backlog_memory_percent)
 
@@ -64,18 +65,26 @@ class Holds:
         )
         reply = self._scripts.run("hold", (*keys.of_seats(event_id), keys.idempotency(event_id)), args)
         outcome, record = accepted(reply)
-        return Kept(HeldRecord.parse(record.decode()), outcome == b"REPLAYED")
+        held = HeldRecord.parse(record.decode())
+        self._seen.note(event_id, held.position)
+        return Kept(held, outcome == b"REPLAYED")
 
     def extend(self, event_id: str, token: str) -> HeldRecord:
         """Lets it last for another `ttl_s` from now on, within `max_s`. Raises HoldExpired, BacklogFull."""
         args = (hold_id(token), self._limits.ttl_s * 1000, self._limits.max_s * 1000, *self._backlog_limits)
         reply = accepted(self._scripts.run("extend", keys.of_seats(event_id), args))
         _, position, until_ms, quantity, runs = reply
-        return HeldRecord(Position.parse(position.decode()), int(until_ms), int(quantity), Run.parse_all(runs.decode()))
+        return HeldRecord(self._reached(event_id, position), int(until_ms), int(quantity), Run.parse_all(runs.decode()))
 
-    def give_back(self, event_id: str, token: str) -> None:
-        """Raises HoldExpired."""
-        accepted(self._scripts.run("give_back", keys.of_seats(event_id), (hold_id(token),)))
+    def give_back(self, event_id: str, token: str) -> Position:
+        """Where the log ends then. Raises HoldExpired."""
+        reply = accepted(self._scripts.run("give_back", keys.of_seats(event_id), (hold_id(token),)))
+        return self._reached(event_id, reply[1])
+
+    def _reached(self, event_id: str, reply: bytes) -> Position:
+        position = Position.parse(reply.decode())
+        self._seen.note(event_id, position)
+        return position
 
     def expire(self, event_id: str) -> int:
         """Releases holds that are due; returns how many. Of more than `RELEASED_A_CALL` some are left."""

@@ -1,6 +1,5 @@
 """The inventory of each open event: counts, seats and accepted purchases, changed by one script a change."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -9,7 +8,7 @@ from seating.domain.changes import Purchased
 from seating.domain.errors import NotOnSale
 from seating.domain.hold import hold_id
 from seating.domain.position import Position
-from seating.domain.purchase import RENDERING, Order, Receipt, new_nonce
+from seating.domain.purchase import RENDERING, Order, Receipt, new_nonce, shop_members
 from seating.domain.seating_plan import Run, runs_text
 from seating.redis_store import keys
 from seating.redis_store.calls import Argument, Calls
@@ -30,20 +29,18 @@ class Inventory:
     """Raises InventoryUnavailable or OutcomeUnknown where Redis does not answer, MissingInventory where it has none.
 
     New purchases are refused when `backlog_max_entries` wait for SQL or Redis uses `backlog_memory_percent` of its
-    maxmemory. The newest `resume_entries` of a log outlive their acknowledgement.
+    maxmemory.
     """
 
-    def __init__(
-        self, calls: Calls, *, backlog_max_entries: int, backlog_memory_percent: int, resume_entries: int = 0
-    ) -> None:
+    def __init__(self, calls: Calls, *, backlog_max_entries: int, backlog_memory_percent: int) -> None:
         self._calls = calls
         self._scripts = EventScripts(calls)
-        self._resume_entries = resume_entries
         self._backlog_limits = (backlog_max_entries, backlog_memory_percent)
 
     def purchase(
         self,
         event_id: str,
+        caller: str,
         idempotency: str,
         order: Order,
         runs: Sequence[Run] = (),
@@ -51,20 +48,22 @@ class Inventory:
     ) -> Accepted:
         """Sells `order` or raises why not: one of script_refusals' errors.
 
-        `idempotency` is the hash of caller and key; a repetition gets the first receipt again. Anything else is
+        `idempotency` is the hash of `caller` and key; a repetition gets the first receipt again. Anything else is
         measured by `limit`, in the same round trip; raises RateLimited. `runs` are where the order's seats are.
         """
-        asked = (idempotency, order.fingerprint(), order.quantity, new_nonce(), RENDERING, json.dumps(order.reference))
+        shop = shop_members(caller, order.reference)
+        asked = (idempotency, order.fingerprint(), order.quantity, new_nonce(), RENDERING, shop)
         hold = "" if order.hold_token is None else hold_id(order.hold_token)
-        return self._sell(event_id, asked, runs, (0, int(order.together), hold), limit)
+        return self._sell(event_id, asked, runs, (0, int(order.together), hold, ""), limit)
 
-    def honour(self, event_id: str, purchase: Purchased) -> Accepted:
-        """Sells what a log of another history sold, the same seats to the same key, whatever the sale's state.
+    def sell_again(self, event_id: str, position: Position, purchase: Purchased) -> Accepted:
+        """Sells what a history that was lost had sold, the same seats under the same id, whatever the sale's state.
 
-        Raises SeatUnavailable, SoldOut, IdempotencyKeyReused.
+        `position` is what the buyer was answered with. Raises SeatUnavailable, SoldOut, IdempotencyKeyReused.
         """
         asked = (purchase.idempotency, purchase.fingerprint, purchase.quantity, purchase.nonce, purchase.rendering)
-        return self._sell(event_id, (*asked, json.dumps(purchase.reference)), purchase.runs, (1, 0, ""), None)
+        shop = shop_members(purchase.caller, purchase.reference)
+        return self._sell(event_id, (*asked, shop), purchase.runs, (1, 0, "", str(position)), None)
 
     def _sell(
         self,
@@ -83,7 +82,9 @@ class Inventory:
         if limit and isinstance(reply[-1], list):
             limit.decided(reply.pop())
         outcome, *detail = accepted(reply)
-        return Accepted(Receipt.parse(event_id, detail[0].decode()), replayed=outcome == b"REPLAYED")
+        receipt = Receipt.parse(event_id, detail[0].decode())
+        self._calls.seen.note(event_id, receipt.id.position)
+        return Accepted(receipt, replayed=outcome == b"REPLAYED")
 
     @property
     def missing_durability(self) -> str:
@@ -96,8 +97,7 @@ class Inventory:
 
     def read_all(self, event_ids: Sequence[str]) -> list[Snapshot | None]:
         """As `read`, for many events."""
-        commands = [("HMGET", keys.inventory(event_id), *FIELDS) for event_id in event_ids]
-        return [Snapshot.of(values, self._calls.run_id) for values in self._scripts.ask_all(commands)]
+        return [Snapshot.of(values) for values in self._scripts.look([_keys(event_id) for event_id in event_ids])]
 
     def current(self, event_ids: Sequence[str]) -> list[Snapshot | None]:
         """As `read_all`, for those who want to buy: what holds have that are due counts as free."""
@@ -107,8 +107,8 @@ class Inventory:
         ]
 
     def _without_lapsed(self, event_id: str) -> Snapshot | None:
-        lapsed, values = self._scripts.reply("lapsed", keys.of_seats(event_id), FIELDS)
-        found = Snapshot.of(values, self._calls.run_id)
+        lapsed, *values = self._scripts.reply("lapsed", keys.of_seats(event_id), FIELDS)
+        found = Snapshot.of(values)
         if found is None:
             return None
         return found._replace(counts=replace(found.counts, held=found.counts.held - lapsed))
@@ -118,68 +118,62 @@ class Inventory:
         return int(self._scripts.ask("HLEN", keys.idempotency(event_id)))
 
     def quarantined(self, event_ids: Sequence[str]) -> int:
-        """How many entries of these events wait in quarantine."""
-        return sum(self._scripts.ask_all([("SCARD", keys.quarantined(event_id)) for event_id in event_ids]))
+        """How many entries of these events wait in quarantine, as far as Redis was told."""
+        return sum(self._scripts.ask_all([("HLEN", keys.quarantine(event_id)) for event_id in event_ids]))
 
     def damaged(self, event_ids: Sequence[str]) -> list[list[str]]:
         """For each event, what could not be read and was put aside."""
         found = self._scripts.ask_all([("HKEYS", keys.damaged(event_id)) for event_id in event_ids])
         return [sorted(what.decode(errors="replace") for what in names) for names in found]
 
-    def unquarantine(self, event_id: str, marker: str) -> None:
-        """An entry in quarantine has been dealt with; `marker` is as storage.quarantine.marker writes it."""
-        self._scripts.ask("SREM", keys.quarantined(event_id), marker)
+    def unquarantine(self, event_id: str, position: Position) -> None:
+        """An entry in quarantine has been dealt with."""
+        self._scripts.ask("HDEL", keys.quarantine(event_id), str(position))
 
-    def is_quarantined(self, event_id: str, seq: int) -> bool:
-        return bool(self._scripts.ask("SISMEMBER", keys.quarantined(event_id), str(seq)))
+    def seen_events(self) -> list[str]:
+        """Those that this process has sold from."""
+        return self._calls.seen.events()
 
-    def open_events(self) -> list[str]:
-        return sorted(event_id.decode() for event_id in self._scripts.ask("SMEMBERS", keys.OPEN_EVENTS))
+    def is_known(self, event_id: str) -> bool:
+        """Whether Redis has any key of that event's inventory."""
+        return bool(self._scripts.ask("EXISTS", *keys.all_of(event_id)))
 
-    def acknowledge(
-        self, event_id: str, persisted: Position, server: str, quarantined: Sequence[int], *, trust: bool
-    ) -> bool:
-        """Tells Redis that SQL has the log up to `persisted`; with `trust`, that all of `server`'s log was compared.
-
-        False if that is no longer so: the event was rebuilt, or the server changed since.
-        """
-        sets = (keys.quarantined(event_id), keys.cancelled(event_id))
-        event_keys = (keys.inventory(event_id), keys.log(event_id), *sets)
-        watermark = (server, persisted.epoch, persisted.seq)
-        args: tuple[Argument, ...] = (*watermark, int(trust), self._resume_entries, *quarantined)
-        return bool(self._scripts.reply("acknowledge", event_keys, args)[0] == b"ACKNOWLEDGED")
-
-    def cancel(self, event_id: str, position: Position, quantity: int, runs: Sequence[Run], *, recorded: bool) -> None:
+    def cancel(
+        self, event_id: str, position: Position, quantity: int, runs: Sequence[Run], *, recorded: bool
+    ) -> Position:
         """Returns the seats of the purchase at `position`, once: to ask again changes nothing.
 
         One that is not `recorded` in SQL yet is only known to this epoch's log; InventoryUnavailable in another.
+        Returns where the log ends then.
         """
-        event_keys = (*keys.of_seats(event_id)[:4], keys.cancelled(event_id), keys.quarantined(event_id))
+        event_keys = (*keys.of_seats(event_id)[:4], keys.cancelled(event_id), keys.quarantine(event_id))
         epoch = "" if recorded else position.epoch
-        self._scripts.run("cancel", event_keys, (str(position), position.seq, quantity, runs_text(runs), epoch))
+        reply = self._scripts.run("cancel", event_keys, (str(position), quantity, runs_text(runs), epoch))
+        return self._reached(event_id, reply[1])
 
-    def is_cancelled(self, event_id: str, seq: int) -> bool:
-        return bool(self._scripts.ask("SISMEMBER", keys.cancelled(event_id), str(seq)))
+    def is_cancelled(self, event_id: str, position: Position) -> bool:
+        return bool(self._scripts.ask("HEXISTS", keys.cancelled(event_id), str(position)))
 
-    def set_state(self, event_id: str, state: str) -> None:
-        """`state` is on_sale, paused or closed. Raises NotOnSale for an event that is closed: that is for good."""
-        outcome, *_ = self._scripts.run("set_state", (keys.inventory(event_id), keys.log(event_id)), (state,))
+    def set_state(self, event_id: str, state: str) -> Position:
+        """`state` is on_sale, paused or closed. Raises NotOnSale for an event that is closed: that is for good.
+
+        Returns where the log ends then.
+        """
+        outcome, *reached = self._scripts.run("set_state", _keys(event_id), (state,))
         if outcome == b"CLOSED":
             raise NotOnSale("This event is closed for good", state="closed")
+        return self._reached(event_id, reached[0])
+
+    def _reached(self, event_id: str, reply: bytes) -> Position:
+        position = Position.parse(reply.decode())
+        self._calls.seen.note(event_id, position)
+        return position
 
     def archive(self, event_id: str, idle_ms: int) -> bool:
         """Removes an event that was closed `idle_ms` ago and is whole in SQL. False if it is not so."""
         outcome, *_ = self._scripts.reply("archive", keys.all_of(event_id), (idle_ms,))
-        if outcome == b"ARCHIVED":
-            self._scripts.ask("SREM", keys.OPEN_EVENTS, event_id)
         return bool(outcome == b"ARCHIVED")
 
-    def identity(self, event_id: str) -> tuple[bytes, bytes]:
-        """Its epoch and the server that it trusts, as they are; both empty where there is none."""
-        epoch, server = self._scripts.ask("HMGET", keys.inventory(event_id), "epoch", "server")
-        return (b"", b"") if epoch is None else (epoch, server or b"")
 
-    def distrust(self, event_id: str, seen: tuple[bytes, bytes]) -> bool:
-        """Stops selling until the log has been compared with SQL's again; False if it is not as `seen` any more."""
-        reply = self._scripts.reply("distrust", (keys.inventory(event_id), keys.log(event_id)), seen)
-        return bool(reply[0] != b"STALE")
+def _keys(event_id: str) -> tuple[str, str]:
+    return keys.inventory(event_id), keys.log(event_id)

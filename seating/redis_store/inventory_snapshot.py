@@ -1,23 +1,29 @@
 """An inventory as of one moment."""
 
 import re
+from collections.abc import Sequence
 from typing import Final, NamedTuple, Self
 
 from seating.domain.event import STATES, InventoryCounts
+from seating.domain.log_entry import Mark
 from seating.domain.position import Position
 
 _NUMBERS: Final = ("epoch", "seq", "persisted", "capacity", "sold", "held", "blocked", "updated")
 _LINK: Final = re.compile("[0-9a-f]{40}")
-FIELDS: Final = ("server", *_NUMBERS, "state", "chain")
-"""What is read of `inventory:{e}`, in one command."""
+FIELDS: Final = (*_NUMBERS, "state", "chain", "acknowledged", "seen", "stopped", "archived", "database")
+"""What look.lua reads of `inventory:{e}`."""
 
 
 class Backlog(NamedTuple):
-    """Where an event's log ends, and how much of it SQL has. `trusted` is whether this server may sell."""
+    """Where an event's log ends, and how much of it SQL has.
+
+    `trusted` is whether this server may sell; `stopped` says why SQL cannot record, empty as long as it can.
+    """
 
     position: Position
     persisted: int
     trusted: bool
+    stopped: str = ""
 
     @property
     def lag(self) -> int:
@@ -29,22 +35,40 @@ class Backlog(NamedTuple):
         return Position(self.position.epoch, self.persisted)
 
 
+class Head(NamedTuple):
+    """What trusting an inventory goes by, as of one moment.
+
+    `server` is the one that answered. `mark` is where the log ends; None for an inventory that is claimed before it
+    ever was one, or archived. `acknowledged` is what SQL was known to have; without `has_terms` a version wrote the
+    inventory that knew none.
+    """
+
+    server: str
+    trusted: bool
+    claimed: bool
+    archived: bool
+    mark: Mark | None
+    acknowledged: Mark | None
+    seen_epoch: int
+    stopped: bool
+    has_terms: bool
+
+
 class Snapshot(NamedTuple):
     """An inventory as of one moment."""
 
     counts: InventoryCounts
     backlog: Backlog
+    head: Head
 
     @classmethod
-    def of(cls, values: list[bytes | None], run_id: str | None) -> Self | None:
-        """From the values of `FIELDS`; None where there is no inventory, it is being rebuilt, or it cannot be read."""
-        if values[1] is None:
+    def of(cls, values: Sequence[bytes | None]) -> Self | None:
+        """From look.lua's reply; None where there is no inventory, it is archived, or it cannot be read."""
+        found = head(values)
+        if found is None or found.mark is None:
             return None
-        fields = {name: value.decode(errors="replace") for name, value in zip(FIELDS, values, strict=True) if value}
-        numbers = {name: int(fields[name]) for name in _NUMBERS if fields.get(name, "").isdecimal()}
-        is_whole = len(numbers) == len(_NUMBERS) and _LINK.fullmatch(fields.get("chain", ""))
-        if not is_whole or fields.get("state") not in STATES:
-            return None
+        fields = _fields(values)
+        numbers = _numbers(fields)
         counts = InventoryCounts(
             state=fields["state"],
             capacity=numbers["capacity"],
@@ -53,5 +77,49 @@ class Snapshot(NamedTuple):
             blocked=numbers["blocked"],
             updated_ms=numbers["updated"],
         )
-        position = Position(numbers["epoch"], numbers["seq"])
-        return cls(counts, Backlog(position, numbers["persisted"], fields.get("server") == run_id))
+        backlog = Backlog(found.mark.position, numbers["persisted"], found.trusted, stopped=fields.get("stopped", ""))
+        return cls(counts, backlog, found)
+
+
+def head(values: Sequence[bytes | None]) -> Head | None:
+    """From look.lua's reply; None where no key of that name exists. What cannot be read counts as missing."""
+    if not values:
+        return None
+    server, sells, claimed = (value.decode() for value in values[:3] if value is not None)
+    fields = _fields(values)
+    numbers = _numbers(fields)
+    is_whole = len(numbers) == len(_NUMBERS) and _LINK.fullmatch(fields.get("chain", ""))
+    mark = None
+    if is_whole and fields.get("state") in STATES:
+        mark = Mark(Position(numbers["epoch"], numbers["seq"]), fields["chain"])
+    acknowledged = _mark(fields.get("acknowledged", ""))
+    seen = fields.get("seen", "0")
+    return Head(
+        server,
+        bool(sells),
+        bool(claimed),
+        "archived" in fields,
+        mark,
+        acknowledged,
+        int(seen) if seen.isdecimal() else 0,
+        "stopped" in fields,
+        acknowledged is not None,
+    )
+
+
+def _mark(text: str) -> Mark | None:
+    """Reads `<position> <link>`; None for anything else."""
+    position, _, link = text.partition(" ")
+    try:
+        return Mark(Position.parse(position), link) if _LINK.fullmatch(link) else None
+    except ValueError:
+        return None
+
+
+def _numbers(fields: dict[str, str]) -> dict[str, int]:
+    return {name: int(fields[name]) for name in _NUMBERS if fields.get(name, "").isdecimal()}
+
+
+def _fields(values: Sequence[bytes | None]) -> dict[str, str]:
+    named = zip(FIELDS, values[3:], strict=True)
+    return {name: value.decode(errors="replace") for name, value in named if value is not None}

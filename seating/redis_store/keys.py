@@ -2,7 +2,6 @@
 
 from functools import lru_cache
 
-OPEN_EVENTS = "events:open"
 QUEUE = "seating"
 
 
@@ -46,7 +45,12 @@ def damaged(event_id: str) -> str:
     return f"damaged:{{{event_id}}}"
 
 
-def quarantined(event_id: str) -> str:
+def quarantine(event_id: str) -> str:
+    return f"quarantine:{{{event_id}}}"
+
+
+def quarantined_before_terms(event_id: str) -> str:
+    """What versions before terms wrote there; it goes with the inventory that they wrote."""
     return f"quarantined:{{{event_id}}}"
 
 
@@ -54,10 +58,28 @@ def cancelled(event_id: str) -> str:
     return f"cancelled:{{{event_id}}}"
 
 
+def terms(event_id: str) -> str:
+    return f"terms:{{{event_id}}}"
+
+
 def all_of(event_id: str) -> tuple[str, ...]:
     """Every key of an event's inventory, the inventory itself first and its log second."""
-    names = (*_OF_SEATS, plan, idempotency, cancelled, quarantined)
+    names = (*_OF_SEATS, plan, idempotency, cancelled, quarantine, terms, quarantined_before_terms)
     return tuple(name(event_id) for name in names)
+
+
+def written_by(token: str, key: str) -> str:
+    """The key that holds what is to take the place of `key`, in the same slot."""
+    return f"{key}:{token}"
+
+
+INVENTORIES = "inventory:{*}"
+
+
+def event_of(inventory_key: str) -> str | None:
+    """The event whose inventory has this key; None for what is no inventory."""
+    event_id = inventory_key.removeprefix("inventory:{").removesuffix("}")
+    return event_id if inventory(event_id) == inventory_key else None
 
 
 @lru_cache(maxsize=1024)
@@ -67,7 +89,11 @@ def of_seats(event_id: str) -> tuple[str, ...]:
 
 
 def retry(event_id: str) -> str:
-    return f"retry:{{{event_id}}}"
+    return f"retries:{{{event_id}}}"
+
+
+def retry_wait(event_id: str) -> str:
+    return f"retries:{{{event_id}}}:wait"
 
 
 def cache(name: str) -> tuple[str, str, str, str]:

@@ -1,4 +1,4 @@
-"""When an event whose persistence failed is to be tried again: after 2, 4, 8 … 60 s."""
+"""When an event whose persistence failed is to be tried again: after 2, 4, 8 … 60 s, by Redis's own expiry."""
 
 from typing import Any
 
@@ -10,32 +10,30 @@ from seating.redis_store.calls import Calls, RedisUnavailable
 
 _FIRST_WAIT_S = 2
 _LONGEST_WAIT_S = 60
+_FAILURES_KEPT_S = 600
 
 
 class Retries:
-    """Shared by all workers. Times are in seconds since 1970, by the caller's clock."""
+    """Shared by all workers."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
-    def is_due(self, event_id: str, now_s: float) -> bool:
+    def is_due(self, event_id: str) -> bool:
         """Whether nothing speaks against trying now."""
-        until = self._ask("HGET", keys.retry(event_id), "until")
-        try:
-            return until is None or float(until) <= now_s
-        except ValueError:
-            return True  # Nobody has written that; the next failure or success replaces it.
+        return not self._ask("EXISTS", keys.retry_wait(event_id))
 
-    def postpone(self, event_id: str, now_s: float) -> int:
+    def postpone(self, event_id: str) -> int:
         """After one more failure; the seconds until the next try."""
-        failures = int(self._ask("HINCRBY", keys.retry(event_id), "failures", 1))
+        failures = int(self._ask("INCR", keys.retry(event_id)))
         wait_s: int = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(failures - 1, 10))
-        self._ask("HSET", keys.retry(event_id), "until", str(now_s + wait_s))
+        self._ask("EXPIRE", keys.retry(event_id), _FAILURES_KEPT_S)
+        self._ask("SET", keys.retry_wait(event_id), "1", "EX", wait_s)
         return wait_s
 
     def forget(self, event_id: str) -> None:
         """After a success."""
-        self._ask("DEL", keys.retry(event_id))
+        self._ask("DEL", keys.retry(event_id), keys.retry_wait(event_id))
 
     def _ask(self, *words: str | int) -> Any:
         try:

@@ -50,7 +50,7 @@ class SeatStates:
             raise InventoryUnavailable from error
         if outcome == b"MISSING":
             raise MissingInventory
-        if outcome == b"UNTRUSTED":
+        if outcome != b"STATES":
             raise InventoryUnavailable
         position, link, remaining, lapsed, pairs = found
         maps = ROW_BREAK.encode().join(_in_order(pairs))

@@ -13,8 +13,11 @@ class Seats:
 
     def __init__(self, calls: Calls) -> None:
         self._scripts = EventScripts(calls)
+        self._seen = calls.seen
 
     def set(self, event_id: str, seat: Run, status: str) -> Position:
         """Sets one seat to a status as maps have it. Raises SeatSold or SeatHeld where a buyer has it."""
         reply = accepted(self._scripts.run("set_seat", keys.of_seats(event_id), (str(seat), status)))
-        return Position.parse(reply[1].decode())
+        position = Position.parse(reply[1].decode())
+        self._seen.note(event_id, position)
+        return position

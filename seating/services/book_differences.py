@@ -7,16 +7,19 @@ from typing import Any, NamedTuple
 from seating.domain.changes import Cancelled, Purchased, SeatSet
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import LogEntry, Mark
-from seating.domain.purchase import PurchaseId
+from seating.domain.position import Position
+from seating.domain.purchase import PurchaseId, Receipt, is_purchase_record
 from seating.domain.seat_status import BOX_OFFICE
 from seating.domain.seating_plan import Run
 from seating.redis_store.book_snapshot import BookSnapshot
 from seating.services import recorded_state
-from seating.storage import ledger, purchases, rebuilds
+from seating.storage import answered, ledger, purchases
+from seating.storage.merges import LastMerge
+from seating.storage.quarantine import Aside
 
 _REBUILD = "run: seating rebuild"
+_LOSSES = "see: seating losses; seating quarantine list has the purchases among them whose buyers are known"
 _QUARANTINE = "see: seating quarantine list"
-_KEEP = "do not rebuild, which would free their seats"
 
 
 class Record(NamedTuple):
@@ -26,10 +29,23 @@ class Record(NamedTuple):
     mark: Mark
     archived: bool
     plan: Any
-    quarantined: list[str]
+    quarantined: list[Aside]
     seats_taken: dict[str, str]
     purchases: dict[str, bool]
-    losses: list[rebuilds.Loss]
+    losses: list[answered.Loss]
+    merged: LastMerge | None
+
+    def start(self) -> InventoryState:
+        """What the fold of the entries beyond the last merge goes on from."""
+        return InventoryState.load(self.merged.state) if self.merged else InventoryState.before_opening(self.plan)
+
+    @property
+    def merged_seq(self) -> int:
+        return self.merged.seq if self.merged else 0
+
+
+def merge_advice(event_id: str) -> str:
+    return f"restore SQL from a later backup, or run: seating merge {event_id}"
 
 
 def find(event_id: str, record: Record, snapshot: BookSnapshot | None) -> Iterator[tuple[str, str]]:
@@ -37,7 +53,7 @@ def find(event_id: str, record: Record, snapshot: BookSnapshot | None) -> Iterat
     yield from _lost(record)
     yield from _waiting(record)
     yield from _tables(event_id, record)
-    yield from _redis(snapshot, record)
+    yield from _redis(event_id, snapshot, record)
 
 
 def story_of(record: Record, snapshot: BookSnapshot | None) -> list[LogEntry]:
@@ -53,7 +69,7 @@ def _lost(record: Record) -> Iterator[tuple[str, str]]:
     for loss in record.losses:
         yield (
             f"answered changes from {loss.first} to {loss.last} are lost, {loss.lost} in all",
-            "find their buyers by your shop's records: nobody has their seats",
+            _LOSSES,
         )
 
 
@@ -69,15 +85,24 @@ def _tables(event_id: str, record: Record) -> Iterator[tuple[str, str]]:
         yield f"the watermark is at {record.mark.position}, the ledger ends at {last}", "restore SQL from a backup"
     standing: dict[str, bool] = {}
     seats: dict[str, str] = {}
-    ids: dict[int, str] = {}
+    ids: dict[Position, str] = {}
+    for receipt, stands in _merged_purchases(event_id, record):
+        ids[receipt.id.position] = purchase_id = str(receipt.id)
+        standing[purchase_id] = stands
+        if stands:
+            seats |= dict.fromkeys(_seats(record, receipt.runs), purchase_id)
+    seats |= dict.fromkeys(_merged_box_office(record), purchases.AT_BOX_OFFICE)
     for entry, poison in record.entries:
+        if entry.position.seq <= record.merged_seq:
+            continue
         change = entry.read()
         if isinstance(change, Purchased) and not poison:
-            ids[entry.position.seq] = purchase_id = str(PurchaseId(event_id, entry.position, change.nonce))
+            position = change.original or entry.position
+            ids[position] = purchase_id = str(PurchaseId(event_id, position, change.nonce))
             standing[purchase_id] = True
             seats |= dict.fromkeys(_seats(record, change.runs), purchase_id)
-        elif isinstance(change, Cancelled) and change.purchase.seq in ids:
-            purchase_id = ids[change.purchase.seq]
+        elif isinstance(change, Cancelled) and change.purchase in ids:
+            purchase_id = ids[change.purchase]
             standing[purchase_id] = False
             seats = {seat: owner for seat, owner in seats.items() if owner != purchase_id}
         elif isinstance(change, SeatSet) and not poison:
@@ -95,7 +120,24 @@ def _seats(record: Record, runs: list[Run]) -> list[str]:
     return record.plan.seats_of(runs) if record.plan else []
 
 
-def _redis(snapshot: BookSnapshot | None, record: Record) -> Iterator[tuple[str, str]]:
+def _merged_purchases(event_id: str, record: Record) -> Iterator[tuple[Receipt, bool]]:
+    """The purchases that the last merge left, and whether each stands."""
+    if record.merged:
+        state = record.start()
+        waiting = {aside.entry.position for aside in record.quarantined}
+        for kept in filter(is_purchase_record, state.idempotency.values()):
+            receipt = Receipt.parse(event_id, kept)
+            if receipt.id.position not in waiting:
+                yield receipt, str(receipt.id.position) not in state.cancelled
+
+
+def _merged_box_office(record: Record) -> list[str]:
+    if not record.merged or not record.plan:
+        return []
+    return _seats(record, record.start().runs_of(BOX_OFFICE))
+
+
+def _redis(event_id: str, snapshot: BookSnapshot | None, record: Record) -> Iterator[tuple[str, str]]:
     """Redis against the fold of the whole story."""
     if snapshot is None:
         if not record.archived:
@@ -105,21 +147,23 @@ def _redis(snapshot: BookSnapshot | None, record: Record) -> Iterator[tuple[str,
         yield "its inventory is closed until it has been compared with SQL", "make sure that a worker runs"
     for what in sorted(snapshot.damaged):
         yield f"{what} could not be read and was put aside, as it began: {snapshot.damaged[what]!r}", _REBUILD
+    if snapshot.inventory.get("stopped"):
+        yield f"{snapshot.inventory['stopped']}: its sales are not recorded", merge_advice(event_id)
+        return
     if snapshot.garbled:
         yield (
             f"the log's entries at {_listed(snapshot.garbled)} cannot be read, so what Redis should have is not known",
-            f"{_KEEP}: copy Redis's files, and find out what wrote to them",
+            "copy Redis's files, and find out what wrote to them",
         )
         return
-    state = InventoryState.before_opening(record.plan)
+    state = record.start()
     story = story_of(record, snapshot)
-    left_out = [entry.position for entry in story if not recorded_state.apply(state, entry)]
-    mark = record.mark.position
-    unread = [position for position in left_out if position > mark or str(position.seq) in record.quarantined]
+    later = [entry for entry in story if entry.position.seq > record.merged_seq]
+    unread = [entry.position for entry in later if not recorded_state.apply(state, entry)]
     if unread:
         yield (
             f"this version cannot read {_listed(unread)}, so what Redis should have is not known",
-            f"{_KEEP}: run the version that wrote them, and {_QUARANTINE}",
+            "run the version that wrote them",
         )
         return
     if not story or story[-1].position.seq != int(snapshot.inventory["seq"]):
@@ -139,7 +183,7 @@ def _redis(snapshot: BookSnapshot | None, record: Record) -> Iterator[tuple[str,
         yield "the longest runs of its blocks are not those of their seats", _REBUILD
     yield from _differences("idempotency record", state.idempotency, snapshot.idempotency, _REBUILD)
     yield from _holds(state, snapshot)
-    if set(map(str, state.cancelled)) != snapshot.cancelled:
+    if state.cancelled != snapshot.cancelled:
         yield "Redis does not know the same purchases to be cancelled as the ledger", _REBUILD
 
 
@@ -154,7 +198,7 @@ def _holds(state: InventoryState, snapshot: BookSnapshot) -> Iterator[tuple[str,
     yield from _differences("hold", expected, without_holder, _REBUILD)
     due = {hold: kept.until_ms for hold, kept in state.holds.items()}
     yield from _differences("expiry of hold", due, snapshot.expiries, _REBUILD)
-    del held_by[""]
+    held_by.pop("", None)
     counted = {holder: str(seats) for holder, seats in held_by.items() if seats}
     yield from _differences("seats of holder", counted, snapshot.holders, _REBUILD)
 

@@ -7,13 +7,15 @@ import redis
 from sqlalchemy import Connection
 
 from seating.domain import chain
+from seating.domain.changes import Merged
 from seating.domain.errors import EventNotFound, SeatNotFound
 from seating.domain.log_entry import Mark
 from seating.redis_store import book_snapshot
+from seating.redis_store.open_events import OpenEvents
 from seating.services import book_differences, seat_history
 from seating.services.book_differences import Record, story_of
 from seating.services.seat_history import SeatChange
-from seating.storage import events, ledger, purchases, quarantine, rebuilds, watermarks
+from seating.storage import answered, events, ledger, merges, purchases, quarantine, watermarks
 from seating.storage.database import Database
 
 
@@ -38,10 +40,11 @@ class Books:
 
     database: Database
     client: "redis.Redis"
+    open_events: OpenEvents
 
     def event_ids(self) -> list[str]:
         """Of all events that SQL has, but for those that are over, and of those that only Redis has."""
-        return sorted({*self.database.read(events.live), *book_snapshot.event_ids(self.client)})
+        return sorted({*self.database.read(events.live), *self.open_events.ids()})
 
     def reconcile(self, event_id: str) -> list[Finding]:
         """What differs, nothing if the books are right. Raises EventNotFound."""
@@ -49,9 +52,12 @@ class Books:
         try:
             record = self._record(event_id)
         except EventNotFound:
-            if snapshot is None:
+            if snapshot is None and event_id not in self.open_events.ids():
                 raise
-            return [Finding(event_id, "Redis sells it and SQL has no record of it", "restore SQL from a later backup")]
+            if snapshot is None:
+                return [Finding(event_id, "it was archived, and SQL has no record of it", "restore a later SQL backup")]
+            what = "Redis has its sales and SQL has no record of it"
+            return [Finding(event_id, what, book_differences.merge_advice(event_id))]
         differences = book_differences.find(event_id, record, snapshot)
         return [Finding(event_id, what, advice) for what, advice in differences]
 
@@ -60,13 +66,13 @@ class Books:
         snapshot = book_snapshot.take(self.client, event_id)
         record = self._record(event_id)
         story = story_of(record, snapshot)
-        previous = chain.GENESIS
+        previous, seq = chain.GENESIS, 0
         for count, entry in enumerate(story):
-            if entry.position.seq != count + 1:
+            if entry.position.seq != seq + 1 and not isinstance(entry.read(), Merged):
                 return Verified(count, f"after {count} entries comes {entry.position}: there is a gap")
             if chain.link(previous, entry.position, entry.change) != entry.link:
                 return Verified(count, f"the entry at {entry.position} is not what was written")
-            previous = entry.link
+            previous, seq = entry.link, entry.position.seq
         if record.mark not in {Mark.of(entry) for entry in story}:
             return Verified(len(story), f"the watermark at {record.mark.position} matches no entry")
         if snapshot and previous != snapshot.inventory["chain"]:
@@ -80,7 +86,7 @@ class Books:
         if record.plan is None:
             raise SeatNotFound
         record.plan.runs_of([seat_id])  # Nobody shall be told that a seat was free because its name was mistyped.
-        return seat_history.tell(event_id, seat_id, record.plan, story_of(record, snapshot))
+        return seat_history.tell(event_id, seat_id, record.plan, story_of(record, snapshot), record.start())
 
     def _record(self, event_id: str) -> Record:
         def read(connection: Connection) -> Record:
@@ -96,7 +102,8 @@ class Books:
                 quarantine.waiting(connection, event_id),
                 purchases.seats_taken(connection, event_id),
                 purchases.standing(connection, event_id),
-                rebuilds.losses(connection, event_id),
+                answered.losses(connection, event_id),
+                merges.last(connection, event_id),
             )
 
         return self.database.read_snapshot(read)

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
@@ -18,11 +19,15 @@ from seating.domain.seating_plan import DEMO_HALL, SeatingPlan, generate
 from seating.memo import FreshLook
 from seating.redis_store.event_scripts import MissingInventory
 from seating.redis_store.inventory import Inventory
+from seating.services.answered import Answered
 from seating.services.event_presence import EventPresence
+from seating.services.persistence import Persistence
 from seating.services.rebuild import Rebuild
 from seating.storage import events as event_record
-from seating.storage import ledger
+from seating.storage import ledger, terms
 from seating.storage.database import Database
+
+_log = structlog.get_logger(__name__)
 
 
 class EventOnSale(NamedTuple):
@@ -40,6 +45,8 @@ class Events:
     inventory: Inventory
     presence: EventPresence
     rebuild: Rebuild
+    persistence: Persistence
+    answered: Answered
     nudge: Callable[[str], object]
     _counts: FreshLook[str, InventoryCounts] = field(default_factory=FreshLook, init=False)
     _events: FreshLook[str, EventOnSale] = field(default_factory=FreshLook, init=False)
@@ -59,11 +66,13 @@ class Events:
             self._create(Event(event_id, "Demo event", plan.capacity, seated=True), plan)
         except IntegrityError:
             return  # Another launcher on the same database was faster.
+        except InventoryUnavailable as error:
+            _log.error("default event not opened", event_id=event_id, reason=error.message)
 
     def set_state(self, event_id: str, state: str) -> EventOnSale:
         """Pauses a sale, resumes it, or closes it for good. Raises EventNotFound, NotOnSale if it is closed already."""
         try:
-            self.inventory.set_state(event_id, state)
+            self.answered.note(event_id, self.inventory.set_state(event_id, state))
         except MissingInventory:
             raise self.presence.absence_of(event_id) from None
         self.nudge(event_id)
@@ -98,9 +107,15 @@ class Events:
         return self._with_counts([event])[0]
 
     def _create(self, event: Event, plan: SeatingPlan | None) -> None:
-        """SQL first: an inventory that SQL does not know of could sell what nobody records."""
-        opened = Opened(at_ms=time.time_ns() // 1_000_000, capacity=event.capacity)
-        first = LogEntry.first(opened.to_json())
+        """SQL first: an inventory that SQL does not know of could sell what nobody records.
+
+        Raises InventoryUnavailable where Redis is not reachable, or has something of that event: SQL lost it then.
+        """
+        if self.inventory.is_known(event.id):
+            raise InventoryUnavailable(f"Redis has sales of event {event.id}, and SQL does not: run seating merge")
+        now_s = time.time()
+        opened = Opened(at_ms=int(now_s * 1000), capacity=event.capacity)
+        first = LogEntry.first(terms.first_epoch(now_s), opened.to_json())
 
         def record(connection: Connection) -> None:
             event_record.add(connection, event, plan)
@@ -109,6 +124,7 @@ class Events:
         self.database.write(record)
         with suppress(Overtaken):  # Whoever found it without an inventory was faster.
             self.rebuild.open(event.id)
+        self.persistence.run(event.id)
 
     def _with_counts(self, events: Sequence[Event]) -> list[EventOnSale]:
         snapshots = self.inventory.current([event.id for event in events])

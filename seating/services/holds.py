@@ -8,6 +8,7 @@ from seating.domain.hold import HeldRecord, HoldOrder, new_token, token_of_key
 from seating.domain.idempotency import short_hash
 from seating.redis_store.holds import Holds as HoldStore
 from seating.services.answered import Answered
+from seating.services.fence import Fence
 from seating.services.seat_names import SeatNames
 
 
@@ -27,6 +28,7 @@ class Holds:
     store: HoldStore
     names: SeatNames
     answered: Answered
+    fence: Fence
     nudge: Callable[[str], object]
 
     def hold(self, event_id: str, caller: str, holder: str, key: str | None, order: HoldOrder) -> Held:
@@ -38,6 +40,7 @@ class Holds:
         token = new_token() if key is None else token_of_key(event_id, caller, key)
         idempotency = "" if key is None else short_hash(caller, key)
         runs = self.names.runs(event_id, order.seats)
+        self.fence.before_first_sale(event_id)
         with self.names.refusing_by_name(event_id):
             record, replayed = self.store.hold(event_id, token, short_hash(event_id, holder), order, runs, idempotency)
         return self._answer(event_id, token, record, replayed)
@@ -51,7 +54,8 @@ class Holds:
     def give_back(self, event_id: str, token: str) -> None:
         """Raises HoldExpired."""
         with self.names.refusing_by_name(event_id):
-            self.store.give_back(event_id, token)
+            position = self.store.give_back(event_id, token)
+        self.answered.note(event_id, position)
         self.nudge(event_id)
 
     def _answer(self, event_id: str, token: str, record: HeldRecord, replayed: bool) -> Held:

@@ -6,9 +6,9 @@ import gevent
 from gevent import Greenlet
 
 from seating.domain.errors import RecordUnavailable
-from seating.storage import rebuilds
+from seating.storage import answered
+from seating.storage.answered import Loss
 from seating.storage.database import Database
-from seating.storage.rebuilds import Loss
 
 _WAIT_S = 0.1
 _KNOWN_FOR_S = 5.0
@@ -36,7 +36,7 @@ class LossProbe:
 
     def _ask(self) -> None:
         try:
-            self._found = self._database.read(rebuilds.losses)
+            self._found = self._database.read(answered.losses)
         except RecordUnavailable as error:
             self._found = error
         self._found_at_s = time.monotonic()

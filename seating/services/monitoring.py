@@ -9,6 +9,7 @@ from seating.domain.errors import InventoryUnavailable, RecordUnavailable
 from seating.domain.event import InventoryCounts
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.inventory_snapshot import Backlog
+from seating.redis_store.open_events import OpenEvents
 from seating.services.event_presence import EventPresence
 from seating.services.guards import Guards
 from seating.services.loss_probe import LossProbe
@@ -32,6 +33,7 @@ class Readiness(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Monitoring:
     inventory: Inventory
+    open_events: OpenEvents
     losses: LossProbe
     presence: EventPresence
     data_dir: Path
@@ -52,7 +54,7 @@ class Monitoring:
     def gauges(self) -> list[Gauge]:
         """Figures over all open events; none while Redis does not answer."""
         try:
-            event_ids = self.inventory.open_events()
+            event_ids = sorted({*self.open_events.ids(), *self.inventory.seen_events()})
             snapshots = [snapshot for snapshot in self.inventory.read_all(event_ids) if snapshot]
             quarantined = self.inventory.quarantined(event_ids)
             damaged = self.inventory.damaged(event_ids)
@@ -71,6 +73,11 @@ class Monitoring:
                 "seating_inventories_untrusted",
                 "Inventories that do not sell until compared with SQL",
                 sum(not s.backlog.trusted for s in snapshots),
+            ),
+            Gauge(
+                "seating_inventories_stopped",
+                "Inventories whose sales SQL cannot record until an operator merges",
+                sum(bool(s.backlog.stopped) for s in snapshots),
             ),
             Gauge("seating_quarantined_entries", "Entries that wait in quarantine", quarantined),
             Gauge("seating_damaged_values", "Values put aside since they could not be read", sum(map(len, damaged))),
@@ -96,11 +103,13 @@ class Monitoring:
             return False, {"redis": {"status": "not durable", "missing": missing}}
         if snapshot is None:
             return False, checks | {"inventory": {"eventId": event_id, "status": "missing"}}
-        _, backlog = snapshot
+        backlog = snapshot.backlog
         checks["inventory"] = {
             "eventId": event_id,
             "status": "trusted" if backlog.trusted else "being compared with SQL",
         }
+        if backlog.stopped:
+            checks["inventory"]["reason"] = f"{backlog.stopped}: run seating merge {event_id}"
         checks["persistence"] = {
             "position": str(backlog.position),
             "persisted": str(backlog.persisted_position),

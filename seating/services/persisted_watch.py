@@ -1,49 +1,54 @@
 """Waiting until SQL has a purchase (RFC 7240, `Prefer: wait`)."""
 
 import time
+from typing import Final
 
-from seating.domain.errors import InventoryUnavailable
+from gevent.event import AsyncResult
+
+from seating.domain.errors import RecordUnavailable
 from seating.domain.purchase import PurchaseId
-from seating.redis_store.inventory import Inventory
-from seating.redis_store.inventory_snapshot import Backlog
+from seating.storage import purchases
+from seating.storage.database import Database
 
-_LOOK_EVERY_S = 0.05
+_LOOK_EVERY_S: Final = 0.05
+_ASKED_AT_ONCE: Final = 500
 
 
 class PersistedWatch:
-    """All who wait for one event share one look at it."""
+    """All who wait share one question to SQL at a time, which names their purchases by their ids."""
 
-    def __init__(self, inventory: Inventory) -> None:
-        self._inventory = inventory
-        self._last_look: dict[str, tuple[float, Backlog | None]] = {}
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: dict[AsyncResult[bool], str] = {}
+        self._asks = False
 
     def wait(self, purchase_id: PurchaseId, wait_s: float) -> bool:
-        """True once SQL is known to have the purchase; False if that is not so, or not known, after `wait_s`."""
+        """True once SQL has the purchase; False if that is not so, or not known, after `wait_s`."""
         deadline = time.monotonic() + wait_s
-        event_id, position, _ = purchase_id
+        recorded: AsyncResult[bool] = AsyncResult()
+        self._waiting[recorded] = str(purchase_id)
         try:
-            while True:
-                backlog = self._look(event_id)
-                if backlog is None or backlog.position.epoch != position.epoch:
-                    return False  # The inventory was lost or rebuilt meanwhile: nothing here speaks for this purchase.
-                if backlog.persisted >= position.seq:
-                    return not self._inventory.is_quarantined(event_id, position.seq)
+            while not recorded.ready():
+                if not self._asks:
+                    self._ask()
                 left_s = deadline - time.monotonic()
                 if left_s <= 0:
-                    return False
-                time.sleep(min(_LOOK_EVERY_S, left_s))
-        except InventoryUnavailable:
-            return False
+                    return recorded.ready()
+                recorded.wait(min(_LOOK_EVERY_S, left_s))
+            return True
+        finally:
+            del self._waiting[recorded]
 
-    def _look(self, event_id: str) -> Backlog | None:
-        looked_at, backlog = self._last_look.get(event_id, (0.0, None))
-        if looked_at < time.monotonic() - _LOOK_EVERY_S / 2:
-            snapshot = self._inventory.read(event_id)
-            backlog = snapshot.backlog if snapshot else None
-            self._last_look = {event_id: (time.monotonic(), backlog)} | self._recent()
-        return backlog
-
-    def _recent(self) -> dict[str, tuple[float, Backlog | None]]:
-        """Looks that somebody may still share; older ones are forgotten."""
-        oldest = time.monotonic() - _LOOK_EVERY_S
-        return {event_id: look for event_id, look in self._last_look.items() if look[0] > oldest}
+    def _ask(self) -> None:
+        self._asks = True
+        try:
+            ids = sorted(set(self._waiting.values()))
+            for first in range(0, len(ids), _ASKED_AT_ONCE):
+                found = self._database.read(purchases.recorded, ids[first : first + _ASKED_AT_ONCE])
+                for recorded, purchase_id in self._waiting.items():
+                    if purchase_id in found:
+                        recorded.set(True)
+        except RecordUnavailable:
+            pass  # Not known; whoever has the time asks again.
+        finally:
+            self._asks = False

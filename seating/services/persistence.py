@@ -1,16 +1,18 @@
 """Persistence: each event's log into SQL, entry by entry, exactly once.
 
 SQL's watermark is the only acknowledgement. It moves in the same transaction as the rows, by compare-and-swap, so a
-round that is repeated, doubled or killed half-way changes nothing.
+round that is repeated, doubled or killed half-way changes nothing. A round also finds out which of the two stores has
+lost something, and begins the term in which an inventory sells again.
 """
 
 import random
+import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 from sqlalchemy import Connection
@@ -18,33 +20,53 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from seating.domain.errors import InventoryUnavailable, Overtaken, RecordUnavailable
 from seating.domain.log_entry import LogEntry, Mark
+from seating.domain.position import Position
 from seating.domain.seating_plan import SeatingPlan
-from seating.redis_store.calls import Calls
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
-from seating.redis_store.inventory_snapshot import Snapshot
+from seating.redis_store.inventory_snapshot import Head, Snapshot
 from seating.redis_store.retries import Retries
-from seating.services.rebuild import Rebuild
-from seating.storage import events, ledger, quarantine, rebuilds, watermarks
+from seating.redis_store.seen_positions import SeenPositions
+from seating.redis_store.terms import Terms
+from seating.services.rebuild import Rebuild, RebuildRefused
+from seating.storage import events, ledger, quarantine, watermarks
+from seating.storage import terms as term_record
 from seating.storage.database import Database
+from seating.storage.ledger import UnreadableEntry
 
 BATCH: Final = 500
 RUN_S: Final = 5.0
 """How long one run goes on: a worker that is told to stop finishes its run first."""
+SQL_LOST: Final = "SQL lacks what it had acknowledged"
 
 _log = structlog.get_logger(__name__)
 
 
-class Diverged(Exception):
-    """The log in Redis does not continue the ledger in SQL."""
+class _SqlLost(Exception):
+    """SQL lacks an entry that it had acknowledged, and the log does not reach down to where SQL is."""
+
+
+class _Diverged(Exception):
+    """The log in Redis does not continue the ledger in SQL, which has all that it ever acknowledged."""
+
+
+class _Record(NamedTuple):
+    """How far SQL is. `has_acknowledged` is whether it has what Redis knows to be acknowledged."""
+
+    mark: Mark
+    archived: bool
+    has_acknowledged: bool
+    database: str
+    quarantined: list[LogEntry]
 
 
 @dataclass(frozen=True, slots=True)
 class Persistence:
     database: Database
-    calls: Calls
     log: EventLog
     inventory: Inventory
+    terms: Terms
+    seen: SeenPositions
     retries: Retries
     rebuild: Rebuild
     nudge: Callable[..., object]
@@ -59,35 +81,46 @@ class Persistence:
             return
         self.run(*(event_id for event_id, found in zip(event_ids, snapshots, strict=True) if not _is_whole(found)))
 
+    def run_now(self, event_id: str) -> None:
+        """As `run`, whatever failed before: somebody has mended it."""
+        with suppress(InventoryUnavailable):
+            self.retries.forget(event_id)
+        self.run(event_id)
+
     def run(self, *event_ids: str) -> None:
         """Records what the events' logs have gathered, batch by batch in turns, for at most `RUN_S`.
 
-        Then it asks to be run again. An inventory that is gone, or whose log does not continue the ledger, is rebuilt.
+        Then it asks to be run again. An inventory that is gone, or whose log does not continue the ledger, is rebuilt;
+        one that SQL has whole and that does not sell gets a term.
         """
         deadline = time.monotonic() + RUN_S
         # In any order: one that takes all the time is not to be the first each time.
         waiting = deque(random.sample(event_ids, len(event_ids)))
+        begun: set[str] = set()
         while waiting:
             event_id = waiting.popleft()
-            if self._turn(event_id):
+            if self._turn(event_id, begun):
                 waiting.append(event_id)
             if waiting and time.monotonic() > deadline:
                 with suppress(InventoryUnavailable):  # The cron nudges for whatever lags.
                     self.nudge(*waiting)
                 return
 
-    def _turn(self, event_id: str) -> bool:
+    def _turn(self, event_id: str, begun: set[str]) -> bool:
         """One batch. True if there may be more."""
         try:
-            if not self.retries.is_due(event_id, time.time()):
+            if not self.retries.is_due(event_id):
                 return False
-            more = self._record_or_rebuild(event_id)
+            more = self._round(event_id, begun)
             self.retries.forget(event_id)
             return more
         except RecordUnavailable as error:
             _log.warning("record unavailable", event_id=event_id, error=str(error.__cause__))
-            with suppress(InventoryUnavailable):  # A full Redis takes no note; then the next try is not put off.
-                self.retries.postpone(event_id, time.time())
+            self._postpone(event_id)
+        except (_SqlLost, RebuildRefused, UnreadableEntry) as error:
+            # Only a person can mend this: it is told again each time, and sales go on if they can.
+            _log.error("event not persisted", event_id=event_id, reason=str(error))
+            self._postpone(event_id)
         except Overtaken as error:
             _log.debug("lost race", event_id=event_id, reason=str(error))
         except InventoryUnavailable as error:
@@ -97,70 +130,101 @@ class Persistence:
             _log.error("event not persisted", event_id=event_id, exc_info=error)
         return False
 
-    def _record_or_rebuild(self, event_id: str) -> bool:
-        seen = self.inventory.identity(event_id)
-        try:
-            return self._round(event_id)
-        except Diverged as error:
-            if not self.inventory.distrust(event_id, seen):
-                raise Overtaken("the inventory is not what it was when its log was read") from error
-            _log.error("log does not continue the ledger", event_id=event_id, reason=str(error))
-            self.rebuild.run(event_id, str(error))
-            return False
+    def _postpone(self, event_id: str) -> None:
+        with suppress(InventoryUnavailable):  # A full Redis takes no note; then the next try is not put off.
+            self.retries.postpone(event_id)
 
-    def _round(self, event_id: str) -> bool:
-        """One batch. True if there may be more."""
-        mark, waiting = self.database.read(_progress, event_id)
-        if mark is None:
+    def _round(self, event_id: str, begun: set[str]) -> bool:
+        """One batch, or one step towards selling. True if there may be more."""
+        # Redis is read before SQL is: what it knows to be acknowledged then, a healthy SQL has.
+        head = self.terms.head(event_id)
+        record = self.database.read(_progress, event_id, head)
+        if record is None:
+            return self._not_on_record(event_id, head)
+        self.seen.note(event_id, Position(record.mark.position.epoch, 0))
+        if head is None:
+            return self._rebuild(event_id, head, "Redis has no inventory")
+        if head.archived:
+            return self._archived(event_id, head, record)
+        found = self.log.entries_from(event_id, record.mark.position, BATCH + 1)
+        try:
+            entries = _continuation(record.mark, found)
+            if len(found) <= BATCH and len(entries) == len(found) - 1:
+                _refuse_shortened(Mark.of(found[-1]), head)
+        except _Diverged as error:
+            if self.database.read(watermarks.read, event_id) != record.mark:
+                raise Overtaken("the record has moved on") from None
+            if not record.has_acknowledged:
+                self._stop(event_id, head)
+            _log.error("log does not continue the ledger", event_id=event_id, reason=str(error))
+            return self._rebuild(event_id, head, str(error))
+        last, quarantined = self._record(event_id, record.mark, entries)
+        if head.mark is None:  # Its fields cannot be read; its log can, and is recorded first.
+            return bool(entries) or self._rebuild(event_id, head, "the inventory cannot be read", only_if_lost=False)
+        asides = quarantined if head.trusted else [*record.quarantined, *quarantined]
+        told = self.terms.acknowledge(event_id, head.server, last, record.database, asides)
+        if told is None:
+            raise Overtaken("the inventory is not what it was when its log was read")
+        if told.lag:
+            return bool(entries)
+        return not told.sells and self._begin_term(event_id, head, last, record.database, begun)
+
+    def _not_on_record(self, event_id: str, head: Head | None) -> bool:
+        if head is None or head.mark is None:
             _log.error("event is not on record", event_id=event_id)
             return False
-        found = self.log.entries_from(event_id, mark.position, BATCH + 1)
-        server = self.calls.run_id or ""
-        try:
-            entries = _continuation(mark, found)
-        except Diverged:
-            if self._mark(event_id) != mark:
-                raise Overtaken("the record has moved on") from None
-            raise
-        quarantined = self._record(event_id, mark, entries) if entries else []
-        last = Mark.of(entries[-1]) if entries else mark
-        whole = len(found) <= BATCH and len(entries) == len(found) - 1
-        if whole:
-            self._refuse_shortened(event_id, last)
-        # What went to quarantine before is told again: whoever put it there may have died before it could tell.
-        self.inventory.acknowledge(event_id, last.position, server, [*waiting, *quarantined], trust=whole)
-        return not whole
+        self._stop(event_id, head)
+        return False
 
-    def _mark(self, event_id: str) -> Mark | None:
-        return self.database.read(watermarks.read, event_id)
+    def _archived(self, event_id: str, head: Head, record: _Record) -> bool:
+        if not record.archived or not record.has_acknowledged:
+            self._stop(event_id, head)
+        return False
 
-    def _refuse_shortened(self, event_id: str, mark: Mark) -> None:
-        """A log that continues SQL's, but ends before its inventory or before what buyers know, has lost its end."""
-        snapshot = self.inventory.read(event_id)
-        if snapshot is None:
-            raise Diverged("Redis has no inventory")
-        if snapshot.backlog.trusted:
-            return
-        epoch, seq = mark.position
-        if snapshot.backlog.position != mark.position:
-            raise Diverged(f"the log ends at {mark.position}, its inventory is at {snapshot.backlog.position}")
-        answered = self.database.read(rebuilds.highest_answered, event_id, epoch)
-        if answered > seq:
-            raise Diverged(f"buyers were answered up to {epoch}-{answered}, the log ends at {epoch}-{seq}")
+    def _stop(self, event_id: str, head: Head) -> None:
+        """Raises _SqlLost, noted in Redis for all who ask how the sale is."""
+        if head.acknowledged:
+            self.terms.stop(event_id, head.acknowledged, SQL_LOST)
+        raise _SqlLost(f"{SQL_LOST}: run `seating merge {event_id}`")
 
-    def _record(self, event_id: str, mark: Mark, entries: list[LogEntry]) -> list[int]:
+    def _rebuild(self, event_id: str, head: Head | None, reason: str, *, only_if_lost: bool = True) -> bool:
+        if head and head.claimed:
+            raise Overtaken("it is being rebuilt already")
+        self.rebuild.run(event_id, reason, claimable="any", only_if_lost=only_if_lost)
+        return True
+
+    def _begin_term(self, event_id: str, head: Head, recorded: Mark, database: str, begun: set[str]) -> bool:
+        """True if the entry that begins it waits to be recorded. Once a run: a server that comes and goes waits."""
+        if head.claimed or event_id in begun:
+            return False
+        begun.add(event_id)
+        if not head.has_terms:
+            return self._rebuild(event_id, head, "taken over from a version without terms", only_if_lost=False)
+        known = (recorded.position.epoch, head.seen_epoch)
+        epoch = self.database.write(term_record.allocate, event_id, time.time(), *known)
+        position = self.terms.begin(event_id, epoch, recorded, secrets.token_hex(8), database)
+        if position:
+            _log.info("term begun", event_id=event_id, position=str(position))
+        return position is not None
+
+    def _record(self, event_id: str, mark: Mark, entries: list[LogEntry]) -> tuple[Mark, list[LogEntry]]:
+        """Where the record ends then, and which of the entries went to quarantine."""
+        if not entries:
+            return mark, []
         rows = ledger.read_rows(entries)
+        last = Mark.of(rows[-1].entry)
         plan = self._plan(event_id)
 
-        def write(connection: Connection) -> list[int]:
-            if not watermarks.advance(connection, event_id, mark, Mark.of(entries[-1])):
+        def write(connection: Connection) -> list[LogEntry]:
+            if not watermarks.advance(connection, event_id, mark, last):
                 raise Overtaken("the record has moved on")
             return ledger.write(connection, event_id, rows, plan)
 
         quarantined = self.database.write(write)
         if quarantined:
-            _log.error("entries put aside", event_id=event_id, seqs=quarantined)
-        return quarantined
+            positions = [str(entry.position) for entry in quarantined]
+            _log.error("entries put aside", event_id=event_id, positions=positions)
+        return last, quarantined
 
     def _plan(self, event_id: str) -> SeatingPlan | None:
         if event_id not in self._plans:
@@ -175,24 +239,42 @@ def _is_whole(snapshot: Snapshot | None) -> bool:
     return snapshot is not None and snapshot.backlog.trusted and not snapshot.backlog.lag
 
 
-def _progress(connection: Connection, event_id: str) -> tuple[Mark | None, list[int]]:
-    """How far the record is, and the seqs of the poison that waits in quarantine."""
-    return watermarks.read(connection, event_id), quarantine.waiting_poison(connection, event_id)
+def _progress(connection: Connection, event_id: str, head: Head | None) -> _Record | None:
+    """None for an event that is not on record. What waits in quarantine is told where a term may have to begin."""
+    event = events.find(connection, event_id)
+    mark = watermarks.read(connection, event_id)
+    if event is None or mark is None:
+        return None
+    known = head.acknowledged if head else None
+    waiting = quarantine.waiting(connection, event_id) if head and not head.trusted else []
+    return _Record(
+        mark,
+        event.archived,
+        known is None or ledger.has(connection, event_id, known),
+        term_record.database_id(connection),
+        [aside.entry for aside in waiting],
+    )
+
+
+def _refuse_shortened(end: Mark, head: Head) -> None:
+    """A log that continues SQL's, but ended before its inventory, has lost its end. Raises _Diverged."""
+    if head.mark and end.position < head.mark.position:
+        raise _Diverged(f"the log ends at {end.position}, its inventory is at {head.mark.position}")
 
 
 def _continuation(mark: Mark, found: list[LogEntry]) -> list[LogEntry]:
     """What `found`, read from `mark` on, adds to it, up to where it goes wrong.
 
-    Raises Diverged unless it begins at `mark` and the entry after that follows.
+    Raises _Diverged unless it begins at `mark` and the entry after that follows.
     """
     if not found or Mark.of(found[0]) != mark:
-        raise Diverged(f"no entry at {mark.position} with the link that SQL has")
+        raise _Diverged(f"no entry at {mark.position} with the link that SQL has")
     entries: list[LogEntry] = []
     for entry in found[1:]:
         if not mark.is_followed_by(entry):
             if entries:
                 break  # These are recorded first; the next round goes wrong at its very first entry.
-            raise Diverged(f"the entry at {entry.position} does not follow {mark.position}")
+            raise _Diverged(f"the entry at {entry.position} does not follow {mark.position}")
         entries.append(entry)
         mark = Mark.of(entry)
     return entries

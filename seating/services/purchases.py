@@ -17,6 +17,7 @@ from seating.redis_store.inventory import Inventory
 from seating.redis_store.rate_limits import RateLimit
 from seating.services.answered import Answered
 from seating.services.event_presence import EventPresence
+from seating.services.fence import Fence
 from seating.services.persisted_watch import PersistedWatch
 from seating.services.seat_names import SeatNames
 from seating.storage import purchases as purchase_record
@@ -42,6 +43,7 @@ class Purchases:
     presence: EventPresence
     watch: PersistedWatch
     answered: Answered
+    fence: Fence
     nudge: Callable[[str], object]
 
     def buy(
@@ -60,11 +62,13 @@ class Purchases:
         InventoryUnavailable, OutcomeUnknown.
         """
         runs = self.names.runs(event_id, order.seats)
+        idempotency = short_hash(caller, key)
+        self.fence.before_first_sale(event_id)
         with self.names.refusing_by_name(event_id):
-            receipt, replayed = self.inventory.purchase(event_id, short_hash(caller, key), order, runs, limit)
+            receipt, replayed = self.inventory.purchase(event_id, caller, idempotency, order, runs, limit)
         if not replayed:
             self.nudge(event_id)
-        self.answered.note(event_id, receipt.id.position)
+        self.answered.note(event_id, receipt.id.position, receipt, idempotency)
         seats = self.names.names(event_id, receipt.runs)
         recorded = wait_s > 0 and self.watch.wait(receipt.id, wait_s)
         return Bought(receipt, seats, replayed, recorded)
@@ -81,7 +85,7 @@ class Purchases:
     def cancel(self, purchase_id: PurchaseId) -> Purchase:
         """Takes a purchase back and returns its seats, once. Raises as `get` does, and NotOnSale for one long over.
 
-        A fork's purchase, which has no seats, is only marked as taken back.
+        A purchase of a history that was lost, which has no seats, is only marked as taken back.
         """
         purchase = self.get(purchase_id)
         if purchase.state is PurchaseState.CANCELLED:
@@ -90,11 +94,12 @@ class Purchases:
         fork = self._fork(purchase.id)
         if fork is not None:
             self.database.write(quarantine.resolve, fork, quarantine.CANCELLED)
-            self.inventory.unquarantine(event_id, quarantine.marker(fork))
+            self.inventory.unquarantine(event_id, position)
         else:
             with self.names.refusing_by_name(event_id):
                 recorded = purchase.state is not PurchaseState.ACCEPTED
-                self.inventory.cancel(event_id, position, purchase.quantity, purchase.runs, recorded=recorded)
+                reached = self.inventory.cancel(event_id, position, purchase.quantity, purchase.runs, recorded=recorded)
+            self.answered.note(event_id, reached)
             self.nudge(event_id)
         return purchase._replace(state=PurchaseState.CANCELLED)
 
@@ -105,7 +110,7 @@ class Purchases:
         rows = self.database.read(purchase_record.page, event_id, below_seq, count + 1, reference)
         if not rows and self.inventory.read(event_id) is None:
             raise self.presence.absence_of(event_id)
-        page = first_of(rows, count, lambda row: row.id.position.seq)
+        page = first_of(rows, count, lambda row: row.entry_seq)
         return Page([self._as_it_stands(row) for row in page.items], page.next)
 
     def _on_record(self, purchase_id: PurchaseId) -> Purchase | None:
@@ -122,10 +127,7 @@ class Purchases:
         if aside.reason == quarantine.POISON and not cancelled:
             cancelled = self._is_cancelled(purchase_id)
         state = PurchaseState.CANCELLED if cancelled else PurchaseState.QUARANTINED
-        purchase = self._from_entry(purchase_id, aside.entry, state)
-        if purchase is not None and aside.honoured_as:
-            return self.get(PurchaseId.parse(aside.honoured_as))
-        return purchase
+        return self._from_entry(purchase_id, aside.entry, state)
 
     def _in_log(self, purchase_id: PurchaseId) -> Purchase | None:
         entry = self.log.entry_at(purchase_id.event_id, purchase_id.position)
@@ -137,7 +139,9 @@ class Purchases:
     def _fork(self, purchase_id: PurchaseId) -> quarantine.Aside | None:
         """The purchase as another history has it, if it is of one."""
         aside = self.database.read(quarantine.find_purchase, purchase_id)
-        return aside if aside is not None and aside.reason == quarantine.FORK else None
+        if aside is None or aside.reason == quarantine.POISON or aside.resolution == quarantine.REPLAYED:
+            return None
+        return aside
 
     def _as_it_stands(self, row: Purchase) -> Purchase:
         if row.state is PurchaseState.PERSISTED and self._is_cancelled(row.id):
@@ -156,6 +160,6 @@ class Purchases:
     def _is_cancelled(self, purchase_id: PurchaseId) -> bool:
         """Of what SQL does not know to be cancelled yet."""
         try:
-            return self.inventory.is_cancelled(purchase_id.event_id, purchase_id.position.seq)
+            return self.inventory.is_cancelled(purchase_id.event_id, purchase_id.position)
         except InventoryUnavailable:
             return False  # Without Redis the record has the last word.

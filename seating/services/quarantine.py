@@ -36,7 +36,7 @@ class Quarantine:
         return first_of(self.database.read(find), count, lambda _: offset + count)
 
     def replay(self, event_id: str, position: str) -> None:
-        """Takes an entry after all: poison into its place in the ledger, a fork's purchase by buying it again.
+        """Takes an entry after all: poison into its place in the ledger, a lost history's sale by selling again.
 
         Raises QuarantineEntryNotFound, or NotReplayable with the reason for which it still cannot be taken.
         """
@@ -44,8 +44,8 @@ class Quarantine:
         if aside.reason == aside_record.POISON:
             self._record(aside)
         else:
-            self._honour(aside)
-        self.inventory.unquarantine(event_id, aside_record.marker(aside))
+            self._sell_again(aside)
+        self.inventory.unquarantine(event_id, aside.entry.position)
 
     def cancel(self, event_id: str, position: str) -> None:
         """Takes an entry back: a purchase is cancelled, anything else only put to rest."""
@@ -55,7 +55,7 @@ class Quarantine:
             self.purchases.cancel(PurchaseId(event_id, aside.entry.position, purchase.nonce))
             return
         self.database.write(aside_record.resolve, aside, aside_record.CANCELLED)
-        self.inventory.unquarantine(event_id, aside_record.marker(aside))
+        self.inventory.unquarantine(event_id, aside.entry.position)
 
     def _waiting(self, event_id: str, text: str) -> Aside:
         try:
@@ -79,17 +79,20 @@ class Quarantine:
         except ledger.REFUSALS as error:
             raise NotReplayable(f"The record still refuses it: {ledger.refusal_in_words(error)}") from None
 
-    def _honour(self, aside: Aside) -> None:
+    def _sell_again(self, aside: Aside) -> None:
+        """Its seats, under its own id; the buyer's receipt stays as it was."""
         purchase = _purchase(aside)
         if purchase is None:
-            raise NotReplayable("Of another history only purchases can be honoured; this is something else")
+            raise NotReplayable("Of another history only purchases can be replayed; cancel this entry")
+        position = purchase.original or aside.entry.position
         try:
-            receipt = self.inventory.honour(aside.event_id, purchase).receipt
+            receipt = self.inventory.sell_again(aside.event_id, position, purchase).receipt
         except SeatingError as error:
-            raise NotReplayable(f"It cannot be honoured: {error.message}") from None
+            raise NotReplayable(f"It cannot be replayed: {error.message}") from None
+        if receipt.id.nonce != purchase.nonce:
+            raise NotReplayable(f"Its key has bought again since: {receipt.id}")
         self.nudge(aside.event_id)
-        honoured_as = str(receipt.id)
-        self.database.write(aside_record.resolve, aside, aside_record.HONOURED, honoured_as)
+        self.database.write(aside_record.resolve, aside, aside_record.REPLAYED)
 
 
 def _purchase(aside: Aside) -> Purchased | None:

@@ -1,125 +1,213 @@
 """Rebuilding an inventory from the record: after Redis lost it, came back older, or went another way.
 
-SQL moves to the next epoch first; from then on a writer of the old one is refused. Redis follows, step by step, under a
-claim that only one rebuild can hold.
+SQL moves to the next epoch first, and takes in what Redis had beyond the record; from then on a writer of the old epoch
+is refused. Redis follows under a claim that only one rebuild can hold, and sells when a term has begun in it.
 """
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import Connection
 
-from seating.domain import chain
 from seating.domain.changes import Rebuilt
 from seating.domain.errors import EventNotFound, Overtaken
+from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import LogEntry, Mark
 from seating.domain.position import Position
+from seating.domain.replay import Outcome, Replay, Replayed
+from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store.calls import Calls
 from seating.redis_store.event_log import EventLog
-from seating.redis_store.rebuilding import Rebuilding
+from seating.redis_store.inventory_snapshot import Head
+from seating.redis_store.rebuilding import Claimable, Rebuilding
+from seating.redis_store.terms import Terms
 from seating.services import recorded_state
-from seating.storage import events, ledger, quarantine, rebuilds, watermarks
+from seating.services.recorded_state import RecordedState
+from seating.storage import events, ledger, quarantine, watermarks
+from seating.storage import terms as term_record
 from seating.storage.database import Database
+from seating.storage.quarantine import Aside
 
 _FORK_PAGE = 1_000
 
 _log = structlog.get_logger(__name__)
 
 
+class RebuildRefused(Exception):
+    """Rebuilding now would lose something; the message says what."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rebuild:
-    """Raises Overtaken where another rebuild is at it, and RecordUnavailable, InventoryUnavailable."""
+    """Raises Overtaken where another attempt is at it, RebuildRefused, RecordUnavailable, InventoryUnavailable."""
 
     database: Database
     calls: Calls
     log: EventLog
+    terms: Terms
 
     def open(self, event_id: str) -> None:
-        """Gives a new event, which is on record, its inventory."""
-        with self._claimed(event_id) as attempt:
-            self._write(event_id, attempt)
+        """Give a new event, which is on record, its inventory."""
+        with self.claimed(event_id, "open", "closed") as attempt:
+            self.write(event_id, attempt)
 
-    def run(self, event_id: str, reason: str, *, close: bool = False) -> Position:
-        """Begins a new epoch; returns its first position. What Redis has and SQL has not goes to quarantine.
+    def run(
+        self,
+        event_id: str,
+        reason: str,
+        *,
+        claimable: Claimable = "closed",
+        only_if_lost: bool = False,
+        force: bool = False,
+    ) -> Position:
+        """Begin a new epoch with what SQL has, and replay in it what Redis has beyond that; return its first position.
 
-        With `close` an inventory that is on sale is rebuilt too, if SQL has all of its log; otherwise Overtaken, as
-        whenever the log goes on from the record: that part of it belongs into the record first.
+        With `only_if_lost` it raises Overtaken where Redis turns out to have all that SQL has. With `force`, entries
+        that this version cannot read are left out instead of refused. Nothing is wiped while SQL lacks what Redis knows
+        to be acknowledged.
         """
-        mark = self.database.read(self._mark, event_id)
-        self._refuse_unrecorded(event_id, mark)
-        with self._claimed(event_id, close=close) as attempt:
-            # Nothing is appended under a claim: from here on the answer stands.
-            self._refuse_unrecorded(event_id, mark)
-            fork = self._fork(event_id)
-            first = self._begin_epoch(event_id, mark, fork, reason)
-            _log.warning("rebuilding", event_id=event_id, position=str(first.position), reason=reason, forked=len(fork))
-            self._write(event_id, attempt)
-        _log.warning("rebuilt", event_id=event_id, position=str(first.position))
-        return first.position
+        self._refuse_loss(event_id, self.terms.head(event_id))  # Also before the claim, which would close a sale.
+        with self.claimed(event_id, "rebuild", claimable) as attempt:
+            # Nothing is appended under a claim: from here on the answers stand.
+            head = self.terms.head(event_id)
+            recorded = self.database.read_snapshot(self._recorded, event_id, attempt, force)
+            self._refuse_loss(event_id, head)
+            self._refuse_unrecorded(event_id, recorded.mark, head if only_if_lost else None)
+            fork = self._fork(event_id, force)
+            first, last = self._begin_epoch(event_id, attempt.claimed_ms, head, recorded, fork, reason)
+            _log.warning("rebuilding", event_id=event_id, position=str(first), reason=reason, forked=len(fork))
+            # The replay left the state as it is at `last`: to fold the ledger again would take as long once more.
+            self._replace(event_id, attempt, recorded.state, recorded.plan, last)
+        _log.warning("rebuilt", event_id=event_id, position=str(first))
+        return first
+
+    @contextmanager
+    def claimed(self, event_id: str, purpose: str, claimable: Claimable) -> Iterator[Rebuilding]:
+        attempt = Rebuilding(self.calls, event_id, secrets.token_hex(8))
+        attempt.claim(purpose, claimable)
+        try:
+            yield attempt
+        except Exception:
+            attempt.undo()
+            raise
+
+    def write(
+        self, event_id: str, attempt: Rebuilding, *, expected: LogEntry | None = None, force: bool = False
+    ) -> None:
+        """Write what SQL has into Redis. Raises Overtaken unless the record ends at `expected`, if that is given."""
+        recorded = self.database.read_snapshot(recorded_state.fold, event_id, attempt.renew)
+        if expected is not None and recorded.last != expected:
+            raise Overtaken("the record has moved on")
+        _refuse_left_out(recorded, force)
+        self._replace(event_id, attempt, recorded.state, recorded.plan, recorded.last)
+
+    def _replace(
+        self, event_id: str, attempt: Rebuilding, state: InventoryState, plan: SeatingPlan | None, last: LogEntry
+    ) -> None:
+        """Write `state`, which is that of the record up to `last`, into Redis."""
+
+        def read(connection: Connection) -> tuple[list[LogEntry], dict[int, int], str, str]:
+            event = events.find(connection, event_id)
+            assert event is not None, "it was found before"
+            return (
+                [aside.entry for aside in quarantine.waiting(connection, event_id)],
+                term_record.first_seqs(connection, event_id),
+                event.name,
+                term_record.database_id(connection),
+            )
+
+        asides, terms, name, database = self.database.read_snapshot(read)
+        attempt.write(last, state, plan, asides, terms, name=name, database=database)
 
     @staticmethod
-    def _mark(connection: Connection, event_id: str) -> Mark:
+    def _recorded(connection: Connection, event_id: str, attempt: Rebuilding, force: bool) -> RecordedState:
         event = events.find(connection, event_id)
         mark = watermarks.read(connection, event_id)
         if event is None or mark is None:
             raise EventNotFound
         if event.archived:
             raise Overtaken("the event is over")
-        return mark
+        recorded = recorded_state.fold(connection, event_id, attempt.renew)
+        _refuse_left_out(recorded, force)
+        if recorded.mark != mark:
+            raise RebuildRefused(f"the ledger ends at {recorded.last.position}, its watermark is at {mark.position}")
+        return recorded
 
-    def _refuse_unrecorded(self, event_id: str, mark: Mark) -> None:
+    def _refuse_loss(self, event_id: str, head: Head | None) -> None:
+        known = head.acknowledged if head else None
+        if known and not self.database.read(ledger.has, event_id, known):
+            raise RebuildRefused(f"SQL lacks the entry at {known.position}, which it had acknowledged")
+
+    def _refuse_unrecorded(self, event_id: str, mark: Mark, doubted: Head | None) -> None:
         found = self.log.entries_from(event_id, mark.position, 2)
-        if len(found) == 2 and Mark.of(found[0]) == mark and mark.is_followed_by(found[1]):
+        if not found or Mark.of(found[0]) != mark:
+            return
+        if len(found) == 2 and mark.is_followed_by(found[1]):
             raise Overtaken("the log goes on from the record, which has to have it first")
+        if len(found) == 1 and doubted and doubted.mark == mark:
+            raise Overtaken("nothing is lost")
 
-    @contextmanager
-    def _claimed(self, event_id: str, *, close: bool = False) -> Iterator[Rebuilding]:
-        attempt = Rebuilding(self.calls, event_id, secrets.token_hex(8))
-        attempt.claim(close=close)
-        try:
-            yield attempt
-        except Exception:
-            attempt.give_up()
-            raise
-
-    def _fork(self, event_id: str) -> list[LogEntry]:
-        """What the log in Redis has and SQL has not."""
+    def _fork(self, event_id: str, force: bool) -> list[LogEntry]:
+        """What the log in Redis has beyond the last entry that SQL knows."""
         position = Position(1, 1)
-        known: set[str] | None = None
         fork: list[LogEntry] = []
         while page := self.log.entries_from(event_id, position, _FORK_PAGE):
-            if known is None:
-                known = self.database.read(ledger.links_from, event_id, page[0].position.seq)
-            fork += [entry for entry in page if entry.link not in known]
+            links = [entry.link for entry in page]
+            known = self.database.read(ledger.known_links, event_id, links)
+            for entry in page:
+                if entry.link in known:
+                    fork.clear()
+                else:
+                    fork.append(entry)
             position = Position(page[-1].position.epoch, page[-1].position.seq + 1)
+        unreadable = [str(entry.position) for entry in fork if entry.read() is None]
+        if unreadable and not force:
+            raise RebuildRefused(f"this version cannot read {', '.join(unreadable)}, which SQL does not have")
         return fork
 
-    def _begin_epoch(self, event_id: str, mark: Mark, fork: list[LogEntry], reason: str) -> LogEntry:
-        # Where SQL was restored from a backup, Redis may be further, and its positions must not come again.
-        epoch = max([mark.position.epoch, *(entry.position.epoch for entry in fork)]) + 1
-        position = Position(epoch, mark.position.seq + 1)
-        rebuilt = Rebuilt(time.time_ns() // 1_000_000, mark.position, reason)
-        change = rebuilt.to_json()
-        entry = LogEntry(position, change, chain.link(mark.link, position, change))
+    def _begin_epoch(
+        self,
+        event_id: str,
+        at_ms: int,
+        head: Head | None,
+        recorded: RecordedState,
+        fork: Sequence[LogEntry],
+        reason: str,
+    ) -> tuple[Position, LogEntry]:
+        """The epoch's first position and the last entry of what was committed."""
+        known = [head.seen_epoch, head.mark.position.epoch if head.mark else 0] if head else []
+        known += [entry.position.epoch for entry in fork]
+        epoch = self.database.write(term_record.allocate, event_id, time.time(), *known)
+        rebuilt = Rebuilt(at_ms, recorded.mark.position, reason)
+        first = LogEntry.after(recorded.mark, rebuilt.to_json(), epoch)
+        replay = Replay(recorded.state, Mark.of(first), at_ms, recorded.seat_name)
+        outcomes = replay.run(entry for entry in fork if entry.read() is not None)
+        outcomes += [Replayed(entry, Outcome.WAITS, "not readable") for entry in fork if entry.read() is None]
+        entries = [first, *replay.appended]
 
         def commit(connection: Connection) -> None:
-            if not watermarks.advance(connection, event_id, mark, Mark.of(entry)):
+            if not watermarks.advance(connection, event_id, recorded.mark, Mark.of(entries[-1])):
                 raise Overtaken("the record has moved on")
-            ledger.append(connection, event_id, entry)
-            rebuilds.add(connection, event_id, position.epoch, mark.position, rebuilt.at_ms, reason)
-            quarantine.put_aside(connection, event_id, fork, quarantine.FORK, reason)
+            quarantine.put_aside(connection, (_aside(event_id, outcome) for outcome in outcomes))
+            ledger.write(connection, event_id, ledger.read_rows(entries), recorded.plan)
+            quarantine.find_lost(connection, event_id)
 
         self.database.write(commit)
-        return entry
+        return first.position, entries[-1]
 
-    def _write(self, event_id: str, attempt: Rebuilding) -> None:
-        recorded = self.database.read(recorded_state.fold, event_id, attempt.renew)
-        if recorded.left_out:
-            # Nobody knows which seats are theirs: those are on sale again.
-            positions = [str(position) for position in recorded.left_out]
-            _log.error("entries left out", event_id=event_id, positions=positions)
-        attempt.write(recorded.last, recorded.state, recorded.plan, recorded.quarantined)
+
+def _refuse_left_out(recorded: RecordedState, force: bool) -> None:
+    positions = [str(position) for position in recorded.left_out]
+    if positions and not force:
+        raise RebuildRefused(f"this version cannot read {', '.join(positions)}: their seats would be on sale again")
+    if positions:
+        _log.error("entries left out", positions=positions)
+
+
+def _aside(event_id: str, replayed: Replayed) -> Aside:
+    resolution = None if replayed.outcome is Outcome.WAITS else replayed.outcome.value
+    return Aside(event_id, replayed.entry, quarantine.FORK, replayed.reason, resolution)

@@ -1,4 +1,4 @@
-"""An event's inventory as SQL tells it: the fold of ledger and poison."""
+"""An event's inventory as SQL tells it: the fold of ledger and poison, from the last merge on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from seating.domain.inventory_state import InventoryState
-from seating.domain.log_entry import LogEntry
+from seating.domain.log_entry import LogEntry, Mark
 from seating.domain.position import Position
-from seating.domain.seating_plan import SeatingPlan
-from seating.storage import events, ledger, quarantine
+from seating.domain.seating_plan import Run, SeatingPlan
+from seating.storage import events, ledger, merges
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedState:
-    """`last` is the entry where the record ends, `quarantined` what `quarantined:{e}` has to hold.
+    """`last` is the entry where the record ends.
 
     `left_out` are the positions of entries that could not be folded: what they changed is not in `state`.
     """
@@ -22,24 +22,39 @@ class RecordedState:
     state: InventoryState
     plan: SeatingPlan | None
     last: LogEntry
-    quarantined: list[str]
     left_out: list[Position]
+
+    @property
+    def mark(self) -> Mark:
+        return Mark.of(self.last)
+
+    def seat_name(self, run: Run) -> str:
+        """The id of a run's first seat."""
+        return self.plan.seats_of([run])[0] if self.plan else str(run)
 
 
 def fold(connection: Connection, event_id: str, on_page: Callable[[], None] = lambda: None) -> RecordedState:
     """`on_page` is called every few thousand entries. The event has to be on record."""
     plan = events.plan_of(connection, event_id)
-    state = InventoryState.before_opening(plan)
+    state, merged_seq = start(connection, event_id, plan)
     last = None
     left_out = []
-    for page in ledger.entries(connection, event_id):
+    for page in ledger.entries(connection, event_id, max(0, merged_seq - 1)):
         for recorded in page:
             last = recorded.entry
-            if not apply(state, last):
+            if last.position.seq != merged_seq and not apply(state, last):
                 left_out.append(last.position)
         on_page()
     assert last is not None, "a log begins with the event's record"
-    return RecordedState(state, plan, last, quarantine.waiting(connection, event_id), left_out)
+    return RecordedState(state, plan, last, left_out)
+
+
+def start(connection: Connection, event_id: str, plan: SeatingPlan | None) -> tuple[InventoryState, int]:
+    """The state that a fold begins with, and the seq of the merge that left it; 0 where there was none."""
+    merged = merges.last(connection, event_id)
+    if merged is None:
+        return InventoryState.before_opening(plan), 0
+    return InventoryState.load(merged.state), merged.seq
 
 
 def apply(state: InventoryState, entry: LogEntry) -> bool:

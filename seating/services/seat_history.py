@@ -1,11 +1,14 @@
 """Who had a seat when, told from an event's log."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from seating.domain import changes
 from seating.domain.changes import Change
+from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import LogEntry
+from seating.domain.merging import purchases_of
+from seating.domain.position import Position
 from seating.domain.purchase import PurchaseId
 from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE, ORGANISER
 from seating.domain.seating_plan import SeatingPlan
@@ -34,25 +37,51 @@ class SeatChange(NamedTuple):
     reference: str | None
 
 
-def tell(event_id: str, seat_id: str, plan: SeatingPlan, story: Iterable[LogEntry]) -> list[SeatChange]:
-    """First to last. `story` is the whole log; entries that cannot be read, or name unknown seats, are left out."""
-    owners: dict[int, str] = {}
+def tell(
+    event_id: str, seat_id: str, plan: SeatingPlan, story: Iterable[LogEntry], merged: InventoryState
+) -> list[SeatChange]:
+    """First to last. `story` is the whole log; entries that cannot be read, or name unknown seats, are left out.
+
+    `merged` is the state that the last merge in it left, whatever led to that.
+    """
+    owners: dict[Position, str] = {}
     holds: set[str] = set()
-    found = []
+    found: list[SeatChange] = []
     for entry in story:
         change = entry.read()
+        if isinstance(change, changes.Merged):
+            found += _merged(event_id, seat_id, plan, merged, entry, {change.purchase_id for change in found})
         if change is None or not _concerns(change, seat_id, plan, holds):
             continue
         owner, reference = "", None
         if isinstance(change, changes.Purchased):
-            owners[entry.position.seq] = owner = str(PurchaseId(event_id, entry.position, change.nonce))
+            position = change.original or entry.position
+            owners[position] = owner = str(PurchaseId(event_id, position, change.nonce))
             reference = change.reference
         elif isinstance(change, changes.Cancelled):
-            owner = owners.get(change.purchase.seq, f"{event_id}.{change.purchase}")
+            owner = owners.get(change.purchase, f"{event_id}.{change.purchase}")
         elif isinstance(change, changes.Held):
             holds.add(change.hold)
         found.append(SeatChange(change.at_ms, str(entry.position), _what(change), owner, reference))
     return found
+
+
+def _merged(
+    event_id: str, seat_id: str, plan: SeatingPlan, state: InventoryState, entry: LogEntry, known: set[str]
+) -> Iterator[SeatChange]:
+    """What a merged state tells of a seat beyond what is known: purchases, and what the organiser made of it."""
+    for receipt in purchases_of(event_id, state):
+        if str(receipt.id) in known or seat_id not in plan.seats_of(receipt.runs):
+            continue
+        position, purchase_id = str(receipt.id.position), str(receipt.id)
+        yield SeatChange(receipt.at_ms, position, "sold", purchase_id, receipt.reference)
+        if position in state.cancelled:
+            at_ms = int(state.cancelled[position].partition("|")[0])
+            yield SeatChange(at_ms, str(entry.position), "returned", purchase_id, None)
+    (run,) = plan.runs_of([seat_id])
+    status = state.maps[run.block][run.start]
+    if status in _SET and status != AVAILABLE:
+        yield SeatChange(state.updated_ms, str(entry.position), _SET[status], "", None)
 
 
 def _concerns(change: Change, seat_id: str, plan: SeatingPlan, holds: set[str]) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from seating.domain.errors import InvalidStatus, SeatNotFound, UnknownSeat
-from seating.domain.position import Position
+from seating.domain.log_entry import ResumePoint
 from seating.domain.seat_changes import LETTERS, outside_map
 from seating.domain.seat_status import SETTABLE
 from seating.redis_store.event_scripts import MissingInventory
@@ -59,12 +59,13 @@ class Seats:
 
 
 class SeatMap(NamedTuple):
-    """`seats` has a letter a seat, in the plan's order; none in general admission.
+    """`since` is where the live feed goes on. `seats` has a letter a seat, in the plan's order; none in general
+    admission.
 
-    At one `position` it changes only with `lapsed`, the seats of holds that are due.
+    At one position it changes only with `lapsed`, the seats of holds that are due.
     """
 
-    position: Position
+    since: ResumePoint
     remaining: int
     lapsed: int
     seats: str
@@ -81,4 +82,4 @@ class SeatMaps:
             found = self.states.of(event_id)
         except MissingInventory:
             raise self.presence.absence_of(event_id) from None
-        return SeatMap(found.mark.position, found.remaining, found.lapsed, outside_map(found.maps))
+        return SeatMap(ResumePoint.of(found.mark), found.remaining, found.lapsed, outside_map(found.maps))

@@ -8,6 +8,8 @@ from seating.redis_store.rate_limits import RateLimits
 from seating.services.catalogue import Catalogue
 from seating.services.events import Events
 from seating.services.holds import Holds
+from seating.services.losses import Losses
+from seating.services.merge import Merge
 from seating.services.monitoring import Monitoring
 from seating.services.plan_pages import PlanPages
 from seating.services.purchases import Purchases
@@ -26,6 +28,8 @@ class Services:
     holds: Holds
     seats: Seats
     quarantine: Quarantine
+    losses: Losses
+    merge: Merge
     monitoring: Monitoring
     catalogue: Catalogue
     seat_maps: SeatMaps

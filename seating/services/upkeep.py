@@ -14,12 +14,13 @@ from seating.redis_store.holds import RELEASED_A_CALL, Holds
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.inventory_snapshot import Snapshot
 from seating.redis_store.lru_cache import LruCache
+from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.retries import Retries
 from seating.services.persistence import Persistence
-from seating.storage import events, rebuilds
+from seating.storage import answered, events
+from seating.storage.answered import Loss
 from seating.storage.database import Database
-from seating.storage.rebuilds import Loss
 
 KEPT_CLOSED_MS: Final = 24 * 3600 * 1000
 
@@ -38,6 +39,7 @@ _log = structlog.get_logger(__name__)
 class Upkeep:
     database: Database
     inventory: Inventory
+    open_events: OpenEvents
     holds: Holds
     queue: PersistQueue
     retries: Retries
@@ -70,13 +72,16 @@ class Upkeep:
         if self.database.wal_is_large():
             self.queue.ask_for_checkpoint()
         if next(self._ticks) % _SWEEP_EVERY_TICKS == 0:
+            self.persistence.terms.trim([event_id for event_id, snapshot in found if snapshot])
             for cache in self.caches:
                 cache.sweep()
 
     def _lags(self, event_id: str, snapshot: Snapshot | None) -> bool:
         """What is not trusted does not wait for a job: see below."""
-        lags = snapshot is None or (snapshot.backlog.trusted and snapshot.backlog.lag > 0)
-        return lags and self.retries.is_due(event_id, time.time())
+        # What only Redis knows, and is no inventory, is what an archived event left.
+        lost = snapshot is None and event_id in self._live
+        lags = snapshot is not None and snapshot.backlog.trusted and snapshot.backlog.lag > 0
+        return (lost or lags) and self.retries.is_due(event_id)
 
     def _look_after(self, event_id: str, snapshot: Snapshot) -> None:
         if snapshot.counts.held:
@@ -94,27 +99,18 @@ class Upkeep:
             _log.info("event archived", event_id=event_id)
 
     def _live_events(self) -> list[str]:
-        """From SQL, which knows them even if Redis lost all; what Redis knows beside is newer than the last look."""
+        """From SQL, which knows them even if Redis lost all, and from Redis, which knows them even if SQL did."""
         now = time.monotonic()
         if now - self._asked_at > _KNOWN_FOR_S:
             try:
                 self._live, losses = self.database.read(
-                    lambda connection: (events.live(connection), rebuilds.losses(connection))
+                    lambda connection: (events.live(connection), answered.losses(connection))
                 )
                 self._asked_at = now
                 self._tell(losses)
             except RecordUnavailable as error:
                 _log.warning("events not read", error=str(error.__cause__))
-        beside = set(self.inventory.open_events()).difference(self._live)
-        return sorted({*self._live, *(event_id for event_id in beside if not self._is_gone(event_id))})
-
-    def _is_gone(self, event_id: str) -> bool:
-        """Whether its archive was interrupted; what was left to do of it is done then."""
-        try:
-            event = self.database.read(events.find, event_id)
-        except RecordUnavailable:
-            return False
-        return event is not None and event.archived and self.inventory.archive(event_id, KEPT_CLOSED_MS)
+        return sorted({*self._live, *self.open_events.ids()})
 
     def _tell(self, losses: list[Loss]) -> None:
         """Each once, and again when more of it becomes known."""

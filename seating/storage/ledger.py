@@ -7,24 +7,39 @@ from typing import NamedTuple
 from sqlalchemy import Connection, and_, insert, literal, or_, select, union_all
 from sqlalchemy.exc import DataError, IntegrityError
 
-from seating.domain.changes import Cancelled, Change, Purchased, SeatSet, StateSet, UnknownChange, parse_change
+from seating.domain.changes import (
+    Cancelled,
+    Change,
+    Merged,
+    Purchased,
+    Rebuilt,
+    SeatSet,
+    StateSet,
+    Trusted,
+    UnknownChange,
+    parse_change,
+)
 from seating.domain.log_entry import LogEntry, Mark
 from seating.domain.position import Position
 from seating.domain.seat_status import BOX_OFFICE
 from seating.domain.seating_plan import SeatingPlan
-from seating.storage import events, purchases, quarantine, watermarks
-from seating.storage.tables import ledger, sold_seats
+from seating.storage import events, purchases, quarantine, terms, watermarks
+from seating.storage.quarantine import Aside
+from seating.storage.tables import ledger, merges, sold_seats
 from seating.storage.tables import quarantine as quarantine_table
 
 _PAGE = 10_000
 
 
 class Row(NamedTuple):
-    """An entry and what it says. `error` is why it could not be read, if so."""
+    """An entry and what it says."""
 
     entry: LogEntry
-    change: Change | None
-    error: str | None
+    change: Change
+
+
+class UnreadableEntry(Exception):
+    """An entry that this version cannot read: a later one wrote it, or it is damaged."""
 
 
 class Recorded(NamedTuple):
@@ -39,20 +54,29 @@ class _Refused(Exception):
 
 
 def read_rows(entries: Sequence[LogEntry]) -> list[Row]:
-    """What each entry says. Never fails: an entry that cannot be read says so in its row."""
-    return [_row(entry) for entry in entries]
+    """What each entry says, up to the first one that cannot be read. Raises UnreadableEntry where that is the first."""
+    rows: list[Row] = []
+    for entry in entries:
+        try:
+            rows.append(Row(entry, parse_change(entry.change)))
+        except UnknownChange as error:
+            if rows:
+                break
+            raise UnreadableEntry(f"{entry.position}: {error}") from None
+    return rows
 
 
-def write(connection: Connection, event_id: str, rows: Sequence[Row], plan: SeatingPlan | None) -> list[int]:
-    """Records `rows`; those that SQL refuses for good go to quarantine instead, and their seqs are returned."""
+def write(connection: Connection, event_id: str, rows: Sequence[Row], plan: SeatingPlan | None) -> list[LogEntry]:
+    """Records `rows`; those that SQL refuses for good go to quarantine instead, and are returned."""
     try:
         with connection.begin_nested():
             insert_rows(connection, event_id, rows, plan)
     except REFUSALS as error:
         if len(rows) == 1:
+            entry = rows[0].entry
             reason = f"{refusal_in_words(error)}\n{error}"
-            quarantine.put_aside(connection, event_id, [rows[0].entry], quarantine.POISON, reason)
-            return [rows[0].entry.position.seq]
+            quarantine.put_aside(connection, [Aside(event_id, entry, quarantine.POISON, reason, None)])
+            return [entry]
         middle = len(rows) // 2
         first, second = rows[:middle], rows[middle:]
         return write(connection, event_id, first, plan) + write(connection, event_id, second, plan)
@@ -80,9 +104,6 @@ def refusal_in_words(error: Exception) -> str:
 
 def insert_rows(connection: Connection, event_id: str, rows: Sequence[Row], plan: SeatingPlan | None) -> None:
     """Raises one of REFUSALS."""
-    for row in rows:
-        if row.error:
-            raise _Refused("this version cannot read it")
     connection.execute(insert(ledger), [_ledger_row(event_id, row.entry) for row in rows])
     # Purchases in bulk, but never across a change that may free or need what they take.
     for kind, group in groupby(rows, key=lambda row: type(row.change)):
@@ -91,12 +112,13 @@ def insert_rows(connection: Connection, event_id: str, rows: Sequence[Row], plan
             purchases.add(connection, event_id, bought, plan)
         else:
             for row in group:
-                _apply(connection, event_id, row.change, plan)
+                _apply(connection, event_id, row, plan)
 
 
 def begin(connection: Connection, event_id: str, first: LogEntry) -> None:
     """Records the entry that an event's log begins with, and the watermark at it."""
     append(connection, event_id, first)
+    terms.begin(connection, event_id, *first.position)
     watermarks.begin(connection, event_id, Mark.of(first))
 
 
@@ -105,18 +127,17 @@ def append(connection: Connection, event_id: str, entry: LogEntry) -> None:
     connection.execute(insert(ledger).values(_ledger_row(event_id, entry)))
 
 
-def entries(connection: Connection, event_id: str) -> Iterator[list[Recorded]]:
-    """The whole log on record, ledger and poison in the order of their seqs, in pages."""
+def entries(connection: Connection, event_id: str, after_seq: int = 0) -> Iterator[list[Recorded]]:
+    """The log on record beyond `after_seq`, ledger and poison in the order of their seqs, in pages."""
     poison = and_(
         quarantine_table.c.reason == quarantine.POISON,
         or_(quarantine_table.c.resolution.is_(None), quarantine_table.c.resolution == quarantine.CANCELLED),
     )
-    last_seq = 0
     while True:
         both = union_all(
             *(
                 select(table.c.epoch, table.c.seq, table.c.change, table.c.link, literal(is_poison).label("poison"))
-                .where(table.c.event_id == event_id, table.c.seq > last_seq)
+                .where(table.c.event_id == event_id, table.c.seq > after_seq)
                 .where(poison if is_poison else literal(True))
                 for table, is_poison in ((ledger, False), (quarantine_table, True))
             )
@@ -128,30 +149,35 @@ def entries(connection: Connection, event_id: str) -> Iterator[list[Recorded]]:
         if not page:
             return
         yield page
-        last_seq = page[-1].entry.position.seq
+        after_seq = page[-1].entry.position.seq
 
 
-def links_from(connection: Connection, event_id: str, first_seq: int) -> set[str]:
-    """The links of all entries on record from `first_seq` on."""
+def known_links(connection: Connection, event_id: str, links: Sequence[str]) -> set[str]:
+    """Those of the links that ledger or quarantine has, or that a merge stands for."""
+    tables = ((ledger, ledger.c.link), (quarantine_table, quarantine_table.c.link))
+    merged = ((merges, merges.c.acknowledged_link), (merges, merges.c.tail_link))
     found = connection.execute(
         union_all(
-            *(
-                select(table.c.link).where(table.c.event_id == event_id, table.c.seq >= first_seq)
-                for table in (ledger, quarantine_table)
-            )
+            *(select(link).where(table.c.event_id == event_id, link.in_(links)) for table, link in (*tables, *merged))
         )
     )
     return set(found.scalars())
 
 
-def _row(entry: LogEntry) -> Row:
-    try:
-        return Row(entry, parse_change(entry.change), None)
-    except UnknownChange as error:
-        return Row(entry, None, str(error))
+def has(connection: Connection, event_id: str, mark: Mark) -> bool:
+    """Whether ledger or quarantine has this very entry, or a merge stands for it."""
+    epoch, seq = mark.position
+    tables = ((ledger, ledger.c), (quarantine_table, quarantine_table.c))
+    for table, columns in tables:
+        here = (columns.event_id == event_id, columns.seq == seq, columns.epoch == epoch, columns.link == mark.link)
+        if connection.execute(select(table.c.seq).where(*here)).first():
+            return True
+    merged = (merges.c.event_id == event_id, merges.c.acknowledged_link == mark.link)
+    return connection.execute(select(merges.c.seq).where(*merged)).first() is not None
 
 
-def _apply(connection: Connection, event_id: str, change: Change | None, plan: SeatingPlan | None) -> None:
+def _apply(connection: Connection, event_id: str, row: Row, plan: SeatingPlan | None) -> None:
+    change = row.change
     if isinstance(change, Cancelled):
         seats = plan.seats_of(change.runs) if plan else []
         recorded = purchases.cancel(connection, event_id, change.purchase, change.at_ms, seats)
@@ -159,6 +185,8 @@ def _apply(connection: Connection, event_id: str, change: Change | None, plan: S
         # While that waited for the operator's replay to commit, the purchase has left quarantine for its table.
         if not recorded and not purchases.cancel(connection, event_id, change.purchase, change.at_ms, seats):
             raise _Refused(f"there is no purchase at {change.purchase}")
+    elif isinstance(change, Trusted | Rebuilt | Merged):
+        terms.begin(connection, event_id, *row.entry.position)
     elif isinstance(change, StateSet):
         events.set_state(connection, event_id, change.state)
     elif isinstance(change, SeatSet) and plan:

@@ -6,8 +6,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, delete, insert, select, update
 
 from seating.domain.changes import Purchased
+from seating.domain.inventory_state import InventoryState
 from seating.domain.position import Position
-from seating.domain.purchase import Purchase, PurchaseId, PurchaseState
+from seating.domain.purchase import Purchase, PurchaseId, PurchaseState, Receipt
+from seating.domain.seat_status import BOX_OFFICE
 from seating.domain.seating_plan import Run, SeatingPlan, runs_text
 from seating.storage.tables import purchases, sold_seats
 
@@ -21,7 +23,8 @@ def add(
     """Records purchases and the seats that they take. A seat that is taken is refused by sold_seats' key."""
     rows: list[dict[str, object]] = []
     seats: list[dict[str, object]] = []
-    for position, change in bought:
+    for entry_position, change in bought:
+        position = change.original or entry_position
         purchase_id = str(PurchaseId(event_id, position, change.nonce))
         rows.append(
             {
@@ -34,6 +37,7 @@ def add(
                 "seats_left": change.left,
                 "runs": runs_text(change.runs),
                 "reference": change.reference,
+                "entry_seq": entry_position.seq,
             }
         )
         seat_ids = plan.seats_of(change.runs) if plan else []
@@ -57,6 +61,60 @@ def cancel(connection: Connection, event_id: str, position: Position, at_ms: int
     return True
 
 
+def missing(connection: Connection, event_id: str, receipts: Sequence[Receipt]) -> list[Receipt]:
+    """Those of the receipts whose purchases are not on record, in the order in which they were made."""
+    known = standing(connection, event_id)
+    return sorted((r for r in receipts if str(r.id) not in known), key=lambda r: (r.at_ms, r.id.position))
+
+
+def replace(
+    connection: Connection,
+    event_id: str,
+    receipts: Sequence[Receipt],
+    new: Sequence[Receipt],
+    end_seq: int,
+    state: InventoryState,
+    plan: SeatingPlan | None,
+) -> None:
+    """Makes the record of an event what a merged state says. `new` are those of its receipts that are not on record;
+    they stand in the ledger's gap beyond `end_seq`.
+    """
+    kept = {str(receipt.id): receipt for receipt in receipts}
+    connection.execute(delete(sold_seats).where(sold_seats.c.event_id == event_id))
+    for purchase_id in standing(connection, event_id).keys() - kept.keys():
+        connection.execute(delete(purchases).where(purchases.c.id == purchase_id))
+    rows = [
+        {
+            "id": str(receipt.id),
+            "event_id": event_id,
+            "epoch": receipt.id.position.epoch,
+            "seq": receipt.id.position.seq,
+            "at_ms": receipt.at_ms,
+            "quantity": receipt.quantity,
+            "seats_left": receipt.left,
+            "runs": runs_text(receipt.runs),
+            "reference": receipt.reference,
+            "entry_seq": entry_seq,
+        }
+        for entry_seq, receipt in enumerate(new, end_seq + 1)
+    ]
+    if rows:
+        connection.execute(insert(purchases), rows)
+    seats: dict[str, str | None] = {}
+    for purchase_id, receipt in kept.items():
+        cancelled = state.cancelled.get(str(receipt.id.position))
+        if cancelled is not None:
+            at_ms = int(cancelled.partition("|")[0])
+            connection.execute(update(purchases).where(purchases.c.id == purchase_id).values(cancelled_ms=at_ms))
+        elif plan:
+            seats |= dict.fromkeys(plan.seats_of(receipt.runs), purchase_id)
+    if plan:
+        seats |= dict.fromkeys(plan.seats_of(state.runs_of(BOX_OFFICE)), None)
+    if seats:
+        owners = [{"event_id": event_id, "seat_id": seat, "purchase_id": owner} for seat, owner in seats.items()]
+        connection.execute(insert(sold_seats), owners)
+
+
 def find(connection: Connection, purchase_id: PurchaseId) -> Purchase | None:
     row = connection.execute(select(purchases).where(purchases.c.id == str(purchase_id))).one_or_none()
     return _purchase(row) if row else None
@@ -65,13 +123,18 @@ def find(connection: Connection, purchase_id: PurchaseId) -> Purchase | None:
 def page(
     connection: Connection, event_id: str, below_seq: int | None, count: int, reference: str | None = None
 ) -> list[Purchase]:
-    """At most `count` purchases of an event, newest first, from below `below_seq` on."""
+    """At most `count` purchases of an event, newest first, from below the ledger's `below_seq` on."""
     query = select(purchases).where(purchases.c.event_id == event_id)
     if reference is not None:
         query = query.where(purchases.c.reference == reference)
     if below_seq is not None:
-        query = query.where(purchases.c.seq < below_seq)
-    return [_purchase(row) for row in connection.execute(query.order_by(purchases.c.seq.desc()).limit(count))]
+        query = query.where(purchases.c.entry_seq < below_seq)
+    return [_purchase(row) for row in connection.execute(query.order_by(purchases.c.entry_seq.desc()).limit(count))]
+
+
+def recorded(connection: Connection, purchase_ids: Sequence[str]) -> set[str]:
+    """Those of the purchases that are on record."""
+    return set(connection.execute(select(purchases.c.id).where(purchases.c.id.in_(purchase_ids))).scalars())
 
 
 def standing(connection: Connection, event_id: str) -> dict[str, bool]:
@@ -103,4 +166,6 @@ def seats_taken(connection: Connection, event_id: str) -> dict[str, str]:
 def _purchase(row: Any) -> Purchase:
     state = PurchaseState.PERSISTED if row.cancelled_ms is None else PurchaseState.CANCELLED
     runs = Run.parse_all(row.runs)
-    return Purchase(PurchaseId.parse(row.id), state, row.at_ms, row.quantity, runs, row.reference)
+    return Purchase(
+        PurchaseId.parse(row.id), state, row.at_ms, row.quantity, runs, row.reference, entry_seq=row.entry_seq
+    )

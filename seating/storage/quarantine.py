@@ -1,23 +1,27 @@
-"""Log entries put aside for the operator: those that SQL refused for good, and those of a fork."""
+"""Log entries put aside for the operator: those that SQL refused for good, those of a fork, and what was lost."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
 from seating.domain.purchase import PurchaseId
-from seating.storage.tables import quarantine
+from seating.storage.tables import purchases, quarantine
 
 POISON: Final = "poison"
 FORK: Final = "fork"
+LOST: Final = "lost"
 CANCELLED: Final = "cancelled"
-HONOURED: Final = "honoured"
+REPLAYED: Final = "replayed"
+SETTLED: Final = "settled"
+FOUND: Final = "found"
 
 
 class Aside(NamedTuple):
-    """`resolution` is None for what still waits; `honoured_as` the purchase that a fork's entry became.
+    """`resolution` is None for what still waits.
 
     `error` opens with one line in words; what follows is the database's own text, which stays in the database.
     """
@@ -27,7 +31,6 @@ class Aside(NamedTuple):
     reason: str
     error: str
     resolution: str | None
-    honoured_as: str | None
 
     @property
     def words(self) -> str:
@@ -37,9 +40,12 @@ class Aside(NamedTuple):
         return "SQL refuses it" if first_line.startswith("(") else first_line
 
 
-def put_aside(connection: Connection, event_id: str, entries: Sequence[LogEntry], reason: str, error: str) -> None:
-    if entries:
-        connection.execute(insert(quarantine), [_row(event_id, entry, reason, error) for entry in entries])
+def put_aside(connection: Connection, asides: Iterable[Aside]) -> None:
+    """Entries that are there already stay as they are."""
+    rows = [_row(aside) for aside in asides]
+    if rows:
+        dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+        connection.execute(dialect.insert(quarantine).on_conflict_do_nothing(), rows)
 
 
 def page(connection: Connection, event_id: str | None, offset: int, count: int) -> list[Aside]:
@@ -65,40 +71,34 @@ def find_purchase(connection: Connection, purchase_id: PurchaseId) -> Aside | No
     """The entry that this very purchase is, not another one that stands at its position."""
     event_id, position, nonce = purchase_id
     own = quarantine.c.change.contains(f'"nonce":"{nonce}"')
-    found = connection.execute(select(quarantine).where(*_at(event_id, position), own)).first()
+    query = select(quarantine).where(*_at(event_id, position), own).order_by(quarantine.c.reason == LOST)
+    found = connection.execute(query).first()
     return _aside(found) if found else None
 
 
-def waiting(connection: Connection, event_id: str) -> list[str]:
-    """What still waits, as `quarantined:{e}` names it: poison by seq, a fork's entries by position and link."""
-    rows = connection.execute(
-        select(quarantine)
-        .where(quarantine.c.event_id == event_id, quarantine.c.resolution.is_(None))
-        .order_by(quarantine.c.seq)
+def find_lost(connection: Connection, event_id: str) -> None:
+    """Put the receipts to rest whose purchases turned up: on record, or as entries that wait here themselves."""
+    other = quarantine.alias()
+    turned_up = (
+        select(table.c.seq)
+        .where(table.c.event_id == event_id, table.c.epoch == quarantine.c.epoch, table.c.seq == quarantine.c.seq)
+        .where(*told)
+        .exists()
+        for table, told in ((purchases, ()), (other, (other.c.reason != LOST,)))
     )
-    return [marker(_aside(row)) for row in rows]
-
-
-def waiting_poison(connection: Connection, event_id: str) -> list[int]:
-    """The seqs of what SQL refused and the operator has not dealt with."""
-    here = (quarantine.c.event_id == event_id, quarantine.c.reason == POISON, quarantine.c.resolution.is_(None))
-    return list(connection.execute(select(quarantine.c.seq).where(*here)).scalars())
-
-
-def marker(aside: Aside) -> str:
-    """Of one entry in `quarantined:{e}`."""
-    position = aside.entry.position
-    return str(position.seq) if aside.reason == POISON else f"{position}.{aside.entry.link[:12]}"
-
-
-def fork_seqs(connection: Connection, event_id: str, epoch: int, above_seq: int) -> set[int]:
-    query = select(quarantine.c.seq).where(
-        quarantine.c.event_id == event_id,
-        quarantine.c.epoch == epoch,
-        quarantine.c.seq > above_seq,
-        quarantine.c.reason == FORK,
+    connection.execute(
+        update(quarantine)
+        .where(quarantine.c.event_id == event_id, quarantine.c.reason == LOST, quarantine.c.resolution.is_(None))
+        .where(or_(*turned_up))
+        .values(resolution=FOUND)
     )
-    return set(connection.execute(query).scalars())
+
+
+def waiting(connection: Connection, event_id: str) -> list[Aside]:
+    """What waits for the operator, first to last."""
+    here = (quarantine.c.event_id == event_id, quarantine.c.resolution.is_(None))
+    rows = connection.execute(select(quarantine).where(*here).order_by(quarantine.c.epoch, quarantine.c.seq))
+    return [_aside(row) for row in rows]
 
 
 def cancel(connection: Connection, event_id: str, position: Position) -> bool:
@@ -109,12 +109,10 @@ def cancel(connection: Connection, event_id: str, position: Position) -> bool:
     return changed.rowcount == 1
 
 
-def resolve(connection: Connection, aside: Aside, resolution: str, honoured_as: str | None = None) -> bool:
+def resolve(connection: Connection, aside: Aside, resolution: str) -> bool:
     """Marks an entry as dealt with; False if that was done before."""
     changed = connection.execute(
-        update(quarantine)
-        .where(*_here(aside), quarantine.c.resolution.is_(None))
-        .values(resolution=resolution, honoured_as=honoured_as)
+        update(quarantine).where(*_here(aside), quarantine.c.resolution.is_(None)).values(resolution=resolution)
     )
     return changed.rowcount == 1
 
@@ -138,12 +136,13 @@ def _at(event_id: str, position: Position) -> tuple[Any, ...]:
     )
 
 
-def _row(event_id: str, entry: LogEntry, reason: str, error: str) -> dict[str, object]:
-    epoch, seq = entry.position
-    row = {"event_id": event_id, "epoch": epoch, "seq": seq, "change": entry.change, "link": entry.link}
-    return row | {"reason": reason, "error": error[:2000]}
+def _row(aside: Aside) -> dict[str, object]:
+    epoch, seq = aside.entry.position
+    row = {"event_id": aside.event_id, "epoch": epoch, "seq": seq, "change": aside.entry.change}
+    said = {"link": aside.entry.link, "reason": aside.reason, "error": aside.error[:2000]}
+    return row | said | {"resolution": aside.resolution}
 
 
 def _aside(row: Any) -> Aside:
     entry = LogEntry(Position(row.epoch, row.seq), row.change, row.link)
-    return Aside(row.event_id, entry, row.reason, row.error, row.resolution, row.honoured_as)
+    return Aside(row.event_id, entry, row.reason, row.error, row.resolution)

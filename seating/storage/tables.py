@@ -71,8 +71,10 @@ purchases = Table(
     Column("runs", Text, nullable=False, comment="block:start-length,…; empty in general admission"),
     Column("reference", String(64)),
     Column("cancelled_ms", BigInteger),
-    UniqueConstraint("event_id", "seq"),
-    comment="The ledger's purchases, folded",
+    Column("entry_seq", BigInteger, nullable=False, comment="where the ledger has it: replayed ones stand elsewhere"),
+    UniqueConstraint("event_id", "epoch", "seq", name="uq_purchases_position"),
+    UniqueConstraint("event_id", "entry_seq", name="uq_purchases_entry_seq"),
+    comment="The ledger's purchases, folded; epoch and seq are what the buyer was told",
 )
 
 sold_seats = Table(
@@ -92,10 +94,14 @@ quarantine = Table(
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("change", Text, nullable=False),
     Column("link", String(40), primary_key=True),
-    Column("reason", String(16), nullable=False, comment="poison: SQL refused it; fork: SQL has another at its place"),
+    Column(
+        "reason",
+        String(16),
+        nullable=False,
+        comment="poison: SQL refused it; fork: of another history; lost: known from a buyer's receipt alone",
+    ),
     Column("error", Text, nullable=False),
-    Column("resolution", String(16), comment="cancelled or honoured; null while it waits for the operator"),
-    Column("honoured_as", String(128), comment="the purchase that a fork's entry became"),
+    Column("resolution", String(16), comment="how it was dealt with; null while it waits for the operator"),
     comment="Entries that the tables above refused for good, raw, for the operator",
 )
 
@@ -111,23 +117,47 @@ users = Table(
     UniqueConstraint("email"),
 )
 
-rebuilds = Table(
-    "rebuilds",
+terms = Table(
+    "terms",
     metadata,
     Column("event_id", String(64), ForeignKey("events.id"), primary_key=True),
-    Column("epoch", Integer, primary_key=True, autoincrement=False, comment="that began"),
-    Column("after_epoch", Integer, nullable=False),
-    Column("after_seq", BigInteger, nullable=False, comment="where SQL's ledger ended"),
-    Column("at_ms", BigInteger, nullable=False),
-    Column("reason", Text, nullable=False),
-    comment="When an inventory was made again of what SQL had",
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("first_seq", BigInteger, comment="of its first entry on record; null for one that has none"),
+    Column("last_seq", BigInteger, comment="of its last entry, where the next one's first does not tell"),
+    comment="Every epoch that was ever handed out",
+)
+
+merges = Table(
+    "merges",
+    metadata,
+    Column("event_id", String(64), ForeignKey("events.id"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False, comment="of the ledger's entry `merged`"),
+    Column("acknowledged_epoch", Integer, nullable=False, comment="what Redis knew to be acknowledged"),
+    Column("acknowledged_seq", BigInteger, nullable=False),
+    Column("acknowledged_link", String(40), nullable=False),
+    Column("tail_epoch", Integer, nullable=False, comment="where Redis's history ended"),
+    Column("tail_seq", BigInteger, nullable=False),
+    Column("tail_link", String(40), nullable=False),
+    Column("state", LargeBinary, nullable=False, comment="InventoryState.dump(), compressed: folds begin with it"),
+    comment="Where two histories of an event were made one",
 )
 
 answered = Table(
     "answered",
     metadata,
-    Column("event_id", String(64), ForeignKey("events.id"), primary_key=True),
+    Column("event_id", String(64), primary_key=True, comment="no foreign key: SQL may have lost the event"),
     Column("epoch", Integer, primary_key=True, autoincrement=False),
     Column("seq", BigInteger, nullable=False),
-    comment="The highest position that a buyer was told of; what SQL lacks below it was lost",
+    Column("settled_seq", BigInteger, comment="up to where losses were put to rest"),
+    Column("settled_ms", BigInteger),
+    Column("settled_by", Text),
+    Column("settled_why", Text),
+    comment="The highest position that a buyer was told of; what is recorded nowhere below it was lost",
+)
+
+database_identity = Table(
+    "database_identity",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    comment="One row, made with the database: tells it from one that was made in its place",
 )

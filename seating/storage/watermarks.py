@@ -1,5 +1,7 @@
 """How far each event's log is in SQL."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection, insert, select, update
 
 from seating.domain.log_entry import Mark
@@ -15,6 +17,21 @@ def read(connection: Connection, event_id: str) -> Mark | None:
     return Mark(Position(row.epoch, row.seq), row.link) if row else None
 
 
+def read_all(connection: Connection, event_ids: Sequence[str]) -> dict[str, Mark]:
+    """Of those of the events that are on record."""
+    found: dict[str, Mark] = {}
+    for first in range(0, len(event_ids), 500):
+        query = select(watermarks).where(watermarks.c.event_id.in_(event_ids[first : first + 500]))
+        found |= {row.event_id: Mark(Position(row.epoch, row.seq), row.link) for row in connection.execute(query)}
+    return found
+
+
+def epochs(connection: Connection, event_ids: Sequence[str]) -> dict[str, int]:
+    """The running term of each of the events that is on record."""
+    query = select(watermarks.c.event_id, watermarks.c.epoch).where(watermarks.c.event_id.in_(event_ids))
+    return {row.event_id: row.epoch for row in connection.execute(query)}
+
+
 def begin(connection: Connection, event_id: str, mark: Mark) -> None:
     epoch, seq = mark.position
     connection.execute(insert(watermarks).values(event_id=event_id, epoch=epoch, seq=seq, link=mark.link))
@@ -28,6 +45,7 @@ def advance(connection: Connection, event_id: str, old: Mark, new: Mark) -> bool
             watermarks.c.event_id == event_id,
             watermarks.c.epoch == old.position.epoch,
             watermarks.c.seq == old.position.seq,
+            watermarks.c.link == old.link,
         )
         .values(epoch=new.position.epoch, seq=new.position.seq, link=new.link)
     )

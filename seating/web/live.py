@@ -1,8 +1,8 @@
 """Seat changes as they happen, over WebSockets.
 
 `/` speaks of the default event: CONNECTED, then SEAT_UPDATE for each changed seat.
-`/api/v1/events/{id}/live?since=<position>` sends SEATS for each log entry after `since`, SNAPSHOT_NEEDED where those
-are not to be had any more, and AVAILABILITY in general admission.
+`/api/v1/events/{id}/live?since=<since>` sends SEATS for each log entry after `since`, SNAPSHOT_NEEDED where those
+are not to be had any more, and AVAILABILITY in general admission. Messages and snapshots have a `since` to go on from.
 """
 
 from typing import Any, Final
@@ -16,7 +16,7 @@ from pydantic import Field
 from seating.config import Settings
 from seating.domain.errors import EventNotFound, InvalidRequest
 from seating.domain.event import is_event_id
-from seating.domain.position import Position
+from seating.domain.log_entry import ResumePoint
 from seating.live.feed import PLAIN, POSITIONED, Audience
 from seating.live.outbox import NORMAL
 from seating.telemetry import metrics
@@ -94,11 +94,11 @@ def _event_feed(library: Any, event_id: str) -> None:
     _serve(library, POSITIONED)
 
 
-def _since(text: str | None) -> Position | None:
+def _since(text: str | None) -> ResumePoint | None:
     try:
-        return Position.parse(text) if text else None
+        return ResumePoint.parse(text) if text else None
     except ValueError:
-        raise InvalidRequest("Since must be a position, such as 1-42", "since") from None
+        raise InvalidRequest("Since must be a position, such as 217907169-42.0f3a9c5e", "since") from None
 
 
 def _connections() -> handshake.OpenSockets:

@@ -23,7 +23,8 @@ _WORTH_COMPRESSING_BYTES: Final = 1_000
 
 class SeatMapView(Answer):
     event_id: str
-    position: str = Field(description="`<epoch>-<seq>` in the event's log; give it to the live feed as `since`")
+    position: str = Field(description="`<epoch>-<seq>` in the event's log")
+    since: str = Field(description="the position and eight characters of its link: give it to the live feed as `since`")
     seats_remaining: int
     statuses: dict[str, str] = Field(description="the word for each letter")
     seats: str = Field(description="a letter a seat, in the plan's order; empty in general admission")
@@ -35,19 +36,20 @@ def get_seat_map(path: EventPath) -> Response:
     """The states of all seats as of one position
 
     `seats` has one letter a seat, in the order of the plan: `a` available, `h` held, `r` reserved, `s` sold. The
-    WebSocket `/api/v1/events/{id}/live?since=<position>` goes on from there.
+    WebSocket `/api/v1/events/{id}/live?since=<since>` goes on from there.
     """
     found = services().seat_maps.of(path.event_id)
     response = render(
         SeatMapView(
             event_id=path.event_id,
-            position=str(found.position),
+            position=str(found.since.position),
+            since=str(found.since),
             seats_remaining=found.remaining,
             statuses=LETTERS,
             seats=found.seats,
         )
     )
-    response.set_etag(f"{path.event_id}.{found.position}.{found.lapsed}", weak=True)
+    response.set_etag(f"{path.event_id}.{found.since}.{found.lapsed}", weak=True)
     response.headers["Cache-Control"] = "no-cache"
     response.vary.add("Accept-Encoding")
     response.make_conditional(request)

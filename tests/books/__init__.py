@@ -110,7 +110,16 @@ def reopened(client: Client, event_id: str | None = None) -> Reopened:
 
 def positions(answers: Iterable[Answer]) -> list[str]:
     """In the order of the log."""
-    return sorted((answer.json["position"] for answer in answers), key=lambda text: int(text.partition("-")[2]))
+    return sorted((answer.json["position"] for answer in answers), key=seq_of)
+
+
+def seq_of(position: str) -> int:
+    return int(position.partition("-")[2])
+
+
+def term_of(answer: Answer) -> int:
+    """The epoch of a purchase's position."""
+    return int(answer.json["position"].partition("-")[0])
 
 
 @contextmanager

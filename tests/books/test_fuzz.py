@@ -184,6 +184,23 @@ class SaleMachine(RuleBasedStateMachine):
         self.sale.persist(self.event)
         self.model.forget_holders()
 
+    @precondition(lambda self: self.steps % 5 == 2)
+    @rule()
+    def restart(self) -> None:
+        """Redis comes back as it was, as another server."""
+        self.sale.calls.command("HSET", keys.inventory(self.event), "server", "before")
+        self.sale.persist(self.event)
+
+    @precondition(lambda self: self.steps % 5 == 4)
+    @rule()
+    def diverge(self) -> None:
+        """The log has lost the entry that SQL has last: all that follows is of another history, and is replayed."""
+        recorded = self.sale.now(self.event).backlog.persisted_position
+        self.sale.calls.command("XDEL", keys.log(self.event), str(recorded))
+        self.sale.persist(self.event)
+        self.model.release_due()
+        self.model.forget_holders()
+
     @invariant()
     def same_seats(self) -> None:
         """Neither sweeps for this look: what is due is released by whatever needs it, in both."""

@@ -29,9 +29,11 @@ from seating.domain.seat_status import SETTABLE
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
 from seating.redis_store.rebuilding import Rebuilding
+from seating.services.rebuild import Rebuild
 from seating.storage import events as event_record
 from seating.storage import ledger as ledger_record
 from seating.storage.tables import ledger, purchases, quarantine, watermarks
+from seating.storage.terms import first_epoch
 from tests.books.test_cancel import poison
 from tests.frozen_clock import CLOCK
 from tests.one_process import OneProcess
@@ -64,7 +66,7 @@ def all_of(sale: OneProcess, event: str) -> dict[str, Any]:
     """What Redis has of an event, but for what a new epoch changes."""
     inventory = sale.calls.command("HGETALL", keys.inventory(event))
     fields = dict(zip(inventory[::2], inventory[1::2], strict=True))
-    for name in (b"epoch", b"seq", b"chain", b"persisted"):
+    for name in (b"epoch", b"seq", b"chain", b"persisted", b"acknowledged"):
         del fields[name]
     fields.pop(b"checked", None)
     found: dict[str, Any] = {"inventory": fields}
@@ -74,13 +76,13 @@ def all_of(sale: OneProcess, event: str) -> dict[str, Any]:
         ("seats", "HGETALL"),
         ("idempotency", "HGETALL"),
         ("hold", "HGETALL"),
+        ("cancelled", "HGETALL"),
+        ("quarantine", "HGETALL"),
     ):
         reply = sale.calls.command(command, getattr(keys, name)(event))
         found[name] = dict(zip(reply[::2], reply[1::2], strict=True)) if isinstance(reply, list) else reply
     found["hold"] = {hold: kept.rpartition(b"|")[0] for hold, kept in found["hold"].items()}  # But for its holder.
     found["holds"] = sale.calls.command("ZRANGE", keys.holds(event), 0, -1, "WITHSCORES")
-    for name in ("cancelled", "quarantined"):
-        found[name] = set(sale.calls.command("SMEMBERS", getattr(keys, name)(event)))
     return found
 
 
@@ -91,19 +93,25 @@ def test_of_any_history(moved: OneProcess, history: list[tuple[str, Any]], seate
     event = sale.open(plan=HALL) if seated else sale.open(capacity=14)
     poisoned = live(sale, event, history, seated)
     sale.persist(event)
-    before = all_of(sale, event)
+    before, terms = all_of(sale, event), _terms(sale, event)
     clock = sale.calls.command("GET", CLOCK)
     lose(sale)
     sale.calls.command("SET", CLOCK, clock)
     sale.persist(event)
     assert all_of(sale, event) == before | {"inventory": before["inventory"] | {b"updated": _updated(sale, event)}}
-    assert sale.now(event).backlog.position.epoch == 2
+    assert _terms(sale, event)[:-2] == terms  # Then the rebuilt one, and that in which it sells.
     assert sale.check.verify(event).broken is None
     findings = sale.check.reconcile(event)
     if not poisoned:
         assert findings == []
     # Poison waits for the operator, and its cause is in the tables; with Redis nothing is wrong.
     assert not [finding for finding in findings if "rebuild" in finding.advice]
+
+
+def _terms(sale: OneProcess, event: str) -> list[tuple[int, int]]:
+    """Each epoch and the seq that it begins with, in order."""
+    reply = [int(number) for number in sale.calls.command("HGETALL", keys.terms(event))]
+    return sorted(zip(reply[::2], reply[1::2], strict=True))
 
 
 def live(sale: OneProcess, event: str, history: list[tuple[str, Any]], seated: bool) -> bool:
@@ -164,7 +172,8 @@ def test_replays_are_the_same_and_the_sale_goes_on(sale: OneProcess) -> None:
     assert sale.nudged[-1] == event
     sale.persist(event)
     assert [sale.buy(event, f"k{number}", 2) for number in range(5)] == receipts
-    assert sale.buy(event, "new", 1).id.position == (2, 8)
+    assert sale.term(event) > receipts[0].id.position.epoch
+    assert sale.buy(event, "new", 1).id.position == (sale.term(event), 10)
 
 
 def test_what_was_answered_and_never_recorded_is_reported(sale: OneProcess) -> None:
@@ -175,23 +184,26 @@ def test_what_was_answered_and_never_recorded_is_reported(sale: OneProcess) -> N
     for number in range(4, 9):
         sale.buy(event, f"k{number}")
     sale.answered.flush()
+    term = sale.term(event)
     lose(sale)
     sale.persist(event)
     findings = [finding.what for finding in sale.check.reconcile(event)]
-    assert findings == ["answered changes from 1-6 to 1-10 are lost, 5 in all"]
+    assert findings == [f"answered changes from {term}-7 to {term}-11 are lost, 5 in all"]
     assert sale.now(event).counts.sold == 4
 
 
 def test_answers_that_are_told_of_after_the_rebuild_count(sale: OneProcess) -> None:
     event = sale.open(capacity=50)
-    sale.buy(event, "k")
+    lost = sale.buy(event, "k").id
     lose(sale)
     sale.persist(event)
     assert sale.check.reconcile(event) == []
     sale.answered.flush()
     assert [finding.what for finding in sale.check.reconcile(event)] == [
-        "answered changes from 1-2 to 1-2 are lost, 1 in all"
+        f"answered changes from {lost.position} to {lost.position} are lost, 1 in all",
+        "1 entries wait in quarantine",
     ]
+    assert sale.purchases.get(lost).state == "quarantined"  # As its buyer's receipt tells of it.
 
 
 def test_two_at_once(sale: OneProcess) -> None:
@@ -206,7 +218,7 @@ def test_two_at_once(sale: OneProcess) -> None:
     for thread in threads:
         thread.join(30)
     sale.persist(event)
-    assert [row.epoch for row in sale.rows(ledger, event)] == [1, 1, 2]
+    assert sale.told(event) == ["opened", "trusted", "purchased", "rebuilt", "trusted"]
     assert sale.buy(event, "k2", 2).left == 45
     sale.persist(event)
     assert sale.check.reconcile(event) == []
@@ -226,7 +238,7 @@ def test_killed_in_the_middle(sale: OneProcess, monkeypatch: pytest.MonkeyPatch)
         sale.buy(event, "k2", 1)
     with pytest.raises(Overtaken):
         sale.another().rebuild.run(event, "too early")
-    sale.calls.command("HSET", keys.inventory(event), "lease_until", 0)
+    sale.calls.command("HSET", keys.inventory(event), "claim_until", 0)
     sale.persist(event)
     assert sale.buy(event, "k2", 1).left == 10
     sale.persist(event)
@@ -243,12 +255,12 @@ def test_one_that_was_stopped_while_another_finished(sale: OneProcess, monkeypat
     slow = sale.another()
     original = Rebuilding.write
 
-    def stopped(attempt: Rebuilding, *args: Any) -> None:
-        sale.calls.command("HSET", keys.inventory(event), "lease_until", 0)
+    def stopped(attempt: Rebuilding, *args: Any, **named: Any) -> None:
+        sale.calls.command("HSET", keys.inventory(event), "claim_until", 0)
         monkeypatch.setattr(Rebuilding, "write", original)
         sale.persist(event)
         sale.buy(event, "k2", 1)
-        original(attempt, *args)
+        original(attempt, *args, **named)
 
     monkeypatch.setattr(Rebuilding, "write", stopped)
     with pytest.raises(Overtaken):
@@ -258,7 +270,7 @@ def test_one_that_was_stopped_while_another_finished(sale: OneProcess, monkeypat
     assert sale.check.reconcile(event) == []
 
 
-def _die(*_arguments: object) -> None:
+def _die(*_arguments: object, **_named: object) -> None:
     raise SystemExit
 
 
@@ -266,12 +278,17 @@ def test_of_a_sale_that_goes_on_needs_the_whole_log_in_sql(sale: OneProcess) -> 
     event = sale.open(capacity=9)
     sale.buy(event, "k", 3)
     with pytest.raises(Overtaken):
-        sale.rebuild.run(event, "asked for", close=True)
+        sale.rebuild.run(event, "asked for", claimable="recorded")
     with pytest.raises(Overtaken):
         sale.rebuild.run(event, "asked for")
     assert sale.buy(event, "k2", 1).left == 5
     sale.persist(event)
-    assert sale.rebuild.run(event, "asked for", close=True) == (2, 4)
+    term = sale.term(event)
+    assert sale.rebuild.run(event, "asked for", claimable="recorded") == (sale.term(event), 5)
+    assert sale.term(event) > term
+    with pytest.raises(InventoryUnavailable):
+        sale.buy(event, "k", 3)
+    sale.persist(event)
     assert sale.buy(event, "k", 3).left == 6
     assert sale.buy(event, "k3", 1).left == 4
 
@@ -292,8 +309,8 @@ def test_of_100_000_sold_seats_is_quick(sale: OneProcess) -> None:
 def _sold_out(sale: OneProcess, plan: SeatingPlan) -> str:
     """A hall whose every seat was bought alone, straight into the ledger."""
     event = Event("hall", "Hall", plan.capacity, seated=True)
-    first = LogEntry.first(Opened(0, plan.capacity).to_json())
-    entries, link, seq = [], first.link, 1
+    first = LogEntry.first(first_epoch(time.time()), Opened(0, plan.capacity).to_json())
+    (epoch, seq), link, entries = first.position, first.link, []
     for block, rows in enumerate(plan.blocks):
         for place in (p for p, seat in enumerate(next(_maps(rows))) if seat == "a"):
             seq += 1
@@ -301,8 +318,8 @@ def _sold_out(sale: OneProcess, plan: SeatingPlan) -> str:
                 f'{{"kind":"purchased","at":1,"quantity":1,"left":{plan.capacity - seq + 1},"runs":"{block}:{place}-1",'
                 f'"nonce":"{seq:016x}","idempotency":"i{seq}","fingerprint":"f","rendering":1,"reference":null}}'
             )
-            link = chain.link(link, Position(1, seq), change)
-            entries.append({"event_id": "hall", "epoch": 1, "seq": seq, "change": change, "link": link})
+            link = chain.link(link, Position(epoch, seq), change)
+            entries.append({"event_id": "hall", "epoch": epoch, "seq": seq, "change": change, "link": link})
 
     def record(connection: Any) -> None:
         event_record.add(connection, event, plan)
@@ -337,35 +354,67 @@ def test_what_continues_the_record_is_no_fork(sale: OneProcess) -> None:
     receipts = [sale.buy(event, f"k{number}") for number in range(3)]
     sale.calls.command("HSET", keys.inventory(event), "server", "before the restart")
     with pytest.raises(Overtaken):
-        sale.rebuild.run(event, "asked for", close=True)
+        sale.rebuild.run(event, "asked for", claimable="recorded")
     sale.persist(event)
     assert sale.rows(quarantine, event) == []
     assert [sale.buy(event, f"k{number}") for number in range(3)] == receipts
     assert sale.now(event).counts.sold == 3
 
 
-def test_what_was_rebuilt_meanwhile_is_not_distrusted(sale: OneProcess) -> None:
-    """A worker that found the log gone is slower than another one, which has rebuilt the inventory and sold from it."""
+def test_what_was_rebuilt_meanwhile_is_not_rebuilt_again(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that found the inventory gone is slower than another one, which has rebuilt it and sold from it."""
     event = sale.open(capacity=9)
     sale.buy(event, "k")
     sale.persist(event)
-    seen = sale.inventory.identity(event)
     lose(sale)
+    faster, run, sold = sale.another(), Rebuild.run, []
+
+    def stopped(rebuild: Rebuild, *args: Any, **kwargs: Any) -> Position:
+        monkeypatch.setattr(Rebuild, "run", run)
+        faster.persist(event)
+        sold.append(faster.buy(event, "k2"))
+        return run(rebuild, *args, **kwargs)
+
+    monkeypatch.setattr(Rebuild, "run", stopped)
     sale.persist(event)
-    sold = sale.buy(event, "k2")
-    assert not sale.inventory.distrust(event, seen)
-    assert not sale.inventory.distrust(event, (b"", b""))
     sale.persist(event)
     assert sale.rows(quarantine, event) == []
-    assert sale.purchases.get(sold.id).state == "persisted"
+    assert sale.told(event).count("rebuilt") == 1
+    assert sale.purchases.get(sold[0].id).state == "persisted"
+    assert sale.buy(event, "k3").left == 6
 
 
 def test_a_good_beginning_of_a_bad_tail_is_recorded(sale: OneProcess) -> None:
     event = sale.open(capacity=9)
     for number in range(3):
         sale.buy(event, f"k{number}")
-    sale.calls.command("XDEL", keys.log(event), "1-3")
+    term = sale.term(event)
+    sale.calls.command("XDEL", keys.log(event), f"{term}-4")
     sale.persist(event)
-    assert [row.seq for row in sale.rows(purchases, event)] == [2]
-    assert [row.seq for row in sale.rows(quarantine, event)] == [4]
-    assert sale.now(event).counts.sold == 1
+    assert [row.seq for row in sale.rows(purchases, event)] == [3, 5]
+    assert [(row.seq, row.resolution) for row in sale.rows(quarantine, event)] == [(5, "replayed")]
+    assert sale.now(event).counts.sold == 2
+    sale.answered.flush()
+    assert sale.check.reconcile(event)[0].what == f"answered changes from {term}-4 to {term}-4 are lost, 1 in all"
+
+
+def test_a_hold_that_was_extended_in_a_fork_goes_on(moved: OneProcess) -> None:
+    """It lapsed by what the record says of it. The clock is Redis's, whatever time it is for the worker."""
+    event = moved.open(plan=HALL)
+    extended, lapsed = moved.hold(event, "A1"), moved.hold(event, "A2")
+    moved.persist(event)
+    recorded = moved.now(event).backlog.persisted_position
+    moved.calls.command("INCRBY", CLOCK, 599_000)
+    moved.holds.extend(event, extended.token)
+    late = moved.hold(event, "A3")
+    moved.calls.command("INCRBY", CLOCK, 2_000)
+    moved.calls.command("XDEL", keys.log(event), str(recorded))
+    moved.persist(event)
+    assert moved.told(event)[-1] == "trusted"
+    assert moved.now(event).counts.held == 2
+    assert moved.buy_held(event, "k1", extended.token).runs == extended.record.runs
+    assert moved.buy_held(event, "k2", late.token).runs == late.record.runs
+    with pytest.raises(HoldExpired):
+        moved.buy_held(event, "k3", lapsed.token)
+    moved.persist(event)
+    assert moved.check.reconcile(event) == []

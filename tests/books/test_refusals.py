@@ -22,7 +22,7 @@ def test_a_seat_that_the_record_has_sold(sale: OneProcess) -> None:
 def test_a_place_that_the_record_has_given_away(sale: OneProcess) -> None:
     event = sale.open(plan=HALL)
     sale.buy(event, "k1")
-    row = {"event_id": event, "epoch": 1, "seq": 2, "change": "{}", "link": "0" * 40}
+    row = {"event_id": event, "epoch": sale.term(event), "seq": 3, "change": "{}", "link": "0" * 40}
     sale.database.write(lambda connection: connection.execute(insert(ledger), row))
     _assert_in_words(sale, event, "the record has something else in its place")
 
@@ -33,7 +33,7 @@ def _assert_in_words(sale: OneProcess, event: str, words: str) -> None:
     assert aside.words == words
     assert "INSERT INTO" in aside.error
     with pytest.raises(NotReplayable) as refused:
-        sale.quarantine.replay(event, "1-2")
+        sale.quarantine.replay(event, str(aside.entry.position))
     assert refused.value.message == f"The record still refuses it: {words}"
 
 

@@ -1,7 +1,6 @@
 """A Redis that comes back: as it was, older than it was, or as another one that has gone its own way meanwhile."""
 
 import json
-import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from seating.domain.purchase import Receipt
 from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.storage import migrations
 from seating.storage.database import Database
-from seating.storage.tables import answered, quarantine, sold_seats
+from seating.storage.tables import answered, ledger, quarantine, sold_seats
 from tests.books import (
     assert_books_right,
     assert_each_seat_once,
@@ -27,7 +26,9 @@ from tests.books import (
     reopened,
     rows,
     seating,
+    seq_of,
     suspended,
+    term_of,
 )
 from tests.crowd import Rush
 from tests.launched import Launched
@@ -54,7 +55,9 @@ def test_a_plain_restart_closes_the_sale_for_less_than_two_seconds(running: Syst
         closed.append(reopened(running))
     print("closed for", [round(again.after_s, 2) for again in closed])
     assert sorted(again.after_s for again in closed)[2] < 2
-    assert all(again.answer.json["position"].startswith("1-") for again in closed)
+    terms = [term_of(again.answer) for again in closed]
+    assert terms == sorted(set(terms))  # One more after each start.
+    assert all(term > term_of(answer) for term in terms for answer in bought.values())
     assert_replayed(running, bought)
 
 
@@ -79,38 +82,23 @@ def test_a_plain_restart_under_load(tmp_path: Path) -> None:
         running.stop()
 
 
-def _copy(server: RedisServer, folder: Path) -> None:
-    """As a backup of the disk: of one moment."""
-    server.pause()
-    shutil.copytree(server.folder, folder)
-    server.resume()
-
-
-def _put_back(server: RedisServer, copy: Path) -> None:
-    """kill -9, and a start from the copy."""
-    server.kill()
-    shutil.rmtree(server.folder)
-    shutil.copytree(copy, server.folder)
-    server.start()
-
-
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_older_than_sql(running: System, own_redis: RedisServer, tmp_path: Path) -> None:
     """Nothing is lost, and nothing is sold before the two were compared."""
     bought = buy_some(running, 20)
     running.wait_recorded()
-    _copy(own_redis, tmp_path / "copy")
+    own_redis.copy_to(tmp_path / "copy")
     bought |= buy_some(running, 25)
     running.wait_recorded()
     with suspended(running, "worker"), suspended(running, "cron"):
-        _put_back(own_redis, tmp_path / "copy")
+        own_redis.put_back(tmp_path / "copy")
         for key in bought:
             answer = running.buy(1, key)
             assert (answer.status, answer.json["code"]) == (503, "INVENTORY_UNAVAILABLE")
         assert running.get("/api/v1/event").status == 503
         assert running.get("/ready").json["checks"]["inventory"]["status"] == "being compared with SQL"
     after = reopened(running).answer
-    assert after.json["position"].startswith("2-")
+    assert term_of(after) > max(map(term_of, bought.values()))
     assert_replayed(running, bought)
     _wait_recorded(running)
     assert_each_seat_once(running, _EVENT, [*bought.values(), after])
@@ -123,20 +111,29 @@ def test_older_than_its_buyers_with_sql_behind(running: System, own_redis: Redis
     running.wait_recorded()
     with suspended(running, "worker"):
         kept |= buy_some(running, 10)
-        _copy(own_redis, tmp_path / "copy")
+        own_redis.copy_to(tmp_path / "copy")
         lost = buy_some(running, 15)
         missing = positions(lost.values())
-        wait_until(lambda: [row.seq for row in rows(running, answered, _EVENT)] == [36], what="SQL to know the last")
-        _put_back(own_redis, tmp_path / "copy")
+        wait_until(lambda: [row.seq for row in rows(running, answered, _EVENT)] == [37], what="SQL to know the last")
+        own_redis.put_back(tmp_path / "copy")
     after = reopened(running).answer
-    assert after.json["position"].startswith("2-")
-    assert (missing[0], missing[-1]) == ("1-22", "1-36")
-    loss = {"eventId": _EVENT, "first": "1-22", "last": "1-36", "changes": 15}
+    first, last = missing[0], missing[-1]
+    assert (seq_of(first), seq_of(last)) == (23, 37)
+    assert term_of(after) > term_of(next(iter(lost.values())))
+    loss = {"eventId": _EVENT, "first": first, "last": last, "changes": 15}
     assert running.get("/ready").json["checks"]["losses"] == [loss]
+    wait_until(
+        lambda: len(rows(running, quarantine, _EVENT)) == 15, what="the lost purchases' receipts to be put aside"
+    )
     said = seating(running, "reconcile", _EVENT)
     assert said.status == 1
-    assert said.out.startswith(f"{_EVENT}: answered changes from 1-22 to 1-36 are lost, 15 in all; ")
-    assert len(said.out.splitlines()) == 1
+    assert [line.partition("; ")[0] for line in said.out.splitlines()] == [
+        f"{_EVENT}: answered changes from {first} to {last} are lost, 15 in all",
+        f"{_EVENT}: 15 entries wait in quarantine",
+    ]
+    for answer in lost.values():
+        found = running.get(f"/api/v1/purchases/{answer.json['purchaseId']}").json
+        assert (found["state"], found["seats"]) == ("quarantined", answer.json["seats"])
     assert_replayed(running, kept)
     _wait_recorded(running)
     assert_each_seat_once(running, _EVENT, [*kept.values(), after])
@@ -160,7 +157,7 @@ _HALL = generate(GeneratedPlan(sections=1, rows=4, seatsPerRow=6))
 class Fork:
     """Two servers of one event. `ours` were sold by the first, `theirs` by the second after it had been split off.
 
-    SQL has `before` and `ours`.
+    SQL has `before` and `ours`, at whose places the first four of `theirs` stand.
     """
 
     first: OneProcess
@@ -174,14 +171,14 @@ class Fork:
 
 @pytest.fixture
 def fork(own_redis: RedisServer, database_url: str, tmp_path: Path) -> Iterator[Fork]:
-    """A replica that lagged was promoted: it is trusted, since by then SQL has nothing that it has not."""
+    """A replica was promoted, and the primary before it sold on: its process had not learned of the new term."""
     database = Database(database_url, checkpoints=True)
     migrations.upgrade(database)
     first = OneProcess.build(own_redis.url, database)
     event = first.open(plan=_HALL)
     before = [first.buy(event, f"before-{number}") for number in range(4)]
     first.persist(event)
-    _copy(own_redis, tmp_path / "copy")
+    own_redis.copy_to(tmp_path / "copy")
     server = RedisServer(tmp_path / "copy")
     server.start()
     try:
@@ -189,7 +186,7 @@ def fork(own_redis: RedisServer, database_url: str, tmp_path: Path) -> Iterator[
         with pytest.raises(InventoryUnavailable):
             second.buy(event, "before the comparison")
         second.persist(event)
-        ours = [first.buy(event, f"ours-{number}") for number in range(3)]
+        ours = [first.buy(event, f"ours-{number}") for number in range(4)]
         theirs = [second.buy(event, f"theirs-{number}", reference=f"T{number}") for number in range(6)]
         first.persist(event)
         yield Fork(first, second, server, event, before, ours, theirs)
@@ -202,43 +199,72 @@ def _seats(receipts: Iterable[Receipt]) -> list[str]:
     return [seat for receipt in receipts for seat in _HALL.seats_of(receipt.runs)]
 
 
-def test_the_tail_of_a_fork_is_put_aside(fork: Fork) -> None:
+def test_a_fork_is_replayed_but_for_the_seats_of_others(fork: Fork) -> None:
     second, event = fork.second, fork.event
-    assert [receipt.id.position for receipt in fork.theirs[:3]] == [receipt.id.position for receipt in fork.ours]
-    assert _seats(fork.theirs[:3]) == _seats(fork.ours)  # Two buyers have a yes for each of these.
+    assert {receipt.id.position for receipt in fork.theirs}.isdisjoint(receipt.id.position for receipt in fork.ours)
+    assert _seats(fork.theirs[:4]) == _seats(fork.ours)  # Two buyers have a yes for each of these.
     second.persist(event)
-    aside = second.rows(quarantine, event)
+    aside = [row for row in second.rows(quarantine, event) if json.loads(row.change).get("reference")]
     assert [(Position(row.epoch, row.seq), row.reason) for row in aside] == [
         (receipt.id.position, "fork") for receipt in fork.theirs
     ]
+    assert [row.resolution for row in aside] == [None] * 4 + ["replayed"] * 2
     assert [json.loads(row.change)["reference"] for row in aside] == [f"T{number}" for number in range(6)]
-    assert second.now(event).backlog.position == (2, 9)
-    assert sorted(row.seat_id for row in second.rows(sold_seats, event)) == sorted(_seats(fork.before + fork.ours))
+    assert all("has another owner" in row.error for row in aside[:4])
+    standing = [*fork.before, *fork.ours, *fork.theirs[4:]]
+    assert {row.seat_id: row.purchase_id for row in second.rows(sold_seats, event)} == {
+        seat: str(receipt.id) for receipt in standing for seat in _HALL.seats_of(receipt.runs)
+    }
     assert second.buy(event, "ours-1") == fork.ours[1]
-    assert _seats([second.buy(event, "next")]) == _seats(fork.theirs[3:4])
+    assert second.buy(event, "theirs-4", reference="T4") == fork.theirs[4]
+    assert [second.purchases.get(receipt.id).state for receipt in fork.theirs] == ["quarantined"] * 4 + [
+        "persisted"
+    ] * 2
+    assert set(_seats([second.buy(event, "next")])).isdisjoint(_seats(standing))
+    second.persist(event)
+    assert second.check.verify(event).broken is None
+    assert [finding.what for finding in second.check.reconcile(event)] == ["4 entries wait in quarantine"]
 
 
-def test_two_forks_at_the_same_positions(fork: Fork) -> None:
-    """The server that was primary before is found out in its turn, and nothing that it sold is forgotten."""
+def test_a_server_that_was_primary_before_is_found_out_in_its_turn(fork: Fork) -> None:
+    """Nothing that it sold is forgotten, and nothing stands at a place where another history has something."""
     first, second, event = fork.first, fork.second, fork.event
     second.persist(event)
     late = first.buy(event, "late")
+    assert _seats([late]) == _seats(fork.theirs[4:5])
     first.persist(event)
-    assert first.now(event).backlog.position == (3, 10)
-    assert [row.seq for row in first.rows(quarantine, event)].count(late.id.position.seq) == 2
+    assert first.told(event).count("rebuilt") == 3
+    assert first.term(event) > second.term(event)
+    assert late.id.position not in [Position(row.epoch, row.seq) for row in first.rows(ledger, event)]
+    waiting = [row for row in first.rows(quarantine, event) if row.resolution is None]
+    assert {Position(row.epoch, row.seq) for row in waiting} == {r.id.position for r in (*fork.theirs[:4], late)}
+    assert first.purchases.get(late.id).state == "quarantined"
+    assert first.check.verify(event).broken is None
 
 
-def test_a_purchase_at_the_place_of_a_forked_one_is_cancelled_itself(fork: Fork) -> None:
+def test_an_old_primary_sells_no_more_once_its_process_knows_of_the_term(fork: Fork) -> None:
+    """It learns of it when it writes what it has answered, each second."""
+    first, second, event = fork.first, fork.second, fork.event
+    second.persist(event)
+    first.answered.flush()
+    with pytest.raises(InventoryUnavailable):
+        first.buy(event, "late")
+
+
+def test_a_purchase_whose_seats_another_history_sold_is_cancelled_alone(fork: Fork) -> None:
     second, event = fork.second, fork.event
     second.persist(event)
-    assert fork.ours[0].id.position == fork.theirs[0].id.position
     assert second.cancel(fork.ours[0].id) == "cancelled"
-    assert second.now(event).counts.sold == 6
+    assert second.now(event).counts.sold == 9
     assert second.purchases.get(fork.theirs[0].id).state == "quarantined"
     assert second.cancel(fork.theirs[0].id) == "cancelled"
-    assert second.now(event).counts.sold == 6
+    assert second.now(event).counts.sold == 9
+    assert second.cancel(fork.theirs[5].id) == "cancelled"
+    assert second.now(event).counts.sold == 8
     second.persist(event)
-    assert [row.resolution for row in second.rows(quarantine, event)] == ["cancelled", None, None, None, None, None]
+    states = [second.purchases.get(receipt.id).state for receipt in fork.theirs]
+    assert states == ["cancelled", "quarantined", "quarantined", "quarantined", "persisted", "cancelled"]
+    assert [finding.what for finding in second.check.reconcile(event)] == ["3 entries wait in quarantine"]
 
 
 @pytest.fixture
@@ -253,50 +279,51 @@ def operated(fork: Fork, tmp_path: Path) -> Iterator[System]:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_the_operator_honours_or_cancels_each_entry(fork: Fork, operated: System) -> None:
-    """By command and by route alike. Of the six, three have seats that we sold, and one's are bought meanwhile."""
+def test_the_operator_replays_or_cancels_each_entry(fork: Fork, operated: System) -> None:
+    """By command and by route alike. All four that wait have seats that we sold; two of ours are taken back."""
     event, ids = fork.event, [receipt.id for receipt in fork.theirs]
-    at = [str(purchase_id.position) for purchase_id in ids]
+    at = [str(purchase_id.position) for purchase_id in ids[:4]]
     route = [f"/api/v1/quarantine/{event}/{position}" for position in at]
     _assert_waiting(operated, event, at)
     listed = seating(operated, "quarantine", "list", event, "--json")
     assert (listed.status, [entry["position"] for entry in listed.json]) == (0, at[::-1])
-    assert [json.loads(entry["change"])["reference"] for entry in listed.json] == ["T5", "T4", "T3", "T2", "T1", "T0"]
-    waiting = f"{event}: 6 entries wait in quarantine; see: seating quarantine list\n"
+    assert [json.loads(entry["change"])["reference"] for entry in listed.json] == ["T3", "T2", "T1", "T0"]
+    waiting = f"{event}: 4 entries wait in quarantine; see: seating quarantine list\n"
     assert seating(operated, "reconcile", event) == (1, waiting, "")
 
-    assert seating(operated, "quarantine", "replay", event, at[3]) == (0, "taken\n", "")
-    assert operated.request("POST", f"{route[4]}/replay").status == 204
-    meanwhile = operated.buy(1, event_id=event)
-    assert meanwhile.json["seats"] == _seats(fork.theirs[5:])
-    refused = seating(operated, "quarantine", "replay", event, at[0])
+    refused = seating(operated, "quarantine", "replay", event, at[1])
     assert (refused.status, refused.out) == (2, "")
-    assert refused.error == f"seating: It cannot be honoured: {SeatUnavailable.sentence}\n"
-    for taken in (route[1], route[5]):
-        answer = operated.request("POST", f"{taken}/replay")
-        assert (answer.status, answer.json["code"]) == (409, "NOT_REPLAYABLE")
-        assert answer.json["message"] == f"It cannot be honoured: {SeatUnavailable.sentence}"
-    _assert_waiting(operated, event, [at[0], at[1], at[2], at[5]])
+    assert refused.error == f"seating: It cannot be replayed: {SeatUnavailable.sentence}\n"
+    answer = operated.request("POST", f"{route[2]}/replay")
+    assert (answer.status, answer.json["code"]) == (409, "NOT_REPLAYABLE")
+    assert answer.json["message"] == f"It cannot be replayed: {SeatUnavailable.sentence}"
+    _assert_waiting(operated, event, at)
+
+    for ours in fork.ours[1:3]:
+        assert operated.request("DELETE", f"/api/v1/purchases/{ours.id}").status == 200
+    assert seating(operated, "quarantine", "replay", event, at[1]) == (0, "taken\n", "")
+    assert operated.request("POST", f"{route[2]}/replay").status == 204
+    _assert_waiting(operated, event, [at[0], at[3]])
 
     assert seating(operated, "quarantine", "cancel", event, at[0]) == (0, "taken back\n", "")
-    for taken in (route[1], route[2], route[5]):
-        assert operated.request("DELETE", taken).status == 204
+    assert operated.request("DELETE", route[3]).status == 204
     _assert_waiting(operated, event, [])
-    for again in (operated.request("DELETE", route[1]), operated.request("POST", f"{route[3]}/replay")):
+    for again in (operated.request("DELETE", route[0]), operated.request("POST", f"{route[1]}/replay")):
         assert (again.status, again.json["code"]) == (404, "QUARANTINE_ENTRY_NOT_FOUND")
 
     fork.second.persist(event)
-    for number in (3, 4):
+    for number in (1, 2, 4, 5):
         replay = order(operated, event, f"theirs-{number}", quantity=1, reference=f"T{number}")
         assert replay.headers["Idempotent-Replayed"] == "true"
         assert replay.json["seats"] == _seats([fork.theirs[number]])
+        assert replay.json["purchaseId"] == str(ids[number])
         found = operated.get(f"/api/v1/purchases/{ids[number]}").json
         assert (found["purchaseId"], found["state"]) == (replay.json["purchaseId"], "persisted")
         assert (found["seats"], found["reference"]) == (replay.json["seats"], f"T{number}")
-    for number in (0, 1, 2, 5):
+    for number in (0, 3):
         assert operated.get(f"/api/v1/purchases/{ids[number]}").json["state"] == "cancelled"
-    standing = _seats([*fork.before, *fork.ours, *fork.theirs[3:]])
-    assert sorted(row.seat_id for row in rows(operated, sold_seats, event)) == sorted(standing)
+    standing = [*fork.before, fork.ours[0], fork.ours[3], *(fork.theirs[number] for number in (1, 2, 4, 5))]
+    assert sorted(row.seat_id for row in rows(operated, sold_seats, event)) == sorted(_seats(standing))
     assert_books_right(operated, event)
 
 

@@ -1,64 +1,98 @@
-"""SQL comes back from a backup that is older than what Redis has."""
+"""SQL comes back from a backup that is older than what Redis has, and than the log reaches back."""
 
-from sqlalchemy import Connection, delete, update
+import pytest
 
-from seating.domain.log_entry import Mark
+from seating.domain.errors import InventoryUnavailable
 from seating.domain.position import Position
-from seating.storage import watermarks as watermark_record
-from seating.storage.tables import answered, events, ledger, purchases, quarantine, rebuilds, watermarks
+from seating.services.rebuild import RebuildRefused
+from seating.storage.tables import ledger, purchases, quarantine, sold_seats
 from tests.one_process import OneProcess
+from tests.terms.test_merge import HALL, backup, distrust, restore
 
 
 def test_no_position_comes_to_mean_two_things(sale: OneProcess) -> None:
-    """Redis is two epochs ahead of the backup. The next one follows Redis's, or its positions would come again."""
-    event = sale.open(capacity=50)
+    """Redis is two terms ahead of the backup, and has sales that only it knows. Nothing of it is given up."""
+    event = sale.open(plan=HALL)
     kept = sale.buy(event, "kept")
     sale.persist(event)
-    backup = sale.database.read(lambda connection: watermark_record.read(connection, event))
-    assert backup is not None
+    older = backup(sale.database)
     for _ in range(2):
-        sale.rebuild.run(event, "asked for", close=True)
-    lost = [sale.buy(event, f"k{number}") for number in range(4)]
-    assert lost[-1].id.position == (3, 8)
+        sale.rebuild.run(event, "asked for", claimable="recorded")
+        sale.persist(event)
+    later = [sale.buy(event, f"k{number}") for number in range(4)]
+    sale.persist(event)
+    restore(sale.database, older)
+    sale.persist(event)
+    assert sale.now(event).counts.sold == 5
+    assert sale.now(event).backlog.stopped
+    # Its term goes on: so do the sales, which nobody calls recorded.
+    selling_on = sale.buy(event, "selling on")
+    assert selling_on.id.position > later[-1].id.position
+    sale.persist(event)
+    for receipt in (*later, selling_on):
+        assert not sale.purchases.watch.wait(receipt.id, 0)
+    (finding,) = [found for found in sale.check.reconcile(event) if "merge" in found.advice]
+    assert "rebuild" not in finding.advice
 
-    sale.database.write(lambda connection: _restore(connection, event, backup))
+    sale.merge.run(event, "redis")
+    everything = [kept, *later, selling_on]
+    assert {row.seat_id: row.purchase_id for row in sale.rows(sold_seats, event)} == {
+        seat: str(receipt.id) for receipt in everything for seat in HALL.seats_of(receipt.runs)
+    }
+    new = sale.buy(event, "new")
     sale.persist(event)
-    assert sale.now(event).backlog.position == (4, 3)
-    assert [Position(row.epoch, row.seq) for row in sale.rows(quarantine, event)] == [
-        (3, 4),
-        *(receipt.id.position for receipt in lost),
-    ]
     assert sale.buy(event, "kept") == kept
-    for number in range(6):
-        sale.buy(event, f"new {number}")
-    sale.persist(event)
-    assert not sale.purchases.watch.wait(lost[-1].id, 0)
-    assert [sale.purchases.get(receipt.id).state for receipt in lost] == ["quarantined"] * 4
+    told = [Position(row.epoch, row.seq) for row in sale.rows(purchases, event)]
+    assert sorted(told) == sorted(receipt.id.position for receipt in (*everything, new))
+    assert len({row.seq for row in sale.rows(ledger, event)}) == len(sale.rows(ledger, event))
+    assert sale.rows(quarantine, event) == []
     assert sale.check.verify(event).broken is None
+    assert sale.check.reconcile(event) == []
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_nothing_is_wiped_or_begun_over_sales_that_sql_lacks(sale: OneProcess, restarted: bool) -> None:
+    """Not by persistence, not by an operator's rebuild; and a Redis that was restarted stays closed."""
+    event = sale.open(plan=HALL)
+    sale.buy(event, "first")
+    sale.persist(event)
+    older = backup(sale.database)
+    bought = [sale.buy(event, f"k{number}") for number in range(5)]
+    sale.persist(event)
+    restore(sale.database, older)
+    if restarted:
+        distrust(sale, event)
+    sale.persist(event)
+    for process in (sale, sale.another()):
+        with pytest.raises(RebuildRefused, match="SQL lacks the entry"):
+            process.rebuild.run(event, "asked for", claimable="recorded")
+        process.persist(event)
+    if restarted:
+        with pytest.raises(InventoryUnavailable):
+            sale.buy(event, "new")
+    else:
+        assert sale.buy(event, "new").left == 1
+    assert sale.now(event).counts.sold == (6 if restarted else 7)
+    sale.merge.run(event, "redis")
+    assert [sale.buy(event, f"k{number}") for number in range(5)] == bought
+    assert sale.check.reconcile(event) == []
 
 
 def test_an_event_that_the_backup_does_not_have(sale: OneProcess) -> None:
-    event = sale.open(capacity=50)
-    sale.database.write(lambda connection: _forget(connection, event))
-    sale.buy(event, "k")
+    older = backup(sale.database)
+    event = sale.open(plan=HALL)
+    first = sale.buy(event, "first")
+    sale.persist(event)
+    restore(sale.database, older)
+    second = sale.buy(event, "k")
     sale.persist(event)
     assert event in sale.check.event_ids()
     (finding,) = sale.check.reconcile(event)
-    assert finding.what == "Redis sells it and SQL has no record of it"
-
-
-def _forget(connection: Connection, event_id: str) -> None:
-    for table in (ledger, watermarks):
-        connection.execute(delete(table).where(table.c.event_id == event_id))
-    connection.execute(delete(events).where(events.c.id == event_id))
-
-
-def _restore(connection: Connection, event_id: str, mark: Mark) -> None:
-    """To the first epoch, at whose end `mark` is."""
-    for table in (ledger, purchases, rebuilds, answered):
-        connection.execute(delete(table).where(table.c.event_id == event_id, table.c.epoch > mark.position.epoch))
-    connection.execute(
-        update(watermarks)
-        .where(watermarks.c.event_id == event_id)
-        .values(epoch=mark.position.epoch, seq=mark.position.seq, link=mark.link)
-    )
+    assert finding.what == "Redis has its sales and SQL has no record of it"
+    distrust(sale, event)
+    sale.persist(event)
+    with pytest.raises(InventoryUnavailable):
+        sale.buy(event, "closed")
+    sale.merge.run(event, "redis")
+    assert [sale.buy(event, key) for key in ("first", "k")] == [first, second]
+    assert sale.check.reconcile(event) == []

@@ -10,7 +10,7 @@ import pytest
 from seating.redis_store import keys
 from seating.services.upkeep import KEPT_CLOSED_MS
 from seating.storage.tables import ledger, purchases, quarantine
-from tests.books import assert_books_right, assert_replayed, buy_recorded, buy_some, order, rows, suspended
+from tests.books import assert_books_right, assert_replayed, buy_recorded, buy_some, order, rows, seq_of, suspended
 from tests.servers import wait_until
 from tests.system import Answer, System
 from tests.web import JSON, assert_problem, table
@@ -51,7 +51,8 @@ class TestState:
         assert system.get(f"/api/v1/events/{event}").json["state"] == "paused"
         resumed = _set_state(system, event, "on_sale")
         assert (resumed.status, resumed.json["state"], resumed.json["seatsSold"]) == (200, "on_sale", 3)
-        assert system.buy(1, "new", event).json["position"] == "1-7"  # Its log: opened, 3 sold, paused, on sale.
+        after = system.buy(1, "new", event).json["position"]
+        assert seq_of(after) == 8  # Its log: opened, trusted, 3 sold, paused, on sale.
 
     def test_closed_is_for_good(self, system: System) -> None:
         event = system.create_event(totalSeats=10)
@@ -64,7 +65,7 @@ class TestState:
         assert assert_problem(system.buy(1, event_id=event), 409, "NOT_ON_SALE")["state"] == "closed"
         assert_replayed(system, bought, event)
         _wait_recorded(system, event)
-        assert [row.seq for row in rows(system, ledger, event)] == [1, 2, 3, 4, 5]
+        assert [row.seq for row in rows(system, ledger, event)] == [1, 2, 3, 4, 5, 6]
 
     @pytest.mark.parametrize(
         ("body", "field"),
@@ -81,7 +82,7 @@ class TestState:
     def test_bodies_that_say_no_state(self, system: System, body: object, field: str) -> None:
         event = system.create_event(totalSeats=10)
         assert_problem(_patch(system, event, body), 400, "VALIDATION_ERROR", field)
-        assert system.buy(1, event_id=event).json["position"] == "1-2"
+        assert seq_of(system.buy(1, event_id=event).json["position"]) == 3
 
 
 class TestClosedForADay:
@@ -97,8 +98,11 @@ class TestClosedForADay:
             wait_until(lambda: redis.llen("rq:queue:seating") >= nudges + 3, what="the cron to have looked at it")
             assert redis.exists(*keys.all_of(event)) > 0
             assert_replayed(system, bought, event)
-        wait_until(lambda: not redis.exists(*keys.all_of(event)), what="its keys to go")
-        wait_until(lambda: not redis.sismember(keys.OPEN_EVENTS, event), what="nobody to look after it any more")
+        inventory, *others = keys.all_of(event)
+        wait_until(lambda: not redis.exists(*others), what="its keys to go")
+        # What SQL acknowledged stays, so that an older SQL does not put the event on sale again.
+        tombstone = redis.hgetall(inventory)
+        assert set(tombstone) == {b"server", b"archived", b"acknowledged", b"database"}
 
         for key in (*bought, "new"):
             wait_until(lambda key=key: system.buy(1, key, event).status == 409, what="every process to know")
@@ -110,7 +114,8 @@ class TestClosedForADay:
             assert (found["state"], found["seats"]) == ("persisted", answer.json["seats"])
         listed = system.get(f"/api/v1/events/{event}/purchases").json["purchases"]
         assert {purchase["purchaseId"] for purchase in listed} == {a.json["purchaseId"] for a in bought.values()}
-        assert not redis.exists(*keys.all_of(event))
+        assert not redis.exists(*others)
+        assert redis.hgetall(inventory) == tombstone
         assert_books_right(system, event)
 
 
@@ -131,7 +136,7 @@ class TestTakingBack:
         assert system.get(f"/api/v1/purchases/{purchase_id}").body == taken_back.body
         assert order(system, event, "k", quantity=2, reference="R").body == bought.body
         assert system.get(f"/api/v1/events/{event}").json["seatsSold"] == 2
-        assert [row.seq for row in rows(system, ledger, event)] == [1, 2, 3, 4]
+        assert [row.seq for row in rows(system, ledger, event)] == [1, 2, 3, 4, 5]
         assert_books_right(system, event)
 
     def test_in_a_sale_that_is_over(self, system: System) -> None:
@@ -163,11 +168,7 @@ class TestListing:
 
     def test_newest_first(self, system: System, listed: str) -> None:
         pages = self._pages(system, listed, "limit=2")
-        assert [[purchase["position"] for purchase in page] for page in pages] == [
-            ["1-6", "1-5"],
-            ["1-4", "1-3"],
-            ["1-2"],
-        ]
+        assert [[seq_of(purchase["position"]) for purchase in page] for page in pages] == [[7, 6], [5, 4], [3]]
         found = [purchase for page in pages for purchase in page]
         assert [p["state"] for p in found] == ["persisted", "persisted", "cancelled", "persisted", "persisted"]
         assert [purchase["reference"] for purchase in found] == ["R0", "R1", "R0", "R1", "R0"]
@@ -176,7 +177,7 @@ class TestListing:
 
     def test_by_reference(self, system: System, listed: str) -> None:
         pages = self._pages(system, listed, "limit=2&reference=R0")
-        assert [[p["position"] for p in page] for page in pages] == [["1-6", "1-4"], ["1-2"]]
+        assert [[seq_of(p["position"]) for p in page] for page in pages] == [[7, 5], [3]]
         assert self._pages(system, listed, "reference=other") == [[]]
 
     def test_of_nothing(self, system: System) -> None:
@@ -191,6 +192,7 @@ def sold(system: System) -> dict[str, str]:
     event, other = system.create_event(totalSeats=5), system.create_event(totalSeats=5)
     purchase_id = system.buy(2, event_id=event).json["purchaseId"]
     _wait_recorded(system, event)
+    _, at, own_nonce = purchase_id.split(".")
     return {
         "id": event,
         "other": other,
@@ -198,6 +200,10 @@ def sold(system: System) -> dict[str, str]:
         "p": "/api/v1/purchases",
         "rest": purchase_id.partition(".")[2],
         "nonce": _NONCE,
+        "at": at,
+        "term": at.partition("-")[0],
+        "next_term": str(int(at.partition("-")[0]) + 1),
+        "own_nonce": own_nonce,
         "aside": f"/api/v1/quarantine/{event}",
     }
 
@@ -224,15 +230,15 @@ class TestRefusals:
                     None,
                 ),
                 "a purchase of another event": ("DELETE {p}/{other}.{rest}", 404, "PURCHASE_NOT_FOUND", None),
-                "a purchase with another end": ("DELETE {p}/{id}.1-2.{nonce}", 404, "PURCHASE_NOT_FOUND", None),
-                "a place of no purchase": ("DELETE {p}/{id}.1-1.{nonce}", 404, "PURCHASE_NOT_FOUND", None),
-                "another epoch": ("DELETE {p}/{id}.2-2.{nonce}", 404, "PURCHASE_NOT_FOUND", None),
-                "half an id": ("DELETE {p}/{id}.1-2", 404, "PURCHASE_NOT_FOUND", None),
+                "a purchase with another end": ("DELETE {p}/{id}.{at}.{nonce}", 404, "PURCHASE_NOT_FOUND", None),
+                "a place of no purchase": ("DELETE {p}/{id}.{term}-1.{nonce}", 404, "PURCHASE_NOT_FOUND", None),
+                "another epoch": ("DELETE {p}/{id}.{next_term}-3.{own_nonce}", 404, "PURCHASE_NOT_FOUND", None),
+                "half an id": ("DELETE {p}/{id}.{at}", 404, "PURCHASE_NOT_FOUND", None),
                 "an event for a purchase": ("DELETE {p}/{id}", 404, "PURCHASE_NOT_FOUND", None),
                 "an id too long": ("DELETE {p}/" + "1" * 3000, 404, "PURCHASE_NOT_FOUND", None),
                 "an id of a zero byte": ("DELETE {p}/%00", 404, "PURCHASE_NOT_FOUND", None),
-                "replaying what is recorded": ("POST {aside}/1-2/replay", 404, "QUARANTINE_ENTRY_NOT_FOUND", None),
-                "dropping what is recorded": ("DELETE {aside}/1-2", 404, "QUARANTINE_ENTRY_NOT_FOUND", None),
+                "replaying what is recorded": ("POST {aside}/{at}/replay", 404, "QUARANTINE_ENTRY_NOT_FOUND", None),
+                "dropping what is recorded": ("DELETE {aside}/{at}", 404, "QUARANTINE_ENTRY_NOT_FOUND", None),
                 "dropping nothing": ("DELETE {aside}/9-999", 404, "QUARANTINE_ENTRY_NOT_FOUND", None),
                 "no position": ("DELETE {aside}/01-2", 404, "QUARANTINE_ENTRY_NOT_FOUND", None),
                 "a position of words": ("POST {aside}/first/replay", 404, "QUARANTINE_ENTRY_NOT_FOUND", None),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from seating.domain.errors import InventoryUnavailable, RecordUnavailable
-from seating.redis_store.inventory import Inventory
+from seating.redis_store.terms import Terms
 from seating.services.rebuild import Rebuild
 from seating.storage.tables import purchases, quarantine
 from tests.books import (
@@ -21,7 +21,9 @@ from tests.books import (
     recorded_positions,
     rows,
     seating,
+    seq_of,
     suspended,
+    term_of,
     waiting_for_sql,
 )
 from tests.one_process import OneProcess
@@ -46,18 +48,24 @@ def test_a_worker_that_was_stopped_before_a_rebuild_writes_nothing(stopped: Syst
     event = system.create_event(seatingPlan={"generate": {"sections": 1, "rows": 2, "seatsPerRow": 10}})
     with ExitStack() as standing_still:
         with locked_sql(system):
-            buy_some(system, 10, event)
+            lost = buy_some(system, 10, event)
             wait_until(lambda: waiting_for_sql(own_redis), what="the worker to wait for the lock")
             standing_still.enter_context(suspended(system, "worker"))
         own_redis.client().flushall()
-        assert seating(system, "rebuild", event, "--json").json == [{"event_id": event, "position": "2-2"}]
+        (rebuilt,) = seating(system, "rebuild", event, "--json").json
+        assert (rebuilt["event_id"], seq_of(rebuilt["position"])) == (event, 3)
         after = buy_some(system, 3, event)
     refused = {"event": "lost race", "reason": "the record has moved on"}
     wait_until(lambda: has_said(system, "worker", **refused), what="the worker to notice")
     after |= buy_some(system, 3, event)
-    _wait_recorded(system, event, [f"2-{seq}" for seq in range(3, 9)])
-    assert recorded_positions(system, event) == ["1-1", *(f"2-{seq}" for seq in range(2, 9))]
-    assert rows(system, quarantine, event) == []
+    term = term_of(next(iter(after.values())))
+    _wait_recorded(system, event, [f"{term}-{seq}" for seq in range(5, 11)])
+    recorded = recorded_positions(system, event)
+    assert [seq_of(position) for position in recorded] == [*range(1, 11)]
+    assert recorded[2] == rebuilt["position"]
+    assert {term_of(answer) for answer in lost.values()}.isdisjoint({term_of(answer) for answer in after.values()})
+    wait_until(lambda: len(rows(system, quarantine, event)) == 10, what="the lost purchases' receipts to be put aside")
+    assert {row.reason for row in rows(system, quarantine, event)} == {"lost"}
     assert_each_seat_once(system, event, after.values())
     assert seating(system, "verify", event).status == 0
 
@@ -76,7 +84,7 @@ def test_two_workers_for_one_event(stopped: System, own_redis: RedisServer) -> N
     for _ in range(3):
         bought |= buy_some(system, 40, event)
     _wait_recorded(system, event, positions(bought.values()))
-    assert recorded_positions(system, event) == [f"1-{seq}" for seq in range(1, 142)]
+    assert [seq_of(position) for position in recorded_positions(system, event)] == [*range(1, 143)]
     assert rows(system, quarantine, event) == []
     assert_each_seat_once(system, event, bought.values())
     assert_books_right(system, event)
@@ -95,27 +103,31 @@ def test_a_comparison_from_before_a_rebuild_does_not_end_it(sale: OneProcess, mo
     The inventory would sell again, and then be wiped with what it sold.
     """
     event = sale.open(capacity=10)
-    sale.buy(event, "k1")
+    first = sale.buy(event, "k1")
     sale.persist(event)
     operator, buyer = sale.another(), sale.another()
-    acknowledge, begin_epoch = Inventory.acknowledge, Rebuild._begin_epoch
+    acknowledge, begin_epoch = Terms.acknowledge, Rebuild._begin_epoch
 
-    def stopped(inventory: Inventory, *compared: Any, **trust: Any) -> bool:
+    def stopped(terms: Terms, *compared: Any) -> None:
         def woken(rebuild: Rebuild, *arguments: Any) -> Any:
-            assert not acknowledge(inventory, *compared, **trust)
+            told = acknowledge(terms, *compared)
+            assert not (told and told.sells)
             with pytest.raises(InventoryUnavailable):
                 buyer.buy(event, "k2")
             return begin_epoch(rebuild, *arguments)
 
-        monkeypatch.setattr(Inventory, "acknowledge", acknowledge)
+        monkeypatch.setattr(Terms, "acknowledge", acknowledge)
         monkeypatch.setattr(Rebuild, "_begin_epoch", woken)
-        operator.rebuild.run(event, "asked for", close=True)
-        return False
+        operator.rebuild.run(event, "asked for", claimable="recorded")
 
-    monkeypatch.setattr(Inventory, "acknowledge", stopped)
+    monkeypatch.setattr(Terms, "acknowledge", stopped)
     sale.persist(event)
-    assert buyer.buy(event, "k2").id.position == (2, 4)
-    assert buyer.buy(event, "k1").id.position == (1, 2)
+    sale.persist(event)
+    assert buyer.buy(event, "k2").id.position == (sale.term(event), 6)
+    assert buyer.buy(event, "k1") == first
+    sale.persist(event)
+    assert sale.told(event) == ["opened", "trusted", "purchased", "rebuilt", "trusted", "purchased"]
+    assert sale.check.reconcile(event) == []
 
 
 def test_a_rebuild_that_sql_did_not_take_is_begun_again_at_once(
@@ -130,9 +142,10 @@ def test_a_rebuild_that_sql_did_not_take_is_begun_again_at_once(
         broken.setattr(sale.database, "write", _locked)
         with pytest.raises(RecordUnavailable):
             sale.rebuild.run(event, "Redis has no inventory")
-    assert sale.another().rebuild.run(event, "Redis has no inventory") == (2, 3)
+    assert sale.another().rebuild.run(event, "Redis has no inventory") == (sale.term(event), 4)
+    sale.persist(event)
     assert sale.buy(event, "k2").left == 8
 
 
-def _locked(_change: object) -> None:
+def _locked(*_change: object) -> None:
     raise RecordUnavailable

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from seating.redis_store import keys
+from seating.storage.tables import quarantine
 from tests.books import (
     assert_books_right,
     assert_each_seat_once,
@@ -16,8 +17,11 @@ from tests.books import (
     positions,
     recorded_positions,
     reopened,
+    rows,
     seating,
+    seq_of,
     suspended,
+    term_of,
     waiting_for_sql,
 )
 from tests.crowd import Rush
@@ -49,8 +53,8 @@ def test_with_everything_in_sql_under_load(running: System, own_redis: RedisServ
         assert seating(running, "reconcile").status == 0
     print(f"closed for {closed_s:.2f} s")
     assert closed_s < 5
-    assert after.json["position"].startswith("2-")
-    assert {answer["position"].partition("-")[0] for answer in before.values()} == {"1"}
+    (term,) = {answer["position"].partition("-")[0] for answer in before.values()}
+    assert term_of(after) > int(term)
     rush.settle()
     assert_replayed(running, bought)
     replays = {key: running.buy(1, key) for key in rush.answers}
@@ -73,7 +77,8 @@ def test_with_a_worker_that_had_stopped(running: System, own_redis: RedisServer)
         own_redis.client().flushall()
         assert running.buy(1).status == 503
     after = reopened(running).answer
-    assert positions(lost.values()) == [f"1-{seq}" for seq in range(9, 16)]
+    assert [seq_of(position) for position in positions(lost.values())] == [*range(10, 17)]
+    assert term_of(after) > term_of(lost["waits"])
     _assert_reported(running, lost.values())
     assert_replayed(running, recorded)
     _assert_can_buy_again(running, lost)
@@ -108,42 +113,65 @@ def test_what_the_next_epoch_answered_hides_nothing(sale: OneProcess) -> None:
     event = sale.open(capacity=50)
     sale.buy(event, "recorded")
     sale.persist(event)
-    for number in range(3):
-        sale.buy(event, f"lost {number}")
+    lost = [sale.buy(event, f"lost {number}") for number in range(3)]
+    first, last = lost[0].id.position, lost[-1].id.position
     sale.calls.command("FLUSHALL")
     sale.persist(event)
-    assert sale.buy(event, "after").id.position == (2, 4)
+    assert sale.buy(event, "after").id.position == (sale.term(event), 6)
     sale.answered.flush()
     findings = [finding.what for finding in sale.check.reconcile(event)]
-    assert findings == ["answered changes from 1-3 to 1-5 are lost, 3 in all"]
+    assert findings == [
+        f"answered changes from {first} to {last} are lost, 3 in all",
+        "3 entries wait in quarantine",
+    ]
+    aside = sale.rows(quarantine, event)
+    assert [(row.seq, row.reason, row.resolution) for row in aside] == [(seq, "lost", None) for seq in (4, 5, 6)]
+    assert [sale.purchases.get(receipt.id).state for receipt in lost] == ["quarantined"] * 3
+
+    sale.quarantine.replay(event, str(first))
+    sale.persist(event)
+    assert sale.purchases.get(lost[0].id).state == "persisted"
+    assert sale.buy(event, "lost 0").id == lost[0].id
+    assert [finding.what for finding in sale.check.reconcile(event)] == [
+        f"answered changes from {lost[1].id.position} to {last} are lost, 2 in all",
+        "2 entries wait in quarantine",
+    ]
 
 
 def _assert_reported(system: System, lost: Iterable[Answer]) -> None:
-    """Everywhere, and exactly: by /ready, by the log, by the command in words and as data."""
+    """Everywhere, and exactly: by /ready, by the log, by the command in words and as data. Each buyer is known."""
     missing = positions(lost)
     first, last = missing[0], missing[-1]
-    assert missing == [f"1-{seq}" for seq in range(int(first[2:]), int(last[2:]) + 1)]
+    assert [seq_of(position) for position in missing] == [*range(seq_of(first), seq_of(last) + 1)]
+    wait_until(lambda: _receipts(system) == missing, what="the lost purchases' receipts to be put aside")
     loss = {"eventId": _EVENT, "first": first, "last": last, "changes": len(missing)}
     wait_until(lambda: system.get("/ready").json["checks"]["losses"] == [loss], what=f"/ready to tell of {loss}")
     assert system.get("/ready").status == 200
     what = f"answered changes from {first} to {last} are lost, {len(missing)} in all"
+    waiting = f"{len(missing)} entries wait in quarantine"
     in_words = seating(system, "reconcile", _EVENT)
     assert in_words.status == 1
-    assert in_words.out.startswith(f"{_EVENT}: {what}; ")
-    assert len(in_words.out.splitlines()) == 1
+    for line, said in zip(in_words.out.splitlines(), (what, waiting), strict=True):
+        assert line.startswith(f"{_EVENT}: {said}; ")
     as_data = seating(system, "reconcile", "--json")
     assert as_data.status == 1
-    assert [(finding["event_id"], finding["what"]) for finding in as_data.json] == [(_EVENT, what)]
+    assert [(finding["event_id"], finding["what"]) for finding in as_data.json] == [(_EVENT, what), (_EVENT, waiting)]
     assert seating(system, "verify", _EVENT).status == 0
     told = {"event": "changes lost", "event_id": _EVENT, "first": first, "last": last, "changes": len(missing)}
     wait_until(lambda: has_said(system, "cron", **told), what="the log to tell of it")
 
 
+def _receipts(system: System) -> list[str]:
+    """Where those stood that the web processes remember and nobody else does."""
+    aside = [row for row in rows(system, quarantine, _EVENT) if row.reason == "lost" and row.resolution is None]
+    return [f"{row.epoch}-{row.seq}" for row in sorted(aside, key=lambda row: row.seq)]
+
+
 def _assert_can_buy_again(system: System, lost: dict[str, Answer]) -> None:
-    """Nobody knows the lost purchases any more, their keys are like new, and what is bought with them is kept."""
+    """The lost purchases wait for the operator, their keys are like new, and what is bought with them is kept."""
     for key, answer in lost.items():
-        gone = system.get(f"/api/v1/purchases/{answer.json['purchaseId']}")
-        assert (gone.status, gone.json["code"]) == (404, "PURCHASE_NOT_FOUND")
+        found = system.get(f"/api/v1/purchases/{answer.json['purchaseId']}").json
+        assert (found["state"], found["seats"]) == ("quarantined", answer.json["seats"])
         again = system.buy(1, key)
         assert again.status == 200
         assert "Idempotent-Replayed" not in again.headers

@@ -1,46 +1,122 @@
-"""An entry that a later version wrote: this one cannot read it, and does not hide what follows from that."""
+"""A later version wrote to the log: what this one does not know is passed by, or stops it; no seat is sold twice."""
 
 import pytest
 from structlog.testing import capture_logs
 
-from seating.domain.errors import NotReplayable
+from seating.domain.errors import Overtaken, SoldOut
+from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
 from seating.domain.seating_plan import GeneratedPlan, Run, generate, runs_text
 from seating.redis_store import keys
 from seating.redis_store.scripts import Scripts
 from seating.services import seat_history
-from seating.storage.tables import quarantine
+from seating.services.rebuild import RebuildRefused
+from seating.storage.tables import ledger, quarantine, sold_seats
 from tests.one_process import OneProcess
 
 HALL = generate(GeneratedPlan(sections=1, rows=1, seatsPerRow=4))
+_KNOWN = '{"kind":"purchased"'
+
+
+def _later(sale: OneProcess, written: str) -> OneProcess:
+    """A process of a version whose purchases begin with `written`."""
+    source = Scripts().sources["purchase"]
+    assert _KNOWN in source
+    return OneProcess.build(
+        sale.redis_url, sale.database, Scripts(replaced={"purchase": source.replace(_KNOWN, written)})
+    )
+
+
+def test_a_field_that_is_not_known_is_passed_by(sale: OneProcess) -> None:
+    """As in a rolling deployment: recorded to the letter, rebuilt from, and none of its seats sold again."""
+    event = sale.open(plan=HALL)
+    receipts = [sale.buy(event, "k1"), _later(sale, '{"gift":true,"kind":"purchased"').buy(event, "k2", 2)]
+    sale.persist(event)
+    assert sale.rows(quarantine, event) == []
+    assert '"gift":true' in sale.rows(ledger, event)[-1].change
+    sale.calls.command("FLUSHALL")
+    sale.persist(event)
+    assert sale.now(event).counts.sold == 3
+    assert [sale.buy(event, "k1"), sale.buy(event, "k2", 2)] == receipts
+    sale.buy(event, "k3")
+    with pytest.raises(SoldOut):
+        sale.buy(event, "k4")
+    sale.persist(event)
+    assert len(sale.rows(sold_seats, event)) == 4
+    assert sale.check.reconcile(event) == []
+
+
+def test_a_field_that_is_not_known_survives_a_fork(sale: OneProcess) -> None:
+    """Its entry is replayed from the log, which SQL had not recorded yet."""
+    event = sale.open(plan=HALL)
+    sale.buy(event, "k1")
+    later = _later(sale, '{"gift":true,"kind":"purchased"').buy(event, "k2", 2)
+    sale.calls.command("XDEL", keys.log(event), f"{sale.term(event)}-3")
+    sale.persist(event)
+    assert [row for row in sale.rows(ledger, event) if '"gift":true' in row.change and '"original"' in row.change]
+    assert sale.buy(event, "k2", 2) == later
+    assert sale.purchases.get(later.id).state == "persisted"
+    assert sale.check.reconcile(event) == []
 
 
 @pytest.fixture
 def event(sale: OneProcess) -> str:
-    """Two seats were sold by this version, one by a later one."""
-    source = Scripts().sources["purchase"]
-    known = '{"kind":"purchased"'
-    assert known in source
-    later = OneProcess.build(
-        sale.redis_url, sale.database, Scripts(replaced={"purchase": source.replace(known, '{"kind":"bartered"')})
-    )
+    """Two seats were sold by this version; one in a way that only a later one knows; one by this version."""
     event = sale.open(plan=HALL)
     sale.buy(event, "k1", 2)
-    later.buy(event, "k2")
-    sale.persist(event)
-    assert [row.seq for row in sale.rows(quarantine, event)] == [3]
+    _later(sale, '{"kind":"bartered"').buy(event, "k2")
+    sale.buy(event, "k3")
+    with capture_logs() as said:
+        sale.persist(event)
+    (stopped,) = [line for line in said if line["event"] == "event not persisted"]
+    assert (stopped["log_level"], stopped["event_id"]) == ("error", event)
+    assert stopped["reason"].startswith(f"{sale.term(event)}-4: ")
     return event
 
 
-def test_it_is_listed_in_words(sale: OneProcess, event: str) -> None:
-    (aside,) = sale.quarantine.page(event, 0, 10).items
-    assert aside.words == "this version cannot read it"
-    with pytest.raises(NotReplayable, match="still refuses it: this version cannot read it"):
-        sale.quarantine.replay(event, "1-3")
+def test_a_kind_that_is_not_known_stops_the_record_before_it(sale: OneProcess, event: str) -> None:
+    """Its seats stay sold, nothing goes to quarantine, and nobody is told to rebuild."""
+    assert sale.rows(quarantine, event) == []
+    assert sale.told(event) == ["opened", "trusted", "purchased"]
+    assert sale.lag(event) == 2
+    with pytest.raises(SoldOut):
+        sale.buy(event, "k4")
+    assert not [finding for finding in sale.check.reconcile(event) if finding.advice.startswith("run: seating rebuild")]
 
 
-def test_who_had_its_seats(sale: OneProcess, event: str) -> None:
+def test_a_kind_that_is_not_known_is_recorded_by_the_version_that_knows_it(sale: OneProcess, event: str) -> None:
+    """Nothing was skipped: the entry is the next one still."""
+    (entry,) = sale.calls.command("XRANGE", keys.log(event), f"{sale.term(event)}-4", "+", "COUNT", 1)
+    assert b"bartered" in entry[1][1]
+    with pytest.raises(Overtaken):
+        sale.rebuild.run(event, "asked for", claimable="recorded")
+    assert sale.lag(event) == 2
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_rebuild_refuses_to_leave_it_out(sale: OneProcess, event: str, force: bool) -> None:
+    """The log has lost an entry before it, so that only a rebuild can go on. Forced, it says what it leaves out."""
+    term = sale.term(event)
+    sale.calls.command("XDEL", keys.log(event), f"{term}-3")
+    if not force:
+        with pytest.raises(RebuildRefused, match=f"cannot read {term}-4"):
+            sale.rebuild.run(event, "asked for", claimable="any")
+        assert sale.now(event).counts.sold == 4
+        sale.calls.command("DEL", keys.retry_wait(event))
+        with capture_logs() as said:
+            sale.persist(event)
+        assert [line["reason"] for line in said if line["event"] == "event not persisted"]
+        assert sale.now(event).counts.sold == 4
+        return
+    sale.rebuild.run(event, "asked for", claimable="any", force=True)
+    sale.calls.command("DEL", keys.retry_wait(event))
+    sale.persist(event)
+    (waiting,) = [row for row in sale.rows(quarantine, event) if row.resolution is None]
+    assert (waiting.epoch, waiting.seq, waiting.error) == (term, 4, "not readable")
+
+
+def test_who_had_its_seats() -> None:
     """Its cancellation can be read, and names it by its position alone."""
     cancelled = (
         f'{{"kind":"cancelled","at":7,"purchase":"1-3","quantity":1,"left":2,"runs":"{runs_text([Run(0, 2, 1)])}"}}'
@@ -48,32 +124,5 @@ def test_who_had_its_seats(sale: OneProcess, event: str) -> None:
     elsewhere = '{"kind":"seat_set","at":6,"was":"a","status":"o","left":3,"runs":"9:0-1"}'
     changes = ['{"kind":"bartered"}', cancelled, elsewhere]
     story = [LogEntry(Position(1, seq), change, "") for seq, change in enumerate(changes, 3)]
-    (told,) = seat_history.tell(event, "sec-1-row-A-seat-3", HALL, story)
-    assert (told.what, told.purchase_id) == ("returned", f"{event}.1-3")
-
-
-def test_its_seats_stay_sold_and_nobody_is_told_to_rebuild(sale: OneProcess, event: str) -> None:
-    assert sale.now(event).counts.sold == 3
-    waiting, unread = sale.check.reconcile(event)
-    assert waiting.what == "1 entries wait in quarantine"
-    assert unread.what == "this version cannot read 1-3, so what Redis should have is not known"
-    assert unread.advice.startswith("do not rebuild")
-
-
-def test_a_rebuild_says_that_it_was_left_out(sale: OneProcess, event: str) -> None:
-    sale.calls.command("UNLINK", *keys.all_of(event))
-    with capture_logs() as said:
-        sale.persist(event)
-    (left_out,) = [line for line in said if line["event"] == "entries left out"]
-    assert (left_out["log_level"], left_out["event_id"], left_out["positions"]) == ("error", event, ["1-3"])
-    assert sale.now(event).counts.sold == 2
-
-
-def test_what_the_operator_put_to_rest_is_no_reason_any_more(sale: OneProcess, event: str) -> None:
-    sale.quarantine.cancel(event, "1-3")
-    findings = sale.check.reconcile(event)
-    assert findings
-    assert {finding.advice for finding in findings} == {"run: seating rebuild"}
-    sale.rebuild.run(event, "asked for", close=True)
-    assert sale.check.reconcile(event) == []
-    assert sale.buy(event, "k3", 2).left == 0
+    (told,) = seat_history.tell("event", "sec-1-row-A-seat-3", HALL, story, InventoryState.before_opening(HALL))
+    assert (told.what, told.purchase_id) == ("returned", "event.1-3")

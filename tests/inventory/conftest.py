@@ -5,13 +5,19 @@ import pytest
 
 from seating.domain.changes import Opened
 from seating.domain.inventory_state import InventoryState
-from seating.domain.log_entry import LogEntry
+from seating.domain.log_entry import LogEntry, Mark
+from seating.domain.position import Position
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store.connection import ScriptConnection
 from seating.redis_store.direct_calls import DirectCalls
+from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.rebuilding import Rebuilding
 from seating.redis_store.scripts import Scripts
+from seating.redis_store.terms import LogKeeping, Terms
+from seating.storage.terms import first_epoch
+
+_OPENED_S = 1_700_000_000
 
 _numbers = itertools.count(1)
 
@@ -27,21 +33,51 @@ def inventory(calls: DirectCalls) -> Inventory:
 
 
 @pytest.fixture
-def opened(calls: DirectCalls) -> Callable[..., str]:
-    """Opens an event of general admission, or of a plan, and gives its id; `maps` may have sold seats already."""
+def terms(calls: DirectCalls) -> Terms:
+    """They keep of a log no more than SQL needs."""
+    return Terms(calls, LogKeeping(keep_s=0))
+
+
+@pytest.fixture
+def acknowledge(calls: DirectCalls, terms: Terms) -> Callable[..., bool]:
+    """Tells Redis that SQL has an event's log up to a seq, as persistence does; whether Redis took that."""
+
+    def tell(event_id: str, seq: int, keeping: Terms = terms) -> bool:
+        head = terms.head(event_id)
+        assert head
+        entry = next(entry for entry in whole_log(calls, event_id) if entry.position.seq == seq)
+        return keeping.acknowledge(event_id, head.server, Mark.of(entry), "database", []) is not None
+
+    return tell
+
+
+@pytest.fixture
+def opened(calls: DirectCalls, terms: Terms, acknowledge: Callable[..., bool]) -> Callable[..., str]:
+    """Opens an event of general admission, or of a plan, and gives its id; `maps` may have sold seats already.
+
+    Its log begins with `opened` and `trusted`.
+    """
 
     def open_event(capacity: int = 0, plan: SeatingPlan | None = None, maps: Sequence[str] | None = None) -> str:
         event_id = f"event-{next(_numbers)}"
-        opened = Opened(1_700_000_000_000, plan.capacity if plan else capacity)
-        first = LogEntry.first(opened.to_json())
+        epoch = first_epoch(_OPENED_S)
+        opened = Opened(_OPENED_S * 1000, plan.capacity if plan else capacity)
+        first = LogEntry.first(epoch, opened.to_json())
         state = InventoryState.before_opening(plan)
         state.apply(first, opened)
         if maps:
             state.maps = list(maps)
             state.sold = sum(seats.count("s") for seats in maps)
         attempt = Rebuilding(calls, event_id, "token")
-        attempt.claim()
-        attempt.write(first, state, plan, [])
+        attempt.claim("open", "closed")
+        attempt.write(first, state, plan, [], {})
+        assert terms.begin(event_id, epoch + 1, Mark.of(first), "nonce", "database")
+        assert acknowledge(event_id, 2, Terms(calls, LogKeeping(keep_s=0, resume_entries=2)))
         return event_id
 
     return open_event
+
+
+def whole_log(calls: DirectCalls, event_id: str) -> list[LogEntry]:
+    """What Redis keeps of it."""
+    return EventLog(calls).entries_from(event_id, Position(1, 1), 1_000)

@@ -19,6 +19,7 @@ from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
 from seating.redis_store.calls import Argument
 from seating.redis_store.connection import plain_client
+from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.rate_limits import RateLimit
 from seating.redis_store.retries import Retries
@@ -56,7 +57,8 @@ def findings(sale: OneProcess, event: str) -> str:
 
 def rebuilt(sale: OneProcess, event: str) -> None:
     sale.persist(event)
-    sale.rebuild.run(event, "values were put aside", close=True)
+    sale.rebuild.run(event, "values were put aside", claimable="recorded")
+    sale.persist(event)
     assert damaged(sale, event) == []
     assert sale.check.reconcile(event) == []
 
@@ -204,6 +206,7 @@ def test_one_event_s_damage_is_not_the_others(moved: OneProcess) -> None:
     upkeep = Upkeep(
         moved.database,
         moved.inventory,
+        OpenEvents(moved.calls),
         moved.holds.store,
         PersistQueue(plain_client(moved.redis_url), max_waiting=0),
         Retries(moved.calls),

@@ -66,6 +66,6 @@ def test_in_a_hall(moved: OneProcess) -> None:
     assert (found.seats, remaining(moved, event)) == ("aaahaaa", {6})
     assert [seat.status[0] for seat in moved.seats.all(event)] == list("aaahaaa")
     # At the same position the map has changed: only `lapsed` says so.
-    assert (found.position, found.lapsed) == (tagged.position, tagged.lapsed + 3)
+    assert (found.since, found.lapsed) == (tagged.since, tagged.lapsed + 3)
     assert moved.buy_seats(event, "k", "A2").quantity == 1
     assert seat_maps(moved).of(event).seats == "asahaaa"

@@ -21,7 +21,7 @@ def at_most(calls: DirectCalls, percent: int) -> Inventory:
 
 
 def buy(inventory: Inventory, event: str, key: str) -> int:
-    return inventory.purchase(event, key, Order(1)).receipt.id.position.seq
+    return inventory.purchase(event, "shop", key, Order(1)).receipt.id.position.seq
 
 
 def buy_until_refused(inventory: Inventory, event: str) -> int:

@@ -27,9 +27,12 @@ from seating.redis_store.event_log import EventLog
 from seating.redis_store.event_scripts import MissingInventory
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.scripts import Scripts
+from seating.redis_store.terms import LogKeeping, Terms
 from tests.inventory.best_place import best_seats, marked
+from tests.inventory.conftest import whole_log
 
 Open = Callable[..., str]
+Acknowledge = Callable[..., bool]
 
 
 @pytest.fixture
@@ -42,11 +45,11 @@ def unsynced(calls: DirectCalls) -> Iterator[None]:
 
 def test_sells_until_nothing_is_left(inventory: Inventory, opened: Open) -> None:
     event = opened(capacity=5)
-    assert inventory.purchase(event, "k1", Order(3)).receipt.left == 2
+    assert inventory.purchase(event, "shop", "k1", Order(3)).receipt.left == 2
     with pytest.raises(SoldOut) as refused:
-        inventory.purchase(event, "k2", Order(3))
+        inventory.purchase(event, "shop", "k2", Order(3))
     assert refused.value.details == {"seatsRemaining": 2}
-    assert inventory.purchase(event, "k3", Order(2)).receipt.left == 0
+    assert inventory.purchase(event, "shop", "k3", Order(2)).receipt.left == 0
     found = inventory.read(event)
     assert found is not None
     assert (found.counts.sold, found.counts.remaining) == (5, 0)
@@ -54,8 +57,8 @@ def test_sells_until_nothing_is_left(inventory: Inventory, opened: Open) -> None
 
 def test_a_repetition_gets_the_first_receipt_even_when_sold_out(inventory: Inventory, opened: Open) -> None:
     event = opened(capacity=2)
-    first = inventory.purchase(event, "k", Order(2))
-    again = inventory.purchase(event, "k", Order(2))
+    first = inventory.purchase(event, "shop", "k", Order(2))
+    again = inventory.purchase(event, "shop", "k", Order(2))
     assert (first.replayed, again.replayed) == (False, True)
     assert again.receipt == first.receipt
 
@@ -63,16 +66,16 @@ def test_a_repetition_gets_the_first_receipt_even_when_sold_out(inventory: Inven
 @pytest.mark.parametrize("other", [Order(1), Order(2, together=True), Order(2, reference="A-1")])
 def test_a_key_with_another_order_is_refused(inventory: Inventory, opened: Open, other: Order) -> None:
     event = opened(capacity=9)
-    inventory.purchase(event, "k", Order(2))
+    inventory.purchase(event, "shop", "k", Order(2))
     with pytest.raises(IdempotencyKeyReused):
-        inventory.purchase(event, "k", other)
+        inventory.purchase(event, "shop", "k", other)
 
 
 def test_a_refusal_is_not_remembered(inventory: Inventory, opened: Open) -> None:
     event = opened(capacity=1)
     with pytest.raises(SoldOut):
-        inventory.purchase(event, "k", Order(2))
-    assert inventory.purchase(event, "k", Order(1)).receipt.left == 0
+        inventory.purchase(event, "shop", "k", Order(2))
+    assert inventory.purchase(event, "shop", "k", Order(1)).receipt.left == 0
 
 
 def test_each_purchase_is_one_entry_of_an_unbroken_chain(
@@ -80,8 +83,8 @@ def test_each_purchase_is_one_entry_of_an_unbroken_chain(
 ) -> None:
     event = opened(capacity=50)
     for number in range(7):
-        inventory.purchase(event, f"k{number}", Order(2, reference=f'Nr. {number} "ü"\\'))
-    entries = EventLog(calls).entries_from(event, Position(1, 1), 100)
+        inventory.purchase(event, "shop", f"k{number}", Order(2, reference=f'Nr. {number} "ü"\\'))
+    entries = whole_log(calls, event)
     for previous, entry in pairwise(entries):
         assert Mark.of(previous).is_followed_by(entry)
     changes = [parse_change(entry.change) for entry in entries]
@@ -92,79 +95,142 @@ def test_each_purchase_is_one_entry_of_an_unbroken_chain(
 
 
 def test_a_server_that_was_not_compared_with_sql_sells_nothing(
-    inventory: Inventory, calls: DirectCalls, opened: Open
+    inventory: Inventory, calls: DirectCalls, terms: Terms, opened: Open, acknowledge: Acknowledge
 ) -> None:
     event = opened(capacity=5)
     calls.command("HSET", keys.inventory(event), "server", "another")
     with pytest.raises(InventoryUnavailable):
-        inventory.purchase(event, "k", Order(1))
+        inventory.purchase(event, "shop", "k", Order(1))
     found = inventory.read(event)
     assert found is not None
     assert (found.backlog.trusted, found.counts.sold) == (False, 0)
-    inventory.acknowledge(event, Position(1, 1), calls.run_id or "", [], trust=True)
-    assert inventory.purchase(event, "k", Order(1)).receipt.left == 4
+    head = terms.head(event)
+    assert head
+    assert head.mark
+    assert terms.begin(event, head.mark.position.epoch + 1, head.mark, "nonce", "database")
+    with pytest.raises(InventoryUnavailable):  # Not before SQL has the entry that begins the term.
+        inventory.purchase(event, "shop", "k", Order(1))
+    assert acknowledge(event, 3)
+    assert inventory.purchase(event, "shop", "k", Order(1)).receipt.left == 4
+
+
+def test_the_end_of_a_log_opens_no_sale_unless_it_begins_a_term(
+    inventory: Inventory, calls: DirectCalls, opened: Open, acknowledge: Acknowledge
+) -> None:
+    event = opened(capacity=5)
+    inventory.purchase(event, "shop", "k", Order(1))
+    calls.command("HSET", keys.inventory(event), "server", "")
+    assert acknowledge(event, 3)
+    with pytest.raises(InventoryUnavailable):
+        inventory.purchase(event, "shop", "k2", Order(1))
+
+
+def test_an_inventory_behind_its_caller_sells_no_more_until_a_higher_term(
+    inventory: Inventory, calls: DirectCalls, terms: Terms, opened: Open, acknowledge: Acknowledge
+) -> None:
+    """The caller has seen an entry that this server does not have: it is another one's replica, or its old primary."""
+    event = opened(capacity=5)
+    head = terms.head(event)
+    assert head
+    assert head.mark
+    epoch = head.mark.position.epoch
+    calls.seen.note(event, Position(epoch, 3))
+    with pytest.raises(InventoryUnavailable):
+        inventory.purchase(event, "shop", "k", Order(1))
+    calls.seen.forget(event)
+    with pytest.raises(InventoryUnavailable):  # Nor to one who has seen nothing.
+        inventory.purchase(event, "shop", "k", Order(1))
+    assert terms.begin(event, epoch, head.mark, "nonce", "database") is None
+    assert terms.begin(event, epoch + 1, head.mark, "nonce", "database")
+    assert acknowledge(event, 3)
+    assert inventory.purchase(event, "shop", "k", Order(1)).receipt.id.position == (epoch + 1, 4)
 
 
 def test_an_acknowledgement_for_another_server_or_epoch_is_void(
-    inventory: Inventory, calls: DirectCalls, opened: Open
+    inventory: Inventory, calls: DirectCalls, terms: Terms, opened: Open
 ) -> None:
     event = opened(capacity=5)
-    inventory.purchase(event, "k", Order(1))
-    assert not inventory.acknowledge(event, Position(1, 2), "another", [], trust=True)
-    assert not inventory.acknowledge(event, Position(2, 2), calls.run_id or "", [], trust=True)
+    inventory.purchase(event, "shop", "k", Order(1))
+    last = Mark.of(whole_log(calls, event)[-1])
+    epoch, seq = last.position
+    head = terms.head(event)
+    assert head
+    assert terms.acknowledge(event, "another", last, "database", []) is None
+    for wrong in (Mark(Position(epoch + 1, seq), last.link), Mark(last.position, "another"), Mark(last.position, "")):
+        assert terms.acknowledge(event, head.server, wrong, "database", []) is None
     found = inventory.read(event)
     assert found is not None
-    assert found.backlog.persisted == 1
+    assert found.backlog.persisted == 2
 
 
-def test_the_newest_entries_outlive_their_acknowledgement(calls: DirectCalls, opened: Open) -> None:
-    inventory = Inventory(calls, backlog_max_entries=100, backlog_memory_percent=90, resume_entries=3)
+def test_the_newest_entries_outlive_their_acknowledgement(
+    inventory: Inventory, calls: DirectCalls, opened: Open, acknowledge: Acknowledge
+) -> None:
+    keeping = Terms(calls, LogKeeping(keep_s=0, resume_entries=4))
     event = opened(capacity=20)
 
     def kept() -> list[int]:
-        return [entry.position.seq for entry in EventLog(calls).entries_from(event, Position(1, 1), 99)]
+        return [entry.position.seq for entry in whole_log(calls, event)]
 
-    inventory.acknowledge(event, Position(1, 1), calls.run_id or "", [], trust=True)
-    assert kept() == [1]
-    for number in range(9):
-        inventory.purchase(event, f"k{number}", Order(1))
-    inventory.acknowledge(event, Position(1, 5), calls.run_id or "", [], trust=True)
+    for number in range(8):
+        inventory.purchase(event, "shop", f"k{number}", Order(1))
+    acknowledge(event, 5, keeping)
     assert kept() == [5, 6, 7, 8, 9, 10]
-    inventory.acknowledge(event, Position(1, 10), calls.run_id or "", [], trust=True)
+    acknowledge(event, 10, keeping)
     assert kept() == [7, 8, 9, 10]
 
 
+def test_entries_outlive_their_acknowledgement_for_a_while(
+    calls: DirectCalls, opened: Open, acknowledge: Acknowledge
+) -> None:
+    inventory = Inventory(calls, backlog_max_entries=100, backlog_memory_percent=90)
+    event = opened(capacity=20)
+    for number in range(4):
+        inventory.purchase(event, "shop", f"k{number}", Order(1))
+    acknowledge(event, 6, Terms(calls, LogKeeping(keep_s=3600)))
+    assert [entry.position.seq for entry in whole_log(calls, event)] == [2, 3, 4, 5, 6]
+    # Where memory is short, they give way at once.
+    acknowledge(event, 6, Terms(calls, LogKeeping(keep_s=3600, memory_percent=0)))
+    assert [entry.position.seq for entry in whole_log(calls, event)] == [6]
+
+
 def test_the_log_is_trimmed_to_the_watermark_and_keeps_its_entry(
-    inventory: Inventory, calls: DirectCalls, opened: Open
+    inventory: Inventory, calls: DirectCalls, terms: Terms, opened: Open, acknowledge: Acknowledge
 ) -> None:
     event = opened(capacity=9)
     for number in range(5):
-        inventory.purchase(event, f"k{number}", Order(1))
-    inventory.acknowledge(event, Position(1, 4), calls.run_id or "", [3], trust=True)
-    inventory.acknowledge(event, Position(1, 2), calls.run_id or "", [], trust=True)
-    assert [e.position.seq for e in EventLog(calls).entries_from(event, Position(1, 1), 9)] == [4, 5, 6]
+        inventory.purchase(event, "shop", f"k{number}", Order(1))
+    entries = {entry.position.seq: entry for entry in whole_log(calls, event)}
+    head = terms.head(event)
+    assert head
+    assert terms.acknowledge(event, head.server, Mark.of(entries[5]), "database", [entries[4]])
+    assert terms.acknowledge(event, head.server, Mark.of(entries[3]), "database", []) is None  # It is trimmed.
+    assert [entry.position.seq for entry in whole_log(calls, event)] == [5, 6, 7]
     found = inventory.read(event)
     assert found is not None
-    assert (found.backlog.persisted, found.backlog.lag) == (4, 2)
-    assert inventory.is_quarantined(event, 3)
-    assert not inventory.is_quarantined(event, 4)
+    assert (found.backlog.persisted, found.backlog.lag) == (5, 2)
+    assert inventory.quarantined([event]) == 1
+    waiting = calls.command("HGETALL", keys.quarantine(event))
+    assert waiting == [str(entries[4].position).encode(), f"{entries[4].link}|{entries[4].change}".encode()]
 
 
 def test_without_an_inventory_nothing_is_sold(inventory: Inventory) -> None:
     with pytest.raises(MissingInventory):
-        inventory.purchase("nowhere", "k", Order(1))
+        inventory.purchase("nowhere", "shop", "k", Order(1))
 
 
-def test_a_backlog_of_entries_is_bounded_and_replays_go_on(calls: DirectCalls, opened: Open) -> None:
+def test_a_backlog_of_entries_is_bounded_and_replays_go_on(
+    calls: DirectCalls, opened: Open, acknowledge: Acknowledge
+) -> None:
     narrow = Inventory(calls, backlog_max_entries=2, backlog_memory_percent=90)
     event = opened(capacity=9)
-    narrow.purchase(event, "k1", Order(1))
-    first = narrow.purchase(event, "k2", Order(1))
+    narrow.purchase(event, "shop", "k1", Order(1))
+    first = narrow.purchase(event, "shop", "k2", Order(1))
     with pytest.raises(BacklogFull):
-        narrow.purchase(event, "k3", Order(1))
-    assert narrow.purchase(event, "k2", Order(1)).receipt == first.receipt
-    narrow.acknowledge(event, Position(1, 3), calls.run_id or "", [], trust=True)
-    assert narrow.purchase(event, "k3", Order(1)).receipt.left == 6
+        narrow.purchase(event, "shop", "k3", Order(1))
+    assert narrow.purchase(event, "shop", "k2", Order(1)).receipt == first.receipt
+    acknowledge(event, 4)
+    assert narrow.purchase(event, "shop", "k3", Order(1)).receipt.left == 6
 
 
 def test_a_backlog_of_bytes_is_bounded(calls: DirectCalls, opened: Open) -> None:
@@ -172,15 +238,15 @@ def test_a_backlog_of_bytes_is_bounded(calls: DirectCalls, opened: Open) -> None
     narrow = Inventory(calls, backlog_max_entries=10_000, backlog_memory_percent=1)
     roomy = Inventory(calls, backlog_max_entries=10_000, backlog_memory_percent=90)
     event = opened(capacity=500)
-    roomy.purchase(event, "first", Order(1))
+    roomy.purchase(event, "shop", "first", Order(1))
     calls.command("SET", "ballast", b"x" * 4_000_000)
     for number in range(63):
-        narrow.purchase(event, f"k{number}", Order(1))
+        narrow.purchase(event, "shop", f"k{number}", Order(1))
     with pytest.raises(BacklogFull):
-        narrow.purchase(event, "k63", Order(1))
+        narrow.purchase(event, "shop", "k63", Order(1))
     with pytest.raises(BacklogFull):
-        narrow.purchase(event, "again", Order(1))
-    assert roomy.purchase(event, "again", Order(1)).receipt.left == 500 - 65
+        narrow.purchase(event, "shop", "again", Order(1))
+    assert roomy.purchase(event, "shop", "again", Order(1)).receipt.left == 500 - 65
 
 
 def test_taking_out_the_guard_oversells(redis_url: str, opened: Open) -> None:
@@ -193,7 +259,7 @@ def test_taking_out_the_guard_oversells(redis_url: str, opened: Open) -> None:
     reckless = Inventory(calls, backlog_max_entries=100_000, backlog_memory_percent=90)
     event = opened(capacity=3)
     for number in range(5):
-        reckless.purchase(event, f"k{number}", Order(1))
+        reckless.purchase(event, "shop", f"k{number}", Order(1))
     found = reckless.read(event)
     assert found is not None
     assert found.counts.sold == 5
@@ -204,19 +270,19 @@ class TestSeated:
     def test_neighbours_in_the_best_row_nearest_its_middle(self, inventory: Inventory, opened: Open) -> None:
         hall = generate(GeneratedPlan(sections=2, rows=2, seatsPerRow=7))
         event = opened(plan=hall)
-        runs = inventory.purchase(event, "k1", Order(3)).receipt.runs
+        runs = inventory.purchase(event, "shop", "k1", Order(3)).receipt.runs
         assert hall.seats_of(runs) == [f"sec-1-row-A-seat-{seat}" for seat in (3, 4, 5)]
-        runs = inventory.purchase(event, "k2", Order(2)).receipt.runs
+        runs = inventory.purchase(event, "shop", "k2", Order(2)).receipt.runs
         assert hall.seats_of(runs) == [f"sec-1-row-A-seat-{seat}" for seat in (1, 2)]
-        runs = inventory.purchase(event, "k3", Order(7)).receipt.runs
+        runs = inventory.purchase(event, "shop", "k3", Order(7)).receipt.runs
         assert hall.seats_of(runs)[0] == "sec-1-row-B-seat-1"
 
     def test_seats_that_are_not_together_are_refused_as_such(self, inventory: Inventory, opened: Open) -> None:
         event = opened(plan=generate(GeneratedPlan(sections=1, rows=3, seatsPerRow=2)))
         with pytest.raises(NotTogether) as refused:
-            inventory.purchase(event, "k", Order(3, together=True))
+            inventory.purchase(event, "shop", "k", Order(3, together=True))
         assert refused.value.details == {"seatsRemaining": 6}
-        assert inventory.purchase(event, "k", Order(3)).receipt.runs == [Run(0, 0, 2), Run(0, 3, 1)]
+        assert inventory.purchase(event, "shop", "k", Order(3)).receipt.runs == [Run(0, 0, 2), Run(0, 3, 1)]
 
     @pytest.mark.usefixtures("unsynced")
     @settings(max_examples=2_500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -240,7 +306,7 @@ class TestSeated:
         for number, (quantity, together) in enumerate(orders):
             expected = best_seats(blocks, quantity, together=together)
             try:
-                runs = inventory.purchase(event, f"k{number}", Order(quantity, together)).receipt.runs
+                runs = inventory.purchase(event, "shop", f"k{number}", Order(quantity, together)).receipt.runs
             except (NotTogether, SoldOut):
                 assert expected is None
                 continue
@@ -265,7 +331,7 @@ def _plan_of(blocks: list[str]) -> SeatingPlan:
 
 def test_a_change_is_plain_json(inventory: Inventory, calls: DirectCalls, opened: Open) -> None:
     event = opened(plan=generate(GeneratedPlan(sections=1, rows=1, seatsPerRow=4)))
-    receipt = inventory.purchase(event, "the-key", Order(2)).receipt
+    receipt = inventory.purchase(event, "shop", "the-key", Order(2)).receipt
     entry = EventLog(calls).entry_at(event, receipt.id.position)
     assert entry is not None
     change = json.loads(entry.change)
@@ -279,6 +345,7 @@ def test_a_change_is_plain_json(inventory: Inventory, calls: DirectCalls, opened
         "idempotency": "the-key",
         "fingerprint": Order(2).fingerprint(),
         "rendering": 1,
+        "caller": "shop",
         "reference": None,
         "hold": None,
     }

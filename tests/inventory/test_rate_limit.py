@@ -45,37 +45,37 @@ def test_the_fourth_is_refused_until_that_instant(
 ) -> None:
     for number in range(3):
         limit = _limit(text)
-        inventory.purchase(event, f"k{number}", Order(1), limit=limit)
+        inventory.purchase(event, "shop", f"k{number}", Order(1), limit=limit)
         assert limit.verdict
         assert (limit.verdict.passes, limit.verdict.left[0].requests) == (True, 2 - number)
     with pytest.raises(RateLimited) as refused:
-        inventory.purchase(event, "k3", Order(1), limit=_limit(text))
+        inventory.purchase(event, "shop", "k3", Order(1), limit=_limit(text))
     assert refused.value.retry_after_s == 10
-    assert inventory.purchase(event, "k3", Order(1), limit=_limit(text, "192.0.2.2")).receipt.left == 5
+    assert inventory.purchase(event, "shop", "k3", Order(1), limit=_limit(text, "192.0.2.2")).receipt.left == 5
     clock.move(9_999)
     with pytest.raises(RateLimited):
-        inventory.purchase(event, "k4", Order(1), limit=_limit(text))
+        inventory.purchase(event, "shop", "k4", Order(1), limit=_limit(text))
     clock.move(1)
-    assert inventory.purchase(event, "k4", Order(1), limit=_limit(text)).receipt.left == 4
+    assert inventory.purchase(event, "shop", "k4", Order(1), limit=_limit(text)).receipt.left == 4
 
 
 def test_a_replay_is_never_refused_nor_counted(inventory: Inventory, event: str) -> None:
-    first = inventory.purchase(event, "k", Order(1), limit=_limit("1/10s"))
+    first = inventory.purchase(event, "shop", "k", Order(1), limit=_limit("1/10s"))
     with pytest.raises(RateLimited):
-        inventory.purchase(event, "other", Order(1), limit=_limit("1/10s"))
+        inventory.purchase(event, "shop", "other", Order(1), limit=_limit("1/10s"))
     for _ in range(20):
         limit = _limit("1/10s")
-        again = inventory.purchase(event, "k", Order(1), limit=limit)
+        again = inventory.purchase(event, "shop", "k", Order(1), limit=limit)
         assert (again.replayed, again.receipt, limit.verdict) == (True, first.receipt, None)
     with pytest.raises(IdempotencyKeyReused):
-        inventory.purchase(event, "k", Order(2), limit=_limit("1/10s"))
+        inventory.purchase(event, "shop", "k", Order(2), limit=_limit("1/10s"))
 
 
 def test_a_refused_purchase_changes_nothing(inventory: Inventory, event: str, client: "redis.Redis") -> None:
-    inventory.purchase(event, "k", Order(1), limit=_limit("1/10s"))
+    inventory.purchase(event, "shop", "k", Order(1), limit=_limit("1/10s"))
     before = client.hgetall(keys.inventory(event)), client.xlen(keys.log(event))
     with pytest.raises(RateLimited):
-        inventory.purchase(event, "other", Order(1), limit=_limit("1/10s"))
+        inventory.purchase(event, "shop", "other", Order(1), limit=_limit("1/10s"))
     assert (client.hgetall(keys.inventory(event)), client.xlen(keys.log(event))) == before
 
 
@@ -92,7 +92,7 @@ def test_what_is_refused_for_other_reasons_counts_and_says_what_is_left(
     ):
         limit = _limit()
         with pytest.raises(refusal):
-            inventory.purchase(where, "k", order, limit=limit)
+            inventory.purchase(where, "shop", "k", order, limit=limit)
         assert limit.verdict
         assert limit.verdict.left[0].requests == 2
 
@@ -100,5 +100,5 @@ def test_what_is_refused_for_other_reasons_counts_and_says_what_is_left(
 def test_it_is_no_call_more(inventory: Inventory, event: str, client: "redis.Redis") -> None:
     client.config_resetstat()
     for number in range(9):
-        inventory.purchase(event, f"k{number}", Order(1), limit=_limit("bucket:20000,600000/60s"))
+        inventory.purchase(event, "shop", f"k{number}", Order(1), limit=_limit("bucket:20000,600000/60s"))
     assert client.info("commandstats")["cmdstat_evalsha"]["calls"] == 9

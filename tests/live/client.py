@@ -163,6 +163,23 @@ def snapshot(client: Client, event_id: str) -> Any:
     return json.loads(gzip.decompress(answer.body) if "Content-Encoding" in answer.headers else answer.body)
 
 
+def end(client: Client, event_id: str) -> str:
+    """The position where an event's log ends now."""
+    position: str = snapshot(client, event_id)["position"]
+    return position
+
+
+def beyond(position: str, count: int) -> str:
+    """The position `count` entries later in the same term."""
+    epoch, seq = order(position)
+    return f"{epoch}-{seq + count}"
+
+
+def all_beyond(position: str, count: int) -> list[str]:
+    """The `count` positions that follow in the same term."""
+    return [beyond(position, number) for number in range(1, count + 1)]
+
+
 def order(position: str) -> tuple[int, ...]:
     return tuple(map(int, position.split("-")))
 
@@ -175,6 +192,7 @@ class Map:
         self.event_id = event_id
         self.seat_ids = seat_ids
         self.position = ""
+        self.since = ""
         self.seats: dict[str, str] = {}
         self.socket: Socket | None = None
         self.take_snapshot()
@@ -183,10 +201,10 @@ class Map:
         found = snapshot(self.client, self.event_id)
         words = [found["statuses"][letter] for letter in found["seats"]]
         self.seats = dict(zip(self.seat_ids, words, strict=True))
-        self.position = found["position"]
+        self.position, self.since = found["position"], found["since"]
 
     def connect(self) -> None:
-        self.socket = Socket(self.client, live(self.event_id, self.position))
+        self.socket = Socket(self.client, live(self.event_id, self.since))
 
     def disconnect(self) -> None:
         if self.socket:
@@ -203,11 +221,12 @@ class Map:
             return
         if order(message["position"]) <= order(self.position):
             return  # The snapshot has it already.
-        epoch, seq = order(self.position)
-        assert order(message["position"]) == (epoch, seq + 1)
+        (epoch, seq), (new_epoch, new_seq) = order(self.position), order(message["position"])
+        assert new_epoch >= epoch
+        assert new_seq == seq + 1
         for group in message.get("groups", [message]):
             self.seats |= dict.fromkeys(group["seats"], group["status"])
-        self.position = message["position"]
+        self.position, self.since = message["position"], message["since"]
 
     def follow_to(self, position: str) -> None:
         while order(self.position) < order(position):

@@ -3,7 +3,9 @@
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import gevent
 import psutil
@@ -14,7 +16,7 @@ from seating.redis_store.connection import ScriptConnection
 from seating.redis_store.direct_calls import DirectCalls
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.scripts import Scripts
-from tests.live.client import PING, TEXT, Socket, live, order
+from tests.live.client import PING, TEXT, Socket, all_beyond, end, live, order
 from tests.servers import RedisServer, wait_until
 from tests.system import System
 
@@ -49,7 +51,7 @@ def sell(system: System, event: str, purchases: int) -> None:
     calls = DirectCalls(ScriptConnection(system.redis.url, Scripts()))
     inventory = Inventory(calls, backlog_max_entries=100_000, backlog_memory_percent=95)
     for number in range(purchases):
-        inventory.purchase(event, f"k{number}", Order(10))
+        inventory.purchase(event, "anonymous", f"k{number}", Order(10))
     calls.close()
 
 
@@ -57,11 +59,12 @@ def test_a_slow_reader_is_closed_and_resumes(start: Start) -> None:
     """It gets a part in order, then 1013; by its position, the rest; all of it once. Its neighbour does not notice."""
     system = start(WEB_WORKERS="1", LIVE_QUEUE_KB="16")
     event = system.create_event(seatingPlan=HALL)
-    slow = Socket(system, live(event, "1-1"), receive_buffer=4096)
-    neighbour = Socket(system, live(event, "1-1"))
-    listening = gevent.spawn(neighbour.until, "1-801")
+    opened = end(system, event)
+    everything = all_beyond(opened, 800)
+    slow = Socket(system, live(event, opened), receive_buffer=4096)
+    neighbour = Socket(system, live(event, opened))
+    listening = gevent.spawn(neighbour.until, everything[-1])
     sell(system, event, 800)
-    everything = [f"1-{seq}" for seq in range(2, 802)]
     assert [message["position"] for message in listening.get(timeout=30)] == everything
     with neighbour, slow:
         got = [message["position"] for message in slow.rest()]
@@ -69,7 +72,7 @@ def test_a_slow_reader_is_closed_and_resumes(start: Start) -> None:
     assert slow.closed.code == 1013
     assert len(got) < 800
     with Socket(system, live(event, got[-1])) as again:
-        got += [message["position"] for message in again.until("1-801")]
+        got += [message["position"] for message in again.until(everything[-1])]
     assert got == everything
 
 
@@ -92,7 +95,7 @@ def test_at_shutdown_everybody_is_told(start: Start) -> None:
     """1001, and the process does not wait for those who do not read."""
     system = start()
     event = system.create_event(seatingPlan=HALL)
-    stalled = Socket(system, live(event, "1-1"), receive_buffer=4096)
+    stalled = Socket(system, live(event, end(system, event)), receive_buffer=4096)
     sell(system, event, 800)
     sockets = [Socket(system, live("demo")) for _ in range(10)]
     web = system.parts["web"]
@@ -152,27 +155,35 @@ def test_connections_to_redis_break(start: Start) -> None:
     """Sockets stay, and go on from where they were."""
     system = start(WEB_WORKERS="1")
     event = system.create_event(seatingPlan=HALL)
-    with Socket(system, live(event, "1-1")) as socket:
-        for seq in range(2, 6):
+    opened = end(system, event)
+    with Socket(system, live(event, opened)) as socket:
+        for position in all_beyond(opened, 4):
             wait_until(lambda: system.buy(1, event_id=event).status == 200)
-            assert socket.message()["position"] == f"1-{seq}"
+            assert socket.message()["position"] == position
             system.redis.client().client_kill_filter(_type="normal", skipme=True)
 
 
 def test_redis_dies_and_comes_back(start: Start, own_redis: RedisServer) -> None:
-    """Sockets stay, and go on from where they were as soon as seats are sold again."""
+    """Sockets stay, and go on from where they were as soon as seats are sold again: each restart begins a term."""
     system = start(WEB_WORKERS="1")
     event = system.create_event(seatingPlan=HALL)
-    with Socket(system, live(event, "1-1"), quiet_s=60) as socket, Socket(system) as plain:
+    opened = end(system, event)
+    with Socket(system, live(event, opened), quiet_s=60) as socket, Socket(system) as plain:
         assert plain.message()["type"] == "CONNECTED"
-        for seq in range(2, 5):
+        told: list[dict[str, Any]] = []
+        for _ in range(3):
             wait_until(lambda: system.buy(1, event_id=event).status == 200, 60)
-            assert socket.message()["position"] == f"1-{seq}"
+            told.append(socket.message())
             own_redis.kill()
             own_redis.start()
+            told.append(socket.message())
         system.wait_ready(60)
         bought = system.buy(1).json
         assert plain.message()["position"] == bought["position"]
+    assert [(message["type"], message["status"]) for message in told] == [("SEATS", "sold"), ("SEATS", None)] * 3
+    reached = [order(position) for position in (opened, *(message["position"] for message in told))]
+    assert [seq for _, seq in reached] == list(range(reached[0][1], reached[0][1] + 7))
+    assert [after[0] > before[0] for before, after in pairwise(reached)] == [False, True] * 3
 
 
 def test_redis_comes_back_older(own_redis: RedisServer, tmp_path: Path) -> None:
@@ -180,14 +191,17 @@ def test_redis_comes_back_older(own_redis: RedisServer, tmp_path: Path) -> None:
     system = System(tmp_path / "data", own_redis, f"sqlite:///{tmp_path / 'seating.db'}", WEB_WORKERS="1")
     try:
         event = system.start("web").create_event(seatingPlan=HALL)
-        with Socket(system, live(event, "1-1")) as socket:
+        opened = end(system, event)
+        with Socket(system, live(event, opened)) as socket:
             for _ in range(3):
                 system.buy(1, event_id=event)
-            socket.until("1-4")
+            first, second, third = all_beyond(opened, 3)
+            told = socket.until(third)
             client = own_redis.client()
-            client.xdel(f"log:{{{event}}}", "1-3", "1-4")
+            client.xdel(f"log:{{{event}}}", second, third)
             (_, last), *_ = client.xrevrange(f"log:{{{event}}}", count=1)
-            client.hset(f"inventory:{{{event}}}", mapping={"seq": 2, "chain": last[b"link"]})
-            assert socket.message() == {"type": "SNAPSHOT_NEEDED", "position": "1-2"}
+            client.hset(f"inventory:{{{event}}}", mapping={"seq": order(first)[1], "chain": last[b"link"]})
+            since = told[0]["since"]
+            assert socket.message() == {"type": "SNAPSHOT_NEEDED", "position": first, "since": since}
     finally:
         system.stop()

@@ -6,10 +6,16 @@ import random
 
 import pytest
 
-from tests.live.client import Socket, live, order, snapshot
+from tests.live.client import Socket, all_beyond, beyond, end, live, order, snapshot
 from tests.system import System
 
 HALL = {"generate": {"sections": 2, "rows": 3, "seatsPerRow": 10}}
+
+
+def since_of(system: System, event: str, position: str) -> str:
+    """As the log says."""
+    ((_, entry),) = system.redis.client().xrange(f"log:{{{event}}}", position, position)
+    return f"{position}.{entry[b'link'].decode()[:8]}"
 
 
 @pytest.fixture
@@ -39,21 +45,29 @@ def test_the_default_event_is_told_seat_by_seat(system: System) -> None:
                 "newStatus": "sold",
                 "eventId": "demo",
                 "position": bought["position"],
+                "since": since_of(system, "demo", bought["position"]),
             }
             for seat in bought["seats"]
         ]
         assert order(greeting["position"]) < order(bought["position"])
+        assert since_of(system, "demo", greeting["position"]) == greeting["since"]
 
 
 def test_an_event_is_told_entry_by_entry(system: System, hall: str) -> None:
+    opened = end(system, hall)
+    first, second, third = all_beyond(opened, 3)
+
+    def said(position: str) -> dict[str, str]:
+        return {"position": position, "since": since_of(system, hall, position)}
+
     with Socket(system, live(hall)) as socket:
-        assert socket.message() == {"type": "SNAPSHOT_NEEDED", "position": "1-1"}
+        assert socket.message() == {"type": "SNAPSHOT_NEEDED", **said(opened)}
         bought = system.buy(2, event_id=hall).json
-        assert socket.message() == {"type": "SEATS", "position": "1-2", "status": "sold", "seats": bought["seats"]}
+        assert socket.message() == {"type": "SEATS", **said(first), "status": "sold", "seats": bought["seats"]}
         system.request("PATCH", f"/api/v1/events/{hall}", b'{"state":"paused"}', {"Content-Type": "application/json"})
-        assert socket.message() == {"type": "SEATS", "position": "1-3", "status": None, "seats": []}
+        assert socket.message() == {"type": "SEATS", **said(second), "status": None, "seats": []}
         system.request("DELETE", f"/api/v1/purchases/{bought['purchaseId']}")
-        assert socket.message() == {"type": "SEATS", "position": "1-4", "status": "available", "seats": bought["seats"]}
+        assert socket.message() == {"type": "SEATS", **said(third), "status": "available", "seats": bought["seats"]}
 
 
 def test_what_was_missed_comes_first(system: System, hall: str) -> None:
@@ -74,51 +88,88 @@ def test_nothing_missed_nothing_told(system: System, hall: str) -> None:
         assert socket.message()["position"] == bought["position"]
 
 
-@pytest.mark.parametrize("since", ["1-400", "2-1", "9-9"])
-def test_a_position_that_never_was(system: System, hall: str, since: str) -> None:
+@pytest.mark.parametrize("epochs", [0, 1, -1])
+def test_a_position_that_never_was(system: System, hall: str, epochs: int) -> None:
     """In the future, or of another epoch."""
-    system.buy(1, event_id=hall)
-    with Socket(system, live(hall, since)) as socket:
-        assert socket.message() == {"type": "SNAPSHOT_NEEDED", "position": "1-2"}
-        system.buy(1, event_id=hall)
-        assert socket.message()["position"] == "1-3"
+    position = system.buy(1, event_id=hall).json["position"]
+    epoch, seq = order(position)
+    with Socket(system, live(hall, f"{epoch + epochs}-{seq if epochs else 400}")) as socket:
+        assert socket.message()["type"] == "SNAPSHOT_NEEDED"
+        bought = system.buy(1, event_id=hall).json
+        assert socket.message()["position"] == bought["position"]
+
+
+@pytest.mark.parametrize("behind", [0, 1])
+def test_a_client_of_another_history_needs_a_snapshot(system: System, hall: str, behind: int) -> None:
+    """It has reached a position that this history has too, and the entry there is not the one that it knows."""
+    bought = [system.buy(1, event_id=hall).json["position"] for _ in range(2)]
+    position = bought[-1 - behind]
+    since = since_of(system, hall, position)
+    other = f"{position}.{int(since.partition('.')[2], 16) ^ 1:08x}"
+    told = {}
+    for start in (other, since, position):
+        with Socket(system, live(hall, start)) as socket:
+            told[start] = socket.until(system.buy(1, event_id=hall).json["position"])
+    assert told[other][0]["type"] == "SNAPSHOT_NEEDED"
+    for start in (since, position):
+        assert told[start][0]["position"] == beyond(position, 1)
+        assert {message["type"] for message in told[start]} == {"SEATS"}
+
+
+def test_every_message_and_snapshot_tells_where_to_go_on(system: System, hall: str) -> None:
+    since = snapshot(system, hall)["since"]
+    for _ in range(3):
+        with Socket(system, live(hall, since)) as socket:
+            bought = system.buy(1, event_id=hall).json
+            message = socket.message()
+        assert (message["type"], message["position"]) == ("SEATS", bought["position"])
+        since = message["since"]
+    assert since == snapshot(system, hall)["since"]
 
 
 def test_a_position_that_was_trimmed(system: System, hall: str) -> None:
+    opened = end(system, hall)
     for _ in range(5):
         system.buy(1, event_id=hall, Prefer="wait=20")
-    system.redis.client().xtrim(f"log:{{{hall}}}", minid="1-4", approximate=False)
-    with Socket(system, live(hall, "1-3")) as socket:
-        assert socket.message() == {"type": "SNAPSHOT_NEEDED", "position": "1-6"}
-    with Socket(system, live(hall, "1-4")) as socket:
-        assert [socket.message()["position"] for _ in range(2)] == ["1-5", "1-6"]
+    sold = all_beyond(opened, 5)
+    system.redis.client().xtrim(f"log:{{{hall}}}", maxlen=3, approximate=False)
+    with Socket(system, live(hall, sold[1])) as socket:
+        assert socket.message()["type"] == "SNAPSHOT_NEEDED"
+    with Socket(system, live(hall, sold[2])) as socket:
+        assert [socket.message()["position"] for _ in range(2)] == sold[3:]
 
 
 def test_the_log_outlives_its_acknowledgement(system: System, hall: str) -> None:
+    opened = end(system, hall)
     for _ in range(3):
         system.buy(1, event_id=hall, Prefer="wait=20")
-    with Socket(system, live(hall, "1-1")) as socket:
-        assert [socket.message()["position"] for _ in range(3)] == ["1-2", "1-3", "1-4"]
+    with Socket(system, live(hall, opened)) as socket:
+        assert [socket.message()["position"] for _ in range(3)] == all_beyond(opened, 3)
 
 
 def test_general_admission_hears_what_is_left(system: System) -> None:
     event = system.create_event(totalSeats=100)
+    opened = end(system, event)
+    seq = order(opened)[1]
     with Socket(system, live(event)) as socket:
-        assert socket.message() == {"type": "AVAILABILITY", "position": "1-1", "seatsRemaining": 100}
+        first = {"type": "AVAILABILITY", "position": opened, "since": since_of(system, event, opened)}
+        assert socket.message() == {**first, "seatsRemaining": 100}
         last = [system.buy(2, event_id=event).json for _ in range(20)][-1]
         told = socket.until(last["position"])
-    assert told[-1] == {"type": "AVAILABILITY", "position": "1-21", "seatsRemaining": 60}
-    assert all(message["seatsRemaining"] == 102 - 2 * order(message["position"])[1] for message in told)
+    assert told[-1]["position"] == beyond(opened, 20)
+    assert all(message["seatsRemaining"] == 100 - 2 * (order(message["position"])[1] - seq) for message in told)
     assert len(told) < 20
 
 
 def test_a_change_that_this_version_cannot_read(system: System, hall: str) -> None:
     """A later version wrote it, perhaps: a snapshot has what it did."""
     system.buy(1, event_id=hall, Prefer="wait=20")
+    position = beyond(end(system, hall), 1)
     with Socket(system, live(hall)) as socket:
         socket.message()
-        system.redis.client().xadd(f"log:{{{hall}}}", {"change": '{"kind":"moved"}', "link": "x"}, id="1-3")
-        assert socket.message() == {"type": "SNAPSHOT_NEEDED", "position": "1-3"}
+        system.redis.client().xadd(f"log:{{{hall}}}", {"change": '{"kind":"moved"}', "link": "0a" * 20}, id=position)
+        expected = {"type": "SNAPSHOT_NEEDED", "position": position, "since": f"{position}.0a0a0a0a"}
+        assert socket.message() == expected
 
 
 def test_snapshot_and_entity_tag(system: System, hall: str) -> None:
@@ -127,6 +178,7 @@ def test_snapshot_and_entity_tag(system: System, hall: str) -> None:
     assert found == {
         "eventId": hall,
         "position": bought["position"],
+        "since": since_of(system, hall, bought["position"]),
         "seatsRemaining": 50,
         "statuses": {"a": "available", "h": "held", "r": "reserved", "s": "sold"},
         "seats": "s" * 10 + "a" * 50,

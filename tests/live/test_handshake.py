@@ -63,7 +63,23 @@ def test_without_an_upgrade_there_is_no_feed(system: System, headers: dict[str, 
     assert "connect with ws://" in refused["message"]
 
 
-@pytest.mark.parametrize("since", ["1", "x", "1-2-3", "-1", "0-1", "1-99999999999999999999"])
+@pytest.mark.parametrize(
+    "since",
+    [
+        "1",
+        "x",
+        "1-2-3",
+        "-1",
+        "0-1",
+        "1-99999999999999999999",
+        "9-2.",
+        "9-2.0a0a0a0",
+        "9-2.0A0A0A0A",
+        "9-2.0a0a0a0a0",
+        "9-2.0a0a0a0a.0a0a0a0a",
+        ".0a0a0a0a",
+    ],
+)
 def test_what_is_no_position(system: System, since: str) -> None:
     assert_problem(exchange(system, handshake(live("demo", since))), 400, "VALIDATION_ERROR", "since")
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from seating.domain.errors import RecordUnavailable
 from seating.domain.user import User
 from seating.redis_store.connection import plain_client
+from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import CHECKPOINT_JOB, PersistQueue
 from seating.redis_store.retries import Retries
 from seating.services.upkeep import Upkeep
@@ -64,7 +65,14 @@ def test_where_only_users_are_created_the_worker_is_asked(sale: OneProcess, web:
     created = fill(web)
     queue = PersistQueue(plain_client(sale.redis_url))
     Upkeep(
-        sale.database, sale.inventory, sale.holds.store, queue, Retries(sale.calls), sale.persistence, caches=[]
+        sale.database,
+        sale.inventory,
+        OpenEvents(sale.calls),
+        sale.holds.store,
+        queue,
+        Retries(sale.calls),
+        sale.persistence,
+        caches=[],
     ).tick()
     assert [job.func_name for job in queue.queue.jobs] == [CHECKPOINT_JOB]
     settings = {"REDIS_URL": sale.redis_url, "DATABASE_URL": sale.database.url}

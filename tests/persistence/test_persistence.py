@@ -1,25 +1,28 @@
 """From the log into SQL, over SQLite and Postgres."""
 
 import itertools
+import json
 import threading
 import time
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, insert, select, update
+from structlog.testing import capture_logs
 
 from seating.domain import chain
-from seating.domain.errors import Overtaken, RecordUnavailable
+from seating.domain.errors import InventoryUnavailable, Overtaken, RecordUnavailable
 from seating.domain.log_entry import LogEntry, Mark
 from seating.domain.position import Position
 from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.redis_store import keys
-from seating.redis_store.inventory import Inventory
+from seating.redis_store.terms import Terms
 from seating.services import persistence as persistence_module
 from seating.storage import ledger as ledger_store
 from seating.storage import purchases as purchase_store
-from seating.storage.tables import ledger, purchases, quarantine, sold_seats, watermarks
+from seating.storage.tables import events, ledger, purchases, quarantine, sold_seats, watermarks
 from tests.one_process import OneProcess
 
 
@@ -28,7 +31,7 @@ def test_every_entry_once_and_the_log_trimmed(sale: OneProcess) -> None:
     receipts = [sale.buy(event, f"k{number}", 2, reference=f"R{number}") for number in range(10)]
     sale.persist(event)
     sale.persist(event)
-    assert [row.seq for row in sale.rows(ledger, event)] == list(range(1, 12))
+    assert [row.seq for row in sale.rows(ledger, event)] == list(range(1, 13))
     recorded = sale.rows(purchases, event)
     assert [(row.id, row.quantity, row.seats_left, row.reference) for row in recorded] == [
         (str(receipt.id), 2, receipt.left, f"R{number}") for number, receipt in enumerate(receipts)
@@ -67,9 +70,9 @@ def test_more_than_one_batch_in_a_run(sale: OneProcess, monkeypatch: pytest.Monk
 
 
 def test_a_run_ends_in_time_and_asks_for_another(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    event = sale.open(capacity=100)
     monkeypatch.setattr(persistence_module, "BATCH", 2)
     monkeypatch.setattr(persistence_module, "RUN_S", 0.0)
-    event = sale.open(capacity=100)
     for number in range(9):
         sale.buy(event, f"k{number}")
     sale.nudged.clear()
@@ -107,23 +110,50 @@ def test_a_row_that_sql_refuses_is_put_aside_alone(sale: OneProcess) -> None:
     assert [row.seq for row in aside] == [poisoned.id.position.seq]
     assert "sold_seats" in aside[0].error
     assert '"kind":"purchased"' in aside[0].change
+    assert (aside[0].reason, aside[0].resolution) == ("poison", None)
     assert poisoned.id.position.seq not in [row.seq for row in sale.rows(ledger, event)]
     assert len(sale.rows(purchases, event)) == 8 + 1  # and the one behind our back
     assert sale.lag(event) == 0
-    assert sale.inventory.is_quarantined(event, poisoned.id.position.seq)
+    # Redis has it too, whole: a merge may need it.
+    assert sale.calls.command("HGETALL", keys.quarantine(event)) == [
+        str(poisoned.id.position).encode(),
+        f"{aside[0].link}|{aside[0].change}".encode(),
+    ]
     assert sale.inventory.quarantined([event]) == 1
     found = sale.inventory.read(event)
     assert found is not None
     assert found.counts.sold == 9
 
 
-def test_an_entry_that_nobody_can_read_is_put_aside(sale: OneProcess) -> None:
-    event = sale.open(capacity=10)
+@pytest.mark.parametrize("change", ['{"kind":"gibberish","at":1}', '{"kind":"purchased","at":1}', "gibberish"])
+def test_an_entry_that_this_version_cannot_read_stops_its_event(sale: OneProcess, change: str) -> None:
+    """A later version can read it. Until then its event sells on unrecorded; what was before it is recorded."""
+    event, other = sale.open(capacity=10), sale.open(capacity=10)
     sale.buy(event, "k1")
-    _append_raw(sale, event, '{"kind":"gibberish"}')
+    _append_raw(sale, event, change)
+    sale.buy(event, "k2")
+    sale.buy(other, "k")
+    for _ in range(2):
+        _try_again_now(sale, event)
+        with capture_logs() as logs:
+            sale.persistence.run(event, other)
+    assert [line["event_id"] for line in logs if line["event"] == "event not persisted"] == [event]
+    assert [row.seq for row in sale.rows(ledger, event)] == [1, 2, 3]
+    assert sale.rows(quarantine, event) == []
+    assert (sale.lag(event), sale.lag(other)) == (2, 0)
+    assert sale.calls.command("XLEN", keys.log(event)) == 3
+    assert sale.buy(event, "k3").left == 7
+
+
+def test_a_field_that_this_version_does_not_know_is_recorded_as_it_is(sale: OneProcess) -> None:
+    """A rolling deployment: newer processes write more than older ones read."""
+    event = sale.open(capacity=10)
+    change = '{"kind":"state","at":1,"state":"paused","because":"rain"}'
+    _append_raw(sale, event, change)
     sale.persist(event)
-    assert [row.seq for row in sale.rows(quarantine, event)] == [3]
-    assert sale.lag(event) == 0
+    assert [row.change for row in sale.rows(ledger, event)][-1] == change
+    state = sale.database.read(lambda c: c.execute(select(events.c.state).where(events.c.id == event)).scalar_one())
+    assert state == "paused"
 
 
 def test_two_workers_at_once_record_every_entry_once(sale: OneProcess) -> None:
@@ -137,7 +167,7 @@ def test_two_workers_at_once_record_every_entry_once(sale: OneProcess) -> None:
     for thread in threads:
         thread.join(30)
     sale.persist(event)
-    assert [row.seq for row in sale.rows(ledger, event)] == list(range(1, 202))
+    assert [row.seq for row in sale.rows(ledger, event)] == list(range(1, 203))
     assert len(sale.rows(purchases, event)) == 200
     assert sale.lag(event) == 0
 
@@ -150,7 +180,7 @@ def test_without_the_watermark_two_workers_collide(sale: OneProcess, monkeypatch
     sale.persist(event)
     rows = ledger_store.read_rows(entries)
     put_aside = sale.database.write(lambda connection: ledger_store.write(connection, event, rows, None))
-    assert put_aside == [2]
+    assert put_aside == entries
     with pytest.raises(Overtaken):
         sale.persistence._record(event, mark, entries)
 
@@ -160,9 +190,10 @@ def test_a_worker_that_was_stopped_before_a_rebuild_writes_nothing(sale: OneProc
     event = sale.open(capacity=10)
     sale.buy(event, "k")
     mark, entries = _unrecorded(sale, event)
+    epoch, seq = mark.position
     sale.database.write(
         lambda connection: connection.execute(
-            update(watermarks).where(watermarks.c.event_id == event).values(epoch=2, seq=2)
+            update(watermarks).where(watermarks.c.event_id == event).values(epoch=epoch + 1, seq=seq + 1)
         )
     )
     with pytest.raises(Overtaken):
@@ -175,69 +206,87 @@ def _forget_last(sale: OneProcess, event: str) -> None:
 
 
 def _change_content(sale: OneProcess, event: str) -> None:
-    """The log goes on as if its last entry had been another."""
+    """The log goes on as if its last entry had been another, and begins there."""
     position, fields = sale.calls.command("XREVRANGE", keys.log(event), "+", "-", "COUNT", 1)[0]
-    sale.calls.command("XDEL", keys.log(event), position)
+    changed = fields[1].replace(b'"nonce":"', b'"nonce":"0')
     sale.calls.command("DEL", keys.log(event))
-    sale.calls.command("XADD", keys.log(event), position, "change", "{}", "link", fields[3])
+    sale.calls.command("XADD", keys.log(event), position, "change", changed, "link", fields[3])
 
 
 def _leave_a_gap(sale: OneProcess, event: str) -> None:
-    sale.calls.command("XDEL", keys.log(event), "1-2")
+    last = sale.now(event).backlog.position
+    sale.calls.command("XDEL", keys.log(event), str(last._replace(seq=last.seq - 1)))
 
 
-@pytest.mark.parametrize("damage", [_forget_last, _change_content, _leave_a_gap])
+@pytest.mark.parametrize(
+    ("damage", "added"),
+    [
+        (_forget_last, ["rebuilt", "trusted"]),
+        (_change_content, ["rebuilt", "purchased", "trusted"]),
+        (_leave_a_gap, ["rebuilt", "purchased", "trusted"]),
+    ],
+)
 def test_a_log_that_does_not_continue_sql_begins_a_new_epoch(
-    sale: OneProcess, damage: Callable[[OneProcess, str], None]
+    sale: OneProcess, damage: Callable[[OneProcess, str], None], added: list[str]
 ) -> None:
-    """Nothing of it is recorded as if it did; the inventory is rebuilt of what SQL had."""
+    """Nothing of it is recorded as if it did; the inventory is rebuilt of what SQL had, and what is left of the log."""
     event = sale.open(capacity=10)
     sale.buy(event, "k1")
     if damage is _forget_last:
         sale.persist(event)
     else:
         sale.buy(event, "k2")
-    recorded = len(sale.rows(ledger, event))
+    before = sale.rows(ledger, event)
     damage(sale, event)
     sale.persist(event)
-    assert [row.epoch for row in sale.rows(ledger, event)] == [1] * recorded + [2]
+    recorded = sale.rows(ledger, event)
+    assert recorded[: len(before)] == before
+    new = recorded[len(before) :]
+    assert [json.loads(row.change)["kind"] for row in new] == added
+    rebuilt, trusted = new[0], new[-1]
+    assert before[-1].epoch < rebuilt.epoch < trusted.epoch
+    assert {row.epoch for row in new[:-1]} == {rebuilt.epoch}
     found = sale.inventory.read(event)
     assert found is not None
     assert found.backlog.trusted
-    assert found.counts.sold == len(sale.rows(purchases, event))
-    assert sale.buy(event, "k3").id.position == (2, recorded + 2)
+    assert found.counts.sold == len(sale.rows(purchases, event)) == 1
+    assert sale.buy(event, "k3").id.position == (trusted.epoch, trusted.seq + 1)
 
 
 def test_a_restarted_server_is_trusted_once_compared(sale: OneProcess) -> None:
     event = sale.open(capacity=10)
-    sale.buy(event, "k1")
+    before = sale.buy(event, "k1").id.position
     sale.calls.command("HSET", keys.inventory(event), "server", "before the restart")
     sale.persist(event)
-    assert sale.buy(event, "k2").left == 8
+    after = sale.buy(event, "k2")
+    assert after.left == 8
+    # `trusted` is between them, in a term of its own.
+    assert (after.id.position.epoch > before.epoch, after.id.position.seq) == (True, before.seq + 2)
 
 
 def test_sql_that_is_down_is_tried_again_later_and_later(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     event = sale.open(capacity=10)
     sale.buy(event, "k1")
-    now = 1_000_000.0
-    monkeypatch.setattr(time, "time", lambda: now)
     waits = []
+    asked = 0
 
     def down(*_: object) -> None:
+        nonlocal asked
+        asked += 1
         raise RecordUnavailable from OSError("down")
 
     with monkeypatch.context() as broken:
         broken.setattr(sale.database, "read", down)
         for _ in range(7):
             sale.persist(event)
-            until = float(sale.calls.command("HGET", keys.retry(event), "until"))
-            waits.append(until - now)
+            waits.append(sale.calls.command("PTTL", keys.retry_wait(event)) / 1000)
             sale.persist(event)  # Not due yet: must not count as another failure.
-            now = until
-    assert waits == [2, 4, 8, 16, 32, 60, 60]
+            _try_again_now(sale, event)
+    assert asked == 7
+    assert waits == [pytest.approx(wait, abs=0.9) for wait in (2, 4, 8, 16, 32, 60, 60)]
     sale.persist(event)
     assert sale.lag(event) == 0
-    assert sale.calls.command("EXISTS", keys.retry(event)) == 0
+    assert sale.calls.command("EXISTS", keys.retry(event), keys.retry_wait(event)) == 0
 
 
 def test_a_worker_that_dies_after_its_commit(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,20 +294,32 @@ def test_a_worker_that_dies_after_its_commit(sale: OneProcess, monkeypatch: pyte
     event = sale.open(capacity=10)
     sale.buy(event, "k1")
     with monkeypatch.context() as dying:
-        dying.setattr(Inventory, "acknowledge", _die)
+        dying.setattr(Terms, "acknowledge", _die)
         with pytest.raises(SystemExit):
             sale.persist(event)
     assert sale.lag(event) == 1
     sale.buy(event, "k2")
     sale.persist(event)
-    assert [row.seq for row in sale.rows(purchases, event)] == [2, 3]
+    assert [row.seq for row in sale.rows(purchases, event)] == [3, 4]
     assert sale.lag(event) == 0
 
 
-def test_an_event_is_on_record_before_it_can_sell(sale: OneProcess) -> None:
+def test_an_event_is_on_record_before_it_can_sell(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So is the term that it sells in."""
+    recorded: list[list[str]] = []
+    acknowledge = Terms.acknowledge
+
+    def look(terms: Terms, event_id: str, *rest: Any) -> object:
+        recorded.append([json.loads(row.change)["kind"] for row in sale.rows(ledger, event_id)])
+        with pytest.raises(InventoryUnavailable):
+            sale.buy(event_id, "early")
+        return acknowledge(terms, event_id, *rest)
+
+    monkeypatch.setattr(Terms, "acknowledge", look)
     event = sale.open(capacity=10)
-    assert [row.seq for row in sale.rows(ledger, event)] == [1]
+    assert recorded == [["opened"], ["opened", "trusted"]]
     assert sale.lag(event) == 0
+    assert sale.buy(event, "k").id.position.seq == 3
 
 
 def _die(*_arguments: object, **_named: object) -> None:
@@ -268,6 +329,11 @@ def _die(*_arguments: object, **_named: object) -> None:
 def _unrecorded(sale: OneProcess, event: str) -> tuple[Mark, list[LogEntry]]:
     found = sale.persistence.log.entries_from(event, Position(1, 1), 100)
     return Mark.of(found[0]), found[1:]
+
+
+def _try_again_now(sale: OneProcess, event: str) -> None:
+    """As when the wait after a failure is over."""
+    sale.calls.command("DEL", keys.retry_wait(event))
 
 
 def _append_raw(sale: OneProcess, event: str, change: str) -> None:
@@ -285,7 +351,15 @@ def _sell_behind_our_back(sale: OneProcess, event: str, seat: str) -> None:
     def write(connection: Connection) -> None:
         connection.execute(
             insert(purchases).values(
-                id="intruder", event_id=event, epoch=1, seq=9999, at_ms=0, quantity=1, seats_left=0, runs=""
+                id="intruder",
+                event_id=event,
+                epoch=1,
+                seq=9999,
+                entry_seq=9999,
+                at_ms=0,
+                quantity=1,
+                seats_left=0,
+                runs="",
             )
         )
         connection.execute(insert(sold_seats).values(event_id=event, seat_id=seat, purchase_id="intruder"))
@@ -299,7 +373,7 @@ def test_calling_a_concert_off_does_not_read_all_its_seats_again_and_again(sale:
     event, many = sale.open(capacity=100_000), range(1, 100_001)
     ids = [f"{event}.1-{seq}.{seq:016x}" for seq in many]
     common = {"event_id": event, "epoch": 1, "at_ms": 1, "quantity": 1, "seats_left": 0, "runs": ""}
-    bought = [{"id": ids[seq - 1], "seq": seq, **common} for seq in many]
+    bought = [{"id": ids[seq - 1], "seq": seq, "entry_seq": seq, **common} for seq in many]
     seats = [{"event_id": event, "seat_id": f"seat-{seq}", "purchase_id": ids[seq - 1]} for seq in many]
 
     def cancel(connection: Connection) -> None:

@@ -5,10 +5,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import gevent
+import gevent.event
 import pytest
 import redis
 from redis.exceptions import ResponseError
 
+from seating.domain.position import Position
+from seating.redis_store import keys
 from seating.redis_store.auto_pipeline import AutoPipeline
 from seating.redis_store.calls import RedisOutcomeUnknown, RedisUnavailable
 from seating.redis_store.connection import ScriptConnection
@@ -56,6 +59,11 @@ def direct(redis_server: RedisServer) -> Iterator["redis.Redis"]:
     """Past proxy and pipeline, to Redis as it is."""
     with redis_server.client() as client:
         yield client
+
+
+def run_id(pipeline: AutoPipeline) -> str | None:
+    """Of the server that the pipeline is connected to."""
+    return pipeline._connection.run_id
 
 
 def answers(pipeline: AutoPipeline) -> bool:
@@ -264,7 +272,7 @@ def test_works_again_after_the_server_was_away(pipeline: AutoPipeline, proxy: Tc
         count(pipeline, "a").get(timeout=10)
     with told_not_sent():
         count(pipeline, "b").get(timeout=10)
-    assert pipeline.run_id is None
+    assert run_id(pipeline) is None
     proxy.accept()
     assert count(pipeline, "c").get(timeout=10) == 1
 
@@ -305,7 +313,7 @@ def test_a_call_given_up_while_connecting_is_never_carried_out(
     with told_not_sent():
         count(pipeline, "a").get(timeout=10)
     hang.release()
-    wait_until(lambda: pipeline.run_id)
+    wait_until(lambda: run_id(pipeline))
     assert pipeline.batches == 0
     wait_until(lambda: answers(pipeline))
     assert counts(direct) == {}
@@ -433,21 +441,45 @@ def test_a_script_given_up_before_it_could_be_sent_again_never_runs(
     assert proxy.writes(b"EVALSHA") == 1
 
 
-def test_scripts_are_given_the_run_id_of_the_server(pipeline: AutoPipeline, direct: "redis.Redis") -> None:
-    run_id = direct.info("server")["run_id"]
-    assert pipeline.run_id == run_id
-    assert count_by_script(pipeline, "a").get(timeout=10) == [1, run_id.encode()]
+def test_scripts_are_told_their_caller(pipeline: AutoPipeline, direct: "redis.Redis") -> None:
+    """The server that it is connected to, and the highest position that it has seen of the event."""
+    server = direct.info("server")["run_id"]
+    assert run_id(pipeline) == server
+    assert count_by_script(pipeline, "a").get(timeout=10) == [1, f"{server}:0-0".encode()]
+    for position in (Position(9, 7), Position(9, 6), Position(8, 99)):
+        pipeline.seen.note("event", position)
+    told = [pipeline.script("count", [keys.inventory(event)], ["a", 1])[1] for event in ("event", "another")]
+    assert told == [f"{server}:9-7".encode(), f"{server}:0-0".encode()]
+
+
+def test_what_was_learnt_on_a_new_connection_is_told_to_all_who_waited_for_it(
+    open_pipeline: OpenPipeline, redis_url: str, direct: "redis.Redis"
+) -> None:
+    pipeline = open_pipeline(redis_url)
+    learnt = iter((Position(5, 1), Position(6, 1)))
+    pipeline.on_new_connection(lambda: pipeline.seen.note("event", next(learnt)))
+    for seen in ("5-1", "6-1"):
+        waiting = [gevent.spawn(pipeline.script, "count", [keys.inventory("event")], ["a", 1]) for _ in range(3)]
+        assert {one.get(timeout=10)[1].decode().partition(":")[2] for one in waiting} == {seen}
+        direct.client_kill_filter(_type="normal", skipme=True)
+
+
+def test_learning_that_hangs_holds_nobody_up_for_long(open_pipeline: OpenPipeline) -> None:
+    pipeline = open_pipeline()
+    pipeline.on_new_connection(gevent.event.Event().wait, within_s=0.1)
+    assert count(pipeline, "a").get(timeout=5) == 1
 
 
 def test_a_restarted_server_has_another_run_id(open_pipeline: OpenPipeline, own_redis: RedisServer) -> None:
     pipeline = open_pipeline(own_redis.url)
     assert answers(pipeline)
-    before = pipeline.run_id
+    before = run_id(pipeline)
     own_redis.kill()
     own_redis.start()
     wait_until(lambda: answers(pipeline))
-    assert pipeline.run_id == own_redis.client().info("server")["run_id"] != before
-    assert count_by_script(pipeline, "a").get(timeout=10) == [1, pipeline.run_id.encode()]
+    now = own_redis.client().info("server")["run_id"]
+    assert run_id(pipeline) == now != before
+    assert count_by_script(pipeline, "a").get(timeout=10) == [1, f"{now}:0-0".encode()]
 
 
 # All of it at once

@@ -8,6 +8,8 @@ import pytest
 import redis
 from redis.exceptions import ResponseError
 
+from seating.domain.position import Position
+from seating.redis_store import keys
 from seating.redis_store.calls import RedisOutcomeUnknown, RedisUnavailable
 from seating.redis_store.connection import ScriptConnection
 from seating.redis_store.direct_calls import DirectCalls
@@ -108,7 +110,7 @@ def test_a_caller_interrupted_while_scripts_are_loaded_again_leaves_no_run_id_be
     interrupted = gevent.spawn(count_by_script, calls, "a")
     hang.wait()
     interrupted.kill()
-    assert calls.run_id is None
+    assert calls._connection.run_id is None
 
 
 def test_a_script_that_redis_forgot_is_loaded_and_runs_once(
@@ -143,7 +145,9 @@ def test_refused_loading_leaves_the_next_its_own_reply(own_redis: RedisServer) -
     assert calls.command("ECHO", "b") == b"b"
 
 
-def test_scripts_are_given_the_run_id_of_the_server(calls: DirectCalls, direct: "redis.Redis") -> None:
+def test_scripts_are_told_their_caller(calls: DirectCalls, direct: "redis.Redis") -> None:
+    """The server that it is connected to, and the highest position that it has seen of the event."""
     run_id = direct.info("server")["run_id"]
-    assert calls.script("count", ["counts"], ["a"]) == [1, run_id.encode()]
-    assert calls.run_id == run_id
+    assert calls.script("count", ["counts"], ["a"]) == [1, f"{run_id}:0-0".encode()]
+    calls.seen.note("event", Position(9, 7))
+    assert calls.script("count", [keys.inventory("event")], ["a"])[1] == f"{run_id}:9-7".encode()

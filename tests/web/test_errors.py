@@ -179,16 +179,16 @@ def bought(system: System) -> str:
             "another event that there is": ("demo.{position}.{nonce}",),
             "another event": ("nosuchevent.{position}.{nonce}",),
             "an event that cannot be": ("%00.{position}.{nonce}",),
-            "where the log opens": ("{event}.1-1.{nonce}",),
-            "not yet": ("{event}.1-99999.{nonce}",),
+            "where the log opens": ("{event}.{opened}.{nonce}",),
+            "not yet": ("{event}.{epoch}-99999.{nonce}",),
             "the greatest position": ("{event}.999999999-99999999999999.{nonce}",),
             "position 0-0": ("{event}.0-0.{nonce}",),
             "a position of no stream": ("{event}.99999999999999999999-1.{nonce}",),
-            "a position of many digits": ("{event}.1-" + "9" * 3000 + ".{nonce}",),
-            "another spelling of the position": ("{event}.01-2.{nonce}",),
-            "a negative position": ("{event}.-1-2.{nonce}",),
+            "a position of many digits": ("{event}.{epoch}-" + "9" * 3000 + ".{nonce}",),
+            "another spelling of the position": ("{event}.0{position}.{nonce}",),
+            "a negative position": ("{event}.-{position}.{nonce}",),
             "the log's ends": ("{event}.--+.{nonce}",),
-            "half a position": ("{event}.1.{nonce}",),
+            "half a position": ("{event}.{epoch}.{nonce}",),
             "not UTF-8": ("%ff.{position}.{nonce}",),
             "NUL": ("%00",),
             "dots": ("...",),
@@ -197,7 +197,10 @@ def bought(system: System) -> str:
 )
 def test_unknown_purchase(system: System, bought: str, purchase_id: str) -> None:
     event, position, nonce = bought.split(".")
-    path = "/api/v1/purchases/" + purchase_id.format(event=event, position=position, nonce=nonce)
+    (opened, _), *_ = system.redis.client().xrange(f"log:{{{event}}}", count=1)
+    said = {"event": event, "position": position, "nonce": nonce}
+    said |= {"epoch": position.partition("-")[0], "opened": opened.decode()}
+    path = "/api/v1/purchases/" + purchase_id.format(**said)
     assert_problem(exchange(system, get(path)), 404, PURCHASE)
 
 

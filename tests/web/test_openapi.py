@@ -193,7 +193,7 @@ FIELDS = {
     BUY_DEFAULT: {"success", "seatsRemaining", "purchaseId", "eventId", "seats", "position"},
     HOLD: {"holdToken", "seats", "expiresAt", "position"},
     EXTEND: {"holdToken", "seats", "expiresAt", "position"},
-    SEAT_MAP: {"position", "seats"},
+    SEAT_MAP: {"position", "since", "seats"},
     "get /seats/ws-status": {"connectedClients"},
     PURCHASE: {"purchaseId", "eventId", "seats", "position", "state"},
     USER: {"id", "name", "email", "plan", "isActive", "createdAt"},

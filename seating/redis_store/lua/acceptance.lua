@@ -1,7 +1,7 @@
 -- What decides whether a buyer's request is taken at all, shared by the scripts that sell and hold.
 -- KEYS[9] idempotency
 
-local RECORD_OF_PURCHASE = '^%d+|([^|]*)|%d+%-%d+|%x+|%d+|%d+|[%d:,-]*$'
+local RECORD_OF_PURCHASE = '^%d+|([^|]*)|%d+%-%d+|%x+|%d+|%d+|[%d:,-]*|%d+|{.*}$'
 local RECORD_OF_HOLD = '^%d+|([^|]*)|%d+%-%d+|%d+|%d+|[%d:,-]*$'
 
 -- The reply to a repetition, if `field` of the idempotency records is there. A record that cannot be read stays where

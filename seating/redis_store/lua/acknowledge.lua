@@ -1,36 +1,43 @@
 #!lua flags=allow-oom
--- Tells an inventory how far SQL has its log: advances `persisted`, trims the log below it but for the newest entries
--- that live clients may resume from, and may trust this server.
--- KEYS  1 inventory  2 log  3 quarantined  4 cancelled
--- ARGV  1 run_id  2 run_id of the server whose log was compared with SQL  3 epoch  4 seq that SQL has
---       5 '1' if all of that log has been compared  6 how many of the newest entries to keep in any case
---       7… seqs that went to quarantine
--- Reply {'ACKNOWLEDGED', entries not yet in SQL} | {'MISSING'} | {'STALE'} (other epoch: somebody rebuilt it)
---       | {'UNTRUSTED'} (the server changed since the comparison)
--- Invariant: `persisted` never goes back; the entry at `persisted` stays, for the next comparison.
-local epoch, seq, persisted, server = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'persisted', 'server'))
-if not epoch then
+-- Tells an inventory how far SQL has its log; opens it when that is the `trusted` entry of this server's term.
+-- Uses log_keeping.lua
+-- KEYS  1 inventory  2 log  3 quarantine: position of an entry that waits to link|change
+-- ARGV  1 caller  2 server whose log was read  3 position that SQL has  4 its seq  5 its link  6 id of the database
+--       7 ms for which entries are kept  8 percent of maxmemory up to which they are  9 newest entries to keep always
+--       10… entries that went to quarantine: position, link|change
+-- Reply {'ACKNOWLEDGED', entries not yet in SQL, '1' if it sells} | {'MISSING'} | {'STALE'} (this log has no such entry)
+--       | {'UNTRUSTED'} (the server changed since its log was read)
+-- Invariant: `persisted` and `acknowledged` never go back; the entry at `persisted` stays, for the next comparison.
+local names = {'server', 'seq', 'chain', 'persisted', 'claim_until', 'epoch', 'seen'}
+local server, seq, chain, persisted, claim_until, epoch, seen = unpack(redis.call('HMGET', KEYS[1], unpack(names)))
+if not seq then
   return {'MISSING'}
 end
-if epoch ~= ARGV[3] then
-  return {'STALE'}
-end
-if ARGV[1] ~= ARGV[2] then
+local here, at = this_server(), now_ms()
+if here ~= ARGV[2] then
   return {'UNTRUSTED'}
 end
-for i = 7, #ARGV do
-  -- One that was cancelled before SQL refused it waits for nobody.
-  if redis.call('SISMEMBER', KEYS[4], ARGV[i]) == 0 then
-    redis.call('SADD', KEYS[3], ARGV[i])
+local entry = redis.call('XRANGE', KEYS[2], ARGV[3], ARGV[3])[1]
+if not entry or entry[2][4] ~= ARGV[5] then
+  return {'STALE'}
+end
+for i = 10, #ARGV, 2 do
+  redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1])
+end
+
+if tonumber(ARGV[4]) >= (tonumber(persisted) or 0) then
+  persisted = ARGV[4]
+  local acknowledged = ARGV[3] .. ' ' .. ARGV[5]
+  redis.call('HSET', KEYS[1], 'persisted', persisted, 'acknowledged', acknowledged, 'database', ARGV[6])
+  trim_log(at, seq - persisted + 1, ARGV[7], ARGV[8], ARGV[9])
+end
+redis.call('HDEL', KEYS[1], 'stopped')
+local claimed = claim_until and at < tonumber(claim_until)
+if server ~= here and not claimed and chain == ARGV[5] and tonumber(seen or 0) < tonumber(epoch) then
+  local change = cjson.decode(entry[2][2])
+  if change.kind == 'trusted' and change.server == here then
+    server = here
+    redis.call('HSET', KEYS[1], 'server', here)
   end
 end
-if tonumber(ARGV[4]) > (tonumber(persisted) or 0) then
-  persisted = ARGV[4]
-  redis.call('HSET', KEYS[1], 'persisted', persisted)
-  local first = math.max(0, math.min(persisted, seq - ARGV[6]))
-  redis.call('XTRIM', KEYS[2], 'MINID', ('%d-%d'):format(epoch, first))
-end
-if ARGV[5] == '1' and server ~= ARGV[1] then
-  redis.call('HSET', KEYS[1], 'server', ARGV[1])
-end
-return {'ACKNOWLEDGED', seq - persisted}
+return {'ACKNOWLEDGED', seq - persisted, server == here and '1' or ''}

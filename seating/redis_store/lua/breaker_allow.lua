@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Whether a call may go out now; once the wait is over, makes one caller the probe.
 -- KEYS  1 breaker
--- ARGV  1 run_id, not needed: a breaker that Redis lost is closed  2 lease of a probe
+-- ARGV  1 caller, not needed: a breaker that Redis lost is closed  2 lease of a probe
 -- Reply {'CLOSED', turn} | {'PROBE', turn} | {'OPEN', wait until a probe} | {'HALF_OPEN', rest of the probe's lease}
 -- Units ms; moments are ms since 1970.
 -- Invariant: while open, at most one admission is of the current turn, and it is a probe within its lease.

@@ -1,6 +1,6 @@
 -- A breaker as of one moment, for those who watch it.
 -- KEYS  1 breaker  2 failures
--- ARGV  1 run_id, not needed  2 window of failures
+-- ARGV  1 caller, not needed  2 window of failures
 -- Reply {state, opened at or 0, next probe at or 0, failures within the window, openings}
 -- Units ms; moments are ms since 1970. Invariant: writes nothing.
 local fields = {'probe_at', 'lease_until', 'opened_at', 'openings'}

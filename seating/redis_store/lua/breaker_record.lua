@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Takes in how an admitted call ended, and opens or closes the breaker by it.
 -- KEYS  1 breaker  2 failures: moments of the last ones while closed, newest first
--- ARGV  1 run_id, not needed  2 turn of the admission  3 SUCCESS, FAILURE or ABANDONED  4 failures that open
+-- ARGV  1 caller, not needed  2 turn of the admission  3 SUCCESS, FAILURE or ABANDONED  4 failures that open
 --       5 window they have to be in  6 first wait  7 longest wait  8 jitter: what to add to the wait, in millionths of it
 -- Reply {'LATE'} (of an earlier turn: changes nothing) | {'KEPT'} | {'OPENED', wait, openings in a row} | {'CLOSED'}
 -- Units ms; moments are ms since 1970.

@@ -1,7 +1,7 @@
 -- What the scripts on a cache share.
 --   KEYS  1 values (hash: key → when it is due, in ms since 1970, '|', value)   2 order (zset: key by its last access)
 --         3 due (zset: key by when it is due)   4 counters (hash)
---   ARGV[1] is the run_id that every script gets; a cache outlives its server and ignores it.
+--   ARGV[1] is the caller that every script gets; a cache outlives its server and ignores it.
 -- Counters: `accesses` numbers them, for the order; those of `unasked` were no hits; `bytes` sums the entries' sizes;
 -- `evictions`, `expirations`; `answers` and how many µs they took together, `answers_us`; `misses` and `coalesced`.
 -- Invariant: values, order and due hold the same keys; `bytes` is the length of those keys and of what values holds.

@@ -3,8 +3,8 @@
 -- Uses damage.lua
 -- Uses holding.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged
--- ARGV  1 run_id
--- Reply {'EXPIRED', how many; more may be due if it is as many as one call releases} | {'MISSING'} | {'UNTRUSTED'}
+-- ARGV  1 caller
+-- Reply {'EXPIRED', how many; more may be due if it is as many as one call releases} | any refusal of load_inventory
 local inventory, refusal = load_inventory('capacity', 'sold', 'held', 'blocked')
 if not inventory then
   return refusal

@@ -3,10 +3,10 @@
 -- Uses acceptance.lua
 -- Uses holding.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged
--- ARGV  1 run_id  2 id of the hold  3 ms to hold from now on  4 ms that a hold may last altogether
+-- ARGV  1 caller  2 id of the hold  3 ms to hold from now on  4 ms that a hold may last altogether
 --       5 backlog limit, in entries  6 backlog limit, in percent of maxmemory
 -- Reply {'EXTENDED', position, until, quantity, runs} (also when it lasts as long as it may: nothing changes)
---       | {'HOLD_EXPIRED'} | {'BACKLOG_FULL'} | {'MISSING'} | {'UNTRUSTED'}
+--       | {'HOLD_EXPIRED'} | {'BACKLOG_FULL'} | any refusal of load_inventory
 local inventory, refusal = load_inventory('capacity', 'sold', 'held', 'blocked', 'persisted', 'checked')
 if not inventory then
   return refusal

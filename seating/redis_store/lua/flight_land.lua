@@ -1,7 +1,7 @@
 #!lua
 -- Publishes the outcome of a flight to whoever follows it, and ends it, if the lease is still the caller's.
 -- KEYS  1 flight  2 outcome of the flight with this token
--- ARGV  1 run_id (ignored)  2 the holder's token  3 outcome  4 for how long it can be read, in ms
+-- ARGV  1 caller (ignored)  2 the holder's token  3 outcome  4 for how long it can be read, in ms
 -- Reply 1 | 0 (the lease lapsed: whoever followed has given this flight up)
 if redis.call('GET', KEYS[1]) ~= ARGV[2] then
   return 0

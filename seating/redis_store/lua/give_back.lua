@@ -3,8 +3,8 @@
 -- Uses damage.lua
 -- Uses holding.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged
--- ARGV  1 run_id  2 id of the hold
--- Reply {'RELEASED'} | {'HOLD_EXPIRED'} | {'MISSING'} | {'UNTRUSTED'}
+-- ARGV  1 caller  2 id of the hold
+-- Reply {'RELEASED', position} | {'HOLD_EXPIRED'} | any refusal of load_inventory
 local inventory, refusal = load_inventory('capacity', 'sold', 'held', 'blocked')
 if not inventory then
   return refusal
@@ -16,4 +16,4 @@ if not hold then
   return {'HOLD_EXPIRED'}
 end
 release(inventory, hold, at, false)
-return {'RELEASED'}
+return {'RELEASED', inventory.epoch .. '-' .. inventory.seq}

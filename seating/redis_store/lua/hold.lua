@@ -4,12 +4,12 @@
 -- Uses choice.lua
 -- Uses holding.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency
--- ARGV  1 run_id  2 idempotency field, or ''  3 fingerprint  4 quantity  5 id of the hold  6 rendering  7 ms to hold
+-- ARGV  1 caller  2 idempotency field, or ''  3 fingerprint  4 quantity  5 id of the hold  6 rendering  7 ms to hold
 --       8 backlog limit, in entries  9 backlog limit, in percent of maxmemory  10 given seats, as runs, or ''
 --       11 '1' if the seats of a quantity have to be together  12 holder  13 the most seats that one holder may hold
 -- Reply {'HELD', record} | {'REPLAYED', record} | {'REUSED'} | {'NOT_ON_SALE', state} | {'BACKLOG_FULL'}
 --       | {'SOLD_OUT', seats left} | {'NOT_TOGETHER', seats left} | {'SEAT_UNAVAILABLE', those that are not, as runs}
---       | {'TOO_MANY_HELD', seats that the holder holds} | {'MISSING'} | {'UNTRUSTED'}
+--       | {'TOO_MANY_HELD', seats that the holder holds} | any refusal of load_inventory
 -- A record is rendering|fingerprint|position|until|quantity|runs, with `until` in ms since 1970.
 -- Invariant: what `held` counts is held by holds and by the organiser; `holders` counts the seats of each holder.
 local inventory, refusal = load_inventory('state', 'capacity', 'sold', 'held', 'blocked', 'persisted', 'checked')

@@ -2,11 +2,13 @@
 -- An inventory's fields as of one moment, and how many seats are held by nobody any more.
 -- Uses damage.lua
 -- Uses holding.lua
+-- Uses looking.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged
--- ARGV  1 run_id  2… names of fields
--- Reply {seats of holds that are due, {values of the fields}}
+-- ARGV  1 caller  2… names of fields
+-- Reply {seats of holds that are due, and what looking.lua has}
 local seats = 0
 for _, hold in ipairs(lapsed_holds(now_ms())) do
   seats = seats + hold.quantity
 end
-return {seats, redis.call('HMGET', KEYS[1], unpack(ARGV, 2))}
+local values = look()
+return {seats, unpack(values, 1, #ARGV + 2)}

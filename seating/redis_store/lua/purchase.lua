@@ -5,16 +5,18 @@
 -- Uses holding.lua
 -- Uses limits.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency  10 limit, if there is one
--- ARGV  1 run_id  2 idempotency field  3 fingerprint  4 quantity  5 nonce  6 rendering  7 reference, as JSON
+-- ARGV  1 caller  2 idempotency field  3 fingerprint  4 quantity  5 nonce  6 rendering  7 caller's name and the shop's
+--         reference, as members of a JSON object
 --       8 backlog limit, in entries  9 backlog limit, in percent of maxmemory  10 given seats, as runs, or ''
 --       11 '1' for the operator, whom neither the sale's state nor the backlog stops
 --       12 '1' if the seats of a quantity have to be together  13 id of a hold, or ''
---       14… rate limit, if there is one: 'window' or 'bucket', its numbers
+--       14 position that the purchase was answered with by a history that was lost, or ''
+--       15… rate limit, if there is one: 'window' or 'bucket', its numbers
 -- Reply {'SOLD', record} | {'REPLAYED', record} | {'REUSED'} | {'NOT_ON_SALE', state} | {'BACKLOG_FULL'}
 --       | {'SOLD_OUT', seats left} | {'NOT_TOGETHER', seats left} | {'SEAT_UNAVAILABLE', those that are not, as runs}
---       | {'HOLD_EXPIRED'} | {'MISSING'} | {'UNTRUSTED'}
+--       | {'HOLD_EXPIRED'} | any refusal of load_inventory
 --       | {'RATE_LIMITED'}, and, where the rate limit was asked, its verdict behind any of these
--- A record is rendering|fingerprint|position|nonce|quantity|seats left|runs.
+-- A record is rendering|fingerprint|position|nonce|quantity|seats left|runs|at|{caller's name and reference, as JSON}.
 -- Invariant: sold + held + blocked never exceed capacity, and as many seats are marked sold as `sold` counts.
 local inventory, refusal = load_inventory('state', 'capacity', 'sold', 'held', 'blocked', 'persisted', 'checked')
 if not inventory then
@@ -27,7 +29,7 @@ end
 
 -- What was sold once is answered again without asking the limit; any other request counts, whatever comes of it.
 local at = now_ms()
-local verdict = KEYS[10] and take(KEYS[10], ARGV, 14, at)
+local verdict = KEYS[10] and take(KEYS[10], ARGV, 15, at)
 local function answer(reply)
   reply[#reply + 1] = verdict
   return reply
@@ -67,10 +69,17 @@ local left = seats_left(inventory)
 local change = ('{"kind":"purchased","at":%d,"quantity":%d,"left":%d,"runs":"%s","nonce":"%s",' ..
   '"idempotency":"%s","fingerprint":"%s","rendering":%d,'):format(
   at, quantity, left, runs, ARGV[5], ARGV[2], ARGV[3], ARGV[6])
-change = change .. '"hold":' .. (hold and '"' .. hold.id .. '"' or 'null') .. ',"reference":' .. ARGV[7] .. '}'
-local position, seq, link = append(inventory, change)
+change = change .. '"hold":' .. (hold and '"' .. hold.id .. '"' or 'null') .. ',' .. ARGV[7]
+if ARGV[14] ~= '' then
+  change = change .. ',"original":"' .. ARGV[14] .. '"'
+end
+local position, seq, link = append(inventory, change .. '}')
+if ARGV[14] ~= '' then
+  position = ARGV[14]
+end
 
-local record = table.concat({ARGV[6], ARGV[3], position, ARGV[5], quantity, left, runs}, '|')
+local record = {ARGV[6], ARGV[3], position, ARGV[5], quantity, left, runs, ('%d'):format(at), '{' .. ARGV[7] .. '}'}
+record = table.concat(record, '|')
 redis.call('HSET', KEYS[9], ARGV[2], record)
 redis.call('HSET', KEYS[1], 'seq', seq, 'chain', link, 'sold', inventory.sold, 'held', inventory.held, 'updated', at)
 if hold then

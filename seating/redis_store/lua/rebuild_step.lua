@@ -1,15 +1,13 @@
--- One step of a rebuilding: wipes the event, writes a part of it, or only renews the lease (one of 0 ms ends it).
--- KEYS  1 inventory  2… the keys to wipe, or the one to write
--- ARGV  1 run_id  2 token of the claim  3 lease, in ms  4 WIPE, KEEP, or the command to write with  5… its values
+-- One step under a claim: renews its lease, and writes a part of what is to take the event's place.
+-- KEYS  1 inventory  2 the key to write, if there is one
+-- ARGV  1 caller  2 token of the claim  3 lease, in ms  4 ms that the part outlives its claim  5 command  6… its values
 -- Reply {'DONE'} | {'OVERTAKEN'} (the claim is not ours any more; nothing changes)
-if redis.call('HGET', KEYS[1], 'rebuilding') ~= ARGV[2] then
+if redis.call('HGET', KEYS[1], 'claim') ~= ARGV[2] then
   return {'OVERTAKEN'}
 end
-if ARGV[4] == 'WIPE' then
-  redis.call('UNLINK', unpack(KEYS))
-  redis.call('HSET', KEYS[1], 'rebuilding', ARGV[2])
-elseif #ARGV > 4 then
-  redis.call(ARGV[4], KEYS[2], unpack(ARGV, 5))
+if KEYS[2] then
+  redis.call(ARGV[5], KEYS[2], unpack(ARGV, 6))
+  redis.call('PEXPIRE', KEYS[2], ARGV[4])
 end
-redis.call('HSET', KEYS[1], 'lease_until', now_ms() + ARGV[3])
+redis.call('HSET', KEYS[1], 'claim_until', now_ms() + ARGV[3])
 return {'DONE'}

@@ -3,10 +3,10 @@
 -- Uses damage.lua
 -- Uses holding.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged
--- ARGV  1 run_id
+-- ARGV  1 caller
 -- Reply {'STATES', position, link of the entry there, seats left, those of them that holds have which are due,
---       {block, map, block, map …}} (no block in general admission) | {'MISSING'} | {'UNTRUSTED'}
-local inventory, refusal = load_inventory('capacity', 'sold', 'held', 'blocked')
+--       {block, map, block, map …}} (no block in general admission) | any refusal of read_inventory
+local inventory, refusal = read_inventory('capacity', 'sold', 'held', 'blocked')
 if not inventory then
   return refusal
 end

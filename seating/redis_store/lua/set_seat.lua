@@ -2,9 +2,9 @@
 -- Uses damage.lua
 -- Uses holding.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged
--- ARGV  1 run_id  2 the seat, as a run  3 its new status: a available, r blocked, b sold at the box office, o held
+-- ARGV  1 caller  2 the seat, as a run  3 its new status: a available, r blocked, b sold at the box office, o held
 -- Reply {'SET', position} (also when it was so already: nothing changes) | {'SEAT_SOLD'} | {'SEAT_HELD'}
---       | {'SEAT_UNAVAILABLE', the seat} (its map cannot be read) | {'MISSING'} | {'UNTRUSTED'}
+--       | {'SEAT_UNAVAILABLE', the seat} (its map cannot be read) | any refusal of load_inventory
 -- Invariant: sold, held and blocked count the seats of their statuses.
 local COUNTED = {b = 'sold', o = 'held', r = 'blocked'}
 local REFUSED = {s = 'SEAT_SOLD', h = 'SEAT_HELD'}

@@ -1,0 +1,36 @@
+"""The highest position of each event that this process has seen: an inventory that lacks it has lost something."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from seating.domain.position import Position
+from seating.redis_store import keys
+from seating.redis_store.calls import Argument
+
+_NONE: Final = Position(0, 0)
+
+
+class SeenPositions:
+    """Shared by all connections of a process. Every script on an event passes what is here, and refuses where it is
+    behind."""
+
+    def __init__(self) -> None:
+        self._by_inventory: dict[Argument, Position] = {}
+
+    def events(self) -> list[str]:
+        return [str(key).partition("{")[2].removesuffix("}") for key in self._by_inventory]
+
+    def note(self, event_id: str, position: Position) -> None:
+        key = keys.inventory(event_id)
+        if position > self._by_inventory.get(key, _NONE):
+            self._by_inventory[key] = position
+
+    def of(self, event_keys: Sequence[Argument]) -> Position:
+        """By the keys of a script, the inventory first; 0-0 for an event that nothing was seen of."""
+        return self._by_inventory.get(event_keys[0], _NONE)
+
+    def knows(self, event_id: str) -> bool:
+        return keys.inventory(event_id) in self._by_inventory
+
+    def forget(self, event_id: str) -> None:
+        self._by_inventory.pop(keys.inventory(event_id), None)

@@ -1,0 +1,88 @@
+"""The terms of inventories: which server may sell, and how far SQL is known to have the log."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from seating.domain.log_entry import LogEntry, Mark
+from seating.domain.position import Position
+from seating.redis_store import keys
+from seating.redis_store.calls import Argument, Calls
+from seating.redis_store.event_scripts import EventScripts
+from seating.redis_store.inventory_snapshot import FIELDS, Head, head
+
+
+@dataclass(frozen=True, slots=True)
+class LogKeeping:
+    """How long entries stay in a log that SQL has: `keep_s`, while Redis uses less than `memory_percent` of its
+    maxmemory; the newest `resume_entries` in any case."""
+
+    keep_s: int = 86_400
+    memory_percent: int = 50
+    resume_entries: int = 0
+
+    @property
+    def arguments(self) -> tuple[int, int, int]:
+        """As log_keeping.lua takes them."""
+        return self.keep_s * 1000, self.memory_percent, self.resume_entries
+
+
+class Acknowledged(NamedTuple):
+    """`lag` is how many entries SQL lacks, `sells` whether the inventory is open."""
+
+    lag: int
+    sells: bool
+
+
+class Terms:
+    """Raises InventoryUnavailable where Redis does not answer."""
+
+    def __init__(self, calls: Calls, keeping: LogKeeping) -> None:
+        self._scripts = EventScripts(calls)
+        self._keeping = keeping
+
+    def head(self, event_id: str) -> Head | None:
+        """None where Redis has no key of that inventory's name."""
+        found = head(self._scripts.reply("look", _keys(event_id), FIELDS))
+        if found and found.mark and found.acknowledged is None:
+            return found._replace(acknowledged=self._acknowledged_before_terms(event_id, found.mark.position))
+        return found
+
+    def _acknowledged_before_terms(self, event_id: str, end: Position) -> Mark | None:
+        """Versions without terms kept only the seq; the entry is still in the log."""
+        persisted = self._scripts.ask("HGET", keys.inventory(event_id), "persisted")
+        position = f"{end.epoch}-{persisted.decode()}"
+        entries = self._scripts.ask("XRANGE", keys.log(event_id), position, position)
+        return Mark(Position.parse(position), entries[0][1][3].decode()) if entries else None
+
+    def begin(self, event_id: str, epoch: int, recorded: Mark, nonce: str, database: str) -> Position | None:
+        """Appends `trusted` to a log that SQL has up to `recorded`, its end. None if it is not so any more."""
+        event_keys = (*_keys(event_id), keys.terms(event_id))
+        outcome, *position = self._scripts.reply("begin_term", event_keys, (epoch, recorded.link, nonce, database))
+        return Position.parse(position[0].decode()) if outcome == b"BEGUN" else None
+
+    def acknowledge(
+        self, event_id: str, server: str, recorded: Mark, database: str, quarantined: Sequence[LogEntry]
+    ) -> Acknowledged | None:
+        """Tells Redis what SQL has of the log of `server`. None if that is not its log, or not its server, any more."""
+        asides = [word for entry in quarantined for word in (str(entry.position), f"{entry.link}|{entry.change}")]
+        args: tuple[Argument, ...] = (
+            *(server, str(recorded.position), recorded.position.seq, recorded.link, database),
+            *self._keeping.arguments,
+            *asides,
+        )
+        reply = self._scripts.reply("acknowledge", (*_keys(event_id), keys.quarantine(event_id)), args)
+        return Acknowledged(reply[1], reply[2] == b"1") if reply[0] == b"ACKNOWLEDGED" else None
+
+    def trim(self, event_ids: Sequence[str]) -> None:
+        """Lets the logs of events go that nobody acknowledges."""
+        self._scripts.run_for_each("trim_log", [_keys(event_id) for event_id in event_ids], self._keeping.arguments)
+
+    def stop(self, event_id: str, acknowledged: Mark, reason: str) -> None:
+        """Notes that SQL lacks what it had acknowledged, unless something else is acknowledged by now."""
+        args = (f"{acknowledged.position} {acknowledged.link}", reason)
+        self._scripts.reply("stop", _keys(event_id), args)
+
+
+def _keys(event_id: str) -> tuple[str, str]:
+    return keys.inventory(event_id), keys.log(event_id)

@@ -1,0 +1,175 @@
+"""Merging an event of which SQL lacks what it once acknowledged: it was restored, replaced, or failed over.
+
+SQL gets the union of both histories in one transaction, as the ledger's entry `merged`; Redis is written anew from it,
+as in a rebuild. Killed before that transaction, nothing has happened; killed after it, the next round of persistence
+rebuilds Redis from it.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import redis
+import structlog
+from sqlalchemy import Connection
+
+from seating.domain import changes
+from seating.domain.errors import EventNotFound, InventoryUnavailable, NothingToMerge, Overtaken
+from seating.domain.event import Event
+from seating.domain.inventory_state import InventoryState
+from seating.domain.log_entry import LogEntry, Mark
+from seating.domain.merging import Merged, Preference, Waiting, continues, ends, merge, purchases_of
+from seating.domain.position import Position
+from seating.domain.seat_status import AVAILABLE, BOX_OFFICE
+from seating.domain.seating_plan import SeatingPlan
+from seating.redis_store import book_snapshot
+from seating.redis_store.book_snapshot import BookSnapshot
+from seating.redis_store.terms import Terms
+from seating.services import recorded_state
+from seating.services.rebuild import Rebuild, RebuildRefused
+from seating.storage import events, ledger, merges, purchases, quarantine, watermarks
+from seating.storage import terms as term_record
+from seating.storage.database import Database
+from seating.storage.merges import Merge as MergeRow
+from seating.storage.quarantine import Aside
+
+_log = structlog.get_logger(__name__)
+
+
+class MergeResult(NamedTuple):
+    """`position` is that of the entry `merged`; `taken_in` purchases came to SQL, `waiting` are those without seats."""
+
+    position: Position
+    taken_in: int
+    waiting: list[Waiting]
+
+
+class _Record(NamedTuple):
+    """What SQL has: no mark and no state where it does not know the event."""
+
+    event: Event | None
+    mark: Mark | None
+    state: InventoryState | None
+
+    @property
+    def end_seq(self) -> int:
+        return self.mark.position.seq if self.mark else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    database: Database
+    client: "redis.Redis"
+    terms: Terms
+    rebuild: Rebuild
+    persist: Callable[[str], object]
+
+    def run(self, event_id: str, prefer: Preference) -> MergeResult:
+        """Raises NothingToMerge, EventNotFound, RecordUnavailable, InventoryUnavailable; can be repeated."""
+        if self.terms.head(event_id) is None:
+            raise EventNotFound
+        try:
+            return self._run(event_id, prefer)
+        except (Overtaken, RebuildRefused) as error:
+            raise InventoryUnavailable(f"It cannot be merged now: {error}") from error
+
+    def _run(self, event_id: str, prefer: Preference) -> MergeResult:
+        with self.rebuild.claimed(event_id, "merge", "any") as attempt:
+            snapshot = book_snapshot.take(self.client, event_id)
+            if snapshot is None or snapshot.acknowledged is None:
+                raise NothingToMerge("Redis has no sales of this event")
+            record = self.database.read_snapshot(_record, event_id)
+            if record.mark and self.database.read(ledger.has, event_id, snapshot.acknowledged):
+                raise NothingToMerge
+            attempt.renew()
+            plan = snapshot.seating_plan()
+            waiting = _unite(event_id, snapshot, record, prefer, plan)
+            entry, taken_in = self.database.write(_commit, event_id, snapshot, record, waiting, plan)
+            self.rebuild.write(event_id, attempt, expected=entry)
+        result = MergeResult(entry.position, taken_in, waiting.waiting)
+        said = {"position": str(entry.position), "taken_in": taken_in, "waiting": len(waiting.waiting)}
+        _log.warning("merged", event_id=event_id, prefer=prefer, **said)
+        self.persist(event_id)
+        return result
+
+
+def _record(connection: Connection, event_id: str) -> _Record:
+    event = events.find(connection, event_id)
+    mark = watermarks.read(connection, event_id)
+    if event is None or mark is None:
+        return _Record(event, None, None)
+    return _Record(event, mark, recorded_state.fold(connection, event_id).state)
+
+
+def _unite(
+    event_id: str, snapshot: BookSnapshot, record: _Record, prefer: Preference, plan: SeatingPlan | None
+) -> Merged:
+    in_redis = snapshot.state()
+    if record.state is None or (
+        record.mark and continues(snapshot.term_starts(), snapshot.mark.position, record.mark.position)
+    ):
+        return Merged(in_redis)  # Redis's history goes on from SQL's: it has all of it.
+    preferred, other = (in_redis, record.state) if prefer == "redis" else (record.state, in_redis)
+    return merge(event_id, preferred, other, lambda run: plan.seats_of([run])[0] if plan else str(run))
+
+
+def _commit(
+    connection: Connection,
+    event_id: str,
+    snapshot: BookSnapshot,
+    record: _Record,
+    merged: Merged,
+    plan: SeatingPlan | None,
+) -> tuple[LogEntry, int]:
+    """Gives SQL both histories; the entry that stands for them, and how many purchases SQL did not have."""
+    tail, acknowledged, state = snapshot.mark, snapshot.acknowledged, merged.state
+    assert acknowledged is not None, "it was asked for before"
+    if record.event is None:
+        name = snapshot.inventory.get("name", event_id)
+        events.add(connection, Event(event_id, name, state.capacity, plan is not None), plan)
+    receipts = [receipt for receipt in purchases_of(event_id, state) if not snapshot.is_quarantined(receipt)]
+    new = purchases.missing(connection, event_id, receipts)
+    end = max(tail.position.seq, record.end_seq)
+    epoch = term_record.allocate(connection, event_id, time.time(), snapshot.seen_epoch, *snapshot.term_starts())
+    dumped = state.dump()
+    change = changes.Merged(
+        time.time_ns() // 1_000_000,
+        record.mark.position if record.mark else None,
+        tail.position,
+        hashlib.sha256(dumped).hexdigest(),
+    )
+    entry = LogEntry.beyond(record.mark, Position(epoch, end + len(new) + 1), change.to_json())
+    if record.mark is None:
+        watermarks.begin(connection, event_id, Mark.of(entry))
+    elif not watermarks.advance(connection, event_id, record.mark, Mark.of(entry)):
+        raise Overtaken("the record has moved on")
+    ledger.append(connection, event_id, entry)
+    # Of both histories, before they are mixed: then the next epoch's beginning does not tell where one ended.
+    last_seqs = ends(snapshot.term_starts(), tail.position.seq)
+    for term, last in ends(term_record.first_seqs(connection, event_id), record.end_seq).items():
+        last_seqs[term] = max(last, last_seqs.get(term, 0))
+    for term, first_seq in {**snapshot.term_starts(), epoch: entry.position.seq}.items():
+        term_record.begin(connection, event_id, term, first_seq)
+    term_record.end(connection, event_id, last_seqs)
+    merges.add(connection, event_id, MergeRow(entry.position.seq, acknowledged, tail, dumped))
+    purchases.replace(connection, event_id, receipts, new, end, state, plan)
+    quarantine.put_aside(connection, _asides(event_id, snapshot, merged, entry.position))
+    quarantine.find_lost(connection, event_id)
+    events.set_state(connection, event_id, state.state)
+    return entry, len(new)
+
+
+def _asides(event_id: str, snapshot: BookSnapshot, merged: Merged, position: Position) -> Iterator[Aside]:
+    for entry in snapshot.quarantined_entries():
+        yield Aside(event_id, entry, quarantine.FORK, "it waited before SQL went back", None)
+    for receipt, idempotency, reason in merged.waiting:
+        change = receipt.change(idempotency).to_json()
+        entry = LogEntry(receipt.id.position, change, f"receipt {receipt.id.nonce}")
+        yield Aside(event_id, entry, quarantine.FORK, reason, None)
+    if merged.box_office:
+        state, seats = merged.state, ", ".join(map(merged.seat_name, merged.box_office))
+        sold = changes.SeatSet(state.updated_ms, AVAILABLE, BOX_OFFICE, state.remaining, merged.box_office)
+        entry = LogEntry(position, sold.to_json(), "box office")
+        yield Aside(event_id, entry, quarantine.FORK, f"sold at the box office, and given to others: {seats}", None)

@@ -1,0 +1,106 @@
+"""The positions that buyers were told of, and which of them are recorded nowhere."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from seating.domain.position import Position
+from seating.storage.quarantine import LOST, SETTLED
+from seating.storage.tables import answered, quarantine, terms, watermarks
+
+
+class Loss(NamedTuple):
+    """`lost` changes from `first` to `last`, of one epoch, were answered, and are in neither ledger nor quarantine."""
+
+    event_id: str
+    first: Position
+    last: Position
+    lost: int
+
+
+def remember(connection: Connection, highest_seqs: Mapping[tuple[str, int], int]) -> None:
+    """The highest seq that was answered, by event and epoch; lower ones than are known already change nothing."""
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    new = dialect.insert(answered)
+    highest = func.greatest if connection.dialect.name == "postgresql" else func.max
+    upsert = new.on_conflict_do_update(
+        index_elements=["event_id", "epoch"], set_={"seq": highest(answered.c.seq, new.excluded.seq)}
+    )
+    # In one order, so that no two processes wait for each other's rows.
+    in_order = sorted(highest_seqs.items())
+    rows = [{"event_id": event_id, "epoch": epoch, "seq": seq} for (event_id, epoch), seq in in_order]
+    connection.execute(upsert, rows)
+
+
+def losses(connection: Connection, event_id: str | None = None) -> list[Loss]:
+    """What was answered in terms that are over and is gone, but for what was settled, a term at a time."""
+    end = _end_of_term()
+    query = (
+        select(answered, end.label("end"))
+        .join(watermarks, watermarks.c.event_id == answered.c.event_id)
+        .where(answered.c.epoch < watermarks.c.epoch)
+        .where(answered.c.seq > end)
+        .where(or_(answered.c.settled_seq.is_(None), answered.c.settled_seq < answered.c.seq))
+        .order_by(answered.c.event_id, answered.c.epoch)
+    )
+    if event_id is not None:
+        query = query.where(answered.c.event_id == event_id)
+    return [loss for row in connection.execute(query) if (loss := _loss(connection, row))]
+
+
+def settle(connection: Connection, event_id: str, epoch: int, at_ms: int, by: str, why: str) -> bool:
+    """Puts the losses of a term to rest; False if there are none."""
+    if not any(loss.first.epoch == epoch for loss in losses(connection, event_id)):
+        return False
+    connection.execute(
+        update(answered)
+        .where(answered.c.event_id == event_id, answered.c.epoch == epoch)
+        .values(settled_seq=answered.c.seq, settled_ms=at_ms, settled_by=by, settled_why=why)
+    )
+    connection.execute(
+        update(quarantine)
+        .where(quarantine.c.event_id == event_id, quarantine.c.epoch == epoch)
+        .where(quarantine.c.reason == LOST, quarantine.c.resolution.is_(None))
+        .values(resolution=SETTLED)
+    )
+    return True
+
+
+def _end_of_term() -> ColumnElement[int]:
+    """The last seq on record of an answered epoch; of the one before it where the record has none of it."""
+    own, later = terms.alias(), terms.alias()
+    next_first = (
+        select(func.min(later.c.first_seq))
+        .where(later.c.event_id == own.c.event_id, later.c.epoch > own.c.epoch)
+        .scalar_subquery()
+    )
+    end = (
+        select(func.coalesce(own.c.last_seq, next_first - 1))
+        .where(own.c.event_id == answered.c.event_id, own.c.epoch <= answered.c.epoch, own.c.first_seq.is_not(None))
+        .order_by(own.c.epoch.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return func.coalesce(end, 0)
+
+
+def _loss(connection: Connection, row: Any) -> Loss | None:
+    end = max(row.end, row.settled_seq or 0)
+    kept = _quarantined(connection, row.event_id, row.epoch, quarantine.c.seq.between(end + 1, row.seq))
+    first = end + 1
+    while first in kept:
+        first += 1
+    last = row.seq
+    while last in kept:
+        last -= 1
+    lost = row.seq - end - len(kept)
+    return Loss(row.event_id, Position(row.epoch, first), Position(row.epoch, last), lost) if lost else None
+
+
+def _quarantined(connection: Connection, event_id: str, epoch: int, which: ColumnElement[bool]) -> set[int]:
+    """The seqs of an epoch that quarantine has, but for what waits there and only a receipt tells of: that is lost."""
+    known = or_(quarantine.c.reason != LOST, quarantine.c.resolution.is_not(None))
+    query = select(quarantine.c.seq).where(quarantine.c.event_id == event_id, quarantine.c.epoch == epoch, known, which)
+    return set(connection.execute(query).scalars())

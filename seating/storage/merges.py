@@ -1,0 +1,48 @@
+"""Where two histories of an event were made one: the state that folds begin with, and what the merge stands for."""
+
+import zlib
+from typing import NamedTuple
+
+from sqlalchemy import Connection, insert, select
+
+from seating.domain.log_entry import Mark
+from seating.storage.tables import merges
+
+
+class Merge(NamedTuple):
+    """`seq` is that of the ledger's entry; `state` is InventoryState.dump()."""
+
+    seq: int
+    acknowledged: Mark
+    tail: Mark
+    state: bytes
+
+
+def add(connection: Connection, event_id: str, merge: Merge) -> None:
+    (known, known_link), (tail, tail_link) = merge.acknowledged, merge.tail
+    connection.execute(
+        insert(merges).values(
+            event_id=event_id,
+            seq=merge.seq,
+            acknowledged_epoch=known.epoch,
+            acknowledged_seq=known.seq,
+            acknowledged_link=known_link,
+            tail_epoch=tail.epoch,
+            tail_seq=tail.seq,
+            tail_link=tail_link,
+            state=zlib.compress(merge.state),
+        )
+    )
+
+
+class LastMerge(NamedTuple):
+    """The latest merge of an event."""
+
+    seq: int
+    state: bytes
+
+
+def last(connection: Connection, event_id: str) -> LastMerge | None:
+    query = select(merges.c.seq, merges.c.state).where(merges.c.event_id == event_id)
+    row = connection.execute(query.order_by(merges.c.seq.desc()).limit(1)).one_or_none()
+    return LastMerge(row.seq, zlib.decompress(row.state)) if row else None

@@ -1,0 +1,103 @@
+"""After a store came back with less: what was lost, and making one history of two. For the operator to decide."""
+
+from typing import Literal
+
+from flask import Response
+from flask_openapi3 import APIBlueprint, Tag
+from pydantic import BaseModel, Field
+
+from seating.domain.errors import NoSuchLoss
+from seating.domain.event import is_event_id
+from seating.storage.answered import Loss
+from seating.web.answers import render
+from seating.web.operator_token import SECURITY, caller, operators_only
+from seating.web.parsing import StrictModel, parsed
+from seating.web.schemas import Answer, AsText, EventPath, Line, problems
+from seating.web.services import services
+
+api = APIBlueprint("recovery", __name__, abp_tags=[Tag(name="Recovery", description=__doc__)], abp_security=SECURITY)
+
+
+class LossPath(BaseModel):
+    loss_id: str = Field(max_length=80, description="`<event>.<epoch>`, as the list has it")
+
+    def parts(self) -> tuple[str, int]:
+        """Event and epoch. Raises NoSuchLoss for what no loss was ever called."""
+        event_id, _, epoch = self.loss_id.rpartition(".")
+        if not is_event_id(event_id) or not epoch.isascii() or not epoch.isdigit() or len(epoch) > 9:
+            raise NoSuchLoss
+        return event_id, int(epoch)
+
+
+class LossView(Answer):
+    id: str
+    event_id: str
+    first: str = Field(description="position of the first change that is lost")
+    last: str
+    changes: int = Field(description="how many; purchases among them whose buyers are known wait in quarantine")
+
+
+class LossListView(Answer):
+    losses: list[LossView]
+
+
+class Settlement(StrictModel):
+    why: Line = Field(min_length=1, max_length=1000, description="kept with the loss")
+
+
+class MergeOrder(StrictModel):
+    prefer: Literal["redis", "sql"] = Field(description="who keeps a seat that both histories have given away")
+
+
+class WaitingView(Answer):
+    purchase_id: str
+    reason: str
+
+
+class MergeView(Answer):
+    position: AsText = Field(description="of the entry that both histories end in")
+    purchases_taken_in: int = Field(description="how many SQL did not have")
+    waiting: list[WaitingView] = Field(description="purchases whose seats have another owner; see quarantine")
+
+
+@api.get("/api/v1/losses", responses={200: LossListView, **problems(401, 503)})
+@operators_only
+@parsed
+def list_losses() -> Response:
+    """What was answered and is recorded nowhere"""
+    return render(LossListView(losses=[_view(loss) for loss in services().losses.all()]))
+
+
+@api.post("/api/v1/losses/<loss_id>/settle", responses={204: None, **problems(400, 401, 404, 408, 413, 415, 503)})
+@operators_only
+@parsed
+def settle(path: LossPath, body: Settlement) -> Response:
+    """Put a loss to rest, with its purchases that wait in quarantine"""
+    services().losses.settle(*path.parts(), by=caller(), why=body.why)
+    return Response(status=204)
+
+
+@api.post(
+    "/api/v1/events/<event_id>/merge", responses={200: MergeView, **problems(400, 401, 404, 408, 409, 413, 415, 503)}
+)
+@operators_only
+@parsed
+def merge(path: EventPath, body: MergeOrder) -> Response:
+    """Make one history of two, where SQL lost what it had acknowledged
+
+    Nobody's purchase is dropped: preference decides only seats that both histories have given away. 409
+    `NOTHING_TO_MERGE` where SQL has everything.
+    """
+    done = services().merge.run(path.event_id, body.prefer)
+    waiting = [WaitingView(purchase_id=str(w.receipt.id), reason=w.reason) for w in done.waiting]
+    return render(MergeView(position=done.position, purchases_taken_in=done.taken_in, waiting=waiting))
+
+
+def _view(loss: Loss) -> LossView:
+    return LossView(
+        id=f"{loss.event_id}.{loss.first.epoch}",
+        event_id=loss.event_id,
+        first=str(loss.first),
+        last=str(loss.last),
+        changes=loss.lost,
+    )

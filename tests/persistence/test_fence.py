@@ -1,0 +1,85 @@
+"""A process learns of a term that began elsewhere before it sells from a server whose own term is over."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+from sqlalchemy.exc import ProgrammingError
+
+from seating.domain.errors import InventoryUnavailable, RecordUnavailable
+from seating.domain.idempotency import short_hash
+from seating.domain.purchase import Order
+from seating.redis_store import keys
+from seating.storage.tables import watermarks
+from tests.one_process import OneProcess
+
+
+@pytest.fixture
+def overtaken(sale: OneProcess) -> str:
+    """An event whose term went on elsewhere: this Redis is an old primary, and does not know it."""
+    event = sale.open(capacity=10)
+    begin_term_elsewhere(sale, event)
+    return event
+
+
+def begin_term_elsewhere(sale: OneProcess, event: str) -> None:
+    here = watermarks.c.event_id == event
+    sale.database.write(lambda c: c.execute(update(watermarks).where(here).values(epoch=watermarks.c.epoch + 1)))
+
+
+def test_a_new_process_asks_before_its_first_sale(sale: OneProcess, overtaken: str) -> None:
+    epoch = sale.now(overtaken).backlog.position.epoch
+    for ask in (lambda new: new.buy(overtaken, "k"), lambda new: new.hold(overtaken, quantity=1)):
+        with pytest.raises(InventoryUnavailable):
+            ask(sale.another())
+    assert sale.now(overtaken).counts.remaining == 10
+    assert sale.calls.command("HMGET", keys.inventory(overtaken), "server", "seen") == [b"", b"%d" % (epoch + 1)]
+
+
+def test_without_asking_it_sells(sale: OneProcess, overtaken: str) -> None:
+    """The twin."""
+    inventory = sale.another().inventory
+    assert inventory.purchase(overtaken, "anonymous", short_hash("k"), Order(1)).receipt.left == 9
+
+
+@pytest.mark.parametrize("learn", ["new connection", "flush"])
+def test_a_process_that_has_sold_asks_again(sale: OneProcess, learn: str) -> None:
+    """On a new connection, and each second when it writes what it answered."""
+    event = sale.open(capacity=10)
+    sale.buy(event, "k1")
+    begin_term_elsewhere(sale, event)
+    if learn == "new connection":
+        sale.purchases.fence.on_new_connection()
+    else:
+        sale.answered.flush()
+    with pytest.raises(InventoryUnavailable):
+        sale.buy(event, "k2")
+
+
+def test_it_asks_once(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    event = sale.open(capacity=10)
+    new = sale.another()
+    asked: list[Any] = []
+    read = new.database.read
+
+    def count(*question: Any) -> Any:
+        asked.append(question)
+        return read(*question)
+
+    monkeypatch.setattr(new.database, "read", count)
+    for number in range(3):
+        new.buy(event, f"k{number}")
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("error", [RecordUnavailable(), ProgrammingError("SELECT", None, Exception("no such table"))])
+def test_while_sql_cannot_say_sales_go_on(sale: OneProcess, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    event = sale.open(capacity=10)
+    new = sale.another()
+
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(new.database, "read", refuse)
+    assert new.buy(event, "k").left == 9
+    new.purchases.fence.on_new_connection()
