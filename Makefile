@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-careful fuzz fuzz-bytes check format onsale bench benchmarks clean
+.PHONY: help install run test fuzz fuzz-terms fuzz-bytes test-careful check format onsale bench benchmarks clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -31,6 +31,9 @@ test: $(VENV)/.tests ## the whole test suite
 
 fuzz: $(VENV)/.tests ## 2,000 random sales of 50 steps each against a plain model (RUNS)
 	SEATING_FUZZ_RUNS=$(or $(RUNS),2000) $(BIN)/pytest tests/books/test_fuzz.py
+
+fuzz-terms: $(VENV)/.tests ## 2,000 random histories of both stores failing under a sale (RUNS)
+	SEATING_TERMS_RUNS=$(or $(RUNS),2000) $(BIN)/pytest tests/terms/test_protocol.py
 
 fuzz-bytes: $(VENV)/.tests ## 1,000,000 raw requests, many of them spoilt, read by both roads of the web server (RUNS)
 	SEATING_FUZZ_BYTES=$(or $(RUNS),1000000) $(BIN)/pytest --timeout 3600 tests/server/test_fuzz_bytes.py

@@ -1,0 +1,142 @@
+"""Redis comes back without what it last answered, or a replica takes its place: every lost yes is known by name."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from seating.domain.errors import InventoryUnavailable
+from seating.domain.purchase import Receipt
+from seating.domain.seating_plan import GeneratedPlan, generate
+from seating.services.losses import Losses
+from seating.storage import migrations
+from seating.storage.database import Database
+from seating.storage.tables import ledger, quarantine, sold_seats
+from tests.one_process import OneProcess
+from tests.servers import RedisServer
+
+_HALL = generate(GeneratedPlan(sections=1, rows=4, seatsPerRow=6))
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url, checkpoints=True)
+    migrations.upgrade(database)
+    yield database
+    database.close()
+
+
+def _seats(receipts: list[Receipt]) -> set[str]:
+    return {seat for receipt in receipts for seat in _HALL.seats_of(receipt.runs)}
+
+
+def test_a_tail_that_is_lost_before_anybody_noted_it(
+    own_redis: RedisServer, database: Database, tmp_path: Path
+) -> None:
+    """A new term begins, and new buyers have the seats, before the process that answered writes down what it said."""
+    web = OneProcess.build(own_redis.url, database)
+    event = web.open(plan=_HALL)
+    kept = [web.buy(event, f"kept {number}") for number in range(3)]
+    web.persist(event)
+    own_redis.copy_to(tmp_path / "copy")
+    lost = [web.buy(event, f"lost {number}") for number in range(4)]
+    own_redis.put_back(tmp_path / "copy")
+
+    after = OneProcess.build(own_redis.url, database)
+    after.persist(event)
+    new = [after.buy(event, f"new {number}") for number in range(5)]
+    after.persist(event)
+    assert _seats(new) >= _seats(lost)
+    assert {receipt.id.position for receipt in new}.isdisjoint(receipt.id.position for receipt in (*kept, *lost))
+    assert {receipt.id.position.seq for receipt in lost} <= {row.seq for row in after.rows(ledger, event)}
+    assert not any(after.purchases.watch.wait(receipt.id, 0) for receipt in lost)
+
+    web.answered.flush()
+    first, last = lost[0].id.position, lost[-1].id.position
+    assert [finding.what for finding in after.check.reconcile(event)] == [
+        f"answered changes from {first} to {last} are lost, 4 in all",
+        "4 entries wait in quarantine",
+    ]
+    assert [after.purchases.get(receipt.id).state for receipt in lost] == ["quarantined"] * 4
+    assert [set(after.purchases.get(receipt.id).seats) for receipt in lost] == [_seats([receipt]) for receipt in lost]
+    assert [after.purchases.get(receipt.id).state for receipt in (*kept, *new)] == ["persisted"] * 8
+    assert after.check.verify(event).broken is None
+
+    Losses(database).settle(event, first.epoch, "operator", "refunded")
+    assert after.check.reconcile(event) == []
+
+
+def test_a_planned_failover_without_a_fence(own_redis: RedisServer, database: Database, tmp_path: Path) -> None:
+    """The replica has everything and is promoted; one web process is restarted to it, the other a second later.
+
+    Whoever sells from the old primary meanwhile is told to stop by SQL; each seat that two buyers were promised has
+    one owner, and the other is known.
+    """
+    slow = OneProcess.build(own_redis.url, database)
+    event = slow.open(plan=_HALL)
+    before = [slow.buy(event, f"before {number}") for number in range(3)]
+    slow.persist(event)
+    own_redis.copy_to(tmp_path / "replica")
+    promoted = RedisServer(tmp_path / "replica")
+    promoted.start()
+    try:
+        restarted = OneProcess.build(promoted.url, database)
+        restarted.persist(event)
+        on_new = [restarted.buy(event, f"new {number}") for number in range(5)]
+        on_old = [slow.buy(event, f"old {number}") for number in range(3)]
+        assert _seats(on_old) <= _seats(on_new)  # Each of these seats was promised to two.
+
+        slow.answered.flush()
+        with pytest.raises(InventoryUnavailable):
+            slow.buy(event, "too late")
+        started_late = OneProcess.build(own_redis.url, database)
+        with pytest.raises(InventoryUnavailable):  # By its settings it is still at the old primary.
+            started_late.buy(event, "wrong address")
+
+        restarted.persist(event)
+        standing = [*before, *on_new]
+        assert {row.seat_id: row.purchase_id for row in restarted.rows(sold_seats, event)} == {
+            seat: str(receipt.id) for receipt in standing for seat in _HALL.seats_of(receipt.runs)
+        }
+        assert [restarted.purchases.get(receipt.id).state for receipt in on_old] == ["quarantined"] * 3
+        first, last = on_old[0].id.position, on_old[-1].id.position
+        assert [finding.what for finding in restarted.check.reconcile(event)] == [
+            f"answered changes from {first} to {last} are lost, 3 in all",
+            "3 entries wait in quarantine",
+        ]
+        positions = [receipt.id.position for receipt in (*standing, *on_old)]
+        assert len(set(positions)) == len(positions)
+    finally:
+        promoted.stop()
+
+
+def test_an_old_primary_that_returns(own_redis: RedisServer, database: Database, tmp_path: Path) -> None:
+    """Its sales were given up for lost. What can stand does, under its own id, and nothing waits twice."""
+    slow = OneProcess.build(own_redis.url, database)
+    event = slow.open(plan=_HALL)
+    slow.buy(event, "before")
+    slow.persist(event)
+    own_redis.copy_to(tmp_path / "replica")
+    promoted = RedisServer(tmp_path / "replica")
+    promoted.start()
+    try:
+        other = OneProcess.build(promoted.url, database)
+        other.persist(event)
+        taken = other.buy_seats(event, "new", "sec-1-row-A-seat-1")
+        other.persist(event)
+        conflict = slow.buy_seats(event, "old 1", "sec-1-row-A-seat-1")
+        free = slow.buy_seats(event, "old 2", "sec-1-row-D-seat-6")
+        slow.answered.flush()
+        assert len(slow.rows(quarantine, event)) == 2
+        slow.persist(event)
+        assert [slow.purchases.get(receipt.id).state for receipt in (taken, conflict, free)] == [
+            "persisted",
+            "quarantined",
+            "persisted",
+        ]
+        assert slow.buy_seats(event, "old 2", "sec-1-row-D-seat-6") == free
+        waiting = [row for row in slow.rows(quarantine, event) if row.resolution is None]
+        assert {(row.epoch, row.seq) for row in waiting} == {tuple(conflict.id.position)}
+        assert [finding.what for finding in slow.check.reconcile(event)] == ["1 entries wait in quarantine"]
+    finally:
+        promoted.stop()

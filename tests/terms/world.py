@@ -1,0 +1,413 @@
+"""The world of one sale: two Redis servers, SQL with backups, two web processes, two workers and an operator.
+
+Everything in it is real but the clock, the network address of the primary, and who runs when.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from seating.domain.changes import SeatSet, parse_change
+from seating.domain.errors import Overtaken, SeatingError
+from seating.domain.log_entry import Mark
+from seating.domain.merging import Preference
+from seating.domain.position import Position
+from seating.domain.purchase import Order, PurchaseId, Receipt
+from seating.domain.seat_status import BOX_OFFICE
+from seating.domain.seating_plan import SeatingPlan
+from seating.redis_store import keys
+from seating.redis_store.open_events import OpenEvents
+from seating.redis_store.scripts import Scripts
+from seating.redis_store.terms import LogKeeping
+from seating.services import recorded_state
+from seating.services.answered import Answered
+from seating.services.books import Books
+from seating.services.fence import Fence
+from seating.services.rebuild import RebuildRefused
+from seating.storage import answered, ledger, purchases, watermarks
+from seating.storage.database import Database
+from seating.storage.tables import answered as answered_table
+from seating.storage.tables import ledger as ledger_table
+from seating.storage.tables import quarantine as quarantine_table
+from tests import frozen_clock
+from tests.one_process import OneProcess
+from tests.terms.backups import Backup, backup, restore
+from tests.terms.redis_pair import Content, RedisNode, RedisPair, texts
+from tests.terms.stepwise import Job, StepwiseCalls
+from tests.terms.told import Kept, Promise, Promises, twice
+
+PLAN: Final = SeatingPlan([[["A1", "A2", "A3"], ["B1", "B2"]], [["C1"]]])
+SEATS: Final = [seat for block in PLAN.blocks for row in block for seat in row]
+LEASE_OVER_S: Final = 20
+
+
+class NotedAnswers(Answered):
+    """Knows what was noted last."""
+
+    last: Position | None = None
+
+    def note(self, event_id: str, position: Position, receipt: Receipt | None = None, idempotency: str = "") -> None:
+        super().note(event_id, position, receipt, idempotency)
+        self.last = position
+
+
+class WebCalls(StepwiseCalls):
+    """Asks SQL for the running terms before anything is sold on a new connection, as web processes do."""
+
+    fence: Fence | None = None
+
+    def _ask(self, calls: Any) -> Any:
+        self._connection.connect()
+        if self._connection.is_new and self.fence:
+            self._connection.is_new = False
+            self.fence.on_new_connection()
+        return super()._ask(calls)
+
+    @property
+    def run_id(self) -> str | None:
+        return self._connection.run_id
+
+
+class Process:
+    """One process of the sale. `number` tells it from the one that was there before a restart."""
+
+    def __init__(self, world: "World", number: int) -> None:
+        self.number = number
+        self.one = OneProcess.build(
+            world.pair.url, world.database, world.scripts, world.keeping, calling=WebCalls, answering=NotedAnswers
+        )
+        assert isinstance(self.one.calls, WebCalls)
+        assert isinstance(self.one.answered, NotedAnswers)
+        self.calls, self.noted = self.one.calls, self.one.answered
+        self.calls.fence = Fence(world.database, self.one.inventory, self.one.seen)
+        self.job: Job | None = None
+        self.restores = 0
+        self.known_epoch = 0
+
+
+class World:
+    """`faults` are what has happened that may lose something."""
+
+    def __init__(
+        self,
+        pair: RedisPair,
+        database: Database,
+        clock: "WorldClock",
+        scripts: Scripts | None = None,
+        keep_s: int = 0,
+    ) -> None:
+        self.pair, self.database, self.clock = pair, database, clock
+        self.scripts = scripts or frozen_clock.scripts()
+        self.keeping = LogKeeping(keep_s)
+        self.faults: set[str] = set()
+        self.promises = Promises()
+        self.tokens: list[str] = []
+        self._processes = 0
+        self._links: dict[Position, str] = {}
+        self._term_servers: dict[int, str] = {}
+        pair.begin()
+        restore(database, {})
+        clock.now_ms = frozen_clock.NOON_MS
+        pair.set_clock(clock.now_ms)
+        self.webs = [self.new_process() for _ in range(2)]
+        self.workers = [self.new_process() for _ in range(2)]
+        self.event = self.workers[0].one.open(plan=PLAN)
+        self.backups: list[Backup] = [backup(database)]
+        pair.replicate()
+        self._learn_terms()
+
+    def new_process(self) -> Process:
+        self._processes += 1
+        return Process(self, self._processes)
+
+    def close(self) -> None:
+        for process in (*self.webs, *self.workers):
+            if process.job:
+                process.job.kill()
+            process.calls.close()
+
+    def move_clock(self, seconds: int) -> None:
+        self.clock.now_ms += seconds * 1000
+        self.pair.set_clock(self.clock.now_ms)
+
+    # What web processes do, and tell.
+
+    def tell(self, web: Process, kind: str, ask: Callable[[], Any], subject: str = "", key: str = "") -> Any:
+        """The answer, noted as a promise; None where it was refused."""
+        web.noted.last = None
+        try:
+            answer = ask()
+        except SeatingError:
+            return None
+        position = web.noted.last
+        if position is None:  # A purchase in quarantine was taken back: no seat has changed.
+            return answer
+        seats: tuple[str, ...] = ()
+        if isinstance(answer, Receipt):
+            subject, seats = str(answer.id), tuple(PLAN.seats_of(answer.runs))
+        self._check_sold_in_term(web)
+        self._check_position(web, position)
+        known = self.promises.purchase(subject) if kind == "bought" else None
+        if known:
+            known.by.add(web.number)
+        else:
+            self.promises.told.append(Promise(kind, position, {web.number}, subject, seats, key))
+        return answer
+
+    def buy(self, number: int, key: str, order: Order) -> Receipt | None:
+        web = self.webs[number]
+        receipt: Receipt | None = self.tell(
+            web, "bought", lambda: web.one.purchases.buy(self.event, "anonymous", key, order).receipt, key=key
+        )
+        if receipt:
+            promise = self.promises.purchase(str(receipt.id))
+            assert promise, "it was noted just now"
+            assert promise.receipt in (None, receipt), "invariant 11: one purchase, two receipts"
+            promise.order, promise.receipt = order, receipt
+        return receipt
+
+    def cancel(self, web: Process, promise: Promise) -> None:
+        receipt_id = self.ids[promise.subject]
+        self.promises.withdrawn.add(promise.subject)
+        self.tell(web, "cancelled", lambda: web.one.cancel(receipt_id), subject=promise.subject)
+
+    @property
+    def ids(self) -> dict[str, Any]:
+        return {one.subject: PurchaseId.parse(one.subject) for one in self.promises.told if one.kind == "bought"}
+
+    def set_seat(self, web: Process, seat: str, word: str) -> None:
+        if word != "sold":
+            self.promises.withdrawn.add(seat)
+        kind = "box office" if word == "sold" else "other"
+        self.tell(web, kind, lambda: web.one.seats.set(self.event, seat, word), subject=seat)
+
+    def flush(self, web: Process) -> None:
+        """What it does every second; it knows the running term then."""
+        web.one.answered.flush()
+        web.known_epoch = web.one.seen.of([keys.inventory(self.event)]).epoch
+
+    def restart_web(self, number: int) -> None:
+        self.webs[number].calls.close()
+        self.webs[number] = self.new_process()
+
+    # What workers and the operator do.
+
+    def begin(self, worker: Process, work: Callable[[], object]) -> None:
+        """Starts a job, unless one is running."""
+        if worker.job is None:
+            worker.restores = self.restores
+            worker.job = Job(work)
+
+    def go_on(self, worker: Process, steps: int) -> None:
+        """Takes a worker's job further, by so many steps."""
+        for _ in range(steps):
+            job = worker.job
+            if job is None:
+                return
+            self._check_step(worker, job.steps[-1] if job.steps else "")
+            job.go_on()
+            self._learn_terms()
+            if job.is_over:
+                worker.job = None
+                self._check_error(worker, job.error)
+                self.check_books()
+
+    def round(self, worker: Process) -> None:
+        self.begin(worker, lambda: worker.one.persistence.run_now(self.event))
+        self.go_on(worker, 1000)
+        assert worker.job is None, "invariant 9: a round that never ends"
+
+    def kill(self, worker: Process) -> None:
+        if worker.job:
+            worker.job.kill()
+            worker.job = None
+
+    # What goes wrong.
+
+    restores = 0
+
+    def fail_over(self, old: str) -> None:
+        self.faults.add("failover")
+        self.pair.fail_over(old)
+
+    def fail_back(self) -> None:
+        self.faults.add("failover")
+        self.pair.fail_back()
+
+    def come_back(self, content: Content) -> None:
+        self.faults.add("failover")
+        self.pair.come_back(content)
+        self.pair.set_clock(self.clock.now_ms)
+
+    def empty(self) -> None:
+        self.faults.add("emptied")
+        self.pair.empty(self.clock.now_ms)
+
+    def restore(self, kept: Backup) -> None:
+        self.faults.add("restore")
+        self.restores += 1
+        restore(self.database, kept)
+        self.move_clock(2)  # Nobody restores a database within the second of its backup.
+
+    # Invariants.
+
+    def _check_error(self, worker: Process, error: Exception | None) -> None:
+        """A job may give up, and whoever has its database exchanged under it may stumble."""
+        exchanged = isinstance(error, IntegrityError) and self.restores != worker.restores
+        if error and not exchanged and not isinstance(error, SeatingError | Overtaken | RebuildRefused):
+            raise error
+
+    def _check_sold_in_term(self, web: Process) -> None:
+        node = self.node_of(web)
+        epoch = int(node.client.hget(keys.inventory(self.event), "epoch") or 0)
+        named = self._term_servers.get(epoch)
+        assert epoch >= web.known_epoch, f"invariant 5: a sale in {epoch} by one who knows of {web.known_epoch}"
+        assert named is not None, f"invariant 5: a sale in {epoch}, which SQL never had"
+        assert named == node.identity, f"invariant 5: a sale in {epoch} on a server that the term does not name"
+
+    def _check_position(self, web: Process, position: Position) -> None:
+        found = self.node_of(web).client.xrange(keys.log(self.event), str(position), str(position))
+        if found:
+            link = found[0][1][b"link"].decode()
+            told = self._links.setdefault(position, link)
+            assert told == link, f"invariant 1: {position} was told twice, of two entries"
+
+    def _check_step(self, worker: Process, step: str) -> None:
+        if step == "stop":
+            assert "restore" in self.faults, "invariant 7: SQL is blamed, and was never restored"
+        if step == "rebuild_finish" and self.restores == worker.restores:
+            known = self.node_of(worker).client.hget(keys.inventory(self.event), "acknowledged")
+            if known:
+                position, link = known.decode().split(" ")
+                mark = Mark(Position.parse(position), link)
+                assert self.database.read(ledger.has, self.event, mark), f"invariant 6: wiped, and SQL lacks {mark}"
+
+    def node_of(self, process: Process) -> RedisNode:
+        run_id = process.calls.run_id
+        return next((n for n in self.pair.nodes if n.identity.startswith(f"{run_id}:")), self.pair.primary)
+
+    def _learn_terms(self) -> None:
+        query = select(ledger_table.c.epoch, ledger_table.c.change).where(ledger_table.c.change.contains('"trusted"'))
+        for epoch, change in self.database.read(lambda connection: connection.execute(query).all()):
+            self._term_servers[epoch] = json.loads(change)["server"]
+
+    def check_books(self) -> None:
+        """Where the primary sells and SQL has all of it, fold, Redis and tables agree."""
+        primary = self.pair.primary
+        inventory = texts(primary.client.hgetall(keys.inventory(self.event)))
+        if inventory.get("server") != primary.identity or "stopped" in inventory:
+            return
+        mark = self.database.read(watermarks.read, self.event)
+        if (
+            mark is None
+            or f"{mark.position} {mark.link}" != f"{inventory['epoch']}-{inventory['seq']} {inventory['chain']}"
+        ):
+            return
+        findings = [finding.what for finding in self.books.reconcile(self.event)]
+        wrong = [what for what in findings if "quarantine" not in what and "are lost" not in what]
+        assert wrong == [], f"invariant 12: {wrong}"
+
+    @property
+    def books(self) -> Books:
+        return Books(self.database, self.pair.primary.client, OpenEvents(self.workers[0].one.calls))
+
+    # The end.
+
+    def finish(self, prefer: Preference) -> None:
+        """No more faults: the old primary is fenced off, all reconnect, rounds go on each second."""
+        self.pair.standby.demote()
+        self.pair.standby.cut_connections()
+        for process in (*self.webs, *self.workers):
+            self.kill(process)
+            process.calls.close()
+        self.move_clock(LEASE_OVER_S)
+        if not self.inventory() and self.database.read(watermarks.read, self.event) is None:
+            return  # Neither store remembers that there was such an event.
+        if not self._settle():
+            operator = self.workers[1].one
+            operator.merge.run(self.event, prefer)
+            self._learn_terms()
+            assert self._settle(), f"invariant 9: neither sold nor stopped: {self.inventory()}"
+        self._check_end()
+
+    def inventory(self) -> dict[str, str]:
+        return texts(self.pair.primary.client.hgetall(keys.inventory(self.event)))
+
+    def _settle(self) -> bool:
+        """Some rounds, with what else is done every few seconds; True if it sells then, False if it is stopped."""
+        for _ in range(6):
+            for web in self.webs:
+                self.flush(web)
+            self.round(self.workers[0])
+            self.move_clock(3)
+        inventory = self.inventory()
+        if inventory.get("stopped"):
+            return False
+        assert inventory.get("server") == self.pair.primary.identity, f"invariant 9: closed for good: {inventory}"
+        assert inventory["seq"] == inventory["persisted"], "invariant 9: not recorded"
+        return True
+
+    def _check_end(self) -> None:
+        self.check_books()
+        verified = self.books.verify(self.event)
+        assert verified.broken is None, f"invariant 12: {verified.broken}"
+        kept = self.kept()
+        broken = list(self.promises.broken(kept, {web.number for web in self.webs}))
+        assert broken == [], f"invariant 3: {broken}"
+        if not self.faults:
+            assert kept.losses == [], f"nothing happened that loses something: {kept.losses}"
+            assert kept.aside == {}, f"nothing happened that puts something aside: {kept.aside}"
+        keyed = [one for one in self.promises.told if one.kind == "bought" and kept.standing.get(one.subject)]
+        assert twice(one.key for one in keyed) == [], "invariant 10: one key has bought twice"
+        seats = [seat for one in keyed for seat in one.seats]
+        assert twice(seats) == [], "invariant 2: a seat has two owners"
+        for one in keyed:
+            state = self.webs[0].one.purchases.get(self.ids[one.subject]).state
+            assert state == "persisted", f"invariant 11: {one.subject} is {state}"
+            assert one.order
+            again = self.buy(0, one.key, one.order)
+            if again is None:  # Who has seen more than this Redis has closes it until the next term.
+                self.round(self.workers[0])
+                again = self.buy(0, one.key, one.order)
+            assert again == one.receipt, f"invariant 11: {one.subject} has the receipt {again}"
+
+    def kept(self) -> Kept:
+        def read(connection: Any) -> Kept:
+            aside: dict[Position, set[str | None]] = {}
+            named: set[str] = set()
+            for row in connection.execute(select(quarantine_table)):
+                aside.setdefault(Position(row.epoch, row.seq), set()).add(row.resolution)
+                change = parse_change(row.change)
+                if isinstance(change, SeatSet):
+                    named |= set(PLAN.seats_of(change.runs))
+            state = recorded_state.fold(connection, self.event)
+            return Kept(
+                state.state.state,
+                set(PLAN.seats_of(state.state.runs_of(BOX_OFFICE))),
+                purchases.standing(connection, self.event),
+                aside,
+                named,
+                {row.epoch: row.seq for row in connection.execute(select(answered_table))},
+                answered.losses(connection, self.event),
+            )
+
+        return self.database.read(read)
+
+
+class WorldClock:
+    """Stands in for the module `time`; the scripts read the same moment in Redis."""
+
+    def __init__(self) -> None:
+        self.now_ms = frozen_clock.NOON_MS
+
+    def time(self) -> float:
+        return self.now_ms / 1000
+
+    def time_ns(self) -> int:
+        return self.now_ms * 1_000_000
+
+    def monotonic(self) -> float:
+        return self.now_ms / 1000
