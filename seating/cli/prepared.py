@@ -29,18 +29,23 @@ def settings() -> Settings:
 def settings_with_redis() -> Settings:
     """The settings, once the Redis that they name has been seen to keep what it is told. Raises RedisError too."""
     loaded = settings()
+    _check_redis(loaded)
+    return loaded
+
+
+def _check_redis(loaded: Settings) -> None:
     url = loaded.effective_redis_url
     client = plain_client(url)
     while _loads(client):
         time.sleep(_LOOK_EVERY_S)
     durability.check(client, fails_over=fails_over(url))
-    return loaded
 
 
 def operator_services() -> BackgroundServices:
     """For a command that answers. Standard output is for what was asked, which a program may read."""
-    loaded = settings_with_redis()
+    loaded = settings()
     logs.configure(loaded.log_level, loaded.log_format, sys.stderr)
+    _check_redis(loaded)
     return background_services(loaded, patient=True)
 
 
