@@ -115,7 +115,7 @@ def test_without_its_reader_a_process_ends(start: Start) -> None:
     socket = Socket(system, live(event))
     socket.message()
     client = system.redis.client()
-    client.xadd(f"log:{{{event}}}", {"no": "change"}, id="1-2")
+    client.xadd(f"log:{{{event}}}", {"no": "change"}, id="999999999-1")
     with socket:
         assert socket.close_code() == 1001
     wait_until(lambda: len([process for process in before if process.is_running()]) == 1)
