@@ -63,7 +63,8 @@ class Inventory:
         """
         asked = (purchase.idempotency, purchase.fingerprint, purchase.quantity, purchase.nonce, purchase.rendering)
         shop = shop_members(purchase.caller, purchase.reference)
-        return self._sell(event_id, (*asked, shop), purchase.runs, (1, 0, "", str(position)), None)
+        told = f"{position}|{purchase.left}|{purchase.at_ms}"
+        return self._sell(event_id, (*asked, shop), purchase.runs, (1, 0, "", told), None)
 
     def _sell(
         self,

@@ -197,9 +197,9 @@ class Persistence:
         """True if the entry that begins it waits to be recorded. Once a run: a server that comes and goes waits."""
         if head.claimed or event_id in begun:
             return False
-        begun.add(event_id)
         if not head.has_terms:
             return self._rebuild(event_id, head, "taken over from a version without terms", only_if_lost=False)
+        begun.add(event_id)
         known = (recorded.position.epoch, head.seen_epoch)
         epoch = self.database.write(term_record.allocate, event_id, time.time(), *known)
         position = self.terms.begin(event_id, epoch, recorded, secrets.token_hex(8), database)

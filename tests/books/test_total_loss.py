@@ -131,7 +131,7 @@ def test_what_the_next_epoch_answered_hides_nothing(sale: OneProcess) -> None:
     sale.quarantine.replay(event, str(first))
     sale.persist(event)
     assert sale.purchases.get(lost[0].id).state == "persisted"
-    assert sale.buy(event, "lost 0").id == lost[0].id
+    assert sale.buy(event, "lost 0") == lost[0]
     assert [finding.what for finding in sale.check.reconcile(event)] == [
         f"answered changes from {lost[1].id.position} to {last} are lost, 2 in all",
         "2 entries wait in quarantine",

@@ -10,7 +10,7 @@
 --       8 backlog limit, in entries  9 backlog limit, in percent of maxmemory  10 given seats, as runs, or ''
 --       11 '1' for the operator, whom neither the sale's state nor the backlog stops
 --       12 '1' if the seats of a quantity have to be together  13 id of a hold, or ''
---       14 position that the purchase was answered with by a history that was lost, or ''
+--       14 position|seats left|at that the buyer was told by a history that was lost, or ''
 --       15… rate limit, if there is one: 'window' or 'bucket', its numbers
 -- Reply {'SOLD', record} | {'REPLAYED', record} | {'REUSED'} | {'NOT_ON_SALE', state} | {'BACKLOG_FULL'}
 --       | {'SOLD_OUT', seats left} | {'NOT_TOGETHER', seats left} | {'SEAT_UNAVAILABLE', those that are not, as runs}
@@ -65,20 +65,20 @@ if hold then
   inventory.held = inventory.held - quantity
 end
 inventory.sold = inventory.sold + quantity
-local left = seats_left(inventory)
-local change = ('{"kind":"purchased","at":%d,"quantity":%d,"left":%d,"runs":"%s","nonce":"%s",' ..
+-- What the buyer is told: of a purchase that is sold again, what its first receipt said, byte for byte.
+local original, left, told_at = ARGV[14]:match('^([^|]*)|(%d+)|(%d+)$')
+left, told_at = left or seats_left(inventory), told_at or ('%d'):format(at)
+local change = ('{"kind":"purchased","at":%s,"quantity":%d,"left":%d,"runs":"%s","nonce":"%s",' ..
   '"idempotency":"%s","fingerprint":"%s","rendering":%d,'):format(
-  at, quantity, left, runs, ARGV[5], ARGV[2], ARGV[3], ARGV[6])
+  told_at, quantity, left, runs, ARGV[5], ARGV[2], ARGV[3], ARGV[6])
 change = change .. '"hold":' .. (hold and '"' .. hold.id .. '"' or 'null') .. ',' .. ARGV[7]
-if ARGV[14] ~= '' then
-  change = change .. ',"original":"' .. ARGV[14] .. '"'
+if original then
+  change = change .. ',"original":"' .. original .. '"'
 end
 local position, seq, link = append(inventory, change .. '}')
-if ARGV[14] ~= '' then
-  position = ARGV[14]
-end
 
-local record = {ARGV[6], ARGV[3], position, ARGV[5], quantity, left, runs, ('%d'):format(at), '{' .. ARGV[7] .. '}'}
+local shop = '{' .. ARGV[7] .. '}'
+local record = {ARGV[6], ARGV[3], original or position, ARGV[5], quantity, left, runs, told_at, shop}
 record = table.concat(record, '|')
 redis.call('HSET', KEYS[9], ARGV[2], record)
 redis.call('HSET', KEYS[1], 'seq', seq, 'chain', link, 'sold', inventory.sold, 'held', inventory.held, 'updated', at)
