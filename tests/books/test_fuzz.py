@@ -182,6 +182,7 @@ class SaleMachine(RuleBasedStateMachine):
         self.sale.persist(self.event)
         self.sale.calls.command("UNLINK", *keys.all_of(self.event))
         self.sale.persist(self.event)
+        self.model.release_due()
         self.model.forget_holders()
 
     @precondition(lambda self: self.steps % 5 == 2)
