@@ -42,12 +42,14 @@ def run() -> None:
 
 def _work(queue: Queue) -> bool:
     """Return whether it ended because it was asked to."""
-    worker = _Worker([queue], connection=queue.connection, serializer=JSONSerializer, worker_ttl=_SILENT_S)
+    worker = None
     try:
+        # Made in here: a worker asks Redis something as soon as it is made.
+        worker = _Worker([queue], connection=queue.connection, serializer=JSONSerializer, worker_ttl=_SILENT_S)
         worker.work(logging_level="WARNING")
     except redis.RedisError as error:
         _log.warning("worker ended", error=str(error))
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    return worker.asked_to_stop
+    return worker is not None and worker.asked_to_stop
