@@ -3,19 +3,20 @@
 from typing import Literal
 
 from flask import Response
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3 import Tag
 from pydantic import BaseModel, Field
 
 from seating.domain.errors import NoSuchLoss
 from seating.domain.event import is_event_id
 from seating.storage.answered import Loss
 from seating.web.answers import render
+from seating.web.application import Routes
 from seating.web.operator_token import SECURITY, caller, operators_only
 from seating.web.parsing import StrictModel, parsed
 from seating.web.schemas import Answer, AsText, EventPath, Line, problems
 from seating.web.services import services
 
-api = APIBlueprint("recovery", __name__, abp_tags=[Tag(name="Recovery", description=__doc__)], abp_security=SECURITY)
+api = Routes("recovery", __name__, abp_tags=[Tag(name="Recovery", description=__doc__)], abp_security=SECURITY)
 
 
 class LossPath(BaseModel):

@@ -65,6 +65,8 @@ class Promises:
 
     def _is_kept(self, one: Promise, kept: Kept) -> bool:
         match one.kind:
+            case "bought" if one.subject in self.withdrawn and "cancelled" in kept.aside.get(one.position, ()):
+                return True  # It waited in quarantine, and was taken back there.
             case "bought":
                 return kept.standing.get(one.subject, one.subject in self.withdrawn and None) in (
                     {True, False} if one.subject in self.withdrawn else {True}
