@@ -112,7 +112,8 @@ class Rebuild:
 
         def read(connection: Connection) -> tuple[list[LogEntry], dict[int, int], str, str]:
             event = events.find(connection, event_id)
-            assert event is not None, "it was found before"
+            if event is None:
+                raise Overtaken("SQL has lost the event meanwhile")
             return (
                 [aside.entry for aside in quarantine.waiting(connection, event_id)],
                 term_record.first_seqs(connection, event_id),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from seating.domain.errors import EventNotFound
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import LogEntry, Mark
 from seating.domain.position import Position
@@ -34,7 +35,7 @@ class RecordedState:
 
 
 def fold(connection: Connection, event_id: str, on_page: Callable[[], None] = lambda: None) -> RecordedState:
-    """`on_page` is called every few thousand entries. The event has to be on record."""
+    """`on_page` is called every few thousand entries. Raises EventNotFound."""
     plan = events.plan_of(connection, event_id)
     state, merged_seq = start(connection, event_id, plan)
     last = None
@@ -45,7 +46,8 @@ def fold(connection: Connection, event_id: str, on_page: Callable[[], None] = la
             if last.position.seq != merged_seq and not apply(state, last):
                 left_out.append(last.position)
         on_page()
-    assert last is not None, "a log begins with the event's record"
+    if last is None:
+        raise EventNotFound
     return RecordedState(state, plan, last, left_out)
 
 
