@@ -68,8 +68,12 @@ class Merge:
 
     def run(self, event_id: str, prefer: Preference) -> MergeResult:
         """Raises NothingToMerge, EventNotFound, RecordUnavailable, InventoryUnavailable; can be repeated."""
-        if self.terms.head(event_id) is None:
+        head = self.terms.head(event_id)
+        if head is None:
             raise EventNotFound
+        # Also before the claim, which would close a sale.
+        if head.acknowledged and self.database.read(ledger.has, event_id, head.acknowledged):
+            raise NothingToMerge
         try:
             return self._run(event_id, prefer)
         except (Overtaken, RebuildRefused) as error:

@@ -45,8 +45,10 @@ def test_sql_knows_less(sale: OneProcess, prefer: str) -> None:
     sale.persist(event)
     assert sale.now(event).backlog.stopped
     selling_on = sale.buy(event, "selling on")
+    healthy = sale.open(plan=HALL)
     with pytest.raises(NothingToMerge):
-        sale.merge.run(sale.open(plan=HALL), "redis")
+        sale.merge.run(healthy, "redis")
+    assert sale.buy(healthy, "not closed by that").quantity == 1
     merged = sale.merge.run(event, prefer)
     assert (merged.taken_in, merged.waiting) == (3, [])
     assert sale.check.reconcile(event) == []
