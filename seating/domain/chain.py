@@ -4,10 +4,12 @@ The same is computed in redis_store/lua/prelude.lua when an entry is appended.
 """
 
 import hashlib
+import re
 
 from seating.domain.position import Position
 
 GENESIS = "0" * 40
+LINK = re.compile("[0-9a-f]{40}")
 
 
 def link(previous: str, position: Position, change: str) -> str:

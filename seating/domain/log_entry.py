@@ -52,6 +52,19 @@ class Mark(NamedTuple):
     def of(cls, entry: LogEntry) -> Self:
         return cls(entry.position, entry.link)
 
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Reads what `__str__` writes; None for anything else."""
+        position, _, link = text.partition(" ")
+        try:
+            return cls(Position.parse(position), link) if chain.LINK.fullmatch(link) else None
+        except ValueError:
+            return None
+
+    def __str__(self) -> str:
+        """As an inventory keeps what SQL acknowledged: `<position> <link>`."""
+        return f"{self.position} {self.link}"
+
     def is_followed_by(self, entry: LogEntry) -> bool:
         """Whether `entry` is the very next one: no gap, no earlier epoch, and its link made from this mark's."""
         return (

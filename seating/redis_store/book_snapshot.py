@@ -43,10 +43,7 @@ class BookSnapshot(NamedTuple):
     @property
     def acknowledged(self) -> Mark | None:
         """What SQL was known to have."""
-        if "acknowledged" not in self.inventory:
-            return None
-        position, link = self.inventory["acknowledged"].split(" ")
-        return Mark(Position.parse(position), link)
+        return Mark.parse(self.inventory.get("acknowledged", ""))
 
     @property
     def seen_epoch(self) -> int:

@@ -1,15 +1,14 @@
 """An inventory as of one moment."""
 
-import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple, Self
 
+from seating.domain import chain
 from seating.domain.event import STATES, InventoryCounts
 from seating.domain.log_entry import Mark
 from seating.domain.position import Position
 
 _NUMBERS: Final = ("epoch", "seq", "persisted", "capacity", "sold", "held", "blocked", "updated")
-_LINK: Final = re.compile("[0-9a-f]{40}")
 FIELDS: Final = (*_NUMBERS, "state", "chain", "acknowledged", "seen", "stopped", "archived", "database")
 """What look.lua reads of `inventory:{e}`."""
 
@@ -88,11 +87,11 @@ def head(values: Sequence[bytes | None]) -> Head | None:
     server, sells, claimed = (value.decode() for value in values[:3] if value is not None)
     fields = _fields(values)
     numbers = _numbers(fields)
-    is_whole = len(numbers) == len(_NUMBERS) and _LINK.fullmatch(fields.get("chain", ""))
+    is_whole = len(numbers) == len(_NUMBERS) and chain.LINK.fullmatch(fields.get("chain", ""))
     mark = None
     if is_whole and fields.get("state") in STATES:
         mark = Mark(Position(numbers["epoch"], numbers["seq"]), fields["chain"])
-    acknowledged = _mark(fields.get("acknowledged", ""))
+    acknowledged = Mark.parse(fields.get("acknowledged", ""))
     seen = fields.get("seen", "0")
     return Head(
         server,
@@ -105,15 +104,6 @@ def head(values: Sequence[bytes | None]) -> Head | None:
         "stopped" in fields,
         acknowledged is not None,
     )
-
-
-def _mark(text: str) -> Mark | None:
-    """Reads `<position> <link>`; None for anything else."""
-    position, _, link = text.partition(" ")
-    try:
-        return Mark(Position.parse(position), link) if _LINK.fullmatch(link) else None
-    except ValueError:
-        return None
 
 
 def _numbers(fields: dict[str, str]) -> dict[str, int]:

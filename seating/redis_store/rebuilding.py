@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from seating.domain.errors import InventoryUnavailable, Overtaken
 from seating.domain.inventory_state import InventoryState
-from seating.domain.log_entry import LogEntry
+from seating.domain.log_entry import LogEntry, Mark
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
 from seating.redis_store.calls import Argument, Calls
@@ -93,7 +93,7 @@ class Rebuilding:
             "seq": seq,
             "chain": last.link,
             "persisted": seq,
-            "acknowledged": f"{last.position} {last.link}",
+            "acknowledged": str(Mark.of(last)),
             "state": state.state,
             "capacity": state.capacity,
             "sold": state.sold,

@@ -80,8 +80,7 @@ class Terms:
 
     def stop(self, event_id: str, acknowledged: Mark, reason: str) -> None:
         """Notes that SQL lacks what it had acknowledged, unless something else is acknowledged by now."""
-        args = (f"{acknowledged.position} {acknowledged.link}", reason)
-        self._scripts.reply("stop", _keys(event_id), args)
+        self._scripts.reply("stop", _keys(event_id), (str(acknowledged), reason))
 
 
 def _keys(event_id: str) -> tuple[str, str]:
