@@ -16,6 +16,7 @@ from seating.domain.position import Position
 from seating.domain.purchase import Receipt
 from seating.redis_store.seen_positions import SeenPositions
 from seating.storage import answered, purchases, quarantine, watermarks
+from seating.storage.answered import Told
 from seating.storage.database import Database
 from seating.storage.quarantine import Aside
 
@@ -24,7 +25,7 @@ MOST_RECEIPTS: Final = 10_000
 _WRITE_AGAIN_EVERY_S: Final = 10.0
 
 
-class _Told(NamedTuple):
+class _ToldReceipt(NamedTuple):
     """`idempotency` is the hash of caller and key."""
 
     receipt: Receipt
@@ -37,20 +38,21 @@ class Answered:
     def __init__(self, database: Database, seen: SeenPositions) -> None:
         self._database = database
         self._seen = seen
-        self._highest: OrderedDict[tuple[str, int], int] = OrderedDict()
+        self._told: OrderedDict[tuple[str, int], Told] = OrderedDict()
         self._unwritten: set[tuple[str, int]] = set()
-        self._receipts: OrderedDict[str, _Told] = OrderedDict()
+        self._receipts: OrderedDict[str, _ToldReceipt] = OrderedDict()
         self._written_again_at = float("-inf")
 
     def note(self, event_id: str, position: Position, receipt: Receipt | None = None, idempotency: str = "") -> None:
         """A caller has been told of `position`, and of `receipt` if it is a purchase."""
-        epoch, seq = position
         # By epoch, since an answer of the next one must not hide what the epoch before it has lost.
-        if seq > self._highest.get((event_id, epoch), 0):
-            self._highest[event_id, epoch] = seq
-            self._unwritten.add((event_id, epoch))
+        key, seq = (event_id, position.epoch), position.seq
+        told = self._told.get(key)
+        if told is None or not told.lowest <= seq <= told.highest:
+            self._told[key] = told.with_seq(seq) if told else Told(seq, seq)
+            self._unwritten.add(key)
         if receipt is not None:
-            self._receipts[str(receipt.id)] = _Told(receipt, idempotency)
+            self._receipts[str(receipt.id)] = _ToldReceipt(receipt, idempotency)
             if len(self._receipts) > MOST_RECEIPTS:
                 self._receipts.popitem(last=False)
 
@@ -65,13 +67,13 @@ class Answered:
         unwritten, self._unwritten = self._unwritten, set()
         try:
             if unwritten:
-                self._database.write(answered.remember, {key: self._highest[key] for key in unwritten})
+                self._database.write(answered.remember, {key: self._told[key] for key in unwritten})
             self._settle_receipts(marks)
         except BaseException:
             self._unwritten |= unwritten
             raise
-        while len(self._highest) > MOST_TERMS:
-            self._highest.popitem(last=False)
+        while len(self._told) > MOST_TERMS:
+            self._told.popitem(last=False)
 
     def _events_to_look_at(self) -> list[str]:
         """Those with news, and every few seconds all: a term may have ended that nobody here sells in any more.
@@ -81,14 +83,14 @@ class Answered:
         now = time.monotonic()
         if now - self._written_again_at > _WRITE_AGAIN_EVERY_S:
             self._written_again_at = now
-            self._unwritten |= self._highest.keys()
+            self._unwritten |= self._told.keys()
         waiting = {told.receipt.id.event_id for told in self._receipts.values()}
         return sorted(waiting | {event_id for event_id, _ in self._unwritten})
 
     def _settle_receipts(self, marks: Mapping[str, Mark]) -> None:
         """Forgets receipts that SQL has been past, and puts aside those whose term ended before them."""
         done: list[str] = []
-        orphaned: dict[str, _Told] = {}
+        orphaned: dict[str, _ToldReceipt] = {}
         for purchase_id, told in self._receipts.items():
             event_id, position, _ = told.receipt.id
             mark = marks.get(event_id)
@@ -102,7 +104,7 @@ class Answered:
             self._receipts.pop(purchase_id, None)
 
 
-def _put_aside(connection: Connection, told: Mapping[str, _Told]) -> None:
+def _put_aside(connection: Connection, told: Mapping[str, _ToldReceipt]) -> None:
     """Those that are neither on record nor in quarantine: their seats are gone, their buyers known."""
     ids = list(told)
     recorded: set[str] = set()

@@ -20,17 +20,34 @@ class Loss(NamedTuple):
     lost: int
 
 
-def remember(connection: Connection, highest_seqs: Mapping[tuple[str, int], int]) -> None:
-    """The highest seq that was answered, by event and epoch; lower ones than are known already change nothing."""
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+class Told(NamedTuple):
+    """The lowest and the highest seq of an epoch that buyers were told of."""
+
+    lowest: int
+    highest: int
+
+    def with_seq(self, seq: int) -> "Told":
+        return Told(min(self.lowest, seq), max(self.highest, seq))
+
+
+def remember(connection: Connection, told: Mapping[tuple[str, int], Told]) -> None:
+    """What was answered, by event and epoch; what is known already is only ever widened."""
+    is_postgres = connection.dialect.name == "postgresql"
+    dialect: Any = postgresql if is_postgres else sqlite
+    least, greatest = (func.least, func.greatest) if is_postgres else (func.min, func.max)
     new = dialect.insert(answered)
-    highest = func.greatest if connection.dialect.name == "postgresql" else func.max
     upsert = new.on_conflict_do_update(
-        index_elements=["event_id", "epoch"], set_={"seq": highest(answered.c.seq, new.excluded.seq)}
+        index_elements=["event_id", "epoch"],
+        set_={
+            "lowest_seq": least(func.coalesce(answered.c.lowest_seq, new.excluded.lowest_seq), new.excluded.lowest_seq),
+            "seq": greatest(answered.c.seq, new.excluded.seq),
+        },
     )
     # In one order, so that no two processes wait for each other's rows.
-    in_order = sorted(highest_seqs.items())
-    rows = [{"event_id": event_id, "epoch": epoch, "seq": seq} for (event_id, epoch), seq in in_order]
+    rows = [
+        {"event_id": event_id, "epoch": epoch, "lowest_seq": lowest, "seq": highest}
+        for (event_id, epoch), (lowest, highest) in sorted(told.items())
+    ]
     connection.execute(upsert, rows)
 
 
@@ -69,7 +86,7 @@ def settle(connection: Connection, event_id: str, epoch: int, at_ms: int, by: st
 
 
 def _end_of_term() -> ColumnElement[int]:
-    """The last seq on record of an answered epoch; of the one before it where the record has none of it."""
+    """The last seq on record of an answered epoch; where no entry of it is, all that was told of it is lost."""
     own, later = terms.alias(), terms.alias()
     next_first = (
         select(func.min(later.c.first_seq))
@@ -78,12 +95,10 @@ def _end_of_term() -> ColumnElement[int]:
     )
     end = (
         select(func.coalesce(own.c.last_seq, next_first - 1))
-        .where(own.c.event_id == answered.c.event_id, own.c.epoch <= answered.c.epoch, own.c.first_seq.is_not(None))
-        .order_by(own.c.epoch.desc())
-        .limit(1)
+        .where(own.c.event_id == answered.c.event_id, own.c.epoch == answered.c.epoch, own.c.first_seq.is_not(None))
         .scalar_subquery()
     )
-    return func.coalesce(end, 0)
+    return func.coalesce(end, answered.c.lowest_seq - 1, answered.c.seq - 1)
 
 
 def _loss(connection: Connection, row: Any) -> Loss | None:

@@ -147,6 +147,7 @@ answered = Table(
     metadata,
     Column("event_id", String(64), primary_key=True, comment="no foreign key: SQL may have lost the event"),
     Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("lowest_seq", BigInteger, comment="the lowest one that a buyer was told of; null where it is not known"),
     Column("seq", BigInteger, nullable=False),
     Column("settled_seq", BigInteger, comment="up to where losses were put to rest"),
     Column("settled_ms", BigInteger),
