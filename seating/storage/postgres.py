@@ -44,6 +44,8 @@ def engine(url: str, *, patient: bool) -> Engine:
         pool_pre_ping=True,
         connect_args={"connect_timeout": _CONNECT_WITHIN_S, "options": options, **_KEEPALIVE},
     )
+    # Many rows a statement: one by one, a large event's would not be in within the time for one reply.
+    made.dialect.use_insertmanyvalues_wo_returning = True
     if not patient:
 
         @event.listens_for(made, "do_connect")
