@@ -106,10 +106,7 @@ class Answered:
 
 def _put_aside(connection: Connection, told: Mapping[str, _ToldReceipt]) -> None:
     """Those that are neither on record nor in quarantine: their seats are gone, their buyers known."""
-    ids = list(told)
-    recorded: set[str] = set()
-    for first in range(0, len(ids), 500):
-        recorded |= purchases.recorded(connection, ids[first : first + 500])
+    recorded = purchases.recorded(connection, list(told))
     lost = []
     for purchase_id, (receipt, idempotency) in told.items():
         if purchase_id not in recorded and quarantine.find_purchase(connection, receipt.id) is None:

@@ -160,7 +160,7 @@ def _commit(
     merges.add(connection, event_id, MergeRow(entry.position.seq, acknowledged, tail, dumped))
     purchases.replace(connection, event_id, receipts, new, end, state, plan)
     quarantine.put_aside(connection, _asides(event_id, snapshot, merged, entry.position))
-    quarantine.find_lost(connection, event_id)
+    quarantine.look_again(connection, event_id)
     events.set_state(connection, event_id, state.state)
     return entry, len(new)
 

@@ -11,7 +11,6 @@ from seating.storage import purchases
 from seating.storage.database import Database
 
 _LOOK_EVERY_S: Final = 0.05
-_ASKED_AT_ONCE: Final = 500
 
 
 class PersistedWatch:
@@ -42,12 +41,10 @@ class PersistedWatch:
     def _ask(self) -> None:
         self._asks = True
         try:
-            ids = sorted(set(self._waiting.values()))
-            for first in range(0, len(ids), _ASKED_AT_ONCE):
-                found = self._database.read(purchases.recorded, ids[first : first + _ASKED_AT_ONCE])
-                for recorded, purchase_id in self._waiting.items():
-                    if purchase_id in found:
-                        recorded.set(True)
+            found = self._database.read(purchases.recorded, sorted(set(self._waiting.values())))
+            for recorded, purchase_id in self._waiting.items():
+                if purchase_id in found:
+                    recorded.set(True)
         except RecordUnavailable:
             pass  # Not known; whoever has the time asks again.
         finally:

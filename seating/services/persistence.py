@@ -18,6 +18,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from seating.domain.changes import Trusted
 from seating.domain.errors import InventoryUnavailable, Overtaken, RecordUnavailable
 from seating.domain.log_entry import LogEntry, Mark
 from seating.domain.position import Position
@@ -218,7 +219,10 @@ class Persistence:
         def write(connection: Connection) -> list[LogEntry]:
             if not watermarks.advance(connection, event_id, mark, last):
                 raise Overtaken("the record has moved on")
-            return ledger.write(connection, event_id, rows, plan)
+            aside = ledger.write(connection, event_id, rows, plan)
+            if any(isinstance(row.change, Trusted) for row in rows):
+                aside += quarantine.look_again(connection, event_id)
+            return aside
 
         quarantined = self.database.write(write)
         if quarantined:

@@ -94,7 +94,7 @@ class Purchases:
         fork = self._fork(purchase.id)
         if fork is not None:
             self.database.write(quarantine.resolve, fork, quarantine.CANCELLED)
-            self.inventory.unquarantine(event_id, position)
+            self.inventory.unquarantine(event_id, fork.entry.position)
         else:
             with self.names.refusing_by_name(event_id):
                 recorded = purchase.state is not PurchaseState.ACCEPTED

@@ -9,7 +9,6 @@ from seating.domain.changes import Purchased
 from seating.domain.errors import EventNotFound, NotReplayable, QuarantineEntryNotFound, SeatingError
 from seating.domain.page import Page, first_of
 from seating.domain.position import Position
-from seating.domain.purchase import PurchaseId
 from seating.redis_store.inventory import Inventory
 from seating.services.purchases import Purchases
 from seating.storage import events, ledger
@@ -50,9 +49,8 @@ class Quarantine:
     def cancel(self, event_id: str, position: str) -> None:
         """Takes an entry back: a purchase is cancelled, anything else only put to rest."""
         aside = self._waiting(event_id, position)
-        purchase = _purchase(aside)
-        if purchase is not None:
-            self.purchases.cancel(PurchaseId(event_id, aside.entry.position, purchase.nonce))
+        if aside.purchase_id is not None:
+            self.purchases.cancel(aside.purchase_id)
             return
         self.database.write(aside_record.resolve, aside, aside_record.CANCELLED)
         self.inventory.unquarantine(event_id, aside.entry.position)

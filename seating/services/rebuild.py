@@ -195,7 +195,7 @@ class Rebuild:
                 raise Overtaken("the record has moved on")
             quarantine.put_aside(connection, (_aside(event_id, outcome) for outcome in outcomes))
             ledger.write(connection, event_id, ledger.read_rows(entries), recorded.plan)
-            quarantine.find_lost(connection, event_id)
+            quarantine.look_again(connection, event_id)
 
         self.database.write(commit)
         return first.position, entries[-1]

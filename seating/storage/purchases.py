@@ -14,6 +14,7 @@ from seating.domain.seating_plan import Run, SeatingPlan, runs_text
 from seating.storage.tables import purchases, sold_seats
 
 AT_BOX_OFFICE: Final = "box office"
+_ASKED_AT_ONCE: Final = 500
 """Stands for the purchase of a seat that was sold without one."""
 
 
@@ -134,7 +135,11 @@ def page(
 
 def recorded(connection: Connection, purchase_ids: Sequence[str]) -> set[str]:
     """Those of the purchases that are on record."""
-    return set(connection.execute(select(purchases.c.id).where(purchases.c.id.in_(purchase_ids))).scalars())
+    found: set[str] = set()
+    for first in range(0, len(purchase_ids), _ASKED_AT_ONCE):
+        asked = purchases.c.id.in_(purchase_ids[first : first + _ASKED_AT_ONCE])
+        found.update(connection.execute(select(purchases.c.id).where(asked)).scalars())
+    return found
 
 
 def standing(connection: Connection, event_id: str) -> dict[str, bool]:

@@ -3,13 +3,15 @@
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, delete, or_, select, update
+from sqlalchemy import Connection, and_, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from seating.domain.changes import Purchased
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
 from seating.domain.purchase import PurchaseId
-from seating.storage.tables import purchases, quarantine
+from seating.storage import purchases
+from seating.storage.tables import quarantine
 
 POISON: Final = "poison"
 FORK: Final = "fork"
@@ -31,6 +33,14 @@ class Aside(NamedTuple):
     reason: str
     error: str
     resolution: str | None
+
+    @property
+    def purchase_id(self) -> PurchaseId | None:
+        """What the buyer was answered with; None if the entry is no purchase."""
+        change = self.entry.read()
+        if not isinstance(change, Purchased):
+            return None
+        return PurchaseId(self.event_id, change.original or self.entry.position, change.nonce)
 
     @property
     def words(self) -> str:
@@ -68,30 +78,46 @@ def find(connection: Connection, event_id: str, position: Position) -> Aside | N
 
 
 def find_purchase(connection: Connection, purchase_id: PurchaseId) -> Aside | None:
-    """The entry that this very purchase is, not another one that stands at its position."""
+    """The entry that this very purchase is, not another one that stands at its position.
+
+    One that was replayed stands elsewhere than its buyer was told.
+    """
     event_id, position, nonce = purchase_id
     own = quarantine.c.change.contains(f'"nonce":"{nonce}"')
-    query = select(quarantine).where(*_at(event_id, position), own).order_by(quarantine.c.reason == LOST)
+    here = or_(and_(*_at(event_id, position)), quarantine.c.change.contains(f'"original":"{position}"'))
+    query = select(quarantine).where(quarantine.c.event_id == event_id, here, own).order_by(quarantine.c.reason == LOST)
     found = connection.execute(query).first()
     return _aside(found) if found else None
 
 
-def find_lost(connection: Connection, event_id: str) -> None:
-    """Put the receipts to rest whose purchases turned up: on record, or as entries that wait here themselves."""
-    other = quarantine.alias()
-    turned_up = (
-        select(table.c.seq)
-        .where(table.c.event_id == event_id, table.c.epoch == quarantine.c.epoch, table.c.seq == quarantine.c.seq)
-        .where(*told)
-        .exists()
-        for table, told in ((purchases, ()), (other, (other.c.reason != LOST,)))
+def look_again(connection: Connection, event_id: str) -> list[LogEntry]:
+    """A term begins, and the record has all that is left of the terms before. Each purchase waits once at most.
+
+    Receipts whose purchases turned up, on record or as entries that are here, are put to rest. What the operator had
+    replayed and the end of a log has taken waits once more, and is returned.
+    """
+    rows = connection.execute(
+        select(quarantine)
+        .where(quarantine.c.event_id == event_id)
+        .order_by(quarantine.c.epoch.desc(), quarantine.c.seq.desc())
     )
-    connection.execute(
-        update(quarantine)
-        .where(quarantine.c.event_id == event_id, quarantine.c.reason == LOST, quarantine.c.resolution.is_(None))
-        .where(or_(*turned_up))
-        .values(resolution=FOUND)
-    )
+    by_purchase: dict[PurchaseId, list[Aside]] = {}
+    for aside in map(_aside, rows):
+        if aside.purchase_id:
+            by_purchase.setdefault(aside.purchase_id, []).append(aside)
+    recorded = purchases.recorded(connection, [str(purchase_id) for purchase_id in by_purchase])
+    again = []
+    for purchase_id, asides in by_purchase.items():
+        receipts = [one for one in asides if one.reason == LOST and one.resolution is None]
+        replayed = [one for one in asides if one.resolution == REPLAYED]
+        others = [one for one in asides if one not in receipts and one.resolution not in (REPLAYED, FOUND)]
+        if others or str(purchase_id) in recorded:
+            for receipt in receipts:
+                _set_resolution(connection, receipt, FOUND)
+        elif replayed and not receipts:
+            _set_resolution(connection, replayed[0], None)
+            again.append(replayed[0].entry)
+    return again
 
 
 def waiting(connection: Connection, event_id: str) -> list[Aside]:
@@ -121,6 +147,10 @@ def take_out(connection: Connection, aside: Aside) -> bool:
     """Removes a poisoned entry, to be recorded after all; False if somebody else did."""
     gone = connection.execute(delete(quarantine).where(*_here(aside), quarantine.c.resolution.is_(None)))
     return gone.rowcount == 1
+
+
+def _set_resolution(connection: Connection, aside: Aside, resolution: str | None) -> None:
+    connection.execute(update(quarantine).where(*_here(aside)).values(resolution=resolution))
 
 
 def _here(aside: Aside) -> tuple[Any, ...]:

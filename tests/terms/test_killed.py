@@ -51,8 +51,8 @@ def killed_at_each_step(world: World, work: Callable[[Process], object]) -> None
         for _ in range(2):
             world.round(worker)
         assert world.inventory()["server"] == world.pair.primary.identity
-        world.check_books()
-        found = world.kept()
+        world.invariants.of_books()
+        found = world.invariants.kept()
         return was_over, (found.standing, found.box_office, found.aside, found.losses)
 
     _, expected = books_after(0)

@@ -140,3 +140,60 @@ def test_an_old_primary_that_returns(own_redis: RedisServer, database: Database,
         assert [finding.what for finding in slow.check.reconcile(event)] == ["1 entries wait in quarantine"]
     finally:
         promoted.stop()
+
+
+def test_a_sale_that_the_operator_replayed_is_lost_again(
+    own_redis: RedisServer, database: Database, tmp_path: Path
+) -> None:
+    """It waits for the operator once more, under the id that its buyer has, until SQL has it."""
+    web = OneProcess.build(own_redis.url, database)
+    event = web.open(plan=_HALL)
+    own_redis.copy_to(tmp_path / "before")
+    lost = web.buy(event, "lost")
+    own_redis.put_back(tmp_path / "before")
+    web.persist(event)
+    web.answered.flush()
+    own_redis.copy_to(tmp_path / "waiting")
+
+    for _ in range(2):
+        web.quarantine.replay(event, str(lost.id.position))
+        own_redis.put_back(tmp_path / "waiting")
+        web.persist(event)
+        assert web.purchases.get(lost.id).state == "quarantined"
+        assert "1 entries wait in quarantine" in [finding.what for finding in web.check.reconcile(event)]
+
+    web.quarantine.replay(event, str(lost.id.position))
+    web.persist(event)
+    assert web.purchases.get(lost.id).state == "persisted"
+    assert web.buy(event, "lost") == lost
+    assert web.check.reconcile(event) == []
+    own_redis.put_back(tmp_path / "waiting")
+    web.persist(event)
+    assert web.purchases.get(lost.id).state == "persisted"
+
+
+def test_a_replayed_sale_that_waits_again_is_found_and_taken_back(
+    own_redis: RedisServer, database: Database, tmp_path: Path
+) -> None:
+    """The log has it at another position than the one its buyer was told."""
+    web = OneProcess.build(own_redis.url, database)
+    event = web.open(plan=_HALL)
+    own_redis.copy_to(tmp_path / "before")
+    lost = web.buy_seats(event, "lost", "sec-1-row-A-seat-1")
+    own_redis.put_back(tmp_path / "before")
+    web.persist(event)
+    web.answered.flush()
+    own_redis.copy_to(tmp_path / "waiting")
+    web.quarantine.replay(event, str(lost.id.position))
+    own_redis.copy_to(tmp_path / "fork")
+    own_redis.put_back(tmp_path / "waiting")
+    web.persist(event)
+    web.buy_seats(event, "other", "sec-1-row-A-seat-1")
+    web.persist(event)
+
+    own_redis.put_back(tmp_path / "fork")
+    web.persist(event)
+    assert web.purchases.get(lost.id).state == "quarantined"
+    assert web.cancel(lost.id) == "cancelled"
+    assert web.purchases.get(lost.id).state == "cancelled"
+    assert [finding.what for finding in web.check.reconcile(event)] == []

@@ -17,9 +17,10 @@ from seating.domain.purchase import Order
 from seating.redis_store.rebuilding import Claimable
 from seating.storage.database import Database
 from tests.terms.backups import backup
+from tests.terms.hall import SEATS
 from tests.terms.histories import HISTORIES
 from tests.terms.redis_pair import RedisPair
-from tests.terms.world import LEASE_OVER_S, SEATS, World, WorldClock
+from tests.terms.world import LEASE_OVER_S, World, WorldClock
 
 SHORT = 20
 RUNS = int(os.environ.get("SEATING_TERMS_RUNS", SHORT))
@@ -74,6 +75,20 @@ class Protocol(RuleBasedStateMachine):
         bought = [one for one in self.world.promises.told if one.kind == "bought"]
         if number < len(bought):
             self.world.cancel(self.world.webs[web], bought[number])
+
+    @rule(web=some_web, number=st.integers(0, 5))
+    def wait(self, web: int, number: int) -> None:
+        bought = [one for one in self.world.promises.told if one.kind == "bought"]
+        if number < len(bought):
+            self.world.wait(self.world.webs[web], bought[number])
+
+    @rule(web=some_web, number=st.integers(0, 1))
+    def replay(self, web: int, number: int) -> None:
+        self.world.replay(self.world.webs[web], number)
+
+    @rule(web=some_web, number=st.integers(0, 1))
+    def take_back(self, web: int, number: int) -> None:
+        self.world.take_back(self.world.webs[web], number)
 
     @rule(web=some_web, seat=some_seat, word=st.sampled_from(["sold", "available"]))
     def set_seat(self, web: int, seat: str, word: str) -> None:

@@ -3,44 +3,33 @@
 Everything in it is real but the clock, the network address of the primary, and who runs when.
 """
 
-import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
-from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
-
-from seating.domain.changes import SeatSet, parse_change
-from seating.domain.errors import Overtaken, SeatingError
-from seating.domain.log_entry import Mark
+from seating.domain.errors import EventNotFound, SeatingError
 from seating.domain.merging import Preference
 from seating.domain.position import Position
 from seating.domain.purchase import Order, PurchaseId, Receipt
-from seating.domain.seat_status import BOX_OFFICE
-from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
 from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.scripts import Scripts
 from seating.redis_store.terms import LogKeeping
-from seating.services import recorded_state
 from seating.services.answered import Answered
 from seating.services.books import Books
 from seating.services.fence import Fence
-from seating.services.rebuild import RebuildRefused
-from seating.storage import answered, ledger, purchases, watermarks
+from seating.storage import watermarks
 from seating.storage.database import Database
-from seating.storage.tables import answered as answered_table
-from seating.storage.tables import ledger as ledger_table
-from seating.storage.tables import quarantine as quarantine_table
+from seating.storage.quarantine import Aside
 from tests import frozen_clock
 from tests.one_process import OneProcess
 from tests.terms.backups import Backup, backup, restore
+from tests.terms.hall import PLAN
+from tests.terms.invariants import Invariants
 from tests.terms.redis_pair import Content, RedisNode, RedisPair, texts
 from tests.terms.stepwise import Job, StepwiseCalls
-from tests.terms.told import Kept, Promise, Promises, twice
+from tests.terms.told import Promise, Promises
 
-PLAN: Final = SeatingPlan([[["A1", "A2", "A3"], ["B1", "B2"]], [["C1"]]])
-SEATS: Final = [seat for block in PLAN.blocks for row in block for seat in row]
 LEASE_OVER_S: Final = 20
 
 
@@ -106,8 +95,7 @@ class World:
         self.promises = Promises()
         self.tokens: list[str] = []
         self._processes = 0
-        self._links: dict[Position, str] = {}
-        self._term_servers: dict[int, str] = {}
+        self.invariants = Invariants(self)
         pair.begin()
         restore(database, {})
         clock.now_ms = frozen_clock.NOON_MS
@@ -117,7 +105,7 @@ class World:
         self.event = self.workers[0].one.open(plan=PLAN)
         self.backups: list[Backup] = [backup(database)]
         pair.replicate()
-        self._learn_terms()
+        self.invariants.learn_terms()
 
     def new_process(self) -> Process:
         self._processes += 1
@@ -148,8 +136,8 @@ class World:
         seats: tuple[str, ...] = ()
         if isinstance(answer, Receipt):
             subject, seats = str(answer.id), tuple(PLAN.seats_of(answer.runs))
-        self._check_sold_in_term(web)
-        self._check_position(web, position)
+        self.invariants.of_sale(web)
+        self.invariants.of_position(web, position)
         known = self.promises.purchase(subject) if kind == "bought" else None
         if known:
             known.by.add(web.number)
@@ -178,6 +166,11 @@ class World:
     def ids(self) -> dict[str, Any]:
         return {one.subject: PurchaseId.parse(one.subject) for one in self.promises.told if one.kind == "bought"}
 
+    def wait(self, web: Process, promise: Promise) -> None:
+        """Asks whether SQL has the purchase, as `Prefer: wait` does."""
+        if web.one.purchases.watch.wait(self.ids[promise.subject], 0):
+            self.invariants.of_wait(promise)
+
     def set_seat(self, web: Process, seat: str, word: str) -> None:
         if word != "sold":
             self.promises.withdrawn.add(seat)
@@ -188,6 +181,28 @@ class World:
         """What it does every second; it knows the running term then."""
         web.one.answered.flush()
         web.known_epoch = web.one.seen.of([keys.inventory(self.event)]).epoch
+
+    def replay(self, web: Process, number: int) -> None:
+        """The operator takes what waits in quarantine after all."""
+        aside = self._waiting(web, number)
+        if aside:
+            with suppress(SeatingError):
+                web.one.quarantine.replay(self.event, str(aside.entry.position))
+
+    def take_back(self, web: Process, number: int) -> None:
+        """The operator cancels what waits in quarantine."""
+        aside = self._waiting(web, number)
+        if aside:
+            self.promises.withdrawn.add(str(aside.purchase_id))
+            with suppress(SeatingError):
+                web.one.quarantine.cancel(self.event, str(aside.entry.position))
+
+    def _waiting(self, web: Process, number: int) -> Aside | None:
+        try:
+            found = web.one.quarantine.page(self.event, number, 1).items
+        except EventNotFound:  # SQL was replaced.
+            return None
+        return found[0] if found else None
 
     def restart_web(self, number: int) -> None:
         self.webs[number].calls.close()
@@ -207,13 +222,13 @@ class World:
             job = worker.job
             if job is None:
                 return
-            self._check_step(worker, job.steps[-1] if job.steps else "")
+            self.invariants.of_step(worker, job.steps[-1] if job.steps else "")
             job.go_on()
-            self._learn_terms()
+            self.invariants.learn_terms()
             if job.is_over:
                 worker.job = None
-                self._check_error(worker, job.error)
-                self.check_books()
+                self.invariants.of_error(worker, job.error)
+                self.invariants.of_books()
 
     def round(self, worker: Process) -> None:
         self.begin(worker, lambda: worker.one.persistence.run_now(self.event))
@@ -252,63 +267,14 @@ class World:
         restore(self.database, kept)
         self.move_clock(2)  # Nobody restores a database within the second of its backup.
 
-    # Invariants.
-
-    def _check_error(self, worker: Process, error: Exception | None) -> None:
-        """A job may give up, and whoever has its database exchanged under it may stumble."""
-        exchanged = isinstance(error, IntegrityError) and self.restores != worker.restores
-        if error and not exchanged and not isinstance(error, SeatingError | Overtaken | RebuildRefused):
-            raise error
-
-    def _check_sold_in_term(self, web: Process) -> None:
-        node = self.node_of(web)
-        epoch = int(node.client.hget(keys.inventory(self.event), "epoch") or 0)
-        named = self._term_servers.get(epoch)
-        assert epoch >= web.known_epoch, f"invariant 5: a sale in {epoch} by one who knows of {web.known_epoch}"
-        assert named is not None, f"invariant 5: a sale in {epoch}, which SQL never had"
-        assert named == node.identity, f"invariant 5: a sale in {epoch} on a server that the term does not name"
-
-    def _check_position(self, web: Process, position: Position) -> None:
-        found = self.node_of(web).client.xrange(keys.log(self.event), str(position), str(position))
-        if found:
-            link = found[0][1][b"link"].decode()
-            told = self._links.setdefault(position, link)
-            assert told == link, f"invariant 1: {position} was told twice, of two entries"
-
-    def _check_step(self, worker: Process, step: str) -> None:
-        if step == "stop":
-            assert "restore" in self.faults, "invariant 7: SQL is blamed, and was never restored"
-        if step == "rebuild_finish" and self.restores == worker.restores:
-            known = self.node_of(worker).client.hget(keys.inventory(self.event), "acknowledged")
-            if known:
-                position, link = known.decode().split(" ")
-                mark = Mark(Position.parse(position), link)
-                assert self.database.read(ledger.has, self.event, mark), f"invariant 6: wiped, and SQL lacks {mark}"
+    # What there is.
 
     def node_of(self, process: Process) -> RedisNode:
         run_id = process.calls.run_id
         return next((n for n in self.pair.nodes if n.identity.startswith(f"{run_id}:")), self.pair.primary)
 
-    def _learn_terms(self) -> None:
-        query = select(ledger_table.c.epoch, ledger_table.c.change).where(ledger_table.c.change.contains('"trusted"'))
-        for epoch, change in self.database.read(lambda connection: connection.execute(query).all()):
-            self._term_servers[epoch] = json.loads(change)["server"]
-
-    def check_books(self) -> None:
-        """Where the primary sells and SQL has all of it, fold, Redis and tables agree."""
-        primary = self.pair.primary
-        inventory = texts(primary.client.hgetall(keys.inventory(self.event)))
-        if inventory.get("server") != primary.identity or "stopped" in inventory:
-            return
-        mark = self.database.read(watermarks.read, self.event)
-        if (
-            mark is None
-            or f"{mark.position} {mark.link}" != f"{inventory['epoch']}-{inventory['seq']} {inventory['chain']}"
-        ):
-            return
-        findings = [finding.what for finding in self.books.reconcile(self.event)]
-        wrong = [what for what in findings if "quarantine" not in what and "are lost" not in what]
-        assert wrong == [], f"invariant 12: {wrong}"
+    def inventory(self) -> dict[str, str]:
+        return texts(self.pair.primary.client.hgetall(keys.inventory(self.event)))
 
     @property
     def books(self) -> Books:
@@ -324,17 +290,14 @@ class World:
             self.kill(process)
             process.calls.close()
         self.move_clock(LEASE_OVER_S)
-        if not self.inventory() and self.database.read(watermarks.read, self.event) is None:
+        if "epoch" not in self.inventory() and self.database.read(watermarks.read, self.event) is None:
             return  # Neither store remembers that there was such an event.
         if not self._settle():
             operator = self.workers[1].one
             operator.merge.run(self.event, prefer)
-            self._learn_terms()
+            self.invariants.learn_terms()
             assert self._settle(), f"invariant 9: neither sold nor stopped: {self.inventory()}"
-        self._check_end()
-
-    def inventory(self) -> dict[str, str]:
-        return texts(self.pair.primary.client.hgetall(keys.inventory(self.event)))
+        self.invariants.of_end()
 
     def _settle(self) -> bool:
         """Some rounds, with what else is done every few seconds; True if it sells then, False if it is stopped."""
@@ -349,52 +312,6 @@ class World:
         assert inventory.get("server") == self.pair.primary.identity, f"invariant 9: closed for good: {inventory}"
         assert inventory["seq"] == inventory["persisted"], "invariant 9: not recorded"
         return True
-
-    def _check_end(self) -> None:
-        self.check_books()
-        verified = self.books.verify(self.event)
-        assert verified.broken is None, f"invariant 12: {verified.broken}"
-        kept = self.kept()
-        broken = list(self.promises.broken(kept, {web.number for web in self.webs}))
-        assert broken == [], f"invariant 3: {broken}"
-        if not self.faults:
-            assert kept.losses == [], f"nothing happened that loses something: {kept.losses}"
-            assert kept.aside == {}, f"nothing happened that puts something aside: {kept.aside}"
-        keyed = [one for one in self.promises.told if one.kind == "bought" and kept.standing.get(one.subject)]
-        assert twice(one.key for one in keyed) == [], "invariant 10: one key has bought twice"
-        seats = [seat for one in keyed for seat in one.seats]
-        assert twice(seats) == [], "invariant 2: a seat has two owners"
-        for one in keyed:
-            state = self.webs[0].one.purchases.get(self.ids[one.subject]).state
-            assert state == "persisted", f"invariant 11: {one.subject} is {state}"
-            assert one.order
-            again = self.buy(0, one.key, one.order)
-            if again is None:  # Who has seen more than this Redis has closes it until the next term.
-                self.round(self.workers[0])
-                again = self.buy(0, one.key, one.order)
-            assert again == one.receipt, f"invariant 11: {one.subject} has the receipt {again}"
-
-    def kept(self) -> Kept:
-        def read(connection: Any) -> Kept:
-            aside: dict[Position, set[str | None]] = {}
-            named: set[str] = set()
-            for row in connection.execute(select(quarantine_table)):
-                aside.setdefault(Position(row.epoch, row.seq), set()).add(row.resolution)
-                change = parse_change(row.change)
-                if isinstance(change, SeatSet):
-                    named |= set(PLAN.seats_of(change.runs))
-            state = recorded_state.fold(connection, self.event)
-            return Kept(
-                state.state.state,
-                set(PLAN.seats_of(state.state.runs_of(BOX_OFFICE))),
-                purchases.standing(connection, self.event),
-                aside,
-                named,
-                {row.epoch: row.seq for row in connection.execute(select(answered_table))},
-                answered.losses(connection, self.event),
-            )
-
-        return self.database.read(read)
 
 
 class WorldClock:
