@@ -64,7 +64,7 @@ class Growth:
         with Served() as served:
             paths: list[str] = []
             for count in _EVENTS:
-                services = _services(served)
+                services = services_of(served)
                 opened = [services.events.create("Test", 100_000, None).event.id for _ in range(count - len(paths))]
                 paths += [f"/api/v1/events/{event_id}/purchases" for event_id in opened]
                 found[count] = self.point(served, paths[-_SOLD_AT_ONCE:])
@@ -86,10 +86,10 @@ class Growth:
         for count in _PAST:
             with Served() as served:
                 event_id = served.create_event(totalSeats=5_000_000)
-                inventory = _services(served).purchases.inventory
+                inventory = services_of(served).purchases.inventory
                 for number in range(count):
                     inventory.purchase(event_id, "anonymous", short_hash("anonymous", f"past-{number}"), Order(1))
-                wait_until(partial(_is_recorded, inventory, event_id), 300, "the past to be recorded")
+                wait_until(partial(is_recorded, inventory, event_id), 300, "the past to be recorded")
                 found[count] = self.point(served, [f"/api/v1/events/{event_id}/purchases"])
         return found
 
@@ -102,13 +102,13 @@ class Growth:
         return found
 
 
-def _is_recorded(inventory: Inventory, event_id: str) -> bool:
+def is_recorded(inventory: Inventory, event_id: str) -> bool:
     """Asked of Redis: a web process that has not sold of an event finds it within a minute."""
     found = inventory.read(event_id)
     return found is not None and not found.backlog.lag
 
 
-def _services(served: Served) -> runtime.BackgroundServices:
+def services_of(served: Served) -> runtime.BackgroundServices:
     """The product's own, in this process."""
     return runtime.background_services(Settings(redis_url=served.redis.url, database_url=served.database_url))
 
