@@ -28,8 +28,13 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisPair]:
 
 
 @pytest.fixture(scope="session")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    found = StepwiseDatabase(f"sqlite:///{tmp_path_factory.mktemp('sql')}/seating.db", checkpoints=True)
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """SQLite, unless a test asks for Postgres."""
+    if getattr(request, "param", "sqlite") == "postgres":
+        url = request.getfixturevalue("postgres_server").new_database()
+    else:
+        url = f"sqlite:///{tmp_path_factory.mktemp('sql')}/seating.db"
+    found = StepwiseDatabase(url, checkpoints=True)
     migrations.upgrade(found)
     yield found
     found.close()

@@ -1,6 +1,6 @@
 """Random histories of two Redis servers, SQL and all who use them: whatever happens, no promise is broken silently.
 
-`SEATING_TERMS_RUNS` is how many histories are tried.
+`SEATING_TERMS_RUNS` is how many histories are tried, with SQLite and with Postgres.
 """
 
 import os
@@ -184,6 +184,7 @@ class Protocol(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(6 * 3600)
+@pytest.mark.parametrize("database", ["sqlite"] if RUNS == SHORT else ["sqlite", "postgres"], indirect=True)
 def test_no_promise_is_broken(pair: RedisPair, database: Database, clock: WorldClock) -> None:
     Protocol.pair, Protocol.database, Protocol.clock = pair, database, clock
     run_state_machine_as_test(
