@@ -72,4 +72,4 @@ def up() -> None:
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def onsale(words: tuple[str, ...]) -> None:
     """Buy with a thousand buyers at once from a running server, and check its books."""
-    os.execv(sys.executable, [sys.executable, "-m", "seating.onsale", *words])
+    os.execv(sys.executable, [sys.executable, "-m", "seating.rehearsal", *words])

@@ -13,8 +13,8 @@ import gevent
 from gevent.event import Event
 from gevent.pool import Pool
 
-from seating.onsale.sale import Sale, code_of
-from seating.onsale.server import ANSWER_WITHIN_S, Answer
+from seating.rehearsal.sale import Sale, code_of
+from seating.rehearsal.server import ANSWER_WITHIN_S, Answer
 
 TRIES: Final = 5
 """Times that one request is sent at most, all with the same key, while connections break under it."""

@@ -5,9 +5,9 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Final
 
-from seating.onsale.books import Wrong
-from seating.onsale.buyers import Buyer, Outcome, Rush
-from seating.onsale.sale import Counts, Sale
+from seating.rehearsal.books import Wrong
+from seating.rehearsal.buyers import Buyer, Outcome, Rush
+from seating.rehearsal.sale import Counts, Sale
 
 _CASES_SHOWN: Final = 5
 

@@ -10,11 +10,11 @@ import click
 
 from seating.config import InvalidSettings, load_settings
 from seating.domain.purchase import MAX_QUANTITY
-from seating.onsale import books, buyers, report
-from seating.onsale.books import Wrong
-from seating.onsale.buyers import Progress
-from seating.onsale.sale import LAG_WITHIN_S, Sale
-from seating.onsale.server import Server, Unreachable
+from seating.rehearsal import books, buyers, report
+from seating.rehearsal.books import Wrong
+from seating.rehearsal.buyers import Progress
+from seating.rehearsal.sale import LAG_WITHIN_S, Sale
+from seating.rehearsal.server import Server, Unreachable
 
 _OTHER_FILES: Final = 64
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from gevent.pool import Pool
 from pydantic import ValidationError
 
-from seating.onsale.buyers import Buyer, Outcome, Progress
-from seating.onsale.sale import Counts, Record, Sale, Sold
-from seating.onsale.server import READING_AT_ONCE
+from seating.rehearsal.buyers import Buyer, Outcome, Progress
+from seating.rehearsal.sale import Counts, Record, Sale, Sold
+from seating.rehearsal.server import READING_AT_ONCE
 
 
 class Wrong(NamedTuple):

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import pytest
 
-from seating.onsale import report
-from seating.onsale.books import check_counts
-from seating.onsale.sale import Counts, Sale
-from seating.onsale.server import Server
-from tests.onsale.fake_server import FakeServer
+from seating.rehearsal import report
+from seating.rehearsal.books import check_counts
+from seating.rehearsal.sale import Counts, Sale
+from seating.rehearsal.server import Server
+from tests.rehearsal.fake_server import FakeServer
 from tests.servers import wait_until
 from tests.system import System, clean_environment, free_port
 
@@ -31,10 +31,10 @@ class Rehearsal(NamedTuple):
         return float(found[1].replace(",", ""))
 
 
-def rehearse(*options: str, module: str = "seating.onsale", **environment: str) -> Rehearsal:
+def rehearse(*options: str, module: str = "seating.rehearsal", **environment: str) -> Rehearsal:
     """Runs the command to its end, while servers in this process answer it.
 
-    `seating.onsale` is what `seating onsale` becomes, without the time that the whole command line takes to load.
+    `seating.rehearsal` is what `seating onsale` becomes, without the time that the whole command line takes to load.
     """
     process = subprocess.Popen(
         [sys.executable, "-m", *module.split(), *options],

@@ -11,7 +11,7 @@ from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, V
 from pydantic.alias_generators import to_camel
 
 from seating.domain.position import Position
-from seating.onsale.server import Answer, Server, Unreachable
+from seating.rehearsal.server import Answer, Server, Unreachable
 
 LAG_WITHIN_S: Final = 60.0
 

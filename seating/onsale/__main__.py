@@ -1,9 +1,0 @@
-"""`python -m seating.onsale`: a process of its own, so that every socket in it waits as greenlets do."""
-
-from gevent import monkey
-
-monkey.patch_all()
-
-from seating.onsale.command import main  # noqa: E402
-
-main()
