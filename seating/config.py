@@ -61,7 +61,6 @@ class Settings(BaseSettings):
     event_api_connect_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 1000
     event_api_read_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 3000
     event_api_deadline_ms: Annotated[int, Field(ge=1, le=60_000)] = 5000
-    event_api_cache_ms: Annotated[int, Field(ge=0, le=3_600_000)] = 0
     event_api_concurrency: Annotated[int, Field(ge=1, le=1000)] = 64
     circuit_breaker_failure_threshold: Annotated[int, Field(ge=1, le=1000)] = 3
     circuit_breaker_failure_window_ms: Annotated[int, Field(ge=1, le=86_400_000)] = 30_000

@@ -65,7 +65,7 @@ from seating.services.services import Services
 from seating.services.upkeep import Upkeep
 from seating.services.users import Users
 from seating.storage.database import Database, in_this_thread
-from seating.upstream.partner_client import MAX_ANSWER_BYTES, Limits, PartnerClient
+from seating.upstream.partner_client import Limits, PartnerClient
 from seating.web.users import document
 
 _FLUSH_EVERY_S = 1.0
@@ -140,7 +140,7 @@ def web_services(settings: Settings) -> Services:
             sale.inventory, sale.open_events, LossProbe(database), sale.presence, settings.data_dir, guards
         ),
         seat_maps=SeatMaps(states, sale.presence),
-        catalogue=_catalogue(settings, calls, guards),
+        catalogue=_catalogue(settings, guards),
         plans=sale.plans,
         users=Users(
             database,
@@ -190,7 +190,7 @@ def background_services(
     client = plain_client(settings.effective_redis_url)
     queue = PersistQueue(client)
     sale = _sale(settings, calls, client, database, queue.nudge, SeatStates(calls))
-    caches = [_user_cache(settings, calls), _partner_event_cache(settings, calls)]
+    caches = [_user_cache(settings, calls)]
     return BackgroundServices(
         events=sale.events,
         purchases=sale.purchases,
@@ -281,16 +281,6 @@ def _user_cache(settings: Settings, calls: Calls) -> LruCache:
     )
 
 
-def _partner_event_cache(settings: Settings, calls: Calls) -> LruCache:
-    return LruCache(
-        calls,
-        "partner-events",
-        capacity=1000,
-        ttl_s=settings.event_api_cache_ms / 1000,
-        max_bytes=4 * MAX_ANSWER_BYTES,
-    )
-
-
 def _guards(settings: Settings, calls: Calls) -> Guards:
     policy = BreakerPolicy(
         failure_threshold=settings.circuit_breaker_failure_threshold,
@@ -303,7 +293,7 @@ def _guards(settings: Settings, calls: Calls) -> Guards:
     return Guards([Breaker(calls, kind, policy) for kind in catalogue.KINDS])
 
 
-def _catalogue(settings: Settings, calls: Calls, guards: Guards) -> Catalogue:
+def _catalogue(settings: Settings, guards: Guards) -> Catalogue:
     client = None
     if settings.event_api_base_url is not None:
         limits = Limits(
@@ -312,9 +302,7 @@ def _catalogue(settings: Settings, calls: Calls, guards: Guards) -> Catalogue:
             at_once=settings.event_api_concurrency,
         )
         client = PartnerClient(settings.event_api_base_url, limits)
-    cache = _partner_event_cache(settings, calls)
-    kept = Coalescing(cache, Flights(calls, cache.name))
-    return Catalogue(client, guards, settings.event_api_deadline_ms / 1000, kept)
+    return Catalogue(client, guards, settings.event_api_deadline_ms / 1000)
 
 
 def _offload_to_threads(work: Callable[[], Any]) -> Any:

@@ -1,16 +1,15 @@
 """The event partner's catalogue: its lists, the events of a user fetched side by side, and adding an event."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import gevent
-from pydantic import ValidationError
 
 from seating.domain.catalogue import PartnerEvent, PartnerId, PartnerUser
-from seating.domain.errors import LoadFailed, SeatingError
+from seating.domain.errors import SeatingError
 from seating.domain.partner_errors import PartnerNotConfigured
-from seating.services.coalescing import Coalescing
+from seating.memo import Memo
 from seating.services.guards import Guards
 from seating.upstream.deadline import Deadline
 from seating.upstream.partner_client import PartnerClient
@@ -28,13 +27,13 @@ KINDS: Final = (GET_USERS, GET_EVENTS, GET_USER, GET_EVENT, ADD_EVENT)
 class Catalogue:
     """Every answer is whole, or else one of partner_errors, within `deadline_s`.
 
-    `kept` makes one fetch of those that ask for one event at one time.
+    Requests of this process that ask for one event at one time share its fetch.
     """
 
     client: PartnerClient | None
     guards: Guards
     deadline_s: float
-    kept: Coalescing
+    _fetches: Memo[PartnerId, PartnerEvent] = field(default_factory=lambda: Memo(max_weight=0))
 
     def users(self) -> list[PartnerUser]:
         client, deadline = self._begin()
@@ -75,35 +74,9 @@ class Catalogue:
         def fetch_once(event_id: PartnerId) -> PartnerEvent:
             # Whoever fetches is stopped by the client, and needs a moment to tell the breaker; this is for who waits.
             with deadline.limit(grace_s=_GRACE_S):
-                return self._coalesced(event_id, fetch)
+                return self._fetches.get(event_id, lambda: fetch(event_id))
 
         return _side_by_side(fetch_once, event_ids)
-
-    def _coalesced(self, event_id: PartnerId, fetch: Callable[[PartnerId], PartnerEvent]) -> PartnerEvent:
-        cancelled = False
-
-        def load() -> bytes:
-            nonlocal cancelled
-            try:
-                return fetch(event_id).model_dump_json().encode()
-            except gevent.GreenletExit:
-                cancelled = True
-            # Ended with its request. Whoever waited for it is told, and not left to wait for a lease to lapse. (Raised
-            # out here, the error does not remember what ended the greenlet, and with that its socket.)
-            raise LoadFailed
-
-        try:
-            told = self.kept.get(str(event_id), load).value
-        except LoadFailed:
-            if cancelled:
-                raise
-            return fetch(event_id)
-        try:
-            return PartnerEvent.model_validate_json(told or b"")
-        except ValidationError:  # Nobody of us has put that.
-            event = fetch(event_id)
-            self.kept.put(str(event_id), event.model_dump_json().encode())
-            return event
 
 
 def _side_by_side(fetch: Callable[[PartnerId], PartnerEvent], event_ids: Sequence[PartnerId]) -> list[PartnerEvent]:

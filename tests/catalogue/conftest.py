@@ -7,12 +7,9 @@ from seating.domain.breaker import BreakerPolicy
 from seating.redis_store.auto_pipeline import AutoPipeline
 from seating.redis_store.breaker import Breaker
 from seating.redis_store.connection import ScriptConnection
-from seating.redis_store.flights import Flights
-from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.scripts import Scripts
 from seating.services import catalogue
 from seating.services.catalogue import Catalogue
-from seating.services.coalescing import Coalescing
 from seating.services.guards import Guards
 from seating.upstream.partner_client import Limits, PartnerClient
 from tests.catalogue.partner import Partner, fares_well
@@ -48,7 +45,6 @@ def make(calls: AutoPipeline, partner: Partner) -> Iterator[Callable[..., Catalo
         deadline_s: float = DEADLINE_S,
         read_timeout_s: float = DEADLINE_S,
         reset_timeout_ms: int = 10_000,
-        cache_ttl_s: float = 0.0,
     ) -> Catalogue:
         policy = BreakerPolicy(
             failure_threshold=threshold,
@@ -62,8 +58,7 @@ def make(calls: AutoPipeline, partner: Partner) -> Iterator[Callable[..., Catalo
             partner.url, Limits(connect_timeout_s=0.3, read_timeout_s=read_timeout_s, at_once=at_once)
         )
         clients.append(client)
-        cache = LruCache(calls, "partner-events", capacity=100, ttl_s=cache_ttl_s, max_bytes=1 << 20)
-        return Catalogue(client, guards, deadline_s, Coalescing(cache, Flights(calls, cache.name)))
+        return Catalogue(client, guards, deadline_s)
 
     yield make_one
     for client in clients:

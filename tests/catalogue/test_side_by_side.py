@@ -66,9 +66,9 @@ def test_an_event_that_is_not_there_is_no_reason_for_a_part(make: Make, partner:
 
 
 def test_an_event_that_many_ask_for_is_fetched_once(make: Make, partner: Partner) -> None:
-    catalogues = [make(deadline_s=20.0, read_timeout_s=20.0) for _ in range(2)]
+    catalogue = make(deadline_s=20.0, read_timeout_s=20.0)
     partner.habit = only("getEventById", gate := Gate())
-    asking = [gevent.spawn(_ids, catalogue, "4") for catalogue in catalogues * 10]
+    asking = [gevent.spawn(_ids, catalogue, "4") for _ in range(20)]
     wait_until(lambda: len(partner.calls) == 20 + 4, what="all of them to ask")
     gate.opened.set()
     gevent.joinall(asking, raise_error=True)
@@ -102,15 +102,7 @@ def test_who_waits_for_the_fetch_of_a_request_that_fails_gets_an_answer(make: Ma
     assert waiting.get() == ["e0", "e1"]
 
 
-def test_answers_are_kept_for_as_long_as_was_set(make: Make, partner: Partner) -> None:
-    keeping = make(cache_ttl_s=60.0)
-    assert _ids(keeping, "3") == [*_ids(keeping, "2"), "e2"]
-    assert len(_fetched(partner)) == 3
-    make().events_of("1")  # Kept under the same name, by whoever fetched it.
-    assert len(_fetched(partner)) == 3
-
-
-def test_by_default_nothing_is_kept(make: Make, partner: Partner) -> None:
+def test_nothing_is_kept(make: Make, partner: Partner) -> None:
     catalogue = make()
     for _ in range(2):
         catalogue.events_of("1")
