@@ -20,17 +20,6 @@ class SeatingError(Exception):
         self.details = details
 
 
-def revived(code: str, message: str, details: dict[str, Any]) -> SeatingError:
-    """The error that another process raised and told by these."""
-    kinds = [SeatingError]
-    for kind in kinds:
-        kinds += kind.__subclasses__()
-    found = next(kind for kind in (*kinds[1:], LoadFailed) if kind.code == code or kind is LoadFailed)
-    error = found.__new__(found)
-    SeatingError.__init__(error, message, **details)
-    return error
-
-
 class InvalidRequest(SeatingError):
     """Something in the request is of the wrong shape. `field` names it (`body` for the whole body)."""
 

@@ -73,7 +73,7 @@ class Flights:
         raise LoadFailed
 
     def land(self, lease: Lease, outcome: bytes) -> bool:
-        """Hands `outcome` to whoever follows, and ends the flight; False if the lease had lapsed."""
+        """Hands `outcome`, if there is one, to those who follow, and ends the flight; False if the lease had lapsed."""
         watched = keys.flight(self._name, lease.key), keys.landed(self._name, lease.token)
         return bool(self._shared.script("flight_land", watched, lease.token, outcome, _OUTCOME_KEPT_MS))
 

@@ -63,10 +63,6 @@ class LruCache:
         kept, self.size_last_known = self._script("put", key, value, lifetime_ms, self.capacity, self._max_bytes, mode)
         return bool(kept)
 
-    def delete(self, key: str) -> bool:
-        """Whether it was kept."""
-        return bool(self._script("delete", key))
-
     def clear(self, *, reset_counters: bool = False) -> int:
         """How many entries there were."""
         removed: int = self._script("clear", int(reset_counters))

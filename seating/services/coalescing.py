@@ -3,7 +3,6 @@
 Two rings: the greenlets of a process wait for one of them, and that one waits for the process that holds the lease.
 """
 
-import json
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import NamedTuple
 
 import structlog
 
-from seating.domain.errors import LoadFailed, SeatingError, SharedStateUnavailable, revived
+from seating.domain.errors import LoadFailed, SharedStateUnavailable
 from seating.memo import Memo
 from seating.redis_store.flights import Flights, Lease
 from seating.redis_store.lru_cache import LruCache
@@ -22,7 +21,6 @@ Load = Callable[[], bytes | None]
 
 _NOTHING = b""
 _VALUE = b"+"
-_ERROR = b"-"
 
 _log = structlog.get_logger(__name__)
 
@@ -60,7 +58,7 @@ class Coalescing:
         self._asking: Counter[str] = Counter()
 
     def get(self, key: str, load: Load) -> Found:
-        """The value under `key`, from `load` if need be. Raises what `load` raises, wherever it ran, or LoadFailed."""
+        """The value under `key`, from `load` if need be. Raises what `load` raises, or LoadFailed."""
         started = time.perf_counter()
         found = self._ask(key, load)
         self.cache.answered(time.perf_counter() - started)
@@ -124,8 +122,8 @@ class Coalescing:
         try:
             with self._flights.renewing(lease):
                 value = load() or _NOTHING
-        except Exception as error:
-            self._land(lease, _ERROR + _pack(error))
+        except Exception:
+            self._land(lease)  # The next process fetches for itself.
             raise
         if lease.is_held:
             # Whatever was put meanwhile is newer than what was read before.
@@ -139,7 +137,7 @@ class Coalescing:
         except SharedStateUnavailable as error:
             self._go_on_without(error)
 
-    def _land(self, lease: Lease, outcome: bytes) -> None:
+    def _land(self, lease: Lease, outcome: bytes = b"") -> None:
         try:
             self._flights.land(lease, outcome)
         except SharedStateUnavailable as error:
@@ -164,18 +162,7 @@ class Coalescing:
         _log.warning("cache unavailable", cache=self.cache.name, error=str(error.__cause__))
 
 
-def _pack(error: Exception) -> bytes:
-    """What another process needs to raise it too."""
-    if not isinstance(error, SeatingError):
-        error = LoadFailed()
-    return json.dumps([error.code, error.message, error.details]).encode()
-
-
 def _unpack(outcome: bytes) -> bytes:
-    if outcome.startswith(_VALUE):
-        return outcome[1:]
-    try:
-        error = revived(*json.loads(outcome.removeprefix(_ERROR)))
-    except (ValueError, TypeError):
-        raise LoadFailed from None  # No process of ours has landed that.
-    raise error
+    if not outcome.startswith(_VALUE):
+        raise LoadFailed  # No process of ours has landed that.
+    return outcome[1:]

@@ -33,9 +33,6 @@ class LruModel:
         self.entries[key] = entry
         return True
 
-    def delete(self, key: str) -> bool:
-        return self.entries.pop(key, None) is not None
-
     def sweep(self, now_ms: int) -> int:
         due = [key for key, (_, due_ms) in self.entries.items() if due_ms <= now_ms]
         for key in due:

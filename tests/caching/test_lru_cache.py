@@ -22,7 +22,6 @@ _STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("get"), _KEYS),
         st.tuples(st.just("put"), _KEYS, st.binary(max_size=60), st.sampled_from([1, 50, 1000]), st.booleans()),
-        st.tuples(st.just("delete"), _KEYS),
         st.tuples(st.just("move"), st.sampled_from([1, 49, 50, 999, 1000])),
         st.tuples(st.just("sweep")),
     ),
@@ -48,8 +47,6 @@ def test_is_a_plain_lru(
                 key, value, ttl_ms, if_absent = words
                 kept = cache.put(key, value, ttl_s=ttl_ms / 1000, if_absent=if_absent)
                 assert kept == model.put(key, value, ttl_ms, now_ms, if_absent=if_absent)
-            case "delete":
-                assert cache.delete(*words) == model.delete(*words)
             case "move":
                 clock.move(*words)
             case "sweep":

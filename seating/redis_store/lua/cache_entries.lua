@@ -16,7 +16,6 @@ local function find(key)
   return value, tonumber(due)
 end
 
--- Whether the key was kept.
 local function drop(key)
   local length = redis.call('HSTRLEN', KEYS[1], key)
   if length > 0 then
@@ -25,7 +24,6 @@ local function drop(key)
     redis.call('ZREM', KEYS[3], key)
     count('bytes', -length - #key)
   end
-  return length > 0
 end
 
 -- Drops at most `at_most` entries that are due and says how many.
