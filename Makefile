@@ -27,7 +27,7 @@ run: $(VENV)/.runs ## the whole system on http://127.0.0.1:3000 (PORT), Ctrl-C s
 	@LOG_FORMAT=$${LOG_FORMAT:-console} exec $(BIN)/seating up
 
 test: $(VENV)/.tests ## the whole test suite
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadgroup --durations 20
 
 fuzz: $(VENV)/.tests ## 2,000 random sales of 50 steps each against a plain model (RUNS)
 	SEATING_FUZZ_RUNS=$(or $(RUNS),2000) $(BIN)/pytest tests/books/test_fuzz.py
