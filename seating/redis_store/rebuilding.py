@@ -4,7 +4,7 @@ It is written beside the event's keys and takes their place in one step, so an a
 nothing.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Any, Final, Literal
@@ -48,6 +48,10 @@ class Rebuilding:
         if outcome != b"CLAIMED":
             raise Overtaken(_NOT_NOW[outcome])
         self.claimed_ms = int(now_ms[0])
+
+    def is_of(self, inventory: Mapping[str, str]) -> bool:
+        """Whether this attempt has claimed this very inventory: during a failover two servers have one of its name."""
+        return inventory.get("claim") == self._token
 
     def undo(self) -> None:
         """Lets go of the claim; the inventory is as it was, but closed."""

@@ -84,6 +84,8 @@ class Merge:
             snapshot = book_snapshot.take(self.client, event_id)
             if snapshot is None or snapshot.acknowledged is None:
                 raise NothingToMerge("Redis has no sales of this event")
+            if not attempt.is_of(snapshot.inventory):
+                raise Overtaken("another server than the one that was claimed answers")
             record = self.database.read_snapshot(_record, event_id)
             if record.mark and self.database.read(ledger.has, event_id, snapshot.acknowledged):
                 raise NothingToMerge

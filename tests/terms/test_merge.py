@@ -3,6 +3,7 @@
 import pytest
 
 from seating.domain.errors import InventoryUnavailable, NothingToMerge, SeatUnavailable
+from seating.domain.purchase import Order
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
 from seating.redis_store.terms import LogKeeping
@@ -10,6 +11,7 @@ from seating.storage import answered
 from seating.storage.tables import ledger, purchases, sold_seats
 from tests.one_process import OneProcess
 from tests.terms.backups import backup, distrust, restore, trim
+from tests.terms.conftest import Begin
 
 HALL = SeatingPlan([[["A1", "A2", "A3", "A4"], ["B1", "B2", "B3", "B4"]]])
 
@@ -177,3 +179,19 @@ def test_a_loss_beside_the_gap_of_a_merge(sale: OneProcess) -> None:
     [loss] = sale.database.read(answered.losses, event)
     told = bought[-1].id.position
     assert (loss.first, loss.last) == (told._replace(seq=told.seq + 1), told._replace(seq=told.seq + 2))
+
+
+def test_a_merge_during_a_failover_writes_to_the_server_it_has_read(begin: Begin) -> None:
+    """Its connections were opened before the failover and after it: the old primary has what the new one lacks."""
+    world = begin()
+    operator = world.workers[1]
+    world.buy(0, "both have it", Order(1))
+    world.round(operator)
+    world.pair.replicate()
+    world.buy(0, "only the old primary has it", Order(1))
+    world.round(operator)
+    world.restore({})
+    world.fail_over("sells on")
+    with pytest.raises(InventoryUnavailable, match="another server"):
+        operator.one.merge.run(world.event, "redis")
+    world.finish("redis")
