@@ -43,6 +43,7 @@ from seating.services.answered import Answered
 from seating.services.books import Books
 from seating.services.catalogue import Catalogue
 from seating.services.coalescing import Coalescing
+from seating.services.event_changes import EventChanges
 from seating.services.event_presence import EventPresence
 from seating.services.events import Events
 from seating.services.fence import Fence
@@ -240,7 +241,8 @@ def _sale(
     persistence = Persistence(database, log, inventory, terms, calls.seen, Retries(calls), rebuild, nudge)
     names = SeatNames(plans, inventory, database, presence)
     watch = PersistedWatch(database)
-    purchases = Purchases(inventory, names, log, database, presence, watch, answered, fence, nudge)
+    changes = EventChanges(names, answered, fence, nudge)
+    purchases = Purchases(inventory, names, log, database, watch, changes)
     return _Sale(
         inventory,
         hold_store,
@@ -254,11 +256,11 @@ def _sale(
         rebuild,
         persistence,
         Merge(database, client, terms, rebuild, persistence.run_now),
-        events=Events(database, inventory, presence, rebuild, persistence, answered, nudge),
+        events=Events(database, inventory, presence, rebuild, persistence, changes),
         purchases=purchases,
-        holds=Holds(hold_store, names, answered, fence, nudge),
-        seats=Seats(SeatStore(calls), states, names, answered, nudge),
-        quarantine=Quarantine(database, inventory, purchases, nudge),
+        holds=Holds(hold_store, names, changes),
+        seats=Seats(SeatStore(calls), states, names, changes),
+        quarantine=Quarantine(database, inventory, purchases, changes),
     )
 
 

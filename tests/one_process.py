@@ -27,6 +27,7 @@ from seating.redis_store.seen_positions import SeenPositions
 from seating.redis_store.terms import LogKeeping, Terms
 from seating.services.answered import Answered
 from seating.services.books import Books
+from seating.services.event_changes import EventChanges
 from seating.services.event_presence import EventPresence
 from seating.services.events import Events
 from seating.services.fence import Fence
@@ -96,17 +97,18 @@ class OneProcess:
             database, log, inventory, terms, calls.seen, Retries(calls), rebuild, lambda *events: nudged.extend(events)
         )
         names = SeatNames(Plans(calls), inventory, database, presence)
-        purchases = Purchases(inventory, names, log, database, presence, watch, answered, fence, nudged.append)
+        changes = EventChanges(names, answered, fence, nudged.append)
+        purchases = Purchases(inventory, names, log, database, watch, changes)
         return cls(
             redis_url,
             database,
             calls,
             inventory,
-            Events(database, inventory, presence, rebuild, persistence, answered, nudged.append),
+            Events(database, inventory, presence, rebuild, persistence, changes),
             purchases,
-            Holds(hold_store, names, answered, fence, nudged.append),
-            Seats(SeatStore(calls), SeatStates(calls), names, answered, nudged.append),
-            Quarantine(database, inventory, purchases, nudged.append),
+            Holds(hold_store, names, changes),
+            Seats(SeatStore(calls), SeatStates(calls), names, changes),
+            Quarantine(database, inventory, purchases, changes),
             persistence,
             terms,
             rebuild,

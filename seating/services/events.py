@@ -1,7 +1,7 @@
 """Events: create, read, list."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -17,9 +17,8 @@ from seating.domain.log_entry import LogEntry
 from seating.domain.page import Page, first_of
 from seating.domain.seating_plan import DEMO_HALL, SeatingPlan, generate
 from seating.memo import FreshLook
-from seating.redis_store.event_scripts import MissingInventory
 from seating.redis_store.inventory import Inventory
-from seating.services.answered import Answered
+from seating.services.event_changes import EventChanges
 from seating.services.event_presence import EventPresence
 from seating.services.persistence import Persistence
 from seating.services.rebuild import Rebuild
@@ -46,8 +45,7 @@ class Events:
     presence: EventPresence
     rebuild: Rebuild
     persistence: Persistence
-    answered: Answered
-    nudge: Callable[[str], object]
+    changes: EventChanges
     _counts: FreshLook[str, InventoryCounts] = field(default_factory=FreshLook, init=False)
     _events: FreshLook[str, EventOnSale] = field(default_factory=FreshLook, init=False)
 
@@ -71,11 +69,9 @@ class Events:
 
     def set_state(self, event_id: str, state: str) -> EventOnSale:
         """Pauses a sale, resumes it, or closes it for good. Raises EventNotFound, NotOnSale if it is closed already."""
-        try:
-            self.answered.note(event_id, self.inventory.set_state(event_id, state))
-        except MissingInventory:
-            raise self.presence.absence_of(event_id) from None
-        self.nudge(event_id)
+        with self.changes.of(event_id) as change:
+            position = self.inventory.set_state(event_id, state)
+        change.reached(position)
         return self.get(event_id)
 
     def counts(self, event_id: str) -> InventoryCounts:

@@ -1,14 +1,12 @@
 """Holding seats for a buyer for a while, holding them longer, and giving them back."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from seating.domain.hold import HeldRecord, HoldOrder, new_token, token_of_key
 from seating.domain.idempotency import short_hash
 from seating.redis_store.holds import Holds as HoldStore
-from seating.services.answered import Answered
-from seating.services.fence import Fence
+from seating.services.event_changes import EventChanges
 from seating.services.seat_names import SeatNames
 
 
@@ -27,9 +25,7 @@ class Holds:
 
     store: HoldStore
     names: SeatNames
-    answered: Answered
-    fence: Fence
-    nudge: Callable[[str], object]
+    changes: EventChanges
 
     def hold(self, event_id: str, caller: str, holder: str, key: str | None, order: HoldOrder) -> Held:
         """Holds `order`, once for each key that the caller uses.
@@ -40,25 +36,20 @@ class Holds:
         token = new_token() if key is None else token_of_key(event_id, caller, key)
         idempotency = "" if key is None else short_hash(caller, key)
         runs = self.names.runs(event_id, order.seats)
-        self.fence.before_first_sale(event_id)
-        with self.names.refusing_by_name(event_id):
+        with self.changes.of(event_id) as change:
             record, replayed = self.store.hold(event_id, token, short_hash(event_id, holder), order, runs, idempotency)
-        return self._answer(event_id, token, record, replayed)
+        change.reached(record.position)
+        return Held(token, record, self.names.names(event_id, record.runs), replayed)
 
     def extend(self, event_id: str, token: str) -> Held:
         """Raises HoldExpired, BacklogFull."""
-        with self.names.refusing_by_name(event_id):
+        with self.changes.of(event_id) as change:
             record = self.store.extend(event_id, token)
-        return self._answer(event_id, token, record, replayed=False)
+        change.reached(record.position)
+        return Held(token, record, self.names.names(event_id, record.runs), replayed=False)
 
     def give_back(self, event_id: str, token: str) -> None:
         """Raises HoldExpired."""
-        with self.names.refusing_by_name(event_id):
+        with self.changes.of(event_id) as change:
             position = self.store.give_back(event_id, token)
-        self.answered.note(event_id, position)
-        self.nudge(event_id)
-
-    def _answer(self, event_id: str, token: str, record: HeldRecord, replayed: bool) -> Held:
-        self.nudge(event_id)
-        self.answered.note(event_id, record.position)
-        return Held(token, record, self.names.names(event_id, record.runs), replayed)
+        change.reached(position)

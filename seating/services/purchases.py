@@ -1,6 +1,5 @@
 """Buying seats, reading a purchase again, and taking it back."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,9 +14,7 @@ from seating.domain.purchase import Order, Purchase, PurchaseId, PurchaseState, 
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.rate_limits import RateLimit
-from seating.services.answered import Answered
-from seating.services.event_presence import EventPresence
-from seating.services.fence import Fence
+from seating.services.event_changes import EventChanges
 from seating.services.persisted_watch import PersistedWatch
 from seating.services.seat_names import SeatNames
 from seating.storage import purchases as purchase_record
@@ -40,11 +37,8 @@ class Purchases:
     names: SeatNames
     log: EventLog
     database: Database
-    presence: EventPresence
     watch: PersistedWatch
-    answered: Answered
-    fence: Fence
-    nudge: Callable[[str], object]
+    changes: EventChanges
 
     def buy(
         self,
@@ -63,12 +57,9 @@ class Purchases:
         """
         runs = self.names.runs(event_id, order.seats)
         idempotency = short_hash(caller, key)
-        self.fence.before_first_sale(event_id)
-        with self.names.refusing_by_name(event_id):
+        with self.changes.of(event_id) as change:
             receipt, replayed = self.inventory.purchase(event_id, caller, idempotency, order, runs, limit)
-        if not replayed:
-            self.nudge(event_id)
-        self.answered.note(event_id, receipt.id.position, receipt, idempotency)
+        change.reached(receipt.id.position, receipt, idempotency)
         seats = self.names.names(event_id, receipt.runs)
         recorded = wait_s > 0 and self.watch.wait(receipt.id, wait_s)
         return Bought(receipt, seats, replayed, recorded)
@@ -96,11 +87,10 @@ class Purchases:
             self.database.write(quarantine.resolve, fork, quarantine.CANCELLED)
             self.inventory.unquarantine(event_id, fork.entry.position)
         else:
-            with self.names.refusing_by_name(event_id):
+            with self.changes.of(event_id) as change:
                 recorded = purchase.state is not PurchaseState.ACCEPTED
                 reached = self.inventory.cancel(event_id, position, purchase.quantity, purchase.runs, recorded=recorded)
-            self.answered.note(event_id, reached)
-            self.nudge(event_id)
+            change.reached(reached)
         return purchase._replace(state=PurchaseState.CANCELLED)
 
     def page(
@@ -109,7 +99,7 @@ class Purchases:
         """What SQL has of an event's purchases, newest first, at most `count`. Raises EventNotFound."""
         rows = self.database.read(purchase_record.page, event_id, below_seq, count + 1, reference)
         if not rows and self.inventory.read(event_id) is None:
-            raise self.presence.absence_of(event_id)
+            raise self.names.presence.absence_of(event_id)
         page = first_of(rows, count, lambda row: row.entry_seq)
         return Page([self._as_it_stands(row) for row in page.items], page.next)
 

@@ -1,6 +1,5 @@
 """What the operator does with entries in quarantine: list them, take them after all, or take them back."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -10,6 +9,7 @@ from seating.domain.errors import EventNotFound, NotReplayable, QuarantineEntryN
 from seating.domain.page import Page, first_of
 from seating.domain.position import Position
 from seating.redis_store.inventory import Inventory
+from seating.services.event_changes import EventChanges
 from seating.services.purchases import Purchases
 from seating.storage import events, ledger
 from seating.storage import quarantine as aside_record
@@ -22,7 +22,7 @@ class Quarantine:
     database: Database
     inventory: Inventory
     purchases: Purchases
-    nudge: Callable[[str], object]
+    changes: EventChanges
 
     def page(self, event_id: str | None, offset: int, count: int) -> Page[Aside, int]:
         """What waits for the operator, of one event or of all. Raises EventNotFound."""
@@ -89,7 +89,7 @@ class Quarantine:
             raise NotReplayable(f"It cannot be replayed: {error.message}") from None
         if receipt.id.nonce != purchase.nonce:
             raise NotReplayable(f"Its key has bought again since: {receipt.id}")
-        self.nudge(aside.event_id)
+        self.changes.nudge(aside.event_id)
         self.database.write(aside_record.resolve, aside, aside_record.REPLAYED)
 
 

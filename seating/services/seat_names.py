@@ -1,20 +1,18 @@
 """From seat ids to places in an event's maps, and back."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
 import structlog
 
-from seating.domain.errors import SeatNotFound, SeatUnavailable
+from seating.domain.errors import SeatNotFound
 from seating.domain.seating_plan import Run, SeatingPlan
 from seating.memo import Memo
 from seating.redis_store.event_scripts import MissingInventory
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.plans import Plans, UnreadablePlan
-from seating.redis_store.script_refusals import RunsUnavailable
 from seating.services.event_presence import EventPresence
 from seating.storage import events
 from seating.storage.database import Database
@@ -81,13 +79,3 @@ class SeatNames:
         if plan is None:
             raise MissingInventory
         return plan
-
-    @contextmanager
-    def refusing_by_name(self, event_id: str) -> Iterator[None]:
-        """What is refused inside names the seats that cannot be had, and why there is no inventory."""
-        try:
-            yield
-        except MissingInventory:
-            raise self.presence.absence_of(event_id) from None
-        except RunsUnavailable as error:
-            raise SeatUnavailable(seats=self.names(event_id, error.runs)) from None

@@ -1,6 +1,5 @@
 """The seats of an event: one by one, all at once as a map, and setting one as the organiser wants."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +10,7 @@ from seating.domain.seat_status import SETTABLE
 from seating.redis_store.event_scripts import MissingInventory
 from seating.redis_store.seat_states import SeatStates
 from seating.redis_store.seats import Seats as SeatStore
-from seating.services.answered import Answered
+from seating.services.event_changes import EventChanges
 from seating.services.event_presence import EventPresence
 from seating.services.seat_names import SeatNames
 
@@ -30,16 +29,17 @@ class Seats:
     store: SeatStore
     states: SeatStates
     names: SeatNames
-    answered: Answered
-    nudge: Callable[[str], object]
+    changes: EventChanges
 
     def all(self, event_id: str) -> list[Seat]:
         """In the plan's order; none in general admission."""
         plan = self.names.plan(event_id)
         if plan is None:
             return []
-        with self.names.refusing_by_name(event_id):
+        try:
             letters = outside_map(self.states.of(event_id).maps)
+        except MissingInventory:
+            raise self.names.presence.absence_of(event_id) from None
         seats = (seat for block in plan.seats_by_character for seat in block if seat)
         return [Seat(seat, LETTERS[letter]) for seat, letter in zip(seats, letters, strict=False)]
 
@@ -51,10 +51,9 @@ class Seats:
             runs = self.names.runs(event_id, [seat_id])
         except SeatNotFound:
             raise UnknownSeat from None
-        with self.names.refusing_by_name(event_id):
+        with self.changes.of(event_id) as change:
             position = self.store.set(event_id, runs[0], SETTABLE[status])
-        self.nudge(event_id)
-        self.answered.note(event_id, position)
+        change.reached(position)
         return Seat(seat_id, status)
 
 

@@ -44,7 +44,7 @@ def names(sale: OneProcess) -> Iterator[SeatNames]:
     """As a web process has them."""
     calls = AutoPipeline(ScriptConnection(sale.redis_url, Scripts()))
     inventory = Inventory(calls, backlog_max_entries=1, backlog_memory_percent=90)
-    yield SeatNames(Plans(calls), inventory, sale.database, sale.purchases.presence)
+    yield SeatNames(Plans(calls), inventory, sale.database, sale.events.presence)
     calls.close()
 
 

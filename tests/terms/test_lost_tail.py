@@ -1,6 +1,6 @@
 """Redis comes back without what it last answered, or a replica takes its place: every lost yes is known by name."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -140,6 +140,35 @@ def test_an_old_primary_that_returns(own_redis: RedisServer, database: Database,
         assert [finding.what for finding in slow.check.reconcile(event)] == ["1 entries wait in quarantine"]
     finally:
         promoted.stop()
+
+
+CHANGES: dict[str, Callable[[OneProcess, str, Receipt, str], object]] = {
+    "a purchase": lambda web, event, bought, token: web.buy(event, "lost"),
+    "a cancellation": lambda web, event, bought, token: web.cancel(bought.id),
+    "a hold": lambda web, event, bought, token: web.hold(event, quantity=1),
+    "an extension": lambda web, event, bought, token: web.holds.extend(event, token),
+    "a hold given back": lambda web, event, bought, token: web.holds.give_back(event, token),
+    "a seat": lambda web, event, bought, token: web.seats.set(event, "sec-1-row-D-seat-1", "sold"),
+    "a state": lambda web, event, bought, token: web.events.set_state(event, "paused"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_the_loss_of_any_change_is_reported(
+    own_redis: RedisServer, database: Database, tmp_path: Path, change: Callable[..., object]
+) -> None:
+    web = OneProcess.build(own_redis.url, database)
+    event = web.open(plan=_HALL)
+    bought, token = web.buy(event, "kept"), web.hold(event, quantity=1).token
+    web.persist(event)
+    own_redis.copy_to(tmp_path / "copy")
+    end = web.now(event).backlog.position
+    change(web, event, bought, token)
+    own_redis.put_back(tmp_path / "copy")
+    web.persist(event)
+    web.answered.flush()
+    [loss] = Losses(database).all(event)
+    assert (loss.first, loss.last, loss.lost) == ((end.epoch, end.seq + 1), (end.epoch, end.seq + 1), 1)
 
 
 def test_a_sale_that_the_operator_replayed_is_lost_again(
