@@ -21,7 +21,7 @@ def database_url(tmp_path: Path) -> str:
 
 
 def seat_maps(sale: OneProcess) -> SeatMaps:
-    return SeatMaps(SeatStates(sale.calls), sale.purchases.presence)
+    return SeatMaps(SeatStates(sale.calls), sale.events.presence)
 
 
 def remaining(sale: OneProcess, event: str) -> set[int]:

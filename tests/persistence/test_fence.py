@@ -49,7 +49,7 @@ def test_a_process_that_has_sold_asks_again(sale: OneProcess, learn: str) -> Non
     sale.buy(event, "k1")
     begin_term_elsewhere(sale, event)
     if learn == "new connection":
-        sale.purchases.fence.on_new_connection()
+        sale.purchases.changes.fence.on_new_connection()
     else:
         sale.answered.flush()
     with pytest.raises(InventoryUnavailable):
@@ -82,4 +82,4 @@ def test_while_sql_cannot_say_sales_go_on(sale: OneProcess, monkeypatch: pytest.
 
     monkeypatch.setattr(new.database, "read", refuse)
     assert new.buy(event, "k").left == 9
-    new.purchases.fence.on_new_connection()
+    new.purchases.changes.fence.on_new_connection()
