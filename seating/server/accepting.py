@@ -11,9 +11,9 @@ from typing import Any, Final, NamedTuple
 import gevent
 import structlog
 from gevent import get_hub
-from gevent.pool import Pool
 
 from seating.server.client_socket import ClientSocket
+from seating.server.greenlet_pool import GreenletPool
 from seating.server.load_board import Place
 from seating.telemetry import metrics
 from seating.web.client_address import network_of
@@ -38,7 +38,7 @@ class Limits(NamedTuple):
 
 
 class Acceptor:
-    """`serve` is called for each connection in a greenlet of its own; the connection is closed afterwards."""
+    """`serve` is called for each connection in a greenlet of its pool; the connection is closed afterwards."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Acceptor:
         self._place = place
         self._of_address: Counter[str] = Counter()
         self.clients: set[ClientSocket] = set()
-        self.greenlets = Pool(limits.in_all)
+        self.greenlets = GreenletPool(self._hold, limits.in_all)
 
     def run(self) -> None:
         self._place.put(0)
@@ -99,7 +99,7 @@ class Acceptor:
         self._of_address[network] += 1
         self.clients.add(client)
         self._place.put(len(self.clients))
-        self.greenlets.spawn(self._hold, client, address, network)
+        self.greenlets.spawn(client, address, network)
 
     def _hold(self, client: ClientSocket, address: Address, network: str) -> None:
         try:

@@ -22,9 +22,8 @@ from seating.server.load_board import LoadBoard
 from seating.web.errors import PROBLEM_TYPE, code_of, problem, status_of, title_of
 
 if TYPE_CHECKING:
-    from gevent.pool import Pool
-
     from seating.server.client_socket import ClientSocket
+    from seating.server.greenlet_pool import GreenletPool
 
 _STATUS: Final[dict[type[BaseException], int]] = {
     http_errors.ParseException: 400,
@@ -78,7 +77,7 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
             listener.close()
         self._finish([acceptor.greenlets for acceptor in acceptors])
 
-    def _finish(self, pools: "list[Pool]") -> None:
+    def _finish(self, pools: "list[GreenletPool]") -> None:
         """What was accepted is answered, within the graceful timeout."""
         ends = time.monotonic() + self.cfg.graceful_timeout
         while any(len(pool) for pool in pools) and time.monotonic() < ends:

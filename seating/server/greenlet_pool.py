@@ -1,0 +1,67 @@
+"""Greenlets that serve one connection after another: to wake one costs a quarter of what it costs to make one."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import gevent
+from gevent import get_hub
+from gevent.event import Event
+from gevent.hub import Waiter
+
+_MOST_SPARE: Final = 128
+"""How many wait for work; each keeps about 20 KB."""
+
+Arguments = tuple[Any, ...]
+
+
+class GreenletPool:
+    """Calls `work` in greenlets, `most` at a time, as gevent's own pool does with a new greenlet for each call."""
+
+    def __init__(self, work: Callable[..., None], most: int) -> None:
+        self._work = work
+        self._most = most
+        self._busy = 0
+        self._room = Event()
+        self._room.set()
+        self._spare: list[Waiter[Arguments]] = []
+        self._all: set[gevent.Greenlet[..., None]] = set()
+
+    def __len__(self) -> int:
+        """Return how many are at work."""
+        return self._busy
+
+    def free_count(self) -> int:
+        return self._most - self._busy
+
+    def wait_available(self) -> None:
+        """Wait until `free_count` is not 0."""
+        self._room.wait()
+
+    def spawn(self, *arguments: Any) -> None:
+        """Call `work` with `arguments` soon. Only while one is free."""
+        self._busy += 1
+        if not self.free_count():
+            self._room.clear()
+        if self._spare:
+            get_hub().loop.run_callback(self._spare.pop().switch, arguments)
+        else:
+            greenlet = gevent.spawn(self._run, arguments)
+            self._all.add(greenlet)
+            greenlet.rawlink(self._all.discard)
+
+    def kill(self, timeout: float) -> None:
+        gevent.killall(list(self._all), timeout=timeout)
+
+    def _run(self, arguments: Arguments) -> None:
+        waiter: Waiter[Arguments] = Waiter()
+        while True:
+            try:
+                self._work(*arguments)
+            finally:
+                self._busy -= 1
+                self._room.set()
+            if len(self._spare) >= _MOST_SPARE:
+                return
+            self._spare.append(waiter)
+            arguments = waiter.get()
+            waiter.clear()
