@@ -58,9 +58,15 @@ class ClientSocket(socket):
             self.due = _NEVER
 
     def sendall(self, data: Any, flags: int = 0) -> None:
+        try:  # Mostly the kernel has room for all of it, and there is nothing to wait for.
+            sent = self.send(data, flags, timeout=0.0)  # type: ignore[call-arg]
+        except BlockingIOError:
+            sent = 0
+        if sent == len(data):
+            return
         self._wait_until(time.monotonic() + SEND_WITHIN_S, "send")
         try:
-            super().sendall(data, flags)
+            super().sendall(memoryview(data)[sent:], flags)
         finally:
             self.due = _NEVER
 
