@@ -151,6 +151,10 @@ def is_purchase_record(record: str) -> bool:
     return record.count("|") >= 8
 
 
+@lru_cache(maxsize=256)
 def shop_members(caller: str, reference: str | None) -> str:
-    """The caller's name and the shop's reference as members of a JSON object, without its braces."""
+    """The caller's name and the shop's reference as members of a JSON object, without its braces.
+
+    Most callers have no name, and most orders no reference.
+    """
     return json.dumps({"caller": caller, "reference": reference}, separators=(",", ":"))[1:-1]
