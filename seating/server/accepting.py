@@ -18,7 +18,9 @@ from seating.server.load_board import Place
 from seating.telemetry import metrics
 from seating.web.client_address import network_of
 
-BATCH: Final = 8
+_BATCH: Final = 64
+_BLINDLY: Final = 8
+"""Of a batch, without a look at whether another process would be the better one."""
 _GIVE_WAY_S: Final = 0.002
 _OUT_OF_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _PAUSE_S: Final = 0.5
@@ -78,7 +80,9 @@ class Acceptor:
                 gevent.sleep(_PAUSE_S)
 
     def _accept_batch(self) -> None:
-        for _ in range(min(BATCH, self.greenlets.free_count())):
+        for taken in range(min(_BATCH, self.greenlets.free_count())):
+            if taken >= _BLINDLY and self._place.leads():
+                return
             try:
                 fileno, address = self._listener._accept()  # type: ignore[attr-defined]
             except BlockingIOError:
