@@ -80,7 +80,8 @@ def cpu_us(app: Any, make: Make, calls: int) -> float:
 
 
 def measure(rounds: int, calls: int) -> None:
-    from bench.apps import app, bare
+    from bench.apps import app
+    from bench.bare import app as bare
 
     sale, order = {"name": "Test", "totalSeats": 10_000_000}, b'{"quantity":1}'
     event_id = json.loads(call(app, request("POST", "/api/v1/events", json.dumps(sale).encode())()))["id"]
@@ -109,7 +110,7 @@ def main(rounds: int = 7, calls: int = 3000) -> None:
         redis.start()
         try:
             system = System(Path(folder), redis, f"sqlite:///{folder}/seating.db", **SETTINGS)
-            system.command("migrate")
+            system.command("migrate", "--with-demo-event")
             (system.folder / "metrics").mkdir()
             os.environ |= {**system.environment, "PROMETHEUS_MULTIPROC_DIR": f"{folder}/metrics"}
             with Path(folder, "log").open("w") as sys.stdout:  # Logs go into a file, as they do in production.
