@@ -18,6 +18,7 @@ class _Abandoned(Exception):
 
 class _Kept(NamedTuple, Generic[V]):
     value: V
+    version: Hashable
     weight: int
     until: float
 
@@ -27,6 +28,9 @@ class Memo(Generic[K, V]):
 
     Keeps values of at most `max_weight` together, the least recently used go first, each for `max_age_s` after it was
     loaded. With `max_weight=0` nothing is kept: those who ask at the same time share one load, and that is all.
+
+    A value may have a version, which is what it was made of: there is one value for each key, and it is replaced when
+    another version is asked for.
 
     Errors are never kept. To remember that there is nothing, load a value that says so.
     """
@@ -39,48 +43,48 @@ class Memo(Generic[K, V]):
         self._max_age_s = max_age_s
         self._weight = 0
         self._kept: OrderedDict[K, _Kept[V]] = OrderedDict()
-        self._loading: dict[K, AsyncResult[V]] = {}
+        self._loading: dict[tuple[K, Hashable], AsyncResult[V]] = {}
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def get(self, key: K, load: Callable[[], V]) -> V:
+    def get(self, key: K, load: Callable[[], V], version: Hashable = None) -> V:
         """Return the kept value, or that of `load`. Raises what `load` raises, for everyone who waited for it.
 
         `load` has to end by itself. If its greenlet is killed, one of those who wait loads instead.
         """
         while True:
             kept = self._kept.get(key)
-            if kept is not None and time.monotonic() < kept.until:
+            if kept is not None and kept.version == version and time.monotonic() < kept.until:
                 self._kept.move_to_end(key)
                 return kept.value
-            loading = self._loading.get(key)
+            loading = self._loading.get((key, version))
             if loading is None:
-                return self._load(key, load)
+                return self._load(key, load, version)
             try:
                 return cast(V, loading.get())
             except _Abandoned:
                 continue
 
-    def _load(self, key: K, load: Callable[[], V]) -> V:
-        outcome = self._loading[key] = AsyncResult()
+    def _load(self, key: K, load: Callable[[], V], version: Hashable) -> V:
+        outcome = self._loading[key, version] = AsyncResult()
         try:
             value = load()
-            self._keep(key, value)
+            self._keep(key, value, version)
         except BaseException as error:
-            del self._loading[key]
+            del self._loading[key, version]
             outcome.set_exception(error if isinstance(error, Exception) else _Abandoned())
             raise
-        del self._loading[key]
+        del self._loading[key, version]
         outcome.set(value)
         return value
 
-    def _keep(self, key: K, value: V) -> None:
+    def _keep(self, key: K, value: V, version: Hashable) -> None:
         self._drop(key)
         weight = self._weigh(value)
         if weight > self._max_weight:
             return
-        self._kept[key] = _Kept(value, weight, time.monotonic() + self._max_age_s)
+        self._kept[key] = _Kept(value, version, weight, time.monotonic() + self._max_age_s)
         self._weight += weight
         while self._weight > self._max_weight:
             self._drop(next(iter(self._kept)))

@@ -116,6 +116,28 @@ def test_a_value_is_kept_for_its_age(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(memo) == 1
 
 
+def test_another_version_takes_the_place_of_the_last_one() -> None:
+    memo, loaded = Memo[str, str](max_weight=10, weigh=len), list[str]()
+
+    def ask(key: str, version: str) -> str:
+        return memo.get(key, lambda: loaded.append(version) or version, version)
+
+    for version in ("first", "first", "other", "other", "first"):
+        assert ask("k", version) == version
+    assert loaded == ["first", "other", "first"]
+    assert (ask("b", "small"), ask("k", "first")) == ("small", "first")
+    assert loaded[3:] == ["small"], "older versions weigh nothing"
+
+
+def test_nobody_waits_for_the_load_of_another_version() -> None:
+    memo, source = Memo[str, int](max_weight=10), Source()
+    waiting = gevent.spawn(memo.get, "k", source.load, "old")
+    gevent.sleep(0)
+    assert memo.get("k", lambda: 7, "new") == 7
+    source.released.set()
+    assert waiting.get(timeout=10) == 1
+
+
 class Clock:
     """What is looked at: it goes on all the time, and a look takes a while."""
 
