@@ -23,7 +23,6 @@ from seating.web import (
     quarantine,
     rate_limiting,
     recovery,
-    seat_map,
     seats,
     users,
 )
@@ -55,7 +54,7 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
     errors.register(app)
     rate_limiting.register(app)
     live.register(app, settings)
-    sale = (purchases.api, holds.api, seats.api, events.api, plans.api, seat_map.api, live.api, quarantine.api)
+    sale = (purchases.api, holds.api, seats.api, events.api, plans.api, live.api, quarantine.api)
     for blueprint in (*sale, recovery.api, users.api, caches.api, catalogue.api, operations.api):
         app.register_api(blueprint)
 

@@ -125,8 +125,7 @@ def web_services(settings: Settings) -> Services:
     guards = _guards(settings, calls)
     client = plain_client(settings.effective_redis_url)
     nudger = Nudger(PersistQueue(client))
-    states = SeatStates(_calls_for_long_replies(settings))
-    sale = _sale(settings, calls, client, database, nudger.nudge, states)
+    sale = _sale(settings, calls, client, database, nudger.nudge)
     calls.on_new_connection(sale.fence.on_new_connection)
     gevent.spawn(_flush_forever, sale.answered)
     return Services(
@@ -140,7 +139,7 @@ def web_services(settings: Settings) -> Services:
         monitoring=Monitoring(
             sale.inventory, sale.open_events, LossProbe(database), sale.presence, settings.data_dir, guards
         ),
-        seat_maps=SeatMaps(states, sale.presence),
+        seat_maps=SeatMaps(SeatStates(_calls_for_long_replies(settings)), sale.presence, offload),
         catalogue=_catalogue(settings, guards),
         plans=sale.plans,
         users=Users(
@@ -190,7 +189,7 @@ def background_services(
     database = Database(settings.effective_database_url, checkpoints=writes_the_sale, patient=patient)
     client = plain_client(settings.effective_redis_url)
     queue = PersistQueue(client)
-    sale = _sale(settings, calls, client, database, queue.nudge, SeatStates(calls))
+    sale = _sale(settings, calls, client, database, queue.nudge)
     caches = [_user_cache(settings, calls)]
     return BackgroundServices(
         events=sale.events,
@@ -221,7 +220,6 @@ def _sale(
     client: "redis.Redis",
     database: Database,
     nudge: Callable[..., object],
-    states: SeatStates,
 ) -> _Sale:
     backlog = {
         "backlog_max_entries": settings.backlog_max_entries,
@@ -259,7 +257,7 @@ def _sale(
         events=Events(database, inventory, presence, rebuild, persistence, changes),
         purchases=purchases,
         holds=Holds(hold_store, names, changes),
-        seats=Seats(SeatStore(calls), states, names, changes),
+        seats=Seats(SeatStore(calls), names, changes),
         quarantine=Quarantine(database, inventory, purchases, changes),
     )
 

@@ -9,6 +9,7 @@ from sqlalchemy import Table, select
 
 from seating.domain.hold import HoldOrder
 from seating.domain.purchase import Order, PurchaseId, Receipt
+from seating.domain.seat_changes import LETTERS
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store.connection import ScriptConnection
 from seating.redis_store.direct_calls import DirectCalls
@@ -39,8 +40,8 @@ from seating.services.purchases import Purchases
 from seating.services.quarantine import Quarantine
 from seating.services.rebuild import Rebuild
 from seating.services.seat_names import SeatNames
-from seating.services.seats import Seats
-from seating.storage.database import Database
+from seating.services.seats import SeatMaps, Seats
+from seating.storage.database import Database, in_this_thread
 from seating.storage.tables import ledger
 
 HOLD_LIMITS = HoldLimits(ttl_s=600, max_s=900, max_seats=20)
@@ -61,6 +62,7 @@ class OneProcess:
     purchases: Purchases
     holds: Holds
     seats: Seats
+    seat_maps: SeatMaps
     quarantine: Quarantine
     persistence: Persistence
     terms: Terms
@@ -107,7 +109,8 @@ class OneProcess:
             Events(database, inventory, presence, rebuild, persistence, changes),
             purchases,
             Holds(hold_store, names, changes),
-            Seats(SeatStore(calls), SeatStates(calls), names, changes),
+            Seats(SeatStore(calls), names, changes),
+            SeatMaps(SeatStates(calls), presence, in_this_thread),
             Quarantine(database, inventory, purchases, changes),
             persistence,
             terms,
@@ -147,6 +150,13 @@ class OneProcess:
     def cancel(self, purchase_id: PurchaseId) -> str:
         """The purchase's state afterwards."""
         return str(self.purchases.cancel(purchase_id).state)
+
+    def statuses(self, event_id: str) -> dict[str, str]:
+        """The word for each seat; none in general admission."""
+        plan = self.seats.names.plan(event_id)
+        seats = [seat for block in plan.blocks for row in block for seat in row] if plan else []
+        letters = self.seat_maps.of(event_id).seats
+        return {seat: LETTERS[letter] for seat, letter in zip(seats, letters, strict=False)}
 
     def persist(self, event_id: str) -> None:
         self.persistence.run(event_id)

@@ -1,18 +1,29 @@
-"""The seats of an event: one by one, all at once as a map, and setting one as the organiser wants."""
+"""The seats of an event: all of them at once, rendered once for a crowd, and setting one as the organiser wants."""
 
-from dataclasses import dataclass
-from typing import NamedTuple
+import gzip
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, NamedTuple
 
 from seating.domain.errors import InvalidStatus, SeatNotFound, UnknownSeat
 from seating.domain.log_entry import ResumePoint
-from seating.domain.seat_changes import LETTERS, outside_map
+from seating.domain.position import Position
+from seating.domain.seat_changes import outside_map
 from seating.domain.seat_status import SETTABLE
+from seating.memo import FreshLook, Memo
 from seating.redis_store.event_scripts import MissingInventory
 from seating.redis_store.seat_states import SeatStates
 from seating.redis_store.seats import Seats as SeatStore
 from seating.services.event_changes import EventChanges
 from seating.services.event_presence import EventPresence
 from seating.services.seat_names import SeatNames
+from seating.storage.database import Offload
+
+_MOST_BYTES: Final = 32_000_000
+# Level 1: a map of four letters is a quarter of its size at any level.
+_COMPRESSION: Final = 1
+_WORTH_COMPRESSING_BYTES: Final = 1_000
 
 
 class Seat(NamedTuple):
@@ -27,21 +38,8 @@ class Seats:
     """Raises EventNotFound, InventoryUnavailable."""
 
     store: SeatStore
-    states: SeatStates
     names: SeatNames
     changes: EventChanges
-
-    def all(self, event_id: str) -> list[Seat]:
-        """In the plan's order; none in general admission."""
-        plan = self.names.plan(event_id)
-        if plan is None:
-            return []
-        try:
-            letters = outside_map(self.states.of(event_id).maps)
-        except MissingInventory:
-            raise self.names.presence.absence_of(event_id) from None
-        seats = (seat for block in plan.seats_by_character for seat in block if seat)
-        return [Seat(seat, LETTERS[letter]) for seat, letter in zip(seats, letters, strict=False)]
 
     def set(self, event_id: str, seat_id: str, status: object) -> Seat:
         """`status` is one of SETTABLE. Raises InvalidStatus, UnknownSeat, SeatSold, SeatHeld."""
@@ -70,15 +68,56 @@ class SeatMap(NamedTuple):
     seats: str
 
 
+Render = Callable[[SeatMap], bytes]
+
+
+class SeatPage(NamedTuple):
+    """What a view made of a map. `tag` names the map: another one of the same event has another tag."""
+
+    tag: str
+    position: Position
+    body: bytes
+    gzipped: bool
+
+
 @dataclass(frozen=True, slots=True)
 class SeatMaps:
+    """Keeps pages of 32 MB together, the last ones of each event; the least recently used go first.
+
+    `offload` is for compressing. Raises EventNotFound, InventoryUnavailable.
+    """
+
     states: SeatStates
     presence: EventPresence
+    offload: Offload
+    _looks: FreshLook[tuple[str, str, bool], SeatPage] = field(default_factory=FreshLook, init=False)
+    _kept: Memo[tuple[str, str, bool], bytes] = field(
+        default_factory=lambda: Memo(max_weight=_MOST_BYTES, weigh=len), init=False
+    )
 
     def of(self, event_id: str) -> SeatMap:
-        """Raises EventNotFound, InventoryUnavailable."""
+        """As it is now."""
         try:
             found = self.states.of(event_id)
         except MissingInventory:
             raise self.presence.absence_of(event_id) from None
         return SeatMap(ResumePoint.of(found.mark), found.remaining, found.lapsed, outside_map(found.maps))
+
+    def page(self, event_id: str, name: str, render: Render, *, gzipped: bool) -> SeatPage:
+        """The map as it is now, as `render` shows it; `name` is that of the rendering. A small page is not compressed.
+
+        One page of an event is rendered at a time, so a crowd that reads while seats are sold does not take a process.
+        """
+        return self._looks.get((event_id, name, gzipped), partial(self._look, event_id, name, render, gzipped))
+
+    def _look(self, event_id: str, name: str, render: Render, gzipped: bool) -> SeatPage:
+        found = self.of(event_id)
+        body = self._kept.get((event_id, name, False), partial(render, found), version=found)
+        gzipped = gzipped and len(body) >= _WORTH_COMPRESSING_BYTES
+        if gzipped:
+            body = self._kept.get((event_id, name, True), partial(self._compress, body), version=found)
+        return SeatPage(f"{event_id}.{found.since}.{found.lapsed}", found.since.position, body, gzipped)
+
+    def _compress(self, body: bytes) -> bytes:
+        compressed: bytes = self.offload(partial(gzip.compress, body, _COMPRESSION, mtime=0))
+        return compressed

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import orjson
-from flask import Response
+from flask import Response, request
 from pydantic import BaseModel
 
 if TYPE_CHECKING:
@@ -33,3 +33,23 @@ def render(answer: BaseModel, status: int = 200) -> Response:
 def render_fields(fields: dict[str, Any]) -> Response:
     """Render what many ask for, at a quarter of what its model, which documents it, would cost."""
     return WholeResponse(orjson.dumps(fields))
+
+
+def accepts_gzip() -> bool:
+    return request.accept_encodings["gzip"] > 0
+
+
+def render_kept(body: bytes, tag: str, *, gzipped: bool, cache_control: str = "no-cache") -> Response:
+    """Send a body that was made before, or 304 to a client that has it.
+
+    The tag is weak, because a body has the same one whether it is gzipped or not.
+    """
+    response = WholeResponse(body)
+    response.set_etag(tag, weak=True)
+    response.headers["Cache-Control"] = cache_control
+    response.headers["Vary"] = "Accept-Encoding"
+    if request.if_none_match.contains_weak(tag):
+        response.status_code = 304
+    elif gzipped:
+        response.headers["Content-Encoding"] = "gzip"
+    return response

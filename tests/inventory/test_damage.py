@@ -160,7 +160,7 @@ class TestMap:
 
     def test_beside_fields_and_characters_that_are_no_maps(self, moved: OneProcess, event: str) -> None:
         write(moved, "HSET", keys.seats(event), "garbage", "aaaa", 1, b"a\xffaa")
-        seats = {seat.id: seat.status for seat in moved.seats.all(event)}
+        seats = moved.statuses(event)
         assert list(seats) == [seat for block in HALL.blocks for row in block for seat in row]
         assert seats["B2"] == "reserved"
 

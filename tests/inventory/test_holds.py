@@ -94,7 +94,7 @@ def test_of_a_quantity_without_a_plan(moved: OneProcess) -> None:
         moved.hold(event, "A1")
     with pytest.raises(SeatNotFound):
         moved.seats.set(event, "A1", "sold")
-    assert moved.seats.all(event) == []
+    assert moved.statuses(event) == {}
 
 
 class TestItsTime:
@@ -298,7 +298,7 @@ class TestOrganiser:
     def test_sets_what_no_buyer_has(self, moved: OneProcess, event: str) -> None:
         for status in ("reserved", "sold", "held", "available", "sold"):
             assert moved.seats.set(event, row_a(1)[0], status).status == status
-            assert moved.seats.all(event)[0] == (row_a(1)[0], status)
+            assert moved.statuses(event)[row_a(1)[0]] == status
         entries = len(log_of(moved, event))
         moved.seats.set(event, row_a(1)[0], "sold")
         assert len(log_of(moved, event)) == entries

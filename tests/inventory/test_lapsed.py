@@ -6,8 +6,6 @@ import pytest
 
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
-from seating.redis_store.seat_states import SeatStates
-from seating.services.seats import SeatMaps
 from tests.frozen_clock import CLOCK, NOON_MS
 from tests.one_process import HOLD_LIMITS, OneProcess
 
@@ -20,10 +18,6 @@ def database_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'seating.db'}"
 
 
-def seat_maps(sale: OneProcess) -> SeatMaps:
-    return SeatMaps(SeatStates(sale.calls), sale.events.presence)
-
-
 def remaining(sale: OneProcess, event: str) -> set[int]:
     """By everything that tells it."""
     listed = {found.event.id: found.counts for found in sale.events.page("", 100).items}[event]
@@ -34,7 +28,7 @@ def remaining(sale: OneProcess, event: str) -> set[int]:
         listed.remaining,
         one.remaining,
         sale.events.counts(event).remaining,
-        seat_maps(sale).of(event).remaining,
+        sale.seat_maps.of(event).remaining,
     }
 
 
@@ -59,13 +53,13 @@ def test_in_a_hall(moved: OneProcess) -> None:
     event = moved.open(plan=HALL)
     moved.hold(event, "A2", "A3", "C1")
     moved.seats.set(event, "B1", "held")
-    assert (seat_maps(moved).of(event).seats, remaining(moved, event)) == ("ahhhaha", {3})
-    tagged = seat_maps(moved).of(event)
+    assert (moved.seat_maps.of(event).seats, remaining(moved, event)) == ("ahhhaha", {3})
+    tagged = moved.seat_maps.of(event)
     let_lapse(moved)
-    found = seat_maps(moved).of(event)
+    found = moved.seat_maps.of(event)
     assert (found.seats, remaining(moved, event)) == ("aaahaaa", {6})
-    assert [seat.status[0] for seat in moved.seats.all(event)] == list("aaahaaa")
+    assert [status[0] for status in moved.statuses(event).values()] == list("aaahaaa")
     # At the same position the map has changed: only `lapsed` says so.
     assert (found.since, found.lapsed) == (tagged.since, tagged.lapsed + 3)
     assert moved.buy_seats(event, "k", "A2").quantity == 1
-    assert seat_maps(moved).of(event).seats == "asahaaa"
+    assert moved.seat_maps.of(event).seats == "asahaaa"
