@@ -110,7 +110,7 @@ def is_recorded(inventory: Inventory, event_id: str) -> bool:
 
 def services_of(served: Served) -> runtime.BackgroundServices:
     """The product's own, in this process."""
-    return runtime.background_services(Settings(redis_url=served.redis.url, database_url=served.database_url))
+    return runtime.BackgroundServices(Settings(redis_url=served.redis.url, database_url=served.database_url))
 
 
 def main(seconds: int = 4, rounds: int = 3) -> None:

@@ -1,7 +1,6 @@
 """A sale in one process: what web, worker and operator do, by their services, and a look into the tables."""
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 import redis
@@ -13,34 +12,17 @@ from seating.domain.seat_changes import LETTERS
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store.connection import ScriptConnection
 from seating.redis_store.direct_calls import DirectCalls
-from seating.redis_store.event_log import EventLog
 from seating.redis_store.holds import HoldLimits
-from seating.redis_store.holds import Holds as HoldStore
-from seating.redis_store.inventory import Inventory
 from seating.redis_store.inventory_snapshot import Snapshot
-from seating.redis_store.open_events import OpenEvents
-from seating.redis_store.plans import Plans
-from seating.redis_store.retries import Retries
 from seating.redis_store.scripts import Scripts
 from seating.redis_store.seat_states import SeatStates
-from seating.redis_store.seats import Seats as SeatStore
 from seating.redis_store.seen_positions import SeenPositions
 from seating.redis_store.terms import LogKeeping, Terms
 from seating.services.answered import Answered
 from seating.services.books import Books
-from seating.services.event_changes import EventChanges
-from seating.services.event_presence import EventPresence
-from seating.services.events import Events
-from seating.services.fence import Fence
-from seating.services.holds import Held, Holds
-from seating.services.merge import Merge
-from seating.services.persisted_watch import PersistedWatch
-from seating.services.persistence import Persistence
-from seating.services.purchases import Purchases
-from seating.services.quarantine import Quarantine
-from seating.services.rebuild import Rebuild
-from seating.services.seat_names import SeatNames
-from seating.services.seats import SeatMaps, Seats
+from seating.services.holds import Held
+from seating.services.sale import Sale, SaleOptions
+from seating.services.seats import SeatMaps
 from seating.storage.database import Database, in_this_thread
 from seating.storage.tables import ledger
 
@@ -50,27 +32,19 @@ HOLD_LIMITS = HoldLimits(ttl_s=600, max_s=900, max_seats=20)
 SHORT_LOGS = LogKeeping(keep_s=0)
 
 
-@dataclass
-class OneProcess:
+class OneProcess(Sale):
     """`nudged` has the events that persistence was asked for; it runs only when a test runs it."""
 
-    redis_url: str
-    database: Database
-    calls: DirectCalls
-    inventory: Inventory
-    events: Events
-    purchases: Purchases
-    holds: Holds
-    seats: Seats
-    seat_maps: SeatMaps
-    quarantine: Quarantine
-    persistence: Persistence
-    terms: Terms
-    rebuild: Rebuild
-    merge: Merge
-    answered: Answered
-    check: Books
-    nudged: list[str]
+    def __init__(
+        self, redis_url: str, database: Database, calls: DirectCalls, keeping: LogKeeping, answered: Answered
+    ) -> None:
+        self.redis_url = redis_url
+        self.calls = calls
+        self.nudged: list[str] = []
+        options = SaleOptions(HOLD_LIMITS, keeping, backlog_max_entries=100_000, backlog_memory_percent=90)
+        client = redis.Redis.from_url(redis_url)
+        super().__init__(calls, client, database, self._nudge, options, answered=answered)
+        self.seat_maps = SeatMaps(SeatStates(calls), self.presence, in_this_thread)
 
     @classmethod
     def build(
@@ -84,42 +58,18 @@ class OneProcess:
         answering: type[Answered] = Answered,
     ) -> "OneProcess":
         calls = calling(ScriptConnection(redis_url, scripts or Scripts()))
-        inventory = Inventory(calls, backlog_max_entries=100_000, backlog_memory_percent=90)
-        hold_store = HoldStore(calls, HOLD_LIMITS, backlog_max_entries=100_000, backlog_memory_percent=90)
-        log = EventLog(calls)
-        nudged: list[str] = []
-        presence = EventPresence(database, nudged.append)
-        terms = Terms(calls, keeping)
-        rebuild = Rebuild(database, calls, log, terms)
-        answered = answering(database, calls.seen)
-        client = redis.Redis.from_url(redis_url)
-        fence = Fence(database, inventory, calls.seen)
-        watch = PersistedWatch(database)
-        persistence = Persistence(
-            database, log, inventory, terms, calls.seen, Retries(calls), rebuild, lambda *events: nudged.extend(events)
-        )
-        names = SeatNames(Plans(calls), inventory, database, presence)
-        changes = EventChanges(names, answered, fence, nudged.append)
-        purchases = Purchases(inventory, names, log, database, watch, changes)
-        return cls(
-            redis_url,
-            database,
-            calls,
-            inventory,
-            Events(database, inventory, presence, rebuild, persistence, changes),
-            purchases,
-            Holds(hold_store, names, changes),
-            Seats(SeatStore(calls), names, changes),
-            SeatMaps(SeatStates(calls), presence, in_this_thread),
-            Quarantine(database, inventory, purchases, changes),
-            persistence,
-            terms,
-            rebuild,
-            Merge(database, client, terms, rebuild, persistence.run_now),
-            answered,
-            Books(database, client, OpenEvents(calls)),
-            nudged,
-        )
+        return cls(redis_url, database, calls, keeping, answering(database, calls.seen))
+
+    def _nudge(self, *events: str) -> None:
+        self.nudged.extend(events)
+
+    @property
+    def check(self) -> Books:
+        return self.books
+
+    @property
+    def terms(self) -> Terms:
+        return self.persistence.terms
 
     @property
     def seen(self) -> SeenPositions:
@@ -151,13 +101,6 @@ class OneProcess:
         """The purchase's state afterwards."""
         return str(self.purchases.cancel(purchase_id).state)
 
-    def statuses(self, event_id: str) -> dict[str, str]:
-        """The word for each seat; none in general admission."""
-        plan = self.seats.names.plan(event_id)
-        seats = [seat for block in plan.blocks for row in block for seat in row] if plan else []
-        letters = self.seat_maps.of(event_id).seats
-        return {seat: LETTERS[letter] for seat, letter in zip(seats, letters, strict=False)}
-
     def persist(self, event_id: str) -> None:
         self.persistence.run(event_id)
 
@@ -181,3 +124,10 @@ class OneProcess:
 
     def lag(self, event_id: str) -> int:
         return self.now(event_id).backlog.lag
+
+    def statuses(self, event_id: str) -> dict[str, str]:
+        """The word for each seat; none in general admission."""
+        plan = self.seats.names.plan(event_id)
+        seats = [seat for block in plan.blocks for row in block for seat in row] if plan else []
+        letters = self.seat_maps.of(event_id).seats
+        return {seat: LETTERS[letter] for seat, letter in zip(seats, letters, strict=False)}

@@ -7,7 +7,7 @@ import structlog
 
 from seating.config import load_settings
 from seating.domain.errors import SeatingError
-from seating.runtime import background_services
+from seating.runtime import BackgroundServices
 from seating.services.upkeep import Upkeep
 
 _EVERY_S = 1.0
@@ -20,7 +20,7 @@ def run() -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    upkeep = background_services(load_settings()).upkeep
+    upkeep = BackgroundServices(load_settings()).upkeep
     while not stopping.wait(_EVERY_S):
         _tick(upkeep)
 

@@ -6,14 +6,14 @@ import structlog
 
 from seating.config import load_settings
 from seating.domain.errors import RecordUnavailable
-from seating.runtime import BackgroundServices, background_services
+from seating.runtime import BackgroundServices
 
 _log = structlog.get_logger(__name__)
 
 
 @cache
 def services() -> BackgroundServices:
-    return background_services(load_settings(), writes_the_sale=True)
+    return BackgroundServices(load_settings(), writes_the_sale=True)
 
 
 def persist(*event_ids: str) -> None:

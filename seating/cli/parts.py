@@ -9,7 +9,7 @@ import click
 from seating.cli import prepared
 from seating.launcher import up as launcher
 from seating.partner import stand_in
-from seating.runtime import background_services
+from seating.runtime import BackgroundServices
 from seating.storage import migrations
 from seating.storage.database import Database
 
@@ -59,7 +59,7 @@ def migrate(with_demo_event: bool) -> None:
     settings = prepared.settings_with_redis()
     migrations.upgrade(Database(settings.effective_database_url, patient=True))
     if with_demo_event:
-        background_services(settings).events.ensure_demo(settings.default_event)
+        BackgroundServices(settings).events.ensure_demo(settings.default_event)
 
 
 @click.command()

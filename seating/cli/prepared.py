@@ -9,7 +9,7 @@ from seating.config import InvalidSettings, Settings, load_settings
 from seating.redis_store import durability
 from seating.redis_store.connection import plain_client
 from seating.redis_store.server_address import fails_over
-from seating.runtime import BackgroundServices, background_services
+from seating.runtime import BackgroundServices
 from seating.telemetry import logs
 
 _LOOK_EVERY_S = 0.2
@@ -46,7 +46,7 @@ def operator_services() -> BackgroundServices:
     loaded = settings()
     logs.configure(loaded.log_level, loaded.log_format, sys.stderr)
     _check_redis(loaded)
-    return background_services(loaded, patient=True)
+    return BackgroundServices(loaded, patient=True)
 
 
 def _loads(client: "redis.Redis") -> bool:

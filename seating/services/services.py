@@ -1,41 +1,55 @@
-"""The use cases that views reach; runtime.py fills it."""
+"""The use cases that views reach."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from pathlib import Path
 
+import redis
+
+from seating.redis_store.calls import Calls
 from seating.redis_store.lru_cache import LruCache
-from seating.redis_store.plans import Plans
 from seating.redis_store.rate_limits import RateLimits
+from seating.redis_store.seat_states import SeatStates
 from seating.services.catalogue import Catalogue
-from seating.services.events import Events
-from seating.services.holds import Holds
-from seating.services.losses import Losses
-from seating.services.merge import Merge
+from seating.services.loss_probe import LossProbe
 from seating.services.monitoring import Monitoring
 from seating.services.plan_pages import PlanPages
-from seating.services.purchases import Purchases
-from seating.services.quarantine import Quarantine
-from seating.services.seats import SeatMaps, Seats
+from seating.services.sale import Sale, SaleOptions
+from seating.services.seats import SeatMaps
 from seating.services.users import Users
-from seating.storage.database import Offload
+from seating.storage.database import Database, Offload
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
-    """`offload` is for a view's own blocking work, such as reading metric files."""
+class Services(Sale):
+    """A sale, and what else web processes serve.
 
-    events: Events
-    purchases: Purchases
-    holds: Holds
-    seats: Seats
-    quarantine: Quarantine
-    losses: Losses
-    merge: Merge
-    monitoring: Monitoring
-    catalogue: Catalogue
-    seat_maps: SeatMaps
-    plans: Plans
-    users: Users
-    user_cache: LruCache
-    rate_limits: RateLimits
-    plan_pages: PlanPages
-    offload: Offload
+    `states` reads whole maps, on a connection for which no buyer waits; `offload` is for a view's own blocking work,
+    such as reading files.
+    """
+
+    def __init__(
+        self,
+        calls: Calls,
+        client: "redis.Redis",
+        database: Database,
+        nudge: Callable[..., object],
+        options: SaleOptions,
+        *,
+        states: SeatStates,
+        offload: Offload,
+        catalogue: Catalogue,
+        users: Users,
+        user_cache: LruCache,
+        rate_limits: RateLimits,
+        data_dir: Path,
+    ) -> None:
+        super().__init__(calls, client, database, nudge, options)
+        self.offload = offload
+        self.catalogue = catalogue
+        self.users = users
+        self.user_cache = user_cache
+        self.rate_limits = rate_limits
+        self.seat_maps = SeatMaps(states, self.presence, offload)
+        self.plan_pages = PlanPages(self.names, offload)
+        self.monitoring = Monitoring(
+            self.inventory, self.open_events, LossProbe(database), self.presence, data_dir, catalogue.guards
+        )

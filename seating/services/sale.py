@@ -1,0 +1,85 @@
+"""All that a process needs for a sale, put together once: every kind of process has this, and the tests too."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import redis
+
+from seating.redis_store.calls import Calls
+from seating.redis_store.event_log import EventLog
+from seating.redis_store.holds import HoldLimits
+from seating.redis_store.holds import Holds as HoldStore
+from seating.redis_store.inventory import Inventory
+from seating.redis_store.open_events import OpenEvents
+from seating.redis_store.plans import Plans
+from seating.redis_store.retries import Retries
+from seating.redis_store.seats import Seats as SeatStore
+from seating.redis_store.terms import LogKeeping, Terms
+from seating.services.answered import Answered
+from seating.services.books import Books
+from seating.services.event_changes import EventChanges
+from seating.services.event_presence import EventPresence
+from seating.services.events import Events
+from seating.services.fence import Fence
+from seating.services.holds import Holds
+from seating.services.losses import Losses
+from seating.services.merge import Merge
+from seating.services.persisted_watch import PersistedWatch
+from seating.services.persistence import Persistence
+from seating.services.purchases import Purchases
+from seating.services.quarantine import Quarantine
+from seating.services.rebuild import Rebuild
+from seating.services.seat_names import SeatNames
+from seating.services.seats import Seats
+from seating.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class SaleOptions:
+    """New purchases are refused while `backlog_max_entries` wait for SQL, or Redis uses that share of its maxmemory."""
+
+    holds: HoldLimits
+    log: LogKeeping
+    backlog_max_entries: int
+    backlog_memory_percent: int
+
+
+class Sale:
+    def __init__(
+        self,
+        calls: Calls,
+        client: "redis.Redis",
+        database: Database,
+        nudge: Callable[..., object],
+        options: SaleOptions,
+        *,
+        answered: Answered | None = None,
+    ) -> None:
+        """`client` reads whole events, on a connection for which no buyer waits."""
+        backlog = {
+            "backlog_max_entries": options.backlog_max_entries,
+            "backlog_memory_percent": options.backlog_memory_percent,
+        }
+        log, terms = EventLog(calls), Terms(calls, options.log)
+        self.database = database
+        self.inventory = Inventory(calls, **backlog)
+        self.hold_store = HoldStore(calls, options.holds, **backlog)
+        self.plans = Plans(calls)
+        self.presence = EventPresence(database, nudge)
+        self.names = SeatNames(self.plans, self.inventory, database, self.presence)
+        self.answered = answered or Answered(database, calls.seen)
+        self.fence = Fence(database, self.inventory, calls.seen)
+        changes = EventChanges(self.names, self.answered, self.fence, nudge)
+        self.rebuild = Rebuild(database, calls, log, terms)
+        self.persistence = Persistence(
+            database, log, self.inventory, terms, calls.seen, Retries(calls), self.rebuild, nudge
+        )
+        self.merge = Merge(database, client, terms, self.rebuild, self.persistence.run_now)
+        self.events = Events(database, self.inventory, self.presence, self.rebuild, self.persistence, changes)
+        self.purchases = Purchases(self.inventory, self.names, log, database, PersistedWatch(database), changes)
+        self.holds = Holds(self.hold_store, self.names, changes)
+        self.seats = Seats(SeatStore(calls), self.names, changes)
+        self.quarantine = Quarantine(database, self.inventory, self.purchases, changes)
+        self.losses = Losses(database)
+        self.open_events = OpenEvents(calls)
+        self.books = Books(database, client, self.open_events)
