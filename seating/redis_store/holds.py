@@ -53,13 +53,13 @@ class Holds:
         args = (
             idempotency,
             order.fingerprint(),
-            order.quantity,
-            hold_id(token),
             HOLD_RENDERING,
-            self._limits.ttl_s * 1000,
-            *self._backlog_limits,
+            order.quantity,
             runs_text(runs),
             int(order.together),
+            *self._backlog_limits,
+            hold_id(token),
+            self._limits.ttl_s * 1000,
             holder,
             self._limits.max_seats,
         )

@@ -51,31 +51,30 @@ class Inventory:
         `idempotency` is the hash of `caller` and key; a repetition gets the first receipt again. Anything else is
         measured by `limit`, in the same round trip; raises RateLimited. `runs` are where the order's seats are.
         """
-        shop = shop_members(caller, order.reference)
-        asked = (idempotency, order.fingerprint(), order.quantity, new_nonce(), RENDERING, shop)
+        asked = (idempotency, order.fingerprint(), RENDERING, order.quantity, runs_text(runs), int(order.together))
         hold = "" if order.hold_token is None else hold_id(order.hold_token)
-        return self._sell(event_id, asked, runs, (0, int(order.together), hold, ""), limit)
+        rest = (new_nonce(), shop_members(caller, order.reference), hold, 0, "")
+        return self._sell(event_id, asked, rest, limit)
 
     def sell_again(self, event_id: str, position: Position, purchase: Purchased) -> Accepted:
         """Sells what a history that was lost had sold, the same seats under the same id, whatever the sale's state.
 
         `position` is what the buyer was answered with. Raises SeatUnavailable, SoldOut, IdempotencyKeyReused.
         """
-        asked = (purchase.idempotency, purchase.fingerprint, purchase.quantity, purchase.nonce, purchase.rendering)
-        shop = shop_members(purchase.caller, purchase.reference)
+        kept = (purchase.idempotency, purchase.fingerprint, purchase.rendering)
         told = f"{position}|{purchase.left}|{purchase.at_ms}"
-        return self._sell(event_id, (*asked, shop), purchase.runs, (1, 0, "", told), None)
+        rest = (purchase.nonce, shop_members(purchase.caller, purchase.reference), "", 1, told)
+        return self._sell(event_id, (*kept, purchase.quantity, runs_text(purchase.runs), 0), rest, None)
 
     def _sell(
         self,
         event_id: str,
         asked: tuple[Argument, ...],
-        runs: Sequence[Run],
         rest: tuple[Argument, ...],
         limit: RateLimit | None,
     ) -> Accepted:
         event_keys = (*keys.of_seats(event_id), keys.idempotency(event_id))
-        args = (*asked, *self._backlog_limits, runs_text(runs), *rest)
+        args = (*asked, *self._backlog_limits, *rest)
         if limit:
             event_keys = (*event_keys, keys.sale_limit(event_id, limit.key))
             args = (*args, *limit.policy.arguments)

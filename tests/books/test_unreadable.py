@@ -16,22 +16,24 @@ from seating.storage.tables import ledger, quarantine, sold_seats
 from tests.one_process import OneProcess
 
 HALL = generate(GeneratedPlan(sections=1, rows=1, seatsPerRow=4))
-_KNOWN = '{"kind":"purchased"'
+_KNOWN = "change_json('purchased', told_at, '"
 
 
-def _later(sale: OneProcess, written: str) -> OneProcess:
-    """A process of a version whose purchases begin with `written`."""
+def _later(sale: OneProcess, kind: str, member: str = "") -> OneProcess:
+    """A process of a version whose purchases are of `kind` and have one more `member`."""
     source = Scripts().sources["purchase"]
     assert _KNOWN in source
     return OneProcess.build(
-        sale.redis_url, sale.database, Scripts(replaced={"purchase": source.replace(_KNOWN, written)})
+        sale.redis_url,
+        sale.database,
+        Scripts(replaced={"purchase": source.replace(_KNOWN, f"change_json('{kind}', told_at, '{member}")}),
     )
 
 
 def test_a_field_that_is_not_known_is_passed_by(sale: OneProcess) -> None:
     """As in a rolling deployment: recorded to the letter, rebuilt from, and none of its seats sold again."""
     event = sale.open(plan=HALL)
-    receipts = [sale.buy(event, "k1"), _later(sale, '{"gift":true,"kind":"purchased"').buy(event, "k2", 2)]
+    receipts = [sale.buy(event, "k1"), _later(sale, "purchased", '"gift":true,').buy(event, "k2", 2)]
     sale.persist(event)
     assert sale.rows(quarantine, event) == []
     assert '"gift":true' in sale.rows(ledger, event)[-1].change
@@ -51,7 +53,7 @@ def test_a_field_that_is_not_known_survives_a_fork(sale: OneProcess) -> None:
     """Its entry is replayed from the log, which SQL had not recorded yet."""
     event = sale.open(plan=HALL)
     sale.buy(event, "k1")
-    later = _later(sale, '{"gift":true,"kind":"purchased"').buy(event, "k2", 2)
+    later = _later(sale, "purchased", '"gift":true,').buy(event, "k2", 2)
     sale.calls.command("XDEL", keys.log(event), f"{sale.term(event)}-3")
     sale.persist(event)
     assert [row for row in sale.rows(ledger, event) if '"gift":true' in row.change and '"original"' in row.change]
@@ -65,7 +67,7 @@ def event(sale: OneProcess) -> str:
     """Two seats were sold by this version; one in a way that only a later one knows; one by this version."""
     event = sale.open(plan=HALL)
     sale.buy(event, "k1", 2)
-    _later(sale, '{"kind":"bartered"').buy(event, "k2")
+    _later(sale, "bartered").buy(event, "k2")
     sale.buy(event, "k3")
     with capture_logs() as said:
         sale.persist(event)

@@ -76,7 +76,7 @@ SCRIPTS = [
     (
         a_replica_that_lags,
         "invariant 1",
-        {"begin_term": ("local inventory = {epoch", "ARGV[2] = epoch\nlocal inventory = {epoch")},
+        {"begin_term": ("local inventory = {epoch", "term = epoch\nlocal inventory = {epoch")},
     ),
     (
         a_replica_that_lags,
@@ -86,7 +86,7 @@ SCRIPTS = [
     (
         a_fail_back,
         "invariant 5",
-        {"prelude": ("redis.call('INFO', 'replication'):match('master_replid:(%x+)')", "'any'")},
+        {"prelude": ("info:sub(before + 1, before + 40)", "'any'")},
     ),
     (an_old_primary_that_sells_on, "invariant 5", {"prelude": ("if ahead > 0 or", "if false and")}),
 ]

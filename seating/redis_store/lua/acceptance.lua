@@ -21,32 +21,6 @@ local function replayed(field, fingerprint)
   return {'REUSED'}
 end
 
-local LOOK_EVERY = 64
-
--- Memory is looked at once in 64 entries, whoever adds them. While there is too little, every call looks: `checked`, the
--- seq at which there was enough, stays where it is.
-local function memory_is_short(inventory, most_percent)
-  local since = inventory.seq - (inventory.checked or 0)
-  if inventory.checked and since >= 0 and since < LOOK_EVERY then
-    return false
-  end
-  local info = redis.call('INFO', 'memory')
-  local used, limit = info:match('used_memory:(%d+)'), info:match('maxmemory:(%d+)')
-  if limit ~= '0' and used * 100 > limit * most_percent then
-    return true
-  end
-  redis.call('HSET', KEYS[1], 'checked', inventory.seq)
-  return false
-end
-
--- Why no buyer adds to the log now, or nil. The limits are of the backlog: entries, and percent of maxmemory.
-local function backlog_full(inventory, most_entries, most_percent)
-  if inventory.seq - inventory.persisted >= tonumber(most_entries) or memory_is_short(inventory, most_percent) then
-    return {'BACKLOG_FULL'}
-  end
-  return nil
-end
-
 -- Why no buyer is served now, or nil.
 local function not_accepting(inventory, most_entries, most_percent)
   if inventory.state ~= 'on_sale' then

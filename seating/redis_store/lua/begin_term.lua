@@ -5,6 +5,8 @@
 -- Reply {'BEGUN', position} | {'TRUSTED'} (it sells already) | {'STALE'} (not where SQL's record ends, or the epoch is
 --       not above all that the inventory knows) | {'CLAIMED'} | {'MISSING'}
 -- Invariant: the inventory goes on refusing to sell; only the acknowledgement of this very entry opens it.
+local term, recorded_link, nonce, database = unpack(ARGV, 2)
+
 local names = {'server', 'epoch', 'seq', 'chain', 'seen', 'claim_until'}
 local server, epoch, seq, chain, seen, claim_until = unpack(redis.call('HMGET', KEYS[1], unpack(names)))
 if not epoch then
@@ -17,16 +19,13 @@ end
 if claim_until and at < tonumber(claim_until) then
   return {'CLAIMED'}
 end
-local new = tonumber(ARGV[2])
-if chain ~= ARGV[3] or new <= tonumber(epoch) or new <= tonumber(seen or 0) then
+if chain ~= recorded_link or tonumber(term) <= math.max(epoch, seen or 0) then
   return {'STALE'}
 end
-local inventory = {epoch = ARGV[2], seq = seq, chain = chain}
-local change = ('{"kind":"trusted","at":%d,"server":"%s","nonce":"%s","database":"%s"}'):format(
-  at, here, ARGV[4], ARGV[5])
-local position
-position, seq, chain = append(inventory, change)
-redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'seq', seq, 'chain', chain, 'server', '')
-redis.call('HSET', KEYS[3], ARGV[2], seq)
+local inventory = {epoch = term, seq = seq, chain = chain}
+local change = change_json('trusted', at, '"server":"%s","nonce":"%s","database":"%s"', here, nonce, database)
+local position = append(inventory, change)
+redis.call('HSET', KEYS[1], 'epoch', term, 'seq', inventory.seq, 'chain', inventory.chain, 'server', '')
+redis.call('HSET', KEYS[3], term, inventory.seq)
 redis.call('HDEL', KEYS[1], 'claim', 'claim_until', 'claim_purpose')
 return {'BEGUN', position}

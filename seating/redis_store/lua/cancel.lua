@@ -6,25 +6,27 @@
 --       5 its epoch if SQL has not got it yet: then only this term's log tells of it; or ''
 -- Reply {'CANCELLED', position} | {'ALREADY', position} (nothing changes) | any refusal of load_inventory
 -- Invariant: a purchase's seats return once, however often it is cancelled and whoever has them since.
+local purchase, quantity, runs, epoch = unpack(ARGV, 2)
+
 local inventory, refusal = load_inventory('capacity', 'sold', 'held', 'blocked')
 if not inventory then
   return refusal
 end
-if ARGV[5] ~= '' and ARGV[5] ~= inventory.epoch then
+if epoch ~= '' and epoch ~= inventory.epoch then
   return {'UNTRUSTED', ''}
 end
-if redis.call('HEXISTS', KEYS[5], ARGV[2]) == 1 then
+if redis.call('HEXISTS', KEYS[5], purchase) == 1 then
   return {'ALREADY', inventory.epoch .. '-' .. inventory.seq}
 end
 
 local at = now_ms()
-inventory.sold = inventory.sold - ARGV[3]
+inventory.sold = inventory.sold - quantity
 local left = seats_left(inventory)
-local change = '{"kind":"cancelled","at":%d,"purchase":"%s","quantity":%d,"left":%d,"runs":"%s"}'
-local position, seq, link = append(inventory, change:format(at, ARGV[2], ARGV[3], left, ARGV[4]))
+local change = change_json('cancelled', at, '"purchase":"%s","quantity":%d,"left":%d,"runs":"%s"',
+  purchase, quantity, left, runs)
+local position = commit(inventory, at, change, 'sold', inventory.sold)
 
-redis.call('HDEL', KEYS[6], ARGV[2])
-redis.call('HSET', KEYS[5], ARGV[2], ('%d|%d'):format(at, left))
-redis.call('HSET', KEYS[1], 'seq', seq, 'chain', link, 'sold', inventory.sold, 'updated', at)
-mark(KEYS[3], KEYS[4], parse_runs(ARGV[4]), 'a')
+redis.call('HDEL', KEYS[6], purchase)
+redis.call('HSET', KEYS[5], purchase, ('%d|%d'):format(at, left))
+mark(runs, 'a')
 return {'CANCELLED', position}

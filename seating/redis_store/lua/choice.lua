@@ -1,30 +1,40 @@
 -- Which seats a buyer gets, shared by the scripts that sell and hold.
 -- They have KEYS[3] seats, KEYS[4] run and KEYS[8] damaged.
 
+-- The first row of the map that has `quantity` neighbours, which the block has, and where the row begins, from 1.
+local function row_with(map, quantity)
+  local place = map:find(('a'):rep(quantity), 1, true)
+  local start = #map + 2 - (map:reverse():find('|', #map - place + 2, true) or #map + 1)
+  return map:sub(start, (map:find('|', place, true) or #map + 1) - 1), start
+end
+
+-- Whether `quantity` seats from `place` on leave a single seat beside them.
+local function leaves_single(row, place, quantity)
+  local next_place = place + quantity
+  return row:byte(place - 1) == AVAILABLE and row:byte(place - 2) ~= AVAILABLE
+    or row:byte(next_place) == AVAILABLE and row:byte(next_place + 1) ~= AVAILABLE
+end
+
 -- Where in the map (from 1) to seat `quantity` neighbours, which the block has: in its first row that has them,
 -- where they leave no single seat beside them, nearest the row's middle, then leftmost.
 local function best_place(map, quantity)
+  local row, start = row_with(map, quantity)
   local wanted = ('a'):rep(quantity)
-  local place = map:find(wanted, 1, true)
-  local row_start = place
-  while row_start > 1 and map:byte(row_start - 1) ~= 124 do
-    row_start = row_start - 1
-  end
-  local row = map:sub(row_start, (map:find('|', place, true) or #map + 1) - 1)
-  place = place - row_start + 1
-  local best, best_leaves_single, best_distance
-  while place do
-    local next_place = place + quantity
-    local leaves_single = row:byte(place - 1) == 97 and row:byte(place - 2) ~= 97
-      or row:byte(next_place) == 97 and row:byte(next_place + 1) ~= 97
-    local distance = math.abs(place + next_place - 2 - #row)
-    if not best or (best_leaves_single and not leaves_single)
-      or (best_leaves_single == leaves_single and distance < best_distance) then
-      best, best_leaves_single, best_distance = place, leaves_single, distance
+  local middle = (#row - quantity) / 2 + 1
+  local left, right = math.floor(middle), math.ceil(middle)
+  local leaving_single
+  while left > 0 do
+    for place = left, right, math.max(right - left, 1) do
+      if row:sub(place, place + quantity - 1) == wanted then
+        if not leaves_single(row, place, quantity) then
+          return start + place - 1
+        end
+        leaving_single = leaving_single or place
+      end
     end
-    place = row:find(wanted, place + 1, true)
+    left, right = left - 1, right + 1
   end
-  return row_start + best - 1
+  return start + leaving_single - 1
 end
 
 -- Writes `run` anew from the maps, without the blocks that were put aside.
@@ -65,7 +75,7 @@ local function best_available(inventory, quantity, together)
   while remaining > 0 do
     local block = longest_runs:find('[' .. string.char(48 + part) .. '-:]')
     if block then
-      local map = maps[block] or redis.call('HGET', KEYS[3], block - 1) or ''
+      local map = maps[block] or map_of(block - 1)
       if longest_run(map) ~= longest_runs:sub(block, block) then
         if maps_add_up(inventory) then
           restore_longest_runs()
@@ -100,7 +110,7 @@ end
 -- The seats to give, as runs: those given, if all are available, or else the best. Or nil and the refusal to reply.
 local function choose_seats(inventory, quantity, given, together)
   if given ~= '' then
-    local taken = not_available(KEYS[3], parse_runs(given))
+    local taken = not_available(given)
     if taken ~= '' then
       return nil, {'SEAT_UNAVAILABLE', taken}
     end

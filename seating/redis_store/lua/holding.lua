@@ -9,7 +9,7 @@ local MOST_RELEASED, MOST_LAPSED = 200, 1000
 local function are_held(runs, quantity)
   local seats = 0
   for _, run in ipairs(parse_runs(runs)) do
-    local map = redis.call('HGET', KEYS[3], run[1]) or ''
+    local map = map_of(run[1])
     if run[2] + run[3] > #map or map:sub(run[2] + 1, run[2] + run[3]):find('[^h]') then
       return false
     end
@@ -74,12 +74,11 @@ end
 -- One complete change: the seats of `hold` return.
 local function release(inventory, hold, at, expired)
   inventory.held = inventory.held - hold.quantity
-  local change = '{"kind":"released","at":%d,"hold":"%s","quantity":%d,"left":%d,"runs":"%s","expired":%s}'
-  local _, seq, link = append(inventory,
-    change:format(at, hold.id, hold.quantity, seats_left(inventory), hold.runs, tostring(expired)))
-  redis.call('HSET', KEYS[1], 'seq', seq, 'chain', link, 'held', inventory.held, 'updated', at)
+  local change = change_json('released', at, '"hold":"%s","quantity":%d,"left":%d,"runs":"%s","expired":%s',
+    hold.id, hold.quantity, seats_left(inventory), hold.runs, tostring(expired))
+  commit(inventory, at, change, 'held', inventory.held)
   forget_hold(hold)
-  mark(KEYS[3], KEYS[4], parse_runs(hold.runs), 'a')
+  mark(hold.runs, 'a')
 end
 
 -- Releases holds that are due, `MOST_RELEASED` at most, each as a change of its own; returns how many. What cannot be

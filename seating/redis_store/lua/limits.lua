@@ -4,7 +4,7 @@
 
 -- The windows of one log are decided together. `key` is a list of the moments at which a request passed, newest first;
 -- as many as the largest limit are kept. `policy` is limit, ms, limit, ms …
-local function take_window(key, policy, now)
+local function take_window(key, now, policy)
   local logged, passes, wait, longest, largest = redis.pcall('LLEN', key), 1, 0, 0, 0
   if type(logged) == 'table' then
     redis.call('DEL', key)
@@ -20,7 +20,7 @@ local function take_window(key, policy, now)
       local moment = tonumber(redis.call('LINDEX', key, middle - 1))
       if not moment then
         redis.call('DEL', key)
-        return take_window(key, policy, now)
+        return take_window(key, now, policy)
       end
       if now - moment < window then
         inside, oldest = middle, moment
@@ -47,33 +47,27 @@ local function take_window(key, policy, now)
   return verdict
 end
 
--- `key` is a string: what is missing from the bucket, ':', as of which moment. `policy` is capacity, tokens that come
--- back in a period, that period in ms. A token counts `period`, so that `tokens` come back each ms: whole numbers only.
-local function take_bucket(key, policy, now)
-  local capacity, tokens, period = tonumber(policy[1]), tonumber(policy[2]), tonumber(policy[3])
-  local missing, moment = 0, now
+-- `key` is a string: what is missing from the bucket, ':', as of which moment. `tokens` come back in each `period` ms. A
+-- token counts `period`, so that `tokens` come back each ms: whole numbers only.
+local function take_bucket(key, now, capacity, tokens, period)
   local kept = redis.pcall('GET', key)
-  local written_missing, written_moment = (type(kept) == 'string' and kept or ''):match('^(%d+):(%d+)$')
-  if written_missing then
-    missing, moment = tonumber(written_missing), tonumber(written_moment)
-    missing = math.max(0, missing - math.max(0, now - moment) * tokens)
-  end
+  local missing, moment = (type(kept) == 'string' and kept or ''):match('^(%d+):(%d+)$')
+  missing = missing and math.max(0, missing - math.max(0, now - moment) * tokens) or 0
   local passes, wait = 1, 0
   if missing + period > capacity * period then
     passes, wait = 0, math.ceil((missing + period - capacity * period) / tokens)
   else
     missing = missing + period
-    redis.call('SET', key, ('%d:%d'):format(missing, now), 'PX', math.ceil(missing / tokens))
+    redis.call('SET', key, ('%d:%d'):format(missing, now), 'PX', ('%d'):format(math.ceil(missing / tokens)))
   end
   local left = math.floor((capacity * period - missing) / period)
   return {passes, wait, left, math.ceil((missing - (capacity - left - 1) * period) / tokens)}
 end
 
--- `policy` is 'window' or 'bucket' and its numbers, from `from` on in `arguments`.
-local function take(key, arguments, from, now)
-  local numbers = {unpack(arguments, from + 1)}
-  if arguments[from] == 'bucket' then
-    return take_bucket(key, numbers, now)
+-- ARGV has 'window' or 'bucket' and its numbers from `from` on.
+local function take(key, from, now)
+  if ARGV[from] == 'bucket' then
+    return take_bucket(key, now, tonumber(ARGV[from + 1]), tonumber(ARGV[from + 2]), tonumber(ARGV[from + 3]))
   end
-  return take_window(key, numbers, now)
+  return take_window(key, now, {unpack(ARGV, from + 1)})
 end

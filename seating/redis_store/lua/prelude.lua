@@ -7,23 +7,20 @@
 
 -- A server is its run_id and its replication id: a demotion and a fail-back change the second under one run_id.
 local function this_server()
-  return ARGV[1]:match('^%x*') .. ':' .. redis.call('INFO', 'replication'):match('master_replid:(%x+)')
+  local run_id, info = ARGV[1]:match('^%x*'), redis.call('INFO', 'replication')
+  local _, before = info:find('master_replid:', 1, true)
+  return run_id .. ':' .. info:sub(before + 1, before + 40)
 end
 
 local STATES = {on_sale = true, paused = true, closed = true}
 local TEXTS = {server = true, acknowledged = true, database = true}
 
 local function is_readable(name, value)
-  if name == 'checked' and not value then
-    return true  -- Memory has not been looked at yet.
-  end
-  if name == 'state' then
-    return STATES[value]
-  end
-  if TEXTS[name] then
+  if TEXTS[name] or (name == 'checked' and not value) then  -- Nobody has looked at memory yet.
     return true
-  end
-  if name == 'chain' then
+  elseif name == 'state' then
+    return STATES[value]
+  elseif name == 'chain' then
     return value and #value == 40
   end
   return value and value:find('^%d+$')
@@ -42,11 +39,12 @@ local function read_inventory(...)
     return nil, stopped and {'STOPPED'} or {'UNTRUSTED', values[1]}
   end
   local inventory = {}
-  for i, name in ipairs(names) do
-    if not is_readable(name, values[i]) then
+  for i = 1, #names do
+    local name, value = names[i], values[i]
+    if not is_readable(name, value) then
       return nil, {'MISSING'}
     end
-    inventory[name] = values[i]
+    inventory[name] = value
   end
   local seen_epoch, seen_seq = ARGV[1]:match(':(%d+)%-(%d+)$')
   local ahead = seen_epoch - inventory.epoch
@@ -66,14 +64,25 @@ local function load_inventory(...)
   return inventory, refusal
 end
 
--- Appends one change (JSON text) to the log: the first write of every change, and the only one that can fail.
--- Returns the entry's position, its seq and its link; the caller stores seq and link with the new state. The table
--- has them too, so that a script may append again.
+-- One change as JSON: its kind, when it was, and `members`, a format of the values that follow.
+local function change_json(kind, at, members, ...)
+  return ('{"kind":"' .. kind .. '","at":%d,' .. members .. '}'):format(at, ...)
+end
+
+-- Appends one change to the log: the first write of every change, and the only one that can fail. Returns the entry's
+-- position. The caller stores the inventory's seq and chain, which are the entry's then.
 local function append(inventory, change)
-  local seq = inventory.seq + 1
+  local seq = ('%d'):format(inventory.seq + 1)
   local position = inventory.epoch .. '-' .. seq
   local link = redis.sha1hex(inventory.chain .. '\n' .. position .. '\n' .. change)
   redis.call('XADD', KEYS[2], position, 'change', change, 'link', link)
   inventory.seq, inventory.chain = seq, link
-  return position, seq, link
+  return position
+end
+
+-- Appends one change, and stores what it makes of the inventory: fields and values that follow.
+local function commit(inventory, at, change, ...)
+  local position = append(inventory, change)
+  redis.call('HSET', KEYS[1], 'seq', inventory.seq, 'chain', inventory.chain, 'updated', at, ...)
+  return position
 end

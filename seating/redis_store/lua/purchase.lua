@@ -1,15 +1,16 @@
 -- Sells seats: the best ones for a quantity, given ones, or those of a hold.
 -- Uses damage.lua
+-- Uses backlog.lua
 -- Uses acceptance.lua
 -- Uses choice.lua
 -- Uses holding.lua
 -- Uses limits.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency  10 limit, if there is one
--- ARGV  1 caller  2 idempotency field  3 fingerprint  4 quantity  5 nonce  6 rendering  7 caller's name and the shop's
---         reference, as members of a JSON object
---       8 backlog limit, in entries  9 backlog limit, in percent of maxmemory  10 given seats, as runs, or ''
---       11 '1' for the operator, whom neither the sale's state nor the backlog stops
---       12 '1' if the seats of a quantity have to be together  13 id of a hold, or ''
+-- ARGV  1 caller  2 idempotency field  3 fingerprint  4 rendering  5 quantity  6 given seats, as runs, or ''
+--       7 '1' if the seats of a quantity have to be together
+--       8 backlog limit, in entries  9 backlog limit, in percent of maxmemory
+--       10 nonce  11 caller's name and the shop's reference, as members of a JSON object  12 id of a hold, or ''
+--       13 '1' for the operator, whom neither the sale's state nor the backlog stops
 --       14 position|seats left|at that the buyer was told by a history that was lost, or ''
 --       15… rate limit, if there is one: 'window' or 'bucket', its numbers
 -- Reply {'SOLD', record} | {'REPLAYED', record} | {'REUSED'} | {'NOT_ON_SALE', state} | {'BACKLOG_FULL'}
@@ -18,18 +19,21 @@
 --       | {'RATE_LIMITED'}, and, where the rate limit was asked, its verdict behind any of these
 -- A record is rendering|fingerprint|position|nonce|quantity|seats left|runs|at|{caller's name and reference, as JSON}.
 -- Invariant: sold + held + blocked never exceed capacity, and as many seats are marked sold as `sold` counts.
+local field, fingerprint, rendering, quantity, given, together, most_entries, most_percent = unpack(ARGV, 2, 9)
+local nonce, shop, hold_id, by_operator, told = unpack(ARGV, 10, 14)
+
 local inventory, refusal = load_inventory('state', 'capacity', 'sold', 'held', 'blocked', 'persisted', 'checked')
 if not inventory then
   return refusal
 end
-refusal = replayed(ARGV[2], ARGV[3])
+refusal = replayed(field, fingerprint)
 if refusal then
   return refusal
 end
 
 -- What was sold once is answered again without asking the limit; any other request counts, whatever comes of it.
 local at = now_ms()
-local verdict = KEYS[10] and take(KEYS[10], ARGV, 15, at)
+local verdict = KEYS[10] and take(KEYS[10], 15, at)
 local function answer(reply)
   reply[#reply + 1] = verdict
   return reply
@@ -38,19 +42,19 @@ if verdict and verdict[1] == 0 then
   return answer({'RATE_LIMITED'})
 end
 
-refusal = ARGV[11] ~= '1' and not_accepting(inventory, ARGV[8], ARGV[9])
+refusal = by_operator ~= '1' and not_accepting(inventory, most_entries, most_percent)
 if refusal then
   return answer(refusal)
 end
 
-local quantity = tonumber(ARGV[4])
+quantity = tonumber(quantity)
 local hold
 local runs
 runs, refusal = after_releases(inventory, at, function()
-  if ARGV[13] == '' then
-    return choose_seats(inventory, quantity, ARGV[10], ARGV[12] == '1')
+  if hold_id == '' then
+    return choose_seats(inventory, quantity, given, together == '1')
   end
-  hold = find_hold(ARGV[13], at)
+  hold = find_hold(hold_id, at)
   if not hold then
     return nil, {'HOLD_EXPIRED'}
   end
@@ -65,25 +69,21 @@ if hold then
   inventory.held = inventory.held - quantity
 end
 inventory.sold = inventory.sold + quantity
--- What the buyer is told: of a purchase that is sold again, what its first receipt said, byte for byte.
-local original, left, told_at = ARGV[14]:match('^([^|]*)|(%d+)|(%d+)$')
-left, told_at = left or seats_left(inventory), told_at or ('%d'):format(at)
-local change = ('{"kind":"purchased","at":%s,"quantity":%d,"left":%d,"runs":"%s","nonce":"%s",' ..
-  '"idempotency":"%s","fingerprint":"%s","rendering":%d,'):format(
-  told_at, quantity, left, runs, ARGV[5], ARGV[2], ARGV[3], ARGV[6])
-change = change .. '"hold":' .. (hold and '"' .. hold.id .. '"' or 'null') .. ',' .. ARGV[7]
-if original then
-  change = change .. ',"original":"' .. original .. '"'
-end
-local position, seq, link = append(inventory, change .. '}')
 
-local shop = '{' .. ARGV[7] .. '}'
-local record = {ARGV[6], ARGV[3], original or position, ARGV[5], quantity, left, runs, told_at, shop}
-record = table.concat(record, '|')
-redis.call('HSET', KEYS[9], ARGV[2], record)
-redis.call('HSET', KEYS[1], 'seq', seq, 'chain', link, 'sold', inventory.sold, 'held', inventory.held, 'updated', at)
+-- What the buyer is told: of a purchase that is sold again, what its first receipt said, byte for byte.
+local original, left, told_at = told:match('^([^|]*)|(%d+)|(%d+)$')
+left, told_at = left or seats_left(inventory), told_at or at
+local change = change_json('purchased', told_at, '"quantity":%d,"left":%d,"runs":"%s","nonce":"%s",' ..
+  '"idempotency":"%s","fingerprint":"%s","rendering":%d,"hold":%s,%s%s',
+  quantity, left, runs, nonce, field, fingerprint, rendering, hold and '"' .. hold.id .. '"' or 'null', shop,
+  original and ',"original":"' .. original .. '"' or '')
+local position = commit(inventory, at, change, 'sold', inventory.sold, 'held', inventory.held)
+
+local record = ('%s|%s|%s|%s|%d|%d|%s|%d|{%s}'):format(
+  rendering, fingerprint, original or position, nonce, quantity, left, runs, told_at, shop)
+redis.call('HSET', KEYS[9], field, record)
 if hold then
   forget_hold(hold)
 end
-mark(KEYS[3], KEYS[4], parse_runs(runs), 's')
+mark(runs, 's')
 return answer({'SOLD', record})

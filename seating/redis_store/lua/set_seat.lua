@@ -9,40 +9,41 @@
 local COUNTED = {b = 'sold', o = 'held', r = 'blocked'}
 local REFUSED = {s = 'SEAT_SOLD', h = 'SEAT_HELD'}
 local KNOWN = 'abor'
+local seat, status = ARGV[2], ARGV[3]
+
 local inventory, refusal = load_inventory('capacity', 'sold', 'held', 'blocked')
 if not inventory then
   return refusal
 end
 local at = now_ms()
-local run = parse_runs(ARGV[2])[1]
+local run = parse_runs(seat)[1]
 local was
 was, refusal = after_releases(inventory, at, function()
-  local status = (redis.call('HGET', KEYS[3], run[1]) or ''):sub(run[2] + 1, run[2] + 1)
-  if REFUSED[status] then
-    return nil, {REFUSED[status]}
+  local now = map_of(run[1]):sub(run[2] + 1, run[2] + 1)
+  if REFUSED[now] then
+    return nil, {REFUSED[now]}
   end
-  if not KNOWN:find(status, 1, true) or status == '' then
-    return nil, {'SEAT_UNAVAILABLE', ARGV[2]}
+  if not KNOWN:find(now, 1, true) or now == '' then
+    return nil, {'SEAT_UNAVAILABLE', seat}
   end
-  return status
+  return now
 end)
 if refusal then
   return refusal
 end
-if was == ARGV[3] then
+if was == status then
   return {'SET', inventory.epoch .. '-' .. inventory.seq}
 end
 
 if COUNTED[was] then
   inventory[COUNTED[was]] = inventory[COUNTED[was]] - 1
 end
-if COUNTED[ARGV[3]] then
-  inventory[COUNTED[ARGV[3]]] = inventory[COUNTED[ARGV[3]]] + 1
+if COUNTED[status] then
+  inventory[COUNTED[status]] = inventory[COUNTED[status]] + 1
 end
-local change = ('{"kind":"seat_set","at":%d,"was":"%s","status":"%s","left":%d,"runs":"%s"}'):format(
-  at, was, ARGV[3], seats_left(inventory), ARGV[2])
-local position, seq, link = append(inventory, change)
-redis.call('HSET', KEYS[1], 'seq', seq, 'chain', link, 'updated', at,
+local change = change_json('seat_set', at, '"was":"%s","status":"%s","left":%d,"runs":"%s"',
+  was, status, seats_left(inventory), seat)
+local position = commit(inventory, at, change,
   'sold', inventory.sold, 'held', inventory.held, 'blocked', inventory.blocked)
-mark(KEYS[3], KEYS[4], {run}, ARGV[3])
+mark(seat, status)
 return {'SET', position}
