@@ -14,4 +14,5 @@ LINK = re.compile("[0-9a-f]{40}")
 
 def link(previous: str, position: Position, change: str) -> str:
     """SHA-1 in hex. The separators cannot occur in a link or a position, so no two entries spell the same."""
-    return hashlib.sha1(f"{previous}\n{position}\n{change}".encode(), usedforsecurity=False).hexdigest()
+    epoch, seq = position
+    return hashlib.sha1(f"{previous}\n{epoch}-{seq}\n{change}".encode(), usedforsecurity=False).hexdigest()

@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
+import orjson
+
 from seating.domain.position import Position
 from seating.domain.seating_plan import Run, runs_text
 
@@ -170,13 +172,12 @@ class UnknownChange(ValueError):
 def parse_change(text: str) -> Change:
     """Ignores fields that this version does not know. Raises UnknownChange with the reason."""
     try:
-        said = json.loads(text)
-        kind = _KINDS[said.pop("kind")]
-        said |= {name: said.pop(short) for short, name in _SHORT.items() if short in said}
-        known = {name: said[name] for name in _FIELDS[kind] if name in said}
-        for name, parse in _PARSED.items():
+        said = orjson.loads(text)
+        kind = _KINDS[said["kind"]]
+        known = {name: said[short] for name, short in _FIELDS[kind] if short in said}
+        for name in _TO_PARSE[kind]:
             if known.get(name) is not None:
-                known[name] = parse(known[name])
+                known[name] = _PARSED[name](known[name])
         change: Change = kind(**known)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnknownChange(f"{type(error).__name__}: {error}") from error
@@ -196,8 +197,10 @@ _KINDS: dict[str, type[Change]] = {
     "merged": Merged,
     "rebuilt": Rebuilt,
 }
-_FIELDS = {kind: [field.name for field in fields(kind)] for kind in _KINDS.values()}
-_SHORT = {"at": "at_ms", "until": "until_ms"}
+_SHORT = {"at_ms": "at", "until_ms": "until"}
+_FIELDS = {
+    kind: [(field.name, _SHORT.get(field.name, field.name)) for field in fields(kind)] for kind in _KINDS.values()
+}
 _PARSED: dict[str, Callable[[str], object]] = {
     "runs": Run.parse_all,
     "purchase": Position.parse,
@@ -205,3 +208,4 @@ _PARSED: dict[str, Callable[[str], object]] = {
     "tail": Position.parse,
     "original": Position.parse,
 }
+_TO_PARSE = {kind: [name for name, _ in named if name in _PARSED] for kind, named in _FIELDS.items()}

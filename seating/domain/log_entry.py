@@ -29,6 +29,14 @@ class LogEntry(NamedTuple):
         position = Position(epoch or mark.position.epoch, mark.position.seq + 1)
         return cls(position, change, chain.link(mark.link, position, change))
 
+    def follows(self, previous: "LogEntry | Mark") -> bool:
+        """Whether this is the very next one: no gap, no earlier epoch, and its link made from that one's."""
+        return (
+            self.position.seq == previous.position.seq + 1
+            and self.position.epoch >= previous.position.epoch
+            and chain.link(previous.link, self.position, self.change) == self.link
+        )
+
     def read(self) -> Change | None:
         """What `change` says; None if this version cannot read it."""
         try:
@@ -66,12 +74,7 @@ class Mark(NamedTuple):
         return f"{self.position} {self.link}"
 
     def is_followed_by(self, entry: LogEntry) -> bool:
-        """Whether `entry` is the very next one: no gap, no earlier epoch, and its link made from this mark's."""
-        return (
-            entry.position.seq == self.position.seq + 1
-            and entry.position.epoch >= self.position.epoch
-            and chain.link(self.link, entry.position, entry.change) == entry.link
-        )
+        return entry.follows(self)
 
 
 class ResumePoint(NamedTuple):

@@ -17,6 +17,12 @@ class Position(NamedTuple):
         return f"{self.epoch}-{self.seq}"
 
     @classmethod
+    def of_entry(cls, entry_id: bytes) -> Self:
+        """Read the id of a stream's entry, which Redis writes in the canonical form."""
+        epoch, _, seq = entry_id.partition(b"-")
+        return cls(int(epoch), int(seq))
+
+    @classmethod
     def parse(cls, text: str) -> Self:
         """Raises ValueError for anything but the canonical form."""
         match = _FORM.fullmatch(text)

@@ -36,4 +36,4 @@ class EventLog:
 
 def _entry(reply: list[Any]) -> LogEntry:
     position, (_, change, _, link) = reply
-    return LogEntry(Position.parse(position.decode()), change.decode(), link.decode())
+    return LogEntry(Position.of_entry(position), change.decode(), link.decode())

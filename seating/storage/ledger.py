@@ -23,7 +23,7 @@ from seating.domain.log_entry import LogEntry, Mark
 from seating.domain.position import Position
 from seating.domain.seat_status import BOX_OFFICE
 from seating.domain.seating_plan import SeatingPlan
-from seating.storage import events, purchases, quarantine, terms, watermarks
+from seating.storage import bulk, events, purchases, quarantine, terms, watermarks
 from seating.storage.quarantine import Aside
 from seating.storage.tables import ledger, merges, sold_seats
 from seating.storage.tables import quarantine as quarantine_table
@@ -104,7 +104,8 @@ def refusal_in_words(error: Exception) -> str:
 
 def insert_rows(connection: Connection, event_id: str, rows: Sequence[Row], plan: SeatingPlan | None) -> None:
     """Raises one of REFUSALS."""
-    connection.execute(insert(ledger), [_ledger_row(event_id, row.entry) for row in rows])
+    columns = (ledger.c.event_id, ledger.c.epoch, ledger.c.seq, ledger.c.change, ledger.c.link)
+    bulk.insert(connection, columns, [(event_id, *entry.position, entry.change, entry.link) for entry, _ in rows])
     # Purchases in bulk, but never across a change that may free or need what they take.
     for kind, group in groupby(rows, key=lambda row: type(row.change)):
         if kind is Purchased:
@@ -124,7 +125,9 @@ def begin(connection: Connection, event_id: str, first: LogEntry) -> None:
 
 def append(connection: Connection, event_id: str, entry: LogEntry) -> None:
     """Records an entry that changes no other table."""
-    connection.execute(insert(ledger).values(_ledger_row(event_id, entry)))
+    epoch, seq = entry.position
+    row = {"event_id": event_id, "epoch": epoch, "seq": seq, "change": entry.change, "link": entry.link}
+    connection.execute(insert(ledger).values(row))
 
 
 def entries(connection: Connection, event_id: str, after_seq: int = 0) -> Iterator[list[Recorded]]:
@@ -195,8 +198,3 @@ def _apply(connection: Connection, event_id: str, row: Row, plan: SeatingPlan | 
             purchases.return_to_box_office(connection, event_id, seats)
         if change.status == BOX_OFFICE:
             purchases.sell_at_box_office(connection, event_id, seats)
-
-
-def _ledger_row(event_id: str, entry: LogEntry) -> dict[str, object]:
-    epoch, seq = entry.position
-    return {"event_id": event_id, "epoch": epoch, "seq": seq, "change": entry.change, "link": entry.link}

@@ -11,6 +11,7 @@ from seating.domain.position import Position
 from seating.domain.purchase import Purchase, PurchaseId, PurchaseState, Receipt
 from seating.domain.seat_status import BOX_OFFICE
 from seating.domain.seating_plan import Run, SeatingPlan, runs_text
+from seating.storage import bulk
 from seating.storage.tables import purchases, sold_seats
 
 AT_BOX_OFFICE: Final = "box office"
@@ -22,30 +23,24 @@ def add(
     connection: Connection, event_id: str, bought: Sequence[tuple[Position, Purchased]], plan: SeatingPlan | None
 ) -> None:
     """Records purchases and the seats that they take. A seat that is taken is refused by sold_seats' key."""
-    rows: list[dict[str, object]] = []
-    seats: list[dict[str, object]] = []
+    rows: list[bulk.Row] = []
+    seats: list[bulk.Row] = []
     for entry_position, change in bought:
         position = change.original or entry_position
         purchase_id = str(PurchaseId(event_id, position, change.nonce))
-        rows.append(
-            {
-                "id": purchase_id,
-                "event_id": event_id,
-                "epoch": position.epoch,
-                "seq": position.seq,
-                "at_ms": change.at_ms,
-                "quantity": change.quantity,
-                "seats_left": change.left,
-                "runs": runs_text(change.runs),
-                "reference": change.reference,
-                "entry_seq": entry_position.seq,
-            }
-        )
+        told = (change.at_ms, change.quantity, change.left, runs_text(change.runs), change.reference)
+        rows.append((purchase_id, event_id, *position, *told, entry_position.seq))
         seat_ids = plan.seats_of(change.runs) if plan else []
-        seats += [{"event_id": event_id, "seat_id": seat_id, "purchase_id": purchase_id} for seat_id in seat_ids]
-    connection.execute(insert(purchases), rows)
+        seats += [(event_id, seat_id, purchase_id) for seat_id in seat_ids]
+    bulk.insert(connection, _ADDED, rows)
     if seats:
-        connection.execute(insert(sold_seats), seats)
+        bulk.insert(connection, (sold_seats.c.event_id, sold_seats.c.seat_id, sold_seats.c.purchase_id), seats)
+
+
+_ADDED: Final = (
+    *(purchases.c.id, purchases.c.event_id, purchases.c.epoch, purchases.c.seq, purchases.c.at_ms),
+    *(purchases.c.quantity, purchases.c.seats_left, purchases.c.runs, purchases.c.reference, purchases.c.entry_seq),
+)
 
 
 def cancel(connection: Connection, event_id: str, position: Position, at_ms: int, seat_ids: Sequence[str]) -> bool:
