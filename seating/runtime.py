@@ -44,6 +44,8 @@ from seating.upstream.partner_client import Limits, PartnerClient
 from seating.web.users import document
 
 _FLUSH_EVERY_S = 1.0
+_NUDGES_WAITING = 4
+"""A job that comes after these finds nothing to do, most likely, and costs as much as recording a hundred purchases."""
 
 _log = structlog.get_logger(__name__)
 
@@ -88,7 +90,7 @@ def web_services(settings: Settings) -> Services:
         calls,
         client,
         database,
-        Nudger(PersistQueue(client)).nudge,
+        Nudger(PersistQueue(client, max_waiting=_NUDGES_WAITING)).nudge,
         _sale_options(settings),
         states=SeatStates(_calls_for_long_replies(settings)),
         offload=offload,

@@ -18,7 +18,7 @@ def services() -> BackgroundServices:
 
 def persist(*event_ids: str) -> None:
     """Records what the events' logs have gathered."""
-    services().persistence.run_all(event_ids)
+    services().persistence.run_all(event_ids, services().queue.take)
     checkpoint()
 
 

@@ -1,7 +1,10 @@
 """Nudges to the persistence workers, through RQ: "these events have entries that SQL does not". They carry no data."""
 
+from typing import Any
+
 import redis
 from rq import Queue
+from rq.job import Job
 from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
 
@@ -19,7 +22,8 @@ _EVENTS_A_JOB = 100
 class PersistQueue:
     """A lost or doubled nudge is harmless: a job looks for itself what there is to do. Holds at most `max_waiting`."""
 
-    def __init__(self, client: "redis.Redis", max_waiting: int = 100) -> None:
+    def __init__(self, client: "redis.Redis", max_waiting: int = 20) -> None:
+        self._client = client
         self._max_waiting = max_waiting
         self.queue = Queue(keys.QUEUE, connection=client, serializer=JSONSerializer)
 
@@ -33,6 +37,21 @@ class PersistQueue:
         except redis.RedisError as error:
             raise InventoryUnavailable from error
         return True
+
+    def take(self) -> set[str]:
+        """The events that the waiting jobs name, which end unrun: a run that goes on has them as well.
+
+        Empty where Redis does not answer.
+        """
+        try:
+            taken: Any = self._client.lpop(self.queue.key, self._max_waiting) or ()
+            ids = [job_id.decode() for job_id in taken]
+            jobs = [job for job in Job.fetch_many(ids, self._client, JSONSerializer) if job]
+            if jobs:
+                self._client.unlink(*(job.key for job in jobs))
+        except redis.RedisError:
+            return set()  # The cron nudges for whatever lags.
+        return {event_id for job in jobs if job.func_name == PERSIST_JOB for event_id in job.args}
 
     def ask_for_checkpoint(self) -> None:
         """Of SQLite's WAL, which the worker makes after every other job anyway. Raises InventoryUnavailable."""

@@ -1,6 +1,6 @@
 """When an event whose persistence failed is to be tried again: after 2, 4, 8 … 60 s, by Redis's own expiry."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis.exceptions import ResponseError
 
@@ -13,6 +13,13 @@ _LONGEST_WAIT_S = 60
 _FAILURES_KEPT_S = 600
 
 
+class Retry(NamedTuple):
+    """Whether an event has `failed`, and whether it `waits` for its next try."""
+
+    failed: bool
+    waits: bool
+
+
 class Retries:
     """Shared by all workers."""
 
@@ -21,7 +28,11 @@ class Retries:
 
     def is_due(self, event_id: str) -> bool:
         """Whether nothing speaks against trying now."""
-        return not self._ask("EXISTS", keys.retry_wait(event_id))
+        return not self.read(event_id).waits
+
+    def read(self, event_id: str) -> Retry:
+        failures, waits = self._ask("MGET", keys.retry(event_id), keys.retry_wait(event_id))
+        return Retry(failures is not None, waits is not None)
 
     def postpone(self, event_id: str) -> int:
         """After one more failure; the seconds until the next try."""

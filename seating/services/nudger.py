@@ -35,7 +35,10 @@ class Nudger:
             self._wake.clear()
             events, self._lagging = self._lagging, set()
             try:
-                self._queue.nudge(*events)
+                if not self._queue.nudge(*events):
+                    # What waits in the queue may be for others; these are tried again.
+                    self._lagging |= events
+                    self._wake.set()
             except InventoryUnavailable as error:
                 # The cron nudges whatever lags, every second.
                 _log.warning("nudge failed", events=len(events), error=str(error.__cause__))

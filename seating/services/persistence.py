@@ -9,10 +9,11 @@ import random
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from enum import Enum, auto
+from typing import Final, Never
 
 import structlog
 from sqlalchemy import Connection
@@ -30,14 +31,17 @@ from seating.redis_store.retries import Retries
 from seating.redis_store.seen_positions import SeenPositions
 from seating.redis_store.terms import Terms
 from seating.services.rebuild import Rebuild, RebuildRefused
-from seating.storage import events, ledger, quarantine, watermarks
+from seating.storage import events, ledger, progress, quarantine, watermarks
 from seating.storage import terms as term_record
 from seating.storage.database import Database
 from seating.storage.ledger import UnreadableEntry
+from seating.storage.progress import Progress
 
 BATCH: Final = 500
 RUN_S: Final = 5.0
 """How long one run goes on: a worker that is told to stop finishes its run first."""
+GATHER_S: Final = 0.2
+"""How long an event that SQL nearly has is left to gather entries: a round costs as much as a hundred of them."""
 SQL_LOST: Final = "SQL lacks what it had acknowledged"
 
 _log = structlog.get_logger(__name__)
@@ -51,14 +55,12 @@ class _Diverged(Exception):
     """The log in Redis does not continue the ledger in SQL, which has all that it ever acknowledged."""
 
 
-class _Record(NamedTuple):
-    """How far SQL is. `has_acknowledged` is whether it has what Redis knows to be acknowledged."""
+class _Next(Enum):
+    """When an event gets its next turn in a run."""
 
-    mark: Mark
-    archived: bool
-    has_acknowledged: bool
-    database: str
-    quarantined: list[LogEntry]
+    NEVER = auto()
+    NOW = auto()
+    LATER = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +75,18 @@ class Persistence:
     nudge: Callable[..., object]
     _plans: dict[str, SeatingPlan | None] = field(default_factory=dict)
 
-    def run_all(self, event_ids: Sequence[str]) -> None:
-        """Runs for those of the events that lag: the nudge of another process may have been first."""
+    def run_all(self, event_ids: Sequence[str], nudged: Callable[[], Iterable[str]] = tuple) -> None:
+        """Runs for those of the events that lag, as does each of those that `nudged` tells of meanwhile."""
+        self._run(self._lagging(event_ids), nudged)
+
+    def _lagging(self, event_ids: Sequence[str]) -> list[str]:
+        """Without those that the nudge of another process has brought into SQL."""
         try:
             snapshots = self.inventory.read_all(event_ids)
         except InventoryUnavailable as error:
             _log.warning("inventories unavailable", error=str(error.__cause__))
-            return
-        self.run(*(event_id for event_id, found in zip(event_ids, snapshots, strict=True) if not _is_whole(found)))
+            return []
+        return [event_id for event_id, found in zip(event_ids, snapshots, strict=True) if not _is_whole(found)]
 
     def run_now(self, event_id: str) -> None:
         """As `run`, whatever failed before: somebody has mended it."""
@@ -94,27 +100,40 @@ class Persistence:
         Then it asks to be run again. An inventory that is gone, or whose log does not continue the ledger, is rebuilt;
         one that SQL has whole and that does not sell gets a term.
         """
+        self._run(event_ids, tuple)
+
+    def _run(self, event_ids: Sequence[str], nudged: Callable[[], Iterable[str]]) -> None:
         deadline = time.monotonic() + RUN_S
         # In any order: one that takes all the time is not to be the first each time.
         waiting = deque(random.sample(event_ids, len(event_ids)))
+        gathering: deque[str] = deque()
         begun: set[str] = set()
         while waiting:
             event_id = waiting.popleft()
-            if self._turn(event_id, begun):
+            turn = self._turn(event_id, begun)
+            if turn is _Next.NOW:
                 waiting.append(event_id)
-            if waiting and time.monotonic() > deadline:
+            elif turn is _Next.LATER:
+                gathering.append(event_id)
+            if (waiting or gathering) and time.monotonic() > deadline:
                 with suppress(InventoryUnavailable):  # The cron nudges for whatever lags.
-                    self.nudge(*waiting)
+                    self.nudge(*waiting, *gathering)
                 return
+            if gathering and not waiting:
+                time.sleep(GATHER_S)
+                waiting, gathering = gathering, deque()
+                waiting.extend(self._lagging(sorted(set(nudged()).difference(waiting))))
 
-    def _turn(self, event_id: str, begun: set[str]) -> bool:
-        """One batch. True if there may be more."""
+    def _turn(self, event_id: str, begun: set[str]) -> _Next:
+        """One batch."""
         try:
-            if not self.retries.is_due(event_id):
-                return False
-            more = self._round(event_id, begun)
-            self.retries.forget(event_id)
-            return more
+            retry = self.retries.read(event_id)
+            if retry.waits:
+                return _Next.NEVER
+            turn = self._round(event_id, begun)
+            if retry.failed:
+                self.retries.forget(event_id)
+            return turn
         except RecordUnavailable as error:
             _log.warning("record unavailable", event_id=event_id, error=str(error.__cause__))
             self._postpone(event_id)
@@ -129,17 +148,18 @@ class Persistence:
         except SQLAlchemyError as error:
             # One event's trouble is not the others'.
             _log.error("event not persisted", event_id=event_id, exc_info=error)
-        return False
+        return _Next.NEVER
 
     def _postpone(self, event_id: str) -> None:
         with suppress(InventoryUnavailable):  # A full Redis takes no note; then the next try is not put off.
             self.retries.postpone(event_id)
 
-    def _round(self, event_id: str, begun: set[str]) -> bool:
-        """One batch, or one step towards selling. True if there may be more."""
+    def _round(self, event_id: str, begun: set[str]) -> _Next:
+        """One batch, or one step towards selling."""
         # Redis is read before SQL is: what it knows to be acknowledged then, a healthy SQL has.
         head = self.terms.head(event_id)
-        record = self.database.read(_progress, event_id, head)
+        acknowledged, trusted = (head.acknowledged, head.trusted) if head else (None, True)
+        record = self.database.read(progress.read, event_id, acknowledged, not trusted)
         if record is None:
             return self._not_on_record(event_id, head)
         self.seen.note(event_id, Position(record.mark.position.epoch, 0))
@@ -161,52 +181,57 @@ class Persistence:
             return self._rebuild(event_id, head, str(error))
         last, quarantined = self._record(event_id, record.mark, entries)
         if head.mark is None:  # Its fields cannot be read; its log can, and is recorded first.
-            return bool(entries) or self._rebuild(event_id, head, "the inventory cannot be read", only_if_lost=False)
+            if entries:
+                return _Next.NOW
+            return self._rebuild(event_id, head, "the inventory cannot be read", only_if_lost=False)
         asides = quarantined if head.trusted else [*record.quarantined, *quarantined]
         told = self.terms.acknowledge(event_id, head.server, last, record.database, asides)
         if told is None:
             raise Overtaken("the inventory is not what it was when its log was read")
         if told.lag:
-            return bool(entries)
-        return not told.sells and self._begin_term(event_id, head, last, record.database, begun)
+            if len(found) > BATCH or last != Mark.of(found[-1]):
+                return _Next.NOW
+            # A few that came meanwhile would cost as much as all that come until then.
+            return _Next.LATER if entries else _Next.NEVER
+        return _Next.NEVER if told.sells else self._begin_term(event_id, head, last, record.database, begun)
 
-    def _not_on_record(self, event_id: str, head: Head | None) -> bool:
-        if head is None or head.mark is None:
-            _log.error("event is not on record", event_id=event_id)
-            return False
-        self._stop(event_id, head)
-        return False
+    def _not_on_record(self, event_id: str, head: Head | None) -> _Next:
+        if head and head.mark:
+            self._stop(event_id, head)
+        _log.error("event is not on record", event_id=event_id)
+        return _Next.NEVER
 
-    def _archived(self, event_id: str, head: Head, record: _Record) -> bool:
+    def _archived(self, event_id: str, head: Head, record: Progress) -> _Next:
         if not record.archived or not record.has_acknowledged:
             self._stop(event_id, head)
-        return False
+        return _Next.NEVER
 
-    def _stop(self, event_id: str, head: Head) -> None:
+    def _stop(self, event_id: str, head: Head) -> Never:
         """Raises _SqlLost, noted in Redis for all who ask how the sale is."""
         if head.acknowledged:
             self.terms.stop(event_id, head.acknowledged, SQL_LOST)
         raise _SqlLost(f"{SQL_LOST}: run `seating merge {event_id}`")
 
-    def _rebuild(self, event_id: str, head: Head | None, reason: str, *, only_if_lost: bool = True) -> bool:
+    def _rebuild(self, event_id: str, head: Head | None, reason: str, *, only_if_lost: bool = True) -> _Next:
         if head and head.claimed:
             raise Overtaken("it is being rebuilt already")
         self.rebuild.run(event_id, reason, claimable="any", only_if_lost=only_if_lost)
-        return True
+        return _Next.NOW
 
-    def _begin_term(self, event_id: str, head: Head, recorded: Mark, database: str, begun: set[str]) -> bool:
-        """True if the entry that begins it waits to be recorded. Once a run: a server that comes and goes waits."""
+    def _begin_term(self, event_id: str, head: Head, recorded: Mark, database: str, begun: set[str]) -> _Next:
+        """The entry that begins it is to be recorded next. Once a run: a server that comes and goes waits."""
         if head.claimed or event_id in begun:
-            return False
+            return _Next.NEVER
         if not head.has_terms:
             return self._rebuild(event_id, head, "taken over from a version without terms", only_if_lost=False)
         begun.add(event_id)
         known = (recorded.position.epoch, head.seen_epoch)
         epoch = self.database.write(term_record.allocate, event_id, time.time(), *known)
         position = self.terms.begin(event_id, epoch, recorded, secrets.token_hex(8), database)
-        if position:
-            _log.info("term begun", event_id=event_id, position=str(position))
-        return position is not None
+        if position is None:
+            return _Next.NEVER
+        _log.info("term begun", event_id=event_id, position=str(position))
+        return _Next.NOW
 
     def _record(self, event_id: str, mark: Mark, entries: list[LogEntry]) -> tuple[Mark, list[LogEntry]]:
         """Where the record ends then, and which of the entries went to quarantine."""
@@ -243,23 +268,6 @@ def _is_whole(snapshot: Snapshot | None) -> bool:
     return snapshot is not None and snapshot.backlog.trusted and not snapshot.backlog.lag
 
 
-def _progress(connection: Connection, event_id: str, head: Head | None) -> _Record | None:
-    """None for an event that is not on record. What waits in quarantine is told where a term may have to begin."""
-    event = events.find(connection, event_id)
-    mark = watermarks.read(connection, event_id)
-    if event is None or mark is None:
-        return None
-    known = head.acknowledged if head else None
-    waiting = quarantine.waiting(connection, event_id) if head and not head.trusted else []
-    return _Record(
-        mark,
-        event.archived,
-        known is None or ledger.has(connection, event_id, known),
-        term_record.database_id(connection),
-        [aside.entry for aside in waiting],
-    )
-
-
 def _refuse_shortened(end: Mark, head: Head) -> None:
     """A log that continues SQL's, but ended before its inventory, has lost its end. Raises _Diverged."""
     if head.mark and end.position < head.mark.position:
@@ -274,11 +282,12 @@ def _continuation(mark: Mark, found: list[LogEntry]) -> list[LogEntry]:
     if not found or Mark.of(found[0]) != mark:
         raise _Diverged(f"no entry at {mark.position} with the link that SQL has")
     entries: list[LogEntry] = []
+    previous = found[0]
     for entry in found[1:]:
-        if not mark.is_followed_by(entry):
+        if not entry.follows(previous):
             if entries:
                 break  # These are recorded first; the next round goes wrong at its very first entry.
             raise _Diverged(f"the entry at {entry.position} does not follow {mark.position}")
         entries.append(entry)
-        mark = Mark.of(entry)
+        previous = entry
     return entries

@@ -1,8 +1,9 @@
 """How far each event's log is in SQL."""
 
 from collections.abc import Sequence
+from typing import Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from seating.domain.log_entry import Mark
 from seating.domain.position import Position
@@ -39,14 +40,19 @@ def begin(connection: Connection, event_id: str, mark: Mark) -> None:
 
 def advance(connection: Connection, event_id: str, old: Mark, new: Mark) -> bool:
     """Moves the watermark from `old` to `new`; False if it is no longer at `old`, because another writer moved it."""
-    moved = connection.execute(
-        update(watermarks)
-        .where(
-            watermarks.c.event_id == event_id,
-            watermarks.c.epoch == old.position.epoch,
-            watermarks.c.seq == old.position.seq,
-            watermarks.c.link == old.link,
-        )
-        .values(epoch=new.position.epoch, seq=new.position.seq, link=new.link)
+    known = {"old_epoch": old.position.epoch, "old_seq": old.position.seq, "old_link": old.link}
+    moved = {"new_epoch": new.position.epoch, "new_seq": new.position.seq, "new_link": new.link}
+    return connection.execute(_ADVANCE, {"event": event_id} | known | moved).rowcount == 1
+
+
+# Made once: a statement of SQLAlchemy's costs more to make than to run.
+_ADVANCE: Final = (
+    update(watermarks)
+    .where(
+        watermarks.c.event_id == bindparam("event"),
+        watermarks.c.epoch == bindparam("old_epoch"),
+        watermarks.c.seq == bindparam("old_seq"),
+        watermarks.c.link == bindparam("old_link"),
     )
-    return moved.rowcount == 1
+    .values(epoch=bindparam("new_epoch"), seq=bindparam("new_seq"), link=bindparam("new_link"))
+)

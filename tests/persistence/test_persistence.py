@@ -18,6 +18,8 @@ from seating.domain.log_entry import LogEntry, Mark
 from seating.domain.position import Position
 from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.redis_store import keys
+from seating.redis_store.connection import plain_client
+from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.terms import Terms
 from seating.services import persistence as persistence_module
 from seating.storage import ledger as ledger_store
@@ -97,6 +99,35 @@ def test_an_event_with_a_long_log_does_not_keep_others_waiting(
         sale.persistence.run_all([busy, quiet])
     assert (sale.lag(busy), sale.lag(quiet)) == (7, 0)
     assert sale.nudged == [busy]
+
+
+def test_a_run_gathers_what_comes_meanwhile(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of the other events too, which were nudged for."""
+    monkeypatch.setattr(persistence_module, "GATHER_S", 0.0)
+    busy, quiet = sale.open(capacity=100), sale.open(capacity=100)
+    sale.buy(busy, "k1")
+    sale.buy(quiet, "k")
+    acknowledge, nudges = sale.terms.acknowledge, [[quiet, busy]]
+
+    def meanwhile(*arguments: Any) -> Any:
+        sale.buy(busy, "k2")
+        return acknowledge(*arguments)
+
+    monkeypatch.setattr(sale.terms, "acknowledge", meanwhile)
+    sale.persistence.run_all([busy], lambda: nudges.pop() if nudges else [])
+    assert (sale.lag(busy), sale.lag(quiet)) == (0, 0)
+    assert nudges == []
+
+
+def test_waiting_nudges_can_be_taken_over(redis_url: str) -> None:
+    client = plain_client(redis_url)
+    queue = PersistQueue(client)
+    queue.nudge("a", "b")
+    queue.nudge("b", "c")
+    assert queue.take() == {"a", "b", "c"}
+    assert queue.take() == set()
+    assert queue.queue.count == 0
+    assert client.keys("rq:job:*") == []
 
 
 def test_a_row_that_sql_refuses_is_put_aside_alone(sale: OneProcess) -> None:
