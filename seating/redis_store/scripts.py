@@ -1,4 +1,4 @@
-"""The Lua scripts, as text: each file of lua/ behind those that all share, and those that it says it uses."""
+"""The Lua scripts, as text: each file of lua/ behind the clock, and behind those that it says it uses."""
 
 import hashlib
 import re
@@ -7,7 +7,6 @@ from importlib import resources
 from typing import Final
 
 _LUA = resources.files("seating.redis_store") / "lua"
-_SHARED: Final = ("clock", "prelude", "seat_map")
 _USES = re.compile(r"^-- Uses (\w+)\.lua$", re.MULTILINE)
 
 
@@ -17,11 +16,11 @@ class Scripts:
     def __init__(self, replaced: dict[str, str] | None = None) -> None:
         files = {file.name.removesuffix(".lua"): file.read_text() for file in _LUA.iterdir()}
         files |= replaced or {}
-        shared = "".join(files.pop(name) for name in _SHARED)
+        clock = files.pop("clock")
         uses = {name: _USES.findall(body) for name, body in files.items()}
         parts = {part: files.pop(part) for part in {part for used in uses.values() for part in used}}
         self.sources: Final = {
-            name: _assemble(shared + "".join(parts[part] for part in uses[name]), body) for name, body in files.items()
+            name: _assemble(clock + "".join(parts[part] for part in uses[name]), body) for name, body in files.items()
         }
 
     @cached_property

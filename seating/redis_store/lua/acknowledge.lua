@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- Tells an inventory how far SQL has its log; opens it when that is the `trusted` entry of this server's term.
+-- Uses prelude.lua
 -- Uses log_keeping.lua
 -- KEYS  1 inventory  2 log  3 quarantine: position of an entry that waits to link|change
 -- ARGV  1 caller  2 server whose log was read  3 position that SQL has  4 its seq  5 its link  6 id of the database

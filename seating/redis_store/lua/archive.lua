@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- Removes a closed event from Redis, once SQL has all of it and nothing has changed for a while. What SQL acknowledged
 -- stays, so that an older SQL does not put the event on sale again.
+-- Uses prelude.lua
 -- KEYS  1 inventory  2… all other keys of the event
 -- ARGV  1 caller  2 ms since its last change
 -- Reply {'ARCHIVED'} (also when it was gone already) | {'KEPT'} | any refusal of load_inventory

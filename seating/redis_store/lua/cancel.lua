@@ -1,5 +1,7 @@
 #!lua flags=allow-oom
 -- Takes a purchase back: its seats return, and its idempotency record stays.
+-- Uses prelude.lua
+-- Uses seat_map.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 cancelled: position of the purchase to at|seats left
 --       6 quarantine: it waits there no longer if it was poison
 -- ARGV  1 caller  2 position of the purchase  3 its quantity  4 its runs

@@ -1,5 +1,7 @@
 #!lua flags=allow-oom
 -- Releases holds that are due, whether or not anybody wants their seats.
+-- Uses prelude.lua
+-- Uses seat_map.lua
 -- Uses damage.lua
 -- Uses holding.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged

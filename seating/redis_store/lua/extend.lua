@@ -1,4 +1,6 @@
 -- Lets a hold last longer: from now on, but not beyond its longest time since it began, and never shorter.
+-- Uses prelude.lua
+-- Uses seat_map.lua
 -- Uses damage.lua
 -- Uses backlog.lua
 -- Uses holding.lua

@@ -1,4 +1,6 @@
 -- Holds seats for a buyer for a while: the best ones for a quantity, or given ones.
+-- Uses prelude.lua
+-- Uses seat_map.lua
 -- Uses damage.lua
 -- Uses backlog.lua
 -- Uses acceptance.lua

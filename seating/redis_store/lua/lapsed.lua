@@ -1,5 +1,7 @@
 #!lua flags=no-writes
 -- An inventory's fields as of one moment, and how many seats are held by nobody any more.
+-- Uses prelude.lua
+-- Uses seat_map.lua
 -- Uses damage.lua
 -- Uses holding.lua
 -- Uses looking.lua

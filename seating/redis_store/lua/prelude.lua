@@ -1,4 +1,4 @@
--- Put in front of every script on an event, which all begin alike:
+-- What the scripts on an event share, which all begin alike:
 --   KEYS[1] inventory:{e}   KEYS[2] log:{e}
 --   ARGV[1] the caller: run_id of the server that it is connected to, ':', the highest position that it has seen of
 --           the event (0-0 if none)

@@ -1,4 +1,6 @@
 -- Sells seats: the best ones for a quantity, given ones, or those of a hold.
+-- Uses prelude.lua
+-- Uses seat_map.lua
 -- Uses damage.lua
 -- Uses backlog.lua
 -- Uses acceptance.lua

@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- Claims an inventory for one who writes it anew. All of its fields stay; it refuses to sell.
+-- Uses prelude.lua
 -- KEYS  1 inventory  2 log
 -- ARGV  1 caller  2 token of the claim  3 lease, in ms  4 purpose
 --       5 what may be claimed: 'closed' (nobody may sell from it), 'recorded' (or SQL has all of it), 'any'

@@ -1,5 +1,7 @@
 #!lua flags=no-writes
 -- All seats of an event as of one position. What is held by holds that are due is available.
+-- Uses prelude.lua
+-- Uses seat_map.lua
 -- Uses damage.lua
 -- Uses holding.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged

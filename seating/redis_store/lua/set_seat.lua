@@ -1,4 +1,6 @@
 -- Sets one seat as the organiser wants it, unless a buyer has it.
+-- Uses prelude.lua
+-- Uses seat_map.lua
 -- Uses damage.lua
 -- Uses holding.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged

@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- Pauses a sale, puts it on sale again, or closes it for good.
+-- Uses prelude.lua
 -- KEYS  1 inventory  2 log
 -- ARGV  1 caller  2 on_sale, paused or closed
 -- Reply {'SET', position} (also when it was so already) | {'CLOSED'} (nothing changes) | any refusal of load_inventory
