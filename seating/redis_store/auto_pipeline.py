@@ -140,6 +140,7 @@ class AutoPipeline:
             self._queue.remove(pending)
 
     def _reply_to(self, pending: _Pending, until: float) -> Any:
+        # A timer in the caller's own hub: a caller in a thread has another hub, with nothing else in it to wait for.
         pending.reply.wait(max(0.0, until - time.monotonic()))
         if pending.reply.ready():
             return pending.reply.get()
