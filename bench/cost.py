@@ -30,6 +30,7 @@ turns.
 - **a** parses a JSON body and answers JSON, and **a2** does so on our worker. **a'** is the same view behind all that
   the product puts around its own: request id, log line, metrics, error table, and the rate limit, which is a round trip
   to Redis; its limit is raised so that it never refuses. *framed, not limited* is a' without that round trip.
+- **on a new connection**: the client closes each connection after its answer, as in a crowd that was not there before.
 - **/ a** and **/ a'** are ratios of rates. **web**, **Redis** and **worker µs** are CPU time a request.
 - **% in SQL at the end**: of the purchases that were answered, those that SQL had when the load ended."""
 
@@ -43,6 +44,7 @@ class Case(NamedTuple):
     body: str = _BODY
     sells: bool = False
     prefer: str = ""
+    closes: bool = False
 
 
 class Turn(NamedTuple):
@@ -73,6 +75,14 @@ def cases(stock: Served, bare: Served, product: Served) -> list[Case]:
         Case("a': the same, framed and limited", product, only("/limited")),
         Case("framed, not limited", product, only("/framed")),
         Case("b: purchase, general admission", product, lambda: product.open_events(4, totalSeats=100_000), sells=True),
+        Case("a, each on a new connection", stock, only("/bare"), closes=True),
+        Case(
+            "b, each on a new connection",
+            product,
+            lambda: product.open_events(4, totalSeats=100_000),
+            sells=True,
+            closes=True,
+        ),
         Case("b': purchase of 5,000 seats", product, hall(5_000), sells=True),
         Case("b': purchase of 50,000 seats", product, hall(50_000), sells=True),
         Case("c: GET /api/v1/event", product, only("/api/v1/event"), body=""),
@@ -88,7 +98,8 @@ def take(case: Case, connections: int, seconds: int, at_load: Callable[[], objec
     _drained(served)
     cpu, batches = served.cpu(), served.batches()
     at_load()
-    load = wrk.run(served.port, connections, seconds, paths, case.body, keys=case.sells, prefer=case.prefer)
+    options = {"keys": case.sells, "prefer": case.prefer, "closes": case.closes}
+    load = wrk.run(served.port, connections, seconds, paths, case.body, **options)
     lag, ended = served.lag() if case.sells else 0, time.monotonic()
     _drained(served)
     drained_s = time.monotonic() - ended

@@ -1,10 +1,10 @@
--- wrk's side of bench/wrk.py: `-- BODY keys|no-keys PREFER PATH…`, empty for none.
+-- wrk's side of bench/wrk.py: `-- BODY keys|no-keys PREFER keep|close PATH…`, empty for none.
 local n = 0
 
 function init(args)
   math.randomseed(os.time() + os.clock() * 1e6)
   run = math.random(1e9)
-  body, keys, prefer, paths = args[1], args[2] == "keys", args[3], {unpack(args, 4)}
+  body, keys, prefer, closes, paths = args[1], args[2] == "keys", args[3], args[4] == "close", {unpack(args, 5)}
 end
 
 function request()
@@ -18,6 +18,9 @@ function request()
   end
   if prefer ~= "" then
     headers["Prefer"] = prefer
+  end
+  if closes then
+    headers["Connection"] = "close"
   end
   return wrk.format(body ~= "" and "POST" or "GET", paths[n % #paths + 1], headers, body ~= "" and body or nil)
 end

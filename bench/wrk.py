@@ -29,13 +29,17 @@ def run(
     *,
     keys: bool = False,
     prefer: str = "",
+    closes: bool = False,
 ) -> Load:
-    """Asks for `paths` in turn; a POST if there is a body, each with an Idempotency-Key of its own if `keys`."""
+    """Ask for `paths` in turn: by POST if there is a body, each with an Idempotency-Key of its own if `keys`.
+
+    Each request is on a new connection if it `closes` the last one.
+    """
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is needed: apt install wrk")
     url = f"http://127.0.0.1:{port}"
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "--latency", "-s", str(_SCRIPT)]
-    words = [*command, url, "--", body, "keys" if keys else "no-keys", prefer, *paths]
+    words = [*command, url, "--", body, "keys" if keys else "no-keys", prefer, "close" if closes else "keep", *paths]
     report = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in report or "Socket errors" in report:
         raise RuntimeError(f"not only 200s from {paths[0]}:\n{report}")
