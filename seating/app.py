@@ -1,9 +1,10 @@
 """The WSGI application: routes, errors, and the frame around every request."""
 
 import gzip
+import hashlib
 from functools import cache
 
-from flask import Response, jsonify, request
+from flask import Response, jsonify
 from flask_openapi3 import Info, SecurityScheme
 
 from seating import __version__
@@ -26,7 +27,7 @@ from seating.web import (
     seats,
     users,
 )
-from seating.web.answers import WholeResponse
+from seating.web.answers import accepts_gzip, render_kept
 from seating.web.application import Application
 from seating.web.request_frame import RequestFrame
 from seating.web.schemas import Problem, problems
@@ -59,19 +60,16 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
         app.register_api(blueprint)
 
     @cache
-    def document() -> tuple[bytes, bytes]:
+    def document() -> tuple[str, bytes, bytes]:
         plain = jsonify(app.api_doc).get_data()
-        return plain, gzip.compress(plain, mtime=0)
+        return hashlib.sha256(plain).hexdigest()[:32], plain, gzip.compress(plain, mtime=0)
 
     @app.route("/openapi.json")
     def openapi() -> Response:
         """The document as it is, or gzipped: made once, it does not change."""
-        gzipped = request.accept_encodings["gzip"] > 0
-        response = WholeResponse(document()[gzipped])
-        response.vary.add("Accept-Encoding")
-        if gzipped:
-            response.content_encoding = "gzip"
-        return response
+        tag, plain, compressed = document()
+        gzipped = accepts_gzip()
+        return render_kept(compressed if gzipped else plain, tag, gzipped=gzipped)
 
     app.wsgi_app = RequestFrame(app.wsgi_app)  # type: ignore[method-assign]
     return app

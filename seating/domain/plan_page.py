@@ -2,8 +2,9 @@
 
 import gzip
 import hashlib
-import json
 from typing import Any, Final, NamedTuple
+
+import orjson
 
 from seating.domain.seating_plan import SeatingPlan
 
@@ -12,20 +13,20 @@ _ROWS_A_COLUMN: Final = 100
 
 
 class PlanPage(NamedTuple):
-    """JSON, compressed. Blocks and rows are in the order of the maps, seats in the order in which they stand."""
+    """JSON, gzipped or plain. Blocks and rows are in the order of the maps, seats in the order in which they stand."""
 
     etag: str
-    gzipped: bytes
+    body: bytes
 
 
 def render(plan: SeatingPlan) -> PlanPage:
-    """Takes half a second of CPU for 100,000 seats."""
+    """Render a plan, gzipped."""
     layout = plan.layout or _grid(plan)
     blocks = [
         shown | {"rows": [{"seats": seats, **row} for seats, row in zip(rows, shown["rows"], strict=True)]}
         for rows, shown in zip(plan.blocks, layout["blocks"], strict=True)
     ]
-    text = json.dumps({"totalSeats": plan.capacity, **layout, "blocks": blocks}, separators=(",", ":")).encode()
+    text = orjson.dumps({"totalSeats": plan.capacity, **layout, "blocks": blocks})
     return PlanPage(hashlib.sha256(text).hexdigest()[:32], gzip.compress(text, 6, mtime=0))
 
 

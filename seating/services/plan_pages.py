@@ -1,5 +1,6 @@
 """What the page gets of a plan, rendered once a process."""
 
+import gzip
 from functools import partial
 from typing import Final
 
@@ -14,16 +15,17 @@ _MOST_BYTES: Final = 32_000_000
 
 
 class PlanPages:
-    """Keeps pages of 32 MB together, least recently used go first. `offload` is for the rendering."""
+    """Keeps pages of 32 MB together, least recently used go first. `offload` is for rendering and decompressing."""
 
     def __init__(self, names: SeatNames, offload: Offload) -> None:
         self._names = names
         self._offload = offload
-        self._kept = Memo[str, PlanPage](max_weight=_MOST_BYTES, weigh=lambda page: len(page.gzipped))
+        self._kept = Memo[tuple[str, bool], PlanPage](max_weight=_MOST_BYTES, weigh=lambda page: len(page.body))
 
-    def of(self, event_id: str) -> PlanPage:
+    def of(self, event_id: str, *, gzipped: bool = True) -> PlanPage:
         """Raises PlanNotFound in general admission, EventNotFound, InventoryUnavailable."""
-        return self._kept.get(event_id, partial(self._render, event_id))
+        make = self._render if gzipped else self._decompress
+        return self._kept.get((event_id, gzipped), partial(make, event_id))
 
     def _render(self, event_id: str) -> PlanPage:
         plan = self._names.plan(event_id)
@@ -31,3 +33,7 @@ class PlanPages:
             raise PlanNotFound
         page: PlanPage = self._offload(partial(plan_page.render, plan))
         return page
+
+    def _decompress(self, event_id: str) -> PlanPage:
+        page = self.of(event_id)
+        return page._replace(body=self._offload(partial(gzip.decompress, page.body)))

@@ -1,11 +1,10 @@
 """Seating plans: what a map of the seats is drawn from."""
 
-import gzip
-
-from flask import Response, request
+from flask import Response
 from flask_openapi3 import Tag
 from pydantic import ConfigDict, Field
 
+from seating.web.answers import accepts_gzip, render_kept
 from seating.web.application import Routes
 from seating.web.parsing import parsed
 from seating.web.schemas import Answer, EventPath, problems
@@ -62,16 +61,6 @@ def get_plan(path: EventPath) -> Response:
 
     It never changes: ask once, and with `If-None-Match` later.
     """
-    page = services().plan_pages.of(path.event_id)
-    gzipped = request.accept_encodings["gzip"] > 0
-    response = Response(content_type="application/json")
-    response.headers["Cache-Control"] = "public, max-age=86400, immutable"
-    response.headers["Vary"] = "Accept-Encoding"
-    response.set_etag(page.etag, weak=True)  # The same for either coding.
-    if request.if_none_match.contains_weak(page.etag):
-        response.status_code = 304
-        return response
-    if gzipped:
-        response.headers["Content-Encoding"] = "gzip"
-    response.set_data(page.gzipped if gzipped else gzip.decompress(page.gzipped))
-    return response
+    gzipped = accepts_gzip()
+    page = services().plan_pages.of(path.event_id, gzipped=gzipped)
+    return render_kept(page.body, page.etag, gzipped=gzipped, cache_control="public, max-age=86400, immutable")

@@ -25,7 +25,7 @@ def read(file: dict[str, Any], *best_first: Better) -> SeatingPlan:
 
 
 def page(plan: SeatingPlan) -> Any:
-    return json.loads(gzip.decompress(plan_page.render(plan).gzipped))
+    return json.loads(gzip.decompress(plan_page.render(plan).body))
 
 
 class TestOrder:

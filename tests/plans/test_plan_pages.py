@@ -1,5 +1,6 @@
 """A crowd on a fresh map: the page of a plan is rendered once."""
 
+import gzip
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -29,7 +30,7 @@ def database_url(tmp_path: object) -> str:
 
 
 class Threads:
-    """Where the web process renders, and how often it did."""
+    """Where the web process renders and decompresses, and how often it did."""
 
     def __init__(self) -> None:
         self.renderings = 0
@@ -48,10 +49,10 @@ def names(sale: OneProcess) -> Iterator[SeatNames]:
     calls.close()
 
 
-def ask_at_once(pages: PlanPages, event_id: str) -> list[PlanPage | PlanNotFound]:
+def ask_at_once(pages: PlanPages, event_id: str, *, gzipped: bool = True) -> list[PlanPage | PlanNotFound]:
     def ask() -> PlanPage | PlanNotFound:
         try:
-            return pages.of(event_id)
+            return pages.of(event_id, gzipped=gzipped)
         except PlanNotFound as error:
             return error
 
@@ -65,6 +66,17 @@ def test_a_crowd_of_first_visitors_costs_one_rendering(sale: OneProcess, names: 
     answers = ask_at_once(PlanPages(names, threads.run), sale.open(plan=hall))
     assert set(answers) == {render(hall)}
     assert threads.renderings == 1
+
+
+def test_without_gzip_it_costs_one_decompression_more(sale: OneProcess, names: SeatNames) -> None:
+    hall, threads = generate(DEMO_HALL), Threads()
+    pages, event_id = PlanPages(names, threads.run), sale.open(plan=hall)
+    rendered = render(hall)
+    for _ in range(2):
+        plain = rendered._replace(body=gzip.decompress(rendered.body))
+        assert set(ask_at_once(pages, event_id, gzipped=False)) == {plain}
+        assert set(ask_at_once(pages, event_id)) == {rendered}
+    assert threads.renderings == 2
 
 
 def test_of_general_admission_everyone_in_it_is_refused(sale: OneProcess, names: SeatNames) -> None:

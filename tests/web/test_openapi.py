@@ -34,6 +34,16 @@ def test_comes_gzipped_to_those_who_accept_it(system: System, document: Any) -> 
     assert len(answer.body) < 20_000
 
 
+def test_is_not_sent_again_to_those_who_have_it(system: System) -> None:
+    """The same for every process, and for either coding."""
+    tags = {system.get("/openapi.json", {"Accept-Encoding": coding}).headers["ETag"] for coding in ("gzip", "identity")}
+    (tag,) = tags
+    for coding in ("gzip", "identity"):
+        answer = system.get("/openapi.json", {"Accept-Encoding": coding, "If-None-Match": tag})
+        assert (answer.status, answer.body, answer.headers["ETag"]) == (304, b"", tag)
+    assert system.get("/openapi.json", {"If-None-Match": '"another"'}).status == 200
+
+
 def operations(document: Any) -> set[tuple[str, str]]:
     return {(method, path) for path, methods in document["paths"].items() for method in methods}
 
