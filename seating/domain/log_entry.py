@@ -1,11 +1,24 @@
 """One entry of an event's log, as both of its readers meet it."""
 
+import hashlib
 import re
 from typing import Final, NamedTuple, Self
 
-from seating.domain import chain
 from seating.domain.changes import Change, UnknownChange, parse_change
 from seating.domain.position import Position
+
+GENESIS: Final = "0" * 40
+LINK: Final = re.compile("[0-9a-f]{40}")
+
+
+def chain_link(previous: str, position: Position, change: str) -> str:
+    """The link of an entry, from the link before it: SHA-1 in hex, as prelude.lua computes it.
+
+    The separators cannot occur in a link or a position, so no two entries spell the same.
+    """
+    epoch, seq = position
+    return hashlib.sha1(f"{previous}\n{epoch}-{seq}\n{change}".encode(), usedforsecurity=False).hexdigest()
+
 
 _LINK_START: Final = 8
 _RESUME_POINT: Final = re.compile(r"([^.]+)(?:\.([0-9a-f]{8}))?", re.ASCII)
@@ -21,20 +34,20 @@ class LogEntry(NamedTuple):
     @classmethod
     def first(cls, epoch: int, change: str) -> Self:
         """The entry that a log begins with."""
-        return cls.after(Mark(Position(epoch, 0), chain.GENESIS), change)
+        return cls.after(Mark(Position(epoch, 0), GENESIS), change)
 
     @classmethod
     def after(cls, mark: "Mark", change: str, epoch: int | None = None) -> Self:
         """The entry that goes on from `mark`, in its epoch or in a new one."""
         position = Position(epoch or mark.position.epoch, mark.position.seq + 1)
-        return cls(position, change, chain.link(mark.link, position, change))
+        return cls(position, change, chain_link(mark.link, position, change))
 
     def follows(self, previous: "LogEntry | Mark") -> bool:
         """Whether this is the very next one: no gap, no earlier epoch, and its link made from that one's."""
         return (
             self.position.seq == previous.position.seq + 1
             and self.position.epoch >= previous.position.epoch
-            and chain.link(previous.link, self.position, self.change) == self.link
+            and chain_link(previous.link, self.position, self.change) == self.link
         )
 
     def read(self) -> Change | None:
@@ -47,7 +60,7 @@ class LogEntry(NamedTuple):
     @classmethod
     def beyond(cls, mark: "Mark | None", position: Position, change: str) -> Self:
         """An entry that goes on from `mark` with a gap, or from nothing."""
-        return cls(position, change, chain.link(mark.link if mark else chain.GENESIS, position, change))
+        return cls(position, change, chain_link(mark.link if mark else GENESIS, position, change))
 
 
 class Mark(NamedTuple):
@@ -65,7 +78,7 @@ class Mark(NamedTuple):
         """Reads what `__str__` writes; None for anything else."""
         position, _, link = text.partition(" ")
         try:
-            return cls(Position.parse(position), link) if chain.LINK.fullmatch(link) else None
+            return cls(Position.parse(position), link) if LINK.fullmatch(link) else None
         except ValueError:
             return None
 

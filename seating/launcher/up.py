@@ -1,5 +1,6 @@
 """The whole system from one command: Redis, migrations, web, worker, cron and a partner, over one data folder."""
 
+import fcntl
 import os
 import signal
 import socket
@@ -9,12 +10,13 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 import click
 import redis
 
 from seating.config import InvalidSettings, Settings
-from seating.launcher import data_folder, redis_server
+from seating.launcher import redis_server
 from seating.launcher.child import Child
 from seating.redis_store.connection import plain_client
 
@@ -30,7 +32,7 @@ def run(settings: Settings) -> None:
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
-    with data_folder.lock(settings.data_dir):
+    with _lock(settings.data_dir):
         _refuse_taken_port(settings)
         parts: list[Child] = []
         try:
@@ -152,3 +154,14 @@ def _refuse_taken_port(settings: Settings) -> None:
 
 def _say(part: str, text: str) -> None:
     click.echo(f"{part:9}{text}")
+
+
+def _lock(data_dir: Path) -> TextIO:
+    """Held for as long as the file is open. Raises InvalidSettings if another launcher holds it."""
+    holder = (data_dir / "launcher.lock").open("w")
+    try:
+        fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder.close()
+        raise InvalidSettings(f"SEATING_DATA_DIR: another launcher runs on {data_dir}") from None
+    return holder

@@ -12,8 +12,7 @@ from seating.domain.log_entry import LogEntry, Mark
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatingPlan
 from seating.live import messages
-from seating.live.frames import text_frame, text_frames
-from seating.live.outbox import TRY_AGAIN_LATER, Outbox
+from seating.live.outbox import TRY_AGAIN_LATER, Outbox, text_frame, text_frames
 from seating.redis_store.seat_states import States
 
 

@@ -2,12 +2,18 @@
 
 import socket
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
 import gevent
 
-from seating.live.frames import PING, close_frame
+_FINAL_TEXT: Final = 0x81
+_FINAL_CLOSE: Final = 0x88
+_FINAL_PING: Final = 0x89
+"""First bytes of frames as a server sends them (RFC 6455, section 5.2), not masked and never fragmented."""
+
+PING: Final = bytes((_FINAL_PING, 0))
 
 NORMAL: Final = 1000
 GOING_AWAY: Final = 1001
@@ -120,3 +126,22 @@ class Outbox:
             self.cut()
         self._cut_at_s = time.monotonic() + _FAREWELL_S if self.code is not None else None
         self._writer = None
+
+
+def text_frame(text: str) -> bytes:
+    payload = text.encode()
+    size = len(payload)
+    if size < 126:
+        return bytes((_FINAL_TEXT, size)) + payload
+    if size < 1 << 16:
+        return bytes((_FINAL_TEXT, 126)) + size.to_bytes(2, "big") + payload
+    return bytes((_FINAL_TEXT, 127)) + size.to_bytes(8, "big") + payload
+
+
+def close_frame(code: int) -> bytes:
+    return bytes((_FINAL_CLOSE, 2)) + code.to_bytes(2, "big")
+
+
+def text_frames(texts: Iterable[str]) -> bytes:
+    """Many messages for one write."""
+    return b"".join(map(text_frame, texts))

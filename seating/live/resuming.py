@@ -5,8 +5,7 @@ from typing import NamedTuple
 from seating.domain.log_entry import Mark, ResumePoint
 from seating.live import messages
 from seating.live.feed import Audience, Feed
-from seating.live.frames import text_frame
-from seating.live.outbox import Outbox
+from seating.live.outbox import Outbox, text_frame
 from seating.redis_store.event_log import EventLog
 
 _PAGE = 200

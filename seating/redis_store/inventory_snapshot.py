@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple, Self
 
-from seating.domain import chain
+from seating.domain import log_entry
 from seating.domain.event import STATES, InventoryCounts
 from seating.domain.log_entry import Mark
 from seating.domain.position import Position
@@ -87,7 +87,7 @@ def head(values: Sequence[bytes | None]) -> Head | None:
     server, sells, claimed = (value.decode() for value in values[:3] if value is not None)
     fields = _fields(values)
     numbers = _numbers(fields)
-    is_whole = len(numbers) == len(_NUMBERS) and chain.LINK.fullmatch(fields.get("chain", ""))
+    is_whole = len(numbers) == len(_NUMBERS) and log_entry.LINK.fullmatch(fields.get("chain", ""))
     mark = None
     if is_whole and fields.get("state") in STATES:
         mark = Mark(Position(numbers["epoch"], numbers["seq"]), fields["chain"])

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import redis
 from sqlalchemy import Connection
 
-from seating.domain import chain
+from seating.domain import log_entry
 from seating.domain.changes import Merged
 from seating.domain.errors import EventNotFound, SeatNotFound
 from seating.domain.log_entry import Mark
@@ -66,11 +66,11 @@ class Books:
         snapshot = book_snapshot.take(self.client, event_id)
         record = self._record(event_id)
         story = story_of(record, snapshot)
-        previous, seq = chain.GENESIS, 0
+        previous, seq = log_entry.GENESIS, 0
         for count, entry in enumerate(story):
             if entry.position.seq != seq + 1 and not isinstance(entry.read(), Merged):
                 return Verified(count, f"after {count} entries comes {entry.position}: there is a gap")
-            if chain.link(previous, entry.position, entry.change) != entry.link:
+            if log_entry.chain_link(previous, entry.position, entry.change) != entry.link:
                 return Verified(count, f"the entry at {entry.position} is not what was written")
             previous, seq = entry.link, entry.position.seq
         if record.mark not in {Mark.of(entry) for entry in story}:

@@ -11,8 +11,7 @@ from seating.domain.errors import SeatingError
 from seating.domain.partner_errors import PartnerNotConfigured
 from seating.memo import Memo
 from seating.services.guards import Guards
-from seating.upstream.deadline import Deadline
-from seating.upstream.partner_client import PartnerClient
+from seating.upstream.partner_client import Deadline, PartnerClient
 
 GET_USERS: Final = "getUsers"
 GET_EVENTS: Final = "getEvents"

@@ -13,7 +13,7 @@ from seating.redis_store.inventory import Inventory
 from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.plans import Plans
 from seating.redis_store.retries import Retries
-from seating.redis_store.seats import Seats as SeatStore
+from seating.redis_store.seat_states import Seats as SeatStore
 from seating.redis_store.terms import LogKeeping, Terms
 from seating.services.answered import Answered
 from seating.services.books import Books

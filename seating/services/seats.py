@@ -13,8 +13,8 @@ from seating.domain.seat_changes import outside_map
 from seating.domain.seat_status import SETTABLE
 from seating.memo import FreshLook, Memo
 from seating.redis_store.event_scripts import MissingInventory
+from seating.redis_store.seat_states import Seats as SeatStore
 from seating.redis_store.seat_states import SeatStates
-from seating.redis_store.seats import Seats as SeatStore
 from seating.services.event_changes import EventChanges
 from seating.services.event_presence import EventPresence
 from seating.services.seat_names import SeatNames

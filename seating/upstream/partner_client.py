@@ -2,9 +2,13 @@
 
 import json
 import random
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from math import ceil
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 from urllib.parse import quote
 
@@ -27,14 +31,28 @@ from seating.domain.partner_errors import (
     PartnerTooSlow,
     PartnerUserNotFound,
 )
-from seating.upstream.deadline import Deadline
-from seating.upstream.retry_after import wait_s_in
 
 MAX_ANSWER_BYTES: Final = 1 << 20
 _RETRY_AFTER_S: Final = (0.02, 0.1)
 _LONGEST_MESSAGE: Final = 300
 
 T = TypeVar("T")
+
+
+class Deadline:
+    """Begins to run when it is made."""
+
+    def __init__(self, within_s: float) -> None:
+        self._at: Final = time.monotonic() + within_s
+
+    @property
+    def left_s(self) -> float:
+        """Never less than a moment, in which whatever waits is ended."""
+        return max(self._at - time.monotonic(), 0.001)
+
+    def limit(self, grace_s: float = 0.0) -> "gevent.Timeout":
+        """A context whose greenlet gets PartnerTooSlow once the deadline has passed by `grace_s`."""
+        return gevent.Timeout(self.left_s + grace_s, PartnerTooSlow)
 
 
 class Limits(NamedTuple):
@@ -207,3 +225,21 @@ def _message_in(body: bytes) -> str | None:
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
     return message[:_LONGEST_MESSAGE] if isinstance(message, str) and message.isprintable() else None
+
+
+LONGEST_WAIT_S: Final = 3600
+"""What a partner may ask of our callers; a typing error of its must not keep them away for years."""
+
+
+def wait_s_in(text: str | None) -> int | None:
+    """Seconds from now, 1 to LONGEST_WAIT_S; None where the header is missing or is neither a number nor a date."""
+    text = (text or "").strip()
+    if text.isascii() and text.isdigit():
+        wait_s = float(text[:10])
+    else:
+        try:
+            at = parsedate_to_datetime(text)
+        except ValueError:
+            return None
+        wait_s = (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    return min(max(1, ceil(wait_s)), LONGEST_WAIT_S)

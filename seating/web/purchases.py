@@ -1,7 +1,8 @@
 """Buying, reading a purchase again, and taking it back."""
 
+import re
 import time
-from typing import Literal
+from typing import Final, Literal
 
 from flask import Response
 from flask_openapi3 import Tag
@@ -12,7 +13,6 @@ from seating.domain.idempotency import parse_key
 from seating.domain.purchase import Order, PurchaseId, PurchaseState
 from seating.services.purchases import Bought
 from seating.telemetry import metrics
-from seating.web import preferences
 from seating.web.answers import render, render_fields
 from seating.web.application import Routes
 from seating.web.operator_token import SECURITY, caller, operators_only
@@ -21,6 +21,9 @@ from seating.web.parsing import parsed
 from seating.web.rate_limiting import limit_of_request, measured
 from seating.web.schemas import Answer, AsText, EventPath, Moment, NextCursor, PageQuery, Reference, problems
 from seating.web.services import services, settings
+
+_LONGEST_WAIT_S: Final = 30
+_WAIT: Final = re.compile(r'\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:;.*)?', re.IGNORECASE)
 
 api = Routes("purchases", __name__, abp_tags=[Tag(name="Purchases", description=__doc__)])
 _REFUSALS = problems(400, 404, 408, 409, 413, 415, 422, 429, 503)
@@ -139,7 +142,7 @@ def _buy(event_id: str, header: PurchaseHeaders, order: Order) -> Response:
     outcome = "failed"
     try:
         key = parse_key(header.idempotency_key)
-        wait_s = preferences.wait_s(header.prefer)
+        wait_s = _preferred_wait_s(header.prefer)
         bought = services().purchases.buy(event_id, caller(), key, order, wait_s, limit_of_request())
         outcome = "replayed" if bought.replayed else "sold"
     except SeatingError as error:
@@ -169,3 +172,11 @@ def _accepted(bought: Bought) -> Response:
             "position": str(receipt.id.position),
         }
     )
+
+
+def _preferred_wait_s(header: str | None) -> int:
+    """The seconds of `wait` in a `Prefer` header (RFC 7240), at most 30, 0 without; other preferences are ignored."""
+    for preference in (header or "").split(","):
+        if match := _WAIT.fullmatch(preference):
+            return min(int(match[1]), _LONGEST_WAIT_S)
+    return 0

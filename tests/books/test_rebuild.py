@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
 
-from seating.domain import chain
+from seating.domain import log_entry
 from seating.domain.changes import Opened
 from seating.domain.errors import (
     HoldExpired,
@@ -318,7 +318,7 @@ def _sold_out(sale: OneProcess, plan: SeatingPlan) -> str:
                 f'{{"kind":"purchased","at":1,"quantity":1,"left":{plan.capacity - seq + 1},"runs":"{block}:{place}-1",'
                 f'"nonce":"{seq:016x}","idempotency":"i{seq}","fingerprint":"f","rendering":1,"reference":null}}'
             )
-            link = chain.link(link, Position(epoch, seq), change)
+            link = log_entry.chain_link(link, Position(epoch, seq), change)
             entries.append({"event_id": "hall", "epoch": epoch, "seq": seq, "change": change, "link": link})
 
     def record(connection: Any) -> None:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Connection, insert, select, update
 from structlog.testing import capture_logs
 
-from seating.domain import chain
+from seating.domain import log_entry
 from seating.domain.errors import InventoryUnavailable, Overtaken, RecordUnavailable
 from seating.domain.log_entry import LogEntry, Mark
 from seating.domain.position import Position
@@ -371,7 +371,7 @@ def _append_raw(sale: OneProcess, event: str, change: str) -> None:
     """An entry as a script of another version might write it, correctly chained."""
     epoch, seq, link = sale.calls.command("HMGET", keys.inventory(event), "epoch", "seq", "chain")
     position = Position(int(epoch), int(seq) + 1)
-    new_link = chain.link(link.decode(), position, change)
+    new_link = log_entry.chain_link(link.decode(), position, change)
     sale.calls.command("XADD", keys.log(event), str(position), "change", change, "link", new_link)
     sale.calls.command("HSET", keys.inventory(event), "seq", position.seq, "chain", new_link)
 
