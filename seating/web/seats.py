@@ -132,7 +132,7 @@ def _list(event_id: str, found: SeatMap) -> bytes:
     parts = parts[: 2 * len(letters)]
     parts[1::2] = map(_SEAT_ENDS.__getitem__, letters)
     parts.append("]")
-    return "".join(parts).encode()  # Bytes would be joined by way of 80 more for each part.
+    return "".join(parts).encode()  # Joining bytes would take a buffer of 80 bytes for each part.
 
 
 @lru_cache(maxsize=1)  # There is one default event.
