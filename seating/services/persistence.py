@@ -40,7 +40,7 @@ from seating.storage.progress import Progress
 BATCH: Final = 500
 RUN_S: Final = 5.0
 """How long one run goes on: a worker that is told to stop finishes its run first."""
-GATHER_S: Final = 0.2
+GATHER_S: Final = 0.1
 """How long an event that SQL nearly has is left to gather entries: a round costs as much as a hundred of them."""
 SQL_LOST: Final = "SQL lacks what it had acknowledged"
 
