@@ -54,18 +54,18 @@ What a change waits for is mostly the pause between two rounds of writing: 50 ms
 took."""
 
 
-class Run(NamedTuple):
+class SeatRange(NamedTuple):
     sockets: int
     rate: int
     seconds: int
     stalled: int = 0
 
     @classmethod
-    def parse(cls, text: str) -> "Run":
+    def parse(cls, text: str) -> "SeatRange":
         return cls(*map(int, text.split(":")))
 
 
-def measure(run: Run, folder: Path) -> dict[str, Any]:
+def measure(run: SeatRange, folder: Path) -> dict[str, Any]:
     redis = RedisServer(folder / "redis")
     redis.start()
     system = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", **_SETTINGS)
@@ -77,7 +77,7 @@ def measure(run: Run, folder: Path) -> dict[str, Any]:
         redis.stop()
 
 
-def _measure(run: Run, system: System) -> dict[str, Any]:
+def _measure(run: SeatRange, system: System) -> dict[str, Any]:
     workers = psutil.Process(system.parts["web"].process.pid).children()
     for _ in range(20):  # Whatever is loaded on first use is loaded.
         assert system.get("/seats/ws-status").status == 200
@@ -137,7 +137,7 @@ def _row(found: dict[str, Any]) -> list[Any]:
 
 def main(words: Sequence[str]) -> None:
     rows = []
-    for run in map(Run.parse, words or _DEFAULT):
+    for run in map(SeatRange.parse, words or _DEFAULT):
         with tempfile.TemporaryDirectory(prefix="seating-bench-") as folder:
             found = measure(run, Path(folder))
         print(json.dumps(found), flush=True)

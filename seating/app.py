@@ -27,9 +27,9 @@ from seating.web import (
     seats,
     users,
 )
-from seating.web.answers import accepts_gzip, render_kept
 from seating.web.application import Application
 from seating.web.request_frame import RequestFrame
+from seating.web.responses import accepts_gzip, render_kept
 from seating.web.schemas import Problem, problems
 from seating.web.services import attach
 

@@ -19,28 +19,27 @@ from seating.redis_store.breaker import Breaker
 from seating.redis_store.calls import Calls
 from seating.redis_store.connection import ScriptConnection, plain_client
 from seating.redis_store.direct_calls import DirectCalls
-from seating.redis_store.event_log import EventLog
-from seating.redis_store.flights import Flights
+from seating.redis_store.event_log import EventLog, LiveLog
 from seating.redis_store.holds import HoldLimits
-from seating.redis_store.live_log import LiveLog
 from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.rate_limits import RateLimits
 from seating.redis_store.scripts import Scripts
 from seating.redis_store.seat_states import SeatStates
+from seating.redis_store.single_flight import SingleFlight
 from seating.redis_store.terms import LogKeeping
 from seating.services import catalogue
 from seating.services.answered import Answered
 from seating.services.catalogue import Catalogue
+from seating.services.circuit_breakers import CircuitBreakers
 from seating.services.coalescing import Coalescing
-from seating.services.guards import Guards
-from seating.services.nudger import Nudger
+from seating.services.persistence_trigger import PersistenceTrigger
 from seating.services.sale import Sale, SaleOptions
 from seating.services.services import Services
 from seating.services.upkeep import Upkeep
 from seating.services.users import Users
 from seating.storage.database import Database, in_this_thread
-from seating.upstream.partner_client import Limits, PartnerClient
+from seating.upstream.partner_client import PartnerClient, PartnerLimits
 from seating.web.users import document
 
 _FLUSH_EVERY_S = 1.0
@@ -84,13 +83,13 @@ def web_services(settings: Settings) -> Services:
     database = Database(settings.effective_database_url, offload=offload if sqlite else in_this_thread)
     client = plain_client(settings.effective_redis_url)
     user_cache = _user_cache(settings, calls)
-    coalescing = Coalescing(user_cache, Flights(calls, user_cache.name))
+    coalescing = Coalescing(user_cache, SingleFlight(calls, user_cache.name))
     policies = {"users": settings.rate_limit_users, "sale": settings.rate_limit_sale}
     services = Services(
         calls,
         client,
         database,
-        Nudger(PersistQueue(client, max_waiting=_NUDGES_WAITING)).nudge,
+        PersistenceTrigger(PersistQueue(client, max_waiting=_NUDGES_WAITING)).nudge,
         _sale_options(settings),
         states=SeatStates(_calls_for_long_replies(settings)),
         offload=offload,
@@ -150,7 +149,7 @@ def _user_cache(settings: Settings, calls: Calls) -> LruCache:
     )
 
 
-def _guards(settings: Settings, calls: Calls) -> Guards:
+def _guards(settings: Settings, calls: Calls) -> CircuitBreakers:
     policy = BreakerPolicy(
         failure_threshold=settings.circuit_breaker_failure_threshold,
         failure_window_ms=settings.circuit_breaker_failure_window_ms,
@@ -159,13 +158,13 @@ def _guards(settings: Settings, calls: Calls) -> Guards:
         # A probe has ended by the deadline, or else its process has.
         probe_lease_ms=settings.event_api_deadline_ms + 1000,
     )
-    return Guards([Breaker(calls, kind, policy) for kind in catalogue.KINDS])
+    return CircuitBreakers([Breaker(calls, kind, policy) for kind in catalogue.KINDS])
 
 
-def _catalogue(settings: Settings, guards: Guards) -> Catalogue:
+def _catalogue(settings: Settings, guards: CircuitBreakers) -> Catalogue:
     client = None
     if settings.event_api_base_url is not None:
-        limits = Limits(
+        limits = PartnerLimits(
             connect_timeout_s=settings.event_api_connect_timeout_ms / 1000,
             read_timeout_s=settings.event_api_read_timeout_ms / 1000,
             at_once=settings.event_api_concurrency,

@@ -20,7 +20,7 @@ from seating.redis_store.seen_positions import SeenPositions
 from seating.redis_store.terms import LogKeeping, Terms
 from seating.services.answered import Answered
 from seating.services.books import Books
-from seating.services.holds import Held
+from seating.services.holds import HeldSeats
 from seating.services.sale import Sale, SaleOptions
 from seating.services.seats import SeatMaps
 from seating.storage.database import Database, in_this_thread
@@ -94,7 +94,7 @@ class OneProcess(Sale):
 
     def hold(
         self, event_id: str, *seats: str, quantity: int = 0, key: str | None = None, holder: str = "address"
-    ) -> Held:
+    ) -> HeldSeats:
         return self.holds.hold(event_id, "anonymous", holder, key, HoldOrder(quantity or len(seats), seats))
 
     def cancel(self, purchase_id: PurchaseId) -> str:

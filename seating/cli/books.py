@@ -11,12 +11,12 @@ from typing import Any
 
 import click
 
-from seating.cli import prepared
+from seating.cli import startup_checks
 from seating.domain.event import parse_event_id
 from seating.domain.merging import Preference
 from seating.domain.purchase import Purchase
 from seating.runtime import BackgroundServices
-from seating.storage.quarantine import Aside
+from seating.storage.quarantine import QuarantinedEntry
 
 _PAGE = 1_000
 _MERGED = "merged; SQL took in {taken_in} purchases, and the log goes on from {position}"
@@ -31,7 +31,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @as_json
 def reconcile(event_ids: tuple[str, ...], as_json: bool) -> None:
     """Compare Redis, log, ledger and purchases of events, all by default. Status 1 if anything differs."""
-    books = prepared.operator_services().books
+    books = startup_checks.operator_services().books
     findings = [finding for event_id in event_ids or books.event_ids() for finding in books.reconcile(event_id)]
     _print(
         [finding._asdict() for finding in findings],
@@ -47,7 +47,7 @@ def reconcile(event_ids: tuple[str, ...], as_json: bool) -> None:
 @as_json
 def verify(event_id: str, as_json: bool) -> None:
     """Recompute an event's hash chain from its first entry to its last. Status 1 if it is broken."""
-    found = prepared.operator_services().books.verify(event_id)
+    found = startup_checks.operator_services().books.verify(event_id)
     form = "{entries} entries, the chain is whole" if found.broken is None else "after {entries} entries: {broken}"
     _print([found._asdict()], form, as_json)
     sys.exit(0 if found.broken is None else 1)
@@ -59,7 +59,7 @@ def verify(event_id: str, as_json: bool) -> None:
 @as_json
 def history(event_id: str, seat_id: str, as_json: bool) -> None:
     """Who had a seat when."""
-    changes = prepared.operator_services().books.history(event_id, seat_id)
+    changes = startup_checks.operator_services().books.history(event_id, seat_id)
     rows = [{"at": _moment(change.at_ms), **change._asdict()} for change in changes]
     _print(rows, "{at}  {position:12} {what:22} {purchase_id}", as_json, nothing="nobody ever had it")
 
@@ -70,7 +70,7 @@ def history(event_id: str, seat_id: str, as_json: bool) -> None:
 @as_json
 def rebuild(event_id: str, force: bool, as_json: bool) -> None:
     """Make an event's inventory again of what SQL has. Its sale stops for as long as that takes."""
-    services = prepared.operator_services()
+    services = startup_checks.operator_services()
     if services.events.get(event_id).counts:  # What it has and SQL has not is recorded first.
         services.persistence.run(event_id)
     position = services.rebuild.run(event_id, "asked for by the operator", claimable="recorded", force=force)
@@ -84,7 +84,7 @@ def export(event_id: str) -> None:
     """An event's purchases as CSV, newest first."""
     columns = ("purchase_id", "state", "purchased_at", "quantity", "seats", "reference")
     writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
-    pages = _pages(prepared.operator_services(), event_id)
+    pages = _pages(startup_checks.operator_services(), event_id)
     first = next(pages)  # Before anything is written: there may be no such event.
     writer.writeheader()
     for purchase in chain(first, chain.from_iterable(pages)):
@@ -106,7 +106,7 @@ def export(event_id: str) -> None:
 @as_json
 def merge(event_id: str, prefer: Preference, as_json: bool) -> None:
     """Make one history of two, where SQL lost what it had acknowledged. Nobody's purchase is dropped."""
-    done = prepared.operator_services().merge.run(event_id, prefer)
+    done = startup_checks.operator_services().merge.run(event_id, prefer)
     _print([{"event_id": event_id, "position": str(done.position), "taken_in": done.taken_in}], _MERGED, as_json)
     for purchase, _, reason in done.waiting:
         click.echo(f"{purchase.id} waits in quarantine: {reason}", err=True)
@@ -120,7 +120,7 @@ def losses(context: click.Context, as_json: bool) -> None:
     if context.invoked_subcommand is None:
         rows = [
             {"event_id": loss.event_id, "first": str(loss.first), "last": str(loss.last), "changes": loss.lost}
-            for loss in prepared.operator_services().losses.all()
+            for loss in startup_checks.operator_services().losses.all()
         ]
         _print(rows, "{event_id}: {changes} changes from {first} to {last}", as_json, nothing="nothing is lost")
 
@@ -131,7 +131,7 @@ def losses(context: click.Context, as_json: bool) -> None:
 @click.option("--why", required=True, help="Kept with the loss.")
 def settle(event_id: str, epoch: int, why: str) -> None:
     """Put the losses of one epoch of an event to rest."""
-    prepared.operator_services().losses.settle(event_id, epoch, by=getpass.getuser(), why=why)
+    startup_checks.operator_services().losses.settle(event_id, epoch, by=getpass.getuser(), why=why)
     click.echo("settled")
 
 
@@ -153,7 +153,7 @@ def list_quarantine(event_id: str | None, as_json: bool) -> None:
             "error": aside.words,
             "change": aside.entry.change,
         }
-        for aside in _waiting(prepared.operator_services(), event_id)
+        for aside in _waiting(startup_checks.operator_services(), event_id)
     ]
     _print(rows, "{event_id} {position} {reason}: {error}\n    {change}", as_json, nothing="quarantine is empty")
 
@@ -163,7 +163,7 @@ def list_quarantine(event_id: str | None, as_json: bool) -> None:
 @click.argument("position", metavar="POSITION")
 def replay(event_id: str, position: str) -> None:
     """Take an entry after all."""
-    prepared.operator_services().quarantine.replay(event_id, position)
+    startup_checks.operator_services().quarantine.replay(event_id, position)
     click.echo("taken")
 
 
@@ -172,7 +172,7 @@ def replay(event_id: str, position: str) -> None:
 @click.argument("position", metavar="POSITION")
 def cancel(event_id: str, position: str) -> None:
     """Take an entry back: a purchase is cancelled, anything else put to rest."""
-    prepared.operator_services().quarantine.cancel(event_id, position)
+    startup_checks.operator_services().quarantine.cancel(event_id, position)
     click.echo("taken back")
 
 
@@ -186,7 +186,7 @@ def _pages(services: BackgroundServices, event_id: str) -> Iterator[list[Purchas
             return
 
 
-def _waiting(services: BackgroundServices, event_id: str | None) -> Iterator[Aside]:
+def _waiting(services: BackgroundServices, event_id: str | None) -> Iterator[QuarantinedEntry]:
     offset: int | None = 0
     while offset is not None:
         page = services.quarantine.page(event_id, offset, _PAGE)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import click
 from pydantic import BaseModel, ValidationError
 
-from seating.cli import prepared
+from seating.cli import startup_checks
 from seating.domain import plan_file
 from seating.domain.errors import InvalidRequest
 from seating.domain.plan_format import Better, PlanFile
@@ -38,7 +38,7 @@ def create(name: str, path: Path | None, seats: int | None, best_first: tuple[st
     plan = None if path is None else _read(path, best_first)
     capacity = plan.capacity if plan else seats
     _valid(NewEvent, {"name": name, "totalSeats": capacity}, "")
-    created = prepared.operator_services().events.create(name, capacity or 0, plan)
+    created = startup_checks.operator_services().events.create(name, capacity or 0, plan)
     click.echo(created.event.id)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from seating.cli import prepared
+from seating.cli import startup_checks
 from seating.launcher import up as launcher
 from seating.partner import stand_in
 from seating.runtime import BackgroundServices
@@ -19,7 +19,7 @@ PROJECT = Path(__file__).parents[2]
 @click.command()
 def web() -> None:
     """Serve HTTP, against REDIS_URL and DATABASE_URL."""
-    prepared.settings_with_redis()
+    startup_checks.settings_with_redis()
     config = str(PROJECT / "gunicorn.conf.py")
     words = [sys.executable, "-m", "gunicorn", "-c", config, "--pythonpath", str(PROJECT), "wsgi:app"]
     os.execv(sys.executable, words)
@@ -30,7 +30,7 @@ def worker() -> None:
     """Record purchases in SQL."""
     from workers import rq_worker
 
-    prepared.settings_with_redis()
+    startup_checks.settings_with_redis()
     rq_worker.run()
 
 
@@ -39,7 +39,7 @@ def cron() -> None:
     """Look after open events, every second."""
     from workers import cron as loop
 
-    prepared.settings_with_redis()
+    startup_checks.settings_with_redis()
     loop.run()
 
 
@@ -48,7 +48,7 @@ def cron() -> None:
 @click.option("--seed", default=1, help="Of the dropped connections: the same seed drops the same ones.")
 def partner(port: int, seed: int) -> None:
     """Stand in for the event partner, with a few users and its habits."""
-    prepared.settings()
+    startup_checks.settings()
     stand_in.run(port, seed)
 
 
@@ -56,7 +56,7 @@ def partner(port: int, seed: int) -> None:
 @click.option("--with-demo-event", is_flag=True, hidden=True, help="As `seating up` does.")
 def migrate(with_demo_event: bool) -> None:
     """Bring the database up to this version."""
-    settings = prepared.settings_with_redis()
+    settings = startup_checks.settings_with_redis()
     migrations.upgrade(Database(settings.effective_database_url, patient=True))
     if with_demo_event:
         BackgroundServices(settings).events.ensure_demo(settings.default_event)
@@ -65,7 +65,7 @@ def migrate(with_demo_event: bool) -> None:
 @click.command()
 def up() -> None:
     """Run everything: Redis, migrations, web, worker, cron and a partner, with one data folder."""
-    launcher.run(prepared.settings())
+    launcher.run(startup_checks.settings())
 
 
 @click.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)

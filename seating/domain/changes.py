@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import orjson
 
 from seating.domain.position import Position
-from seating.domain.seating_plan import Run, runs_text
+from seating.domain.seating_plan import SeatRange, runs_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Purchased:
     at_ms: int
     quantity: int
     left: int
-    runs: list[Run]
+    runs: list[SeatRange]
     nonce: str
     idempotency: str
     fingerprint: str
@@ -58,7 +58,7 @@ class Held:
     until_ms: int
     quantity: int
     left: int
-    runs: list[Run]
+    runs: list[SeatRange]
     idempotency: str
     fingerprint: str
     rendering: int
@@ -82,7 +82,7 @@ class Released:
     hold: str
     quantity: int
     left: int
-    runs: list[Run]
+    runs: list[SeatRange]
     expired: bool
 
 
@@ -94,7 +94,7 @@ class SeatSet:
     was: str
     status: str
     left: int
-    runs: list[Run]
+    runs: list[SeatRange]
 
     def to_json(self) -> str:
         """As set_seat.lua writes it."""
@@ -110,7 +110,7 @@ class Cancelled:
     purchase: Position
     quantity: int
     left: int
-    runs: list[Run]
+    runs: list[SeatRange]
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,7 @@ _FIELDS = {
     kind: [(field.name, _SHORT.get(field.name, field.name)) for field in fields(kind)] for kind in _KINDS.values()
 }
 _PARSED: dict[str, Callable[[str], object]] = {
-    "runs": Run.parse_all,
+    "runs": SeatRange.parse_all,
     "purchase": Position.parse,
     "after": Position.parse,
     "tail": Position.parse,

@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 class SeatingError(Exception):
     """A refusal. `details` are further fields of the answer, `retry_after_s` says when trying again makes sense.
 
-    `words` stand in the answer's `error` instead of the code, for clients that have always read them there.
+    `legacy_error` stands in the answer's `error` instead of the code, for clients that have always read them there.
     """
 
     code: ClassVar[str]
     sentence: ClassVar[str]
-    words: ClassVar[str | None] = None
+    legacy_error: ClassVar[str | None] = None
     retry_after_s: int | None = None
 
     def __init__(self, message: str | None = None, **details: Any) -> None:
@@ -120,13 +120,13 @@ class SeatNotFound(SeatingError):
 class UnknownSeat(SeatNotFound):
     """Asked for by its own address."""
 
-    words = SeatNotFound.sentence
+    legacy_error = SeatNotFound.sentence
 
 
 class InvalidStatus(SeatingError):
     code = "VALIDATION_ERROR"
     sentence = "Invalid status. Must be: available, reserved, sold, or held"
-    words = sentence
+    legacy_error = sentence
 
 
 class SeatSold(SeatingError):
@@ -215,7 +215,7 @@ class RateLimited(SeatingError):
 class UserNotFound(SeatingError):
     code = "USER_NOT_FOUND"
     sentence = "User not found"
-    words = sentence
+    legacy_error = sentence
 
 
 class UserExists(SeatingError):

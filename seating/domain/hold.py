@@ -6,7 +6,7 @@ from typing import Final, NamedTuple, Self
 
 from seating.domain.idempotency import short_hash
 from seating.domain.position import Position
-from seating.domain.seating_plan import Run, runs_text
+from seating.domain.seating_plan import SeatRange, runs_text
 
 HOLD_RENDERING: Final = 1
 """Version of the answer that a held record is rendered to."""
@@ -18,13 +18,13 @@ class Hold(NamedTuple):
     since_ms: int
     until_ms: int
     quantity: int
-    runs: list[Run]
+    runs: list[SeatRange]
 
     @classmethod
     def parse(cls, kept: str) -> Self:
         """Reads what scripts keep: since|until|quantity|runs|holder."""
         since, until, quantity, runs, _holder = kept.split("|")
-        return cls(int(since), int(until), int(quantity), Run.parse_all(runs))
+        return cls(int(since), int(until), int(quantity), SeatRange.parse_all(runs))
 
     def __str__(self) -> str:
         """As scripts keep it, but for its holder, whom the log does not know."""
@@ -50,13 +50,13 @@ class HeldRecord(NamedTuple):
     position: Position
     until_ms: int
     quantity: int
-    runs: list[Run]
+    runs: list[SeatRange]
 
     @classmethod
     def parse(cls, record: str) -> Self:
         """Reads the text that hold.lua wrote: rendering|fingerprint|position|until|quantity|runs."""
         _rendering, _fingerprint, position, until_ms, quantity, runs = record.split("|")
-        return cls(Position.parse(position), int(until_ms), int(quantity), Run.parse_all(runs))
+        return cls(Position.parse(position), int(until_ms), int(quantity), SeatRange.parse_all(runs))
 
 
 def new_token() -> str:

@@ -17,7 +17,7 @@ from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
 from seating.domain.purchase import shop_members
 from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE, HELD, ORGANISER, SOLD
-from seating.domain.seating_plan import ROW_BREAK, Run, SeatingPlan, runs_text
+from seating.domain.seating_plan import ROW_BREAK, SeatingPlan, SeatRange, runs_text
 
 LONGEST_RUN = 10
 """Longer runs of free seats need not be told apart: nobody buys more at once."""
@@ -55,15 +55,15 @@ class InventoryState:
     def load(cls, dumped: bytes) -> "InventoryState":
         state = cls(**orjson.loads(dumped))
         state.holds = {
-            hold: Hold(since, until, quantity, [Run(*run) for run in runs])
+            hold: Hold(since, until, quantity, [SeatRange(*run) for run in runs])
             for hold, (since, until, quantity, runs) in state.holds.items()
         }
         return state
 
-    def runs_of(self, status: str) -> list[Run]:
+    def runs_of(self, status: str) -> list[SeatRange]:
         """Every seat of a status, each as a run of its own."""
         return [
-            Run(block, place, 1)
+            SeatRange(block, place, 1)
             for block, seats in enumerate(self.maps)
             for place, found in enumerate(seats)
             if found == status
@@ -119,7 +119,7 @@ class InventoryState:
         if kept is not None:
             self.held -= kept.quantity
 
-    def _refuse_unknown_seats(self, runs: Iterable[Run]) -> None:
+    def _refuse_unknown_seats(self, runs: Iterable[SeatRange]) -> None:
         for block, start, length in runs:
             if start + length > len(self.maps[block]):
                 raise IndexError(f"block {block} has no seats {start} to {start + length}")
@@ -129,7 +129,7 @@ class InventoryState:
         if counter:
             setattr(self, counter, getattr(self, counter) + seats)
 
-    def _mark(self, runs: list[Run], status: str) -> None:
+    def _mark(self, runs: list[SeatRange], status: str) -> None:
         for block, start, length in runs:
             seats = self.maps[block]
             self.maps[block] = seats[:start] + status * length + seats[start + length :]

@@ -34,15 +34,15 @@ class LogEntry(NamedTuple):
     @classmethod
     def first(cls, epoch: int, change: str) -> Self:
         """The entry that a log begins with."""
-        return cls.after(Mark(Position(epoch, 0), GENESIS), change)
+        return cls.after(Checkpoint(Position(epoch, 0), GENESIS), change)
 
     @classmethod
-    def after(cls, mark: "Mark", change: str, epoch: int | None = None) -> Self:
-        """The entry that goes on from `mark`, in its epoch or in a new one."""
-        position = Position(epoch or mark.position.epoch, mark.position.seq + 1)
-        return cls(position, change, chain_link(mark.link, position, change))
+    def after(cls, checkpoint: "Checkpoint", change: str, epoch: int | None = None) -> Self:
+        """The entry that goes on from `checkpoint`, in its epoch or in a new one."""
+        position = Position(epoch or checkpoint.position.epoch, checkpoint.position.seq + 1)
+        return cls(position, change, chain_link(checkpoint.link, position, change))
 
-    def follows(self, previous: "LogEntry | Mark") -> bool:
+    def follows(self, previous: "LogEntry | Checkpoint") -> bool:
         """Whether this is the very next one: no gap, no earlier epoch, and its link made from that one's."""
         return (
             self.position.seq == previous.position.seq + 1
@@ -58,12 +58,12 @@ class LogEntry(NamedTuple):
             return None
 
     @classmethod
-    def beyond(cls, mark: "Mark | None", position: Position, change: str) -> Self:
-        """An entry that goes on from `mark` with a gap, or from nothing."""
-        return cls(position, change, chain_link(mark.link if mark else GENESIS, position, change))
+    def beyond(cls, checkpoint: "Checkpoint | None", position: Position, change: str) -> Self:
+        """An entry that goes on from `checkpoint` with a gap, or from nothing."""
+        return cls(position, change, chain_link(checkpoint.link if checkpoint else GENESIS, position, change))
 
 
-class Mark(NamedTuple):
+class Checkpoint(NamedTuple):
     """How far a reader has come: a position and the link of the entry there."""
 
     position: Position
@@ -100,8 +100,8 @@ class ResumePoint(NamedTuple):
         return f"{self.position}.{self.link_start}" if self.link_start else str(self.position)
 
     @classmethod
-    def of(cls, mark: Mark) -> Self:
-        return cls(mark.position, mark.link[:_LINK_START])
+    def of(cls, checkpoint: Checkpoint) -> Self:
+        return cls(checkpoint.position, checkpoint.link[:_LINK_START])
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -111,6 +111,6 @@ class ResumePoint(NamedTuple):
             raise ValueError(f"not a position: {text[:40]!r}")
         return cls(Position.parse(match[1]), match[2] or "")
 
-    def is_at(self, mark: Mark) -> bool:
-        """Whether `mark` is where the client is, in the same history as far as it says."""
-        return self.position == mark.position and mark.link.startswith(self.link_start)
+    def is_at(self, checkpoint: Checkpoint) -> bool:
+        """Whether `checkpoint` is where the client is, in the same history as far as it says."""
+        return self.position == checkpoint.position and checkpoint.link.startswith(self.link_start)

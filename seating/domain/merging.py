@@ -12,7 +12,7 @@ from seating.domain.inventory_state import InventoryState
 from seating.domain.position import Position
 from seating.domain.purchase import Receipt, is_purchase_record
 from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE, ORGANISER, SOLD
-from seating.domain.seating_plan import Run
+from seating.domain.seating_plan import SeatRange
 
 Preference = Literal["redis", "sql"]
 
@@ -28,27 +28,27 @@ class Waiting(NamedTuple):
 
 
 @dataclass(slots=True)
-class Merged:
+class MergedState:
     """`state` is what both histories become; `waiting` has what it has no place for, `box_office` the seats that one
     sold at the box office and the other gave to somebody else.
     """
 
     state: InventoryState
-    seat_name: Callable[[Run], str] = str
+    seat_name: Callable[[SeatRange], str] = str
     waiting: list[Waiting] = field(default_factory=list)
-    box_office: list[Run] = field(default_factory=list)
+    box_office: list[SeatRange] = field(default_factory=list)
 
 
-def continues(terms: dict[int, int], tail: Position, mark: Position) -> bool:
-    """Whether a history with these terms (epoch to first seq), which ends at `tail`, has the entry at `mark`.
+def continues(terms: dict[int, int], tail: Position, checkpoint: Position) -> bool:
+    """Whether a history with these terms (epoch to first seq), which ends at `tail`, has the entry at `checkpoint`.
 
     A position never means two things, so the one that has it has all that led to it.
     """
-    first = terms.get(mark.epoch)
-    if first is None or not first <= mark.seq <= tail.seq:
+    first = terms.get(checkpoint.epoch)
+    if first is None or not first <= checkpoint.seq <= tail.seq:
         return False
-    later = [seq for epoch, seq in terms.items() if epoch > mark.epoch]
-    return not later or mark.seq < min(later)
+    later = [seq for epoch, seq in terms.items() if epoch > checkpoint.epoch]
+    return not later or checkpoint.seq < min(later)
 
 
 def ends(terms: dict[int, int], tail_seq: int) -> dict[int, int]:
@@ -56,9 +56,11 @@ def ends(terms: dict[int, int], tail_seq: int) -> dict[int, int]:
     return {epoch: min((seq - 1 for later, seq in terms.items() if later > epoch), default=tail_seq) for epoch in terms}
 
 
-def merge(event_id: str, preferred: InventoryState, other: InventoryState, seat_name: Callable[[Run], str]) -> Merged:
+def merge(
+    event_id: str, preferred: InventoryState, other: InventoryState, seat_name: Callable[[SeatRange], str]
+) -> MergedState:
     """Takes what only `other` has into `preferred`, whose seats stay as they are."""
-    merged = Merged(preferred, seat_name)
+    merged = MergedState(preferred, seat_name)
     _unite_cancellations(event_id, merged, other)
     for idempotency, receipt in _purchases(event_id, other):
         _take_in(event_id, merged, idempotency, receipt)
@@ -88,7 +90,7 @@ def _purchases(event_id: str, state: InventoryState) -> list[tuple[str, Receipt]
     return sorted(found, key=lambda pair: (pair[1].at_ms, pair[1].id.position))
 
 
-def _unite_cancellations(event_id: str, merged: Merged, other: InventoryState) -> None:
+def _unite_cancellations(event_id: str, merged: MergedState, other: InventoryState) -> None:
     state = merged.state
     for _, receipt in _purchases(event_id, state):
         position = str(receipt.id.position)
@@ -97,7 +99,7 @@ def _unite_cancellations(event_id: str, merged: Merged, other: InventoryState) -
     state.cancelled = other.cancelled | state.cancelled
 
 
-def _take_in(event_id: str, merged: Merged, idempotency: str, receipt: Receipt) -> None:
+def _take_in(event_id: str, merged: MergedState, idempotency: str, receipt: Receipt) -> None:
     state = merged.state
     kept = state.idempotency.get(idempotency)
     if kept is not None and is_purchase_record(kept):
@@ -116,18 +118,18 @@ def _take_in(event_id: str, merged: Merged, idempotency: str, receipt: Receipt) 
     state.idempotency[idempotency] = "|".join(map(str, (*record, receipt.left, runs, receipt.at_ms, receipt.shop)))
 
 
-def _take_in_organisers(merged: Merged, other: InventoryState) -> None:
+def _take_in_organisers(merged: MergedState, other: InventoryState) -> None:
     state = merged.state
     for block, seats in enumerate(other.maps):
         for place, status in enumerate(seats):
-            run, now = Run(block, place, 1), state.maps[block][place]
+            run, now = SeatRange(block, place, 1), state.maps[block][place]
             if status in _ORGANISERS and now == AVAILABLE:
                 _give(state, [run], 1, _ORGANISERS[status], status)
             elif status == BOX_OFFICE and now != BOX_OFFICE:
                 merged.box_office.append(run)
 
 
-def _first_taken(merged: Merged, runs: Iterable[Run], quantity: int) -> str:
+def _first_taken(merged: MergedState, runs: Iterable[SeatRange], quantity: int) -> str:
     """In words, what stands in the way; empty if nothing does."""
     state = merged.state
     if state.remaining < quantity:
@@ -135,11 +137,11 @@ def _first_taken(merged: Merged, runs: Iterable[Run], quantity: int) -> str:
     for block, start, length in runs:
         for place in range(start, start + length):
             if state.maps[block][place] != AVAILABLE:
-                return f"seat {merged.seat_name(Run(block, place, 1))} has another owner"
+                return f"seat {merged.seat_name(SeatRange(block, place, 1))} has another owner"
     return ""
 
 
-def _give(state: InventoryState, runs: Iterable[Run], quantity: int, counter: str, status: str) -> None:
+def _give(state: InventoryState, runs: Iterable[SeatRange], quantity: int, counter: str, status: str) -> None:
     for block, start, length in runs:
         seats = state.maps[block]
         state.maps[block] = seats[:start] + status * length + seats[start + length :]

@@ -28,7 +28,7 @@ class PartnerOverloaded(PartnerFailed):
 
     code = "PARTNER_OVERLOADED"
     sentence = "The event partner takes no events now, please try again later"
-    words = _SORRY
+    legacy_error = _SORRY
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message, success=False)
@@ -39,7 +39,7 @@ class PartnerThrottled(SeatingError):
 
     code = "PARTNER_THROTTLED"
     sentence = "The event partner limits our calls at the moment; please try again later"
-    words = _SORRY
+    legacy_error = _SORRY
     retry_after_s = 5
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class PartnerUnavailable(SeatingError):
 
     code = "PARTNER_UNAVAILABLE"
     sentence = "Event service is currently experiencing issues. Please try again later."
-    words = _SORRY
+    legacy_error = _SORRY
 
     def __init__(self, refused: Refused) -> None:
         # A client that comes a moment early would meet the closed door again.

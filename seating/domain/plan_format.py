@@ -18,25 +18,25 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Position(_Part):
+class PlanPosition(_Part):
     x: _Number
     y: _Number
 
 
-class Seat(_Part):
+class PlanSeat(_Part):
     seat_guid: _Name
     seat_number: _Line
-    position: Position
+    position: PlanPosition
     category: _Line
     uuid: _Line | None = None
     start_direction: _Line | None = None
     radius: _Number | None = None
 
 
-class Row(_Part):
+class PlanRow(_Part):
     row_number: _Line
-    seats: list[Seat] = Field(max_length=BLOCK_SEATS)
-    position: Position = Position(x=0, y=0)
+    seats: list[PlanSeat] = Field(max_length=BLOCK_SEATS)
+    position: PlanPosition = PlanPosition(x=0, y=0)
     row_label: _Line | None = None
     seat_label: _Line | None = None
     row_number_position: Literal["start", "end", "both"] | None = None
@@ -46,7 +46,7 @@ class Row(_Part):
 
 
 class Polygon(_Part):
-    points: list[Position] = Field(max_length=1000)
+    points: list[PlanPosition] = Field(max_length=1000)
 
 
 class Rectangle(_Part):
@@ -55,7 +55,7 @@ class Rectangle(_Part):
 
 
 class Ellipse(_Part):
-    radius: Position
+    radius: PlanPosition
 
 
 class Circle(_Part):
@@ -64,13 +64,13 @@ class Circle(_Part):
 
 class Text(_Part):
     text: Annotated[str, Field(max_length=1000)]
-    position: Position
+    position: PlanPosition
     color: _Line | None = None
     size: _Number | None = None
 
 
 class Area(_Part):
-    position: Position = Position(x=0, y=0)
+    position: PlanPosition = PlanPosition(x=0, y=0)
     shape: Literal["polygon", "rectangle", "ellipse", "circle", "text"] | None = None
     color: _Line | None = None
     border_color: _Line | None = None
@@ -86,8 +86,8 @@ class Area(_Part):
 
 
 class Zone(_Part):
-    position: Position
-    rows: list[Row] = Field(max_length=10_000)
+    position: PlanPosition
+    rows: list[PlanRow] = Field(max_length=10_000)
     name: _Line = ""
     areas: list[Area] = Field([], max_length=1000)
     zone_id: _Line | None = None

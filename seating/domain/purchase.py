@@ -13,7 +13,7 @@ from seating.domain.errors import PurchaseNotFound
 from seating.domain.event import is_event_id
 from seating.domain.idempotency import short_hash
 from seating.domain.position import Position
-from seating.domain.seating_plan import Run
+from seating.domain.seating_plan import SeatRange
 
 MAX_QUANTITY = 10
 RENDERING = 1
@@ -63,7 +63,7 @@ class Purchase(NamedTuple):
     state: PurchaseState
     at_ms: int
     quantity: int
-    runs: list[Run]
+    runs: list[SeatRange]
     reference: str | None
     seats: Sequence[str] = ()
     entry_seq: int = 0
@@ -111,7 +111,7 @@ class Receipt(NamedTuple):
     id: PurchaseId
     quantity: int
     left: int
-    runs: list[Run]
+    runs: list[SeatRange]
     at_ms: int
     shop: str
 
@@ -120,7 +120,7 @@ class Receipt(NamedTuple):
         """Reads the text that purchase.lua wrote: rendering|fingerprint|position|nonce|quantity|left|runs|at|shop."""
         rendering, fingerprint, position, nonce, quantity, left, runs, at_ms, shop = record.split("|", 8)
         purchase_id = PurchaseId(event_id, Position.parse(position), nonce)
-        told = (int(quantity), int(left), Run.parse_all(runs))
+        told = (int(quantity), int(left), SeatRange.parse_all(runs))
         return cls(int(rendering), fingerprint, purchase_id, *told, int(at_ms), shop)
 
     @property

@@ -12,9 +12,9 @@ from typing import NamedTuple
 from seating.domain import changes
 from seating.domain.changes import Change
 from seating.domain.inventory_state import InventoryState
-from seating.domain.log_entry import LogEntry, Mark
+from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.seat_status import AVAILABLE, HELD
-from seating.domain.seating_plan import Run, runs_text
+from seating.domain.seating_plan import SeatRange, runs_text
 
 
 class Outcome(StrEnum):
@@ -37,15 +37,15 @@ class Replayed(NamedTuple):
 
 @dataclass(slots=True)
 class Replay:
-    """Goes on from `mark` in `state`, which are those of the record. `appended` are the entries that the record gains.
+    """Goes on from `checkpoint` in `state`, those of the record. `appended` are the entries that the record gains.
 
     Times are in ms since 1970.
     """
 
     state: InventoryState
-    mark: Mark
+    checkpoint: Checkpoint
     now_ms: int
-    seat_name: Callable[[Run], str] = str
+    seat_name: Callable[[SeatRange], str] = str
     appended: list[LogEntry] = field(default_factory=list)
     _waiting: dict[str, int] = field(default_factory=dict)
     _outcomes: list[Replayed] = field(default_factory=list)
@@ -72,14 +72,14 @@ class Replay:
         return self._outcomes
 
     def _append(self, text: str) -> None:
-        entry = LogEntry.after(self.mark, text)
+        entry = LogEntry.after(self.checkpoint, text)
         change = entry.read()
         assert change is not None, "it was read before"
         self.state.apply(entry, change)
         if isinstance(change, changes.Purchased):
             self._purchases.add(str(change.original or entry.position))
         self.appended.append(entry)
-        self.mark = Mark.of(entry)
+        self.checkpoint = Checkpoint.of(entry)
 
     def _release_due(self) -> None:
         """All but those that the fork extended."""
@@ -145,7 +145,7 @@ class Replay:
             return Outcome.WAITS, f"there is no purchase at {position}"
         return Outcome.REPLAYED, ""
 
-    def _if_free(self, runs: list[Run], quantity: int, hold: str | None) -> tuple[Outcome, str]:
+    def _if_free(self, runs: list[SeatRange], quantity: int, hold: str | None) -> tuple[Outcome, str]:
         """Whether these seats can be had: available, or held by `hold`."""
         own = self.state.holds.get(hold or "")
         if not runs:
@@ -154,12 +154,12 @@ class Replay:
         held = {place for run in own.runs for place in _places(run)} if own else set()
         for run in runs:
             for place in _places(run):
-                status = self._status(Run(*place, 1))
+                status = self._status(SeatRange(*place, 1))
                 if status != AVAILABLE and not (status == HELD and place in held):
-                    return Outcome.WAITS, f"seat {self.seat_name(Run(*place, 1))} has another owner"
+                    return Outcome.WAITS, f"seat {self.seat_name(SeatRange(*place, 1))} has another owner"
         return Outcome.REPLAYED, ""
 
-    def _status(self, run: Run) -> str:
+    def _status(self, run: SeatRange) -> str:
         return self.state.maps[run.block][run.start : run.start + 1]
 
 
@@ -170,7 +170,7 @@ def _read(entry: LogEntry) -> Change:
     return change
 
 
-def _places(run: Run) -> Iterator[tuple[int, int]]:
+def _places(run: SeatRange) -> Iterator[tuple[int, int]]:
     return ((run.block, start) for start in range(run.start, run.start + run.length))
 
 

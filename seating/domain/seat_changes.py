@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 from seating.domain.changes import Cancelled, Change, Held, Purchased, Released, SeatSet
 from seating.domain.seat_status import UNKNOWN, WORDS
-from seating.domain.seating_plan import ROW_BREAK, Run
+from seating.domain.seating_plan import ROW_BREAK, SeatRange
 
 LETTERS: Final = {word[0]: word for word in WORDS.values()}
 """The alphabet of `outside_map`: a, h, r and s."""
@@ -16,7 +16,7 @@ class SeatChange(NamedTuple):
     """The seats of `runs` have become `word`."""
 
     word: str
-    runs: list[Run]
+    runs: list[SeatRange]
 
 
 def seat_changes(change: Change) -> list[SeatChange]:

@@ -22,7 +22,7 @@ UNREADABLE = (zlib.error, ValueError, TypeError, KeyError)
 _T = TypeVar("_T")
 
 
-class Run(NamedTuple):
+class SeatRange(NamedTuple):
     """`length` neighbouring seats of one block, from the character at `start` of its map on (row breaks count)."""
 
     block: int
@@ -43,8 +43,8 @@ class Run(NamedTuple):
         return runs
 
 
-def runs_text(runs: Iterable[Run]) -> str:
-    """As `Run.parse_all` reads it."""
+def runs_text(runs: Iterable[SeatRange]) -> str:
+    """As `SeatRange.parse_all` reads it."""
     return ",".join(map(str, runs))
 
 
@@ -86,7 +86,7 @@ class SeatingPlan:
         """Per block, the seat at each character of its map; a row break has the empty id."""
         return [[seat for row in block for seat in (*row, "")] for block in self.blocks]
 
-    def seats_of(self, runs: Iterable[Run]) -> list[str]:
+    def seats_of(self, runs: Iterable[SeatRange]) -> list[str]:
         """The ids of the seats in `runs`, in order."""
         return [seat for run in runs for seat in self.seats_by_character[run.block][run.start : run.start + run.length]]
 
@@ -99,7 +99,7 @@ class SeatingPlan:
             if seat
         }
 
-    def runs_of(self, seats: Iterable[str]) -> list[Run]:
+    def runs_of(self, seats: Iterable[str]) -> list[SeatRange]:
         """Where the seats are, in the plan's order. Raises SeatNotFound, or InvalidRequest for one given twice."""
         seats = list(seats)
         unknown = [seat for seat in seats if seat not in self._place_of_seat]
@@ -108,12 +108,12 @@ class SeatingPlan:
         if len(set(seats)) < len(seats):
             doubled = next(seat for seat in seats if seats.count(seat) > 1)
             raise InvalidRequest(f"Seat {doubled} is given twice", "seats")
-        runs: list[Run] = []
+        runs: list[SeatRange] = []
         for block, place in sorted(self._place_of_seat[seat] for seat in seats):
             if runs and (runs[-1].block, runs[-1].start + runs[-1].length) == (block, place):
                 runs[-1] = runs[-1]._replace(length=runs[-1].length + 1)
             else:
-                runs.append(Run(block, place, 1))
+                runs.append(SeatRange(block, place, 1))
         return runs
 
     def empty_maps(self) -> Iterator[str]:

@@ -9,7 +9,7 @@ from functools import partial
 
 import click
 
-from seating.launcher.lifeline import die_with
+from seating.launcher.parent_death import die_with
 
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 10.0

@@ -8,7 +8,7 @@ import gevent
 from gevent.event import Event
 
 from seating.domain.changes import Change
-from seating.domain.log_entry import LogEntry, Mark
+from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatingPlan
 from seating.live import messages
@@ -33,16 +33,16 @@ class Feed:
     """`plan` is None in general admission. `joined` counts the sockets that are served, attached already or not yet.
 
     `available` is the latest message of general admission.
-    Nothing between reading `mark` and `attach` may switch greenlets: so a socket gets every entry beyond it, once.
+    Nothing between reading `checkpoint` and `attach` may switch greenlets: a socket gets every entry beyond it, once.
     """
 
     def __init__(self, event_id: str, plan: SeatingPlan | None, states: States) -> None:
         self.event_id = event_id
         self.plan = plan
-        self.mark = states.mark
+        self.checkpoint = states.checkpoint
         self.joined = 0
         self.moved = Event()
-        self.available = messages.availability(states.mark, states.remaining)
+        self.available = messages.availability(states.checkpoint, states.remaining)
         self.available_since_s = 0.0
         self.available_changed = False
         self._sockets: dict[Audience, set[Outbox]] = {POSITIONED: set(), PLAIN: set()}
@@ -50,7 +50,7 @@ class Feed:
 
     @property
     def position(self) -> Position:
-        return self.mark.position
+        return self.checkpoint.position
 
     def attach(self, audience: Audience, outbox: Outbox) -> None:
         self._sockets[audience].add(outbox)
@@ -64,8 +64,8 @@ class Feed:
         """Tells all sockets of `entries`, or that these do not continue what they know."""
         readable: list[tuple[LogEntry, Change]] = []
         for entry in entries:
-            change = entry.read() if self.mark.is_followed_by(entry) else None
-            self.mark = Mark.of(entry)
+            change = entry.read() if self.checkpoint.is_followed_by(entry) else None
+            self.checkpoint = Checkpoint.of(entry)
             if change is None:
                 self._tell(readable)
                 readable.clear()
@@ -77,18 +77,18 @@ class Feed:
         self.moved.set()
         self.moved.clear()
 
-    def break_off(self, mark: Mark | None = None) -> None:
-        """Nobody's map can be continued beyond `mark`, where the feed is by default."""
-        self.mark = mark or self.mark
+    def break_off(self, checkpoint: Checkpoint | None = None) -> None:
+        """Nobody's map can be continued beyond `checkpoint`, where the feed is by default."""
+        self.checkpoint = checkpoint or self.checkpoint
         self.available_changed = True
         if self.plan:
-            self._offer(POSITIONED, text_frame(messages.snapshot_needed(self.mark)))
+            self._offer(POSITIONED, text_frame(messages.snapshot_needed(self.checkpoint)))
         for outbox in tuple(self._sockets[PLAIN]):
             outbox.close(TRY_AGAIN_LATER)
 
     def announce(self, states: States) -> None:
         """In general admission, what is left as of `states`, whatever led to it."""
-        self.available = messages.availability(states.mark, states.remaining)
+        self.available = messages.availability(states.checkpoint, states.remaining)
         self.available_since_s = time.monotonic()
         self.available_changed = False
         self._offer(POSITIONED, text_frame(self.available))

@@ -18,7 +18,7 @@ from seating.live.feed import Audience, Feed
 from seating.live.outbox import FAILED, GOING_AWAY, NORMAL, TRY_AGAIN_LATER, Outbox
 from seating.live.resuming import History, begin
 from seating.memo import Memo
-from seating.redis_store.live_log import LiveLog
+from seating.redis_store.event_log import LiveLog
 from seating.redis_store.plans import Plans
 from seating.redis_store.seat_states import SeatStates
 from seating.telemetry import metrics
@@ -159,11 +159,11 @@ class Hub:
         while True:
             gevent.sleep(_RECHECK_S)
             for feed in tuple(self._feeds.values()):
-                known = feed.mark
+                known = feed.checkpoint
                 with suppress(InventoryUnavailable):
-                    mark = self._states.of(feed.event_id).mark
-                    if mark.position <= known.position and known == feed.mark != mark:
-                        feed.break_off(mark)
+                    checkpoint = self._states.of(feed.event_id).checkpoint
+                    if checkpoint.position <= known.position and known == feed.checkpoint != checkpoint:
+                        feed.break_off(checkpoint)
                         feed.flush()
 
     def _drop_empty_feeds(self) -> None:

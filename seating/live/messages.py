@@ -4,19 +4,19 @@ import json
 from typing import Any
 
 from seating.domain.changes import Change
-from seating.domain.log_entry import LogEntry, Mark, ResumePoint
+from seating.domain.log_entry import Checkpoint, LogEntry, ResumePoint
 from seating.domain.seat_changes import seat_changes
 from seating.domain.seating_plan import SeatingPlan
 
 
-def connected(event_id: str, mark: Mark) -> str:
+def connected(event_id: str, checkpoint: Checkpoint) -> str:
     text = "Connected to seat updates"
-    return _json({"type": "CONNECTED", "message": text, "eventId": event_id, **_reached(mark)})
+    return _json({"type": "CONNECTED", "message": text, "eventId": event_id, **_reached(checkpoint)})
 
 
 def seat_updates(event_id: str, plan: SeatingPlan, entry: LogEntry, change: Change) -> list[str]:
     """A message a changed seat."""
-    reached = _reached(Mark.of(entry))
+    reached = _reached(Checkpoint.of(entry))
     return [
         _json(
             {
@@ -38,21 +38,21 @@ def seats(_event_id: str, plan: SeatingPlan, entry: LogEntry, change: Change) ->
     told: dict[str, Any] = {"status": None, "seats": []}
     if groups:
         told = groups[0] if len(groups) == 1 else {"groups": groups}
-    return [_json({"type": "SEATS", **_reached(Mark.of(entry)), **told})]
+    return [_json({"type": "SEATS", **_reached(Checkpoint.of(entry)), **told})]
 
 
-def snapshot_needed(mark: Mark) -> str:
-    """What comes after `mark` follows; what was before it is in a snapshot."""
-    return _json({"type": "SNAPSHOT_NEEDED", **_reached(mark)})
+def snapshot_needed(checkpoint: Checkpoint) -> str:
+    """What comes after `checkpoint` follows; what was before it is in a snapshot."""
+    return _json({"type": "SNAPSHOT_NEEDED", **_reached(checkpoint)})
 
 
-def availability(mark: Mark, remaining: int) -> str:
-    return _json({"type": "AVAILABILITY", **_reached(mark), "seatsRemaining": remaining})
+def availability(checkpoint: Checkpoint, remaining: int) -> str:
+    return _json({"type": "AVAILABILITY", **_reached(checkpoint), "seatsRemaining": remaining})
 
 
-def _reached(mark: Mark) -> dict[str, str]:
+def _reached(checkpoint: Checkpoint) -> dict[str, str]:
     """`since` is what a client gives back to go on from here."""
-    return {"position": str(mark.position), "since": str(ResumePoint.of(mark))}
+    return {"position": str(checkpoint.position), "since": str(ResumePoint.of(checkpoint))}
 
 
 def _json(fields: dict[str, Any]) -> str:

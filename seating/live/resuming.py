@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from seating.domain.log_entry import Mark, ResumePoint
+from seating.domain.log_entry import Checkpoint, ResumePoint
 from seating.live import messages
 from seating.live.feed import Audience, Feed
 from seating.live.outbox import Outbox, text_frame
@@ -22,11 +22,11 @@ class History(NamedTuple):
 def begin(feed: Feed, audience: Audience, since: ResumePoint | None, outbox: Outbox, history: History) -> None:
     """Attaches `outbox` to `feed`. Raises InventoryUnavailable."""
     if not audience.resumes:
-        outbox.offer(text_frame(messages.connected(feed.event_id, feed.mark)))
+        outbox.offer(text_frame(messages.connected(feed.event_id, feed.checkpoint)))
     elif feed.plan is None:
         outbox.offer(text_frame(feed.available))
     elif since is None or not _catch_up(feed, audience, since, outbox, history):
-        outbox.offer(text_frame(messages.snapshot_needed(feed.mark)))
+        outbox.offer(text_frame(messages.snapshot_needed(feed.checkpoint)))
     feed.attach(audience, outbox)
     outbox.flush()
 
@@ -40,7 +40,7 @@ def _catch_up(feed: Feed, audience: Audience, reached: ResumePoint, outbox: Outb
         return False
     while reached.position != feed.position and outbox.code is None:
         found = history.log.entries_from(feed.event_id, reached.position, _PAGE)
-        if not found or not reached.is_at(Mark.of(found[0])):
+        if not found or not reached.is_at(Checkpoint.of(found[0])):
             return False
         missed = [entry for entry in found[1:] if entry.position <= feed.position]
         if missed:
@@ -49,9 +49,9 @@ def _catch_up(feed: Feed, audience: Audience, reached: ResumePoint, outbox: Outb
                 return False
             outbox.offer(frames)
             outbox.wait_written()
-            reached = ResumePoint.of(Mark.of(missed[-1]))
+            reached = ResumePoint.of(Checkpoint.of(missed[-1]))
         else:
             # The client had it from a faster process, which this one follows at any moment; or the log is shorter than
             # the feed, which is looked after every few seconds.
             feed.moved.wait(_MOVED_WITHIN_S)
-    return outbox.code is not None or reached.is_at(feed.mark)
+    return outbox.code is not None or reached.is_at(feed.checkpoint)

@@ -7,7 +7,7 @@ import redis
 from seating.domain.errors import InventoryUnavailable
 from seating.domain.hold import Hold
 from seating.domain.inventory_state import InventoryState
-from seating.domain.log_entry import LogEntry, Mark
+from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
 from seating.domain.purchase import Receipt
 from seating.domain.seating_plan import SeatingPlan
@@ -36,14 +36,14 @@ class BookSnapshot(NamedTuple):
     plan: bytes | None
 
     @property
-    def mark(self) -> Mark:
+    def checkpoint(self) -> Checkpoint:
         """Where the log ends."""
-        return Mark(Position(int(self.inventory["epoch"]), int(self.inventory["seq"])), self.inventory["chain"])
+        return Checkpoint(Position(int(self.inventory["epoch"]), int(self.inventory["seq"])), self.inventory["chain"])
 
     @property
-    def acknowledged(self) -> Mark | None:
+    def acknowledged(self) -> Checkpoint | None:
         """What SQL was known to have."""
-        return Mark.parse(self.inventory.get("acknowledged", ""))
+        return Checkpoint.parse(self.inventory.get("acknowledged", ""))
 
     @property
     def seen_epoch(self) -> int:

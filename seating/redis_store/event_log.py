@@ -1,7 +1,9 @@
 """The log of each event: a Redis stream whose entry ids are positions."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import redis
 from redis.exceptions import ResponseError
 
 from seating.domain.errors import InventoryUnavailable
@@ -37,3 +39,28 @@ class EventLog:
 def _entry(reply: list[Any]) -> LogEntry:
     position, (_, change, _, link) = reply
     return LogEntry(Position.of_entry(position), change.decode(), link.decode())
+
+
+class LiveLog:
+    """A position above a log's end is waited for in silence: the caller has to know that it was there once."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._client = client
+
+    def after(self, positions: Mapping[str, Position], count: int, wait_ms: int) -> dict[str, list[LogEntry]]:
+        """By event, at most `count` entries each beyond its position; nothing if none came within `wait_ms`.
+
+        Raises InventoryUnavailable where Redis does not answer, or refuses; the next call connects anew.
+        """
+        events = {keys.log(event_id).encode(): event_id for event_id in positions}
+        streams: Any = {keys.log(event_id): str(position) for event_id, position in positions.items()}
+        try:
+            found: Any = self._client.xread(streams, count=count, block=wait_ms)
+        except redis.RedisError as error:
+            self._client.connection_pool.disconnect()
+            raise InventoryUnavailable from error
+        return {events[name]: [_live_entry(*reply) for reply in replies] for name, replies in found or ()}
+
+
+def _live_entry(position: bytes, fields: dict[bytes, bytes]) -> LogEntry:
+    return LogEntry(Position.parse(position.decode()), fields[b"change"].decode(), fields[b"link"].decode())

@@ -1,11 +1,26 @@
 """Asking Redis about one event: its scripts and plain commands, and what it means when Redis does not answer."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from redis.exceptions import OutOfMemoryError, ResponseError
 
-from seating.domain.errors import BacklogFull, InventoryUnavailable, OutcomeUnknown
+from seating.domain.errors import (
+    BacklogFull,
+    HoldExpired,
+    IdempotencyKeyReused,
+    InventoryUnavailable,
+    NotOnSale,
+    NotTogether,
+    OutcomeUnknown,
+    SeatHeld,
+    SeatingError,
+    SeatSold,
+    SeatUnavailable,
+    SoldOut,
+    TooManyHeld,
+)
+from seating.domain.seating_plan import SeatRange
 from seating.redis_store.calls import Argument, Calls, RedisOutcomeUnknown, RedisUnavailable
 from seating.redis_store.inventory_snapshot import FIELDS
 
@@ -72,3 +87,47 @@ class EventScripts:
         except (RedisUnavailable, ResponseError) as error:
             raise InventoryUnavailable from error
         return replies
+
+
+_ACCEPTED: Final = frozenset({b"SOLD", b"HELD", b"REPLAYED", b"EXTENDED", b"RELEASED", b"SET"})
+
+
+class RunsUnavailable(SeatUnavailable):
+    """`runs` are those of the seats asked for that cannot be had."""
+
+    def __init__(self, runs: list[SeatRange]) -> None:
+        super().__init__()
+        self.runs = runs
+
+
+def accepted(reply: Sequence[Any]) -> Sequence[Any]:
+    """The reply, if it is not a refusal. Otherwise raises what it says.
+
+    SoldOut, NotTogether, RunsUnavailable, NotOnSale, IdempotencyKeyReused, BacklogFull, HoldExpired, TooManyHeld,
+    SeatSold or SeatHeld.
+    """
+    if reply[0] in _ACCEPTED:
+        return reply
+    raise _refusal(reply[0], reply[1] if len(reply) > 1 else None)
+
+
+def _refusal(outcome: bytes, detail: Any) -> SeatingError:
+    match outcome:
+        case b"SOLD_OUT":
+            return SoldOut(seatsRemaining=detail)
+        case b"NOT_TOGETHER":
+            return NotTogether(seatsRemaining=detail)
+        case b"SEAT_UNAVAILABLE":
+            return RunsUnavailable(SeatRange.parse_all(detail.decode()))
+        case b"NOT_ON_SALE":
+            return NotOnSale(state=detail.decode())
+        case b"TOO_MANY_HELD":
+            return TooManyHeld(seatsHeld=detail)
+    plain: dict[bytes, type[SeatingError]] = {
+        b"REUSED": IdempotencyKeyReused,
+        b"BACKLOG_FULL": BacklogFull,
+        b"HOLD_EXPIRED": HoldExpired,
+        b"SEAT_SOLD": SeatSold,
+        b"SEAT_HELD": SeatHeld,
+    }
+    return plain[outcome]()

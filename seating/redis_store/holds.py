@@ -6,11 +6,10 @@ from typing import Final, NamedTuple
 
 from seating.domain.hold import HOLD_RENDERING, HeldRecord, HoldOrder, hold_id
 from seating.domain.position import Position
-from seating.domain.seating_plan import Run, runs_text
+from seating.domain.seating_plan import SeatRange, runs_text
 from seating.redis_store import keys
 from seating.redis_store.calls import Calls
-from seating.redis_store.event_scripts import EventScripts
-from seating.redis_store.script_refusals import accepted
+from seating.redis_store.event_scripts import EventScripts, accepted
 
 RELEASED_A_CALL: Final = 200
 """As holding.lua has it."""
@@ -32,8 +31,8 @@ class Kept(NamedTuple):
     replayed: bool
 
 
-class Holds:
-    """Raises what EventScripts and script_refusals.accepted do."""
+class HoldStore:
+    """Raises what EventScripts and `accepted` do."""
 
     def __init__(
         self, calls: Calls, limits: HoldLimits, *, backlog_max_entries: int, backlog_memory_percent: int
@@ -44,7 +43,7 @@ class Holds:
         self._backlog_limits = (backlog_max_entries, backlog_memory_percent)
 
     def hold(
-        self, event_id: str, token: str, holder: str, order: HoldOrder, runs: Sequence[Run], idempotency: str
+        self, event_id: str, token: str, holder: str, order: HoldOrder, runs: Sequence[SeatRange], idempotency: str
     ) -> Kept:
         """Holds `order` for whoever has `token`; `holder` is whom its seats count for, and is not logged.
 
@@ -74,11 +73,13 @@ class Holds:
         args = (hold_id(token), self._limits.ttl_s * 1000, self._limits.max_s * 1000, *self._backlog_limits)
         reply = accepted(self._scripts.run("extend", keys.of_seats(event_id), args))
         _, position, until_ms, quantity, runs = reply
-        return HeldRecord(self._reached(event_id, position), int(until_ms), int(quantity), Run.parse_all(runs.decode()))
+        return HeldRecord(
+            self._reached(event_id, position), int(until_ms), int(quantity), SeatRange.parse_all(runs.decode())
+        )
 
-    def give_back(self, event_id: str, token: str) -> Position:
+    def release(self, event_id: str, token: str) -> Position:
         """Where the log ends then. Raises HoldExpired."""
-        reply = accepted(self._scripts.run("give_back", keys.of_seats(event_id), (hold_id(token),)))
+        reply = accepted(self._scripts.run("release", keys.of_seats(event_id), (hold_id(token),)))
         return self._reached(event_id, reply[1])
 
     def _reached(self, event_id: str, reply: bytes) -> Position:

@@ -9,13 +9,12 @@ from seating.domain.errors import NotOnSale
 from seating.domain.hold import hold_id
 from seating.domain.position import Position
 from seating.domain.purchase import RENDERING, Order, Receipt, new_nonce, shop_members
-from seating.domain.seating_plan import Run, runs_text
+from seating.domain.seating_plan import SeatRange, runs_text
 from seating.redis_store import keys
 from seating.redis_store.calls import Argument, Calls
-from seating.redis_store.event_scripts import EventScripts
+from seating.redis_store.event_scripts import EventScripts, accepted
 from seating.redis_store.inventory_snapshot import FIELDS, Snapshot
 from seating.redis_store.rate_limits import RateLimit
-from seating.redis_store.script_refusals import accepted
 
 
 class Accepted(NamedTuple):
@@ -43,10 +42,10 @@ class Inventory:
         caller: str,
         idempotency: str,
         order: Order,
-        runs: Sequence[Run] = (),
+        runs: Sequence[SeatRange] = (),
         limit: RateLimit | None = None,
     ) -> Accepted:
-        """Sells `order` or raises why not: one of script_refusals' errors.
+        """Sells `order` or raises why not: one of the errors of `accepted`.
 
         `idempotency` is the hash of `caller` and key; a repetition gets the first receipt again. Anything else is
         measured by `limit`, in the same round trip; raises RateLimited. `runs` are where the order's seats are.
@@ -139,7 +138,7 @@ class Inventory:
         return bool(self._scripts.ask("EXISTS", *keys.all_of(event_id)))
 
     def cancel(
-        self, event_id: str, position: Position, quantity: int, runs: Sequence[Run], *, recorded: bool
+        self, event_id: str, position: Position, quantity: int, runs: Sequence[SeatRange], *, recorded: bool
     ) -> Position:
         """Returns the seats of the purchase at `position`, once: to ask again changes nothing.
 

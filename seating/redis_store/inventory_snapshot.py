@@ -5,7 +5,7 @@ from typing import Final, NamedTuple, Self
 
 from seating.domain import log_entry
 from seating.domain.event import STATES, InventoryCounts
-from seating.domain.log_entry import Mark
+from seating.domain.log_entry import Checkpoint
 from seating.domain.position import Position
 
 _NUMBERS: Final = ("epoch", "seq", "persisted", "capacity", "sold", "held", "blocked", "updated")
@@ -37,17 +37,17 @@ class Backlog(NamedTuple):
 class Head(NamedTuple):
     """What trusting an inventory goes by, as of one moment.
 
-    `server` is the one that answered. `mark` is where the log ends; None for an inventory that is claimed before it
-    ever was one, or archived. `acknowledged` is what SQL was known to have; without `has_terms` a version wrote the
-    inventory that knew none.
+    `server` is the one that answered. `checkpoint` is where the log ends; None for an inventory that was claimed
+    before it was one, or archived. `acknowledged` is what SQL was known to have; without `has_terms` a version that
+    knew no terms wrote the inventory.
     """
 
     server: str
     trusted: bool
     claimed: bool
     archived: bool
-    mark: Mark | None
-    acknowledged: Mark | None
+    checkpoint: Checkpoint | None
+    acknowledged: Checkpoint | None
     seen_epoch: int
     stopped: bool
     has_terms: bool
@@ -64,7 +64,7 @@ class Snapshot(NamedTuple):
     def of(cls, values: Sequence[bytes | None]) -> Self | None:
         """From look.lua's reply; None where there is no inventory, it is archived, or it cannot be read."""
         found = head(values)
-        if found is None or found.mark is None:
+        if found is None or found.checkpoint is None:
             return None
         fields = _fields(values)
         numbers = _numbers(fields)
@@ -76,7 +76,9 @@ class Snapshot(NamedTuple):
             blocked=numbers["blocked"],
             updated_ms=numbers["updated"],
         )
-        backlog = Backlog(found.mark.position, numbers["persisted"], found.trusted, stopped=fields.get("stopped", ""))
+        backlog = Backlog(
+            found.checkpoint.position, numbers["persisted"], found.trusted, stopped=fields.get("stopped", "")
+        )
         return cls(counts, backlog, found)
 
 
@@ -88,17 +90,17 @@ def head(values: Sequence[bytes | None]) -> Head | None:
     fields = _fields(values)
     numbers = _numbers(fields)
     is_whole = len(numbers) == len(_NUMBERS) and log_entry.LINK.fullmatch(fields.get("chain", ""))
-    mark = None
+    checkpoint = None
     if is_whole and fields.get("state") in STATES:
-        mark = Mark(Position(numbers["epoch"], numbers["seq"]), fields["chain"])
-    acknowledged = Mark.parse(fields.get("acknowledged", ""))
+        checkpoint = Checkpoint(Position(numbers["epoch"], numbers["seq"]), fields["chain"])
+    acknowledged = Checkpoint.parse(fields.get("acknowledged", ""))
     seen = fields.get("seen", "0")
     return Head(
         server,
         bool(sells),
         bool(claimed),
         "archived" in fields,
-        mark,
+        checkpoint,
         acknowledged,
         int(seen) if seen.isdecimal() else 0,
         "stopped" in fields,

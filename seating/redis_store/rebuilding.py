@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from seating.domain.errors import InventoryUnavailable, Overtaken
 from seating.domain.inventory_state import InventoryState
-from seating.domain.log_entry import LogEntry, Mark
+from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
 from seating.redis_store.calls import Argument, Calls
@@ -97,7 +97,7 @@ class Rebuilding:
             "seq": seq,
             "chain": last.link,
             "persisted": seq,
-            "acknowledged": str(Mark.of(last)),
+            "acknowledged": str(Checkpoint.of(last)),
             "state": state.state,
             "capacity": state.capacity,
             "sold": state.sold,

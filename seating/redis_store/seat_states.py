@@ -6,13 +6,12 @@ from typing import NamedTuple
 from redis.exceptions import ResponseError
 
 from seating.domain.errors import InventoryUnavailable
-from seating.domain.log_entry import Mark
+from seating.domain.log_entry import Checkpoint
 from seating.domain.position import Position
-from seating.domain.seating_plan import ROW_BREAK, Run
+from seating.domain.seating_plan import ROW_BREAK, SeatRange
 from seating.redis_store import keys
 from seating.redis_store.calls import Calls, RedisUnavailable
-from seating.redis_store.event_scripts import EventScripts, MissingInventory
-from seating.redis_store.script_refusals import accepted
+from seating.redis_store.event_scripts import EventScripts, MissingInventory, accepted
 
 
 class States(NamedTuple):
@@ -21,7 +20,7 @@ class States(NamedTuple):
     `lapsed` of the `remaining` seats have a hold that is due, which no log entry has released yet.
     """
 
-    mark: Mark
+    checkpoint: Checkpoint
     remaining: int
     lapsed: int
     maps: bytes
@@ -55,17 +54,17 @@ class SeatStates:
             raise InventoryUnavailable
         position, link, remaining, lapsed, pairs = found
         maps = ROW_BREAK.encode().join(_in_order(pairs))
-        return States(Mark(Position.parse(position.decode()), link.decode()), remaining, lapsed, maps)
+        return States(Checkpoint(Position.parse(position.decode()), link.decode()), remaining, lapsed, maps)
 
 
-class Seats:
+class SeatStore:
     """Raises what EventScripts does."""
 
     def __init__(self, calls: Calls) -> None:
         self._scripts = EventScripts(calls)
         self._seen = calls.seen
 
-    def set(self, event_id: str, seat: Run, status: str) -> Position:
+    def set(self, event_id: str, seat: SeatRange, status: str) -> Position:
         """Sets one seat to a status as maps have it. Raises SeatSold or SeatHeld where a buyer has it."""
         reply = accepted(self._scripts.run("set_seat", keys.of_seats(event_id), (str(seat), status)))
         position = Position.parse(reply[1].decode())

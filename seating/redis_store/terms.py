@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from seating.domain.log_entry import LogEntry, Mark
+from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
 from seating.redis_store import keys
 from seating.redis_store.calls import Argument, Calls
@@ -44,25 +44,25 @@ class Terms:
     def head(self, event_id: str) -> Head | None:
         """None where Redis has no key of that inventory's name."""
         found = head(self._scripts.reply("look", _keys(event_id), FIELDS))
-        if found and found.mark and found.acknowledged is None:
-            return found._replace(acknowledged=self._acknowledged_before_terms(event_id, found.mark.position))
+        if found and found.checkpoint and found.acknowledged is None:
+            return found._replace(acknowledged=self._acknowledged_before_terms(event_id, found.checkpoint.position))
         return found
 
-    def _acknowledged_before_terms(self, event_id: str, end: Position) -> Mark | None:
+    def _acknowledged_before_terms(self, event_id: str, end: Position) -> Checkpoint | None:
         """Versions without terms kept only the seq; the entry is still in the log."""
         persisted = self._scripts.ask("HGET", keys.inventory(event_id), "persisted")
         position = f"{end.epoch}-{persisted.decode()}"
         entries = self._scripts.ask("XRANGE", keys.log(event_id), position, position)
-        return Mark(Position.parse(position), entries[0][1][3].decode()) if entries else None
+        return Checkpoint(Position.parse(position), entries[0][1][3].decode()) if entries else None
 
-    def begin(self, event_id: str, epoch: int, recorded: Mark, nonce: str, database: str) -> Position | None:
+    def begin(self, event_id: str, epoch: int, recorded: Checkpoint, nonce: str, database: str) -> Position | None:
         """Appends `trusted` to a log that SQL has up to `recorded`, its end. None if it is not so any more."""
         event_keys = (*_keys(event_id), keys.terms(event_id))
         outcome, *position = self._scripts.reply("begin_term", event_keys, (epoch, recorded.link, nonce, database))
         return Position.parse(position[0].decode()) if outcome == b"BEGUN" else None
 
     def acknowledge(
-        self, event_id: str, server: str, recorded: Mark, database: str, quarantined: Sequence[LogEntry]
+        self, event_id: str, server: str, recorded: Checkpoint, database: str, quarantined: Sequence[LogEntry]
     ) -> Acknowledged | None:
         """Tells Redis what SQL has of the log of `server`. None if that is not its log, or not its server, any more."""
         asides = [word for entry in quarantined for word in (str(entry.position), f"{entry.link}|{entry.change}")]
@@ -78,7 +78,7 @@ class Terms:
         """Lets the logs of events go that nobody acknowledges."""
         self._scripts.run_for_each("trim_log", [_keys(event_id) for event_id in event_ids], self._keeping.arguments)
 
-    def stop(self, event_id: str, acknowledged: Mark, reason: str) -> None:
+    def stop(self, event_id: str, acknowledged: Checkpoint, reason: str) -> None:
         """Notes that SQL lacks what it had acknowledged, unless something else is acknowledged by now."""
         self._scripts.reply("stop", _keys(event_id), (str(acknowledged), reason))
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from gevent.pool import Pool
 from pydantic import ValidationError
 
-from seating.rehearsal.buyers import Buyer, Outcome, Progress
-from seating.rehearsal.sale import Counts, Record, Sale, Sold
+from seating.rehearsal.buyers import Buyer, BuyerOutcome, Progress
+from seating.rehearsal.sale import Counts, RecordedPurchase, Sale, Sold
 from seating.rehearsal.server import READING_AT_ONCE
 
 
@@ -24,7 +24,7 @@ def read_answers(buyers: Iterable[Buyer]) -> tuple[list[Sold], list[Wrong]]:
     bought: list[Sold] = []
     wrong: list[Wrong] = []
     for buyer in buyers:
-        if buyer.answer and buyer.outcome is Outcome.SOLD:
+        if buyer.answer and buyer.outcome is BuyerOutcome.SOLD:
             try:
                 bought.append(Sold.model_validate_json(buyer.answer.body))
             except ValidationError as error:
@@ -95,7 +95,7 @@ def _check_answers(sale: Sale, bought: Sequence[Sold]) -> Iterator[Wrong]:
 def _check_record(sale: Sale, sold: Sold) -> Iterator[Wrong]:
     """It is in SQL as it was answered; once, since its id is the primary key there."""
     record = sale.record_of(sold.purchase_id)
-    if not isinstance(record, Record):
+    if not isinstance(record, RecordedPurchase):
         yield Wrong("a purchase cannot be found again", f"{sold.purchase_id} {record}")
     elif record.state != "persisted":
         yield Wrong("a purchase is not in SQL", f"{sold.purchase_id} is {record.state}")

@@ -14,7 +14,7 @@ from gevent.event import Event
 from gevent.pool import Pool
 
 from seating.rehearsal.sale import Sale, code_of
-from seating.rehearsal.server import ANSWER_WITHIN_S, Answer
+from seating.rehearsal.server import ANSWER_WITHIN_S, Reply
 
 TRIES: Final = 5
 """Times that one request is sent at most, all with the same key, while connections break under it."""
@@ -27,7 +27,7 @@ Progress = Callable[[], None]
 """Called once for each buyer, or purchase, that is done."""
 
 
-class Outcome(StrEnum):
+class BuyerOutcome(StrEnum):
     SOLD = "sold"
     REFUSED = "refused"
     FAILED = "failed"
@@ -57,8 +57,8 @@ class Buyer:
 
     def __init__(self, sale: Sale, repeats: bool) -> None:
         self.repeats = repeats
-        self.answer: Answer | None = None
-        self.second: Answer | None = None
+        self.answer: Reply | None = None
+        self.second: Reply | None = None
         self.answered_at = 0.0
         self.broken = 0
         self._connection = sale.server.connection()
@@ -78,14 +78,14 @@ class Buyer:
         start.wait()
         self.answer = self._ask()
         self.answered_at = time.perf_counter()
-        if self.repeats and self.outcome is Outcome.SOLD:
+        if self.repeats and self.outcome is BuyerOutcome.SOLD:
             self.second = self._ask()
         self._connection.close()
 
     @property
-    def outcome(self) -> Outcome:
-        by_status = {200: Outcome.SOLD, 409: Outcome.REFUSED}
-        return by_status.get(self.answer.status, Outcome.FAILED) if self.answer else Outcome.FAILED
+    def outcome(self) -> BuyerOutcome:
+        by_status = {200: BuyerOutcome.SOLD, 409: BuyerOutcome.REFUSED}
+        return by_status.get(self.answer.status, BuyerOutcome.FAILED) if self.answer else BuyerOutcome.FAILED
 
     @property
     def reason(self) -> str:
@@ -97,7 +97,7 @@ class Buyer:
         """Whether it failed in a way that leaves open if seats were sold."""
         return self.answer is None or self.answer.status >= 500
 
-    def _ask(self) -> Answer | None:
+    def _ask(self) -> Reply | None:
         for tried in range(TRIES):
             try:
                 with gevent.Timeout(ANSWER_WITHIN_S, TimeoutError("no whole answer")):
@@ -110,7 +110,7 @@ class Buyer:
                 self._connection.close()
                 gevent.sleep(_FIRST_PAUSE_S * 2**tried * random.uniform(0.5, 1.5))
             else:
-                return Answer(response.status, body, response.headers.get("Idempotent-Replayed") == "true")
+                return Reply(response.status, body, response.headers.get("Idempotent-Replayed") == "true")
         return None
 
 

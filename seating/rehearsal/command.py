@@ -14,14 +14,14 @@ from seating.rehearsal import books, buyers, report
 from seating.rehearsal.books import Wrong
 from seating.rehearsal.buyers import Progress
 from seating.rehearsal.sale import LAG_WITHIN_S, Sale
-from seating.rehearsal.server import Server, Unreachable
+from seating.rehearsal.server import HttpClient, Unreachable
 
 _OTHER_FILES: Final = 64
 
 
-def _server(_context: click.Context, _option: click.Parameter, url: str | None) -> Server:
+def _server(_context: click.Context, _option: click.Parameter, url: str | None) -> HttpClient:
     try:
-        return Server(url or f"http://127.0.0.1:{load_settings().port}")
+        return HttpClient(url or f"http://127.0.0.1:{load_settings().port}")
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
 
@@ -36,7 +36,7 @@ def _server(_context: click.Context, _option: click.Parameter, url: str | None) 
 @click.option(
     "--retried", default=10, show_default=True, type=click.IntRange(0, 100), help="Percent who send theirs twice."
 )
-def onsale(server: Server, count: int, quantity: int, event_id: str | None, retried: int) -> None:
+def onsale(server: HttpClient, count: int, quantity: int, event_id: str | None, retried: int) -> None:
     """Buy with a crowd at once, and check the books afterwards.
 
     Exit status 0: the books are right. 1: they are wrong. 2: the server cannot be asked.

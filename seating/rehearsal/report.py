@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from seating.rehearsal.books import Wrong
-from seating.rehearsal.buyers import Buyer, Outcome, Rush
+from seating.rehearsal.buyers import Buyer, BuyerOutcome, Rush
 from seating.rehearsal.sale import Counts, Sale
 
 _CASES_SHOWN: Final = 5
@@ -23,13 +23,13 @@ def figures(buyers: Sequence[Buyer], rush: Rush) -> str:
     """Counts, duration and percentiles. A wait runs from the release of all buyers to the buyer's own answer."""
     reasons = {
         outcome: Counter(buyer.reason for buyer in buyers if buyer.outcome is outcome)
-        for outcome in (Outcome.REFUSED, Outcome.FAILED)
+        for outcome in (BuyerOutcome.REFUSED, BuyerOutcome.FAILED)
     }
-    sold = sum(buyer.outcome is Outcome.SOLD for buyer in buyers)
-    repetitions = sum(buyer.repeats and buyer.outcome is Outcome.SOLD for buyer in buyers)
+    sold = sum(buyer.outcome is BuyerOutcome.SOLD for buyer in buyers)
+    repetitions = sum(buyer.repeats and buyer.outcome is BuyerOutcome.SOLD for buyer in buyers)
     replayed = sum(answer.replayed for buyer in buyers for answer in (buyer.answer, buyer.second) if answer)
     broken = sum(buyer.broken for buyer in buyers)
-    answered = [buyer for buyer in buyers if buyer.outcome is not Outcome.FAILED]
+    answered = [buyer for buyer in buyers if buyer.outcome is not BuyerOutcome.FAILED]
     waits_ms = sorted((buyer.answered_at - rush.started_at) * 1000 for buyer in answered)
     rate = (len(buyers) + repetitions) / rush.duration_s
     busy = rush.client_cpu_s / rush.duration_s

@@ -11,7 +11,7 @@ from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, V
 from pydantic.alias_generators import to_camel
 
 from seating.domain.position import Position
-from seating.rehearsal.server import Answer, Server, Unreachable
+from seating.rehearsal.server import HttpClient, Reply, Unreachable
 
 LAG_WITHIN_S: Final = 60.0
 
@@ -31,7 +31,7 @@ class Sold(_Body):
     position: Annotated[Position, BeforeValidator(lambda text: Position.parse(str(text)))]
 
 
-class Record(_Body):
+class RecordedPurchase(_Body):
     """A purchase as it stands."""
 
     state: str
@@ -70,7 +70,7 @@ class Sale(NamedTuple):
     What is asked about it raises Unreachable.
     """
 
-    server: Server
+    server: HttpClient
     event_id: str | None
     quantity: int
 
@@ -85,13 +85,13 @@ class Sale(NamedTuple):
     def counts(self, *, patiently: bool = True) -> Counts:
         return self._read(Counts, self.event_path, patiently=patiently)
 
-    def record_of(self, purchase_id: str) -> Record | str:
+    def record_of(self, purchase_id: str) -> RecordedPurchase | str:
         """The purchase, or in words what came instead."""
         answer = self.server.read(f"/api/v1/purchases/{quote(purchase_id, safe='')}")
         if answer.status != 200:
             return f"answered {answer.status}"
         try:
-            return Record.model_validate_json(answer.body)
+            return RecordedPurchase.model_validate_json(answer.body)
         except ValidationError as error:
             return f"unreadable: {_first(error)}"
 
@@ -116,7 +116,7 @@ class Sale(NamedTuple):
         if self.event_id in (None, stats.event_id):
             return stats.lag == 0
         found = self.record_of(newest.purchase_id) if newest else None
-        return not isinstance(found, Record) or found.state != "accepted"
+        return not isinstance(found, RecordedPurchase) or found.state != "accepted"
 
     def _read(self, model: type[_AnyBody], path: str, *, patiently: bool = True) -> _AnyBody:
         answer = self.server.read(path, patiently=patiently)
@@ -128,7 +128,7 @@ class Sale(NamedTuple):
             raise Unreachable(f"{self.server.url}{path} is not a seating server's: {_first(error)}") from error
 
 
-def code_of(answer: Answer) -> str:
+def code_of(answer: Reply) -> str:
     """The error's code after a space, or nothing."""
     try:
         body = json.loads(answer.body)

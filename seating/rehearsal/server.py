@@ -18,13 +18,13 @@ class Unreachable(Exception):
     """The server does not answer, or not what a seating server does. The message is one line."""
 
 
-class Answer(NamedTuple):
+class Reply(NamedTuple):
     status: int
     body: bytes
     replayed: bool = False
 
 
-class Server:
+class HttpClient:
     """`prefix` is the path that a proxy may have put before all routes."""
 
     def __init__(self, url: str) -> None:
@@ -48,7 +48,7 @@ class Server:
             return HTTPSConnection(self.host, self.port, timeout=ANSWER_WITHIN_S, context=self._tls)
         return HTTPConnection(self.host, self.port, timeout=ANSWER_WITHIN_S)
 
-    def read(self, path: str, *, patiently: bool = True) -> Answer:
+    def read(self, path: str, *, patiently: bool = True) -> Reply:
         """The answer to a GET; `patiently`, it is asked again after a broken connection, a 429 and a 503.
 
         Raises Unreachable.
@@ -58,7 +58,7 @@ class Server:
         except HTTPError as error:
             reason = error.reason if isinstance(error, MaxRetryError) else error
             raise Unreachable(f"{self.url} does not answer: {getattr(reason, '__cause__', None) or reason}") from error
-        return Answer(response.status, response.data)
+        return Reply(response.status, response.data)
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:

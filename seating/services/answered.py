@@ -11,14 +11,14 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
 
-from seating.domain.log_entry import LogEntry, Mark
+from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
 from seating.domain.purchase import Receipt
 from seating.redis_store.seen_positions import SeenPositions
 from seating.storage import answered, purchases, quarantine, watermarks
 from seating.storage.answered import Told
 from seating.storage.database import Database
-from seating.storage.quarantine import Aside
+from seating.storage.quarantine import QuarantinedEntry
 
 MOST_TERMS: Final = 10_000
 MOST_RECEIPTS: Final = 10_000
@@ -61,14 +61,14 @@ class Answered:
         events = self._events_to_look_at()
         if not events:
             return
-        marks = self._database.read(watermarks.read_all, events)
-        for event_id, mark in marks.items():
-            self._seen.note(event_id, Position(mark.position.epoch, 0))
+        checkpoints = self._database.read(watermarks.read_all, events)
+        for event_id, checkpoint in checkpoints.items():
+            self._seen.note(event_id, Position(checkpoint.position.epoch, 0))
         unwritten, self._unwritten = self._unwritten, set()
         try:
             if unwritten:
                 self._database.write(answered.remember, {key: self._told[key] for key in unwritten})
-            self._settle_receipts(marks)
+            self._settle_receipts(checkpoints)
         except BaseException:
             self._unwritten |= unwritten
             raise
@@ -87,16 +87,16 @@ class Answered:
         waiting = {told.receipt.id.event_id for told in self._receipts.values()}
         return sorted(waiting | {event_id for event_id, _ in self._unwritten})
 
-    def _settle_receipts(self, marks: Mapping[str, Mark]) -> None:
+    def _settle_receipts(self, checkpoints: Mapping[str, Checkpoint]) -> None:
         """Forgets receipts that SQL has been past, and puts aside those whose term ended before them."""
         done: list[str] = []
         orphaned: dict[str, _ToldReceipt] = {}
         for purchase_id, told in self._receipts.items():
             event_id, position, _ = told.receipt.id
-            mark = marks.get(event_id)
-            if mark and position.epoch == mark.position.epoch and position.seq <= mark.position.seq:
+            checkpoint = checkpoints.get(event_id)
+            if checkpoint and position.epoch == checkpoint.position.epoch and position.seq <= checkpoint.position.seq:
                 done.append(purchase_id)
-            elif mark and position.epoch < mark.position.epoch:
+            elif checkpoint and position.epoch < checkpoint.position.epoch:
                 orphaned[purchase_id] = told
         if orphaned:
             self._database.write(_put_aside, orphaned)
@@ -112,5 +112,7 @@ def _put_aside(connection: Connection, told: Mapping[str, _ToldReceipt]) -> None
         if purchase_id not in recorded and quarantine.find_purchase(connection, receipt.id) is None:
             change = receipt.change(idempotency).to_json()
             entry = LogEntry(receipt.id.position, change, f"receipt {receipt.id.nonce}")
-            lost.append(Aside(receipt.id.event_id, entry, quarantine.LOST, "Redis lost it before SQL had it", None))
+            lost.append(
+                QuarantinedEntry(receipt.id.event_id, entry, quarantine.LOST, "Redis lost it before SQL had it", None)
+            )
     quarantine.put_aside(connection, lost)

@@ -6,16 +6,16 @@ from typing import Any, NamedTuple
 
 from seating.domain.changes import Cancelled, Purchased, SeatSet
 from seating.domain.inventory_state import InventoryState
-from seating.domain.log_entry import LogEntry, Mark
+from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
 from seating.domain.purchase import PurchaseId, Receipt, is_purchase_record
 from seating.domain.seat_status import BOX_OFFICE
-from seating.domain.seating_plan import Run
+from seating.domain.seating_plan import SeatRange
 from seating.redis_store.book_snapshot import BookSnapshot
 from seating.services import recorded_state
 from seating.storage import answered, ledger, purchases
 from seating.storage.merges import LastMerge
-from seating.storage.quarantine import Aside
+from seating.storage.quarantine import QuarantinedEntry
 
 _REBUILD = "run: seating rebuild"
 _LOSSES = "see: seating losses; seating quarantine list has the purchases among them whose buyers are known"
@@ -26,10 +26,10 @@ class Record(NamedTuple):
     """What SQL has of an event, read in one transaction."""
 
     entries: list[ledger.Recorded]
-    mark: Mark
+    checkpoint: Checkpoint
     archived: bool
     plan: Any
-    quarantined: list[Aside]
+    quarantined: list[QuarantinedEntry]
     seats_taken: dict[str, str]
     purchases: dict[str, bool]
     losses: list[answered.Loss]
@@ -61,7 +61,7 @@ def story_of(record: Record, snapshot: BookSnapshot | None) -> list[LogEntry]:
     told = {recorded.entry.position.seq: recorded.entry for recorded in record.entries}
     for entry in snapshot.log if snapshot else ():
         told.setdefault(entry.position.seq, entry)
-    end = int(snapshot.inventory["seq"]) if snapshot else record.mark.position.seq
+    end = int(snapshot.inventory["seq"]) if snapshot else record.checkpoint.position.seq
     return [told[seq] for seq in sorted(told) if seq <= end]
 
 
@@ -80,9 +80,12 @@ def _waiting(record: Record) -> Iterator[tuple[str, str]]:
 
 def _tables(event_id: str, record: Record) -> Iterator[tuple[str, str]]:
     """The tables against the ledger that they were folded from."""
-    if record.entries and record.entries[-1].entry.position.seq != record.mark.position.seq:
+    if record.entries and record.entries[-1].entry.position.seq != record.checkpoint.position.seq:
         last = record.entries[-1].entry.position
-        yield f"the watermark is at {record.mark.position}, the ledger ends at {last}", "restore SQL from a backup"
+        yield (
+            f"the watermark is at {record.checkpoint.position}, the ledger ends at {last}",
+            "restore SQL from a backup",
+        )
     standing: dict[str, bool] = {}
     seats: dict[str, str] = {}
     ids: dict[Position, str] = {}
@@ -116,7 +119,7 @@ def _tables(event_id: str, record: Record) -> Iterator[tuple[str, str]]:
     yield from _differences("sold_seats", seats, record.seats_taken, advice)
 
 
-def _seats(record: Record, runs: list[Run]) -> list[str]:
+def _seats(record: Record, runs: list[SeatRange]) -> list[str]:
     return record.plan.seats_of(runs) if record.plan else []
 
 

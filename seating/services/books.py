@@ -9,12 +9,12 @@ from sqlalchemy import Connection
 from seating.domain import log_entry
 from seating.domain.changes import Merged
 from seating.domain.errors import EventNotFound, SeatNotFound
-from seating.domain.log_entry import Mark
+from seating.domain.log_entry import Checkpoint
 from seating.redis_store import book_snapshot
 from seating.redis_store.open_events import OpenEvents
 from seating.services import book_differences, seat_history
 from seating.services.book_differences import Record, story_of
-from seating.services.seat_history import SeatChange
+from seating.services.seat_history import SeatHistoryEntry
 from seating.storage import answered, events, ledger, merges, purchases, quarantine, watermarks
 from seating.storage.database import Database
 
@@ -73,13 +73,13 @@ class Books:
             if log_entry.chain_link(previous, entry.position, entry.change) != entry.link:
                 return Verified(count, f"the entry at {entry.position} is not what was written")
             previous, seq = entry.link, entry.position.seq
-        if record.mark not in {Mark.of(entry) for entry in story}:
-            return Verified(len(story), f"the watermark at {record.mark.position} matches no entry")
+        if record.checkpoint not in {Checkpoint.of(entry) for entry in story}:
+            return Verified(len(story), f"the watermark at {record.checkpoint.position} matches no entry")
         if snapshot and previous != snapshot.inventory["chain"]:
             return Verified(len(story), "the inventory's own link is not that of the last entry")
         return Verified(len(story), None)
 
-    def history(self, event_id: str, seat_id: str) -> list[SeatChange]:
+    def history(self, event_id: str, seat_id: str) -> list[SeatHistoryEntry]:
         """Who had a seat when, first to last; also in Redis's tail. Raises EventNotFound, SeatNotFound."""
         snapshot = book_snapshot.take(self.client, event_id)
         record = self._record(event_id)
@@ -91,12 +91,12 @@ class Books:
     def _record(self, event_id: str) -> Record:
         def read(connection: Connection) -> Record:
             event = events.find(connection, event_id)
-            mark = watermarks.read(connection, event_id)
-            if event is None or mark is None:
+            checkpoint = watermarks.read(connection, event_id)
+            if event is None or checkpoint is None:
                 raise EventNotFound
             return Record(
                 [recorded for page in ledger.entries(connection, event_id) for recorded in page],
-                mark,
+                checkpoint,
                 event.archived,
                 events.plan_of(connection, event_id),
                 quarantine.waiting(connection, event_id),

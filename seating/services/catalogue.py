@@ -10,7 +10,7 @@ from seating.domain.catalogue import PartnerEvent, PartnerId, PartnerUser
 from seating.domain.errors import SeatingError
 from seating.domain.partner_errors import PartnerNotConfigured
 from seating.memo import Memo
-from seating.services.guards import Guards
+from seating.services.circuit_breakers import CircuitBreakers
 from seating.upstream.partner_client import Deadline, PartnerClient
 
 GET_USERS: Final = "getUsers"
@@ -30,7 +30,7 @@ class Catalogue:
     """
 
     client: PartnerClient | None
-    guards: Guards
+    guards: CircuitBreakers
     deadline_s: float
     _fetches: Memo[PartnerId, PartnerEvent] = field(default_factory=lambda: Memo(max_weight=0))
 

@@ -13,8 +13,8 @@ import structlog
 
 from seating.domain.errors import LoadFailed, SharedStateUnavailable
 from seating.memo import Memo
-from seating.redis_store.flights import Flights, Lease
 from seating.redis_store.lru_cache import LruCache
+from seating.redis_store.single_flight import Lease, SingleFlight
 from seating.telemetry import metrics
 
 Load = Callable[[], bytes | None]
@@ -48,7 +48,7 @@ class Coalescing:
     """
 
     def __init__(
-        self, cache: LruCache, flights: Flights, *, nothing_ttl_s: float = 1.0, patience_s: float = 20.0
+        self, cache: LruCache, flights: SingleFlight, *, nothing_ttl_s: float = 1.0, patience_s: float = 20.0
     ) -> None:
         self.cache = cache
         self._flights = flights

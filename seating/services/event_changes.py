@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from seating.domain.errors import SeatUnavailable
 from seating.domain.position import Position
 from seating.domain.purchase import Receipt
-from seating.redis_store.event_scripts import MissingInventory
-from seating.redis_store.script_refusals import RunsUnavailable
+from seating.redis_store.event_scripts import MissingInventory, RunsUnavailable
 from seating.services.answered import Answered
 from seating.services.fence import Fence
 from seating.services.seat_names import SeatNames

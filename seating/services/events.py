@@ -19,7 +19,7 @@ from seating.domain.seating_plan import DEMO_HALL, SeatingPlan, generate
 from seating.memo import FreshLook
 from seating.redis_store.inventory import Inventory
 from seating.services.event_changes import EventChanges
-from seating.services.event_presence import EventPresence
+from seating.services.missing_event import MissingEvent
 from seating.services.persistence import Persistence
 from seating.services.rebuild import Rebuild
 from seating.storage import events as event_record
@@ -42,7 +42,7 @@ class Events:
 
     database: Database
     inventory: Inventory
-    presence: EventPresence
+    presence: MissingEvent
     rebuild: Rebuild
     persistence: Persistence
     changes: EventChanges

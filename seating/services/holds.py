@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 from seating.domain.hold import HeldRecord, HoldOrder, new_token, token_of_key
 from seating.domain.idempotency import short_hash
-from seating.redis_store.holds import Holds as HoldStore
+from seating.redis_store.holds import HoldStore
 from seating.services.event_changes import EventChanges
 from seating.services.seat_names import SeatNames
 
 
-class Held(NamedTuple):
+class HeldSeats(NamedTuple):
     """`seats` are ids, none in general admission."""
 
     token: str
@@ -27,7 +27,7 @@ class Holds:
     names: SeatNames
     changes: EventChanges
 
-    def hold(self, event_id: str, caller: str, holder: str, key: str | None, order: HoldOrder) -> Held:
+    def hold(self, event_id: str, caller: str, holder: str, key: str | None, order: HoldOrder) -> HeldSeats:
         """Holds `order`, once for each key that the caller uses.
 
         `holder` is whose seats are bounded: the caller or, for one without a name, the client's address. Raises
@@ -39,17 +39,17 @@ class Holds:
         with self.changes.of(event_id) as change:
             record, replayed = self.store.hold(event_id, token, short_hash(event_id, holder), order, runs, idempotency)
         change.reached(record.position)
-        return Held(token, record, self.names.names(event_id, record.runs), replayed)
+        return HeldSeats(token, record, self.names.names(event_id, record.runs), replayed)
 
-    def extend(self, event_id: str, token: str) -> Held:
+    def extend(self, event_id: str, token: str) -> HeldSeats:
         """Raises HoldExpired, BacklogFull."""
         with self.changes.of(event_id) as change:
             record = self.store.extend(event_id, token)
         change.reached(record.position)
-        return Held(token, record, self.names.names(event_id, record.runs), replayed=False)
+        return HeldSeats(token, record, self.names.names(event_id, record.runs), replayed=False)
 
-    def give_back(self, event_id: str, token: str) -> None:
+    def release(self, event_id: str, token: str) -> None:
         """Raises HoldExpired."""
         with self.changes.of(event_id) as change:
-            position = self.store.give_back(event_id, token)
+            position = self.store.release(event_id, token)
         change.reached(position)

@@ -19,8 +19,8 @@ from seating.domain import changes
 from seating.domain.errors import EventNotFound, InventoryUnavailable, NothingToMerge, Overtaken
 from seating.domain.event import Event
 from seating.domain.inventory_state import InventoryState
-from seating.domain.log_entry import LogEntry, Mark
-from seating.domain.merging import Merged, Preference, Waiting, continues, ends, merge, purchases_of
+from seating.domain.log_entry import Checkpoint, LogEntry
+from seating.domain.merging import MergedState, Preference, Waiting, continues, ends, merge, purchases_of
 from seating.domain.position import Position
 from seating.domain.seat_status import AVAILABLE, BOX_OFFICE
 from seating.domain.seating_plan import SeatingPlan
@@ -32,8 +32,8 @@ from seating.services.rebuild import Rebuild, RebuildRefused
 from seating.storage import events, ledger, merges, purchases, quarantine, watermarks
 from seating.storage import terms as term_record
 from seating.storage.database import Database
-from seating.storage.merges import Merge as MergeRow
-from seating.storage.quarantine import Aside
+from seating.storage.merges import MergeRow
+from seating.storage.quarantine import QuarantinedEntry
 
 _log = structlog.get_logger(__name__)
 
@@ -50,12 +50,12 @@ class _Record(NamedTuple):
     """What SQL has: no mark and no state where it does not know the event."""
 
     event: Event | None
-    mark: Mark | None
+    checkpoint: Checkpoint | None
     state: InventoryState | None
 
     @property
     def end_seq(self) -> int:
-        return self.mark.position.seq if self.mark else 0
+        return self.checkpoint.position.seq if self.checkpoint else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Merge:
             if not attempt.is_of(snapshot.inventory):
                 raise Overtaken("another server than the one that was claimed answers")
             record = self.database.read_snapshot(_record, event_id)
-            if record.mark and self.database.read(ledger.has, event_id, snapshot.acknowledged):
+            if record.checkpoint and self.database.read(ledger.has, event_id, snapshot.acknowledged):
                 raise NothingToMerge
             attempt.renew()
             plan = snapshot.seating_plan()
@@ -103,20 +103,21 @@ class Merge:
 
 def _record(connection: Connection, event_id: str) -> _Record:
     event = events.find(connection, event_id)
-    mark = watermarks.read(connection, event_id)
-    if event is None or mark is None:
+    checkpoint = watermarks.read(connection, event_id)
+    if event is None or checkpoint is None:
         return _Record(event, None, None)
-    return _Record(event, mark, recorded_state.fold(connection, event_id).state)
+    return _Record(event, checkpoint, recorded_state.fold(connection, event_id).state)
 
 
 def _unite(
     event_id: str, snapshot: BookSnapshot, record: _Record, prefer: Preference, plan: SeatingPlan | None
-) -> Merged:
+) -> MergedState:
     in_redis = snapshot.state()
     if record.state is None or (
-        record.mark and continues(snapshot.term_starts(), snapshot.mark.position, record.mark.position)
+        record.checkpoint
+        and continues(snapshot.term_starts(), snapshot.checkpoint.position, record.checkpoint.position)
     ):
-        return Merged(in_redis)  # Redis's history goes on from SQL's: it has all of it.
+        return MergedState(in_redis)  # Redis's history goes on from SQL's: it has all of it.
     preferred, other = (in_redis, record.state) if prefer == "redis" else (record.state, in_redis)
     return merge(event_id, preferred, other, lambda run: plan.seats_of([run])[0] if plan else str(run))
 
@@ -126,11 +127,11 @@ def _commit(
     event_id: str,
     snapshot: BookSnapshot,
     record: _Record,
-    merged: Merged,
+    merged: MergedState,
     plan: SeatingPlan | None,
 ) -> tuple[LogEntry, int]:
     """Gives SQL both histories; the entry that stands for them, and how many purchases SQL did not have."""
-    tail, acknowledged, state = snapshot.mark, snapshot.acknowledged, merged.state
+    tail, acknowledged, state = snapshot.checkpoint, snapshot.acknowledged, merged.state
     assert acknowledged is not None, "it was asked for before"
     if record.event is None:
         name = snapshot.inventory.get("name", event_id)
@@ -142,14 +143,14 @@ def _commit(
     dumped = state.dump()
     change = changes.Merged(
         time.time_ns() // 1_000_000,
-        record.mark.position if record.mark else None,
+        record.checkpoint.position if record.checkpoint else None,
         tail.position,
         hashlib.sha256(dumped).hexdigest(),
     )
-    entry = LogEntry.beyond(record.mark, Position(epoch, end + len(new) + 1), change.to_json())
-    if record.mark is None:
-        watermarks.begin(connection, event_id, Mark.of(entry))
-    elif not watermarks.advance(connection, event_id, record.mark, Mark.of(entry)):
+    entry = LogEntry.beyond(record.checkpoint, Position(epoch, end + len(new) + 1), change.to_json())
+    if record.checkpoint is None:
+        watermarks.begin(connection, event_id, Checkpoint.of(entry))
+    elif not watermarks.advance(connection, event_id, record.checkpoint, Checkpoint.of(entry)):
         raise Overtaken("the record has moved on")
     ledger.append(connection, event_id, entry)
     # Of both histories, before they are mixed: then the next epoch's beginning does not tell where one ended.
@@ -161,21 +162,24 @@ def _commit(
     term_record.end(connection, event_id, last_seqs)
     merges.add(connection, event_id, MergeRow(entry.position.seq, acknowledged, tail, dumped))
     purchases.replace(connection, event_id, receipts, new, end, state, plan)
-    quarantine.put_aside(connection, _asides(event_id, snapshot, merged, entry.position))
+    quarantine.put_aside(connection, _quarantined(event_id, snapshot, merged, entry.position))
     quarantine.look_again(connection, event_id)
     events.set_state(connection, event_id, state.state)
     return entry, len(new)
 
 
-def _asides(event_id: str, snapshot: BookSnapshot, merged: Merged, position: Position) -> Iterator[Aside]:
+def _quarantined(
+    event_id: str, snapshot: BookSnapshot, merged: MergedState, position: Position
+) -> Iterator[QuarantinedEntry]:
     for entry in snapshot.quarantined_entries():
-        yield Aside(event_id, entry, quarantine.FORK, "it waited before SQL went back", None)
+        yield QuarantinedEntry(event_id, entry, quarantine.FORK, "it waited before SQL went back", None)
     for receipt, idempotency, reason in merged.waiting:
         change = receipt.change(idempotency).to_json()
         entry = LogEntry(receipt.id.position, change, f"receipt {receipt.id.nonce}")
-        yield Aside(event_id, entry, quarantine.FORK, reason, None)
+        yield QuarantinedEntry(event_id, entry, quarantine.FORK, reason, None)
     if merged.box_office:
         state, seats = merged.state, ", ".join(map(merged.seat_name, merged.box_office))
         sold = changes.SeatSet(state.updated_ms, AVAILABLE, BOX_OFFICE, state.remaining, merged.box_office)
         entry = LogEntry(position, sold.to_json(), "box office")
-        yield Aside(event_id, entry, quarantine.FORK, f"sold at the box office, and given to others: {seats}", None)
+        reason = f"sold at the box office, and given to others: {seats}"
+        yield QuarantinedEntry(event_id, entry, quarantine.FORK, reason, None)

@@ -10,9 +10,9 @@ from seating.domain.event import InventoryCounts
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.inventory_snapshot import Backlog
 from seating.redis_store.open_events import OpenEvents
-from seating.services.event_presence import EventPresence
-from seating.services.guards import Guards
+from seating.services.circuit_breakers import CircuitBreakers
 from seating.services.loss_probe import LossProbe
+from seating.services.missing_event import MissingEvent
 from seating.telemetry.metrics import Gauge
 
 
@@ -35,9 +35,9 @@ class Monitoring:
     inventory: Inventory
     open_events: OpenEvents
     losses: LossProbe
-    presence: EventPresence
+    presence: MissingEvent
     data_dir: Path
-    guards: Guards
+    guards: CircuitBreakers
 
     def sale(self, event_id: str) -> SaleFigures:
         """Raises EventNotFound, InventoryUnavailable."""

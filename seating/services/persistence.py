@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from seating.domain.changes import Trusted
 from seating.domain.errors import InventoryUnavailable, Overtaken, RecordUnavailable
-from seating.domain.log_entry import LogEntry, Mark
+from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store.event_log import EventLog
@@ -162,25 +162,25 @@ class Persistence:
         record = self.database.read(progress.read, event_id, acknowledged, not trusted)
         if record is None:
             return self._not_on_record(event_id, head)
-        self.seen.note(event_id, Position(record.mark.position.epoch, 0))
+        self.seen.note(event_id, Position(record.checkpoint.position.epoch, 0))
         if head is None:
             return self._rebuild(event_id, head, "Redis has no inventory")
         if head.archived:
             return self._archived(event_id, head, record)
-        found = self.log.entries_from(event_id, record.mark.position, BATCH + 1)
+        found = self.log.entries_from(event_id, record.checkpoint.position, BATCH + 1)
         try:
-            entries = _continuation(record.mark, found)
+            entries = _continuation(record.checkpoint, found)
             if len(found) <= BATCH and len(entries) == len(found) - 1:
-                _refuse_shortened(Mark.of(found[-1]), head)
+                _refuse_shortened(Checkpoint.of(found[-1]), head)
         except _Diverged as error:
-            if self.database.read(watermarks.read, event_id) != record.mark:
+            if self.database.read(watermarks.read, event_id) != record.checkpoint:
                 raise Overtaken("the record has moved on") from None
             if not record.has_acknowledged:
                 self._stop(event_id, head)
             _log.error("log does not continue the ledger", event_id=event_id, reason=str(error))
             return self._rebuild(event_id, head, str(error))
-        last, quarantined = self._record(event_id, record.mark, entries)
-        if head.mark is None:  # Its fields cannot be read; its log can, and is recorded first.
+        last, quarantined = self._record(event_id, record.checkpoint, entries)
+        if head.checkpoint is None:  # Its fields cannot be read; its log can, and is recorded first.
             if entries:
                 return _Next.NOW
             return self._rebuild(event_id, head, "the inventory cannot be read", only_if_lost=False)
@@ -189,14 +189,14 @@ class Persistence:
         if told is None:
             raise Overtaken("the inventory is not what it was when its log was read")
         if told.lag:
-            if len(found) > BATCH or last != Mark.of(found[-1]):
+            if len(found) > BATCH or last != Checkpoint.of(found[-1]):
                 return _Next.NOW
             # A few that came meanwhile would cost as much as all that come until then.
             return _Next.LATER if entries else _Next.NEVER
         return _Next.NEVER if told.sells else self._begin_term(event_id, head, last, record.database, begun)
 
     def _not_on_record(self, event_id: str, head: Head | None) -> _Next:
-        if head and head.mark:
+        if head and head.checkpoint:
             self._stop(event_id, head)
         _log.error("event is not on record", event_id=event_id)
         return _Next.NEVER
@@ -218,7 +218,7 @@ class Persistence:
         self.rebuild.run(event_id, reason, claimable="any", only_if_lost=only_if_lost)
         return _Next.NOW
 
-    def _begin_term(self, event_id: str, head: Head, recorded: Mark, database: str, begun: set[str]) -> _Next:
+    def _begin_term(self, event_id: str, head: Head, recorded: Checkpoint, database: str, begun: set[str]) -> _Next:
         """The entry that begins it is to be recorded next. Once a run: a server that comes and goes waits."""
         if head.claimed or event_id in begun:
             return _Next.NEVER
@@ -233,16 +233,18 @@ class Persistence:
         _log.info("term begun", event_id=event_id, position=str(position))
         return _Next.NOW
 
-    def _record(self, event_id: str, mark: Mark, entries: list[LogEntry]) -> tuple[Mark, list[LogEntry]]:
+    def _record(
+        self, event_id: str, checkpoint: Checkpoint, entries: list[LogEntry]
+    ) -> tuple[Checkpoint, list[LogEntry]]:
         """Where the record ends then, and which of the entries went to quarantine."""
         if not entries:
-            return mark, []
+            return checkpoint, []
         rows = ledger.read_rows(entries)
-        last = Mark.of(rows[-1].entry)
+        last = Checkpoint.of(rows[-1].entry)
         plan = self._plan(event_id)
 
         def write(connection: Connection) -> list[LogEntry]:
-            if not watermarks.advance(connection, event_id, mark, last):
+            if not watermarks.advance(connection, event_id, checkpoint, last):
                 raise Overtaken("the record has moved on")
             aside = ledger.write(connection, event_id, rows, plan)
             if any(isinstance(row.change, Trusted) for row in rows):
@@ -268,26 +270,26 @@ def _is_whole(snapshot: Snapshot | None) -> bool:
     return snapshot is not None and snapshot.backlog.trusted and not snapshot.backlog.lag
 
 
-def _refuse_shortened(end: Mark, head: Head) -> None:
+def _refuse_shortened(end: Checkpoint, head: Head) -> None:
     """A log that continues SQL's, but ended before its inventory, has lost its end. Raises _Diverged."""
-    if head.mark and end.position < head.mark.position:
-        raise _Diverged(f"the log ends at {end.position}, its inventory is at {head.mark.position}")
+    if head.checkpoint and end.position < head.checkpoint.position:
+        raise _Diverged(f"the log ends at {end.position}, its inventory is at {head.checkpoint.position}")
 
 
-def _continuation(mark: Mark, found: list[LogEntry]) -> list[LogEntry]:
-    """What `found`, read from `mark` on, adds to it, up to where it goes wrong.
+def _continuation(checkpoint: Checkpoint, found: list[LogEntry]) -> list[LogEntry]:
+    """What `found`, read from `checkpoint` on, adds to it, up to where it goes wrong.
 
-    Raises _Diverged unless it begins at `mark` and the entry after that follows.
+    Raises _Diverged unless it begins at `checkpoint` and the entry after that follows.
     """
-    if not found or Mark.of(found[0]) != mark:
-        raise _Diverged(f"no entry at {mark.position} with the link that SQL has")
+    if not found or Checkpoint.of(found[0]) != checkpoint:
+        raise _Diverged(f"no entry at {checkpoint.position} with the link that SQL has")
     entries: list[LogEntry] = []
     previous = found[0]
     for entry in found[1:]:
         if not entry.follows(previous):
             if entries:
                 break  # These are recorded first; the next round goes wrong at its very first entry.
-            raise _Diverged(f"the entry at {entry.position} does not follow {mark.position}")
+            raise _Diverged(f"the entry at {entry.position} does not follow {checkpoint.position}")
         entries.append(entry)
         previous = entry
     return entries

@@ -104,7 +104,7 @@ class Purchases:
         return Page([self._as_it_stands(row) for row in page.items], page.next)
 
     def _on_record(self, purchase_id: PurchaseId) -> Purchase | None:
-        def find(connection: Connection) -> tuple[Purchase | None, quarantine.Aside | None]:
+        def find(connection: Connection) -> tuple[Purchase | None, quarantine.QuarantinedEntry | None]:
             row = purchase_record.find(connection, purchase_id)
             return row, None if row else quarantine.find_purchase(connection, purchase_id)
 
@@ -126,7 +126,7 @@ class Purchases:
         state = PurchaseState.CANCELLED if self._is_cancelled(purchase_id) else PurchaseState.ACCEPTED
         return self._from_entry(purchase_id, entry, state)
 
-    def _fork(self, purchase_id: PurchaseId) -> quarantine.Aside | None:
+    def _fork(self, purchase_id: PurchaseId) -> quarantine.QuarantinedEntry | None:
         """The purchase as another history has it, if it is of one."""
         aside = self.database.read(quarantine.find_purchase, purchase_id)
         if aside is None or aside.reason == quarantine.POISON or aside.resolution == quarantine.REPLAYED:

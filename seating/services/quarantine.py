@@ -14,7 +14,7 @@ from seating.services.purchases import Purchases
 from seating.storage import events, ledger
 from seating.storage import quarantine as aside_record
 from seating.storage.database import Database
-from seating.storage.quarantine import Aside
+from seating.storage.quarantine import QuarantinedEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,10 @@ class Quarantine:
     purchases: Purchases
     changes: EventChanges
 
-    def page(self, event_id: str | None, offset: int, count: int) -> Page[Aside, int]:
+    def page(self, event_id: str | None, offset: int, count: int) -> Page[QuarantinedEntry, int]:
         """What waits for the operator, of one event or of all. Raises EventNotFound."""
 
-        def find(connection: Connection) -> list[Aside]:
+        def find(connection: Connection) -> list[QuarantinedEntry]:
             if event_id is not None and events.find(connection, event_id) is None:
                 raise EventNotFound
             return aside_record.page(connection, event_id, offset, count + 1)
@@ -55,7 +55,7 @@ class Quarantine:
         self.database.write(aside_record.resolve, aside, aside_record.CANCELLED)
         self.inventory.unquarantine(event_id, aside.entry.position)
 
-    def _waiting(self, event_id: str, text: str) -> Aside:
+    def _waiting(self, event_id: str, text: str) -> QuarantinedEntry:
         try:
             position = Position.parse(text)
         except ValueError:
@@ -65,7 +65,7 @@ class Quarantine:
             raise QuarantineEntryNotFound
         return aside
 
-    def _record(self, aside: Aside) -> None:
+    def _record(self, aside: QuarantinedEntry) -> None:
         def move(connection: Connection) -> None:
             if not aside_record.take_out(connection, aside):
                 raise QuarantineEntryNotFound
@@ -77,7 +77,7 @@ class Quarantine:
         except ledger.REFUSALS as error:
             raise NotReplayable(f"The record still refuses it: {ledger.refusal_in_words(error)}") from None
 
-    def _sell_again(self, aside: Aside) -> None:
+    def _sell_again(self, aside: QuarantinedEntry) -> None:
         """Its seats, under its own id; the buyer's receipt stays as it was."""
         purchase = _purchase(aside)
         if purchase is None:
@@ -93,6 +93,6 @@ class Quarantine:
         self.database.write(aside_record.resolve, aside, aside_record.REPLAYED)
 
 
-def _purchase(aside: Aside) -> Purchased | None:
+def _purchase(aside: QuarantinedEntry) -> Purchased | None:
     change = aside.entry.read()
     return change if isinstance(change, Purchased) else None

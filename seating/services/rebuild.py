@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from seating.domain.changes import Rebuilt
 from seating.domain.errors import EventNotFound, Overtaken
 from seating.domain.inventory_state import InventoryState
-from seating.domain.log_entry import LogEntry, Mark
+from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
 from seating.domain.replay import Outcome, Replay, Replayed
 from seating.domain.seating_plan import SeatingPlan
@@ -30,7 +30,7 @@ from seating.services.recorded_state import RecordedState
 from seating.storage import events, ledger, quarantine, watermarks
 from seating.storage import terms as term_record
 from seating.storage.database import Database
-from seating.storage.quarantine import Aside
+from seating.storage.quarantine import QuarantinedEntry
 
 _FORK_PAGE = 1_000
 
@@ -76,7 +76,7 @@ class Rebuild:
             head = self.terms.head(event_id)
             recorded = self.database.read_snapshot(self._recorded, event_id, attempt, force)
             self._refuse_loss(event_id, head)
-            self._refuse_unrecorded(event_id, recorded.mark, head if only_if_lost else None)
+            self._refuse_unrecorded(event_id, recorded.checkpoint, head if only_if_lost else None)
             fork = self._fork(event_id, force)
             first, last = self._begin_epoch(event_id, attempt.claimed_ms, head, recorded, fork, reason)
             _log.warning("rebuilding", event_id=event_id, position=str(first), reason=reason, forked=len(fork))
@@ -127,15 +127,17 @@ class Rebuild:
     @staticmethod
     def _recorded(connection: Connection, event_id: str, attempt: Rebuilding, force: bool) -> RecordedState:
         event = events.find(connection, event_id)
-        mark = watermarks.read(connection, event_id)
-        if event is None or mark is None:
+        checkpoint = watermarks.read(connection, event_id)
+        if event is None or checkpoint is None:
             raise EventNotFound
         if event.archived:
             raise Overtaken("the event is over")
         recorded = recorded_state.fold(connection, event_id, attempt.renew)
         _refuse_left_out(recorded, force)
-        if recorded.mark != mark:
-            raise RebuildRefused(f"the ledger ends at {recorded.last.position}, its watermark is at {mark.position}")
+        if recorded.checkpoint != checkpoint:
+            raise RebuildRefused(
+                f"the ledger ends at {recorded.last.position}, its watermark is at {checkpoint.position}"
+            )
         return recorded
 
     def _refuse_loss(self, event_id: str, head: Head | None) -> None:
@@ -143,13 +145,13 @@ class Rebuild:
         if known and not self.database.read(ledger.has, event_id, known):
             raise RebuildRefused(f"SQL lacks the entry at {known.position}, which it had acknowledged")
 
-    def _refuse_unrecorded(self, event_id: str, mark: Mark, doubted: Head | None) -> None:
-        found = self.log.entries_from(event_id, mark.position, 2)
-        if not found or Mark.of(found[0]) != mark:
+    def _refuse_unrecorded(self, event_id: str, checkpoint: Checkpoint, doubted: Head | None) -> None:
+        found = self.log.entries_from(event_id, checkpoint.position, 2)
+        if not found or Checkpoint.of(found[0]) != checkpoint:
             return
-        if len(found) == 2 and mark.is_followed_by(found[1]):
+        if len(found) == 2 and checkpoint.is_followed_by(found[1]):
             raise Overtaken("the log goes on from the record, which has to have it first")
-        if len(found) == 1 and doubted and doubted.mark == mark:
+        if len(found) == 1 and doubted and doubted.checkpoint == checkpoint:
             raise Overtaken("nothing is lost")
 
     def _fork(self, event_id: str, force: bool) -> list[LogEntry]:
@@ -180,18 +182,18 @@ class Rebuild:
         reason: str,
     ) -> tuple[Position, LogEntry]:
         """The epoch's first position and the last entry of what was committed."""
-        known = [head.seen_epoch, head.mark.position.epoch if head.mark else 0] if head else []
+        known = [head.seen_epoch, head.checkpoint.position.epoch if head.checkpoint else 0] if head else []
         known += [entry.position.epoch for entry in fork]
         epoch = self.database.write(term_record.allocate, event_id, time.time(), *known)
-        rebuilt = Rebuilt(at_ms, recorded.mark.position, reason)
-        first = LogEntry.after(recorded.mark, rebuilt.to_json(), epoch)
-        replay = Replay(recorded.state, Mark.of(first), at_ms, recorded.seat_name)
+        rebuilt = Rebuilt(at_ms, recorded.checkpoint.position, reason)
+        first = LogEntry.after(recorded.checkpoint, rebuilt.to_json(), epoch)
+        replay = Replay(recorded.state, Checkpoint.of(first), at_ms, recorded.seat_name)
         outcomes = replay.run(entry for entry in fork if entry.read() is not None)
         outcomes += [Replayed(entry, Outcome.WAITS, "not readable") for entry in fork if entry.read() is None]
         entries = [first, *replay.appended]
 
         def commit(connection: Connection) -> None:
-            if not watermarks.advance(connection, event_id, recorded.mark, Mark.of(entries[-1])):
+            if not watermarks.advance(connection, event_id, recorded.checkpoint, Checkpoint.of(entries[-1])):
                 raise Overtaken("the record has moved on")
             quarantine.put_aside(connection, (_aside(event_id, outcome) for outcome in outcomes))
             ledger.write(connection, event_id, ledger.read_rows(entries), recorded.plan)
@@ -209,6 +211,6 @@ def _refuse_left_out(recorded: RecordedState, force: bool) -> None:
         _log.error("entries left out", positions=positions)
 
 
-def _aside(event_id: str, replayed: Replayed) -> Aside:
+def _aside(event_id: str, replayed: Replayed) -> QuarantinedEntry:
     resolution = None if replayed.outcome is Outcome.WAITS else replayed.outcome.value
-    return Aside(event_id, replayed.entry, quarantine.FORK, replayed.reason, resolution)
+    return QuarantinedEntry(event_id, replayed.entry, quarantine.FORK, replayed.reason, resolution)

@@ -7,9 +7,9 @@ from sqlalchemy import Connection
 
 from seating.domain.errors import EventNotFound
 from seating.domain.inventory_state import InventoryState
-from seating.domain.log_entry import LogEntry, Mark
+from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
-from seating.domain.seating_plan import Run, SeatingPlan
+from seating.domain.seating_plan import SeatingPlan, SeatRange
 from seating.storage import events, ledger, merges
 
 
@@ -26,10 +26,10 @@ class RecordedState:
     left_out: list[Position]
 
     @property
-    def mark(self) -> Mark:
-        return Mark.of(self.last)
+    def checkpoint(self) -> Checkpoint:
+        return Checkpoint.of(self.last)
 
-    def seat_name(self, run: Run) -> str:
+    def seat_name(self, run: SeatRange) -> str:
         """The id of a run's first seat."""
         return self.plan.seats_of([run])[0] if self.plan else str(run)
 

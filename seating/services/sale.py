@@ -7,23 +7,22 @@ import redis
 
 from seating.redis_store.calls import Calls
 from seating.redis_store.event_log import EventLog
-from seating.redis_store.holds import HoldLimits
-from seating.redis_store.holds import Holds as HoldStore
+from seating.redis_store.holds import HoldLimits, HoldStore
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.plans import Plans
 from seating.redis_store.retries import Retries
-from seating.redis_store.seat_states import Seats as SeatStore
+from seating.redis_store.seat_states import SeatStore
 from seating.redis_store.terms import LogKeeping, Terms
 from seating.services.answered import Answered
 from seating.services.books import Books
 from seating.services.event_changes import EventChanges
-from seating.services.event_presence import EventPresence
 from seating.services.events import Events
 from seating.services.fence import Fence
 from seating.services.holds import Holds
 from seating.services.losses import Losses
 from seating.services.merge import Merge
+from seating.services.missing_event import MissingEvent
 from seating.services.persisted_watch import PersistedWatch
 from seating.services.persistence import Persistence
 from seating.services.purchases import Purchases
@@ -65,7 +64,7 @@ class Sale:
         self.inventory = Inventory(calls, **backlog)
         self.hold_store = HoldStore(calls, options.holds, **backlog)
         self.plans = Plans(calls)
-        self.presence = EventPresence(database, nudge)
+        self.presence = MissingEvent(database, nudge)
         self.names = SeatNames(self.plans, self.inventory, database, self.presence)
         self.answered = answered or Answered(database, calls.seen)
         self.fence = Fence(database, self.inventory, calls.seen)

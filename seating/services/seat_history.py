@@ -27,7 +27,7 @@ _SET: Final = {
 }
 
 
-class SeatChange(NamedTuple):
+class SeatHistoryEntry(NamedTuple):
     """`purchase_id` is empty for what was no purchase, and without its random end where its entry cannot be read."""
 
     at_ms: int
@@ -39,14 +39,14 @@ class SeatChange(NamedTuple):
 
 def tell(
     event_id: str, seat_id: str, plan: SeatingPlan, story: Iterable[LogEntry], merged: InventoryState
-) -> list[SeatChange]:
+) -> list[SeatHistoryEntry]:
     """First to last. `story` is the whole log; entries that cannot be read, or name unknown seats, are left out.
 
     `merged` is the state that the last merge in it left, whatever led to that.
     """
     owners: dict[Position, str] = {}
     holds: set[str] = set()
-    found: list[SeatChange] = []
+    found: list[SeatHistoryEntry] = []
     for entry in story:
         change = entry.read()
         if isinstance(change, changes.Merged):
@@ -62,26 +62,26 @@ def tell(
             owner = owners.get(change.purchase, f"{event_id}.{change.purchase}")
         elif isinstance(change, changes.Held):
             holds.add(change.hold)
-        found.append(SeatChange(change.at_ms, str(entry.position), _what(change), owner, reference))
+        found.append(SeatHistoryEntry(change.at_ms, str(entry.position), _what(change), owner, reference))
     return found
 
 
 def _merged(
     event_id: str, seat_id: str, plan: SeatingPlan, state: InventoryState, entry: LogEntry, known: set[str]
-) -> Iterator[SeatChange]:
+) -> Iterator[SeatHistoryEntry]:
     """What a merged state tells of a seat beyond what is known: purchases, and what the organiser made of it."""
     for receipt in purchases_of(event_id, state):
         if str(receipt.id) in known or seat_id not in plan.seats_of(receipt.runs):
             continue
         position, purchase_id = str(receipt.id.position), str(receipt.id)
-        yield SeatChange(receipt.at_ms, position, "sold", purchase_id, receipt.reference)
+        yield SeatHistoryEntry(receipt.at_ms, position, "sold", purchase_id, receipt.reference)
         if position in state.cancelled:
             at_ms = int(state.cancelled[position].partition("|")[0])
-            yield SeatChange(at_ms, str(entry.position), "returned", purchase_id, None)
+            yield SeatHistoryEntry(at_ms, str(entry.position), "returned", purchase_id, None)
     (run,) = plan.runs_of([seat_id])
     status = state.maps[run.block][run.start]
     if status in _SET and status != AVAILABLE:
-        yield SeatChange(state.updated_ms, str(entry.position), _SET[status], "", None)
+        yield SeatHistoryEntry(state.updated_ms, str(entry.position), _SET[status], "", None)
 
 
 def _concerns(change: Change, seat_id: str, plan: SeatingPlan, holds: set[str]) -> bool:

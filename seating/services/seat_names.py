@@ -8,12 +8,12 @@ from typing import Final
 import structlog
 
 from seating.domain.errors import SeatNotFound
-from seating.domain.seating_plan import Run, SeatingPlan
+from seating.domain.seating_plan import SeatingPlan, SeatRange
 from seating.memo import Memo
 from seating.redis_store.event_scripts import MissingInventory
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.plans import Plans, UnreadablePlan
-from seating.services.event_presence import EventPresence
+from seating.services.missing_event import MissingEvent
 from seating.storage import events
 from seating.storage.database import Database
 
@@ -31,7 +31,7 @@ class SeatNames:
     plans: Plans
     inventory: Inventory
     database: Database
-    presence: EventPresence
+    presence: MissingEvent
     _recorded: Memo[str, SeatingPlan] = field(default_factory=_recorded_plans)
 
     def plan(self, event_id: str) -> SeatingPlan | None:
@@ -43,7 +43,7 @@ class SeatNames:
                 raise self.presence.absence_of(event_id) from None
             return None
 
-    def runs(self, event_id: str, seats: Sequence[str]) -> list[Run]:
+    def runs(self, event_id: str, seats: Sequence[str]) -> list[SeatRange]:
         """Where these seats are. Raises SeatNotFound, InvalidRequest for one given twice, EventNotFound."""
         if not seats:
             return []
@@ -52,7 +52,7 @@ class SeatNames:
             raise SeatNotFound(seats=list(seats))
         return plan.runs_of(seats)
 
-    def names(self, event_id: str, runs: Sequence[Run]) -> list[str]:
+    def names(self, event_id: str, runs: Sequence[SeatRange]) -> list[str]:
         """The seats in `runs`, also of an event that is over."""
         if not runs:
             return []

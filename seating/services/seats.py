@@ -13,10 +13,9 @@ from seating.domain.seat_changes import outside_map
 from seating.domain.seat_status import SETTABLE
 from seating.memo import FreshLook, Memo
 from seating.redis_store.event_scripts import MissingInventory
-from seating.redis_store.seat_states import Seats as SeatStore
-from seating.redis_store.seat_states import SeatStates
+from seating.redis_store.seat_states import SeatStates, SeatStore
 from seating.services.event_changes import EventChanges
-from seating.services.event_presence import EventPresence
+from seating.services.missing_event import MissingEvent
 from seating.services.seat_names import SeatNames
 from seating.storage.database import Offload
 
@@ -88,7 +87,7 @@ class SeatMaps:
     """
 
     states: SeatStates
-    presence: EventPresence
+    presence: MissingEvent
     offload: Offload
     _looks: FreshLook[tuple[str, str, bool], SeatPage] = field(default_factory=FreshLook, init=False)
     _kept: Memo[tuple[str, str, bool], bytes] = field(
@@ -101,7 +100,7 @@ class SeatMaps:
             found = self.states.of(event_id)
         except MissingInventory:
             raise self.presence.absence_of(event_id) from None
-        return SeatMap(ResumePoint.of(found.mark), found.remaining, found.lapsed, outside_map(found.maps))
+        return SeatMap(ResumePoint.of(found.checkpoint), found.remaining, found.lapsed, outside_map(found.maps))
 
     def page(self, event_id: str, name: str, render: Render, *, gzipped: bool) -> SeatPage:
         """The map as it is now, as `render` shows it; `name` is that of the rendering. A small page is not compressed.

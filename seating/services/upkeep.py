@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from seating.domain.errors import InventoryUnavailable, RecordUnavailable, SeatingError
-from seating.redis_store.holds import RELEASED_A_CALL, Holds
+from seating.redis_store.holds import RELEASED_A_CALL, HoldStore
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.inventory_snapshot import Snapshot
 from seating.redis_store.lru_cache import LruCache
@@ -40,7 +40,7 @@ class Upkeep:
     database: Database
     inventory: Inventory
     open_events: OpenEvents
-    holds: Holds
+    holds: HoldStore
     queue: PersistQueue
     retries: Retries
     persistence: Persistence

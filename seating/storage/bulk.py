@@ -12,6 +12,6 @@ def insert(connection: Connection, columns: Sequence[Column[str] | Column[int]],
 
     Raises what an insert of SQLAlchemy's does.
     """
-    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
-    names, marks = ", ".join(column.name for column in columns), ", ".join([mark] * len(columns))
-    connection.exec_driver_sql(f"INSERT INTO {columns[0].table.name} ({names}) VALUES ({marks})", rows)
+    checkpoint = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+    names, checkpoints = ", ".join(column.name for column in columns), ", ".join([checkpoint] * len(columns))
+    connection.exec_driver_sql(f"INSERT INTO {columns[0].table.name} ({names}) VALUES ({checkpoints})", rows)

@@ -19,19 +19,19 @@ from seating.domain.changes import (
     UnknownChange,
     parse_change,
 )
-from seating.domain.log_entry import LogEntry, Mark
+from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
 from seating.domain.seat_status import BOX_OFFICE
 from seating.domain.seating_plan import SeatingPlan
 from seating.storage import bulk, events, purchases, quarantine, terms, watermarks
-from seating.storage.quarantine import Aside
+from seating.storage.quarantine import QuarantinedEntry
 from seating.storage.tables import ledger, merges, sold_seats
 from seating.storage.tables import quarantine as quarantine_table
 
 _PAGE = 10_000
 
 
-class Row(NamedTuple):
+class LedgerRow(NamedTuple):
     """An entry and what it says."""
 
     entry: LogEntry
@@ -53,12 +53,12 @@ class _Refused(Exception):
     """An entry that says what cannot be."""
 
 
-def read_rows(entries: Sequence[LogEntry]) -> list[Row]:
+def read_rows(entries: Sequence[LogEntry]) -> list[LedgerRow]:
     """What each entry says, up to the first one that cannot be read. Raises UnreadableEntry where that is the first."""
-    rows: list[Row] = []
+    rows: list[LedgerRow] = []
     for entry in entries:
         try:
-            rows.append(Row(entry, parse_change(entry.change)))
+            rows.append(LedgerRow(entry, parse_change(entry.change)))
         except UnknownChange as error:
             if rows:
                 break
@@ -66,7 +66,7 @@ def read_rows(entries: Sequence[LogEntry]) -> list[Row]:
     return rows
 
 
-def write(connection: Connection, event_id: str, rows: Sequence[Row], plan: SeatingPlan | None) -> list[LogEntry]:
+def write(connection: Connection, event_id: str, rows: Sequence[LedgerRow], plan: SeatingPlan | None) -> list[LogEntry]:
     """Records `rows`; those that SQL refuses for good go to quarantine instead, and are returned."""
     try:
         with connection.begin_nested():
@@ -75,7 +75,7 @@ def write(connection: Connection, event_id: str, rows: Sequence[Row], plan: Seat
         if len(rows) == 1:
             entry = rows[0].entry
             reason = f"{refusal_in_words(error)}\n{error}"
-            quarantine.put_aside(connection, [Aside(event_id, entry, quarantine.POISON, reason, None)])
+            quarantine.put_aside(connection, [QuarantinedEntry(event_id, entry, quarantine.POISON, reason, None)])
             return [entry]
         middle = len(rows) // 2
         first, second = rows[:middle], rows[middle:]
@@ -102,7 +102,7 @@ def refusal_in_words(error: Exception) -> str:
             return "the record has something else in its place"
 
 
-def insert_rows(connection: Connection, event_id: str, rows: Sequence[Row], plan: SeatingPlan | None) -> None:
+def insert_rows(connection: Connection, event_id: str, rows: Sequence[LedgerRow], plan: SeatingPlan | None) -> None:
     """Raises one of REFUSALS."""
     columns = (ledger.c.event_id, ledger.c.epoch, ledger.c.seq, ledger.c.change, ledger.c.link)
     bulk.insert(connection, columns, [(event_id, *entry.position, entry.change, entry.link) for entry, _ in rows])
@@ -120,7 +120,7 @@ def begin(connection: Connection, event_id: str, first: LogEntry) -> None:
     """Records the entry that an event's log begins with, and the watermark at it."""
     append(connection, event_id, first)
     terms.begin(connection, event_id, *first.position)
-    watermarks.begin(connection, event_id, Mark.of(first))
+    watermarks.begin(connection, event_id, Checkpoint.of(first))
 
 
 def append(connection: Connection, event_id: str, entry: LogEntry) -> None:
@@ -167,19 +167,24 @@ def known_links(connection: Connection, event_id: str, links: Sequence[str]) -> 
     return set(found.scalars())
 
 
-def has(connection: Connection, event_id: str, mark: Mark) -> bool:
+def has(connection: Connection, event_id: str, checkpoint: Checkpoint) -> bool:
     """Whether ledger or quarantine has this very entry, or a merge stands for it."""
-    epoch, seq = mark.position
+    epoch, seq = checkpoint.position
     tables = ((ledger, ledger.c), (quarantine_table, quarantine_table.c))
     for table, columns in tables:
-        here = (columns.event_id == event_id, columns.seq == seq, columns.epoch == epoch, columns.link == mark.link)
+        here = (
+            columns.event_id == event_id,
+            columns.seq == seq,
+            columns.epoch == epoch,
+            columns.link == checkpoint.link,
+        )
         if connection.execute(select(table.c.seq).where(*here)).first():
             return True
-    merged = (merges.c.event_id == event_id, merges.c.acknowledged_link == mark.link)
+    merged = (merges.c.event_id == event_id, merges.c.acknowledged_link == checkpoint.link)
     return connection.execute(select(merges.c.seq).where(*merged)).first() is not None
 
 
-def _apply(connection: Connection, event_id: str, row: Row, plan: SeatingPlan | None) -> None:
+def _apply(connection: Connection, event_id: str, row: LedgerRow, plan: SeatingPlan | None) -> None:
     change = row.change
     if isinstance(change, Cancelled):
         seats = plan.seats_of(change.runs) if plan else []

@@ -5,20 +5,20 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, insert, select
 
-from seating.domain.log_entry import Mark
+from seating.domain.log_entry import Checkpoint
 from seating.storage.tables import merges
 
 
-class Merge(NamedTuple):
+class MergeRow(NamedTuple):
     """`seq` is that of the ledger's entry; `state` is InventoryState.dump()."""
 
     seq: int
-    acknowledged: Mark
-    tail: Mark
+    acknowledged: Checkpoint
+    tail: Checkpoint
     state: bytes
 
 
-def add(connection: Connection, event_id: str, merge: Merge) -> None:
+def add(connection: Connection, event_id: str, merge: MergeRow) -> None:
     (known, known_link), (tail, tail_link) = merge.acknowledged, merge.tail
     connection.execute(
         insert(merges).values(

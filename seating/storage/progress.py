@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 
-from seating.domain.log_entry import LogEntry, Mark
+from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
 from seating.storage import ledger, quarantine
 from seating.storage.tables import database_identity, events, watermarks
@@ -26,19 +26,21 @@ class Progress(NamedTuple):
     `quarantined` are the entries that wait in quarantine, first to last.
     """
 
-    mark: Mark
+    checkpoint: Checkpoint
     archived: bool
     has_acknowledged: bool
     database: str
     quarantined: list[LogEntry]
 
 
-def read(connection: Connection, event_id: str, acknowledged: Mark | None, with_quarantine: bool) -> Progress | None:
+def read(
+    connection: Connection, event_id: str, acknowledged: Checkpoint | None, with_quarantine: bool
+) -> Progress | None:
     """None for an event that is not on record. `quarantined` is empty unless `with_quarantine`."""
     row = connection.execute(_QUERY, {"event_id": event_id}).one_or_none()
     if row is None:
         return None
-    mark = Mark(Position(row.epoch, row.seq), row.link)
-    has_acknowledged = acknowledged in (None, mark) or ledger.has(connection, event_id, acknowledged)
+    checkpoint = Checkpoint(Position(row.epoch, row.seq), row.link)
+    has_acknowledged = acknowledged in (None, checkpoint) or ledger.has(connection, event_id, acknowledged)
     waiting = quarantine.waiting(connection, event_id) if with_quarantine else []
-    return Progress(mark, row.archived, has_acknowledged, row.database, [aside.entry for aside in waiting])
+    return Progress(checkpoint, row.archived, has_acknowledged, row.database, [aside.entry for aside in waiting])

@@ -10,7 +10,7 @@ from seating.domain.inventory_state import InventoryState
 from seating.domain.position import Position
 from seating.domain.purchase import Purchase, PurchaseId, PurchaseState, Receipt
 from seating.domain.seat_status import BOX_OFFICE
-from seating.domain.seating_plan import Run, SeatingPlan, runs_text
+from seating.domain.seating_plan import SeatingPlan, SeatRange, runs_text
 from seating.storage import bulk
 from seating.storage.tables import purchases, sold_seats
 
@@ -165,7 +165,7 @@ def seats_taken(connection: Connection, event_id: str) -> dict[str, str]:
 
 def _purchase(row: Any) -> Purchase:
     state = PurchaseState.PERSISTED if row.cancelled_ms is None else PurchaseState.CANCELLED
-    runs = Run.parse_all(row.runs)
+    runs = SeatRange.parse_all(row.runs)
     return Purchase(
         PurchaseId.parse(row.id), state, row.at_ms, row.quantity, runs, row.reference, entry_seq=row.entry_seq
     )

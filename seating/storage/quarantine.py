@@ -22,7 +22,7 @@ SETTLED: Final = "settled"
 FOUND: Final = "found"
 
 
-class Aside(NamedTuple):
+class QuarantinedEntry(NamedTuple):
     """`resolution` is None for what still waits.
 
     `error` opens with one line in words; what follows is the database's own text, which stays in the database.
@@ -50,7 +50,7 @@ class Aside(NamedTuple):
         return "SQL refuses it" if first_line.startswith("(") else first_line
 
 
-def put_aside(connection: Connection, asides: Iterable[Aside]) -> None:
+def put_aside(connection: Connection, asides: Iterable[QuarantinedEntry]) -> None:
     """Entries that are there already stay as they are."""
     rows = [_row(aside) for aside in asides]
     if rows:
@@ -58,7 +58,7 @@ def put_aside(connection: Connection, asides: Iterable[Aside]) -> None:
         connection.execute(dialect.insert(quarantine).on_conflict_do_nothing(), rows)
 
 
-def page(connection: Connection, event_id: str | None, offset: int, count: int) -> list[Aside]:
+def page(connection: Connection, event_id: str | None, offset: int, count: int) -> list[QuarantinedEntry]:
     """What waits for the operator, newest first."""
     query = select(quarantine).where(quarantine.c.resolution.is_(None))
     if event_id is not None:
@@ -67,7 +67,7 @@ def page(connection: Connection, event_id: str | None, offset: int, count: int) 
     return [_aside(row) for row in connection.execute(ordered.offset(offset).limit(count))]
 
 
-def find(connection: Connection, event_id: str, position: Position) -> Aside | None:
+def find(connection: Connection, event_id: str, position: Position) -> QuarantinedEntry | None:
     """Of two entries at one position, the one that still waits."""
     found = connection.execute(
         select(quarantine)
@@ -77,7 +77,7 @@ def find(connection: Connection, event_id: str, position: Position) -> Aside | N
     return _aside(found) if found else None
 
 
-def find_purchase(connection: Connection, purchase_id: PurchaseId) -> Aside | None:
+def find_purchase(connection: Connection, purchase_id: PurchaseId) -> QuarantinedEntry | None:
     """The entry that this very purchase is, not another one that stands at its position.
 
     One that was replayed stands elsewhere than its buyer was told.
@@ -101,7 +101,7 @@ def look_again(connection: Connection, event_id: str) -> list[LogEntry]:
         .where(quarantine.c.event_id == event_id)
         .order_by(quarantine.c.epoch.desc(), quarantine.c.seq.desc())
     )
-    by_purchase: dict[PurchaseId, list[Aside]] = {}
+    by_purchase: dict[PurchaseId, list[QuarantinedEntry]] = {}
     for aside in map(_aside, rows):
         if aside.purchase_id:
             by_purchase.setdefault(aside.purchase_id, []).append(aside)
@@ -120,7 +120,7 @@ def look_again(connection: Connection, event_id: str) -> list[LogEntry]:
     return again
 
 
-def waiting(connection: Connection, event_id: str) -> list[Aside]:
+def waiting(connection: Connection, event_id: str) -> list[QuarantinedEntry]:
     """What waits for the operator, first to last."""
     here = (quarantine.c.event_id == event_id, quarantine.c.resolution.is_(None))
     rows = connection.execute(select(quarantine).where(*here).order_by(quarantine.c.epoch, quarantine.c.seq))
@@ -135,7 +135,7 @@ def cancel(connection: Connection, event_id: str, position: Position) -> bool:
     return changed.rowcount == 1
 
 
-def resolve(connection: Connection, aside: Aside, resolution: str) -> bool:
+def resolve(connection: Connection, aside: QuarantinedEntry, resolution: str) -> bool:
     """Marks an entry as dealt with; False if that was done before."""
     changed = connection.execute(
         update(quarantine).where(*_here(aside), quarantine.c.resolution.is_(None)).values(resolution=resolution)
@@ -143,17 +143,17 @@ def resolve(connection: Connection, aside: Aside, resolution: str) -> bool:
     return changed.rowcount == 1
 
 
-def take_out(connection: Connection, aside: Aside) -> bool:
+def take_out(connection: Connection, aside: QuarantinedEntry) -> bool:
     """Removes a poisoned entry, to be recorded after all; False if somebody else did."""
     gone = connection.execute(delete(quarantine).where(*_here(aside), quarantine.c.resolution.is_(None)))
     return gone.rowcount == 1
 
 
-def _set_resolution(connection: Connection, aside: Aside, resolution: str | None) -> None:
+def _set_resolution(connection: Connection, aside: QuarantinedEntry, resolution: str | None) -> None:
     connection.execute(update(quarantine).where(*_here(aside)).values(resolution=resolution))
 
 
-def _here(aside: Aside) -> tuple[Any, ...]:
+def _here(aside: QuarantinedEntry) -> tuple[Any, ...]:
     """Two forks may have left entries at one position; their links differ."""
     return (*_at(aside.event_id, aside.entry.position), quarantine.c.link == aside.entry.link)
 
@@ -166,13 +166,13 @@ def _at(event_id: str, position: Position) -> tuple[Any, ...]:
     )
 
 
-def _row(aside: Aside) -> dict[str, object]:
+def _row(aside: QuarantinedEntry) -> dict[str, object]:
     epoch, seq = aside.entry.position
     row = {"event_id": aside.event_id, "epoch": epoch, "seq": seq, "change": aside.entry.change}
     said = {"link": aside.entry.link, "reason": aside.reason, "error": aside.error[:2000]}
     return row | said | {"resolution": aside.resolution}
 
 
-def _aside(row: Any) -> Aside:
+def _aside(row: Any) -> QuarantinedEntry:
     entry = LogEntry(Position(row.epoch, row.seq), row.change, row.link)
-    return Aside(row.event_id, entry, row.reason, row.error, row.resolution)
+    return QuarantinedEntry(row.event_id, entry, row.reason, row.error, row.resolution)

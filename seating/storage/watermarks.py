@@ -5,25 +5,25 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from seating.domain.log_entry import Mark
+from seating.domain.log_entry import Checkpoint
 from seating.domain.position import Position
 from seating.storage.tables import watermarks
 
 
-def read(connection: Connection, event_id: str) -> Mark | None:
+def read(connection: Connection, event_id: str) -> Checkpoint | None:
     """None for an event that is not on record."""
     row = connection.execute(
         select(watermarks.c.epoch, watermarks.c.seq, watermarks.c.link).where(watermarks.c.event_id == event_id)
     ).one_or_none()
-    return Mark(Position(row.epoch, row.seq), row.link) if row else None
+    return Checkpoint(Position(row.epoch, row.seq), row.link) if row else None
 
 
-def read_all(connection: Connection, event_ids: Sequence[str]) -> dict[str, Mark]:
+def read_all(connection: Connection, event_ids: Sequence[str]) -> dict[str, Checkpoint]:
     """Of those of the events that are on record."""
-    found: dict[str, Mark] = {}
+    found: dict[str, Checkpoint] = {}
     for first in range(0, len(event_ids), 500):
         query = select(watermarks).where(watermarks.c.event_id.in_(event_ids[first : first + 500]))
-        found |= {row.event_id: Mark(Position(row.epoch, row.seq), row.link) for row in connection.execute(query)}
+        found |= {row.event_id: Checkpoint(Position(row.epoch, row.seq), row.link) for row in connection.execute(query)}
     return found
 
 
@@ -33,12 +33,12 @@ def epochs(connection: Connection, event_ids: Sequence[str]) -> dict[str, int]:
     return {row.event_id: row.epoch for row in connection.execute(query)}
 
 
-def begin(connection: Connection, event_id: str, mark: Mark) -> None:
-    epoch, seq = mark.position
-    connection.execute(insert(watermarks).values(event_id=event_id, epoch=epoch, seq=seq, link=mark.link))
+def begin(connection: Connection, event_id: str, checkpoint: Checkpoint) -> None:
+    epoch, seq = checkpoint.position
+    connection.execute(insert(watermarks).values(event_id=event_id, epoch=epoch, seq=seq, link=checkpoint.link))
 
 
-def advance(connection: Connection, event_id: str, old: Mark, new: Mark) -> bool:
+def advance(connection: Connection, event_id: str, old: Checkpoint, new: Checkpoint) -> bool:
     """Moves the watermark from `old` to `new`; False if it is no longer at `old`, because another writer moved it."""
     known = {"old_epoch": old.position.epoch, "old_seq": old.position.seq, "old_link": old.link}
     moved = {"new_epoch": new.position.epoch, "new_seq": new.position.seq, "new_link": new.link}

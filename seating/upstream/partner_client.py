@@ -55,7 +55,7 @@ class Deadline:
         return gevent.Timeout(self.left_s + grace_s, PartnerTooSlow)
 
 
-class Limits(NamedTuple):
+class PartnerLimits(NamedTuple):
     """`at_once` is how many calls one process makes at a time."""
 
     connect_timeout_s: float
@@ -85,7 +85,7 @@ class PartnerClient:
     whose connection broke is asked once more; an event is never sent twice.
     """
 
-    def __init__(self, base_url: str, limits: Limits) -> None:
+    def __init__(self, base_url: str, limits: PartnerLimits) -> None:
         self._base_url = base_url
         self._prefix = (parse_url(base_url).path or "").rstrip("/")
         self._limits = limits

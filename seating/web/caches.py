@@ -7,11 +7,11 @@ from flask import Response
 from flask_openapi3 import Tag
 from pydantic import Field
 
-from seating.domain.moments import rfc3339
+from seating.domain.timestamps import rfc3339
 from seating.telemetry import metrics
-from seating.web.answers import render
 from seating.web.application import Routes
 from seating.web.operator_token import SECURITY, operators_only
+from seating.web.responses import render
 from seating.web.schemas import Answer, problems
 from seating.web.services import services
 

@@ -7,9 +7,9 @@ from flask_openapi3 import Tag
 from pydantic import BaseModel, Field, RootModel
 
 from seating.domain.catalogue import PartnerEvent, PartnerId, PartnerUser, parse_partner_id
-from seating.web.answers import render
 from seating.web.application import Routes
 from seating.web.parsing import StrictModel, parsed
+from seating.web.responses import render
 from seating.web.schemas import Answer, Line, problems
 from seating.web.services import services
 

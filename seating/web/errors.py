@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import WebsocketMismatch
 
 from seating.domain import errors, partner_errors
-from seating.web.answers import WholeResponse
+from seating.web.responses import WholeResponse
 
 STATUS: Final[dict[type[errors.SeatingError], int]] = {
     errors.InvalidRequest: 400,
@@ -92,15 +92,15 @@ def code_of(status: int) -> str:
 
 
 def problem(
-    status: int, code: str, message: str, request_id: str | None, words: str | None = None, **details: Any
+    status: int, code: str, message: str, request_id: str | None, legacy_error: str | None = None, **details: Any
 ) -> str:
-    """JSON with `error` (`words`, else the code) and `message` for clients of the plain routes, and `code` for all."""
+    """JSON with `code` for all clients, and `error` (`legacy_error`, else the code) and `message` for older ones."""
     fields = {
         "type": "about:blank",
         "title": title_of(status),
         "status": status,
         "detail": message,
-        "error": words or code,
+        "error": legacy_error or code,
         "code": code,
         "message": message,
         "requestId": request_id,
@@ -115,7 +115,7 @@ def _answer(status: int, code: str, message: str, **details: Any) -> Response:
 
 
 def refuse(error: errors.SeatingError) -> Response:
-    response = _answer(status_of(error), error.code, error.message, words=error.words, **error.details)
+    response = _answer(status_of(error), error.code, error.message, legacy_error=error.legacy_error, **error.details)
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.Unauthorized):

@@ -11,10 +11,10 @@ from seating.domain.errors import InvalidRequest
 from seating.domain.plan_format import Better, PlanFile
 from seating.domain.seating_plan import MAX_SEATS, GeneratedPlan, SeatingPlan
 from seating.services.events import EventOnSale
-from seating.web.answers import render, render_fields
 from seating.web.application import Routes
 from seating.web.operator_token import SECURITY, operators_only
 from seating.web.parsing import NOT_BLANK, StrictModel, parsed
+from seating.web.responses import render, render_fields
 from seating.web.schemas import Answer, EventPath, Line, NextCursor, PageQuery, problems
 from seating.web.services import services, settings
 

@@ -5,12 +5,12 @@ from flask_openapi3 import Tag
 from pydantic import AliasPath, BaseModel, Field
 
 from seating.domain.idempotency import parse_key
-from seating.web.answers import render
 from seating.web.application import Routes
 from seating.web.client_address import caller_address
 from seating.web.operator_token import ANONYMOUS, caller
 from seating.web.orders import NewHold
 from seating.web.parsing import parsed
+from seating.web.responses import render
 from seating.web.schemas import Answer, AsText, EventPath, Moment, problems
 from seating.web.services import services, settings
 
@@ -74,7 +74,7 @@ def extend_hold(path: HoldPath) -> Response:
 
 @api.delete("/api/v1/events/<event_id>/holds/<token>", responses={204: None, **problems(404, 409, 503)})
 @parsed
-def give_back_hold(path: HoldPath) -> Response:
+def release_hold(path: HoldPath) -> Response:
     """Give the seats of a hold back"""
-    services().holds.give_back(path.event_id, path.token)
+    services().holds.release(path.event_id, path.token)
     return Response(status=204)

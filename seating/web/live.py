@@ -21,10 +21,10 @@ from seating.live.feed import PLAIN, POSITIONED, Audience
 from seating.live.outbox import NORMAL
 from seating.telemetry import metrics
 from seating.web import handshake
-from seating.web.answers import render
 from seating.web.application import Routes
 from seating.web.client_address import caller_address
 from seating.web.live_socket import LIBRARY_OPTIONS, make_lean
+from seating.web.responses import render
 from seating.web.schemas import Answer
 from seating.web.services import hub, services, settings
 

@@ -11,10 +11,10 @@ from pydantic import Field
 from werkzeug.datastructures import MIMEAccept
 
 from seating import __version__
-from seating.domain.moments import rfc3339
+from seating.domain.timestamps import rfc3339
 from seating.telemetry import metrics
-from seating.web.answers import render
 from seating.web.application import Routes
+from seating.web.responses import render
 from seating.web.schemas import Answer, problems
 from seating.web.services import services, settings
 
@@ -30,7 +30,7 @@ class SeatCache(Answer):
     last_updated: int = Field(description="of the last change, ms since 1970")
 
 
-class CacheStats(Answer):
+class CacheStatsView(Answer):
     seat_cache: SeatCache
     idempotency_cache_size: int
 
@@ -51,7 +51,7 @@ class StatsView(Answer):
     p95_latency: float = Field(
         serialization_alias="p95Latency", description="ms, the upper bound of its histogram bucket"
     )
-    cache_stats: CacheStats
+    cache_stats: CacheStatsView
     persistence: PersistenceStats
 
 
@@ -132,7 +132,7 @@ def stats() -> Response:
             success_purchases=totals.succeeded,
             failed_purchases=totals.failed,
             p95_latency=round(totals.p95_s * 1000, 3),
-            cache_stats=CacheStats(
+            cache_stats=CacheStatsView(
                 seat_cache=SeatCache(
                     event_id=event_id,
                     total_seats=counts.capacity,

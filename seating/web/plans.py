@@ -4,9 +4,9 @@ from flask import Response
 from flask_openapi3 import Tag
 from pydantic import ConfigDict, Field
 
-from seating.web.answers import accepts_gzip, render_kept
 from seating.web.application import Routes
 from seating.web.parsing import parsed
+from seating.web.responses import accepts_gzip, render_kept
 from seating.web.schemas import Answer, EventPath, problems
 from seating.web.services import services
 

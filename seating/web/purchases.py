@@ -13,12 +13,12 @@ from seating.domain.idempotency import parse_key
 from seating.domain.purchase import Order, PurchaseId, PurchaseState
 from seating.services.purchases import Bought
 from seating.telemetry import metrics
-from seating.web.answers import render, render_fields
 from seating.web.application import Routes
 from seating.web.operator_token import SECURITY, caller, operators_only
 from seating.web.orders import DefaultPurchase, EventPurchase
 from seating.web.parsing import parsed
 from seating.web.rate_limiting import limit_of_request, measured
+from seating.web.responses import render, render_fields
 from seating.web.schemas import Answer, AsText, EventPath, Moment, NextCursor, PageQuery, Reference, problems
 from seating.web.services import services, settings
 

@@ -4,10 +4,10 @@ from flask import Response
 from flask_openapi3 import Tag
 from pydantic import AliasPath, Field
 
-from seating.web.answers import render
 from seating.web.application import Routes
 from seating.web.operator_token import SECURITY, operators_only
 from seating.web.parsing import parsed
+from seating.web.responses import render
 from seating.web.schemas import Answer, AsText, EventPath, NextCursor, PageQuery, problems
 from seating.web.services import services
 

@@ -9,10 +9,10 @@ from pydantic import BaseModel, Field
 from seating.domain.errors import NoSuchLoss
 from seating.domain.event import is_event_id
 from seating.storage.answered import Loss
-from seating.web.answers import render
 from seating.web.application import Routes
 from seating.web.operator_token import SECURITY, caller, operators_only
 from seating.web.parsing import StrictModel, parsed
+from seating.web.responses import render
 from seating.web.schemas import Answer, AsText, EventPath, Line, problems
 from seating.web.services import services
 

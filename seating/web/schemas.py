@@ -7,7 +7,7 @@ from pydantic import AfterValidator, AliasGenerator, BaseModel, BeforeValidator,
 from pydantic.alias_generators import to_camel
 
 from seating.domain.event import parse_event_id
-from seating.domain.moments import rfc3339
+from seating.domain.timestamps import rfc3339
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 

@@ -12,11 +12,11 @@ from seating.domain.seat_changes import LETTERS
 from seating.domain.seat_status import SETTABLE
 from seating.domain.seating_plan import SeatingPlan
 from seating.services.seats import Render, SeatMap
-from seating.web.answers import accepts_gzip, render, render_kept
 from seating.web.application import Routes
 from seating.web.operator_token import SECURITY, operators_only
 from seating.web.orders import without_default
 from seating.web.parsing import StrictModel, parsed
+from seating.web.responses import accepts_gzip, render, render_kept
 from seating.web.schemas import Answer, EventPath, problems
 from seating.web.services import services, settings
 

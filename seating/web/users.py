@@ -8,11 +8,11 @@ from pydantic import BaseModel, Field, RootModel
 
 from seating.domain.errors import UserNotFound
 from seating.domain.user import MAX_ID_LENGTH, Plan, User
-from seating.web.answers import WholeResponse
 from seating.web.application import Routes
 from seating.web.errors import refuse
 from seating.web.parsing import NOT_BLANK, StrictModel, parsed
 from seating.web.rate_limiting import limited
+from seating.web.responses import WholeResponse
 from seating.web.schemas import Answer, Line, Moment, PageQuery, problems
 from seating.web.services import services
 

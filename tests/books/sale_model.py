@@ -77,7 +77,7 @@ class SaleModel:
         hold.until_ms = max(hold.until_ms, min(self.now_ms + self.ttl_ms, hold.since_ms + self.max_ms))
         return hold.until_ms
 
-    def give_back(self, token: str) -> None:
+    def release(self, token: str) -> None:
         self._mark(self._hold(token).seats, AVAILABLE)
         del self.holds[token]
 

@@ -13,7 +13,7 @@ from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
 from seating.redis_store import keys
 from seating.storage.database import Database
-from seating.storage.quarantine import FORK, Aside, put_aside
+from seating.storage.quarantine import FORK, QuarantinedEntry, put_aside
 from seating.storage.tables import ledger, quarantine
 from tests.books import Said, order, rows, seating, seq_of
 from tests.servers import wait_until
@@ -133,7 +133,7 @@ def test_a_quarantine_is_listed_whole(system: System) -> None:
     """However much a fork has left there."""
     event = system.create_event(totalSeats=3)
     fork = [LogEntry(Position(1, seq), "{}", f"{seq:040x}") for seq in range(2, 1_203)]
-    asides = [Aside(event, entry, FORK, "a seat has another owner", None) for entry in fork]
+    asides = [QuarantinedEntry(event, entry, FORK, "a seat has another owner", None) for entry in fork]
     database = Database(system.database_url)
     database.write(lambda connection: put_aside(connection, asides))
     listed = seating(system, "quarantine", "list", event, "--json").json

@@ -29,7 +29,7 @@ from seating.domain.purchase import Order, Receipt
 from seating.domain.seat_status import SETTABLE
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
-from seating.services.holds import Held
+from seating.services.holds import HeldSeats
 from seating.storage import migrations
 from seating.storage.database import Database
 from tests import frozen_clock
@@ -75,7 +75,7 @@ class SaleMachine(RuleBasedStateMachine):
         answer = product()
         if isinstance(answer, Receipt):
             assert PLAN.seats_of(answer.runs) == expected
-        if isinstance(answer, Held) and isinstance(expected, list):
+        if isinstance(answer, HeldSeats) and isinstance(expected, list):
             assert answer.seats == expected
         return answer
 
@@ -142,8 +142,8 @@ class SaleMachine(RuleBasedStateMachine):
             assert [held.record.until_ms] == expected
 
     @rule(token=tokens)
-    def give_back(self, token: str) -> None:
-        self.both(lambda: self.sale.holds.give_back(self.event, token), lambda: self.model.give_back(token))
+    def release(self, token: str) -> None:
+        self.both(lambda: self.sale.holds.release(self.event, token), lambda: self.model.release(token))
 
     @rule(move_ms=st.integers(1, 700_000))
     def time_passes(self, move_ms: int) -> None:

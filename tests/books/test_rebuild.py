@@ -130,7 +130,7 @@ def live(sale: OneProcess, event: str, history: list[tuple[str, Any]], seated: b
                 case "extend":
                     sale.holds.extend(event, tokens[argument % len(tokens)])
                 case "give back":
-                    sale.holds.give_back(event, tokens[argument % len(tokens)])
+                    sale.holds.release(event, tokens[argument % len(tokens)])
                 case "buy held":
                     receipts.append(sale.buy_held(event, f"k{number}", tokens[argument % len(tokens)]))
                 case "expire":

@@ -17,8 +17,8 @@ from seating.domain.errors import LoadFailed, RecordUnavailable
 from seating.redis_store import keys
 from seating.redis_store.auto_pipeline import AutoPipeline
 from seating.redis_store.connection import ScriptConnection
-from seating.redis_store.flights import Flights, Lease
 from seating.redis_store.scripts import Scripts
+from seating.redis_store.single_flight import Lease, SingleFlight
 from seating.services.coalescing import Coalescing, Found, Source
 from tests.caching.reader import LEASE_S, reader
 from tests.moved_clock import MovedClock
@@ -84,7 +84,7 @@ def test_a_crowd_for_what_is_cached_is_one_look(process: Process) -> None:
     assert one.cache.stats().hits == 100
 
 
-class _NoLease(Flights):
+class _NoLease(SingleFlight):
     """Every process may fetch."""
 
     def begin(self, key: str) -> Lease:

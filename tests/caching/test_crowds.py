@@ -10,18 +10,17 @@ from gevent import get_hub, socket
 from sqlalchemy import event, insert
 
 from seating.domain.errors import EventNotFound, SeatingError
-from seating.domain.seating_plan import DEMO_HALL, Run, generate
+from seating.domain.seating_plan import DEMO_HALL, SeatRange, generate
 from seating.live.feed import POSITIONED
 from seating.live.hub import Hub
 from seating.live.outbox import TRY_AGAIN_LATER, Outbox
 from seating.live.resuming import History
 from seating.redis_store.connection import plain_client
-from seating.redis_store.event_log import EventLog
+from seating.redis_store.event_log import EventLog, LiveLog
 from seating.redis_store.inventory import Inventory
-from seating.redis_store.live_log import LiveLog
 from seating.redis_store.plans import Plans
 from seating.redis_store.seat_states import SeatStates
-from seating.services.event_presence import EventPresence
+from seating.services.missing_event import MissingEvent
 from seating.services.seat_names import SeatNames
 from seating.storage import migrations, tables
 from seating.storage.database import Database
@@ -69,7 +68,7 @@ def at_once(ask: Callable[[], object]) -> Counter[str]:
 
 
 def test_for_an_event_that_is_not_there_it_is_one_query(database: Database, queries: list[str]) -> None:
-    presence = EventPresence(database, print)
+    presence = MissingEvent(database, print)
     assert at_once(lambda: presence.absence_of("nowhere")) == {"EventNotFound": CROWD}
     assert isinstance(presence.absence_of("nowhere"), EventNotFound)
     assert len(queries) == 1
@@ -82,9 +81,9 @@ def test_for_seats_of_an_event_that_is_over_it_is_one_query(
     row = {"id": "over", "name": "Over", "capacity": plan.capacity, "seated": True, "plan": plan.pack()}
     database.write(lambda connection: connection.execute(insert(tables.events).values(row)))
     inventory = Inventory(calls, backlog_max_entries=1, backlog_memory_percent=90)
-    names = SeatNames(Plans(calls), inventory, database, EventPresence(database, print))
-    assert at_once(lambda: names.names("over", [Run(0, 0, 2)])) == {"list": CROWD}
-    assert names.names("over", [Run(0, 0, 2)]) == ["sec-1-row-A-seat-1", "sec-1-row-A-seat-2"]
+    names = SeatNames(Plans(calls), inventory, database, MissingEvent(database, print))
+    assert at_once(lambda: names.names("over", [SeatRange(0, 0, 2)])) == {"list": CROWD}
+    assert names.names("over", [SeatRange(0, 0, 2)]) == ["sec-1-row-A-seat-1", "sec-1-row-A-seat-2"]
     assert len(queries) == 1
 
 

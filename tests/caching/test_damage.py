@@ -9,8 +9,8 @@ from seating.domain.breaker import BreakerPolicy, BreakerState, CallOutcome
 from seating.domain.errors import LoadFailed
 from seating.redis_store import keys
 from seating.redis_store.breaker import Breaker
-from seating.redis_store.flights import Flights
 from seating.redis_store.rate_limits import RateLimit, RateLimits
+from seating.redis_store.single_flight import SingleFlight
 from seating.services.coalescing import Found, Source
 from tests.caching.reader import reader
 from tests.processes import Process, client, clock, process
@@ -64,7 +64,7 @@ def test_a_flight_that_nobody_flies_holds_nobody_up(process: Process, client: "r
 @pytest.mark.parametrize("garbage", ["garbage", "-garbage", "-[]", "-{}", "-1"])
 def test_an_outcome_that_cannot_be_read_is_a_failure(process: Process, client: "redis.Redis", garbage: str) -> None:
     calls = process()
-    lease = Flights(calls, "test").begin("k")
+    lease = SingleFlight(calls, "test").begin("k")
     assert not isinstance(lease, str)
     client.set(keys.landed("test", lease.token), garbage)
     with pytest.raises(LoadFailed):

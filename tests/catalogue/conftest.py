@@ -10,8 +10,8 @@ from seating.redis_store.connection import ScriptConnection
 from seating.redis_store.scripts import Scripts
 from seating.services import catalogue
 from seating.services.catalogue import Catalogue
-from seating.services.guards import Guards
-from seating.upstream.partner_client import Limits, PartnerClient
+from seating.services.circuit_breakers import CircuitBreakers
+from seating.upstream.partner_client import PartnerClient, PartnerLimits
 from tests.catalogue.partner import Partner, fares_well
 from tests.servers import RedisServer
 from tests.system import System
@@ -53,9 +53,9 @@ def make(calls: AutoPipeline, partner: Partner) -> Iterator[Callable[..., Catalo
             max_reset_timeout_ms=60_000,
             probe_lease_ms=6_000,
         )
-        guards = Guards([Breaker(calls, kind, policy) for kind in catalogue.KINDS])
+        guards = CircuitBreakers([Breaker(calls, kind, policy) for kind in catalogue.KINDS])
         client = PartnerClient(
-            partner.url, Limits(connect_timeout_s=0.3, read_timeout_s=read_timeout_s, at_once=at_once)
+            partner.url, PartnerLimits(connect_timeout_s=0.3, read_timeout_s=read_timeout_s, at_once=at_once)
         )
         clients.append(client)
         return Catalogue(client, guards, deadline_s)

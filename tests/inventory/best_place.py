@@ -1,14 +1,14 @@
 """Where seats are best, said in the most obvious way."""
 
-from seating.domain.seating_plan import Run
+from seating.domain.seating_plan import SeatRange
 
 
-def best_seats(blocks: list[str], quantity: int, *, together: bool = False) -> list[Run] | None:
+def best_seats(blocks: list[str], quantity: int, *, together: bool = False) -> list[SeatRange] | None:
     """Together in the best row that has them, or else the longest part that any row has, and so on; or None."""
     blocks = list(blocks)
     if sum(seats.count("a") for seats in blocks) < quantity:
         return None
-    runs: list[Run] = []
+    runs: list[SeatRange] = []
     while quantity:
         part, run = quantity, best_place(blocks, quantity)
         while run is None:
@@ -22,7 +22,7 @@ def best_seats(blocks: list[str], quantity: int, *, together: bool = False) -> l
     return runs
 
 
-def best_place(blocks: list[str], quantity: int) -> Run | None:
+def best_place(blocks: list[str], quantity: int) -> SeatRange | None:
     """The first row of the first block that has them; in it where none is left alone, nearest the middle, leftmost."""
     for block, seats in enumerate(blocks):
         row_start = 0
@@ -40,7 +40,7 @@ def best_place(blocks: list[str], quantity: int) -> Run | None:
                         place,
                     ),
                 )
-                return Run(block, row_start + best, quantity)
+                return SeatRange(block, row_start + best, quantity)
             row_start += len(row) + 1
     return None
 
@@ -52,5 +52,5 @@ def leaves_single(row: str, place: int, quantity: int) -> bool:
     return before == 1 or after == 1
 
 
-def marked(seats: str, run: Run, status: str) -> str:
+def marked(seats: str, run: SeatRange, status: str) -> str:
     return seats[: run.start] + status * run.length + seats[run.start + run.length :]

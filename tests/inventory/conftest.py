@@ -5,7 +5,7 @@ import pytest
 
 from seating.domain.changes import Opened
 from seating.domain.inventory_state import InventoryState
-from seating.domain.log_entry import LogEntry, Mark
+from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store.connection import ScriptConnection
@@ -46,7 +46,7 @@ def acknowledge(calls: DirectCalls, terms: Terms) -> Callable[..., bool]:
         head = terms.head(event_id)
         assert head
         entry = next(entry for entry in whole_log(calls, event_id) if entry.position.seq == seq)
-        return keeping.acknowledge(event_id, head.server, Mark.of(entry), "database", []) is not None
+        return keeping.acknowledge(event_id, head.server, Checkpoint.of(entry), "database", []) is not None
 
     return tell
 
@@ -71,7 +71,7 @@ def opened(calls: DirectCalls, terms: Terms, acknowledge: Callable[..., bool]) -
         attempt = Rebuilding(calls, event_id, "token")
         attempt.claim("open", "closed")
         attempt.write(first, state, plan, [], {})
-        assert terms.begin(event_id, epoch + 1, Mark.of(first), "nonce", "database")
+        assert terms.begin(event_id, epoch + 1, Checkpoint.of(first), "nonce", "database")
         assert acknowledge(event_id, 2, Terms(calls, LogKeeping(keep_s=0, resume_entries=2)))
         return event_id
 

@@ -22,7 +22,7 @@ from seating.domain.errors import (
 from seating.domain.hold import hold_id
 from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.redis_store import keys
-from seating.redis_store.holds import RELEASED_A_CALL, Holds
+from seating.redis_store.holds import RELEASED_A_CALL, HoldStore
 from seating.storage.tables import ledger, sold_seats
 from tests.frozen_clock import CLOCK, NOON_MS
 from tests.one_process import HOLD_LIMITS, OneProcess
@@ -108,7 +108,7 @@ class TestItsTime:
     def test_refused_whole_from_then_on(self, moved: OneProcess, event: str) -> None:
         held = moved.hold(event, *row_a(1))
         at(moved, TTL_MS)
-        for late in (moved.holds.extend, moved.holds.give_back):
+        for late in (moved.holds.extend, moved.holds.release):
             with pytest.raises(HoldExpired):
                 late(event, held.token)
         with pytest.raises(HoldExpired):
@@ -182,10 +182,10 @@ def test_without_the_guard_a_late_token_buys_what_another_has(redis_url: str, mo
 
 def test_given_back(moved: OneProcess, event: str) -> None:
     held = moved.hold(event, *row_a(1, 2))
-    moved.holds.give_back(event, held.token)
+    moved.holds.release(event, held.token)
     assert moved.now(event).counts.remaining == 10
     with pytest.raises(HoldExpired):
-        moved.holds.give_back(event, held.token)
+        moved.holds.release(event, held.token)
     last = log_of(moved, event)[-1]
     assert isinstance(last, Released)
     assert not last.expired
@@ -232,7 +232,7 @@ class TestBound:
         assert moved.hold(event, quantity=1, holder="another address").seats == []
         moved.buy_held(event, "k", tokens[0])
         moved.hold(event, quantity=10)
-        moved.holds.give_back(event, tokens[1])
+        moved.holds.release(event, tokens[1])
         moved.hold(event, quantity=10)
         at(moved, TTL_MS)
         assert moved.hold(event, quantity=10).record.quantity == 10
@@ -242,7 +242,7 @@ class TestBacklog:
     def test_an_extension_adds_to_none_that_is_full(self, moved: OneProcess, event: str) -> None:
         """Or else one hold, extended each ms, would fill Redis while SQL is away."""
         token = moved.hold(event, *row_a(1)).token
-        narrow = Holds(moved.calls, HOLD_LIMITS, backlog_max_entries=2, backlog_memory_percent=90)
+        narrow = HoldStore(moved.calls, HOLD_LIMITS, backlog_max_entries=2, backlog_memory_percent=90)
         at(moved, 1000)
         assert narrow.extend(event, token).until_ms == NOON_MS + 1000 + TTL_MS
         at(moved, 2000)
@@ -255,8 +255,8 @@ class TestBacklog:
 
     def test_giving_back_goes_on(self, moved: OneProcess, event: str) -> None:
         token = moved.hold(event, *row_a(1)).token
-        narrow = Holds(moved.calls, HOLD_LIMITS, backlog_max_entries=1, backlog_memory_percent=90)
-        narrow.give_back(event, token)
+        narrow = HoldStore(moved.calls, HOLD_LIMITS, backlog_max_entries=1, backlog_memory_percent=90)
+        narrow.release(event, token)
         assert moved.now(event).counts.held == 0
 
 
@@ -274,10 +274,10 @@ class TestBadRequests:
             (HoldExpired, lambda: moved.buy_held(event, "k", "")),
             (HoldExpired, lambda: moved.buy_held(event, "k", hold_id(token))),
             (HoldExpired, lambda: moved.holds.extend(event, token)),
-            (HoldExpired, lambda: moved.holds.give_back(event, "x" * 255)),
+            (HoldExpired, lambda: moved.holds.release(event, "x" * 255)),
             (EventNotFound, lambda: moved.hold("nowhere", "A1")),
             (EventNotFound, lambda: moved.hold("nowhere", quantity=1)),
-            (EventNotFound, lambda: moved.holds.give_back("nowhere", token)),
+            (EventNotFound, lambda: moved.holds.release("nowhere", token)),
         ]
         for error, ask in refused:
             with pytest.raises(error):
@@ -291,7 +291,7 @@ class TestBadRequests:
         for ask in (lambda: moved.hold(event, *row_a(2)), lambda: moved.buy_held(event, "k", held.token)):
             with pytest.raises(NotOnSale):
                 ask()
-        moved.holds.give_back(event, held.token)
+        moved.holds.release(event, held.token)
 
 
 class TestOrganiser:
@@ -331,7 +331,7 @@ def test_who_had_a_seat(moved: OneProcess, event: str) -> None:
     token = moved.hold(event, seat).token
     at(moved, TTL_MS + 1)
     moved.holds.extend(event, token)
-    moved.holds.give_back(event, token)
+    moved.holds.release(event, token)
     moved.persist(event)
     moved.seats.set(event, seat, "held")
     moved.seats.set(event, seat, "available")

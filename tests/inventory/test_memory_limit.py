@@ -9,7 +9,7 @@ from seating.domain.errors import BacklogFull
 from seating.domain.hold import HoldOrder
 from seating.domain.purchase import Order
 from seating.redis_store.direct_calls import DirectCalls
-from seating.redis_store.holds import HoldLimits, Holds
+from seating.redis_store.holds import HoldLimits, HoldStore
 from seating.redis_store.inventory import Inventory
 
 LOOK_EVERY = 64
@@ -36,7 +36,7 @@ def buy_until_refused(inventory: Inventory, event: str) -> int:
 def test_the_refusal_holds_until_there_is_room(calls: DirectCalls, opened: Callable[..., str]) -> None:
     event = opened(capacity=1000)
     room, short = at_most(calls, 100), at_most(calls, 0)
-    holds = Holds(calls, LIMITS, backlog_max_entries=100_000, backlog_memory_percent=100)
+    holds = HoldStore(calls, LIMITS, backlog_max_entries=100_000, backlog_memory_percent=100)
     holds.hold(event, "token", "holder", HoldOrder(1), (), "")
     first = buy(room, event, "first")
     last = buy_until_refused(short, event)
@@ -45,7 +45,7 @@ def test_the_refusal_holds_until_there_is_room(calls: DirectCalls, opened: Calla
         short.set_state(event, state)
     with pytest.raises(BacklogFull):
         buy(short, event, "after a pause")
-    holds.give_back(event, "token")
+    holds.release(event, "token")
     with pytest.raises(BacklogFull):
         buy(short, event, "after a hold")
     assert buy(room, event, "last") > last

@@ -16,10 +16,10 @@ from seating.domain.errors import (
     NotTogether,
     SoldOut,
 )
-from seating.domain.log_entry import Mark
+from seating.domain.log_entry import Checkpoint
 from seating.domain.position import Position
 from seating.domain.purchase import Order
-from seating.domain.seating_plan import GeneratedPlan, Run, SeatingPlan, generate
+from seating.domain.seating_plan import GeneratedPlan, SeatingPlan, SeatRange, generate
 from seating.redis_store import keys
 from seating.redis_store.connection import ScriptConnection
 from seating.redis_store.direct_calls import DirectCalls
@@ -86,7 +86,7 @@ def test_each_purchase_is_one_entry_of_an_unbroken_chain(
         inventory.purchase(event, "shop", f"k{number}", Order(2, reference=f'Nr. {number} "ü"\\'))
     entries = whole_log(calls, event)
     for previous, entry in pairwise(entries):
-        assert Mark.of(previous).is_followed_by(entry)
+        assert Checkpoint.of(previous).is_followed_by(entry)
     changes = [parse_change(entry.change) for entry in entries]
     assert changes[0] == Opened(1_700_000_000_000, 50)
     last = changes[-1]
@@ -106,8 +106,8 @@ def test_a_server_that_was_not_compared_with_sql_sells_nothing(
     assert (found.backlog.trusted, found.counts.sold) == (False, 0)
     head = terms.head(event)
     assert head
-    assert head.mark
-    assert terms.begin(event, head.mark.position.epoch + 1, head.mark, "nonce", "database")
+    assert head.checkpoint
+    assert terms.begin(event, head.checkpoint.position.epoch + 1, head.checkpoint, "nonce", "database")
     with pytest.raises(InventoryUnavailable):  # Not before SQL has the entry that begins the term.
         inventory.purchase(event, "shop", "k", Order(1))
     assert acknowledge(event, 3)
@@ -132,16 +132,16 @@ def test_an_inventory_behind_its_caller_sells_no_more_until_a_higher_term(
     event = opened(capacity=5)
     head = terms.head(event)
     assert head
-    assert head.mark
-    epoch = head.mark.position.epoch
+    assert head.checkpoint
+    epoch = head.checkpoint.position.epoch
     calls.seen.note(event, Position(epoch, 3))
     with pytest.raises(InventoryUnavailable):
         inventory.purchase(event, "shop", "k", Order(1))
     calls.seen.forget(event)
     with pytest.raises(InventoryUnavailable):  # Nor to one who has seen nothing.
         inventory.purchase(event, "shop", "k", Order(1))
-    assert terms.begin(event, epoch, head.mark, "nonce", "database") is None
-    assert terms.begin(event, epoch + 1, head.mark, "nonce", "database")
+    assert terms.begin(event, epoch, head.checkpoint, "nonce", "database") is None
+    assert terms.begin(event, epoch + 1, head.checkpoint, "nonce", "database")
     assert acknowledge(event, 3)
     assert inventory.purchase(event, "shop", "k", Order(1)).receipt.id.position == (epoch + 1, 4)
 
@@ -151,12 +151,16 @@ def test_an_acknowledgement_for_another_server_or_epoch_is_void(
 ) -> None:
     event = opened(capacity=5)
     inventory.purchase(event, "shop", "k", Order(1))
-    last = Mark.of(whole_log(calls, event)[-1])
+    last = Checkpoint.of(whole_log(calls, event)[-1])
     epoch, seq = last.position
     head = terms.head(event)
     assert head
     assert terms.acknowledge(event, "another", last, "database", []) is None
-    for wrong in (Mark(Position(epoch + 1, seq), last.link), Mark(last.position, "another"), Mark(last.position, "")):
+    for wrong in (
+        Checkpoint(Position(epoch + 1, seq), last.link),
+        Checkpoint(last.position, "another"),
+        Checkpoint(last.position, ""),
+    ):
         assert terms.acknowledge(event, head.server, wrong, "database", []) is None
     found = inventory.read(event)
     assert found is not None
@@ -203,8 +207,8 @@ def test_the_log_is_trimmed_to_the_watermark_and_keeps_its_entry(
     entries = {entry.position.seq: entry for entry in whole_log(calls, event)}
     head = terms.head(event)
     assert head
-    assert terms.acknowledge(event, head.server, Mark.of(entries[5]), "database", [entries[4]])
-    assert terms.acknowledge(event, head.server, Mark.of(entries[3]), "database", []) is None  # It is trimmed.
+    assert terms.acknowledge(event, head.server, Checkpoint.of(entries[5]), "database", [entries[4]])
+    assert terms.acknowledge(event, head.server, Checkpoint.of(entries[3]), "database", []) is None  # It is trimmed.
     assert [entry.position.seq for entry in whole_log(calls, event)] == [5, 6, 7]
     found = inventory.read(event)
     assert found is not None
@@ -282,7 +286,7 @@ class TestSeated:
         with pytest.raises(NotTogether) as refused:
             inventory.purchase(event, "shop", "k", Order(3, together=True))
         assert refused.value.details == {"seatsRemaining": 6}
-        assert inventory.purchase(event, "shop", "k", Order(3)).receipt.runs == [Run(0, 0, 2), Run(0, 3, 1)]
+        assert inventory.purchase(event, "shop", "k", Order(3)).receipt.runs == [SeatRange(0, 0, 2), SeatRange(0, 3, 1)]
 
     @pytest.mark.usefixtures("unsynced")
     @settings(max_examples=2_500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

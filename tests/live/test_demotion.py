@@ -10,7 +10,7 @@ from seating.domain.errors import InventoryUnavailable
 from seating.domain.position import Position
 from seating.redis_store import keys
 from seating.redis_store.connection import plain_client
-from seating.redis_store.live_log import LiveLog
+from seating.redis_store.event_log import LiveLog
 from tests.servers import RedisServer, wait_until
 
 EVENT = "demo"

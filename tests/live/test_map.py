@@ -49,7 +49,7 @@ class Story:
         if answer.status == 201:
             self.held.append(answer.json["holdToken"])
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         if self.held:
             token = self.held.pop(self.random.randrange(len(self.held)))
             path = f"/api/v1/events/{self.event}/holds/{token}"
@@ -98,7 +98,7 @@ class Story:
 @pytest.mark.parametrize("seed", range(3))
 def test_equals_the_servers_at_rest(system: System, seed: int) -> None:
     story = Story(system, seed)
-    often = [story.buy] * 6 + [story.cancel] * 4 + [story.hold] * 4 + [story.give_back] * 2 + [story.buy_held] * 2
+    often = [story.buy] * 6 + [story.cancel] * 4 + [story.hold] * 4 + [story.release] * 2 + [story.buy_held] * 2
     often += [story.leave] * 3 + [story.come_back] * 3 + [story.read_a_little] * 3
     for part in range(3):
         for _ in range(25):

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from seating.domain import log_entry
 from seating.domain.errors import InventoryUnavailable, Overtaken, RecordUnavailable
-from seating.domain.log_entry import LogEntry, Mark
+from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
 from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.redis_store import keys
@@ -49,7 +49,7 @@ def test_the_ledger_keeps_the_chain(sale: OneProcess) -> None:
     sale.persist(event)
     entries = [LogEntry(Position(r.epoch, r.seq), r.change, r.link) for r in sale.rows(ledger, event)]
     for previous, entry in pairwise(entries):
-        assert Mark.of(previous).is_followed_by(entry)
+        assert Checkpoint.of(previous).is_followed_by(entry)
     watermark = sale.rows(watermarks, event)[0]
     assert (watermark.seq, watermark.link) == (entries[-1].position.seq, entries[-1].link)
 
@@ -207,28 +207,28 @@ def test_without_the_watermark_two_workers_collide(sale: OneProcess, monkeypatch
     """The twin: when the compare-and-swap does not look, the second writer of the same entries is not turned away."""
     event = sale.open(capacity=10)
     sale.buy(event, "k")
-    mark, entries = _unrecorded(sale, event)
+    checkpoint, entries = _unrecorded(sale, event)
     sale.persist(event)
     rows = ledger_store.read_rows(entries)
     put_aside = sale.database.write(lambda connection: ledger_store.write(connection, event, rows, None))
     assert put_aside == entries
     with pytest.raises(Overtaken):
-        sale.persistence._record(event, mark, entries)
+        sale.persistence._record(event, checkpoint, entries)
 
 
 def test_a_worker_that_was_stopped_before_a_rebuild_writes_nothing(sale: OneProcess) -> None:
     """It has read the log and not yet written when the epoch goes up."""
     event = sale.open(capacity=10)
     sale.buy(event, "k")
-    mark, entries = _unrecorded(sale, event)
-    epoch, seq = mark.position
+    checkpoint, entries = _unrecorded(sale, event)
+    epoch, seq = checkpoint.position
     sale.database.write(
         lambda connection: connection.execute(
             update(watermarks).where(watermarks.c.event_id == event).values(epoch=epoch + 1, seq=seq + 1)
         )
     )
     with pytest.raises(Overtaken):
-        sale.persistence._record(event, mark, entries)
+        sale.persistence._record(event, checkpoint, entries)
     assert sale.rows(purchases, event) == []
 
 
@@ -357,9 +357,9 @@ def _die(*_arguments: object, **_named: object) -> None:
     raise SystemExit
 
 
-def _unrecorded(sale: OneProcess, event: str) -> tuple[Mark, list[LogEntry]]:
+def _unrecorded(sale: OneProcess, event: str) -> tuple[Checkpoint, list[LogEntry]]:
     found = sale.persistence.log.entries_from(event, Position(1, 1), 100)
-    return Mark.of(found[0]), found[1:]
+    return Checkpoint.of(found[0]), found[1:]
 
 
 def _try_again_now(sale: OneProcess, event: str) -> None:

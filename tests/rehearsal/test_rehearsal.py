@@ -13,7 +13,7 @@ import pytest
 from seating.rehearsal import report
 from seating.rehearsal.books import check_counts
 from seating.rehearsal.sale import Counts, Sale
-from seating.rehearsal.server import Server
+from seating.rehearsal.server import HttpClient
 from tests.rehearsal.fake_server import FakeServer
 from tests.servers import wait_until
 from tests.system import System, clean_environment, free_port
@@ -196,7 +196,7 @@ def test_counts_come_out(sold: int, left: int, aside: tuple[int | None, int | No
 
 def test_gives_up_on_a_lag_that_stays() -> None:
     with FakeServer("lags") as server:
-        sale = Sale(Server(server.url), None, 1)
+        sale = Sale(HttpClient(server.url), None, 1)
         assert sale.seconds_to_lag_zero([], time.perf_counter(), within_s=0.1) is None
 
 
@@ -214,11 +214,11 @@ def test_gives_up_on_a_lag_that_stays() -> None:
 )
 def test_refuses_what_is_no_address(url: str) -> None:
     with pytest.raises(ValueError, match=r"is not like http://|Port out of range|label"):
-        Server(url)
+        HttpClient(url)
 
 
 def test_keeps_the_path_that_a_proxy_put_before_the_routes() -> None:
-    server = Server("https://tickets.example/sale/")
+    server = HttpClient("https://tickets.example/sale/")
     assert (server.host, server.port, server.prefix) == ("tickets.example", 443, "/sale")
 
 

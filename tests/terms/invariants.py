@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from seating.domain.changes import SeatSet, parse_change
 from seating.domain.errors import Overtaken, SeatingError
-from seating.domain.log_entry import Mark
+from seating.domain.log_entry import Checkpoint
 from seating.domain.position import Position
 from seating.domain.seat_status import BOX_OFFICE
 from seating.redis_store import keys
@@ -60,9 +60,9 @@ class Invariants:
             known = self.world.node_of(worker).client.hget(keys.inventory(self.world.event), "acknowledged")
             if known:
                 position, link = known.decode().split(" ")
-                mark = Mark(Position.parse(position), link)
-                has = self.world.database.read(ledger.has, self.world.event, mark)
-                assert has, f"invariant 6: wiped, and SQL lacks {mark}"
+                checkpoint = Checkpoint(Position.parse(position), link)
+                has = self.world.database.read(ledger.has, self.world.event, checkpoint)
+                assert has, f"invariant 6: wiped, and SQL lacks {checkpoint}"
 
     def of_wait(self, promise: Promise) -> None:
         """`promise` was answered as recorded, just now."""
@@ -80,9 +80,9 @@ class Invariants:
         inventory = texts(primary.client.hgetall(keys.inventory(self.world.event)))
         if inventory.get("server") != primary.identity or "stopped" in inventory:
             return
-        mark = self.world.database.read(watermarks.read, self.world.event)
+        checkpoint = self.world.database.read(watermarks.read, self.world.event)
         reached = f"{inventory['epoch']}-{inventory['seq']} {inventory['chain']}"
-        if mark is None or f"{mark.position} {mark.link}" != reached:
+        if checkpoint is None or f"{checkpoint.position} {checkpoint.link}" != reached:
             return
         findings = [finding.what for finding in self.world.books.reconcile(self.world.event)]
         wrong = [what for what in findings if "quarantine" not in what and "are lost" not in what]

@@ -147,7 +147,7 @@ CHANGES: dict[str, Callable[[OneProcess, str, Receipt, str], object]] = {
     "a cancellation": lambda web, event, bought, token: web.cancel(bought.id),
     "a hold": lambda web, event, bought, token: web.hold(event, quantity=1),
     "an extension": lambda web, event, bought, token: web.holds.extend(event, token),
-    "a hold given back": lambda web, event, bought, token: web.holds.give_back(event, token),
+    "a hold given back": lambda web, event, bought, token: web.holds.release(event, token),
     "a seat": lambda web, event, bought, token: web.seats.set(event, "sec-1-row-D-seat-1", "sold"),
     "a state": lambda web, event, bought, token: web.events.set_state(event, "paused"),
 }

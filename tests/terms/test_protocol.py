@@ -65,10 +65,10 @@ class Protocol(RuleBasedStateMachine):
             self.world.tokens.append(held.token)
 
     @rule(web=some_web, number=st.integers(0, 3))
-    def give_back(self, web: int, number: int) -> None:
+    def release(self, web: int, number: int) -> None:
         world, process = self.world, self.world.webs[web]
         if number < len(world.tokens):
-            world.tell(process, "other", lambda: process.one.holds.give_back(world.event, world.tokens[number]) or True)
+            world.tell(process, "other", lambda: process.one.holds.release(world.event, world.tokens[number]) or True)
 
     @rule(web=some_web, number=st.integers(0, 5))
     def cancel(self, web: int, number: int) -> None:

@@ -20,7 +20,7 @@ from seating.services.books import Books
 from seating.services.fence import Fence
 from seating.storage import watermarks
 from seating.storage.database import Database
-from seating.storage.quarantine import Aside
+from seating.storage.quarantine import QuarantinedEntry
 from tests import frozen_clock
 from tests.one_process import OneProcess
 from tests.terms.backups import Backup, backup, restore
@@ -197,7 +197,7 @@ class World:
             with suppress(SeatingError):
                 web.one.quarantine.cancel(self.event, str(aside.entry.position))
 
-    def _waiting(self, web: Process, number: int) -> Aside | None:
+    def _waiting(self, web: Process, number: int) -> QuarantinedEntry | None:
         try:
             found = web.one.quarantine.page(self.event, number, 1).items
         except EventNotFound:  # SQL was replaced.

@@ -14,7 +14,7 @@ _REMEMBERED = 10_000
 _REMEMBERED_FOR_S = 1.0
 
 
-class EventPresence:
+class MissingEvent:
     """Asks SQL once, however many ask at a time, and remembers the answer for a second.
 
     `nudge` is told of an inventory that is lost, so that it is rebuilt at once.

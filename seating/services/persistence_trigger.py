@@ -12,7 +12,7 @@ _EVERY_S = 0.1
 _log = structlog.get_logger(__name__)
 
 
-class Nudger:
+class PersistenceTrigger:
     """However many purchases there are, one nudge is sent for all their events every `_EVERY_S`: batches gather."""
 
     def __init__(self, queue: PersistQueue) -> None:

@@ -34,7 +34,7 @@ class Lease:
         return time.monotonic() < self.until
 
 
-class Flights:
+class SingleFlight:
     """A holder that dies or is stopped holds nobody up for longer than `lease_s`; one that works on renews its lease.
 
     Raises SharedStateUnavailable where Redis does not answer.

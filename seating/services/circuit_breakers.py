@@ -8,8 +8,8 @@ import structlog
 
 from seating.domain.breaker import Admission, BreakerReport, BreakerState, CallOutcome, Refused
 from seating.domain.errors import SeatingError
-from seating.domain.moments import rfc3339
 from seating.domain.partner_errors import CatalogueBusy, PartnerFailed, PartnerThrottled, PartnerUnavailable
+from seating.domain.timestamps import rfc3339
 from seating.redis_store.breaker import Breaker
 from seating.telemetry import metrics
 from seating.telemetry.metrics import Gauge
@@ -21,7 +21,7 @@ _STATES: Final = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerStat
 _log = structlog.get_logger(__name__)
 
 
-class Guards:
+class CircuitBreakers:
     """What counts as a failure is decided here: 5xx, timeouts and broken connections (PartnerFailed).
 
     4xx, and answers of the wrong shape, do not: the partner is there, and keeping everybody away from it would not make
