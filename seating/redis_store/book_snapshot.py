@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import redis
 
-from seating.domain.errors import InventoryUnavailable
 from seating.domain.hold import Hold
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
@@ -12,6 +11,7 @@ from seating.domain.position import Position
 from seating.domain.purchase import Receipt
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
+from seating.redis_store.failures import unavailable
 
 
 class BookSnapshot(NamedTuple):
@@ -93,10 +93,8 @@ def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
     reading.hgetall(keys.damaged(event_id))
     reading.hgetall(keys.terms(event_id))
     reading.get(keys.plan(event_id))
-    try:
+    with unavailable():
         inventory, log, maps, longest_runs, idempotency, *rest = reading.execute()
-    except redis.RedisError as error:
-        raise InventoryUnavailable from error
     holds, expiries, holders, cancelled, quarantined, damaged, terms, plan = rest
     if not all(inventory.get(number, b"").isdigit() for number in (b"epoch", b"seq")):
         return None

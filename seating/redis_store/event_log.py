@@ -4,20 +4,20 @@ from collections.abc import Mapping
 from typing import Any
 
 import redis
-from redis.exceptions import ResponseError
 
 from seating.domain.errors import InventoryUnavailable
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
 from seating.redis_store import keys
-from seating.redis_store.calls import Calls, RedisUnavailable
+from seating.redis_store.calls import Calls
+from seating.redis_store.event_scripts import EventScripts
 
 
 class EventLog:
     """Raises InventoryUnavailable where Redis does not answer."""
 
     def __init__(self, calls: Calls) -> None:
-        self._calls = calls
+        self._scripts = EventScripts(calls)
 
     def entries_from(self, event_id: str, position: Position, count: int) -> list[LogEntry]:
         """At most `count` entries from `position` on, that one included if it is still there."""
@@ -29,10 +29,7 @@ class EventLog:
         return _entry(found[0]) if found else None
 
     def _range(self, event_id: str, first: str, last: str, count: int) -> list[Any]:
-        try:
-            entries: list[Any] = self._calls.command("XRANGE", keys.log(event_id), first, last, "COUNT", count)
-        except (RedisUnavailable, ResponseError) as error:
-            raise InventoryUnavailable from error
+        entries: list[Any] = self._scripts.ask("XRANGE", keys.log(event_id), first, last, "COUNT", count)
         return entries
 
 

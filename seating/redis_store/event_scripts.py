@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
-from redis.exceptions import OutOfMemoryError, ResponseError
-
 from seating.domain.errors import (
     BacklogFull,
     HoldExpired,
@@ -12,7 +10,6 @@ from seating.domain.errors import (
     InventoryUnavailable,
     NotOnSale,
     NotTogether,
-    OutcomeUnknown,
     SeatHeld,
     SeatingError,
     SeatSold,
@@ -21,7 +18,8 @@ from seating.domain.errors import (
     TooManyHeld,
 )
 from seating.domain.seating_plan import SeatRange
-from seating.redis_store.calls import Argument, Calls, RedisOutcomeUnknown, RedisUnavailable
+from seating.redis_store.calls import Argument, Calls
+from seating.redis_store.failures import FAILURES, meaning, unavailable
 from seating.redis_store.inventory_snapshot import FIELDS
 
 _T = TypeVar("_T")
@@ -55,12 +53,8 @@ class EventScripts:
     ) -> list[Any]:
         try:
             reply: list[Any] = self._calls.script(name, event_keys, args, promises=promises)
-        except RedisOutcomeUnknown as error:
-            raise OutcomeUnknown from error
-        except OutOfMemoryError as error:
-            raise BacklogFull from error
-        except (RedisUnavailable, ResponseError) as error:
-            raise InventoryUnavailable from error
+        except FAILURES as error:
+            raise meaning(error) from error
         return reply
 
     def look(self, events_keys: Sequence[Sequence[str]]) -> list[list[bytes | None]]:
@@ -81,11 +75,9 @@ class EventScripts:
     @staticmethod
     def _in_parts(ask: Callable[[Sequence[_T]], list[Any]], questions: Sequence[_T]) -> list[Any]:
         replies: list[Any] = []
-        try:
+        with unavailable():
             for first in range(0, len(questions), _ASKED_AT_ONCE):
                 replies += ask(questions[first : first + _ASKED_AT_ONCE])
-        except (RedisUnavailable, ResponseError) as error:
-            raise InventoryUnavailable from error
         return replies
 
 

@@ -8,8 +8,8 @@ from rq.job import Job
 from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
 
-from seating.domain.errors import InventoryUnavailable
 from seating.redis_store import keys
+from seating.redis_store.failures import unavailable
 
 PERSIST_JOB = "workers.jobs.persist"
 CHECKPOINT_JOB = "workers.jobs.checkpoint"
@@ -29,13 +29,11 @@ class PersistQueue:
 
     def nudge(self, *event_ids: str) -> bool:
         """False if the queue is long enough already. Raises InventoryUnavailable where Redis does not take it."""
-        try:
+        with unavailable():
             for first in range(0, len(event_ids), _EVENTS_A_JOB):
                 if self.queue.count >= self._max_waiting:
                     return False
                 self._enqueue(PERSIST_JOB, event_ids[first : first + _EVENTS_A_JOB])
-        except redis.RedisError as error:
-            raise InventoryUnavailable from error
         return True
 
     def take(self) -> set[str]:
@@ -55,11 +53,9 @@ class PersistQueue:
 
     def ask_for_checkpoint(self) -> None:
         """Of SQLite's WAL, which the worker makes after every other job anyway. Raises InventoryUnavailable."""
-        try:
+        with unavailable():
             if self.queue.count == 0:
                 self._enqueue(CHECKPOINT_JOB, ())
-        except redis.RedisError as error:
-            raise InventoryUnavailable from error
 
     def _enqueue(self, job: str, args: tuple[str, ...]) -> None:
         # A finished job tells nobody anything: it is not kept at all.
@@ -68,8 +64,6 @@ class PersistQueue:
     def trim(self) -> None:
         """Forgets all but the newest jobs that failed; RQ itself keeps them by age, however many."""
         failed = FailedJobRegistry(queue=self.queue)
-        try:
+        with unavailable():
             for job_id in failed.get_job_ids(0, -_KEPT_FAILED - 1):
                 failed.remove(job_id, delete_job=True)
-        except redis.RedisError as error:
-            raise InventoryUnavailable from error

@@ -2,14 +2,12 @@
 
 from functools import partial
 
-from redis.exceptions import ResponseError
-
 from seating.domain.errors import InventoryUnavailable
 from seating.domain.seating_plan import UNREADABLE, SeatingPlan
 from seating.memo import Memo
 from seating.redis_store import keys
-from seating.redis_store.calls import Calls, RedisUnavailable
-from seating.redis_store.event_scripts import MissingInventory
+from seating.redis_store.calls import Calls
+from seating.redis_store.event_scripts import EventScripts, MissingInventory
 
 
 class UnreadablePlan(InventoryUnavailable):
@@ -20,7 +18,7 @@ class Plans:
     """Keeps plans of at most `max_seats` seats together (about 300 bytes a seat), least recently used go first."""
 
     def __init__(self, calls: Calls, max_seats: int = 500_000) -> None:
-        self._calls = calls
+        self._scripts = EventScripts(calls)
         self._kept = Memo[str, SeatingPlan](max_weight=max_seats, weigh=lambda plan: plan.capacity)
 
     def __len__(self) -> int:
@@ -32,16 +30,10 @@ class Plans:
 
     def restore(self, event_id: str, plan: SeatingPlan) -> None:
         """Writes a plan again over what cannot be read; one that is gone stays so."""
-        try:
-            self._calls.command("SET", keys.plan(event_id), plan.pack(), "XX")
-        except (RedisUnavailable, ResponseError) as error:
-            raise InventoryUnavailable from error
+        self._scripts.ask("SET", keys.plan(event_id), plan.pack(), "XX")
 
     def _fetch(self, event_id: str) -> SeatingPlan:
-        try:
-            packed = self._calls.command("GET", keys.plan(event_id))
-        except (RedisUnavailable, ResponseError) as error:
-            raise InventoryUnavailable from error
+        packed = self._scripts.ask("GET", keys.plan(event_id))
         if packed is None:
             raise MissingInventory
         try:

@@ -2,11 +2,9 @@
 
 from typing import Any, NamedTuple
 
-from redis.exceptions import ResponseError
-
-from seating.domain.errors import InventoryUnavailable
 from seating.redis_store import keys
-from seating.redis_store.calls import Calls, RedisUnavailable
+from seating.redis_store.calls import Calls
+from seating.redis_store.event_scripts import EventScripts
 
 _FIRST_WAIT_S = 2
 _LONGEST_WAIT_S = 60
@@ -24,7 +22,7 @@ class Retries:
     """Shared by all workers."""
 
     def __init__(self, calls: Calls) -> None:
-        self._calls = calls
+        self._scripts = EventScripts(calls)
 
     def is_due(self, event_id: str) -> bool:
         """Whether nothing speaks against trying now."""
@@ -47,7 +45,4 @@ class Retries:
         self._ask("DEL", keys.retry(event_id), keys.retry_wait(event_id))
 
     def _ask(self, *words: str | int) -> Any:
-        try:
-            return self._calls.command(*words)
-        except (RedisUnavailable, ResponseError) as error:
-            raise InventoryUnavailable from error
+        return self._scripts.ask(*words)

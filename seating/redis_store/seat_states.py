@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from redis.exceptions import ResponseError
-
 from seating.domain.errors import InventoryUnavailable
 from seating.domain.log_entry import Checkpoint
 from seating.domain.position import Position
 from seating.domain.seating_plan import ROW_BREAK, SeatRange
 from seating.redis_store import keys
-from seating.redis_store.calls import Calls, RedisUnavailable
+from seating.redis_store.calls import Calls
 from seating.redis_store.event_scripts import EventScripts, MissingInventory, accepted
+from seating.redis_store.failures import unavailable
 
 
 class States(NamedTuple):
@@ -44,10 +43,8 @@ class SeatStates:
 
     def of(self, event_id: str) -> States:
         """Raises MissingInventory where Redis has no inventory, InventoryUnavailable where it is not to be trusted."""
-        try:
+        with unavailable():
             outcome, *found = self._calls.script("seat_states", keys.of_seats(event_id), ())
-        except (RedisUnavailable, ResponseError) as error:
-            raise InventoryUnavailable from error
         if outcome == b"MISSING":
             raise MissingInventory
         if outcome != b"STATES":

@@ -8,7 +8,8 @@ import structlog
 from redis.exceptions import ResponseError
 
 from seating.domain.errors import SharedStateUnavailable
-from seating.redis_store.calls import Argument, Calls, RedisUnavailable
+from seating.redis_store.calls import Argument, Calls
+from seating.redis_store.failures import unavailable
 from seating.telemetry import metrics
 
 # A value of another type, and what scripts and commands say of values that they cannot work with. Whatever else Redis
@@ -29,7 +30,7 @@ class SharedState:
         self._calls = calls
 
     def script(self, name: str, keys: Sequence[str], *args: Argument) -> Any:
-        try:
+        with unavailable(SharedStateUnavailable):
             try:
                 return self._calls.script(name, keys, args)
             except ResponseError as error:
@@ -39,14 +40,10 @@ class SharedState:
                 _log.error("shared state dropped", script=name, keys=keys, error=str(error))
                 self._calls.command("UNLINK", *keys)
                 return self._calls.script(name, keys, args)
-        except (RedisUnavailable, ResponseError) as error:
-            raise SharedStateUnavailable from error
 
     def commands(self, *many: Sequence[Argument]) -> list[Any]:
-        try:
+        with unavailable(SharedStateUnavailable):
             return self._calls.commands(many)
-        except (RedisUnavailable, ResponseError) as error:
-            raise SharedStateUnavailable from error
 
 
 def _is_damage(error: ResponseError) -> bool:

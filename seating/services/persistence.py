@@ -20,10 +20,12 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from seating.domain.changes import Trusted
+from seating.domain.continuation import Diverged, continuation, refuse_shortened
 from seating.domain.errors import InventoryUnavailable, Overtaken, RecordUnavailable
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatingPlan
+from seating.memo import Memo
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.inventory_snapshot import Head, Snapshot
@@ -51,10 +53,6 @@ class _SqlLost(Exception):
     """SQL lacks an entry that it had acknowledged, and the log does not reach down to where SQL is."""
 
 
-class _Diverged(Exception):
-    """The log in Redis does not continue the ledger in SQL, which has all that it ever acknowledged."""
-
-
 class _Next(Enum):
     """When an event gets its next turn in a run."""
 
@@ -73,7 +71,7 @@ class Persistence:
     retries: Retries
     rebuild: Rebuild
     nudge: Callable[..., object]
-    _plans: dict[str, SeatingPlan | None] = field(default_factory=dict)
+    _plans: Memo[str, SeatingPlan | None] = field(default_factory=lambda: Memo(max_weight=100))
 
     def run_all(self, event_ids: Sequence[str], nudged: Callable[[], Iterable[str]] = tuple) -> None:
         """Runs for those of the events that lag, as does each of those that `nudged` tells of meanwhile."""
@@ -169,10 +167,10 @@ class Persistence:
             return self._archived(event_id, head, record)
         found = self.log.entries_from(event_id, record.checkpoint.position, BATCH + 1)
         try:
-            entries = _continuation(record.checkpoint, found)
+            entries = continuation(record.checkpoint, found)
             if len(found) <= BATCH and len(entries) == len(found) - 1:
-                _refuse_shortened(Checkpoint.of(found[-1]), head)
-        except _Diverged as error:
+                refuse_shortened(found[-1].position, head.checkpoint)
+        except Diverged as error:
             if self.database.read(watermarks.read, event_id) != record.checkpoint:
                 raise Overtaken("the record has moved on") from None
             if not record.has_acknowledged:
@@ -258,38 +256,9 @@ class Persistence:
         return last, quarantined
 
     def _plan(self, event_id: str) -> SeatingPlan | None:
-        if event_id not in self._plans:
-            if len(self._plans) >= 100:
-                self._plans.clear()
-            self._plans[event_id] = self.database.read(events.plan_of, event_id)
-        return self._plans[event_id]
+        return self._plans.get(event_id, lambda: self.database.read(events.plan_of, event_id))
 
 
 def _is_whole(snapshot: Snapshot | None) -> bool:
     """Whether SQL has all of a log that can be trusted."""
     return snapshot is not None and snapshot.backlog.trusted and not snapshot.backlog.lag
-
-
-def _refuse_shortened(end: Checkpoint, head: Head) -> None:
-    """A log that continues SQL's, but ended before its inventory, has lost its end. Raises _Diverged."""
-    if head.checkpoint and end.position < head.checkpoint.position:
-        raise _Diverged(f"the log ends at {end.position}, its inventory is at {head.checkpoint.position}")
-
-
-def _continuation(checkpoint: Checkpoint, found: list[LogEntry]) -> list[LogEntry]:
-    """What `found`, read from `checkpoint` on, adds to it, up to where it goes wrong.
-
-    Raises _Diverged unless it begins at `checkpoint` and the entry after that follows.
-    """
-    if not found or Checkpoint.of(found[0]) != checkpoint:
-        raise _Diverged(f"no entry at {checkpoint.position} with the link that SQL has")
-    entries: list[LogEntry] = []
-    previous = found[0]
-    for entry in found[1:]:
-        if not entry.follows(previous):
-            if entries:
-                break  # These are recorded first; the next round goes wrong at its very first entry.
-            raise _Diverged(f"the entry at {entry.position} does not follow {checkpoint.position}")
-        entries.append(entry)
-        previous = entry
-    return entries
