@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from seating.domain.errors import InvalidRequest
-from seating.domain.plan_format import Area, Better, PlanFile, PlanPosition, PlanSeat
+from seating.domain.plan_format import Area, Better, DrawnPosition, DrawnSeat, PlanFile
 from seating.domain.seating_plan import MAX_SEATS, SeatingPlan, in_blocks
 
 
@@ -19,7 +19,7 @@ class _Stretch:
     row: int
     category: int
     label: str
-    seats: list[tuple[PlanSeat, float, float]]
+    seats: list[tuple[DrawnSeat, float, float]]
 
     def layout(self) -> dict[str, Any]:
         return {
@@ -100,7 +100,7 @@ def _check_seats(file: PlanFile, within: str) -> None:
         raise _broken(within, "zones", f"a plan has 1 to {MAX_SEATS} seats, this one {len(known)}")
 
 
-def _seats(file: PlanFile) -> Iterator[tuple[str, PlanSeat]]:
+def _seats(file: PlanFile) -> Iterator[tuple[str, DrawnSeat]]:
     for zone_number, zone in enumerate(file.zones):
         for row_number, row in enumerate(zone.rows):
             for number, seat in enumerate(row.seats):
@@ -115,7 +115,7 @@ def _shown(better: Better) -> str:
     return better.zone if better.row is None else f"{better.zone}, row {better.row}"
 
 
-def _absolute(area: Area, zone: PlanPosition) -> dict[str, Any]:
+def _absolute(area: Area, zone: DrawnPosition) -> dict[str, Any]:
     """What it holds beside is relative to its own position."""
     x, y = round(zone.x + area.position.x, 2), round(zone.y + area.position.y, 2)
     return area.model_dump(exclude_none=True, exclude={"uuid"}) | {"position": {"x": x, "y": y}}

@@ -18,25 +18,25 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class PlanPosition(_Part):
+class DrawnPosition(_Part):
     x: _Number
     y: _Number
 
 
-class PlanSeat(_Part):
+class DrawnSeat(_Part):
     seat_guid: _Name
     seat_number: _Line
-    position: PlanPosition
+    position: DrawnPosition
     category: _Line
     uuid: _Line | None = None
     start_direction: _Line | None = None
     radius: _Number | None = None
 
 
-class PlanRow(_Part):
+class DrawnRow(_Part):
     row_number: _Line
-    seats: list[PlanSeat] = Field(max_length=BLOCK_SEATS)
-    position: PlanPosition = PlanPosition(x=0, y=0)
+    seats: list[DrawnSeat] = Field(max_length=BLOCK_SEATS)
+    position: DrawnPosition = DrawnPosition(x=0, y=0)
     row_label: _Line | None = None
     seat_label: _Line | None = None
     row_number_position: Literal["start", "end", "both"] | None = None
@@ -46,7 +46,7 @@ class PlanRow(_Part):
 
 
 class Polygon(_Part):
-    points: list[PlanPosition] = Field(max_length=1000)
+    points: list[DrawnPosition] = Field(max_length=1000)
 
 
 class Rectangle(_Part):
@@ -55,7 +55,7 @@ class Rectangle(_Part):
 
 
 class Ellipse(_Part):
-    radius: PlanPosition
+    radius: DrawnPosition
 
 
 class Circle(_Part):
@@ -64,13 +64,13 @@ class Circle(_Part):
 
 class Text(_Part):
     text: Annotated[str, Field(max_length=1000)]
-    position: PlanPosition
+    position: DrawnPosition
     color: _Line | None = None
     size: _Number | None = None
 
 
 class Area(_Part):
-    position: PlanPosition = PlanPosition(x=0, y=0)
+    position: DrawnPosition = DrawnPosition(x=0, y=0)
     shape: Literal["polygon", "rectangle", "ellipse", "circle", "text"] | None = None
     color: _Line | None = None
     border_color: _Line | None = None
@@ -86,8 +86,8 @@ class Area(_Part):
 
 
 class Zone(_Part):
-    position: PlanPosition
-    rows: list[PlanRow] = Field(max_length=10_000)
+    position: DrawnPosition
+    rows: list[DrawnRow] = Field(max_length=10_000)
     name: _Line = ""
     areas: list[Area] = Field([], max_length=1000)
     zone_id: _Line | None = None

@@ -8,7 +8,7 @@ from gevent.pool import Pool
 from pydantic import ValidationError
 
 from seating.rehearsal.buyers import Buyer, BuyerOutcome, Progress
-from seating.rehearsal.sale import Counts, RecordedPurchase, Sale, Sold
+from seating.rehearsal.sale import Counts, RecordedPurchase, RehearsedSale, Sold
 from seating.rehearsal.server import READING_AT_ONCE
 
 
@@ -34,7 +34,12 @@ def read_answers(buyers: Iterable[Buyer]) -> tuple[list[Sold], list[Wrong]]:
 
 
 def check(
-    sale: Sale, buyers: Sequence[Buyer], bought: Sequence[Sold], before: Counts, after: Counts, checked: Progress
+    sale: RehearsedSale,
+    buyers: Sequence[Buyer],
+    bought: Sequence[Sold],
+    before: Counts,
+    after: Counts,
+    checked: Progress,
 ) -> Iterator[Wrong]:
     """All that is wrong with them. Raises Unreachable."""
     unsure = sum(buyer.may_have_bought for buyer in buyers)
@@ -80,7 +85,7 @@ def _check_replays(buyers: Iterable[Buyer]) -> Iterator[Wrong]:
             yield Wrong("a repetition is not marked Idempotent-Replayed", f"{second.body[:200]!r}")
 
 
-def _check_answers(sale: Sale, bought: Sequence[Sold]) -> Iterator[Wrong]:
+def _check_answers(sale: RehearsedSale, bought: Sequence[Sold]) -> Iterator[Wrong]:
     """No purchase, position or seat was given to two buyers, and each got what it asked for."""
     yield from _twice("two buyers got the same purchase", (sold.purchase_id for sold in bought))
     yield from _twice("two buyers got the same position", (sold.position for sold in bought))
@@ -92,7 +97,7 @@ def _check_answers(sale: Sale, bought: Sequence[Sold]) -> Iterator[Wrong]:
             yield Wrong("a purchase is of another event", sold.purchase_id)
 
 
-def _check_record(sale: Sale, sold: Sold) -> Iterator[Wrong]:
+def _check_record(sale: RehearsedSale, sold: Sold) -> Iterator[Wrong]:
     """It is in SQL as it was answered; once, since its id is the primary key there."""
     record = sale.record_of(sold.purchase_id)
     if not isinstance(record, RecordedPurchase):

@@ -13,7 +13,7 @@ import gevent
 from gevent.event import Event
 from gevent.pool import Pool
 
-from seating.rehearsal.sale import Sale, code_of
+from seating.rehearsal.sale import RehearsedSale, code_of
 from seating.rehearsal.server import ANSWER_WITHIN_S, Reply
 
 TRIES: Final = 5
@@ -55,7 +55,7 @@ class Buyer:
     `second` that to the repetition, and `broken` counts broken connections.
     """
 
-    def __init__(self, sale: Sale, repeats: bool) -> None:
+    def __init__(self, sale: RehearsedSale, repeats: bool) -> None:
         self.repeats = repeats
         self.answer: Reply | None = None
         self.second: Reply | None = None
@@ -114,7 +114,7 @@ class Buyer:
         return None
 
 
-def gather(sale: Sale, count: int, repeating_percent: int) -> list[Buyer]:
+def gather(sale: RehearsedSale, count: int, repeating_percent: int) -> list[Buyer]:
     """`count` buyers, of whom that share, spread evenly, sends its request twice."""
     repeating = [buyers * repeating_percent // 100 for buyers in range(count + 1)]
     return [Buyer(sale, repeats=repeating[i + 1] > repeating[i]) for i in range(count)]

@@ -13,7 +13,7 @@ from seating.domain.purchase import MAX_QUANTITY
 from seating.rehearsal import books, buyers, report
 from seating.rehearsal.books import Wrong
 from seating.rehearsal.buyers import Progress
-from seating.rehearsal.sale import LAG_WITHIN_S, Sale
+from seating.rehearsal.sale import LAG_WITHIN_S, RehearsedSale
 from seating.rehearsal.server import HttpClient, Unreachable
 
 _OTHER_FILES: Final = 64
@@ -47,7 +47,7 @@ def onsale(server: HttpClient, count: int, quantity: int, event_id: str | None, 
     except ValueError:
         refused = f"{count:,} connections are more than this system lets a process have: see ulimit -n"
         raise click.UsageError(refused) from None
-    if _rehearse(Sale(server, event_id or None, quantity), count, retried):
+    if _rehearse(RehearsedSale(server, event_id or None, quantity), count, retried):
         sys.exit(1)
 
 
@@ -66,7 +66,7 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
-def _rehearse(sale: Sale, count: int, retried_percent: int) -> list[Wrong]:
+def _rehearse(sale: RehearsedSale, count: int, retried_percent: int) -> list[Wrong]:
     """The whole rehearsal; what is wrong with the books. Raises Unreachable."""
     before = sale.counts(patiently=False)
     click.echo(report.opening(sale, count, before))

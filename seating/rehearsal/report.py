@@ -7,12 +7,12 @@ from typing import Final
 
 from seating.rehearsal.books import Wrong
 from seating.rehearsal.buyers import Buyer, BuyerOutcome, Rush
-from seating.rehearsal.sale import Counts, Sale
+from seating.rehearsal.sale import Counts, RehearsedSale
 
 _CASES_SHOWN: Final = 5
 
 
-def opening(sale: Sale, buyers: int, before: Counts) -> str:
+def opening(sale: RehearsedSale, buyers: int, before: Counts) -> str:
     event = f"event {sale.event_id}" if sale.event_id else "the default event"
     each = "1 seat" if sale.quantity == 1 else f"{sale.quantity} seats"
     left = f"{before.seats_remaining:,} of {before.total_seats:,} seats left"

@@ -64,7 +64,7 @@ class _Stats(BaseModel):
 _AnyBody = TypeVar("_AnyBody", bound=BaseModel)
 
 
-class Sale(NamedTuple):
+class RehearsedSale(NamedTuple):
     """What every buyer wants: `quantity` seats of one event; the default event without `event_id`.
 
     What is asked about it raises Unreachable.

@@ -239,7 +239,7 @@ class Persistence:
             return checkpoint, []
         rows = ledger.read_rows(entries)
         last = Checkpoint.of(rows[-1].entry)
-        plan = self._plan(event_id)
+        plan = self._plans.get(event_id, lambda: self.database.read(events.plan_of, event_id))
 
         def write(connection: Connection) -> list[LogEntry]:
             if not watermarks.advance(connection, event_id, checkpoint, last):
@@ -254,9 +254,6 @@ class Persistence:
             positions = [str(entry.position) for entry in quarantined]
             _log.error("entries put aside", event_id=event_id, positions=positions)
         return last, quarantined
-
-    def _plan(self, event_id: str) -> SeatingPlan | None:
-        return self._plans.get(event_id, lambda: self.database.read(events.plan_of, event_id))
 
 
 def _is_whole(snapshot: Snapshot | None) -> bool:

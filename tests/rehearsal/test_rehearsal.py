@@ -12,7 +12,7 @@ import pytest
 
 from seating.rehearsal import report
 from seating.rehearsal.books import check_counts
-from seating.rehearsal.sale import Counts, Sale
+from seating.rehearsal.sale import Counts, RehearsedSale
 from seating.rehearsal.server import HttpClient
 from tests.rehearsal.fake_server import FakeServer
 from tests.servers import wait_until
@@ -196,7 +196,7 @@ def test_counts_come_out(sold: int, left: int, aside: tuple[int | None, int | No
 
 def test_gives_up_on_a_lag_that_stays() -> None:
     with FakeServer("lags") as server:
-        sale = Sale(HttpClient(server.url), None, 1)
+        sale = RehearsedSale(HttpClient(server.url), None, 1)
         assert sale.seconds_to_lag_zero([], time.perf_counter(), within_s=0.1) is None
 
 
