@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from redis.exceptions import OutOfMemoryError, RedisError
+from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from seating.domain.errors import BacklogFull, InventoryUnavailable, OutcomeUnknown, SeatingError
 from seating.redis_store.calls import RedisOutcomeUnknown, RedisUnavailable
@@ -14,7 +14,7 @@ FAILURES: Final = (RedisUnavailable, RedisError)
 
 def meaning(error: Exception) -> SeatingError:
     """What a failed change means: OutcomeUnknown, BacklogFull, or InventoryUnavailable, where nothing has changed."""
-    if isinstance(error, RedisOutcomeUnknown):
+    if not isinstance(error, RedisUnavailable | ResponseError) or isinstance(error, RedisOutcomeUnknown):
         return OutcomeUnknown()
     return BacklogFull() if isinstance(error, OutOfMemoryError) else InventoryUnavailable()
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import redis
 from rq import Queue
+from rq.exceptions import DeserializationError, NoSuchJobError
 from rq.job import Job
 from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
@@ -45,11 +46,11 @@ class PersistQueue:
             taken: Any = self._client.lpop(self.queue.key, self._max_waiting) or ()
             ids = [job_id.decode() for job_id in taken]
             jobs = [job for job in Job.fetch_many(ids, self._client, JSONSerializer) if job]
-            if jobs:
-                self._client.unlink(*(job.key for job in jobs))
-        except redis.RedisError:
+            if ids:
+                self._client.unlink(*map(Job.key_for, ids))
+            return {event_id for job in jobs if job.func_name == PERSIST_JOB for event_id in job.args}
+        except (redis.RedisError, NoSuchJobError, DeserializationError, ValueError):
             return set()  # The cron nudges for whatever lags.
-        return {event_id for job in jobs if job.func_name == PERSIST_JOB for event_id in job.args}
 
     def ask_for_checkpoint(self) -> None:
         """Of SQLite's WAL, which the worker makes after every other job anyway. Raises InventoryUnavailable."""

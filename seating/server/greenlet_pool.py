@@ -63,5 +63,6 @@ class GreenletPool:
             if len(self._spare) >= _MOST_SPARE:
                 return
             self._spare.append(waiter)
+            del arguments  # A connection is not kept by the greenlet that served it.
             arguments = waiter.get()
             waiter.clear()

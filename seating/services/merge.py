@@ -47,7 +47,7 @@ class MergeResult(NamedTuple):
 
 
 class _Record(NamedTuple):
-    """What SQL has: no mark and no state where it does not know the event."""
+    """What SQL has: no checkpoint and no state where it does not know the event."""
 
     event: Event | None
     checkpoint: Checkpoint | None

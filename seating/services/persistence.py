@@ -104,7 +104,8 @@ class Persistence:
         deadline = time.monotonic() + RUN_S
         # In any order: one that takes all the time is not to be the first each time.
         waiting = deque(random.sample(event_ids, len(event_ids)))
-        gathering: deque[str] = deque()
+        gathering: list[str] = []
+        gathered_at = deadline
         begun: set[str] = set()
         while waiting:
             event_id = waiting.popleft()
@@ -112,14 +113,17 @@ class Persistence:
             if turn is _Next.NOW:
                 waiting.append(event_id)
             elif turn is _Next.LATER:
+                gathered_at = gathered_at if gathering else time.monotonic() + GATHER_S
                 gathering.append(event_id)
             if (waiting or gathering) and time.monotonic() > deadline:
                 with suppress(InventoryUnavailable):  # The cron nudges for whatever lags.
                     self.nudge(*waiting, *gathering)
                 return
             if gathering and not waiting:
-                time.sleep(GATHER_S)
-                waiting, gathering = gathering, deque()
+                time.sleep(max(0.0, gathered_at - time.monotonic()))
+            if gathering and (not waiting or time.monotonic() >= gathered_at):
+                waiting.extend(gathering)
+                gathering.clear()
                 waiting.extend(self._lagging(sorted(set(nudged()).difference(waiting))))
 
     def _turn(self, event_id: str, begun: set[str]) -> _Next:

@@ -51,6 +51,7 @@ class Quarantine:
         aside = self._waiting(event_id, position)
         if aside.purchase_id is not None:
             self.purchases.cancel(aside.purchase_id)
+            self.inventory.unquarantine(event_id, aside.entry.position)
             return
         self.database.write(aside_record.resolve, aside, aside_record.CANCELLED)
         self.inventory.unquarantine(event_id, aside.entry.position)
@@ -84,7 +85,8 @@ class Quarantine:
             raise NotReplayable("Of another history only purchases can be replayed; cancel this entry")
         position = purchase.original or aside.entry.position
         try:
-            receipt = self.inventory.sell_again(aside.event_id, position, purchase).receipt
+            with self.changes.of(aside.event_id):
+                receipt = self.inventory.sell_again(aside.event_id, position, purchase).receipt
         except SeatingError as error:
             raise NotReplayable(f"It cannot be replayed: {error.message}") from None
         if receipt.id.nonce != purchase.nonce:

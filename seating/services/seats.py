@@ -111,11 +111,12 @@ class SeatMaps:
 
     def _look(self, event_id: str, name: str, render: Render, gzipped: bool) -> SeatPage:
         found = self.of(event_id)
-        body = self._kept.get((event_id, name, False), partial(render, found), version=found)
+        tag = f"{event_id}.{found.since}.{found.lapsed}"
+        body = self._kept.get((event_id, name, False), partial(render, found), version=tag)
         gzipped = gzipped and len(body) >= _WORTH_COMPRESSING_BYTES
         if gzipped:
-            body = self._kept.get((event_id, name, True), partial(self._compress, body), version=found)
-        return SeatPage(f"{event_id}.{found.since}.{found.lapsed}", found.since.position, body, gzipped)
+            body = self._kept.get((event_id, name, True), partial(self._compress, body), version=tag)
+        return SeatPage(tag, found.since.position, body, gzipped)
 
     def _compress(self, body: bytes) -> bytes:
         compressed: bytes = self.offload(partial(gzip.compress, body, _COMPRESSION, mtime=0))

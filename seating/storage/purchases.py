@@ -15,8 +15,8 @@ from seating.storage import bulk
 from seating.storage.tables import purchases, sold_seats
 
 AT_BOX_OFFICE: Final = "box office"
-_ASKED_AT_ONCE: Final = 500
 """Stands for the purchase of a seat that was sold without one."""
+_ASKED_AT_ONCE: Final = 500
 
 
 def add(

@@ -1,9 +1,9 @@
 """Log entries put aside for the operator: those that SQL refused for good, those of a fork, and what was lost."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from seating.domain.changes import Purchased
@@ -80,12 +80,12 @@ def find(connection: Connection, event_id: str, position: Position) -> Quarantin
 def find_purchase(connection: Connection, purchase_id: PurchaseId) -> QuarantinedEntry | None:
     """The entry that this very purchase is, not another one that stands at its position.
 
-    One that was replayed stands elsewhere than its buyer was told.
+    Where it was replayed and has come to quarantine again, the one that still waits.
     """
     event_id, position, nonce = purchase_id
     own = quarantine.c.change.contains(f'"nonce":"{nonce}"')
-    here = or_(and_(*_at(event_id, position)), quarantine.c.change.contains(f'"original":"{position}"'))
-    query = select(quarantine).where(quarantine.c.event_id == event_id, here, own).order_by(quarantine.c.reason == LOST)
+    waits_first = (quarantine.c.resolution.is_not(None), quarantine.c.resolution.in_((REPLAYED, FOUND)))
+    query = select(quarantine).where(_told(event_id, position), own).order_by(*waits_first, quarantine.c.reason == LOST)
     found = connection.execute(query).first()
     return _aside(found) if found else None
 
@@ -108,16 +108,26 @@ def look_again(connection: Connection, event_id: str) -> list[LogEntry]:
     recorded = purchases.recorded(connection, [str(purchase_id) for purchase_id in by_purchase])
     again = []
     for purchase_id, asides in by_purchase.items():
-        receipts = [one for one in asides if one.reason == LOST and one.resolution is None]
+        waiting = [one for one in asides if one.resolution is None and one.reason != POISON]
+        others = [one for one in asides if one not in waiting and one.resolution not in (REPLAYED, FOUND)]
         replayed = [one for one in asides if one.resolution == REPLAYED]
-        others = [one for one in asides if one not in receipts and one.resolution not in (REPLAYED, FOUND)]
-        if others or str(purchase_id) in recorded:
-            for receipt in receipts:
-                _set_resolution(connection, receipt, FOUND)
-        elif replayed and not receipts:
+        for one in _superfluous(waiting, others, is_recorded=str(purchase_id) in recorded):
+            _set_resolution(connection, one, FOUND)
+        if replayed and not waiting and not others and str(purchase_id) not in recorded:
             _set_resolution(connection, replayed[0], None)
             again.append(replayed[0].entry)
     return again
+
+
+def _superfluous(
+    waiting: Sequence[QuarantinedEntry], others: Sequence[QuarantinedEntry], *, is_recorded: bool
+) -> Sequence[QuarantinedEntry]:
+    """Which of those that wait for one purchase, newest first, stand for what is elsewhere."""
+    if is_recorded:
+        return waiting
+    entries = [one for one in waiting if one.reason != LOST]
+    receipts = [one for one in waiting if one.reason == LOST]
+    return [*entries[1:], *(receipts if entries or others else ())]
 
 
 def waiting(connection: Connection, event_id: str) -> list[QuarantinedEntry]:
@@ -128,9 +138,10 @@ def waiting(connection: Connection, event_id: str) -> list[QuarantinedEntry]:
 
 
 def cancel(connection: Connection, event_id: str, position: Position) -> bool:
-    """Marks a poisoned purchase as taken back; False if there is none."""
+    """Marks a poisoned purchase as taken back; False if there is none. `position` is what its buyer was told."""
+    poison = (quarantine.c.reason == POISON, quarantine.c.resolution.is_(None))
     changed = connection.execute(
-        update(quarantine).where(*_at(event_id, position), quarantine.c.reason == POISON).values(resolution=CANCELLED)
+        update(quarantine).where(_told(event_id, position), *poison).values(resolution=CANCELLED)
     )
     return changed.rowcount == 1
 
@@ -156,6 +167,12 @@ def _set_resolution(connection: Connection, aside: QuarantinedEntry, resolution:
 def _here(aside: QuarantinedEntry) -> tuple[Any, ...]:
     """Two forks may have left entries at one position; their links differ."""
     return (*_at(aside.event_id, aside.entry.position), quarantine.c.link == aside.entry.link)
+
+
+def _told(event_id: str, position: Position) -> ColumnElement[bool]:
+    """Entries of the purchase that was answered with `position`. One that was replayed stands elsewhere."""
+    replayed = quarantine.c.change.contains(f'"original":"{position}"')
+    return and_(quarantine.c.event_id == event_id, or_(and_(*_at(event_id, position)), replayed))
 
 
 def _at(event_id: str, position: Position) -> tuple[Any, ...]:

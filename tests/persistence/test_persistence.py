@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -95,7 +96,8 @@ def test_an_event_with_a_long_log_does_not_keep_others_waiting(
     sale.nudged.clear()
     with monkeypatch.context() as clock:
         seconds = itertools.count()
-        clock.setattr(time, "monotonic", lambda: float(next(seconds)))  # Time for two turns.
+        stub = SimpleNamespace(monotonic=lambda: float(next(seconds)), time=time.time)  # Time for two turns.
+        clock.setattr(persistence_module, "time", stub)
         sale.persistence.run_all([busy, quiet])
     assert (sale.lag(busy), sale.lag(quiet)) == (7, 0)
     assert sale.nudged == [busy]

@@ -52,11 +52,11 @@ class _Away(AutoPipeline):
     """Redis, while nobody reaches it."""
 
     def command(self, *words: Argument) -> Any:
-        gevent.sleep(0)
-        raise RedisUnavailable("away")
+        raise AssertionError(words)
 
     def commands(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
-        raise AssertionError(many)
+        gevent.sleep(0)
+        raise RedisUnavailable("away")
 
 
 def test_without_redis_everybody_is_told_so(redis_url: str) -> None:

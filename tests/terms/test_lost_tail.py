@@ -226,3 +226,42 @@ def test_a_replayed_sale_that_waits_again_is_found_and_taken_back(
     assert web.cancel(lost.id) == "cancelled"
     assert web.purchases.get(lost.id).state == "cancelled"
     assert [finding.what for finding in web.check.reconcile(event)] == []
+
+
+def test_taking_back_what_waits_again_frees_nobody_elses_seats(
+    own_redis: RedisServer, database: Database, tmp_path: Path
+) -> None:
+    """Quarantine has the purchase twice: the entry that was replayed, and the one that stood for it and was lost."""
+    web = OneProcess.build(own_redis.url, database)
+    event = web.open(plan=_HALL)
+    web.persist(event)
+    own_redis.copy_to(tmp_path / "before")
+    forked = web.buy_seats(event, "forked", "sec-1-row-A-seat-1")
+    own_redis.copy_to(tmp_path / "first fork")
+    own_redis.put_back(tmp_path / "before")
+    web.persist(event)
+    blocking = web.buy_seats(event, "blocking", "sec-1-row-A-seat-1")
+    web.persist(event)
+    own_redis.put_back(tmp_path / "first fork")
+    web.persist(event)
+    assert web.purchases.get(forked.id).state == "quarantined"
+    web.cancel(blocking.id)
+    web.persist(event)
+    own_redis.copy_to(tmp_path / "free")
+    web.quarantine.replay(event, str(forked.id.position))
+    own_redis.copy_to(tmp_path / "second fork")
+    own_redis.put_back(tmp_path / "free")
+    web.persist(event)
+    other = web.buy_seats(event, "other", "sec-1-row-A-seat-1")
+    web.persist(event)
+    own_redis.put_back(tmp_path / "second fork")
+    web.persist(event)
+
+    waiting = [aside for aside in web.quarantine.page(event, 0, 10).items if aside.purchase_id == forked.id]
+    for aside in waiting:
+        web.quarantine.cancel(event, str(aside.entry.position))
+    web.persist(event)
+    assert web.purchases.get(forked.id).state == "cancelled"
+    assert web.purchases.get(other.id).state == "persisted"
+    assert web.statuses(event)["sec-1-row-A-seat-1"] == "sold"
+    assert web.now(event).counts.sold == 1
