@@ -50,6 +50,8 @@ class Promises:
     told: list[Promise] = field(default_factory=list)
     withdrawn: set[str] = field(default_factory=set)
     """Ids of purchases whose cancellation was asked for, and seats that the organiser asked to have back."""
+    taken_back: set[str] = field(default_factory=set)
+    """Ids of purchases that the operator took back in quarantine, where they had no seats; nobody else knows of it."""
 
     def purchase(self, purchase_id: str) -> Promise | None:
         return next((one for one in self.told if one.kind == "bought" and one.subject == purchase_id), None)
@@ -65,6 +67,8 @@ class Promises:
 
     def _is_kept(self, one: Promise, kept: Kept) -> bool:
         match one.kind:
+            case "bought" if one.subject in self.taken_back and one.subject not in kept.standing:
+                return True
             case "bought" if one.subject in self.withdrawn and "cancelled" in kept.aside.get(one.position, ()):
                 return True  # It waited in quarantine, and was taken back there.
             case "bought":

@@ -196,6 +196,7 @@ class World:
             self.promises.withdrawn.add(str(aside.purchase_id))
             with suppress(SeatingError):
                 web.one.quarantine.cancel(self.event, str(aside.entry.position))
+                self.promises.taken_back.add(str(aside.purchase_id))
 
     def _waiting(self, web: Process, number: int) -> QuarantinedEntry | None:
         try:
