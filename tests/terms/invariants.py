@@ -69,6 +69,10 @@ class Invariants:
         standing = self.world.database.read(purchases.standing, self.world.event)
         assert promise.subject in standing, f"invariant 4: {promise.subject} is said to be in SQL, and is not"
 
+    def highest_epoch(self) -> int:
+        """Of all that a term or an answer was ever told by."""
+        return max(*self._term_servers, *(position.epoch for position in self._links), 0, 0)
+
     def learn_terms(self) -> None:
         query = select(ledger_table.c.epoch, ledger_table.c.change).where(ledger_table.c.change.contains('"trusted"'))
         for epoch, change in self.world.database.read(lambda connection: connection.execute(query).all()):
