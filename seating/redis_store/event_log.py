@@ -35,6 +35,10 @@ class EventLog:
 
 def _entry(reply: list[Any]) -> LogEntry:
     position, (_, change, _, link) = reply
+    return _read(position, change, link)
+
+
+def _read(position: bytes, change: bytes, link: bytes) -> LogEntry:
     return LogEntry(Position.of_entry(position), change.decode(), link.decode())
 
 
@@ -56,8 +60,7 @@ class LiveLog:
         except redis.RedisError as error:
             self._client.connection_pool.disconnect()
             raise InventoryUnavailable from error
-        return {events[name]: [_live_entry(*reply) for reply in replies] for name, replies in found or ()}
-
-
-def _live_entry(position: bytes, fields: dict[bytes, bytes]) -> LogEntry:
-    return LogEntry(Position.parse(position.decode()), fields[b"change"].decode(), fields[b"link"].decode())
+        return {
+            events[name]: [_read(position, fields[b"change"], fields[b"link"]) for position, fields in replies]
+            for name, replies in found or ()
+        }

@@ -51,9 +51,8 @@ class Quarantine:
         aside = self._waiting(event_id, position)
         if aside.purchase_id is not None:
             self.purchases.cancel(aside.purchase_id)
-            self.inventory.unquarantine(event_id, aside.entry.position)
-            return
-        self.database.write(aside_record.resolve, aside, aside_record.CANCELLED)
+        else:
+            self.database.write(aside_record.resolve, aside, aside_record.CANCELLED)
         self.inventory.unquarantine(event_id, aside.entry.position)
 
     def _waiting(self, event_id: str, text: str) -> QuarantinedEntry:
@@ -80,21 +79,15 @@ class Quarantine:
 
     def _sell_again(self, aside: QuarantinedEntry) -> None:
         """Its seats, under its own id; the buyer's receipt stays as it was."""
-        purchase = _purchase(aside)
-        if purchase is None:
+        purchase, purchase_id = aside.entry.read(), aside.purchase_id
+        if not isinstance(purchase, Purchased) or purchase_id is None:
             raise NotReplayable("Of another history only purchases can be replayed; cancel this entry")
-        position = purchase.original or aside.entry.position
         try:
             with self.changes.of(aside.event_id):
-                receipt = self.inventory.sell_again(aside.event_id, position, purchase).receipt
+                receipt = self.inventory.sell_again(aside.event_id, purchase_id.position, purchase).receipt
         except SeatingError as error:
             raise NotReplayable(f"It cannot be replayed: {error.message}") from None
         if receipt.id.nonce != purchase.nonce:
             raise NotReplayable(f"Its key has bought again since: {receipt.id}")
         self.changes.nudge(aside.event_id)
         self.database.write(aside_record.resolve, aside, aside_record.REPLAYED)
-
-
-def _purchase(aside: QuarantinedEntry) -> Purchased | None:
-    change = aside.entry.read()
-    return change if isinstance(change, Purchased) else None

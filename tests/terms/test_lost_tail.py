@@ -171,19 +171,24 @@ def test_the_loss_of_any_change_is_reported(
     assert (loss.first, loss.last, loss.lost) == ((end.epoch, end.seq + 1), (end.epoch, end.seq + 1), 1)
 
 
+def _lost_and_waiting(web: OneProcess, own_redis: RedisServer, folder: Path) -> tuple[str, Receipt]:
+    """An event and its only sale, which Redis has lost and which waits; `folder` keeps that Redis as "waiting"."""
+    event = web.open(plan=_HALL)
+    own_redis.copy_to(folder / "before")
+    lost = web.buy_seats(event, "lost", "sec-1-row-A-seat-1")
+    own_redis.put_back(folder / "before")
+    web.persist(event)
+    web.answered.flush()
+    own_redis.copy_to(folder / "waiting")
+    return event, lost
+
+
 def test_a_sale_that_the_operator_replayed_is_lost_again(
     own_redis: RedisServer, database: Database, tmp_path: Path
 ) -> None:
     """It waits for the operator once more, under the id that its buyer has, until SQL has it."""
     web = OneProcess.build(own_redis.url, database)
-    event = web.open(plan=_HALL)
-    own_redis.copy_to(tmp_path / "before")
-    lost = web.buy(event, "lost")
-    own_redis.put_back(tmp_path / "before")
-    web.persist(event)
-    web.answered.flush()
-    own_redis.copy_to(tmp_path / "waiting")
-
+    event, lost = _lost_and_waiting(web, own_redis, tmp_path)
     for _ in range(2):
         web.quarantine.replay(event, str(lost.id.position))
         own_redis.put_back(tmp_path / "waiting")
@@ -194,7 +199,7 @@ def test_a_sale_that_the_operator_replayed_is_lost_again(
     web.quarantine.replay(event, str(lost.id.position))
     web.persist(event)
     assert web.purchases.get(lost.id).state == "persisted"
-    assert web.buy(event, "lost") == lost
+    assert web.buy_seats(event, "lost", "sec-1-row-A-seat-1") == lost
     assert web.check.reconcile(event) == []
     own_redis.put_back(tmp_path / "waiting")
     web.persist(event)
@@ -206,13 +211,7 @@ def test_a_replayed_sale_that_waits_again_is_found_and_taken_back(
 ) -> None:
     """The log has it at another position than the one its buyer was told."""
     web = OneProcess.build(own_redis.url, database)
-    event = web.open(plan=_HALL)
-    own_redis.copy_to(tmp_path / "before")
-    lost = web.buy_seats(event, "lost", "sec-1-row-A-seat-1")
-    own_redis.put_back(tmp_path / "before")
-    web.persist(event)
-    web.answered.flush()
-    own_redis.copy_to(tmp_path / "waiting")
+    event, lost = _lost_and_waiting(web, own_redis, tmp_path)
     web.quarantine.replay(event, str(lost.id.position))
     own_redis.copy_to(tmp_path / "fork")
     own_redis.put_back(tmp_path / "waiting")
