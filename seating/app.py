@@ -22,7 +22,6 @@ from seating.web import (
     plans,
     purchases,
     quarantine,
-    rate_limiting,
     recovery,
     seats,
     users,
@@ -53,7 +52,6 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
     app.config["SWAGGER_CONFIG"] = {"validatorUrl": None}
     attach(app, settings, services, hub)
     errors.register(app)
-    rate_limiting.register(app)
     live.register(app, settings)
     sale = (purchases.api, holds.api, seats.api, events.api, plans.api, live.api, quarantine.api)
     for blueprint in (*sale, recovery.api, users.api, caches.api, catalogue.api, operations.api):

@@ -2,17 +2,21 @@
 
 from typing import Any, ClassVar
 
+from seating.domain.rate_policy import Quota, Verdict
+
 
 class SeatingError(Exception):
     """A refusal. `details` are further fields of the answer, `retry_after_s` says when trying again makes sense.
 
     `legacy_error` stands in the answer's `error` instead of the code, for clients that have always read them there.
+    `verdict` is what the rate limit said before this was raised, None where it was not asked.
     """
 
     code: ClassVar[str]
     sentence: ClassVar[str]
     legacy_error: ClassVar[str | None] = None
     retry_after_s: int | None = None
+    verdict: Verdict | None = None
 
     def __init__(self, message: str | None = None, **details: Any) -> None:
         super().__init__(message or self.sentence)
@@ -202,14 +206,15 @@ class LoadFailed(SeatingError):
 
 
 class RateLimited(SeatingError):
-    """`wait_ms` from now, the request would pass."""
+    """`quota` is the one that takes longest to have room."""
 
     code = "RATE_LIMITED"
     sentence = "Too many requests from your address"
 
-    def __init__(self, limit: str, wait_ms: int) -> None:
-        super().__init__(f"{self.sentence}: at most {limit}", limit=limit, retryAfterMs=wait_ms)
-        self.retry_after_s = -(-wait_ms // 1000)
+    def __init__(self, quota: Quota, verdict: Verdict) -> None:
+        super().__init__(f"{self.sentence}: at most {quota}", limit=str(quota), retryAfterMs=verdict.wait_ms)
+        self.retry_after_s = -(-verdict.wait_ms // 1000)
+        self.verdict = verdict
 
 
 class UserNotFound(SeatingError):

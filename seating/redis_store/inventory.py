@@ -5,10 +5,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from seating.domain.changes import Purchased
-from seating.domain.errors import NotOnSale
+from seating.domain.errors import NotOnSale, SeatingError
 from seating.domain.hold import hold_id
 from seating.domain.position import Position
 from seating.domain.purchase import RENDERING, Order, Receipt, new_nonce, shop_members
+from seating.domain.rate_policy import Verdict
 from seating.domain.seating_plan import SeatRange, runs_text
 from seating.redis_store import keys
 from seating.redis_store.calls import Argument, Calls
@@ -18,10 +19,11 @@ from seating.redis_store.rate_limits import RateLimit
 
 
 class Accepted(NamedTuple):
-    """`replayed` tells the first answer from its repetitions."""
+    """`replayed` tells the first answer from its repetitions. `verdict` is None where no rate limit was asked."""
 
     receipt: Receipt
     replayed: bool
+    verdict: Verdict | None = None
 
 
 class Inventory:
@@ -48,7 +50,8 @@ class Inventory:
         """Sells `order` or raises why not: one of the errors of `accepted`.
 
         `idempotency` is the hash of `caller` and key; a repetition gets the first receipt again. Anything else is
-        measured by `limit`, in the same round trip; raises RateLimited. `runs` are where the order's seats are.
+        measured by `limit`, in the same round trip: the result or the error carries its verdict. Raises RateLimited.
+        `runs` are where the order's seats are.
         """
         asked = (idempotency, order.fingerprint(), RENDERING, order.quantity, runs_text(runs), int(order.together))
         hold = "" if order.hold_token is None else hold_id(order.hold_token)
@@ -78,12 +81,15 @@ class Inventory:
             event_keys = (*event_keys, keys.sale_limit(event_id, limit.key))
             args = (*args, *limit.policy.arguments)
         reply = self._scripts.run("purchase", event_keys, args)
-        if limit and isinstance(reply[-1], list):
-            limit.decided(reply.pop())
-        outcome, *detail = accepted(reply)
+        verdict = limit.verdict(reply.pop()) if limit and isinstance(reply[-1], list) else None
+        try:
+            outcome, *detail = accepted(reply)
+        except SeatingError as refusal:
+            refusal.verdict = verdict
+            raise
         receipt = Receipt.parse(event_id, detail[0].decode())
         self._calls.seen.note(event_id, receipt.id.position)
-        return Accepted(receipt, replayed=outcome == b"REPLAYED")
+        return Accepted(receipt, outcome == b"REPLAYED", verdict)
 
     @property
     def missing_durability(self) -> str:

@@ -1,8 +1,7 @@
 """Rate limits that all processes agree on: Redis counts, by its own clock, what it lets pass."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from seating.domain.errors import RateLimited
 from seating.domain.rate_policy import Left, RatePolicy, Verdict
@@ -11,27 +10,26 @@ from seating.redis_store.calls import Calls
 from seating.redis_store.shared_state import SharedState
 
 
-@dataclass(slots=True)
-class RateLimit:
-    """What one request is measured by. `verdict` is None until somebody has decided."""
+class RateLimit(NamedTuple):
+    """What one request is measured by."""
 
     policy: RatePolicy
     caller: str
-    verdict: Verdict | None = None
 
     @property
     def key(self) -> str:
         """Windows and buckets keep different types of value: a change of policy begins anew."""
         return f"{self.policy.arguments[0]}:{self.caller}"
 
-    def decided(self, reply: list[Any]) -> None:
-        """Takes a script's verdict. Raises RateLimited, naming the quota that takes longest to have room."""
+    def verdict(self, reply: list[Any]) -> Verdict:
+        """Return the verdict in a script's reply. Raises RateLimited, which carries it, if the request may not pass."""
         passes, wait_ms, *left = reply
-        self.verdict = Verdict(bool(passes), wait_ms, tuple(map(Left, left[::2], left[1::2])))
+        verdict = Verdict(bool(passes), wait_ms, tuple(map(Left, left[::2], left[1::2])))
         if not passes:
-            pairs = zip(self.verdict.left, self.policy.quotas, strict=True)
-            _, quota = max((left.reset_ms, str(quota)) for left, quota in pairs if not left.requests)
-            raise RateLimited(quota, wait_ms)
+            pairs = zip(verdict.left, self.policy.quotas, strict=True)
+            _, _, quota = max((left.reset_ms, str(quota), quota) for left, quota in pairs if not left.requests)
+            raise RateLimited(quota, verdict)
+        return verdict
 
 
 class RateLimits:
@@ -45,7 +43,7 @@ class RateLimits:
         policy = self._policies[group]
         return RateLimit(policy, caller) if policy else None
 
-    def take(self, group: str, limit: RateLimit) -> None:
+    def take(self, group: str, limit: RateLimit) -> Verdict:
         """Raises RateLimited, or SharedStateUnavailable where Redis does not answer."""
         key = keys.limit(group, limit.key)
-        limit.decided(self._shared.script("limit_take", (key,), *limit.policy.arguments))
+        return limit.verdict(self._shared.script("limit_take", (key,), *limit.policy.arguments))

@@ -46,4 +46,6 @@ class EventChanges:
         except MissingInventory:
             raise self.names.presence.absence_of(event_id) from None
         except RunsUnavailable as error:
-            raise SeatUnavailable(seats=self.names.names(event_id, error.runs)) from None
+            refusal = SeatUnavailable(seats=self.names.names(event_id, error.runs))
+            refusal.verdict = error.verdict
+            raise refusal from None

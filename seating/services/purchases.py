@@ -11,6 +11,7 @@ from seating.domain.idempotency import short_hash
 from seating.domain.log_entry import LogEntry
 from seating.domain.page import Page, first_of
 from seating.domain.purchase import Order, Purchase, PurchaseId, PurchaseState, Receipt
+from seating.domain.rate_policy import Verdict
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.rate_limits import RateLimit
@@ -23,12 +24,16 @@ from seating.storage.database import Database
 
 
 class Bought(NamedTuple):
-    """`seats` are ids, none in general admission. `recorded` is whether SQL was seen to have the purchase."""
+    """`seats` are ids, none in general admission. `recorded` is whether SQL was seen to have the purchase.
+
+    `verdict` is what the rate limit said, None where it was not asked.
+    """
 
     receipt: Receipt
     seats: list[str]
     replayed: bool
     recorded: bool
+    verdict: Verdict | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +58,16 @@ class Purchases:
 
         With `wait_s` the answer waits that long for SQL to have it. Raises SoldOut, NotTogether, SeatNotFound,
         SeatUnavailable, HoldExpired, NotOnSale, RateLimited, IdempotencyKeyReused, BacklogFull, EventNotFound,
-        InventoryUnavailable, OutcomeUnknown.
+        InventoryUnavailable, OutcomeUnknown. Those that `limit` was asked before carry its verdict.
         """
         runs = self.names.runs(event_id, order.seats)
         idempotency = short_hash(caller, key)
         with self.changes.of(event_id) as change:
-            receipt, replayed = self.inventory.purchase(event_id, caller, idempotency, order, runs, limit)
+            receipt, replayed, verdict = self.inventory.purchase(event_id, caller, idempotency, order, runs, limit)
         change.reached(receipt.id.position, receipt, idempotency)
         seats = self.names.names(event_id, receipt.runs)
         recorded = wait_s > 0 and self.watch.wait(receipt.id, wait_s)
-        return Bought(receipt, seats, replayed, recorded)
+        return Bought(receipt, seats, replayed, recorded, verdict)
 
     def get(self, purchase_id: PurchaseId) -> Purchase:
         """Raises PurchaseNotFound, RecordUnavailable, InventoryUnavailable."""

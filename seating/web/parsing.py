@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ClassVar, Final, get_type_hints
+from typing import Any, ClassVar, Final, TypeVar, get_type_hints
 
 from flask import Request
 from flask.globals import request_ctx
 from pydantic import BaseModel, ConfigDict, ValidationError
-from werkzeug.wrappers import Response
 
 from seating.domain.errors import InvalidRequest
 from seating.web import strict_json
@@ -16,7 +15,7 @@ from seating.web.services import services
 NOT_BLANK: Final = r"\S"
 """A pattern for names."""
 
-View = Callable[..., Response]
+_Result = TypeVar("_Result")
 
 
 class StrictModel(BaseModel):
@@ -27,9 +26,10 @@ class StrictModel(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-def parsed(view: View) -> View:
+def parsed(view: Callable[..., _Result]) -> Callable[..., _Result]:
     """Hands the view the models that its signature names. Raises InvalidRequest naming the first field that is wrong.
 
+    What is handed in by position is handed on, before the models.
     `header` is taken as it is, and `path` raises what its model does: their text has rules and errors of its own.
     """
     models: dict[str, type[BaseModel]] = {
@@ -40,7 +40,7 @@ def parsed(view: View) -> View:
     headers = _fields_of_environ(header_model) if header_model else {}
 
     @wraps(view)
-    def parse_and_view(**path: str) -> Response:
+    def parse_and_view(*given: object, **path: str) -> _Result:
         asked = request_ctx.request
         arguments: dict[str, BaseModel] = {}
         if path_model:
@@ -53,7 +53,7 @@ def parsed(view: View) -> View:
             arguments["query"] = validate(query_model, asked.args.to_dict())
         if body_model:
             arguments["body"] = _body(asked, body_model)
-        return view(**arguments)
+        return view(*given, **arguments)
 
     return parse_and_view
 

@@ -11,13 +11,14 @@ from pydantic import AliasPath, BaseModel, Field
 from seating.domain.errors import SeatingError
 from seating.domain.idempotency import parse_key
 from seating.domain.purchase import Order, PurchaseId, PurchaseState
+from seating.redis_store.rate_limits import RateLimit
 from seating.services.purchases import Bought
 from seating.telemetry import metrics
 from seating.web.application import Routes
 from seating.web.operator_token import SECURITY, caller, operators_only
 from seating.web.orders import DefaultPurchase, EventPurchase
 from seating.web.parsing import parsed
-from seating.web.rate_limiting import limit_of_request, measured
+from seating.web.rate_limiting import Judged, measured
 from seating.web.responses import render, render_fields
 from seating.web.schemas import Answer, AsText, EventPath, Moment, NextCursor, PageQuery, Reference, problems
 from seating.web.services import services, settings
@@ -80,24 +81,24 @@ class PurchaseListView(Answer):
 @api.post("/api/v1/purchase", responses={200: PurchaseAnswer, **_REFUSALS})
 @measured("sale")
 @parsed
-def buy_on_default_event(header: PurchaseHeaders, body: DefaultPurchase) -> Response:
+def buy_on_default_event(limit: RateLimit | None, header: PurchaseHeaders, body: DefaultPurchase) -> Judged:
     """Buy seats of the default event
 
     A repetition with the same Idempotency-Key gets the first answer again, byte for byte.
     """
-    return _buy(settings().default_event, header, body.order())
+    return _buy(settings().default_event, header, body.order(), limit)
 
 
 @api.post("/api/v1/events/<event_id>/purchases", responses={200: PurchaseAnswer, **_REFUSALS})
 @measured("sale")
 @parsed
-def buy(path: EventPath, header: PurchaseHeaders, body: EventPurchase) -> Response:
+def buy(limit: RateLimit | None, path: EventPath, header: PurchaseHeaders, body: EventPurchase) -> Judged:
     """Buy seats of an event
 
     A quantity of them, given ones, or those of a hold. Of a seated event, a quantity means neighbours in the best row
     that has them, or else the best split.
     """
-    return _buy(path.event_id, header, body.order())
+    return _buy(path.event_id, header, body.order(), limit)
 
 
 @api.get("/api/v1/purchases/<purchase_id>", responses={200: PurchaseView, **problems(404, 503)})
@@ -137,13 +138,13 @@ def list_purchases(path: EventPath, query: PurchasePageQuery) -> Response:
     return render(PurchaseListView.model_validate(page))
 
 
-def _buy(event_id: str, header: PurchaseHeaders, order: Order) -> Response:
+def _buy(event_id: str, header: PurchaseHeaders, order: Order, limit: RateLimit | None) -> Judged:
     started = time.perf_counter()
     outcome = "failed"
     try:
         key = parse_key(header.idempotency_key)
         wait_s = _preferred_wait_s(header.prefer)
-        bought = services().purchases.buy(event_id, caller(), key, order, wait_s, limit_of_request())
+        bought = services().purchases.buy(event_id, caller(), key, order, wait_s, limit)
         outcome = "replayed" if bought.replayed else "sold"
     except SeatingError as error:
         outcome = error.code.lower()
@@ -155,7 +156,7 @@ def _buy(event_id: str, header: PurchaseHeaders, order: Order) -> Response:
         response.headers["Idempotent-Replayed"] = "true"
     if bought.recorded:
         response.headers["Preference-Applied"] = "wait"
-    return response
+    return response, bought.verdict
 
 
 def _accepted(bought: Bought) -> Response:

@@ -5,84 +5,93 @@ The fields of the answers are those of draft-ietf-httpapi-ratelimit-headers-10.
 
 from collections.abc import Callable
 from functools import lru_cache, wraps
-from typing import Any
 
 import structlog
-from flask import Flask, g, request
-from werkzeug.wrappers import Response
+from flask import Response, current_app, request
 
-from seating.domain.errors import SharedStateUnavailable
+from seating.domain.errors import SeatingError, SharedStateUnavailable
 from seating.domain.rate_policy import RatePolicy, Verdict
 from seating.redis_store.rate_limits import RateLimit
 from seating.telemetry import metrics
 from seating.web.client_address import caller_address
 from seating.web.services import services, settings
 
-View = Callable[..., Response]
-
-# Reading through Flask's proxy takes four times as long.
-_of_request: Callable[[], Any] = g._get_current_object
+Judged = tuple[Response, Verdict | None]
+"""A response, and what the rate limit said of its request; None where it was not asked."""
 
 _log = structlog.get_logger(__name__)
 
 
-def register(app: Flask) -> None:
-    app.after_request(_tell)
-
-
-def limited(group: str) -> Callable[[View], View]:
+def limited(group: str) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
     """For routes that are refused before anything else is looked at. They go on unlimited while Redis is away."""
 
-    def decorate(view: View) -> View:
+    def decorate(view: Callable[..., Response]) -> Callable[..., Response]:
         @wraps(view)
         def guarded(**arguments: object) -> Response:
-            limit = _begin(group)
-            if limit:
-                try:
-                    services().rate_limits.take(group, limit)
-                except SharedStateUnavailable as error:
-                    # These routes have SQL to answer from; better an answer too many than none.
-                    metrics.count_fail_open(f"limit {group}")
-                    _log.warning("rate limit not decided", group=group, error=str(error.__cause__))
-            return view(**arguments)
+            limit = _limit(group)
+            if limit is None:
+                return view(**arguments)
+            verdict = None
+            try:
+                verdict = _take(group, limit)
+                response = view(**arguments)
+            except Exception as error:  # noqa: BLE001  # It is answered like any other, with the fields added.
+                response, refused = _refused(error)
+                verdict = verdict or refused
+            return _with_fields(response, limit.policy, verdict)
 
         return guarded
 
     return decorate
 
 
-def measured(group: str) -> Callable[[View], View]:
-    """For routes whose own script takes `limit_of_request()`: no round trip more, and nothing passes without Redis."""
+def measured(group: str) -> Callable[[Callable[..., Judged]], Callable[..., Response]]:
+    """For routes whose own script takes the limit, which the view gets as its first argument, None if there is none.
 
-    def decorate(view: View) -> View:
+    That is no round trip more, and nothing passes without Redis.
+    """
+
+    def decorate(view: Callable[..., Judged]) -> Callable[..., Response]:
         @wraps(view)
-        def begun(**arguments: object) -> Response:
-            _begin(group)
-            return view(**arguments)
+        def asked(**arguments: object) -> Response:
+            limit = _limit(group)
+            if limit is None:
+                return view(None, **arguments)[0]
+            try:
+                response, verdict = view(limit, **arguments)
+            except Exception as error:  # noqa: BLE001  # It is answered like any other, with the fields added.
+                response, verdict = _refused(error)
+            return _with_fields(response, limit.policy, verdict)
 
-        return begun
+        return asked
 
     return decorate
 
 
-def limit_of_request() -> RateLimit | None:
-    limit: RateLimit | None = _of_request().get("rate_limit")
-    return limit
+def _limit(group: str) -> RateLimit | None:
+    return services().rate_limits.of(group, caller_address(request, settings().trusted_proxies))
 
 
-def _begin(group: str) -> RateLimit | None:
-    limit = services().rate_limits.of(group, caller_address(request, settings().trusted_proxies))
-    _of_request().rate_limit = limit
-    return limit
+def _take(group: str, limit: RateLimit) -> Verdict | None:
+    try:
+        return services().rate_limits.take(group, limit)
+    except SharedStateUnavailable as error:
+        # These routes have SQL to answer from; better an answer too many than none.
+        metrics.count_fail_open(f"limit {group}")
+        _log.warning("rate limit not decided", group=group, error=str(error.__cause__))
+        return None
 
 
-def _tell(response: Response) -> Response:
-    limit = limit_of_request()
-    if limit:
-        names, policy_field = _fields(limit.policy)
-        response.headers.add("RateLimit-Policy", policy_field)
-        if limit.verdict:
-            response.headers.add("RateLimit", _field(names, limit.verdict))
+def _refused(error: Exception) -> Judged:
+    response = current_app.make_response(current_app.handle_user_exception(error))
+    return response, error.verdict if isinstance(error, SeatingError) else None
+
+
+def _with_fields(response: Response, policy: RatePolicy, verdict: Verdict | None) -> Response:
+    names, policy_field = _fields(policy)
+    response.headers.add("RateLimit-Policy", policy_field)
+    if verdict:
+        response.headers.add("RateLimit", _field(names, verdict))
     return response
 
 

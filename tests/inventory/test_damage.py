@@ -229,9 +229,9 @@ def test_a_limit_begins_anew(moved: OneProcess, event: str, text: str, kind: str
     key = keys.sale_limit(event, limit.key)
     command = {"text": ("SET", key, "garbage"), "list": ("LPUSH", key, "garbage"), "hash": ("HSET", key, "a", "b")}
     write(moved, *command[kind])
-    moved.purchases.buy(event, "anonymous", "k", Order(1), limit=limit)
-    assert limit.verdict
-    assert limit.verdict.left[0].requests == 2
+    bought = moved.purchases.buy(event, "anonymous", "k", Order(1), limit=limit)
+    assert bought.verdict
+    assert bought.verdict.left[0].requests == 2
 
 
 def _pairs(reply: list[bytes]) -> list[tuple[bytes, bytes]]:

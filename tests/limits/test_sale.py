@@ -50,6 +50,15 @@ def test_as_clients_see_it(start_system: Callable[..., System]) -> None:
     assert system.get("/api/v1/event").json["seatsSold"] == 3
 
 
+def test_a_refusal_for_given_seats_says_what_is_left(start_system: Callable[..., System]) -> None:
+    system = start_system(RATE_LIMIT_SALE="3/1h")
+    order = json.dumps({"seats": ["sec-1-row-A-seat-1"]}).encode()
+    for key, expected, left in (("key-1", 200, 2), ("key-2", 409, 1)):
+        sent = {"Content-Type": "application/json", "Idempotency-Key": key}
+        answer = system.request("POST", "/api/v1/events/demo/purchases", order, sent)
+        assert (answer.status, answer.headers["RateLimit"].partition(";t")[0]) == (expected, f'"3-in-3600s";r={left}')
+
+
 def test_the_default_lets_a_box_office_through(start_system: Callable[..., System]) -> None:
     system = start_system()
     answers = at_once(system, new_keys(1000))
