@@ -6,22 +6,20 @@ from seating.domain.rate_policy import Quota, Verdict
 
 
 class SeatingError(Exception):
-    """A refusal. `details` are further fields of the answer, `retry_after_s` says when trying again makes sense.
+    """A refusal. `facts` say more about it, `retry_after_s` says when trying again makes sense.
 
-    `legacy_error` stands in the answer's `error` instead of the code, for clients that have always read them there.
     `verdict` is what the rate limit said before this was raised, None where it was not asked.
     """
 
     code: ClassVar[str]
     sentence: ClassVar[str]
-    legacy_error: ClassVar[str | None] = None
     retry_after_s: int | None = None
     verdict: Verdict | None = None
 
-    def __init__(self, message: str | None = None, **details: Any) -> None:
+    def __init__(self, message: str | None = None, **facts: Any) -> None:
         super().__init__(message or self.sentence)
         self.message = message or self.sentence
-        self.details = details
+        self.facts = facts
 
 
 class InvalidRequest(SeatingError):
@@ -32,43 +30,6 @@ class InvalidRequest(SeatingError):
 
     def __init__(self, message: str, field: str) -> None:
         super().__init__(message, field=field)
-
-
-class BodyTooLarge(SeatingError):
-    code = "BODY_TOO_LARGE"
-    sentence = "The body is larger than this route takes"
-
-
-class BodyTooSlow(SeatingError):
-    code = "BODY_TOO_SLOW"
-    sentence = "The body did not arrive in time"
-
-
-class UnsupportedMediaType(SeatingError):
-    code = "UNSUPPORTED_MEDIA_TYPE"
-    sentence = "Send the body as application/json, not compressed"
-
-
-class Unauthorized(SeatingError):
-    code = "UNAUTHORIZED"
-    sentence = "This route is for operators: send Authorization: Bearer with the admin token"
-
-
-class OriginNotAllowed(SeatingError):
-    code = "ORIGIN_NOT_ALLOWED"
-    sentence = "Pages of this origin may not connect here"
-
-
-class TooManyConnections(SeatingError):
-    code = "TOO_MANY_CONNECTIONS"
-    sentence = "Too many connections are open from your address"
-    retry_after_s = 5
-
-
-class LiveFeedFull(SeatingError):
-    code = "LIVE_FEED_FULL"
-    sentence = "As many live feeds are open here as can be served beside the sale; please try again"
-    retry_after_s = 5
 
 
 class MissingIdempotencyKey(SeatingError):
@@ -124,13 +85,10 @@ class SeatNotFound(SeatingError):
 class UnknownSeat(SeatNotFound):
     """Asked for by its own address."""
 
-    legacy_error = SeatNotFound.sentence
-
 
 class InvalidStatus(SeatingError):
     code = "VALIDATION_ERROR"
     sentence = "Invalid status. Must be: available, reserved, sold, or held"
-    legacy_error = sentence
 
 
 class SeatSold(SeatingError):
@@ -212,7 +170,7 @@ class RateLimited(SeatingError):
     sentence = "Too many requests from your address"
 
     def __init__(self, quota: Quota, verdict: Verdict) -> None:
-        super().__init__(f"{self.sentence}: at most {quota}", limit=str(quota), retryAfterMs=verdict.wait_ms)
+        super().__init__(f"{self.sentence}: at most {quota}", limit=str(quota), retry_after_ms=verdict.wait_ms)
         self.retry_after_s = -(-verdict.wait_ms // 1000)
         self.verdict = verdict
 
@@ -220,7 +178,6 @@ class RateLimited(SeatingError):
 class UserNotFound(SeatingError):
     code = "USER_NOT_FOUND"
     sentence = "User not found"
-    legacy_error = sentence
 
 
 class UserExists(SeatingError):

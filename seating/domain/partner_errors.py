@@ -8,8 +8,6 @@ from math import ceil
 from seating.domain.breaker import Refused
 from seating.domain.errors import SeatingError
 
-_SORRY = "Service temporarily unavailable"
-
 
 class PartnerFailed(SeatingError):
     """It answered with 5xx, or its connection could not be had or broke."""
@@ -28,10 +26,6 @@ class PartnerOverloaded(PartnerFailed):
 
     code = "PARTNER_OVERLOADED"
     sentence = "The event partner takes no events now, please try again later"
-    legacy_error = _SORRY
-
-    def __init__(self, message: str | None = None) -> None:
-        super().__init__(message, success=False)
 
 
 class PartnerThrottled(SeatingError):
@@ -39,11 +33,7 @@ class PartnerThrottled(SeatingError):
 
     code = "PARTNER_THROTTLED"
     sentence = "The event partner limits our calls at the moment; please try again later"
-    legacy_error = _SORRY
     retry_after_s = 5
-
-    def __init__(self) -> None:
-        super().__init__(success=False)
 
 
 class PartnerAnswerInvalid(SeatingError):
@@ -66,12 +56,11 @@ class PartnerUnavailable(SeatingError):
 
     code = "PARTNER_UNAVAILABLE"
     sentence = "Event service is currently experiencing issues. Please try again later."
-    legacy_error = _SORRY
 
     def __init__(self, refused: Refused) -> None:
         # A client that comes a moment early would meet the closed door again.
         self.retry_after_s = max(1, ceil(refused.retry_after_ms / 1000))
-        super().__init__(success=False, retryAfter=self.retry_after_s, circuitBreakerState=refused.state.value)
+        super().__init__(circuit_breaker_state=refused.state.value)
 
 
 class CatalogueBusy(SeatingError):

@@ -106,15 +106,15 @@ def accepted(reply: Sequence[Any]) -> Sequence[Any]:
 def _refusal(outcome: bytes, detail: Any) -> SeatingError:
     match outcome:
         case b"SOLD_OUT":
-            return SoldOut(seatsRemaining=detail)
+            return SoldOut(seats_remaining=detail)
         case b"NOT_TOGETHER":
-            return NotTogether(seatsRemaining=detail)
+            return NotTogether(seats_remaining=detail)
         case b"SEAT_UNAVAILABLE":
             return RunsUnavailable(SeatRange.parse_all(detail.decode()))
         case b"NOT_ON_SALE":
             return NotOnSale(state=detail.decode())
         case b"TOO_MANY_HELD":
-            return TooManyHeld(seatsHeld=detail)
+            return TooManyHeld(seats_held=detail)
     plain: dict[bytes, type[SeatingError]] = {
         b"REUSED": IdempotencyKeyReused,
         b"BACKLOG_FULL": BacklogFull,

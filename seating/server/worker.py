@@ -17,9 +17,9 @@ from gunicorn.http import errors as http_errors  # type: ignore[import-untyped]
 from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]
 
 from seating.config import load_settings
-from seating.domain.errors import TooManyConnections
 from seating.server.load_board import LoadBoard
 from seating.web.errors import PROBLEM_TYPE, code_of, problem, status_of, title_of
+from seating.web.request_errors import TooManyConnections
 
 if TYPE_CHECKING:
     from seating.server.client_socket import ClientSocket

@@ -195,7 +195,7 @@ def _checked(shape: TypeAdapter[T], answer: _Answer) -> T:
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         raise _to_be_retried(PartnerThrottled(), answer)
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise _to_be_retried(PartnerFailed(partnerStatus=answer.status), answer)
+        raise _to_be_retried(PartnerFailed(partner_status=answer.status), answer)
     if answer.status != HTTPStatus.OK:
         raise PartnerAnswerInvalid(f"status {answer.status}")
     try:

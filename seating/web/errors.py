@@ -1,15 +1,18 @@
 """Errors as RFC 9457 problem details. This is the only place that knows which error has which status."""
 
 import json
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
 from flask import Flask, Response, request
+from pydantic.alias_generators import to_camel
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import WebsocketMismatch
 
 from seating.domain import errors, partner_errors
+from seating.web import request_errors
 from seating.web.responses import WholeResponse
 
 STATUS: Final[dict[type[errors.SeatingError], int]] = {
@@ -17,8 +20,8 @@ STATUS: Final[dict[type[errors.SeatingError], int]] = {
     errors.InvalidStatus: 400,
     errors.MissingIdempotencyKey: 400,
     errors.InvalidIdempotencyKey: 400,
-    errors.Unauthorized: 401,
-    errors.OriginNotAllowed: 403,
+    request_errors.Unauthorized: 401,
+    request_errors.OriginNotAllowed: 403,
     errors.EventNotFound: 404,
     errors.PlanNotFound: 404,
     errors.PurchaseNotFound: 404,
@@ -26,7 +29,7 @@ STATUS: Final[dict[type[errors.SeatingError], int]] = {
     errors.SeatNotFound: 404,
     errors.QuarantineEntryNotFound: 404,
     errors.NoSuchLoss: 404,
-    errors.BodyTooSlow: 408,
+    request_errors.BodyTooSlow: 408,
     errors.SoldOut: 409,
     errors.NotTogether: 409,
     errors.NotOnSale: 409,
@@ -38,14 +41,14 @@ STATUS: Final[dict[type[errors.SeatingError], int]] = {
     errors.SeatHeld: 409,
     errors.HoldExpired: 409,
     errors.TooManyHeld: 409,
-    errors.BodyTooLarge: 413,
-    errors.UnsupportedMediaType: 415,
+    request_errors.BodyTooLarge: 413,
+    request_errors.UnsupportedMediaType: 415,
     errors.IdempotencyKeyReused: 422,
     errors.RateLimited: 429,
-    errors.TooManyConnections: 429,
+    request_errors.TooManyConnections: 429,
     errors.InventoryUnavailable: 503,
     errors.BacklogFull: 503,
-    errors.LiveFeedFull: 503,
+    request_errors.LiveFeedFull: 503,
     errors.RecordUnavailable: 503,
     errors.SharedStateUnavailable: 503,
     errors.LoadFailed: 503,
@@ -60,8 +63,24 @@ STATUS: Final[dict[type[errors.SeatingError], int]] = {
     partner_errors.PartnerTooSlow: 504,
 }
 
+_PARTNER_REFUSALS: Final = (
+    partner_errors.PartnerOverloaded,
+    partner_errors.PartnerThrottled,
+    partner_errors.PartnerUnavailable,
+)
+
+# What stands in `error` instead of the code, for clients that have always read it there.
+_LEGACY_ERRORS: Final[dict[type[errors.SeatingError], str]] = {
+    errors.UnknownSeat: errors.UnknownSeat.sentence,
+    errors.InvalidStatus: errors.InvalidStatus.sentence,
+    errors.UserNotFound: errors.UserNotFound.sentence,
+    **dict.fromkeys(_PARTNER_REFUSALS, "Service temporarily unavailable"),
+}
+
 # What RFC 9110 calls statuses that Python knows by older names.
 _TITLES: Final = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
+
+_camel: Final = lru_cache(maxsize=64)(to_camel)
 
 PROBLEM_TYPE: Final = "application/problem+json"
 
@@ -115,12 +134,25 @@ def _answer(status: int, code: str, message: str, **details: Any) -> Response:
 
 
 def refuse(error: errors.SeatingError) -> Response:
-    response = _answer(status_of(error), error.code, error.message, legacy_error=error.legacy_error, **error.details)
+    legacy_error = _LEGACY_ERRORS.get(type(error))
+    response = _answer(status_of(error), error.code, error.message, legacy_error=legacy_error, **_details(error))
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
-    if isinstance(error, errors.Unauthorized):
+    if isinstance(error, request_errors.Unauthorized):
         response.headers["WWW-Authenticate"] = 'Bearer realm="seating"'
     return response
+
+
+def _details(error: errors.SeatingError) -> dict[str, Any]:
+    """Spell an error's facts as clients read them, behind what those of the partner's routes have always read."""
+    details: dict[str, Any] = {}
+    if isinstance(error, _PARTNER_REFUSALS):
+        details["success"] = False
+    if isinstance(error, partner_errors.PartnerUnavailable):
+        details["retryAfter"] = error.retry_after_s
+    for name, value in error.facts.items():
+        details[_camel(name)] = value
+    return details
 
 
 def _refuse_by_http(error: HTTPException) -> Response:

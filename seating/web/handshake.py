@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 from flask import Request
 
-from seating.domain.errors import InvalidRequest, LiveFeedFull, OriginNotAllowed, TooManyConnections
+from seating.domain.errors import InvalidRequest
 from seating.web.live_socket import LiveSocket, connection_of
+from seating.web.request_errors import LiveFeedFull, OriginNotAllowed, TooManyConnections
 
 ANY_ORIGIN: Final = "*"
 

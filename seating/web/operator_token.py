@@ -9,7 +9,7 @@ from flask import request
 from werkzeug.wrappers import Response
 
 from seating.config import Settings
-from seating.domain.errors import Unauthorized
+from seating.web.request_errors import Unauthorized
 from seating.web.services import settings
 
 SECURITY: Final[list[dict[str, list[Any]]]] = [{"operator": []}]

@@ -7,7 +7,8 @@ from typing import Any, Final, NoReturn
 from flask import Request
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 
-from seating.domain.errors import BodyTooLarge, BodyTooSlow, InvalidRequest, UnsupportedMediaType
+from seating.domain.errors import InvalidRequest
+from seating.web.request_errors import BodyTooLarge, BodyTooSlow, UnsupportedMediaType
 
 MAX_BODY_BYTES: Final = 16 * 1024
 MAX_DEPTH: Final = 32
@@ -49,7 +50,7 @@ def parse(body: bytes) -> Any:
 def _receive(request: Request, most_bytes: int) -> bytes:
     announced = request.content_length or 0
     if announced > most_bytes:
-        raise BodyTooLarge(maxBytes=most_bytes)
+        raise BodyTooLarge(max_bytes=most_bytes)
     stream = request.environ["wsgi.input"]
     try:
         body: bytes = stream.read(most_bytes + 1)
@@ -58,7 +59,7 @@ def _receive(request: Request, most_bytes: int) -> bytes:
     except (OSError, ParseException):
         raise _invalid("did not arrive whole") from None
     if len(body) > most_bytes:
-        raise BodyTooLarge(maxBytes=most_bytes)
+        raise BodyTooLarge(max_bytes=most_bytes)
     if len(body) < announced:
         raise _invalid("did not arrive whole")
     return body

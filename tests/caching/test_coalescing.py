@@ -115,7 +115,7 @@ def test_an_error_goes_to_all_who_wait_in_the_process_and_is_not_kept(process: P
     answers = _crowd(readers, record)
     assert record.fetches == 2
     assert {type(answer) for answer in answers} == {RecordUnavailable}
-    assert {(str(error), str(error.details)) for error in answers if isinstance(error, RecordUnavailable)} == {
+    assert {(str(error), str(error.facts)) for error in answers if isinstance(error, RecordUnavailable)} == {
         ("locked", "{'table': 'users'}")
     }
     record.error = None

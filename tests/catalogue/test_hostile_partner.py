@@ -138,7 +138,7 @@ def test_one_event_that_fails_ends_the_others_at_once(make: Make, partner: Partn
     partner.habit = one_fails
     with pytest.raises(PartnerFailed) as refused:
         catalogue.events_of("20")
-    assert refused.value.details == {"partnerStatus": 500}
+    assert refused.value.facts == {"partner_status": 500}
     wait_until(before.are_gone, 5, "the other nineteen to be gone")
     assert len(partner.calls) == 21
 

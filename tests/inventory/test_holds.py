@@ -61,7 +61,7 @@ def test_held_seats_are_nobody_elses(moved: OneProcess, event: str) -> None:
     assert (held.seats, held.record.until_ms) == ([*row_a(2, 3)], NOON_MS + TTL_MS)
     with pytest.raises(SeatUnavailable) as refused:
         moved.buy_seats(event, "k", *row_a(3, 4))
-    assert refused.value.details == {"seats": [*row_a(3)]}
+    assert refused.value.facts == {"seats": [*row_a(3)]}
     with pytest.raises(SeatUnavailable):
         moved.hold(event, *row_a(1, 2))
     counts = moved.events.counts(event)
@@ -228,7 +228,7 @@ class TestBound:
         tokens = [moved.hold(event, quantity=10).token for _ in range(2)]
         with pytest.raises(TooManyHeld) as refused:
             moved.hold(event, quantity=1)
-        assert refused.value.details == {"seatsHeld": 20}
+        assert refused.value.facts == {"seats_held": 20}
         assert moved.hold(event, quantity=1, holder="another address").seats == []
         moved.buy_held(event, "k", tokens[0])
         moved.hold(event, quantity=10)

@@ -48,7 +48,7 @@ def test_sells_until_nothing_is_left(inventory: Inventory, opened: Open) -> None
     assert inventory.purchase(event, "shop", "k1", Order(3)).receipt.left == 2
     with pytest.raises(SoldOut) as refused:
         inventory.purchase(event, "shop", "k2", Order(3))
-    assert refused.value.details == {"seatsRemaining": 2}
+    assert refused.value.facts == {"seats_remaining": 2}
     assert inventory.purchase(event, "shop", "k3", Order(2)).receipt.left == 0
     found = inventory.read(event)
     assert found is not None
@@ -285,7 +285,7 @@ class TestSeated:
         event = opened(plan=generate(GeneratedPlan(sections=1, rows=3, seatsPerRow=2)))
         with pytest.raises(NotTogether) as refused:
             inventory.purchase(event, "shop", "k", Order(3, together=True))
-        assert refused.value.details == {"seatsRemaining": 6}
+        assert refused.value.facts == {"seats_remaining": 6}
         assert inventory.purchase(event, "shop", "k", Order(3)).receipt.runs == [SeatRange(0, 0, 2), SeatRange(0, 3, 1)]
 
     @pytest.mark.usefixtures("unsynced")

@@ -48,7 +48,7 @@ class TestOrder:
     def test_given_of_what_is_not_there(self) -> None:
         with pytest.raises(InvalidRequest) as refused:
             read(theatre(), Better(zone="Ground"), Better(zone="Ground", row="Z"))
-        assert refused.value.details == {"field": "bestFirst.1"}
+        assert refused.value.facts == {"field": "bestFirst.1"}
 
     @pytest.mark.parametrize(
         "plan", [read(stadium(12_000)), generate(GeneratedPlan(sections=2, rows=26, seatsPerRow=90))]

@@ -1,0 +1,40 @@
+"""Refusals of a request or a connection as such, before it is known what it asks for."""
+
+from seating.domain.errors import SeatingError
+
+
+class BodyTooLarge(SeatingError):
+    code = "BODY_TOO_LARGE"
+    sentence = "The body is larger than this route takes"
+
+
+class BodyTooSlow(SeatingError):
+    code = "BODY_TOO_SLOW"
+    sentence = "The body did not arrive in time"
+
+
+class UnsupportedMediaType(SeatingError):
+    code = "UNSUPPORTED_MEDIA_TYPE"
+    sentence = "Send the body as application/json, not compressed"
+
+
+class Unauthorized(SeatingError):
+    code = "UNAUTHORIZED"
+    sentence = "This route is for operators: send Authorization: Bearer with the admin token"
+
+
+class OriginNotAllowed(SeatingError):
+    code = "ORIGIN_NOT_ALLOWED"
+    sentence = "Pages of this origin may not connect here"
+
+
+class TooManyConnections(SeatingError):
+    code = "TOO_MANY_CONNECTIONS"
+    sentence = "Too many connections are open from your address"
+    retry_after_s = 5
+
+
+class LiveFeedFull(SeatingError):
+    code = "LIVE_FEED_FULL"
+    sentence = "As many live feeds are open here as can be served beside the sale; please try again"
+    retry_after_s = 5
