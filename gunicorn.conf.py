@@ -9,7 +9,7 @@ import shutil
 import structlog
 
 from seating.config import load_settings
-from seating.launcher.parent_death import die_with
+from seating.launcher.child import die_with
 from seating.server import open_files, plain_requests
 from seating.telemetry import logs
 

@@ -24,7 +24,7 @@ _LAYERS = {
     "metrics": r"prometheus_client/|telemetry/metrics",
     "request id and frame": r"web/request_frame",
     "rate limit": r"web/rate_limiting|web/client_address|redis_store/rate_limits",
-    "Redis: pipeline, packing, parsing": r"redis_store/(auto_pipeline|connection|event_scripts|shared_state)|\(redis/",
+    "Redis: pipeline, packing, parsing": r"redis_store/(auto_pipeline|connection|event_scripts|failures)|\(redis/",
     "our web server": r"seating/server/",
     "gunicorn: parser": r"gunicorn/http/(message|parser|unreader|body)",
     "gunicorn: everything else": r"gunicorn/",

@@ -16,15 +16,13 @@ from seating.live.hub import Hub
 from seating.live.resuming import History
 from seating.redis_store.auto_pipeline import AutoPipeline
 from seating.redis_store.breaker import Breaker
-from seating.redis_store.calls import Calls
-from seating.redis_store.connection import ScriptConnection, plain_client
-from seating.redis_store.direct_calls import DirectCalls
+from seating.redis_store.calls import Calls, Scripts
+from seating.redis_store.connection import DirectCalls, ScriptConnection, plain_client
 from seating.redis_store.event_log import EventLog, LiveLog
 from seating.redis_store.holds import HoldLimits
 from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.rate_limits import RateLimits
-from seating.redis_store.scripts import Scripts
 from seating.redis_store.seat_states import SeatStates
 from seating.redis_store.single_flight import SingleFlight
 from seating.redis_store.terms import LogKeeping

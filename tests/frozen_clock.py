@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from seating.redis_store.scripts import Scripts
+from seating.redis_store.calls import Scripts
 
 CLOCK: Final = "test:clock"
 NOON_MS: Final = 1_700_000_000_000

@@ -2,7 +2,7 @@
 
 import redis
 
-from seating.redis_store.scripts import Scripts
+from seating.redis_store.calls import Scripts
 
 _KEY = "test:clock"
 START_MS = 1_800_000_000_000

@@ -10,11 +10,10 @@ from seating.domain.hold import HoldOrder
 from seating.domain.purchase import Order, PurchaseId, Receipt
 from seating.domain.seat_changes import LETTERS
 from seating.domain.seating_plan import SeatingPlan
-from seating.redis_store.connection import ScriptConnection
-from seating.redis_store.direct_calls import DirectCalls
+from seating.redis_store.calls import Scripts
+from seating.redis_store.connection import DirectCalls, ScriptConnection
 from seating.redis_store.holds import HoldLimits
 from seating.redis_store.inventory_snapshot import Snapshot
-from seating.redis_store.scripts import Scripts
 from seating.redis_store.seat_states import SeatStates
 from seating.redis_store.seen_positions import SeenPositions
 from seating.redis_store.terms import LogKeeping, Terms

@@ -6,8 +6,8 @@ import pytest
 import redis
 
 from seating.redis_store.auto_pipeline import AutoPipeline
+from seating.redis_store.calls import Scripts
 from seating.redis_store.connection import ScriptConnection
-from seating.redis_store.scripts import Scripts
 from tests.moved_clock import MovedClock
 from tests.servers import RedisServer
 

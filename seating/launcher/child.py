@@ -1,16 +1,17 @@
 """One supervised process: started, and started again when it ends by itself."""
 
+import ctypes
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from functools import partial
 
 import click
 
-from seating.launcher.parent_death import die_with
-
+_PR_SET_PDEATHSIG = 1
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 10.0
 _STEADY_AFTER_S = 30.0
@@ -69,3 +70,14 @@ class Child:
             click.echo(f"{self.name:9}did not stop within {within_s:g} s, killed")
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+
+
+def die_with(parent_pid: int) -> None:
+    """To be called in a child: it gets SIGTERM when its parent dies, however that dies.
+
+    Linux only; elsewhere a killed parent leaves its children to be stopped by hand.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent_pid:  # It died before it could be asked for.
+            os.kill(os.getpid(), signal.SIGTERM)

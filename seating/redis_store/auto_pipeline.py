@@ -23,7 +23,7 @@ from seating.redis_store.calls import (
     ScriptCall,
 )
 from seating.redis_store.connection import LOST, ScriptConnection
-from seating.redis_store.script_failures import ScriptFailures
+from seating.redis_store.failures import ScriptFailures
 from seating.redis_store.seen_positions import SeenPositions
 from seating.telemetry import metrics
 

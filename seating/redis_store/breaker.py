@@ -13,7 +13,7 @@ from seating.domain.breaker import Admission, BreakerPolicy, BreakerReport, Brea
 from seating.domain.errors import SharedStateUnavailable
 from seating.redis_store import keys
 from seating.redis_store.calls import Calls
-from seating.redis_store.shared_state import SharedState
+from seating.redis_store.failures import SharedState
 
 # Long enough for a machine at its limit, since every wait that is cut short is a call that nobody guards.
 _PATIENCE_S: Final = 2.0

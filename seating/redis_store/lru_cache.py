@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from seating.redis_store import keys
 from seating.redis_store.calls import Calls
-from seating.redis_store.shared_state import SharedState
+from seating.redis_store.failures import SharedState
 
 _SWEPT_AT_ONCE = 1000
 _TELL_EVERY_S = 0.05

@@ -7,7 +7,7 @@ from seating.domain.errors import RateLimited
 from seating.domain.rate_policy import Left, RatePolicy, Verdict
 from seating.redis_store import keys
 from seating.redis_store.calls import Calls
-from seating.redis_store.shared_state import SharedState
+from seating.redis_store.failures import SharedState
 
 
 class RateLimit(NamedTuple):

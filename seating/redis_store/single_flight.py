@@ -11,7 +11,7 @@ import gevent
 from seating.domain.errors import LoadFailed, SharedStateUnavailable
 from seating.redis_store import keys
 from seating.redis_store.calls import Calls
-from seating.redis_store.shared_state import SharedState
+from seating.redis_store.failures import SharedState
 from seating.telemetry import metrics
 
 _TOKEN = re.compile(rb"[0-9a-f]{16}")

@@ -11,7 +11,7 @@ from seating.redis_store.inventory import Inventory
 from seating.redis_store.inventory_snapshot import Backlog
 from seating.redis_store.open_events import OpenEvents
 from seating.services.circuit_breakers import CircuitBreakers
-from seating.services.loss_probe import LossProbe
+from seating.services.losses import LossProbe
 from seating.services.missing_event import MissingEvent
 from seating.telemetry.metrics import Gauge
 

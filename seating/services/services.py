@@ -10,7 +10,7 @@ from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.rate_limits import RateLimits
 from seating.redis_store.seat_states import SeatStates
 from seating.services.catalogue import Catalogue
-from seating.services.loss_probe import LossProbe
+from seating.services.losses import LossProbe
 from seating.services.monitoring import Monitoring
 from seating.services.plan_pages import PlanPages
 from seating.services.sale import Sale, SaleOptions

@@ -23,7 +23,8 @@ from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
 from seating.domain.seat_status import BOX_OFFICE
 from seating.domain.seating_plan import SeatingPlan
-from seating.storage import bulk, events, purchases, quarantine, terms, watermarks
+from seating.storage import events, purchases, quarantine, terms, watermarks
+from seating.storage.database import insert_many
 from seating.storage.quarantine import QuarantinedEntry
 from seating.storage.tables import ledger, merges, sold_seats
 from seating.storage.tables import quarantine as quarantine_table
@@ -105,7 +106,7 @@ def refusal_in_words(error: Exception) -> str:
 def insert_rows(connection: Connection, event_id: str, rows: Sequence[LedgerRow], plan: SeatingPlan | None) -> None:
     """Raises one of REFUSALS."""
     columns = (ledger.c.event_id, ledger.c.epoch, ledger.c.seq, ledger.c.change, ledger.c.link)
-    bulk.insert(connection, columns, [(event_id, *entry.position, entry.change, entry.link) for entry, _ in rows])
+    insert_many(connection, columns, [(event_id, *entry.position, entry.change, entry.link) for entry, _ in rows])
     # Purchases in bulk, but never across a change that may free or need what they take.
     for kind, group in groupby(rows, key=lambda row: type(row.change)):
         if kind is Purchased:

@@ -11,7 +11,7 @@ from seating.domain.position import Position
 from seating.domain.purchase import Purchase, PurchaseId, PurchaseState, Receipt
 from seating.domain.seat_status import BOX_OFFICE
 from seating.domain.seating_plan import SeatingPlan, SeatRange, runs_text
-from seating.storage import bulk
+from seating.storage.database import Row, insert_many
 from seating.storage.tables import purchases, sold_seats
 
 AT_BOX_OFFICE: Final = "box office"
@@ -23,8 +23,8 @@ def add(
     connection: Connection, event_id: str, bought: Sequence[tuple[Position, Purchased]], plan: SeatingPlan | None
 ) -> None:
     """Records purchases and the seats that they take. A seat that is taken is refused by sold_seats' key."""
-    rows: list[bulk.Row] = []
-    seats: list[bulk.Row] = []
+    rows: list[Row] = []
+    seats: list[Row] = []
     for entry_position, change in bought:
         position = change.original or entry_position
         purchase_id = str(PurchaseId(event_id, position, change.nonce))
@@ -32,9 +32,9 @@ def add(
         rows.append((purchase_id, event_id, *position, *told, entry_position.seq))
         seat_ids = plan.seats_of(change.runs) if plan else []
         seats += [(event_id, seat_id, purchase_id) for seat_id in seat_ids]
-    bulk.insert(connection, _ADDED, rows)
+    insert_many(connection, _ADDED, rows)
     if seats:
-        bulk.insert(connection, (sold_seats.c.event_id, sold_seats.c.seat_id, sold_seats.c.purchase_id), seats)
+        insert_many(connection, (sold_seats.c.event_id, sold_seats.c.seat_id, sold_seats.c.purchase_id), seats)
 
 
 _ADDED: Final = (

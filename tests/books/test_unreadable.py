@@ -9,7 +9,7 @@ from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
 from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.redis_store import keys
-from seating.redis_store.scripts import Scripts
+from seating.redis_store.calls import Scripts
 from seating.services import seat_history
 from seating.services.rebuild import RebuildRefused
 from seating.storage.tables import ledger, quarantine, sold_seats

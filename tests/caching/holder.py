@@ -7,8 +7,8 @@ monkey.patch_all()
 import sys  # noqa: E402
 
 from seating.redis_store.auto_pipeline import AutoPipeline  # noqa: E402
+from seating.redis_store.calls import Scripts  # noqa: E402
 from seating.redis_store.connection import ScriptConnection  # noqa: E402
-from seating.redis_store.scripts import Scripts  # noqa: E402
 from tests.caching.reader import LEASE_S, reader  # noqa: E402
 
 

@@ -16,8 +16,8 @@ from gevent.event import Event
 from seating.domain.errors import LoadFailed, RecordUnavailable
 from seating.redis_store import keys
 from seating.redis_store.auto_pipeline import AutoPipeline
+from seating.redis_store.calls import Scripts
 from seating.redis_store.connection import ScriptConnection
-from seating.redis_store.scripts import Scripts
 from seating.redis_store.single_flight import Lease, SingleFlight
 from seating.services.coalescing import Coalescing, Found, Source
 from tests.caching.reader import LEASE_S, reader

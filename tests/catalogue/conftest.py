@@ -6,8 +6,8 @@ import pytest
 from seating.domain.breaker import BreakerPolicy
 from seating.redis_store.auto_pipeline import AutoPipeline
 from seating.redis_store.breaker import Breaker
+from seating.redis_store.calls import Scripts
 from seating.redis_store.connection import ScriptConnection
-from seating.redis_store.scripts import Scripts
 from seating.services import catalogue
 from seating.services.catalogue import Catalogue
 from seating.services.circuit_breakers import CircuitBreakers

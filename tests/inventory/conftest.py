@@ -8,12 +8,11 @@ from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatingPlan
-from seating.redis_store.connection import ScriptConnection
-from seating.redis_store.direct_calls import DirectCalls
+from seating.redis_store.calls import Scripts
+from seating.redis_store.connection import DirectCalls, ScriptConnection
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.rebuilding import Rebuilding
-from seating.redis_store.scripts import Scripts
 from seating.redis_store.terms import LogKeeping, Terms
 from seating.storage.terms import first_epoch
 

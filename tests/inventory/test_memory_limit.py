@@ -8,7 +8,7 @@ import pytest
 from seating.domain.errors import BacklogFull
 from seating.domain.hold import HoldOrder
 from seating.domain.purchase import Order
-from seating.redis_store.direct_calls import DirectCalls
+from seating.redis_store.connection import DirectCalls
 from seating.redis_store.holds import HoldLimits, HoldStore
 from seating.redis_store.inventory import Inventory
 

@@ -21,12 +21,11 @@ from seating.domain.position import Position
 from seating.domain.purchase import Order
 from seating.domain.seating_plan import GeneratedPlan, SeatingPlan, SeatRange, generate
 from seating.redis_store import keys
-from seating.redis_store.connection import ScriptConnection
-from seating.redis_store.direct_calls import DirectCalls
+from seating.redis_store.calls import Scripts
+from seating.redis_store.connection import DirectCalls, ScriptConnection
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.event_scripts import MissingInventory
 from seating.redis_store.inventory import Inventory
-from seating.redis_store.scripts import Scripts
 from seating.redis_store.terms import LogKeeping, Terms
 from tests.inventory.best_place import best_seats, marked
 from tests.inventory.conftest import whole_log

@@ -10,8 +10,7 @@ from seating.domain.errors import IdempotencyKeyReused, NotOnSale, NotTogether, 
 from seating.domain.purchase import Order
 from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.redis_store import keys
-from seating.redis_store.connection import ScriptConnection
-from seating.redis_store.direct_calls import DirectCalls
+from seating.redis_store.connection import DirectCalls, ScriptConnection
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.rate_limits import RateLimit
 from tests.moved_clock import MovedClock

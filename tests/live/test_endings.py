@@ -12,10 +12,9 @@ import psutil
 import pytest
 
 from seating.domain.purchase import Order
-from seating.redis_store.connection import ScriptConnection
-from seating.redis_store.direct_calls import DirectCalls
+from seating.redis_store.calls import Scripts
+from seating.redis_store.connection import DirectCalls, ScriptConnection
 from seating.redis_store.inventory import Inventory
-from seating.redis_store.scripts import Scripts
 from tests.live.client import PING, TEXT, Socket, all_beyond, end, live, order
 from tests.servers import RedisServer, wait_until
 from tests.system import System

@@ -12,10 +12,10 @@ from seating.domain.errors import PlanNotFound
 from seating.domain.plan_page import PlanPage, render
 from seating.domain.seating_plan import DEMO_HALL, generate
 from seating.redis_store.auto_pipeline import AutoPipeline
+from seating.redis_store.calls import Scripts
 from seating.redis_store.connection import ScriptConnection
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.plans import Plans
-from seating.redis_store.scripts import Scripts
 from seating.services.plan_pages import PlanPages
 from seating.services.seat_names import SeatNames
 from tests.one_process import OneProcess

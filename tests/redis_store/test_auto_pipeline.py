@@ -13,9 +13,8 @@ from redis.exceptions import ResponseError
 from seating.domain.position import Position
 from seating.redis_store import keys
 from seating.redis_store.auto_pipeline import AutoPipeline
-from seating.redis_store.calls import RedisOutcomeUnknown, RedisUnavailable
+from seating.redis_store.calls import RedisOutcomeUnknown, RedisUnavailable, Scripts
 from seating.redis_store.connection import ScriptConnection
-from seating.redis_store.scripts import Scripts
 from tests.redis_store.tcp_proxy import COUNT, Fault, Strike, TcpProxy
 from tests.servers import RedisServer, wait_until
 

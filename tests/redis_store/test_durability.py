@@ -10,10 +10,8 @@ from structlog.typing import EventDict
 
 from seating.redis_store import durability
 from seating.redis_store.auto_pipeline import AutoPipeline
-from seating.redis_store.calls import Calls, RedisOutcomeUnknown, RedisUnavailable
-from seating.redis_store.connection import ScriptConnection
-from seating.redis_store.direct_calls import DirectCalls
-from seating.redis_store.scripts import Scripts
+from seating.redis_store.calls import Calls, RedisOutcomeUnknown, RedisUnavailable, Scripts
+from seating.redis_store.connection import DirectCalls, ScriptConnection
 from tests.servers import RedisServer, wait_until
 
 SCRIPTS = Scripts(replaced={"count": "return redis.call('incr', KEYS[1])"})

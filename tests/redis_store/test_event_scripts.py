@@ -1,9 +1,9 @@
 """Questions about more events than one round trip should carry."""
 
 from seating.redis_store.auto_pipeline import AutoPipeline
+from seating.redis_store.calls import Scripts
 from seating.redis_store.connection import ScriptConnection
 from seating.redis_store.event_scripts import EventScripts
-from seating.redis_store.scripts import Scripts
 
 
 def test_thousands_of_questions_are_answered_in_order(redis_url: str) -> None:

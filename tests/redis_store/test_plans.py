@@ -10,11 +10,10 @@ from seating.domain.errors import InventoryUnavailable
 from seating.domain.seating_plan import DEMO_HALL, generate
 from seating.redis_store import keys
 from seating.redis_store.auto_pipeline import AutoPipeline
-from seating.redis_store.calls import Argument, RedisUnavailable
+from seating.redis_store.calls import Argument, RedisUnavailable, Scripts
 from seating.redis_store.connection import ScriptConnection
 from seating.redis_store.event_scripts import MissingInventory
 from seating.redis_store.plans import Plans
-from seating.redis_store.scripts import Scripts
 
 CROWD = 50
 

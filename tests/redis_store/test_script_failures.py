@@ -5,10 +5,9 @@ from redis.exceptions import NoScriptError, OutOfMemoryError, ResponseError
 from structlog.testing import capture_logs
 
 from seating.redis_store.auto_pipeline import AutoPipeline
-from seating.redis_store.connection import ScriptConnection
-from seating.redis_store.direct_calls import DirectCalls
-from seating.redis_store.script_failures import ScriptFailures
-from seating.redis_store.scripts import Scripts
+from seating.redis_store.calls import Scripts
+from seating.redis_store.connection import DirectCalls, ScriptConnection
+from seating.redis_store.failures import ScriptFailures
 
 SCRIPT = Scripts({"limit_take": "return redis.call('LPUSH', KEYS[1], 'x')"})
 

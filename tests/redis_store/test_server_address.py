@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
 
-from seating.redis_store.calls import RedisUnavailable
+from seating.redis_store.calls import RedisUnavailable, Scripts
 from seating.redis_store.connection import ScriptConnection
-from seating.redis_store.scripts import Scripts
 from seating.redis_store.server_address import connection_options, fails_over
 from tests.system import free_port
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from seating.redis_store.scripts import Scripts
+from seating.redis_store.calls import Scripts
 from seating.services import answered, events, merge, persistence, rebuild
 from seating.storage import migrations
 from seating.storage.database import Database

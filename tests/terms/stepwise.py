@@ -6,7 +6,7 @@ from typing import Any, Self
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from seating.redis_store.calls import Argument
-from seating.redis_store.direct_calls import DirectCalls
+from seating.redis_store.connection import DirectCalls
 from seating.storage.database import Database
 
 

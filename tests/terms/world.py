@@ -12,8 +12,8 @@ from seating.domain.merging import Preference
 from seating.domain.position import Position
 from seating.domain.purchase import Order, PurchaseId, Receipt
 from seating.redis_store import keys
+from seating.redis_store.calls import Scripts
 from seating.redis_store.open_events import OpenEvents
-from seating.redis_store.scripts import Scripts
 from seating.redis_store.terms import LogKeeping
 from seating.services.answered import Answered
 from seating.services.books import Books
