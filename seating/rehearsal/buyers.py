@@ -6,7 +6,6 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from http.client import HTTPException
 from typing import Final, NamedTuple
 
 import gevent
@@ -14,13 +13,12 @@ from gevent.event import Event
 from gevent.pool import Pool
 
 from seating.rehearsal.sale import RehearsedSale, code_of
-from seating.rehearsal.server import ANSWER_WITHIN_S, Reply
+from seating.rehearsal.server import BROKEN, Reply, ask
 
 TRIES: Final = 5
 """Times that one request is sent at most, all with the same key, while connections break under it."""
 
 _FIRST_PAUSE_S: Final = 0.1
-_MAX_BODY_BYTES: Final = 1_000_000
 _CONNECTING_AT_ONCE: Final = 64
 
 Progress = Callable[[], None]
@@ -100,17 +98,11 @@ class Buyer:
     def _ask(self) -> Reply | None:
         for tried in range(TRIES):
             try:
-                with gevent.Timeout(ANSWER_WITHIN_S, TimeoutError("no whole answer")):
-                    self._connection.request("POST", self._path, self._order, self._headers)
-                    response = self._connection.getresponse()
-                    body = response.read(_MAX_BODY_BYTES)
-            except (OSError, HTTPException):
-                # Whether it had its effect is not known; the connection opens again with the next request.
+                return ask(self._connection, "POST", self._path, self._order, self._headers)
+            except BROKEN:
+                # Whether it had its effect is not known.
                 self.broken += 1
-                self._connection.close()
                 gevent.sleep(_FIRST_PAUSE_S * 2**tried * random.uniform(0.5, 1.5))
-            else:
-                return Reply(response.status, body, response.headers.get("Idempotent-Replayed") == "true")
         return None
 
 

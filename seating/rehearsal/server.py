@@ -1,17 +1,27 @@
 """The server under rehearsal: one connection for each buyer, and what can be asked about the sale."""
 
 import ssl
+from collections.abc import Mapping
 from functools import cached_property
-from http.client import HTTPConnection, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from types import MappingProxyType
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from urllib3 import PoolManager, Retry
-from urllib3.exceptions import HTTPError, MaxRetryError
+import gevent
 
 READING_AT_ONCE: Final = 16
 
-ANSWER_WITHIN_S: Final = 60.0
+BROKEN: Final = (OSError, HTTPException)
+"""What `ask` raises when a connection breaks or cannot be opened."""
+
+_ANSWER_WITHIN_S: Final = 60.0
+_MAX_BODY_BYTES: Final = 1_000_000
+_PAUSES_S: Final = (0.2, 0.4, 0.8, 1.6, 3.2)
+"""Before a read is tried again."""
+_LONGEST_PAUSE_S: Final = 10.0
+_TRY_AGAIN: Final = frozenset({429, 503})
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Unreachable(Exception):
@@ -22,6 +32,24 @@ class Reply(NamedTuple):
     status: int
     body: bytes
     replayed: bool = False
+    retry_after_s: int = 0
+
+
+def ask(
+    connection: HTTPConnection, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] = _NONE
+) -> Reply:
+    """Raises one of BROKEN; the connection opens again with the next request."""
+    try:
+        with gevent.Timeout(_ANSWER_WITHIN_S, TimeoutError("no whole answer")):
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            content = response.read(_MAX_BODY_BYTES)
+    except BROKEN:
+        connection.close()
+        raise
+    retry_after = response.headers.get("Retry-After", "")
+    replayed = response.headers.get("Idempotent-Replayed") == "true"
+    return Reply(response.status, content, replayed, int(retry_after) if retry_after.isdecimal() else 0)
 
 
 class HttpClient:
@@ -38,27 +66,39 @@ class HttpClient:
         self.host: Final = parts.hostname
         self.port: Final = parts.port or (443 if parts.scheme == "https" else 80)
         self.prefix: Final = parts.path.rstrip("/")
-        again = Retry(5, backoff_factor=0.2, backoff_max=10, retry_after_max=10, status_forcelist=(429, 503))
-        self._again: Final = again.new(raise_on_status=False, redirect=False)
-        self._reading = PoolManager(maxsize=READING_AT_ONCE, timeout=ANSWER_WITHIN_S)
+        self._idle: list[HTTPConnection] = []
 
     def connection(self) -> HTTPConnection:
         """A new one, not open yet, on which every wait is bounded."""
         if self.url.startswith("https:"):
-            return HTTPSConnection(self.host, self.port, timeout=ANSWER_WITHIN_S, context=self._tls)
-        return HTTPConnection(self.host, self.port, timeout=ANSWER_WITHIN_S)
+            return HTTPSConnection(self.host, self.port, timeout=_ANSWER_WITHIN_S, context=self._tls)
+        return HTTPConnection(self.host, self.port, timeout=_ANSWER_WITHIN_S)
 
     def read(self, path: str, *, patiently: bool = True) -> Reply:
         """The answer to a GET; `patiently`, it is asked again after a broken connection, a 429 and a 503.
 
         Raises Unreachable.
         """
-        try:
-            response = self._reading.request("GET", self.url + path, retries=self._again if patiently else False)
-        except HTTPError as error:
-            reason = error.reason if isinstance(error, MaxRetryError) else error
-            raise Unreachable(f"{self.url} does not answer: {getattr(reason, '__cause__', None) or reason}") from error
-        return Reply(response.status, response.data)
+        pauses_s = iter(_PAUSES_S if patiently else ())
+        while True:
+            pause_s = next(pauses_s, None)
+            try:
+                reply = self._get(path)
+            except BROKEN as error:
+                if pause_s is None:
+                    raise Unreachable(f"{self.url} does not answer: {error}") from error
+            else:
+                if pause_s is None or reply.status not in _TRY_AGAIN:
+                    return reply
+                pause_s = max(pause_s, min(reply.retry_after_s, _LONGEST_PAUSE_S))
+            gevent.sleep(pause_s)
+
+    def _get(self, path: str) -> Reply:
+        """On a connection that is kept for the next read."""
+        connection = self._idle.pop() if self._idle else self.connection()
+        reply = ask(connection, "GET", self.prefix + path)
+        self._idle.append(connection)
+        return reply
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
