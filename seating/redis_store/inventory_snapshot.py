@@ -30,6 +30,11 @@ class Backlog(NamedTuple):
         return self.position.seq - self.persisted
 
     @property
+    def is_recorded(self) -> bool:
+        """Whether SQL has all of a log that can be trusted."""
+        return self.trusted and not self.lag
+
+    @property
     def persisted_position(self) -> Position:
         return Position(self.position.epoch, self.persisted)
 

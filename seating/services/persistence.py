@@ -28,7 +28,7 @@ from seating.domain.seating_plan import SeatingPlan
 from seating.memo import Memo
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
-from seating.redis_store.inventory_snapshot import Head, Snapshot
+from seating.redis_store.inventory_snapshot import Head
 from seating.redis_store.retries import Retries
 from seating.redis_store.seen_positions import SeenPositions
 from seating.redis_store.terms import Terms
@@ -75,7 +75,7 @@ class Persistence:
 
     def run_all(self, event_ids: Sequence[str], nudged: Callable[[], Iterable[str]] = tuple) -> None:
         """Runs for those of the events that lag, as does each of those that `nudged` tells of meanwhile."""
-        self._run(self._lagging(event_ids), nudged)
+        self.run(*self._lagging(event_ids), nudged=nudged)
 
     def _lagging(self, event_ids: Sequence[str]) -> list[str]:
         """Without those that the nudge of another process has brought into SQL."""
@@ -84,7 +84,8 @@ class Persistence:
         except InventoryUnavailable as error:
             _log.warning("inventories unavailable", error=str(error.__cause__))
             return []
-        return [event_id for event_id, found in zip(event_ids, snapshots, strict=True) if not _is_whole(found)]
+        pairs = zip(event_ids, snapshots, strict=True)
+        return [event_id for event_id, found in pairs if not (found and found.backlog.is_recorded)]
 
     def run_now(self, event_id: str) -> None:
         """As `run`, whatever failed before: somebody has mended it."""
@@ -92,15 +93,12 @@ class Persistence:
             self.retries.forget(event_id)
         self.run(event_id)
 
-    def run(self, *event_ids: str) -> None:
+    def run(self, *event_ids: str, nudged: Callable[[], Iterable[str]] = tuple) -> None:
         """Records what the events' logs have gathered, batch by batch in turns, for at most `RUN_S`.
 
         Then it asks to be run again. An inventory that is gone, or whose log does not continue the ledger, is rebuilt;
         one that SQL has whole and that does not sell gets a term.
         """
-        self._run(event_ids, tuple)
-
-    def _run(self, event_ids: Sequence[str], nudged: Callable[[], Iterable[str]]) -> None:
         deadline = time.monotonic() + RUN_S
         # In any order: one that takes all the time is not to be the first each time.
         waiting = deque(random.sample(event_ids, len(event_ids)))
@@ -258,8 +256,3 @@ class Persistence:
             positions = [str(entry.position) for entry in quarantined]
             _log.error("entries put aside", event_id=event_id, positions=positions)
         return last, quarantined
-
-
-def _is_whole(snapshot: Snapshot | None) -> bool:
-    """Whether SQL has all of a log that can be trusted."""
-    return snapshot is not None and snapshot.backlog.trusted and not snapshot.backlog.lag
