@@ -18,6 +18,7 @@ from seating.storage import answered, ledger, purchases, watermarks
 from seating.storage.tables import answered as answered_table
 from seating.storage.tables import ledger as ledger_table
 from seating.storage.tables import quarantine as quarantine_table
+from seating.storage.tables import terms
 from tests.terms.hall import PLAN
 from tests.terms.redis_pair import texts
 from tests.terms.told import Kept, Promise, twice
@@ -116,6 +117,14 @@ class Invariants:
                 again = self.world.buy(0, one.key, one.order)
             assert again == one.receipt, f"invariant 11: {one.subject} has the receipt {again}"
 
+    def _remembered(self, connection: Any) -> dict[int, range]:
+        """The seqs of each epoch that SQL knows to be answered; of one without entries, from the lowest told on."""
+        begun = set(connection.execute(select(terms.c.epoch).where(terms.c.first_seq.is_not(None))).scalars())
+        return {
+            row.epoch: range(0 if row.epoch in begun else row.lowest_seq or row.seq, row.seq + 1)
+            for row in connection.execute(select(answered_table))
+        }
+
     def kept(self) -> Kept:
         def read(connection: Any) -> Kept:
             aside: dict[Position, set[str | None]] = {}
@@ -132,7 +141,7 @@ class Invariants:
                 purchases.standing(connection, self.world.event),
                 aside,
                 named,
-                {row.epoch: row.seq for row in connection.execute(select(answered_table))},
+                self._remembered(connection),
                 answered.losses(connection, self.world.event),
             )
 

@@ -33,7 +33,7 @@ class Kept:
     """What the stores have in the end. `standing` maps the ids of purchases to whether they stand.
 
     `aside` has the positions in quarantine, each with its resolution; `seats_aside` the seats of
-    box-office sales there; `answered` is the highest seq of each epoch.
+    box-office sales there; `answered` has the seqs of each epoch that SQL knows to have been told.
     """
 
     state: str
@@ -41,7 +41,7 @@ class Kept:
     standing: dict[str, bool]
     aside: dict[Position, set[str | None]]
     seats_aside: set[str]
-    answered: dict[int, int]
+    answered: dict[int, range]
     losses: list[Loss]
 
 
@@ -106,7 +106,7 @@ def _waits(one: Promise, kept: Kept) -> bool:
 
 
 def _is_remembered(one: Promise, kept: Kept, alive: set[int]) -> bool:
-    return bool(one.by & alive) or one.position.seq <= kept.answered.get(one.position.epoch, 0)
+    return bool(one.by & alive) or one.position.seq in kept.answered.get(one.position.epoch, ())
 
 
 def twice(keys_of_standing: Iterable[str]) -> list[str]:
