@@ -7,9 +7,11 @@ import os
 import time
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest, values
 from prometheus_client import Gauge as ProcessGauge
@@ -195,10 +197,27 @@ class _Gauges(Collector):
 def _registry() -> CollectorRegistry:
     registry = CollectorRegistry()
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        _Processes(registry)  # type: ignore[no-untyped-call]
     else:
         registry.register(REGISTRY)
     return registry
+
+
+class _Processes(MultiProcessCollector):
+    """Without the files that have no length: their processes are just beginning, or were killed when they were."""
+
+    def collect(self) -> Iterable[Metric]:
+        files = _files_with_values(Path(self._path))
+        return cast(Iterable[Metric], self.merge(files))  # type: ignore[no-untyped-call]
+
+
+def _files_with_values(folder: Path) -> list[str]:
+    found = []
+    for path in folder.glob("*.db"):
+        with suppress(FileNotFoundError):  # gunicorn's master removes those of the dead.
+            if path.stat().st_size:
+                found.append(str(path))
+    return found
 
 
 def _samples(prefix: str) -> Iterator[tuple[str, dict[str, str], float]]:

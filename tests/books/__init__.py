@@ -86,7 +86,7 @@ def assert_replayed(client: Client, bought: Mapping[str, Answer], event_id: str 
     """Every repetition gets the bytes of the first answer."""
     for key, first in bought.items():
         again = client.buy(1, key, event_id)
-        assert (again.status, again.body) == (200, first.body)
+        assert (again.status, again.body) == (200, first.body), again
         assert again.headers["Idempotent-Replayed"] == "true"
 
 

@@ -129,3 +129,17 @@ def test_addresses_from_outside_make_no_series(system: System) -> None:
         assert name not in system.get("/metrics", {"Accept": "text/plain"}).body.decode()
     text = system.get("/metrics", {"Accept": "text/plain"}).body.decode()
     assert 'seating_http_requests_total{method="any",route="unknown",status="404"}' in text
+
+
+def test_a_process_that_was_killed_when_it_began_hides_no_figures(system: System) -> None:
+    """It leaves a file without a byte in it."""
+    left = [system.folder / "metrics" / f"{kind}_0.db" for kind in ("counter", "histogram", "gauge_livesum")]
+    for path in left:
+        path.touch()
+    try:
+        for path in ("/metrics", "/api/v1/stats"):
+            assert system.get(path).status == 200
+        assert b"seating_http_requests_total" in system.get("/metrics", {"Accept": "text/plain"}).body
+    finally:
+        for path in left:
+            path.unlink()
