@@ -110,7 +110,7 @@ def main(rounds: int = 7, calls: int = 3000) -> None:
         redis.start()
         try:
             system = System(Path(folder), redis, f"sqlite:///{folder}/seating.db", **SETTINGS)
-            system.command("migrate", "--with-demo-event")
+            system.command("migrate", "--with-demo")
             (system.folder / "metrics").mkdir()
             os.environ |= {**system.environment, "PROMETHEUS_MULTIPROC_DIR": f"{folder}/metrics"}
             with Path(folder, "log").open("w") as sys.stdout:  # Logs go into a file, as they do in production.

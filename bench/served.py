@@ -57,7 +57,7 @@ class Served(System):
 
     def _start(self) -> "Served":
         self.redis.start()
-        self.command("migrate", "--with-demo-event")
+        self.command("migrate", "--with-demo")
         if self._app != BARE:
             self.parts["worker"] = self._run("worker", self._worker, "worker")
             self.start_part("cron")

@@ -38,7 +38,7 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
     app = Application(
         "seating",
         info=Info(title="seating", version=__version__, description="The backend of a ticket on-sale."),
-        security_schemes={"operator": SecurityScheme(type="http", scheme="bearer")},
+        security_schemes={"key": SecurityScheme(type="http", scheme="bearer")},
         # The framework adds this answer wherever it is missing; it is declared everywhere, so nothing is added.
         responses=problems(500),
         validation_error_status=500,

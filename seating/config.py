@@ -3,6 +3,8 @@
 import hashlib
 import re
 import tempfile
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -13,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from seating.domain import rate_policy
 from seating.domain.event import is_event_id
 
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+IPNetwork = IPv4Network | IPv6Network
 
 _ORIGIN = re.compile(r"https?://[^/\s*]+")
 
@@ -23,6 +25,8 @@ SENTINEL_URL = re.compile(
     rf"(?P<hosts>{_HOST}(?:,{_HOST})*)/(?P<service>[^\s/?#]+)(?:/(?P<database>\d+))?(?P<options>\?[^\s#]*)?"
 )
 """`redis+sentinel://user:password@host:port,host:port/service/database?options`; `rediss+sentinel` over TLS."""
+
+_TOKEN = re.compile(r"[\x21-\x7e]{32,}")
 
 # A socket's path has 108 characters on Linux and 104 on macOS, the closing zero included.
 _LONGEST_SOCKET_PATH = 100
@@ -47,7 +51,11 @@ class Settings(BaseSettings):
     redis_maxmemory_mb: Annotated[int, Field(ge=16, le=1_000_000)] = 512
     database_url: str | None = None
     admin_token: SecretStr | None = None
-    trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 0
+    api_keys_file: Path | None = None
+    sell_requires_key: bool = False
+    users_access: Literal["open", "key"] | None = None
+    seating_development: bool = False
+    trusted_proxies: str | None = None
     default_event: str = "demo"
     backlog_max_entries: Annotated[int, Field(ge=1, le=10_000_000)] = 200_000
     backlog_memory_percent: Annotated[int, Field(ge=1, le=95)] = 75
@@ -57,6 +65,8 @@ class Settings(BaseSettings):
     db_latency_ms: Annotated[int, Field(ge=0, le=60_000)] = 0
     rate_limit_users: str = "5/10s,10/60s"
     rate_limit_sale: str = "bucket:20000,600000/60s"
+    rate_limit_shops: str = "bucket:20000,600000/60s"
+    rate_limit_wrong_keys: str = "bucket:20,10/60s"
     event_api_base_url: str | None = None
     event_api_connect_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 1000
     event_api_read_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 3000
@@ -69,6 +79,7 @@ class Settings(BaseSettings):
     hold_ttl_s: Annotated[int, Field(ge=1, le=86_400)] = 600
     hold_max_s: Annotated[int, Field(ge=1, le=86_400)] = 1800
     hold_max_seats: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    hold_max_seats_shops: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     live_origins: str | None = None
     live_connections_per_address: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     live_resume_entries: Annotated[int, Field(ge=0, le=100_000)] = 2_000
@@ -101,11 +112,30 @@ class Settings(BaseSettings):
                 return _with_port_as_number("postgresql+psycopg://" + url.removeprefix(scheme))
         raise ValueError("must start with sqlite:/// or postgresql://")
 
-    @field_validator("rate_limit_users", "rate_limit_sale")
+    @field_validator("rate_limit_users", "rate_limit_sale", "rate_limit_shops", "rate_limit_wrong_keys")
     @classmethod
     def _rate_policy(cls, policy: str) -> str:
         rate_policy.parse(policy)
         return policy
+
+    @field_validator("admin_token")
+    @classmethod
+    def _long_token(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and _TOKEN.fullmatch(token.get_secret_value()) is None:
+            raise ValueError("must have at least 32 visible ASCII characters, such as `openssl rand -hex 32` prints")
+        return token
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, text: str | None) -> str | None:
+        for network in _words(text or ""):
+            try:
+                ip_network(network)
+            except ValueError:
+                raise ValueError(
+                    f"must be networks such as 127.0.0.1/32,10.0.0.0/8, and {network[:64]!r} is none"
+                ) from None
+        return text
 
     @field_validator("default_event")
     @classmethod
@@ -139,21 +169,25 @@ class Settings(BaseSettings):
         return text
 
     @model_validator(mode="after")
-    def _token_or_loopback(self) -> Self:
-        if self.admin_token is None and self.bind not in _LOOPBACK:
-            raise ValueError(f"ADMIN_TOKEN must be set when BIND is {self.bind}: operator routes would be open to all")
-        return self
-
-    @model_validator(mode="after")
     def _held_within_the_longest_time(self) -> Self:
         if self.hold_max_s < self.hold_ttl_s:
             raise ValueError(f"HOLD_MAX_S must be at least HOLD_TTL_S, which is {self.hold_ttl_s}")
         return self
 
+    @cached_property
+    def proxy_networks(self) -> tuple[IPNetwork, ...]:
+        """From where forwarding headers are believed."""
+        return tuple(ip_network(network) for network in _words(self.trusted_proxies or ""))
+
     @property
-    def operator_routes_are_local(self) -> bool:
-        """Whether operator routes may go without a token: nobody but this machine can reach them."""
-        return self.admin_token is None and self.trusted_proxies == 0
+    def effective_api_keys_file(self) -> Path:
+        """API_KEYS_FILE, or the one in the data folder."""
+        return (self.api_keys_file or self.data_dir / "api-keys").absolute()
+
+    @property
+    def users_need_key(self) -> bool:
+        """USERS_ACCESS; unless it is set, users are open to anybody in development alone."""
+        return self.users_access == "key" or (self.users_access is None and not self.seating_development)
 
     @property
     def allowed_origins(self) -> list[str]:

@@ -36,6 +36,7 @@ from seating.services.sale import Sale, SaleOptions
 from seating.services.services import Services
 from seating.services.upkeep import Upkeep
 from seating.services.users import Users
+from seating.storage.api_keys import ApiKeys
 from seating.storage.database import Database, in_this_thread
 from seating.upstream.partner_client import PartnerClient, PartnerLimits
 from seating.web.users import document
@@ -82,7 +83,12 @@ def web_services(settings: Settings) -> Services:
     client = plain_client(settings.effective_redis_url)
     user_cache = _user_cache(settings, calls)
     coalescing = Coalescing(user_cache, SingleFlight(calls, user_cache.name))
-    policies = {"users": settings.rate_limit_users, "sale": settings.rate_limit_sale}
+    policies = {
+        "users": settings.rate_limit_users,
+        "sale": settings.rate_limit_sale,
+        "shops": settings.rate_limit_shops,
+        "wrong-keys": settings.rate_limit_wrong_keys,
+    }
     services = Services(
         calls,
         client,
@@ -95,6 +101,7 @@ def web_services(settings: Settings) -> Services:
         users=Users(database, coalescing, document, latency_s=settings.db_latency_ms / 1000),
         user_cache=user_cache,
         rate_limits=RateLimits(calls, {name: rate_policy.parse(policy) for name, policy in policies.items()}),
+        api_keys=ApiKeys(settings.effective_api_keys_file),
         data_dir=settings.data_dir,
     )
     calls.on_new_connection(services.fence.on_new_connection)
@@ -121,7 +128,7 @@ def _calls_for_long_replies(settings: Settings) -> AutoPipeline:
 
 def _sale_options(settings: Settings) -> SaleOptions:
     return SaleOptions(
-        HoldLimits(settings.hold_ttl_s, settings.hold_max_s, settings.hold_max_seats),
+        HoldLimits(settings.hold_ttl_s, settings.hold_max_s, settings.hold_max_seats, settings.hold_max_seats_shops),
         LogKeeping(settings.log_keep_s, settings.log_keep_memory_percent, settings.live_resume_entries),
         settings.backlog_max_entries,
         settings.backlog_memory_percent,

@@ -25,7 +25,7 @@ from seating.services.seats import SeatMaps
 from seating.storage.database import Database, in_this_thread
 from seating.storage.tables import ledger
 
-HOLD_LIMITS = HoldLimits(ttl_s=600, max_s=900, max_seats=20)
+HOLD_LIMITS = HoldLimits(ttl_s=600, max_s=900, max_seats=20, max_seats_of_shop=60)
 
 
 SHORT_LOGS = LogKeeping(keep_s=0)

@@ -107,6 +107,7 @@ class System(Client):
             "SEATING_DATA_DIR": str(folder),
             "REDIS_URL": redis.url,
             "DATABASE_URL": database_url,
+            "SEATING_DEVELOPMENT": "true",
             **settings,
         }
         self.parts: dict[str, Part] = {}
@@ -114,7 +115,7 @@ class System(Client):
 
     def start(self, *names: str) -> "System":
         """Migrates, starts the named parts (all of them by default), and waits until seats can be sold."""
-        self.command("migrate", "--with-demo-event")
+        self.command("migrate", "--with-demo")
         names = names or ("worker", "cron", "web")
         for name in names:
             self.start_part(name)

@@ -35,7 +35,7 @@ def _copied() -> list[str]:
 
 def _environment_of(service: str) -> dict[str, str]:
     """As a container would get it, secrets filled in."""
-    given = {"ADMIN_TOKEN": "token", "POSTGRES_PASSWORD": "password"}
+    given = {"ADMIN_TOKEN": "token" * 8, "POSTGRES_PASSWORD": "password"}
 
     def fill(match: re.Match[str]) -> str:
         return given.get(match[1], match[3] if match[2] == ":-" else "")

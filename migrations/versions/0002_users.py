@@ -1,4 +1,4 @@
-"""Users, and the five of a fresh database."""
+"""Users."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,11 +8,9 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-_CREATED_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
-
 
 def upgrade() -> None:
-    users = op.create_table(
+    op.create_table(
         "users",
         sa.Column("id", sa.String(64), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -22,21 +20,6 @@ def upgrade() -> None:
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_users"),
         sa.UniqueConstraint("email", name="uq_users_email"),
-    )
-    names = ("Alice Johnson", "Bob Smith", "Charlie Brown", "Diana Prince", "Evan Wright")
-    op.bulk_insert(
-        users,
-        [
-            {
-                "id": str(number),
-                "name": name,
-                "email": f"{name.split()[0].lower()}@example.com",
-                "plan": "free",
-                "is_active": True,
-                "created_ms": _CREATED_MS,
-            }
-            for number, name in enumerate(names, start=1)
-        ],
     )
 
 

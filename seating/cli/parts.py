@@ -10,16 +10,17 @@ from seating.cli import startup_checks
 from seating.launcher import up as launcher
 from seating.partner import stand_in
 from seating.runtime import BackgroundServices
-from seating.storage import migrations
+from seating.storage import migrations, users
 from seating.storage.database import Database
 
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 PROJECT = Path(__file__).parents[2]
 
 
 @click.command()
 def web() -> None:
     """Serve HTTP, against REDIS_URL and DATABASE_URL."""
-    startup_checks.settings_with_redis()
+    startup_checks.refuse_without_key(startup_checks.settings_with_redis())
     config = str(PROJECT / "gunicorn.conf.py")
     words = [sys.executable, "-m", "gunicorn", "-c", config, "--pythonpath", str(PROJECT), "wsgi:app"]
     os.execv(sys.executable, words)
@@ -53,19 +54,24 @@ def partner(port: int, seed: int) -> None:
 
 
 @click.command()
-@click.option("--with-demo-event", is_flag=True, hidden=True, help="As `seating up` does.")
-def migrate(with_demo_event: bool) -> None:
+@click.option("--with-demo", is_flag=True, hidden=True, help="An event and users, as `seating up` has them.")
+def migrate(with_demo: bool) -> None:
     """Bring the database up to this version."""
     settings = startup_checks.settings_with_redis()
-    migrations.upgrade(Database(settings.effective_database_url, patient=True))
-    if with_demo_event:
+    database = Database(settings.effective_database_url, patient=True)
+    migrations.upgrade(database)
+    if with_demo:
+        database.write(users.ensure_demo)
         BackgroundServices(settings).events.ensure_demo(settings.default_event)
 
 
 @click.command()
 def up() -> None:
     """Run everything: Redis, migrations, web, worker, cron and a partner, with one data folder."""
-    launcher.run(startup_checks.settings())
+    settings = startup_checks.settings()
+    if settings.bind not in _LOOPBACK:
+        startup_checks.refuse_without_key(settings)
+    launcher.run(settings)
 
 
 @click.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)

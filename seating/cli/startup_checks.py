@@ -6,10 +6,12 @@ import time
 import redis
 
 from seating.config import InvalidSettings, Settings, load_settings
+from seating.domain.caller import Role
 from seating.redis_store import durability
 from seating.redis_store.connection import plain_client
 from seating.redis_store.server_address import fails_over
 from seating.runtime import BackgroundServices
+from seating.storage.api_keys import ApiKeys, InvalidKeyFile
 from seating.telemetry import logs
 
 _LOOK_EVERY_S = 0.2
@@ -19,11 +21,25 @@ def settings() -> Settings:
     """Raises InvalidSettings."""
     loaded = load_settings()
     try:
-        loaded.data_dir.mkdir(parents=True, exist_ok=True)
+        loaded.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidSettings(f"SEATING_DATA_DIR: cannot make {loaded.data_dir}: {error.strerror}") from error
     logs.configure(loaded.log_level, loaded.log_format)
     return loaded
+
+
+def refuse_without_key(loaded: Settings) -> None:
+    """Raises InvalidSettings where nobody could be told to be an operator."""
+    if loaded.admin_token is not None or loaded.seating_development:
+        return
+    try:
+        keys = ApiKeys(loaded.effective_api_keys_file).all()
+    except InvalidKeyFile as error:
+        raise InvalidSettings(f"API_KEYS_FILE: {error}") from error
+    if not any(key.role is Role.OPERATE for key in keys):
+        raise InvalidSettings(
+            "ADMIN_TOKEN: no operator has a key; set it, or make one with `seating keys add NAME --role operate`"
+        )
 
 
 def settings_with_redis() -> Settings:

@@ -173,6 +173,7 @@ class RateLimited(SeatingError):
         super().__init__(f"{self.sentence}: at most {quota}", limit=str(quota), retry_after_ms=verdict.wait_ms)
         self.retry_after_s = -(-verdict.wait_ms // 1000)
         self.verdict = verdict
+        self.quota = quota
 
 
 class UserNotFound(SeatingError):

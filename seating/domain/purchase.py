@@ -129,6 +129,12 @@ class Receipt(NamedTuple):
         found: str | None = json.loads(self.shop)["reference"]
         return found
 
+    @property
+    def caller(self) -> str:
+        """The name of the key that it was bought with."""
+        found: str = json.loads(self.shop)["caller"]
+        return found
+
     def change(self, idempotency: str) -> Purchased:
         """What the log said of it; `idempotency` is the hash of caller and key."""
         shop = json.loads(self.shop)

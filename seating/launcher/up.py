@@ -19,6 +19,7 @@ from seating.config import InvalidSettings, Settings
 from seating.launcher import redis_server
 from seating.launcher.child import Child
 from seating.redis_store.connection import plain_client
+from seating.storage.api_keys import ApiKeys
 
 _LOOK_EVERY_S = 0.1
 _REDIS_WITHIN_S = 60.0
@@ -104,7 +105,7 @@ def _wait_for_redis(child: Child, url: str, stopping: threading.Event, within_s:
 
 def _migrate(environment: dict[str, str]) -> None:
     _say("database", environment["DATABASE_URL"].rpartition("@")[2])
-    migrated = subprocess.run([*_seating("migrate"), "--with-demo-event"], env=environment, check=False)
+    migrated = subprocess.run([*_seating("migrate"), "--with-demo"], env=environment, check=False)
     if migrated.returncode:
         sys.exit(migrated.returncode)
 
@@ -132,10 +133,12 @@ def _start_parts(settings: Settings, parts: list[Child], environment: dict[str, 
         "web": f"http://{settings.bind}:{settings.port} ({settings.web_workers} processes)",
     }
     for name, text in about.items():
-        part = Child(name, _seating(name), environment)
+        part = Child(name, _seating(name), environment | {"SEATING_DEVELOPMENT": "true"})
         parts.append(part)
         part.start()
         _say(name, text)
+    if settings.admin_token is None and not ApiKeys(settings.effective_api_keys_file).has_operator():
+        _say("keys", "none: operator routes answer to this machine alone; make one before any proxy stands in front")
 
 
 def _seating(name: str) -> list[str]:

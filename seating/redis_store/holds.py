@@ -17,11 +17,15 @@ RELEASED_A_CALL: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class HoldLimits:
-    """`ttl_s` from the last time that it was asked for or extended, `max_s` altogether, `max_seats` a holder."""
+    """`ttl_s` from the last time that it was asked for or extended, `max_s` altogether, `max_seats` a holder.
+
+    A shop, which holds for many buyers, has a bound of its own.
+    """
 
     ttl_s: int
     max_s: int
     max_seats: int
+    max_seats_of_shop: int
 
 
 class Kept(NamedTuple):
@@ -43,7 +47,15 @@ class HoldStore:
         self._backlog_limits = (backlog_max_entries, backlog_memory_percent)
 
     def hold(
-        self, event_id: str, token: str, holder: str, order: HoldOrder, runs: Sequence[SeatRange], idempotency: str
+        self,
+        event_id: str,
+        token: str,
+        holder: str,
+        order: HoldOrder,
+        runs: Sequence[SeatRange],
+        idempotency: str,
+        *,
+        is_shop: bool,
     ) -> Kept:
         """Holds `order` for whoever has `token`; `holder` is whom its seats count for, and is not logged.
 
@@ -60,7 +72,7 @@ class HoldStore:
             hold_id(token),
             self._limits.ttl_s * 1000,
             holder,
-            self._limits.max_seats,
+            self._limits.max_seats_of_shop if is_shop else self._limits.max_seats,
         )
         reply = self._scripts.run("hold", (*keys.of_seats(event_id), keys.idempotency(event_id)), args)
         outcome, record = accepted(reply)

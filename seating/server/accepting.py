@@ -12,11 +12,12 @@ import gevent
 import structlog
 from gevent import get_hub
 
+from seating.config import IPNetwork
 from seating.server.client_socket import ClientSocket
 from seating.server.greenlet_pool import GreenletPool
 from seating.server.load_board import Place
 from seating.telemetry import metrics
-from seating.web.client_address import network_of
+from seating.web.client_address import is_trusted, network_of
 
 _BATCH: Final = 64
 _BLINDLY: Final = 8
@@ -33,10 +34,11 @@ _log = structlog.get_logger(__name__)
 
 
 class Limits(NamedTuple):
-    """How many connections a process has; None if an address may have all of them."""
+    """How many connections a process has, and how many one address has of them that is not of the `proxies`."""
 
     in_all: int
-    per_address: int | None
+    per_address: int
+    proxies: tuple[IPNetwork, ...] = ()
 
 
 class Acceptor:
@@ -53,7 +55,7 @@ class Acceptor:
         self._listener = listener
         self._serve = serve
         self._refuse = refuse
-        self._most_per_address = limits.per_address
+        self._limits = limits
         self._place = place
         self._of_address: Counter[str] = Counter()
         self.clients: set[ClientSocket] = set()
@@ -94,7 +96,8 @@ class Acceptor:
 
     def _take(self, client: ClientSocket, address: Address) -> None:
         network = network_of(address[0]) or ""
-        if self._most_per_address is not None and self._of_address[network] >= self._most_per_address:
+        full = self._of_address[network] >= self._limits.per_address
+        if full and not is_trusted(address[0], self._limits.proxies):
             metrics.count_refused_connection()
             with suppress(OSError):
                 self._refuse(client)

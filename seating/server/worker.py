@@ -59,12 +59,11 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
 
         settings = load_settings()
         share = math.ceil(settings.http_connections_per_address / self.cfg.workers)
-        most_per_address = None if settings.trusted_proxies else share
         acceptors = []
         for listener in self.sockets:
             listener.setblocking(0)
             serve = partial(self._serve, Conversation(self, listener.getsockname()).hold)
-            limits = Limits(self.worker_connections, most_per_address)
+            limits = Limits(self.worker_connections, share, settings.proxy_networks)
             acceptors.append(Acceptor(listener, serve, self._refuse, limits, self.place))
         Deadlines([acceptor.clients for acceptor in acceptors]).start()
         accepting = [gevent.spawn(acceptor.run) for acceptor in acceptors]

@@ -27,17 +27,20 @@ class Holds:
     names: SeatNames
     changes: EventChanges
 
-    def hold(self, event_id: str, caller: str, holder: str, key: str | None, order: HoldOrder) -> HeldSeats:
+    def hold(
+        self, event_id: str, caller: str, holder: str, key: str | None, order: HoldOrder, *, is_shop: bool = False
+    ) -> HeldSeats:
         """Holds `order`, once for each key that the caller uses.
 
-        `holder` is whose seats are bounded: the caller or, for one without a name, the client's address. Raises
+        `holder` is whose seats are bounded: a shop or, for callers without a name, the client's address. Raises
         SoldOut, NotTogether, SeatNotFound, SeatUnavailable, NotOnSale, TooManyHeld, IdempotencyKeyReused, BacklogFull.
         """
         token = new_token() if key is None else token_of_key(event_id, caller, key)
         idempotency = "" if key is None else short_hash(caller, key)
         runs = self.names.runs(event_id, order.seats)
         with self.changes.of(event_id) as change:
-            record, replayed = self.store.hold(event_id, token, short_hash(event_id, holder), order, runs, idempotency)
+            whose = short_hash(event_id, holder)
+            record, replayed = self.store.hold(event_id, token, whose, order, runs, idempotency, is_shop=is_shop)
         change.reached(record.position)
         return HeldSeats(token, record, self.names.names(event_id, record.runs), replayed)
 

@@ -99,10 +99,18 @@ class Purchases:
         return purchase._replace(state=PurchaseState.CANCELLED)
 
     def page(
-        self, event_id: str, below_seq: int | None, count: int, reference: str | None = None
+        self,
+        event_id: str,
+        below_seq: int | None,
+        count: int,
+        reference: str | None = None,
+        caller: str | None = None,
     ) -> Page[Purchase, int]:
-        """What SQL has of an event's purchases, newest first, at most `count`. Raises EventNotFound."""
-        rows = self.database.read(purchase_record.page, event_id, below_seq, count + 1, reference)
+        """What SQL has of an event's purchases, newest first, at most `count`. Raises EventNotFound.
+
+        Of them only those with a `reference`, or made with the key of a `caller`.
+        """
+        rows = self.database.read(purchase_record.page, event_id, below_seq, count + 1, reference, caller)
         if not rows and self.inventory.read(event_id) is None:
             raise self.names.presence.absence_of(event_id)
         page = first_of(rows, count, lambda row: row.entry_seq)

@@ -16,6 +16,7 @@ from seating.services.plan_pages import PlanPages
 from seating.services.sale import Sale, SaleOptions
 from seating.services.seats import SeatMaps
 from seating.services.users import Users
+from seating.storage.api_keys import ApiKeys
 from seating.storage.database import Database, Offload
 
 
@@ -40,6 +41,7 @@ class Services(Sale):
         users: Users,
         user_cache: LruCache,
         rate_limits: RateLimits,
+        api_keys: ApiKeys,
         data_dir: Path,
     ) -> None:
         super().__init__(calls, client, database, nudge, options)
@@ -48,6 +50,7 @@ class Services(Sale):
         self.users = users
         self.user_cache = user_cache
         self.rate_limits = rate_limits
+        self.api_keys = api_keys
         self.seat_maps = SeatMaps(states, self.presence, offload)
         self.plan_pages = PlanPages(self.names, offload)
         self.monitoring = Monitoring(

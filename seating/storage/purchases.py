@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from seating.domain.caller import ANONYMOUS
 from seating.domain.changes import Purchased
 from seating.domain.inventory_state import InventoryState
 from seating.domain.position import Position
@@ -28,8 +29,9 @@ def add(
     for entry_position, change in bought:
         position = change.original or entry_position
         purchase_id = str(PurchaseId(event_id, position, change.nonce))
-        told = (change.at_ms, change.quantity, change.left, runs_text(change.runs), change.reference)
-        rows.append((purchase_id, event_id, *position, *told, entry_position.seq))
+        told = (change.at_ms, change.quantity, change.left, runs_text(change.runs))
+        shop = (change.reference, _with_key(change.caller))
+        rows.append((purchase_id, event_id, *position, *told, *shop, entry_position.seq))
         seat_ids = plan.seats_of(change.runs) if plan else []
         seats += [(event_id, seat_id, purchase_id) for seat_id in seat_ids]
     insert_many(connection, _ADDED, rows)
@@ -39,7 +41,8 @@ def add(
 
 _ADDED: Final = (
     *(purchases.c.id, purchases.c.event_id, purchases.c.epoch, purchases.c.seq, purchases.c.at_ms),
-    *(purchases.c.quantity, purchases.c.seats_left, purchases.c.runs, purchases.c.reference, purchases.c.entry_seq),
+    *(purchases.c.quantity, purchases.c.seats_left, purchases.c.runs),
+    *(purchases.c.reference, purchases.c.caller, purchases.c.entry_seq),
 )
 
 
@@ -90,6 +93,7 @@ def replace(
             "seats_left": receipt.left,
             "runs": runs_text(receipt.runs),
             "reference": receipt.reference,
+            "caller": _with_key(receipt.caller),
             "entry_seq": entry_seq,
         }
         for entry_seq, receipt in enumerate(new, end_seq + 1)
@@ -117,10 +121,20 @@ def find(connection: Connection, purchase_id: PurchaseId) -> Purchase | None:
 
 
 def page(
-    connection: Connection, event_id: str, below_seq: int | None, count: int, reference: str | None = None
+    connection: Connection,
+    event_id: str,
+    below_seq: int | None,
+    count: int,
+    reference: str | None = None,
+    caller: str | None = None,
 ) -> list[Purchase]:
-    """At most `count` purchases of an event, newest first, from below the ledger's `below_seq` on."""
+    """At most `count` purchases of an event, newest first, from below the ledger's `below_seq` on.
+
+    Of them only those with a `reference`, or made with the key of a `caller`.
+    """
     query = select(purchases).where(purchases.c.event_id == event_id)
+    if caller is not None:
+        query = query.where(purchases.c.caller == caller)
     if reference is not None:
         query = query.where(purchases.c.reference == reference)
     if below_seq is not None:
@@ -161,6 +175,11 @@ def seats_taken(connection: Connection, event_id: str) -> dict[str, str]:
         select(sold_seats.c.seat_id, sold_seats.c.purchase_id).where(sold_seats.c.event_id == event_id)
     )
     return {row.seat_id: row.purchase_id or AT_BOX_OFFICE for row in rows}
+
+
+def _with_key(caller: str) -> str | None:
+    """None for those who have no key."""
+    return None if caller == ANONYMOUS.name else caller
 
 
 def _purchase(row: Any) -> Purchase:

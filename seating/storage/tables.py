@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
 )
 
 metadata = MetaData(
@@ -70,10 +72,19 @@ purchases = Table(
     Column("seats_left", Integer, nullable=False),
     Column("runs", Text, nullable=False, comment="block:start-length,…; empty in general admission"),
     Column("reference", String(64)),
+    Column("caller", String(64), comment="name of its key; null for one without"),
     Column("cancelled_ms", BigInteger),
     Column("entry_seq", BigInteger, nullable=False, comment="where the ledger has it: replayed ones stand elsewhere"),
     UniqueConstraint("event_id", "epoch", "seq", name="uq_purchases_position"),
     UniqueConstraint("event_id", "entry_seq", name="uq_purchases_entry_seq"),
+    Index(
+        "ix_purchases_caller",
+        "event_id",
+        "caller",
+        "entry_seq",
+        sqlite_where=text("caller IS NOT NULL"),
+        postgresql_where=text("caller IS NOT NULL"),
+    ),
     comment="The ledger's purchases, folded; epoch and seq are what the buyer was told",
 )
 

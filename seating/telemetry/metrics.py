@@ -49,6 +49,7 @@ _accept_wait = Histogram(
     "seating_http_accept_wait_seconds", "From a new connection's last segment to its process", buckets=_BUCKETS
 )
 _refused_connections = Counter("seating_http_connections_refused", "Connections of addresses that had too many")
+_wrong_keys = Counter("seating_wrong_keys", "Requests with an API key that does not exist")
 _missed_deadlines = Counter("seating_http_deadlines_missed", "Connections closed for what took too long", ["wait"])
 # Of living processes only: gunicorn's master removes the file of one that died, however it died.
 _live_clients = ProcessGauge("seating_live_clients", "WebSockets that are open", multiprocess_mode="livesum")
@@ -117,6 +118,10 @@ def _bound_outcome(outcome: str) -> Counter:
 def count_fail_open(what: str) -> None:
     """`what` is the cache or limit that could not be asked."""
     _done_without.labels(what).inc()
+
+
+def count_wrong_key() -> None:
+    _wrong_keys.inc()
 
 
 def count_dropped(script: str) -> None:

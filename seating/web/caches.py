@@ -10,7 +10,7 @@ from pydantic import Field
 from seating.domain.timestamps import rfc3339
 from seating.telemetry import metrics
 from seating.web.application import Routes
-from seating.web.operator_token import SECURITY, operators_only
+from seating.web.callers import SECURITY, Access, open_to
 from seating.web.responses import render
 from seating.web.schemas import Answer, problems
 from seating.web.services import services
@@ -43,26 +43,28 @@ class CacheClearedView(Answer):
 
 
 @api.get("/users/cache-status", responses={200: CacheStatusView, **problems(503)})
+@open_to(Access.ANYBODY)
 def users_cache_status() -> Response:
     """How well the cache does, over all processes"""
     return _status()
 
 
 @api.get("/cache-status", responses={200: CacheStatusView, **problems(503)})
+@open_to(Access.ANYBODY)
 def cache_status() -> Response:
     """How well the cache does, over all processes"""
     return _status()
 
 
 @api.delete("/users/cache", responses={200: CacheClearedView, **problems(401, 503)}, security=SECURITY)
-@operators_only
+@open_to(Access.OPERATORS)
 def clear_users_cache() -> Response:
     """Empty the cache and begin its counters at zero"""
     return render(CacheClearedView(entries_removed=services().user_cache.clear(reset_counters=True)))
 
 
 @api.delete("/cache", responses={200: CacheClearedView, **problems(401, 503)}, security=SECURITY)
-@operators_only
+@open_to(Access.OPERATORS)
 def clear_cache() -> Response:
     """Empty the cache"""
     return render(CacheClearedView(entries_removed=services().user_cache.clear()))

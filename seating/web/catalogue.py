@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, RootModel
 
 from seating.domain.catalogue import PartnerEvent, PartnerId, PartnerUser, parse_partner_id
 from seating.web.application import Routes
+from seating.web.callers import Access, open_to
 from seating.web.parsing import StrictModel, parsed
 from seating.web.responses import render
 from seating.web.schemas import Answer, Line, problems
@@ -40,18 +41,21 @@ class PartnerEventList(RootModel[list[PartnerEvent]]):
 
 
 @api.get("/getUsers", responses={200: PartnerUserList, **problems(502, 503, 504)})
+@open_to(Access.ANYBODY)
 def get_partner_users() -> Response:
     """The partner's users"""
     return render(PartnerUserList(services().catalogue.users()))
 
 
 @api.get("/getEvents", responses={200: PartnerEventList, **problems(502, 503, 504)})
+@open_to(Access.ANYBODY)
 def get_partner_events() -> Response:
     """The partner's events"""
     return render(PartnerEventList(services().catalogue.events()))
 
 
 @api.get("/getEventsByUserId/<user_id>", responses={200: PartnerEventList, **problems(400, 404, 502, 503, 504)})
+@open_to(Access.ANYBODY)
 @parsed
 def get_partner_events_of_user(path: PartnerUserPath) -> Response:
     """All events of one of the partner's users
@@ -62,6 +66,7 @@ def get_partner_events_of_user(path: PartnerUserPath) -> Response:
 
 
 @api.post("/addEvent", responses={200: PartnerEventAdded, **problems(400, 408, 413, 415, 502, 503, 504)})
+@open_to(Access.ANYBODY)
 @parsed
 def add_partner_event(body: NewPartnerEvent) -> Response:
     """Have the partner add an event

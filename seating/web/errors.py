@@ -21,6 +21,7 @@ STATUS: Final[dict[type[errors.SeatingError], int]] = {
     errors.MissingIdempotencyKey: 400,
     errors.InvalidIdempotencyKey: 400,
     request_errors.Unauthorized: 401,
+    request_errors.Forbidden: 403,
     request_errors.OriginNotAllowed: 403,
     errors.EventNotFound: 404,
     errors.PlanNotFound: 404,

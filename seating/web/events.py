@@ -12,7 +12,7 @@ from seating.domain.plan_format import Better, PlanFile
 from seating.domain.seating_plan import MAX_SEATS, GeneratedPlan, SeatingPlan
 from seating.services.events import EventOnSale
 from seating.web.application import Routes
-from seating.web.operator_token import SECURITY, operators_only
+from seating.web.callers import SECURITY, Access, open_to
 from seating.web.parsing import NOT_BLANK, StrictModel, parsed
 from seating.web.responses import render, render_fields
 from seating.web.schemas import Answer, EventPath, Line, NextCursor, PageQuery, problems
@@ -98,6 +98,7 @@ class EventListView(Answer):
 
 
 @api.get("/api/v1/event", responses={200: DefaultEventView, **problems(404, 503)})
+@open_to(Access.ANYBODY)
 def get_default_event() -> Response:
     """What is left of the default event
 
@@ -116,6 +117,7 @@ def get_default_event() -> Response:
 
 
 @api.get("/api/v1/events", responses={200: EventListView, **problems(400, 503)})
+@open_to(Access.ANYBODY)
 @parsed
 def list_events(query: EventPageQuery) -> Response:
     """All events, paged"""
@@ -124,7 +126,7 @@ def list_events(query: EventPageQuery) -> Response:
 
 
 @api.post("/api/v1/events", responses={201: EventView, **problems(400, 401, 408, 413, 415, 503)}, security=SECURITY)
-@operators_only
+@open_to(Access.OPERATORS)
 @parsed
 def create_event(body: NewEvent) -> Response:
     """Put an event on sale
@@ -137,6 +139,7 @@ def create_event(body: NewEvent) -> Response:
 
 
 @api.get("/api/v1/events/<event_id>", responses={200: EventView, **problems(404, 503)})
+@open_to(Access.ANYBODY)
 @parsed
 def get_event(path: EventPath) -> Response:
     """One event"""
@@ -148,7 +151,7 @@ def get_event(path: EventPath) -> Response:
     responses={200: EventView, **problems(400, 401, 404, 408, 409, 413, 415, 503)},
     security=SECURITY,
 )
-@operators_only
+@open_to(Access.OPERATORS)
 @parsed
 def set_event_state(path: EventPath, body: StateChange) -> Response:
     """Pause a sale, resume it, or close it for good

@@ -6,8 +6,8 @@ from pydantic import AliasPath, BaseModel, Field
 
 from seating.domain.idempotency import parse_key
 from seating.web.application import Routes
+from seating.web.callers import Access, caller, open_to
 from seating.web.client_address import caller_address
-from seating.web.operator_token import ANONYMOUS, caller
 from seating.web.orders import NewHold
 from seating.web.parsing import parsed
 from seating.web.responses import render
@@ -44,8 +44,9 @@ class HoldAnswer(Answer):
 
 @api.post(
     "/api/v1/events/<event_id>/holds",
-    responses={201: HoldAnswer, **problems(400, 404, 408, 409, 413, 415, 422, 503)},
+    responses={201: HoldAnswer, **problems(400, 401, 403, 404, 408, 409, 413, 415, 422, 503)},
 )
+@open_to(Access.BUYERS)
 @parsed
 def hold(path: EventPath, header: HoldHeaders, body: NewHold) -> Response:
     """Hold seats for a while
@@ -54,15 +55,16 @@ def hold(path: EventPath, header: HoldHeaders, body: NewHold) -> Response:
     """
     key = None if header.idempotency_key is None else parse_key(header.idempotency_key)
     who = caller()
-    holder = f"address {caller_address(request, settings().trusted_proxies)}" if who == ANONYMOUS else who
-    held = services().holds.hold(path.event_id, who, holder, key, body.order())
+    holder = who.name if who.role else f"address {caller_address(request, settings().proxy_networks)}"
+    held = services().holds.hold(path.event_id, who.name, holder, key, body.order(), is_shop=who.role is not None)
     response = render(HoldAnswer.model_validate(held), 201)
     if held.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return response
 
 
-@api.patch("/api/v1/events/<event_id>/holds/<token>", responses={200: HoldAnswer, **problems(404, 409, 503)})
+@api.patch("/api/v1/events/<event_id>/holds/<token>", responses={200: HoldAnswer, **problems(401, 403, 404, 409, 503)})
+@open_to(Access.BUYERS)
 @parsed
 def extend_hold(path: HoldPath) -> Response:
     """Hold the same seats for longer
@@ -72,7 +74,8 @@ def extend_hold(path: HoldPath) -> Response:
     return render(HoldAnswer.model_validate(services().holds.extend(path.event_id, path.token)))
 
 
-@api.delete("/api/v1/events/<event_id>/holds/<token>", responses={204: None, **problems(404, 409, 503)})
+@api.delete("/api/v1/events/<event_id>/holds/<token>", responses={204: None, **problems(401, 403, 404, 409, 503)})
+@open_to(Access.BUYERS)
 @parsed
 def release_hold(path: HoldPath) -> Response:
     """Give the seats of a hold back"""

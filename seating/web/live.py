@@ -22,6 +22,7 @@ from seating.live.outbox import NORMAL
 from seating.telemetry import metrics
 from seating.web import handshake
 from seating.web.application import Routes
+from seating.web.callers import Access, open_to
 from seating.web.client_address import caller_address
 from seating.web.live_socket import LIBRARY_OPTIONS, make_lean
 from seating.web.responses import render
@@ -51,6 +52,7 @@ def register(app: Flask, current: Settings) -> None:
 
 
 @api.get("/seats/ws-status", responses={200: LiveStatusView})
+@open_to(Access.ANYBODY)
 def live_status() -> Response:
     """How many WebSockets are open, over all web processes"""
     return render(LiveStatusView(connected_clients=services().offload(metrics.live_clients)))
@@ -65,7 +67,7 @@ def _before_handshake() -> None:
     if not is_event_id(g.event_id):
         raise EventNotFound
     services().events.counts(g.event_id)
-    address = caller_address(request, settings().trusted_proxies)
+    address = caller_address(request, settings().proxy_networks)
     _connections().enter(address)
     g.address = address
     g.socket = handshake.prepare(request, settings().live_queue_kb * 1024)

@@ -14,6 +14,7 @@ from seating import __version__
 from seating.domain.timestamps import rfc3339
 from seating.telemetry import metrics
 from seating.web.application import Routes
+from seating.web.callers import Access, open_to
 from seating.web.responses import render
 from seating.web.schemas import Answer, problems
 from seating.web.services import services, settings
@@ -89,6 +90,7 @@ class MetricsView(Answer):
 
 
 @api.get("/", responses={200: HomeView})
+@open_to(Access.ANYBODY)
 def home() -> Response:
     """What answers here"""
     address = f"{'wss' if request.is_secure else 'ws'}://{request.host}/"
@@ -96,6 +98,7 @@ def home() -> Response:
 
 
 @api.get("/health", responses={200: HealthView})
+@open_to(Access.ANYBODY)
 def health() -> Response:
     """Whether this process lives"""
     return render(
@@ -109,6 +112,7 @@ def health() -> Response:
 
 
 @api.get("/ready", responses={200: ReadyView, 503: ReadyView})
+@open_to(Access.ANYBODY)
 def ready() -> Response:
     """Whether seats of the default event can be sold
 
@@ -121,6 +125,7 @@ def ready() -> Response:
 
 
 @api.get("/api/v1/stats", responses={200: StatsView, **problems(404, 503)})
+@open_to(Access.ANYBODY)
 def stats() -> Response:
     """Figures of the sale"""
     event_id = settings().default_event
@@ -152,6 +157,7 @@ def stats() -> Response:
 
 
 @api.get("/metrics", responses={200: MetricsView})
+@open_to(Access.ANYBODY)
 def get_metrics() -> Response:
     """Figures of the service
 

@@ -5,6 +5,7 @@ from flask_openapi3 import Tag
 from pydantic import ConfigDict, Field
 
 from seating.web.application import Routes
+from seating.web.callers import Access, open_to
 from seating.web.parsing import parsed
 from seating.web.responses import accepts_gzip, render_kept
 from seating.web.schemas import Answer, EventPath, problems
@@ -55,6 +56,7 @@ class PlanView(Answer):
 
 
 @api.get("/api/v1/events/<event_id>/plan", responses={200: PlanView, 304: None, **problems(404, 409, 503)})
+@open_to(Access.ANYBODY)
 @parsed
 def get_plan(path: EventPath) -> Response:
     """The seating plan of an event

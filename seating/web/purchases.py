@@ -8,6 +8,7 @@ from flask import Response
 from flask_openapi3 import Tag
 from pydantic import AliasPath, BaseModel, Field
 
+from seating.domain.caller import Role
 from seating.domain.errors import SeatingError
 from seating.domain.idempotency import parse_key
 from seating.domain.purchase import Order, PurchaseId, PurchaseState
@@ -15,7 +16,7 @@ from seating.redis_store.rate_limits import RateLimit
 from seating.services.purchases import Bought
 from seating.telemetry import metrics
 from seating.web.application import Routes
-from seating.web.operator_token import SECURITY, caller, operators_only
+from seating.web.callers import SECURITY, Access, caller, open_to
 from seating.web.orders import DefaultPurchase, EventPurchase
 from seating.web.parsing import parsed
 from seating.web.rate_limiting import Judged, measured
@@ -79,6 +80,7 @@ class PurchaseListView(Answer):
 
 
 @api.post("/api/v1/purchase", responses={200: PurchaseAnswer, **_REFUSALS})
+@open_to(Access.BUYERS)
 @measured("sale")
 @parsed
 def buy_on_default_event(limit: RateLimit | None, header: PurchaseHeaders, body: DefaultPurchase) -> Judged:
@@ -90,6 +92,7 @@ def buy_on_default_event(limit: RateLimit | None, header: PurchaseHeaders, body:
 
 
 @api.post("/api/v1/events/<event_id>/purchases", responses={200: PurchaseAnswer, **_REFUSALS})
+@open_to(Access.BUYERS)
 @measured("sale")
 @parsed
 def buy(limit: RateLimit | None, path: EventPath, header: PurchaseHeaders, body: EventPurchase) -> Judged:
@@ -102,6 +105,7 @@ def buy(limit: RateLimit | None, path: EventPath, header: PurchaseHeaders, body:
 
 
 @api.get("/api/v1/purchases/<purchase_id>", responses={200: PurchaseView, **problems(404, 503)})
+@open_to(Access.ANYBODY)
 @parsed
 def get_purchase(path: PurchasePath) -> Response:
     """A purchase as it stands
@@ -115,7 +119,7 @@ def get_purchase(path: PurchasePath) -> Response:
 @api.delete(
     "/api/v1/purchases/<purchase_id>", responses={200: PurchaseView, **problems(401, 404, 409, 503)}, security=SECURITY
 )
-@operators_only
+@open_to(Access.OPERATORS)
 @parsed
 def cancel_purchase(path: PurchasePath) -> Response:
     """Take a purchase back
@@ -130,11 +134,16 @@ def cancel_purchase(path: PurchasePath) -> Response:
     responses={200: PurchaseListView, **problems(400, 401, 404, 503)},
     security=SECURITY,
 )
-@operators_only
+@open_to(Access.SHOPS)
 @parsed
 def list_purchases(path: EventPath, query: PurchasePageQuery) -> Response:
-    """An event's purchases as SQL has them, newest first"""
-    page = services().purchases.page(path.event_id, query.cursor, query.limit, query.reference)
+    """An event's purchases as SQL has them, newest first
+
+    A key with the role `sell` sees those that were made with keys of its name.
+    """
+    who = caller()
+    own = who.name if who.role is Role.SELL else None
+    page = services().purchases.page(path.event_id, query.cursor, query.limit, query.reference, own)
     return render(PurchaseListView.model_validate(page))
 
 
@@ -144,7 +153,7 @@ def _buy(event_id: str, header: PurchaseHeaders, order: Order, limit: RateLimit 
     try:
         key = parse_key(header.idempotency_key)
         wait_s = _preferred_wait_s(header.prefer)
-        bought = services().purchases.buy(event_id, caller(), key, order, wait_s, limit)
+        bought = services().purchases.buy(event_id, caller().name, key, order, wait_s, limit)
         outcome = "replayed" if bought.replayed else "sold"
     except SeatingError as error:
         outcome = error.code.lower()

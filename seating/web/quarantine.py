@@ -5,7 +5,7 @@ from flask_openapi3 import Tag
 from pydantic import AliasPath, Field
 
 from seating.web.application import Routes
-from seating.web.operator_token import SECURITY, operators_only
+from seating.web.callers import SECURITY, Access, open_to
 from seating.web.parsing import parsed
 from seating.web.responses import render
 from seating.web.schemas import Answer, AsText, EventPath, NextCursor, PageQuery, problems
@@ -36,7 +36,7 @@ class QuarantineListView(Answer):
 
 
 @api.get("/api/v1/quarantine", responses={200: QuarantineListView, **problems(400, 401, 503)})
-@operators_only
+@open_to(Access.READERS)
 @parsed
 def list_quarantine(query: QuarantinePageQuery) -> Response:
     """What waits for the operator"""
@@ -44,7 +44,7 @@ def list_quarantine(query: QuarantinePageQuery) -> Response:
 
 
 @api.post("/api/v1/quarantine/<event_id>/<position>/replay", responses={204: None, **problems(401, 404, 409, 503)})
-@operators_only
+@open_to(Access.OPERATORS)
 @parsed
 def replay(path: QuarantinePath) -> Response:
     """Take an entry after all
@@ -56,7 +56,7 @@ def replay(path: QuarantinePath) -> Response:
 
 
 @api.delete("/api/v1/quarantine/<event_id>/<position>", responses={204: None, **problems(401, 404, 503)})
-@operators_only
+@open_to(Access.OPERATORS)
 @parsed
 def cancel(path: QuarantinePath) -> Response:
     """Take an entry back: a purchase is cancelled, anything else put to rest"""

@@ -13,6 +13,7 @@ from seating.domain.errors import SeatingError, SharedStateUnavailable
 from seating.domain.rate_policy import RatePolicy, Verdict
 from seating.redis_store.rate_limits import RateLimit
 from seating.telemetry import metrics
+from seating.web.callers import caller
 from seating.web.client_address import caller_address
 from seating.web.services import services, settings
 
@@ -69,7 +70,10 @@ def measured(group: str) -> Callable[[Callable[..., Judged]], Callable[..., Resp
 
 
 def _limit(group: str) -> RateLimit | None:
-    return services().rate_limits.of(group, caller_address(request, settings().trusted_proxies))
+    """By the client's address; a shop's purchases by its name."""
+    if group == "sale" and (who := caller()).role:
+        return services().rate_limits.of("shops", f"shop {who.name}")
+    return services().rate_limits.of(group, caller_address(request, settings().proxy_networks))
 
 
 def _take(group: str, limit: RateLimit) -> Verdict | None:

@@ -10,7 +10,7 @@ from seating.domain.errors import NoSuchLoss
 from seating.domain.event import is_event_id
 from seating.storage.answered import Loss
 from seating.web.application import Routes
-from seating.web.operator_token import SECURITY, caller, operators_only
+from seating.web.callers import SECURITY, Access, caller, open_to
 from seating.web.parsing import StrictModel, parsed
 from seating.web.responses import render
 from seating.web.schemas import Answer, AsText, EventPath, Line, problems
@@ -62,7 +62,7 @@ class MergeView(Answer):
 
 
 @api.get("/api/v1/losses", responses={200: LossListView, **problems(401, 503)})
-@operators_only
+@open_to(Access.READERS)
 @parsed
 def list_losses() -> Response:
     """What was answered and is recorded nowhere"""
@@ -70,18 +70,18 @@ def list_losses() -> Response:
 
 
 @api.post("/api/v1/losses/<loss_id>/settle", responses={204: None, **problems(400, 401, 404, 408, 413, 415, 503)})
-@operators_only
+@open_to(Access.OPERATORS)
 @parsed
 def settle(path: LossPath, body: Settlement) -> Response:
     """Put a loss to rest, with its purchases that wait in quarantine"""
-    services().losses.settle(*path.parts(), by=caller(), why=body.why)
+    services().losses.settle(*path.parts(), by=caller().name, why=body.why)
     return Response(status=204)
 
 
 @api.post(
     "/api/v1/events/<event_id>/merge", responses={200: MergeView, **problems(400, 401, 404, 408, 409, 413, 415, 503)}
 )
-@operators_only
+@open_to(Access.OPERATORS)
 @parsed
 def merge(path: EventPath, body: MergeOrder) -> Response:
     """Make one history of two, where SQL lost what it had acknowledged

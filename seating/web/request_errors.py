@@ -19,8 +19,17 @@ class UnsupportedMediaType(SeatingError):
 
 
 class Unauthorized(SeatingError):
+    """Nobody is known to ask, or by a key that does not exist."""
+
     code = "UNAUTHORIZED"
-    sentence = "This route is for operators: send Authorization: Bearer with the admin token"
+    sentence = "This is for operators: send a key of theirs as Authorization: Bearer"
+
+
+class Forbidden(SeatingError):
+    """The caller's key is good, but not for this."""
+
+    code = "FORBIDDEN"
+    sentence = "The role of your key does not reach this far"
 
 
 class OriginNotAllowed(SeatingError):

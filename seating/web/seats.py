@@ -13,7 +13,7 @@ from seating.domain.seat_status import SETTABLE
 from seating.domain.seating_plan import SeatingPlan
 from seating.services.seats import Render, SeatMap
 from seating.web.application import Routes
-from seating.web.operator_token import SECURITY, operators_only
+from seating.web.callers import SECURITY, Access, open_to
 from seating.web.orders import without_default
 from seating.web.parsing import StrictModel, parsed
 from seating.web.responses import accepts_gzip, render, render_kept
@@ -62,6 +62,7 @@ class SeatMapView(Answer):
 
 
 @api.get("/seats", responses={200: SeatList, 304: None, **problems(404, 503)})
+@open_to(Access.ANYBODY)
 def list_seats() -> Response:
     """What every seat of the default event is
 
@@ -76,7 +77,7 @@ def list_seats() -> Response:
     responses={200: SeatUpdated, **problems(400, 401, 404, 408, 409, 413, 415, 503)},
     security=SECURITY,
 )
-@operators_only
+@open_to(Access.OPERATORS)
 @parsed
 def set_seat(path: SeatPath, body: SeatSetting) -> Response:
     """Set a seat of the default event
@@ -89,6 +90,7 @@ def set_seat(path: SeatPath, body: SeatSetting) -> Response:
 
 
 @api.get("/api/v1/events/<event_id>/seats", responses={200: SeatMapView, 304: None, **problems(404, 503)})
+@open_to(Access.ANYBODY)
 @parsed
 def get_seat_map(path: EventPath) -> Response:
     """The states of all seats as of one position

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, RootModel
 from seating.domain.errors import UserNotFound
 from seating.domain.user import MAX_ID_LENGTH, Plan, User
 from seating.web.application import Routes
+from seating.web.callers import Access, open_to
 from seating.web.errors import refuse
 from seating.web.parsing import NOT_BLANK, StrictModel, parsed
 from seating.web.rate_limiting import limited
@@ -47,7 +48,8 @@ class UserListView(RootModel[list[UserView]]):
     """In the order of their ids."""
 
 
-@api.get("/users", responses={200: UserListView, **problems(400, 429, 503)})
+@api.get("/users", responses={200: UserListView, **problems(400, 401, 403, 429, 503)})
+@open_to(Access.USERS)
 @limited("users")
 @parsed
 def list_users(query: UserPageQuery) -> Response:
@@ -63,7 +65,8 @@ def list_users(query: UserPageQuery) -> Response:
     return answer
 
 
-@api.get("/users/<user_id>", responses={200: UserView, **problems(400, 404, 429, 503)})
+@api.get("/users/<user_id>", responses={200: UserView, **problems(400, 401, 403, 404, 429, 503)})
+@open_to(Access.USERS)
 @limited("users")
 @parsed
 def get_user(path: UserPath) -> Response:
@@ -77,7 +80,8 @@ def get_user(path: UserPath) -> Response:
     return answer
 
 
-@api.post("/users", responses={201: UserView, **problems(400, 408, 409, 413, 415, 429, 503)})
+@api.post("/users", responses={201: UserView, **problems(400, 401, 403, 408, 409, 413, 415, 429, 503)})
+@open_to(Access.USER_CHANGES)
 @limited("users")
 @parsed
 def create_user(body: NewUser) -> Response:

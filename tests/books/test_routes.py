@@ -11,10 +11,10 @@ from seating.redis_store import keys
 from seating.services.upkeep import KEPT_CLOSED_MS
 from seating.storage.tables import ledger, purchases, quarantine
 from tests.books import assert_books_right, assert_replayed, buy_recorded, buy_some, order, rows, seq_of, suspended
+from tests.doors import TOKEN, web_alone
 from tests.servers import wait_until
 from tests.system import Answer, System
 from tests.web import JSON, assert_problem, table
-from tests.web.test_operator_token import TOKEN, web_alone
 
 _HALL = {"generate": {"sections": 1, "rows": 2, "seatsPerRow": 5}}
 _NONCE = "0123456789abcdef"

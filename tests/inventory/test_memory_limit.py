@@ -13,7 +13,7 @@ from seating.redis_store.holds import HoldLimits, HoldStore
 from seating.redis_store.inventory import Inventory
 
 LOOK_EVERY = 64
-LIMITS = HoldLimits(ttl_s=600, max_s=600, max_seats=20)
+LIMITS = HoldLimits(ttl_s=600, max_s=600, max_seats=20, max_seats_of_shop=20)
 
 
 def at_most(calls: DirectCalls, percent: int) -> Inventory:

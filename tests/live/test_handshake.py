@@ -24,8 +24,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         "WEB_CONNECTIONS": "16",
         "LIVE_CONNECTIONS_PER_ADDRESS": "2",
         "LIVE_ORIGINS": "https://shop.example, http://localhost:8080",
-        "TRUSTED_PROXIES": "1",
-        "ADMIN_TOKEN": "t",
+        "TRUSTED_PROXIES": "127.0.0.1/32",
     }
     running = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", **settings)
     try:

@@ -136,7 +136,7 @@ def test_an_address_has_so_many_connections(serve: Serve) -> None:
             return answer.status == 200 and b"\nseating_http_connections_refused_total" in answer.body
 
         wait_until(counted, 5, "the place of the one that left")
-    proxied = serve(HTTP_CONNECTIONS_PER_ADDRESS="8", TRUSTED_PROXIES="1", ADMIN_TOKEN="t")
+    proxied = serve(HTTP_CONNECTIONS_PER_ADDRESS="8", TRUSTED_PROXIES="127.0.0.0/8")
     with ExitStack() as stack:
         for _ in range(20):
             assert ask(stack.enter_context(connect(proxied)))

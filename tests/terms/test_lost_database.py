@@ -61,7 +61,7 @@ def test_a_database_that_went_back(
         log(own_redis)
         own_redis.kill()
         own_redis.start()
-        system.command("migrate", "--with-demo-event")
+        system.command("migrate", "--with-demo")
         for part in ("worker", "cron", "web"):
             system.start_part(part)
         wait_until(lambda: system.get("/health").status == 200, 30, "the web to answer")

@@ -13,7 +13,7 @@ from seating.config import Settings
 from seating.redis_store.auto_pipeline import AutoPipeline
 from seating.redis_store.connection import ScriptConnection
 from seating.services.services import Services
-from seating.storage import migrations
+from seating.storage import migrations, users
 from seating.storage.database import Database
 from tests.moved_clock import MovedClock
 from tests.processes import client, clock, process
@@ -59,13 +59,14 @@ def web(
     monkeypatch.setattr(runtime, "AutoPipeline", connect)
     database = Database(database_url)
     migrations.upgrade(database)
+    database.write(users.ensure_demo)
     database.close()
 
     def start(**chosen: Any) -> Web:
         settings = Settings(
             redis_url=redis_url,
             database_url=database_url,
-            **{"rate_limit_users": "off", **chosen},
+            **{"rate_limit_users": "off", "seating_development": True, **chosen},
         )
         return Web(settings, opened)
 

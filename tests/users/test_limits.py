@@ -74,8 +74,10 @@ def test_off_is_off(web: Start) -> None:
     assert "RateLimit-Policy" not in answers[0].headers
 
 
-@pytest.mark.parametrize(("trusted", "refused"), [(0, True), (1, False)])
-def test_a_forwarded_address_counts_only_from_a_trusted_proxy(web: Start, trusted: int, refused: bool) -> None:
+@pytest.mark.parametrize(
+    ("trusted", "refused"), [(None, True), ("192.0.2.0/24", True), ("10.0.0.0/8,127.0.0.1/32", False)]
+)
+def test_a_forwarded_address_counts_only_from_a_trusted_proxy(web: Start, trusted: str | None, refused: bool) -> None:
     one = web(rate_limit_users="1/1h", trusted_proxies=trusted)
     one.get("/users/1", **{"X-Forwarded-For": "192.0.2.1"})
     second = one.get("/users/1", **{"X-Forwarded-For": "192.0.2.2"})

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from seating.storage.tables import users
+from tests.doors import TOKEN
 from tests.moved_clock import MovedClock
 from tests.users.conftest import Web
 
@@ -258,9 +259,9 @@ def test_clearing_the_cache(web: Start) -> None:
 
 @pytest.mark.parametrize("path", ["/cache", "/users/cache"])
 def test_clearing_is_for_operators(web: Start, path: str) -> None:
-    one = web(admin_token="secret")
+    one = web(admin_token=TOKEN)
     assert one.client.delete(path).status_code == 401
-    assert one.client.delete(path, headers={"Authorization": "Bearer secret"}).status_code == 200
+    assert one.client.delete(path, headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
 
 
 def test_the_document_lists_the_routes(web: Start) -> None:

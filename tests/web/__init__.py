@@ -22,7 +22,7 @@ def table(rows: dict[str, tuple[Any, ...]]) -> list[Any]:
 def post(path: str, body: bytes, **headers: str | None) -> bytes:
     """The bytes of a purchase request; `headers` have underscores for hyphens, and None leaves one out."""
     fields: dict[str, str | None] = {
-        "Host": "seating.test",
+        "Host": "localhost",
         **JSON,
         "Idempotency-Key": str(uuid.uuid4()),
         "Content-Length": str(len(body)),
@@ -34,7 +34,7 @@ def post(path: str, body: bytes, **headers: str | None) -> bytes:
 
 def get(target: str, *lines: str, method: str = "GET") -> bytes:
     """The bytes of a request without a body; `lines` are further header lines."""
-    return "\r\n".join((f"{method} {target} HTTP/1.1", "Host: seating.test", *lines, "", "")).encode("latin-1")
+    return "\r\n".join((f"{method} {target} HTTP/1.1", "Host: localhost", *lines, "", "")).encode("latin-1")
 
 
 def connect(client: Client) -> socket.socket:

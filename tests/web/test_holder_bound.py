@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
+from tests.doors import TOKEN
 from tests.processes import client, clock
 from tests.users.conftest import Web, web
 
 __all__ = ["client", "clock", "web"]
 
-OPERATOR = {"Authorization": "Bearer secret"}
+OPERATOR = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.fixture
@@ -23,7 +24,8 @@ class Counter:
     """Where seats are held, from one address or another, over two processes."""
 
     def __init__(self, start: Callable[..., Web]) -> None:
-        self.processes = [start(hold_max_seats=12, trusted_proxies=1, admin_token="secret") for _ in range(2)]
+        bounds = {"hold_max_seats": 12, "hold_max_seats_shops": 15}
+        self.processes = [start(**bounds, trusted_proxies="127.0.0.1/32", admin_token=TOKEN) for _ in range(2)]
         self.event = self.create()
         self.asked = 0
 

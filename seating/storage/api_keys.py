@@ -1,0 +1,183 @@
+"""The file of API keys: a line each, of its name, its role, the SHA-256 of the secret, and when it was made.
+
+A secret has 256 random bits, so that its hash needs neither salt nor slowness. Of the keys of one name several may be
+there, so that a new one can be handed out before the old one is removed.
+"""
+
+import fcntl
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+
+import structlog
+
+from seating.domain.caller import Caller, Role, is_key_name
+
+MOST_KEYS: Final = 1_000
+
+_DIGEST: Final = re.compile("[0-9a-f]{64}")
+_HEADER: Final = "# API keys: name, role, SHA-256 of the secret, when it was made. `seating keys` writes this file.\n"
+
+_log = structlog.get_logger(__name__)
+
+
+class InvalidKeyFile(Exception):
+    """The file cannot be used. The message is one line that says why."""
+
+
+class ApiKey(NamedTuple):
+    """`id` tells keys of one name apart; `created` is RFC 3339, UTC."""
+
+    name: str
+    role: Role
+    digest: str
+    created: str
+
+    @property
+    def id(self) -> str:
+        return self.digest[:8]
+
+    @property
+    def caller(self) -> Caller:
+        return Caller(self.name, self.role)
+
+    @classmethod
+    def parse(cls, line: str) -> Self:
+        """Raises ValueError that says what is wrong, and never shows the line: it may hold a secret by mistake."""
+        words = line.split()
+        if len(words) != 4:
+            raise ValueError("must have a name, a role, a SHA-256 and a time")
+        name, role, digest, created = words
+        if not is_key_name(name):
+            raise ValueError("begins with what is no name of a key")
+        if role not in [*Role]:
+            raise ValueError(f"has none of the roles {', '.join(Role)}")
+        if not _DIGEST.fullmatch(digest):
+            raise ValueError("has no SHA-256 in hexadecimal")
+        return cls(name, Role(role), digest, created)
+
+    def __str__(self) -> str:
+        return " ".join((self.name, self.role, self.digest, self.created))
+
+
+class ApiKeys:
+    """The keys as the file has them now: it is read again whenever it has changed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._version: tuple[int, ...] | None = None
+        self._keys: list[ApiKey] = []
+
+    def find(self, secret: str) -> Caller | None:
+        """Whose secret this is. Takes the same time whichever key it is, or none."""
+        digest, found = _digest(secret), None
+        for key in self._current():
+            if hmac.compare_digest(key.digest, digest):
+                found = key.caller
+        return found
+
+    def has_operator(self) -> bool:
+        """Whether there is a key that may do everything."""
+        return any(key.role is Role.OPERATE for key in self._current())
+
+    def all(self) -> list[ApiKey]:
+        """Raises InvalidKeyFile where any line cannot be read."""
+        keys, faults = self._read()
+        if faults:
+            raise InvalidKeyFile(f"{self._path}: {faults[0]}")
+        return keys
+
+    def add(self, name: str, role: Role, created: str) -> str:
+        """Return the secret of a new key, which is kept nowhere. Raises InvalidKeyFile."""
+        secret = f"seating-{role}-{secrets.token_urlsafe(32)}"
+        key = ApiKey(name, role, _digest(secret), created)
+        with self._locked():
+            keys = self.all()
+            if len(keys) >= MOST_KEYS:
+                raise InvalidKeyFile(f"{self._path}: has {MOST_KEYS} keys already; remove some")
+            self._write([*keys, key])
+        return secret
+
+    def remove(self, matches: Callable[[ApiKey], bool]) -> int:
+        """Return how many there were. Raises InvalidKeyFile."""
+        with self._locked():
+            keys = self.all()
+            kept = [key for key in keys if not matches(key)]
+            if len(kept) < len(keys):
+                self._write(kept)
+        return len(keys) - len(kept)
+
+    def _current(self) -> list[ApiKey]:
+        """A line that cannot be read is no key, and is told of; the others stay good."""
+        version = self._version_now()
+        if version != self._version:
+            self._keys, faults = self._read()
+            self._version = version
+            for fault in faults:
+                _log.error("api key ignored", file=str(self._path), reason=fault)
+        return self._keys
+
+    def _version_now(self) -> tuple[int, ...]:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return ()
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+    def _read(self) -> tuple[list[ApiKey], list[str]]:
+        """The keys, and what is wrong with each line that is none."""
+        try:
+            lines = self._path.read_text().splitlines()
+        except FileNotFoundError:
+            return [], []
+        except (OSError, UnicodeDecodeError) as error:
+            return [], [f"cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}"]
+        keys: list[ApiKey] = []
+        faults: list[str] = []
+        for number, line in enumerate(lines, start=1):
+            if line.strip() and not line.startswith("#"):
+                try:
+                    keys.append(ApiKey.parse(line))
+                except ValueError as error:
+                    faults.append(f"line {number} {error}")
+        if len(keys) > MOST_KEYS:
+            faults.append(f"has more than {MOST_KEYS} keys")
+        return keys[:MOST_KEYS], faults
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Of two who change the file, one waits."""
+        with self._writing(), self._path.with_name(f".{self._path.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _write(self, keys: list[ApiKey]) -> None:
+        """In one step, readable by its owner alone."""
+        handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
+        try:
+            with os.fdopen(handle, "w") as file:
+                file.write(_HEADER + "".join(f"{key}\n" for key in keys))
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(self._path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise InvalidKeyFile(f"{self._path}: cannot be written: {error.strerror}") from error
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()

@@ -1,0 +1,164 @@
+"""Who asks, and what each route lets them do: every view says it with one of the decorators here."""
+
+import hmac
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from enum import StrEnum
+from functools import wraps
+from typing import Any, Final
+
+from flask import Request
+from flask.globals import request_ctx
+from werkzeug.wrappers import Response
+
+from seating.domain.caller import ANONYMOUS, OPERATOR, Caller, Role
+from seating.domain.errors import RateLimited, SharedStateUnavailable
+from seating.domain.rate_policy import Quota, Verdict
+from seating.telemetry import metrics
+from seating.web import this_machine
+from seating.web.client_address import caller_address
+from seating.web.request_errors import Forbidden, Unauthorized
+from seating.web.services import services, settings
+
+View = Callable[..., Response]
+
+SECURITY: Final[list[dict[str, list[Any]]]] = [{"key": []}]
+"""How the OpenAPI document says that a route needs a key."""
+
+_GROUP: Final = "wrong-keys"
+_MOST_REFUSED: Final = 10_000
+_CALLER: Final = "seating.caller"
+
+
+class Access(StrEnum):
+    """Whom a route answers: `view.access` has it of each."""
+
+    ANYBODY = "anybody"
+    BUYERS = "buyers"
+    SHOPS = "shops"
+    READERS = "readers"
+    OPERATORS = "operators"
+    USERS = "users"
+    USER_CHANGES = "user changes"
+
+
+_ROLES: Final = {
+    Access.BUYERS: {Role.SELL, Role.OPERATE},
+    Access.SHOPS: {Role.SELL, Role.READ, Role.OPERATE},
+    Access.READERS: {Role.READ, Role.OPERATE},
+    Access.OPERATORS: {Role.OPERATE},
+    Access.USERS: {Role.READ, Role.OPERATE},
+    Access.USER_CHANGES: {Role.OPERATE},
+}
+
+
+def open_to(access: Access) -> Callable[[View], View]:
+    """Raises Unauthorized, Forbidden, RateLimited before anything else of the request is looked at."""
+
+    def decorate(view: View) -> View:
+        if access is Access.ANYBODY:
+            guarded = view
+        else:
+
+            @wraps(view)
+            def guarded(**arguments: object) -> Response:
+                _admit(access)
+                return view(**arguments)
+
+        guarded.access = access  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
+
+
+def caller() -> Caller:
+    """Of a request that was admitted."""
+    found: Caller = request_ctx.request.environ[_CALLER]
+    return found
+
+
+def _admit(access: Access) -> None:
+    asked = request_ctx.request
+    found = _caller(asked)
+    if found is None:
+        found = _without_key(access, asked)
+    elif found.role not in _ROLES[access]:
+        raise Forbidden(role=found.role)
+    asked.environ[_CALLER] = found
+
+
+def _without_key(access: Access, asked: Request) -> Caller:
+    current = settings()
+    if access is Access.BUYERS and not current.sell_requires_key:
+        return ANONYMOUS
+    if access in (Access.USERS, Access.USER_CHANGES) and not current.users_need_key:
+        return ANONYMOUS
+    if access is Access.BUYERS:
+        raise Unauthorized("Seats are sold here to callers with a key: send it as Authorization: Bearer")
+    if not current.seating_development or current.proxy_networks or current.admin_token:
+        raise Unauthorized
+    if services().api_keys.has_operator():
+        raise Unauthorized
+    refusal = this_machine.refusal(asked)
+    if refusal:
+        raise Unauthorized(f"Without a key, this answers only to this machine itself, and {refusal}")
+    return OPERATOR
+
+
+def _caller(asked: Request) -> Caller | None:
+    """Whose key the request has, None without one. Another scheme is somebody else's, of a proxy perhaps."""
+    header = asked.environ.get("HTTP_AUTHORIZATION")
+    scheme, _, secret = header.partition(" ") if header else ("", "", "")
+    if scheme.lower() != "bearer":
+        return None
+    address = caller_address(asked, settings().proxy_networks)
+    _wrong_keys.refuse(address)
+    found = _owner(secret.strip(" "))
+    if found is None:
+        _wrong_keys.count(address)
+        raise Unauthorized("There is no such key, or not any more")
+    return found
+
+
+def _owner(secret: str) -> Caller | None:
+    token = settings().admin_token
+    is_token = token is not None and hmac.compare_digest(
+        secret.encode(errors="surrogatepass"), token.get_secret_value().encode()
+    )
+    return OPERATOR if is_token else services().api_keys.find(secret)
+
+
+class _WrongKeys:
+    """Addresses that sent too many wrong keys. Redis counts for all processes; each remembers whom it refuses."""
+
+    def __init__(self) -> None:
+        self._refused: OrderedDict[str, tuple[float, Quota]] = OrderedDict()
+
+    def refuse(self, address: str) -> None:
+        """Raises RateLimited."""
+        if address not in self._refused:
+            return
+        until, quota = self._refused[address]
+        wait_ms = int((until - time.monotonic()) * 1000)
+        if wait_ms > 0:
+            raise RateLimited(quota, Verdict(passes=False, wait_ms=wait_ms, left=()))
+        self._refused.pop(address, None)
+
+    def count(self, address: str) -> None:
+        """Raises RateLimited for one too many. Without Redis they are not counted; nobody guesses a key anyway."""
+        metrics.count_wrong_key()
+        limit = services().rate_limits.of(_GROUP, address)
+        try:
+            if limit is not None:
+                services().rate_limits.take(_GROUP, limit)
+        except RateLimited as error:
+            self._refused[address] = time.monotonic() + (error.retry_after_s or 0), error.quota
+            if len(self._refused) > _MOST_REFUSED:
+                self._refused.popitem(last=False)
+            raise
+        except SharedStateUnavailable:
+            metrics.count_fail_open(f"limit {_GROUP}")
+
+
+_wrong_keys: Final = _WrongKeys()

@@ -1,0 +1,54 @@
+"""Whether a request comes from a person at this machine: for development, where operators need no key.
+
+A page from anywhere can make the browser of that person send requests here, also under a name of its own that leads to
+this address; and a proxy on this machine brings the whole world with it.
+"""
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from flask import Request
+
+from seating.web.client_address import FORWARDING_HEADERS, address_of
+
+_OWN_SITES: Final = ("same-origin", "none")
+
+
+def refusal(request: Request) -> str:
+    """What speaks against it, as the end of a sentence, or ""."""
+    environ, headers = request.environ, request.headers
+    peer = address_of(environ.get("REMOTE_ADDR") or "")
+    if peer is None or not peer.is_loopback:
+        return "the request came from another one"
+    if environ.get("SERVER_PROTOCOL") != "HTTP/1.1":
+        return "the request was made with HTTP/1.0, as proxies do"
+    named = [name for name in FORWARDING_HEADERS if name in headers]
+    if named:
+        return f"the request came through a proxy ({named[0]})"
+    if not _is_loopback_name(environ.get("HTTP_HOST", "")):
+        return "Host names another one"
+    origin = headers.get("Origin")
+    if origin is not None and _authority(origin) != environ["HTTP_HOST"].lower():
+        return "the request was made by a page of another origin"
+    if headers.get("Sec-Fetch-Site", "none") not in _OWN_SITES:
+        return "the request was made by a page of another site"
+    return ""
+
+
+def _is_loopback_name(host: str) -> bool:
+    """Of a Host header, with or without a port."""
+    try:
+        name = urlsplit(f"//{host}").hostname
+    except ValueError:
+        return False
+    if not name or "@" in host:
+        return False
+    address = address_of(name)
+    return name == "localhost" or (address is not None and address.is_loopback)
+
+
+def _authority(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
