@@ -20,6 +20,7 @@ from seating.web import (
     live,
     operations,
     plans,
+    probes,
     purchases,
     quarantine,
     recovery,
@@ -54,7 +55,7 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
     errors.register(app)
     live.register(app, settings)
     sale = (purchases.api, holds.api, seats.api, events.api, plans.api, live.api, quarantine.api)
-    for blueprint in (*sale, recovery.api, users.api, caches.api, catalogue.api, operations.api):
+    for blueprint in (*sale, recovery.api, users.api, caches.api, catalogue.api, operations.api, probes.api):
         app.register_api(blueprint)
 
     @cache

@@ -26,6 +26,7 @@ from seating.redis_store.rate_limits import RateLimits
 from seating.redis_store.seat_states import SeatStates
 from seating.redis_store.single_flight import SingleFlight
 from seating.redis_store.terms import LogKeeping
+from seating.redis_store.upkeep_reports import UpkeepReports
 from seating.services import catalogue
 from seating.services.answered import Answered
 from seating.services.catalogue import Catalogue
@@ -44,6 +45,8 @@ from seating.web.users import document
 _FLUSH_EVERY_S = 1.0
 _NUDGES_WAITING = 4
 """A job that comes after these finds nothing to do, most likely, and costs as much as recording a hundred purchases."""
+
+_READINESS_REPLY_WITHIN_S = 2.0
 
 _log = structlog.get_logger(__name__)
 
@@ -70,6 +73,7 @@ class BackgroundServices(Sale):
             self.persistence.retries,
             self.persistence,
             [_user_cache(settings, calls)],
+            UpkeepReports(calls),
         )
 
 
@@ -89,12 +93,19 @@ def web_services(settings: Settings) -> Services:
         "shops": settings.rate_limit_shops,
         "wrong-keys": settings.rate_limit_wrong_keys,
     }
+    queue = PersistQueue(client, max_waiting=_NUDGES_WAITING)
+    own = ScriptConnection(
+        settings.effective_redis_url, Scripts(), seen=calls.seen, reply_within_s=_READINESS_REPLY_WITHIN_S
+    )
     services = Services(
         calls,
         client,
         database,
-        PersistenceTrigger(PersistQueue(client, max_waiting=_NUDGES_WAITING)).nudge,
+        queue,
+        PersistenceTrigger(queue).nudge,
         _sale_options(settings),
+        default_event=settings.default_event,
+        own_calls=DirectCalls(own),
         states=SeatStates(_calls_for_long_replies(settings)),
         offload=offload,
         catalogue=_catalogue(settings, _guards(settings, calls)),

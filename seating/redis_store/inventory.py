@@ -14,7 +14,7 @@ from seating.domain.seating_plan import SeatRange, runs_text
 from seating.redis_store import keys
 from seating.redis_store.calls import Argument, Calls
 from seating.redis_store.event_scripts import EventScripts, accepted
-from seating.redis_store.inventory_snapshot import FIELDS, Snapshot
+from seating.redis_store.inventory_snapshot import FIELDS, Head, Snapshot, head
 from seating.redis_store.rate_limits import RateLimit
 
 
@@ -103,6 +103,11 @@ class Inventory:
     def read_all(self, event_ids: Sequence[str]) -> list[Snapshot | None]:
         """As `read`, for many events."""
         return [Snapshot.of(values) for values in self._scripts.look([_keys(event_id) for event_id in event_ids])]
+
+    def look_at(self, event_ids: Sequence[str]) -> list[Snapshot | Head | None]:
+        """As `read_all`, but with what there is where an inventory is archived or cannot be read."""
+        replies = self._scripts.look([_keys(event_id) for event_id in event_ids])
+        return [Snapshot.of(values) or head(values) for values in replies]
 
     def current(self, event_ids: Sequence[str]) -> list[Snapshot | None]:
         """As `read_all`, for those who want to buy: what holds have that are due counts as free."""

@@ -3,6 +3,7 @@
 from functools import lru_cache
 
 QUEUE = "seating"
+UPKEEP = "upkeep"
 
 
 def inventory(event_id: str) -> str:

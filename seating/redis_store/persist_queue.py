@@ -1,13 +1,15 @@
 """Nudges to the persistence workers, through RQ: "these events have entries that SQL does not". They carry no data."""
 
-from typing import Any
+import time
+from typing import Any, Final
 
 import redis
-from rq import Queue
+from rq import Queue, worker_registration
 from rq.exceptions import DeserializationError, NoSuchJobError
 from rq.job import Job
 from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
+from rq.utils import utcparse
 
 from seating.redis_store import keys
 from seating.redis_store.failures import unavailable
@@ -18,6 +20,9 @@ _JOB_LIMIT_S = 60
 _FAILED_KEPT_S = 24 * 3600
 _KEPT_FAILED = 50
 _EVENTS_A_JOB = 100
+_SEEN_WITHIN_S: Final = 45.0
+"""A worker that waits for work gives a sign of life every 15 s, and one that works before each job."""
+_MOST_WORKERS: Final = 100
 
 
 class PersistQueue:
@@ -61,6 +66,20 @@ class PersistQueue:
     def _enqueue(self, job: str, args: tuple[str, ...]) -> None:
         # A finished job tells nobody anything: it is not kept at all.
         self.queue.enqueue_call(job, args, timeout=_JOB_LIMIT_S, result_ttl=0, failure_ttl=_FAILED_KEPT_S)
+
+    def workers_seen(self) -> int:
+        """Return how many workers gave a sign of life lately, 100 at most. Raises InventoryUnavailable.
+
+        RQ itself would count one that was killed for minutes.
+        """
+        with unavailable():
+            names = sorted(worker_registration.get_keys(self.queue))[:_MOST_WORKERS]
+            asking = self._client.pipeline(transaction=False)
+            for name in names:
+                asking.hget(name, "last_heartbeat")
+            signs = asking.execute()
+        since_s = time.time() - _SEEN_WITHIN_S
+        return sum(utcparse(sign.decode()).timestamp() > since_s for sign in signs if sign)
 
     def trim(self) -> None:
         """Forgets all but the newest jobs that failed; RQ itself keeps them by age, however many."""

@@ -34,7 +34,7 @@ class ServerReport(NamedTuple):
         """Raise what `read_reply` raises, but for a refusal to show the settings; ConnectionError for a server that is
         none of Redis's kind.
         """
-        info = _fields(read_reply())
+        info = info_fields(read_reply())
         words: list[bytes] = []
         hidden = ""
         try:
@@ -55,6 +55,7 @@ class ServerReport(NamedTuple):
             raise RedisConnectionError(f"the server does not tell its {error.args[0]}") from error
 
 
-def _fields(info: bytes) -> dict[str, str]:
+def info_fields(info: bytes) -> dict[str, str]:
+    """Return the reply to INFO by its fields' names."""
     pairs = (line.partition(":") for line in info.decode().splitlines())
     return {name: value for name, separator, value in pairs if separator}

@@ -1,17 +1,14 @@
-"""What the operator is told: figures of the sale, and whether this process can sell."""
+"""Figures of the sale, for operators and their monitoring."""
 
-import shutil
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from seating.domain.errors import InventoryUnavailable, RecordUnavailable
+from seating.domain.errors import InventoryUnavailable
 from seating.domain.event import InventoryCounts
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.inventory_snapshot import Backlog
 from seating.redis_store.open_events import OpenEvents
 from seating.services.circuit_breakers import CircuitBreakers
-from seating.services.losses import LossProbe
 from seating.services.missing_event import MissingEvent
 from seating.telemetry.metrics import Gauge
 
@@ -23,20 +20,11 @@ class SaleFigures(NamedTuple):
     remembered_keys: int
 
 
-class Readiness(NamedTuple):
-    """`ready` is whether seats can be sold; `checks` says of each part what is so."""
-
-    ready: bool
-    checks: dict[str, Any]
-
-
 @dataclass(frozen=True, slots=True)
 class Monitoring:
     inventory: Inventory
     open_events: OpenEvents
-    losses: LossProbe
     presence: MissingEvent
-    data_dir: Path
     guards: CircuitBreakers
 
     def sale(self, event_id: str) -> SaleFigures:
@@ -83,49 +71,3 @@ class Monitoring:
             Gauge("seating_damaged_values", "Values put aside since they could not be read", sum(map(len, damaged))),
             *self.guards.gauges(),
         ]
-
-    def readiness(self, event_id: str) -> Readiness:
-        """Ready when the inventory of `event_id` can be sold from."""
-        ready, checks = self._selling(event_id)
-        checks |= self._record()
-        checks["disk"] = {"freeBytes": shutil.disk_usage(self.data_dir).free}
-        checks["partner"] = {"breakers": self.guards.checks()}
-        return Readiness(ready, checks)
-
-    def _selling(self, event_id: str) -> tuple[bool, dict[str, Any]]:
-        try:
-            snapshot = self.inventory.read(event_id)
-            quarantined = self.inventory.quarantined([event_id])
-        except InventoryUnavailable as error:
-            return False, {"redis": {"status": "down", "reason": str(error.__cause__)}}
-        checks: dict[str, Any] = {"redis": {"status": "up"}}
-        if missing := self.inventory.missing_durability:
-            return False, {"redis": {"status": "not durable", "missing": missing}}
-        if snapshot is None:
-            return False, checks | {"inventory": {"eventId": event_id, "status": "missing"}}
-        backlog = snapshot.backlog
-        checks["inventory"] = {
-            "eventId": event_id,
-            "status": "trusted" if backlog.trusted else "being compared with SQL",
-        }
-        if backlog.stopped:
-            checks["inventory"]["reason"] = f"{backlog.stopped}: run seating merge {event_id}"
-        checks["persistence"] = {
-            "position": str(backlog.position),
-            "persisted": str(backlog.persisted_position),
-            "lag": backlog.lag,
-            "quarantined": quarantined,
-        }
-        return backlog.trusted, checks
-
-    def _record(self) -> dict[str, Any]:
-        """Whether SQL answers, and what it knows to be lost."""
-        try:
-            losses = self.losses.read()
-        except RecordUnavailable as error:
-            return {"sql": {"status": "down", "reason": str(error.__cause__)}}
-        lost = [
-            {"eventId": loss.event_id, "first": str(loss.first), "last": str(loss.last), "changes": loss.lost}
-            for loss in losses
-        ]
-        return {"sql": {"status": "up"}, "losses": lost}

@@ -6,13 +6,17 @@ from pathlib import Path
 import redis
 
 from seating.redis_store.calls import Calls
+from seating.redis_store.inventory import Inventory
 from seating.redis_store.lru_cache import LruCache
+from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.rate_limits import RateLimits
 from seating.redis_store.seat_states import SeatStates
+from seating.redis_store.upkeep_reports import UpkeepReports
+from seating.redis_store.write_check import WriteCheck
 from seating.services.catalogue import Catalogue
-from seating.services.losses import LossProbe
 from seating.services.monitoring import Monitoring
 from seating.services.plan_pages import PlanPages
+from seating.services.readiness import Readiness, Sources
 from seating.services.sale import Sale, SaleOptions
 from seating.services.seats import SeatMaps
 from seating.services.users import Users
@@ -23,8 +27,8 @@ from seating.storage.database import Database, Offload
 class Services(Sale):
     """A sale, and what else web processes serve.
 
-    `states` reads whole maps, on a connection for which no buyer waits; `offload` is for a view's own blocking work,
-    such as reading files.
+    `states` reads whole maps, on a connection for which no buyer waits, and `own_calls` are for readiness, on one that
+    waits for no buyer; `offload` is for a view's own blocking work, such as reading files.
     """
 
     def __init__(
@@ -32,9 +36,12 @@ class Services(Sale):
         calls: Calls,
         client: "redis.Redis",
         database: Database,
+        queue: PersistQueue,
         nudge: Callable[..., object],
         options: SaleOptions,
         *,
+        default_event: str,
+        own_calls: Calls,
         states: SeatStates,
         offload: Offload,
         catalogue: Catalogue,
@@ -53,6 +60,21 @@ class Services(Sale):
         self.api_keys = api_keys
         self.seat_maps = SeatMaps(states, self.presence, offload)
         self.plan_pages = PlanPages(self.names, offload)
-        self.monitoring = Monitoring(
-            self.inventory, self.open_events, LossProbe(database), self.presence, data_dir, catalogue.guards
+        self.monitoring = Monitoring(self.inventory, self.open_events, self.presence, catalogue.guards)
+        sources = Sources(
+            WriteCheck(own_calls, options.backlog_memory_percent),
+            Inventory(
+                own_calls,
+                backlog_max_entries=options.backlog_max_entries,
+                backlog_memory_percent=options.backlog_memory_percent,
+            ),
+            self.inventory,
+            self.open_events,
+            UpkeepReports(calls),
+            queue,
+            catalogue.guards,
+            database,
+            data_dir,
+            offload,
         )
+        self.readiness = Readiness(sources, default_event)

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from seating.domain.errors import InventoryUnavailable, RecordUnavailable, SeatingError
+from seating.domain.errors import InventoryUnavailable, RecordUnavailable, SeatingError, SharedStateUnavailable
 from seating.redis_store.holds import RELEASED_A_CALL, HoldStore
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.inventory_snapshot import Snapshot
@@ -17,6 +17,7 @@ from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.retries import Retries
+from seating.redis_store.upkeep_reports import UpkeepReport, UpkeepReports
 from seating.services.persistence import Persistence
 from seating.storage import answered, events
 from seating.storage.answered import Loss
@@ -45,11 +46,13 @@ class Upkeep:
     retries: Retries
     persistence: Persistence
     caches: Sequence[LruCache]
+    reports: UpkeepReports
     _live: list[str] = field(default_factory=list)
     _damaged: dict[str, list[str]] = field(default_factory=dict)
     _losses: set[Loss] = field(default_factory=set)
     _asked_at: float = float("-inf")
     _refusals: int = 0
+    _quarantined: int = 0
     _ticks: Iterator[int] = field(default_factory=itertools.count)
 
     def tick(self) -> None:
@@ -59,6 +62,10 @@ class Upkeep:
         """
         event_ids = self._live_events()
         found = list(zip(event_ids, self.inventory.read_all(event_ids), strict=True))
+        sweeps = next(self._ticks) % _SWEEP_EVERY_TICKS == 0
+        if sweeps:
+            self._quarantined = self.inventory.quarantined(event_ids)
+        self._report(found)
         self._persist([event_id for event_id, snapshot in found if self._lags(event_id, snapshot)])
         for event_id, snapshot in found:
             try:
@@ -71,10 +78,29 @@ class Upkeep:
         self.queue.trim()
         if self.database.wal_is_large():
             self.queue.ask_for_checkpoint()
-        if next(self._ticks) % _SWEEP_EVERY_TICKS == 0:
+        if sweeps:
             self.persistence.terms.trim([event_id for event_id, snapshot in found if snapshot])
             for cache in self.caches:
                 cache.sweep()
+
+    def _report(self, found: Sequence[tuple[str, Snapshot | None]]) -> None:
+        """For those who want to know how all events are, and whether there is a cron."""
+        live = set(self._live)
+        missing = sum(snapshot is None and event_id in live for event_id, snapshot in found)
+        snapshots = [snapshot for _, snapshot in found if snapshot]
+        open_ones = [snapshot for snapshot in snapshots if snapshot.counts.state != "closed"]
+        report = UpkeepReport(
+            open=missing + len(open_ones),
+            trusted=sum(snapshot.backlog.trusted for snapshot in open_ones),
+            stopped=sum(bool(snapshot.backlog.stopped) for snapshot in snapshots),
+            lag=sum(snapshot.backlog.lag for snapshot in snapshots),
+            quarantined=self._quarantined,
+        )
+        try:
+            self.reports.leave(report)
+        except SharedStateUnavailable as error:
+            # Redis takes no writes: what the cron can still do, such as recording, it does.
+            _log.warning("upkeep not reported", error=str(error.__cause__))
 
     def _lags(self, event_id: str, snapshot: Snapshot | None) -> bool:
         """What is not trusted does not wait for a job: see below."""

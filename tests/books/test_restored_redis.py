@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -37,6 +38,10 @@ from tests.servers import RedisServer, wait_until
 from tests.system import System
 
 _EVENT = "demo"
+
+
+def ready(running: System) -> Any:
+    return running.get("/ready").json["checks"]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -96,7 +101,8 @@ def test_older_than_sql(running: System, own_redis: RedisServer, tmp_path: Path)
             answer = running.buy(1, key)
             assert (answer.status, answer.json["code"]) == (503, "INVENTORY_UNAVAILABLE")
         assert running.get("/api/v1/event").status == 503
-        assert running.get("/ready").json["checks"]["inventory"]["status"] == "being compared with SQL"
+        wait_until(lambda: ready(running)["inventory"]["status"] == "being compared with SQL", what="/ready to say so")
+        assert running.get("/ready").status == 503
     after = reopened(running).answer
     assert term_of(after) > max(map(term_of, bought.values()))
     assert_replayed(running, bought)
@@ -121,7 +127,7 @@ def test_older_than_its_buyers_with_sql_behind(running: System, own_redis: Redis
     assert (seq_of(first), seq_of(last)) == (23, 37)
     assert term_of(after) > term_of(next(iter(lost.values())))
     loss = {"eventId": _EVENT, "first": first, "last": last, "changes": 15}
-    assert running.get("/ready").json["checks"]["losses"] == [loss]
+    wait_until(lambda: ready(running)["losses"] == [loss], what="/ready to tell of it")
     wait_until(
         lambda: len(rows(running, quarantine, _EVENT)) == 15, what="the lost purchases' receipts to be put aside"
     )

@@ -23,6 +23,7 @@ from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.rate_limits import RateLimit
 from seating.redis_store.retries import Retries
+from seating.redis_store.upkeep_reports import UpkeepReports
 from seating.services.upkeep import Upkeep
 from seating.storage.tables import quarantine
 from tests.frozen_clock import CLOCK, NOON_MS
@@ -212,6 +213,7 @@ def test_one_event_s_damage_is_not_the_others(moved: OneProcess) -> None:
         Retries(moved.calls),
         moved.persistence,
         [],
+        UpkeepReports(moved.calls),
     )
     for _ in range(8):  # The queue takes nothing: after a few refusals the cron persists.
         upkeep.tick()

@@ -11,6 +11,7 @@ from seating.redis_store.connection import plain_client
 from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.retries import Retries
+from seating.redis_store.upkeep_reports import UpkeepReports
 from seating.services.upkeep import KEPT_CLOSED_MS, Upkeep
 from seating.storage import events
 from tests.frozen_clock import CLOCK, NOON_MS
@@ -29,6 +30,7 @@ def upkeep(sale: OneProcess) -> Upkeep:
         Retries(sale.calls),
         sale.persistence,
         caches=[],
+        reports=UpkeepReports(sale.calls),
     )
 
 

@@ -120,7 +120,7 @@ def test_the_sale_and_the_cron_go_on(url: str, proxy: TcpProxy, own_redis: Redis
             for path, status in ((f"/api/v1/purchases/{bought['purchaseId']}", 503), ("/users", 503))
         ]
         assert system.buy().status == 200
-        assert seconds_of(system, "/ready", 200) < 1
+        assert min(seconds_of(system, "/ready", 200) for _ in range(5)) < 0.1
         wait_until(lambda: client.zcard(keys.holds("demo")) == 0, WITHIN_S + 1, "the cron to release the hold")
         assert max(reader.get(timeout=WITHIN_S) for reader in asked) < WITHIN_S
         sql = system.get("/ready").json["checks"]["sql"]

@@ -16,6 +16,7 @@ from seating.redis_store.connection import plain_client
 from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import CHECKPOINT_JOB, PersistQueue
 from seating.redis_store.retries import Retries
+from seating.redis_store.upkeep_reports import UpkeepReports
 from seating.services.upkeep import Upkeep
 from seating.storage import users
 from seating.storage.database import Database
@@ -73,6 +74,7 @@ def test_where_only_users_are_created_the_worker_is_asked(sale: OneProcess, web:
         Retries(sale.calls),
         sale.persistence,
         caches=[],
+        reports=UpkeepReports(sale.calls),
     ).tick()
     assert [job.func_name for job in queue.queue.jobs] == [CHECKPOINT_JOB]
     settings = {"REDIS_URL": sale.redis_url, "DATABASE_URL": sale.database.url}

@@ -1,0 +1,221 @@
+"""Whether seats can be sold, and how all the parts are. What is answered was seen before: nobody waits for a store."""
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from seating.domain.errors import RecordUnavailable
+from seating.redis_store.inventory import Inventory
+from seating.redis_store.open_events import OpenEvents
+from seating.redis_store.persist_queue import PersistQueue
+from seating.redis_store.upkeep_reports import SeenReport, UpkeepReports
+from seating.redis_store.write_check import RedisState, WriteCheck, WriteVerdict
+from seating.services.background_look import BackgroundLook, Seen
+from seating.services.circuit_breakers import CircuitBreakers
+from seating.services.open_sales import EventSight, KnownEvents, OpenSales, SalesSight
+from seating.storage import answered, events
+from seating.storage.answered import Loss
+from seating.storage.database import Database, Offload
+
+_SALE_EVERY_S: Final = 0.2
+_SALE_HOLDS_S: Final = 0.7
+"""For how long a look counts: in a process with thousands of buyers the next one may come that late."""
+_SHARED_EVERY_S: Final = 0.5
+_RECORD_EVERY_S: Final = 5.0
+_DISK_EVERY_S: Final = 5.0
+_SILENCE_S: Final = 1.0
+"""A look that takes longer is reported, though it has not ended."""
+_SHOWN_LOSSES: Final = 20
+
+
+class Report(NamedTuple):
+    """`ready` is whether seats can be sold; `checks` says of each part what is so."""
+
+    ready: bool
+    checks: dict[str, Any]
+
+
+class SaleSight(NamedTuple):
+    """No `sales` where Redis does not answer, and before it is known which events there are."""
+
+    redis: WriteVerdict
+    sales: SalesSight | None
+
+
+class SharedSight(NamedTuple):
+    """What Redis knows of the other processes. `upkeep` is None where no cron was seen lately."""
+
+    event_ids: list[str]
+    upkeep: SeenReport | None
+    workers: int
+    breakers: dict[str, Any]
+
+
+class RecordSight(NamedTuple):
+    """What SQL said at `read_s`, on the monotonic clock; `failure` is why it has said nothing since."""
+
+    event_ids: frozenset[str]
+    losses: list[Loss]
+    read_s: float | None
+    failure: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What is looked at. `writes` and `own_inventory` share a connection on which they wait for no buyer."""
+
+    writes: WriteCheck
+    own_inventory: Inventory
+    inventory: Inventory
+    open_events: OpenEvents
+    reports: UpkeepReports
+    queue: PersistQueue
+    breakers: CircuitBreakers
+    database: Database
+    data_dir: Path
+    offload: Offload
+
+
+class Readiness:
+    """Of one process, which has a greenlet for each kind of look."""
+
+    def __init__(self, sources: Sources, default_event: str) -> None:
+        self._sources = sources
+        self._default_event = default_event
+        self._last_read = RecordSight(frozenset(), [], None, "")
+        self._sales = OpenSales(sources.own_inventory, default_event, self._known_events)
+        self._record = BackgroundLook(self._look_at_record, _RECORD_EVERY_S)
+        self._shared = BackgroundLook(self._look_at_shared, _SHARED_EVERY_S)
+        self._disk = BackgroundLook(self._free_bytes, _DISK_EVERY_S)
+        self._sale = BackgroundLook(self._look_at_sale, _SALE_EVERY_S)
+
+    def report(self) -> Report:
+        """Ready if Redis takes writes, and one of the open events, if there are any, can be sold from."""
+        sale, shared, disk = self._sale.last(), self._shared.last(), self._disk.last()
+        verdict = self._redis_verdict(sale)
+        sales = sale.value.sales if sale.value and verdict.state is not RedisState.DOWN else None
+        checks = {
+            "redis": _redis_check(verdict, sale.age_s),
+            **(_event_checks(sales) if sales else self._unknown_events()),
+            "upkeep": _upkeep_check(shared),
+            **_record_checks(self._record.last()),
+            "disk": {"freeBytes": disk.value, "ageS": _s(disk.age_s)},
+            "partner": {"breakers": shared.value.breakers if shared.value else {}, "ageS": _s(shared.age_s)},
+        }
+        return Report(verdict.state is RedisState.UP and sales is not None and sales.sells, checks)
+
+    def close(self) -> None:
+        for look in (self._sale, self._record, self._shared, self._disk):
+            look.close()
+
+    def _unknown_events(self) -> dict[str, Any]:
+        return {"inventory": {"eventId": self._default_event, "status": "unknown"}, "events": []}
+
+    def _redis_verdict(self, sale: Seen[SaleSight]) -> WriteVerdict:
+        if sale.value is None or sale.age_s > _SALE_HOLDS_S:
+            return WriteVerdict(RedisState.DOWN, f"no reply for {sale.age_s:.1f} s")
+        if missing := self._sources.inventory.missing_durability:
+            return WriteVerdict(RedisState.NOT_DURABLE, missing)
+        return sale.value.redis
+
+    def _look_at_sale(self) -> SaleSight:
+        verdict = self._sources.writes.run()
+        if verdict.state is RedisState.DOWN or not self._knows_events():
+            return SaleSight(verdict, None)
+        return SaleSight(verdict, self._sales.look())
+
+    def _knows_events(self) -> bool:
+        """Whether both stores were asked for them. A new process does not wait for an SQL that hangs."""
+        record = self._record.last()
+        return self._shared.last().value is not None and (record.value is not None or record.silent_s > _SILENCE_S)
+
+    def _known_events(self) -> KnownEvents:
+        shared = self._shared.last().value
+        return KnownEvents(shared.event_ids if shared else [], self._last_read.event_ids)
+
+    def _look_at_shared(self) -> SharedSight:
+        sources = self._sources
+        return SharedSight(
+            sources.open_events.ids(), sources.reports.last(), sources.queue.workers_seen(), sources.breakers.checks()
+        )
+
+    def _look_at_record(self) -> RecordSight:
+        try:
+            event_ids, losses = self._sources.database.read(
+                lambda connection: (events.live(connection), answered.losses(connection))
+            )
+        except RecordUnavailable as error:
+            return self._last_read._replace(failure=str(error.__cause__))
+        self._last_read = RecordSight(frozenset(event_ids), losses[:_SHOWN_LOSSES], time.monotonic(), "")
+        return self._last_read
+
+    def _free_bytes(self) -> int | None:
+        try:
+            free: int = self._sources.offload(lambda: shutil.disk_usage(self._sources.data_dir).free)
+        except OSError:
+            return None
+        return free
+
+
+def _redis_check(verdict: WriteVerdict, age_s: float) -> dict[str, Any]:
+    check = {"status": verdict.state.value, "ageS": _s(age_s)}
+    if verdict.state is not RedisState.UP:
+        check["missing" if verdict.state is RedisState.NOT_DURABLE else "reason"] = verdict.reason
+    return check
+
+
+def _event_checks(sales: SalesSight) -> dict[str, Any]:
+    """The default event at length, and those that are open in short."""
+    default = sales.events[0]
+    checks: dict[str, Any] = {"inventory": _event_check(default)}
+    if default.snapshot:
+        backlog = default.snapshot.backlog
+        checks["persistence"] = {
+            "position": str(backlog.position),
+            "persisted": str(backlog.persisted_position),
+            "lag": backlog.lag,
+        }
+    return checks | {"events": [_event_check(sight) for sight in sales.open_events]}
+
+
+def _event_check(sight: EventSight) -> dict[str, Any]:
+    check: dict[str, Any] = {"eventId": sight.event_id, "status": sight.state.value}
+    if sight.snapshot:
+        backlog = sight.snapshot.backlog
+        check["lag"] = backlog.lag
+        if backlog.stopped:
+            check["reason"] = f"{backlog.stopped}: run seating merge {sight.event_id}"
+    return check
+
+
+def _upkeep_check(shared: Seen[SharedSight]) -> dict[str, Any]:
+    """Who was seen at work lately, and what the cron saw of all events."""
+    if shared.value is None:
+        return {"cron": "not seen"}
+    check: dict[str, Any] = {"cron": "not seen", "workers": shared.value.workers, "ageS": _s(shared.age_s)}
+    if shared.value.upkeep:
+        report, age_s = shared.value.upkeep
+        check |= {"cron": f"seen {age_s + shared.age_s:.1f} s ago", "events": report._asdict()}
+    return check
+
+
+def _record_checks(record: Seen[RecordSight]) -> dict[str, Any]:
+    """Whether SQL answers, and what it knows to be lost."""
+    failure = record.value.failure if record.value else "not asked yet"
+    if record.silent_s > _SILENCE_S:
+        failure = f"no reply for {record.silent_s:.1f} s"
+    if record.value is None or record.value.read_s is None:
+        return {"sql": {"status": "down", "reason": failure, "ageS": _s(record.age_s)}, "losses": None}
+    age_s = time.monotonic() - record.value.read_s
+    lost = [
+        {"eventId": loss.event_id, "first": str(loss.first), "last": str(loss.last), "changes": loss.lost}
+        for loss in record.value.losses
+    ]
+    sql = {"status": "down", "reason": failure} if failure else {"status": "up"}
+    return {"sql": {**sql, "ageS": _s(age_s)}, "losses": lost}
+
+
+def _s(age_s: float) -> float:
+    return round(age_s, 1)

@@ -1,0 +1,63 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from seating.redis_store.connection import DirectCalls, ScriptConnection, plain_client
+from seating.redis_store.inventory import Inventory
+from seating.redis_store.open_events import OpenEvents
+from seating.redis_store.persist_queue import PersistQueue
+from seating.redis_store.calls import Scripts
+from seating.redis_store.upkeep_reports import UpkeepReports
+from seating.redis_store.write_check import WriteCheck
+from seating.services.circuit_breakers import CircuitBreakers
+from seating.services.readiness import Readiness, Sources
+from seating.storage import migrations
+from seating.storage.database import Database, in_this_thread
+from tests.one_process import OneProcess
+from tests.servers import RedisServer
+
+DEFAULT = "demo"
+
+Watch = Callable[..., Readiness]
+
+
+def sources_of(sale: OneProcess, data_dir: Path) -> Sources:
+    """As a web process has them, over connections of their own."""
+    own, shared = (DirectCalls(ScriptConnection(sale.redis_url, Scripts(), seen=sale.seen)) for _ in range(2))
+    limits = {"backlog_max_entries": 100_000, "backlog_memory_percent": 90}
+    return Sources(
+        WriteCheck(own, 90),
+        Inventory(own, **limits),
+        Inventory(shared, **limits),
+        OpenEvents(shared),
+        UpkeepReports(shared),
+        PersistQueue(plain_client(sale.redis_url)),
+        CircuitBreakers([]),
+        sale.database,
+        data_dir,
+        in_this_thread,
+    )
+
+
+@pytest.fixture
+def one(own_redis: RedisServer, tmp_path: Path) -> Iterator[OneProcess]:
+    """A sale over SQLite and a Redis that the test may break."""
+    database = Database(f"sqlite:///{tmp_path / 'seating.db'}")
+    migrations.upgrade(database)
+    yield OneProcess.build(own_redis.url, database)
+    database.close()
+
+
+@pytest.fixture
+def watch(one: OneProcess, tmp_path: Path) -> Iterator[Watch]:
+    """Starts to look, as a process that has just begun."""
+    started: list[Readiness] = []
+
+    def start(default_event: str = DEFAULT) -> Readiness:
+        started.append(Readiness(sources_of(one, tmp_path), default_event))
+        return started[-1]
+
+    yield start
+    for readiness in started:
+        readiness.close()
