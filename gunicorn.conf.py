@@ -21,7 +21,9 @@ _connections = open_files.make_room(_settings.web_connections, _settings.event_a
 # The live feed's share is of what there is room for.
 os.environ["WEB_CONNECTIONS"] = str(_connections)
 
-bind = f"{_settings.bind}:{_settings.port}" if ":" not in _settings.bind else f"[{_settings.bind}]:{_settings.port}"
+bind = [f"{_settings.bind}:{_settings.port}" if ":" not in _settings.bind else f"[{_settings.bind}]:{_settings.port}"]
+if _settings.ops_bind:
+    bind.append(_settings.ops_bind)
 workers = _settings.web_workers
 worker_class = "seating.server.worker.WebWorker"
 worker_connections = _connections

@@ -31,7 +31,7 @@ from seating.web.application import Application
 from seating.web.request_frame import RequestFrame
 from seating.web.responses import accepts_gzip, render_kept
 from seating.web.schemas import Problem, problems
-from seating.web.services import attach
+from seating.web.services import attach, attach_operations
 
 
 def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
@@ -70,5 +70,16 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
         gzipped = accepts_gzip()
         return render_kept(compressed if gzipped else plain, tag, gzipped=gzipped)
 
+    app.wsgi_app = RequestFrame(app.wsgi_app)  # type: ignore[method-assign]
+    attach_operations(app, _operations_app(settings, services, hub))
+    return app
+
+
+def _operations_app(settings: Settings, services: Services, hub: Hub) -> Application:
+    """What the port for operations serves: nothing but the probes."""
+    app = Application("seating", doc_ui=False, static_folder=None)
+    attach(app, settings, services, hub)
+    errors.register(app)
+    app.register_api(probes.api)
     app.wsgi_app = RequestFrame(app.wsgi_app)  # type: ignore[method-assign]
     return app

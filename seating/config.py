@@ -19,6 +19,9 @@ IPNetwork = IPv4Network | IPv6Network
 
 _ORIGIN = re.compile(r"https?://[^/\s*]+")
 
+_ADDRESS = re.compile(r"(?:\[(?P<ip6>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:,/@?#\[\]]+)):(?P<port>\d{1,5})")
+"""`host:port`, an IPv6 address in brackets."""
+
 _HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:,/@?#\[\]]+)(?::\d{1,5})?"
 SENTINEL_URL = re.compile(
     r"(?P<scheme>rediss?)\+sentinel://(?P<user>[^\s/@?#]*@)?"
@@ -43,6 +46,7 @@ class Settings(BaseSettings):
 
     port: Annotated[int, Field(ge=1, le=65535)] = 3000
     bind: str = "127.0.0.1"
+    ops_bind: str | None = None
     web_workers: Annotated[int, Field(ge=1, le=64)] = 2
     web_connections: Annotated[int, Field(ge=16, le=100_000)] = 4096
     http_connections_per_address: Annotated[int, Field(ge=1, le=1_000_000)] = 4096
@@ -144,6 +148,13 @@ class Settings(BaseSettings):
             raise ValueError("must be 1 to 64 lower-case letters, digits and hyphens")
         return event_id
 
+    @field_validator("ops_bind")
+    @classmethod
+    def _ops_address_form(cls, address: str | None) -> str | None:
+        if address is not None and _address(address) is None:
+            raise ValueError("must be of the form host:port or [host]:port, with a port from 1 to 65535")
+        return address
+
     @field_validator("event_api_base_url")
     @classmethod
     def _partner_address(cls, url: str | None) -> str | None:
@@ -169,6 +180,12 @@ class Settings(BaseSettings):
         return text
 
     @model_validator(mode="after")
+    def _ops_port_of_its_own(self) -> Self:
+        if self.ops_address and self.ops_address[1] == self.port:
+            raise ValueError(f"OPS_BIND must have another port than PORT, which is {self.port}")
+        return self
+
+    @model_validator(mode="after")
     def _held_within_the_longest_time(self) -> Self:
         if self.hold_max_s < self.hold_ttl_s:
             raise ValueError(f"HOLD_MAX_S must be at least HOLD_TTL_S, which is {self.hold_ttl_s}")
@@ -178,6 +195,11 @@ class Settings(BaseSettings):
     def proxy_networks(self) -> tuple[IPNetwork, ...]:
         """From where forwarding headers are believed."""
         return tuple(ip_network(network) for network in _words(self.trusted_proxies or ""))
+
+    @property
+    def ops_address(self) -> tuple[str, int] | None:
+        """Host and port of OPS_BIND; None if it is not set."""
+        return _address(self.ops_bind) if self.ops_bind else None
 
     @property
     def effective_api_keys_file(self) -> Path:
@@ -216,6 +238,13 @@ class Settings(BaseSettings):
     @property
     def data_dir(self) -> Path:
         return self.seating_data_dir.absolute()
+
+
+def _address(text: str) -> tuple[str, int] | None:
+    found = _ADDRESS.fullmatch(text)
+    if found is None or not 1 <= int(found["port"]) <= 65535:
+        return None
+    return found["ip6"] or found["host"], int(found["port"])
 
 
 def _words(text: str) -> list[str]:

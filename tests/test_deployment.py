@@ -134,13 +134,14 @@ def test_redis_has_the_settings_of_a_sale(composed_redis: "redis.Redis") -> None
 def test_the_health_check_of_web_is_that_seats_can_be_sold(system: System) -> None:
     kind, program, option, script = _SERVICES["web"]["healthcheck"]["test"]
     assert (kind, program, option) == ("CMD", "python", "-c")
+    assert _environment_of("web")["OPS_BIND"] == "127.0.0.1:3001"
     assert _is_healthy(script, system.port)
     assert not _is_healthy(script, free_port())
 
 
 def _is_healthy(script: str, port: int) -> bool:
-    assert ":3000/" in script
-    command = [sys.executable, "-c", script.replace(":3000/", f":{port}/")]
+    assert ":3001/" in script
+    command = [sys.executable, "-c", script.replace(":3001/", f":{port}/")]
     return subprocess.run(command, capture_output=True, timeout=30, check=False).returncode == 0
 
 
@@ -168,12 +169,13 @@ def test_the_build_context_has_what_is_copied() -> None:
 
 
 def test_what_is_copied_is_enough_to_migrate_and_to_serve(image: Path, own_redis: RedisServer) -> None:
-    port = free_port()
+    port, ops_port = free_port(), free_port()
     environment = clean_environment() | {
         "PYTHONPATH": str(image),
         "PORT": str(port),
         "SEATING_DATA_DIR": str(image.parent / "data"),
         "REDIS_URL": own_redis.url,
+        "OPS_BIND": f"127.0.0.1:{ops_port}",
         "WEB_WORKERS": "1",
     }
     found = subprocess.check_output(
@@ -193,7 +195,7 @@ def test_what_is_copied_is_enough_to_migrate_and_to_serve(image: Path, own_redis
     )
     script = _SERVICES["web"]["healthcheck"]["test"][-1]
     try:
-        wait_until(lambda: _is_healthy(script, port), within_s=30, what="the copy to sell seats")
+        wait_until(lambda: _is_healthy(script, ops_port), within_s=30, what="the copy to sell seats")
     finally:
         web.terminate()
         web.wait(timeout=40)

@@ -27,6 +27,8 @@ _BAD_VALUES = [
     ("PORT", "abc"),
     ("PORT", "0"),
     ("PORT", "65536"),
+    ("OPS_BIND", "9000"),
+    ("OPS_BIND", "127.0.0.1:65536"),
     ("WEB_WORKERS", "0"),
     ("WEB_WORKERS", "2.5"),
     ("WEB_CONNECTIONS", "1"),

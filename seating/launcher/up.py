@@ -34,7 +34,9 @@ def run(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
     with _lock(settings.data_dir):
-        _refuse_taken_port(settings)
+        _refuse_taken_port("PORT", settings.bind, settings.port)
+        if settings.ops_address:
+            _refuse_taken_port("OPS_BIND", *settings.ops_address)
         parts: list[Child] = []
         try:
             environment = _start_redis(settings, parts, stopping)
@@ -145,14 +147,14 @@ def _seating(name: str) -> list[str]:
     return [sys.executable, "-m", "seating", name]
 
 
-def _refuse_taken_port(settings: Settings) -> None:
-    family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
+def _refuse_taken_port(setting: str, host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((settings.bind, settings.port))
+            probe.bind((host, port))
         except OSError as error:
-            raise InvalidSettings(f"PORT: cannot listen on {settings.bind}:{settings.port}: {error.strerror}") from None
+            raise InvalidSettings(f"{setting}: cannot listen on {host}:{port}: {error.strerror}") from None
 
 
 def _say(part: str, text: str) -> None:

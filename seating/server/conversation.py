@@ -1,7 +1,7 @@
 """What happens on a connection: request after request, each read on one of two roads and answered in one way."""
 
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import gevent
 import structlog
@@ -14,6 +14,9 @@ from gunicorn.http.wsgi import base_environ, create  # type: ignore[import-untyp
 from seating.server.client_socket import BODY_WITHIN_S, HEAD_WITHIN_S, ClientSocket
 from seating.server.plain_requests import AVAILABLE, Peer, PlainReader
 from seating.server.responses import JoinedResponse
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 _READ_BYTES: Final = 16 * 1024
 
@@ -33,8 +36,9 @@ class Received(NamedTuple):
 class Conversation:
     """Of all connections to one listening socket, whose name is `server`. `worker` is gunicorn's."""
 
-    def __init__(self, worker: Any, server: Any) -> None:
+    def __init__(self, worker: Any, server: Any, application: "WSGIApplication") -> None:
         self._worker = worker
+        self._application = application
         self._cfg = worker.cfg
         self._server = server
         base = base_environ(self._cfg) | {
@@ -105,7 +109,7 @@ class Conversation:
         worker.nr += 1
         if worker.nr >= worker.max_requests:
             worker.alive = False
-        items = worker.wsgi(received.environ, response.start_response)
+        items: Any = self._application(received.environ, response.start_response)
         if not worker.alive:
             response.force_close()
         try:

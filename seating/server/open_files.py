@@ -3,6 +3,8 @@
 import resource
 from typing import Final
 
+OPS_CONNECTIONS: Final = 32
+"""How many a process serves at a time on the port for operations, beside its other connections."""
 _FOR_ALL_ELSE: Final = 128
 """Redis, SQL, logs, metrics, threads: less than half of it was ever seen open."""
 _FEWEST: Final = 16
@@ -13,7 +15,7 @@ def make_room(connections: int, calls_out: int) -> int:
 
     `calls_out` are connections to other services that are opened while requests are served.
     """
-    others = _FOR_ALL_ELSE + calls_out
+    others = _FOR_ALL_ELSE + OPS_CONNECTIONS + calls_out
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= connections + others:
         return connections

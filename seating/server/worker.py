@@ -18,6 +18,7 @@ from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped
 
 from seating.config import load_settings
 from seating.server.load_board import LoadBoard
+from seating.server.open_files import OPS_CONNECTIONS
 from seating.web.errors import PROBLEM_TYPE, code_of, problem, status_of, title_of
 from seating.web.request_errors import TooManyConnections
 
@@ -56,15 +57,22 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
         from seating.server.accepting import Acceptor, Limits
         from seating.server.client_socket import Deadlines
         from seating.server.conversation import Conversation
+        from seating.web.services import operations_of
 
         settings = load_settings()
         share = math.ceil(settings.http_connections_per_address / self.cfg.workers)
         acceptors = []
         for listener in self.sockets:
             listener.setblocking(0)
-            serve = partial(self._serve, Conversation(self, listener.getsockname()).hold)
+            server = listener.getsockname()
+            application, place = self.wsgi, self.place
             limits = Limits(self.worker_connections, share, settings.proxy_networks)
-            acceptors.append(Acceptor(listener, serve, self._refuse, limits, self.place))
+            if settings.ops_address and server[1] == settings.ops_address[1]:
+                # Buyers neither take these connections nor have this process give way.
+                application, place = operations_of(self.wsgi), LoadBoard(1).place(0)
+                limits = Limits(OPS_CONNECTIONS, OPS_CONNECTIONS)
+            serve = partial(self._serve, Conversation(self, server, application).hold)
+            acceptors.append(Acceptor(listener, serve, self._refuse, limits, place))
         Deadlines([acceptor.clients for acceptor in acceptors]).start()
         accepting = [gevent.spawn(acceptor.run) for acceptor in acceptors]
         while self.alive and not any(greenlet.dead for greenlet in accepting):

@@ -10,6 +10,7 @@ from seating.live.hub import Hub
 from seating.services.services import Services
 
 _EXTENSION: Final = "seating"
+_OPERATIONS: Final = "seating.operations"
 
 # Reading an attribute through Flask's proxy takes ten times as long.
 _application: Callable[[], Flask] = current_app._get_current_object  # type: ignore[attr-defined]
@@ -17,6 +18,16 @@ _application: Callable[[], Flask] = current_app._get_current_object  # type: ign
 
 def attach(app: Flask, settings: Settings, services: Services, hub: Hub) -> None:
     app.extensions[_EXTENSION] = (settings, services, hub)
+
+
+def attach_operations(app: Flask, operations: Flask) -> None:
+    """`operations` is what the port for operations serves."""
+    app.extensions[_OPERATIONS] = operations
+
+
+def operations_of(app: Flask) -> Flask:
+    found: Flask = app.extensions[_OPERATIONS]
+    return found
 
 
 def services() -> Services:

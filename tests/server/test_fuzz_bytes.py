@@ -60,7 +60,7 @@ class Worker:
 
 
 WORKER = Worker()
-CONVERSATION = Conversation(WORKER, SERVER)
+CONVERSATION = Conversation(WORKER, SERVER, None)  # Nothing is answered.
 
 
 def careful(data: bytes, peer: tuple[str, int]) -> Reading | None:
