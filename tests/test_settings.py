@@ -145,6 +145,15 @@ def test_a_redis_that_could_lose_a_sale_is_refused(
     assert to_set == spoilt
 
 
+@pytest.mark.parametrize("setting", ["PORT", "OPS_BIND"])
+def test_a_port_that_is_taken_is_refused(setting: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        value = address if setting == "OPS_BIND" else address.rpartition(":")[2]
+        line = _refusal("up", tmp_path, {"PORT": str(free_port())} | {setting: value})
+    assert line.startswith(f"seating: {setting}: cannot listen on {address}: ")
+
+
 @pytest.mark.parametrize("part", ["web", "worker", "cron"])
 def test_a_redis_that_is_not_there_is_refused(part: str, tmp_path: Path) -> None:
     line = _refusal(part, tmp_path, {"REDIS_URL": f"redis://127.0.0.1:{free_port()}"})

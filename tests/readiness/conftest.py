@@ -1,5 +1,7 @@
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,11 +53,11 @@ def one(own_redis: RedisServer, tmp_path: Path) -> Iterator[OneProcess]:
 
 @pytest.fixture
 def watch(one: OneProcess, tmp_path: Path) -> Iterator[Watch]:
-    """Starts to look, as a process that has just begun."""
+    """Starts to look, as a process that has just begun; some of its sources may be others."""
     started: list[Readiness] = []
 
-    def start(default_event: str = DEFAULT) -> Readiness:
-        started.append(Readiness(sources_of(one, tmp_path), default_event))
+    def start(default_event: str = DEFAULT, **others: Any) -> Readiness:
+        started.append(Readiness(replace(sources_of(one, tmp_path), **others), default_event))
         return started[-1]
 
     yield start

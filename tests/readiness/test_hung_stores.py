@@ -1,5 +1,6 @@
 """Whatever hangs, the answer comes at once; and it is no where nothing can be sold."""
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 import redis
 
+from seating.storage.database import Database
 from tests.one_process import OneProcess
 from tests.readiness.conftest import Watch
 from tests.servers import PostgresServer, RedisServer, wait_until
@@ -98,3 +100,15 @@ def test_redis_hangs(one: OneProcess, watch: Watch, own_redis: RedisServer) -> N
     finally:
         own_redis.resume()
     wait_until(lambda: readiness.report().ready, 3, "the news that it goes on")
+
+
+def test_a_process_begins_while_sql_hangs(one: OneProcess, watch: Watch) -> None:
+    """It would rather hear from SQL which events should be there, but does not wait for it for long."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hung = Database(f"postgresql+psycopg://nobody@127.0.0.1:{silent.getsockname()[1]}/none")
+        readiness = watch(one.open(9), database=hung)
+        assert not readiness.report().ready
+        wait_until(lambda: readiness.report().ready, 3, "what Redis says to do")
+        report = readiness.report()
+        assert (report.checks["sql"]["status"], report.checks["losses"]) == ("down", None)
+        hung.close()
