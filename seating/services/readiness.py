@@ -20,7 +20,7 @@ from seating.storage.answered import Loss
 from seating.storage.database import Database, Offload
 
 _SALE_EVERY_S: Final = 0.2
-_SALE_HOLDS_S: Final = 0.7
+_SALE_HOLDS_S: Final = 1.0
 """For how long a look counts: in a process with thousands of buyers the next one may come that late."""
 _SHARED_EVERY_S: Final = 0.5
 _RECORD_EVERY_S: Final = 5.0
