@@ -42,8 +42,9 @@ class WriteCheck:
             return WriteVerdict(RedisState.FULL, str(error))
         except ResponseError as error:
             return WriteVerdict(RedisState.REFUSES, str(error))
-        except (RedisUnavailable, RedisError) as error:
-            return WriteVerdict(RedisState.DOWN, str(error))
+        except (RedisUnavailable, RedisError):
+            # What the driver says names addresses, and this is told to anybody.
+            return WriteVerdict(RedisState.DOWN, "it does not answer")
         if missing := self._calls.missing_durability:
             return WriteVerdict(RedisState.NOT_DURABLE, missing)
         if used_percent > self._most_percent:

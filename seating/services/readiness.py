@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import structlog
+
 from seating.domain.errors import RecordUnavailable
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.open_events import OpenEvents
@@ -18,6 +20,8 @@ from seating.services.open_sales import EventSight, KnownEvents, OpenSales, Sale
 from seating.storage import answered, events
 from seating.storage.answered import Loss
 from seating.storage.database import Database, Offload
+
+_log = structlog.get_logger(__name__)
 
 _SALE_EVERY_S: Final = 0.2
 _SALE_HOLDS_S: Final = 1.0
@@ -147,7 +151,9 @@ class Readiness:
                 lambda connection: (events.live(connection), answered.losses(connection))
             )
         except RecordUnavailable as error:
-            return self._last_read._replace(failure=str(error.__cause__))
+            # What the driver says names addresses, and this is told to anybody.
+            _log.warning("record not read", error=str(error.__cause__))
+            return self._last_read._replace(failure="it does not answer")
         self._last_read = RecordSight(frozenset(event_ids), losses[:_SHOWN_LOSSES], time.monotonic(), "")
         return self._last_read
 

@@ -6,8 +6,8 @@ from contextlib import closing
 import pytest
 import redis
 
-from seating.redis_store.connection import DirectCalls, ScriptConnection
 from seating.redis_store.calls import Scripts
+from seating.redis_store.connection import DirectCalls, ScriptConnection
 from seating.redis_store.write_check import RedisState, WriteCheck, WriteVerdict
 from tests.servers import RedisServer
 
