@@ -175,6 +175,7 @@ def test_what_is_copied_is_enough_to_migrate_and_to_serve(image: Path, own_redis
         "PORT": str(port),
         "SEATING_DATA_DIR": str(image.parent / "data"),
         "REDIS_URL": own_redis.url,
+        "ADMIN_TOKEN": "token" * 8,
         "OPS_BIND": f"127.0.0.1:{ops_port}",
         "WEB_WORKERS": "1",
     }

@@ -67,7 +67,7 @@ def test_a_replica(own_redis: RedisServer, client: Client) -> None:
         before = checking.run()
         assert before.state is RedisState.REFUSES
         assert "read only replica" in before.reason
-        assert checking.run() == (RedisState.DOWN, "a replica answers")
+        assert checking.run() == (RedisState.DOWN, "it does not answer")
         client.replicaof("NO", "ONE")  # type: ignore[no-untyped-call]
         assert checking.run().state is RedisState.UP
 
