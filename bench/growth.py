@@ -15,6 +15,7 @@ from bench.report import Report, Table
 from bench.served import Served
 from seating import runtime
 from seating.config import Settings
+from seating.domain.actor import Actor
 from seating.domain.idempotency import short_hash
 from seating.domain.purchase import Order
 from seating.redis_store.inventory import Inventory
@@ -65,7 +66,10 @@ class Growth:
             paths: list[str] = []
             for count in _EVENTS:
                 services = services_of(served)
-                opened = [services.events.create("Test", 100_000, None).event.id for _ in range(count - len(paths))]
+                opened = [
+                    services.events.create("Test", 100_000, None, Actor("bench")).event.id
+                    for _ in range(count - len(paths))
+                ]
                 paths += [f"/api/v1/events/{event_id}/purchases" for event_id in opened]
                 found[count] = self.point(served, paths[-_SOLD_AT_ONCE:])
         return found

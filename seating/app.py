@@ -12,6 +12,7 @@ from seating.config import Settings
 from seating.live.hub import Hub
 from seating.services.services import Services
 from seating.web import (
+    audit,
     caches,
     catalogue,
     errors,
@@ -55,7 +56,7 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
     errors.register(app)
     live.register(app, settings)
     sale = (purchases.api, holds.api, seats.api, events.api, plans.api, live.api, quarantine.api)
-    for blueprint in (*sale, recovery.api, users.api, caches.api, catalogue.api, operations.api, probes.api):
+    for blueprint in (*sale, recovery.api, audit.api, users.api, caches.api, catalogue.api, operations.api, probes.api):
         app.register_api(blueprint)
 
     @cache

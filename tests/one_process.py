@@ -6,6 +6,7 @@ from typing import Any
 import redis
 from sqlalchemy import Table, select
 
+from seating.domain.actor import Actor
 from seating.domain.hold import HoldOrder
 from seating.domain.purchase import Order, PurchaseId, Receipt
 from seating.domain.seat_changes import LETTERS
@@ -27,6 +28,8 @@ from seating.storage.tables import ledger
 
 HOLD_LIMITS = HoldLimits(ttl_s=600, max_s=900, max_seats=20, max_seats_of_shop=60)
 
+
+OPERATOR = Actor("operator", "192.0.2.1", "request-0000001", "a test")
 
 SHORT_LOGS = LogKeeping(keep_s=0)
 
@@ -79,7 +82,7 @@ class OneProcess(Sale):
         return OneProcess.build(self.redis_url, Database(self.database.url))
 
     def open(self, capacity: int = 0, plan: SeatingPlan | None = None) -> str:
-        return self.events.create("Test", plan.capacity if plan else capacity, plan).event.id
+        return self.events.create("Test", plan.capacity if plan else capacity, plan, OPERATOR).event.id
 
     def buy(self, event_id: str, key: str, quantity: int = 1, reference: str | None = None) -> Receipt:
         """As an anonymous buyer with an idempotency key."""
@@ -98,7 +101,7 @@ class OneProcess(Sale):
 
     def cancel(self, purchase_id: PurchaseId) -> str:
         """The purchase's state afterwards."""
-        return str(self.purchases.cancel(purchase_id).state)
+        return str(self.purchases.cancel(purchase_id, OPERATOR).state)
 
     def persist(self, event_id: str) -> None:
         self.persistence.run(event_id)

@@ -1,17 +1,14 @@
 """Looking into the books of events, and mending them."""
 
-import csv
-import getpass
-import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Any
 
 import click
 
-from seating.cli import startup_checks
+from seating.cli import acting, startup_checks
+from seating.cli.printing import as_json, print_csv, print_rows
 from seating.domain.event import parse_event_id
 from seating.domain.merging import Preference
 from seating.domain.purchase import Purchase
@@ -23,7 +20,6 @@ _MERGED = "merged; SQL took in {taken_in} purchases, and the log goes on from {p
 
 
 of_event = click.argument("event_id", metavar="EVENT", type=parse_event_id)
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.command()
@@ -33,7 +29,7 @@ def reconcile(event_ids: tuple[str, ...], as_json: bool) -> None:
     """Compare Redis, log, ledger and purchases of events, all by default. Status 1 if anything differs."""
     books = startup_checks.operator_services().books
     findings = [finding for event_id in event_ids or books.event_ids() for finding in books.reconcile(event_id)]
-    _print(
+    print_rows(
         [finding._asdict() for finding in findings],
         "{event_id}: {what}; {advice}",
         as_json,
@@ -49,7 +45,7 @@ def verify(event_id: str, as_json: bool) -> None:
     """Recompute an event's hash chain from its first entry to its last. Status 1 if it is broken."""
     found = startup_checks.operator_services().books.verify(event_id)
     form = "{entries} entries, the chain is whole" if found.broken is None else "after {entries} entries: {broken}"
-    _print([found._asdict()], form, as_json)
+    print_rows([found._asdict()], form, as_json)
     sys.exit(0 if found.broken is None else 1)
 
 
@@ -61,21 +57,23 @@ def history(event_id: str, seat_id: str, as_json: bool) -> None:
     """Who had a seat when."""
     changes = startup_checks.operator_services().books.history(event_id, seat_id)
     rows = [{"at": _moment(change.at_ms), **change._asdict()} for change in changes]
-    _print(rows, "{at}  {position:12} {what:22} {purchase_id}", as_json, nothing="nobody ever had it")
+    print_rows(rows, "{at}  {position:12} {what:22} {purchase_id}", as_json, nothing="nobody ever had it")
 
 
 @click.command()
 @of_event
 @click.option("--force", is_flag=True, help="Leave out entries that this version cannot read.")
+@acting.why
 @as_json
-def rebuild(event_id: str, force: bool, as_json: bool) -> None:
+def rebuild(event_id: str, force: bool, why: str | None, as_json: bool) -> None:
     """Make an event's inventory again of what SQL has. Its sale stops for as long as that takes."""
     services = startup_checks.operator_services()
     if services.events.get(event_id).counts:  # What it has and SQL has not is recorded first.
         services.persistence.run(event_id)
-    position = services.rebuild.run(event_id, "asked for by the operator", claimable="recorded", force=force)
+    reason, by = "asked for by the operator", acting.actor(why)
+    position = services.rebuild.run(event_id, reason, claimable="recorded", force=force, by=by)
     services.persistence.run_now(event_id)
-    _print([{"event_id": event_id, "position": str(position)}], "rebuilt; its log goes on from {position}", as_json)
+    print_rows([{"event_id": event_id, "position": str(position)}], "rebuilt; its log goes on from {position}", as_json)
 
 
 @click.command()
@@ -83,31 +81,31 @@ def rebuild(event_id: str, force: bool, as_json: bool) -> None:
 def export(event_id: str) -> None:
     """An event's purchases as CSV, newest first."""
     columns = ("purchase_id", "state", "purchased_at", "quantity", "seats", "reference")
-    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
     pages = _pages(startup_checks.operator_services(), event_id)
     first = next(pages)  # Before anything is written: there may be no such event.
-    writer.writeheader()
-    for purchase in chain(first, chain.from_iterable(pages)):
-        writer.writerow(
-            {
-                "purchase_id": purchase.id,
-                "state": purchase.state,
-                "purchased_at": _moment(purchase.at_ms),
-                "quantity": purchase.quantity,
-                "seats": " ".join(purchase.seats),
-                "reference": purchase.reference or "",
-            }
-        )
+    rows = (
+        {
+            "purchase_id": str(purchase.id),
+            "state": purchase.state,
+            "purchased_at": _moment(purchase.at_ms),
+            "quantity": purchase.quantity,
+            "seats": " ".join(purchase.seats),
+            "reference": purchase.reference,
+        }
+        for purchase in chain(first, chain.from_iterable(pages))
+    )
+    print_csv(columns, rows)
 
 
 @click.command()
 @of_event
 @click.option("--prefer", type=click.Choice(["redis", "sql"]), required=True, help="Who keeps a seat that both sold.")
+@acting.why
 @as_json
-def merge(event_id: str, prefer: Preference, as_json: bool) -> None:
+def merge(event_id: str, prefer: Preference, why: str | None, as_json: bool) -> None:
     """Make one history of two, where SQL lost what it had acknowledged. Nobody's purchase is dropped."""
-    done = startup_checks.operator_services().merge.run(event_id, prefer)
-    _print([{"event_id": event_id, "position": str(done.position), "taken_in": done.taken_in}], _MERGED, as_json)
+    done = startup_checks.operator_services().merge.run(event_id, prefer, acting.actor(why))
+    print_rows([{"event_id": event_id, "position": str(done.position), "taken_in": done.taken_in}], _MERGED, as_json)
     for purchase, _, reason in done.waiting:
         click.echo(f"{purchase.id} waits in quarantine: {reason}", err=True)
 
@@ -122,16 +120,16 @@ def losses(context: click.Context, as_json: bool) -> None:
             {"event_id": loss.event_id, "first": str(loss.first), "last": str(loss.last), "changes": loss.lost}
             for loss in startup_checks.operator_services().losses.all()
         ]
-        _print(rows, "{event_id}: {changes} changes from {first} to {last}", as_json, nothing="nothing is lost")
+        print_rows(rows, "{event_id}: {changes} changes from {first} to {last}", as_json, nothing="nothing is lost")
 
 
 @losses.command()
 @of_event
 @click.argument("epoch", type=int)
-@click.option("--why", required=True, help="Kept with the loss.")
+@acting.why_required
 def settle(event_id: str, epoch: int, why: str) -> None:
     """Put the losses of one epoch of an event to rest."""
-    startup_checks.operator_services().losses.settle(event_id, epoch, by=getpass.getuser(), why=why)
+    startup_checks.operator_services().losses.settle(event_id, epoch, acting.actor(why))
     click.echo("settled")
 
 
@@ -155,24 +153,26 @@ def list_quarantine(event_id: str | None, as_json: bool) -> None:
         }
         for aside in _waiting(startup_checks.operator_services(), event_id)
     ]
-    _print(rows, "{event_id} {position} {reason}: {error}\n    {change}", as_json, nothing="quarantine is empty")
+    print_rows(rows, "{event_id} {position} {reason}: {error}\n    {change}", as_json, nothing="quarantine is empty")
 
 
 @quarantine.command("replay")
 @of_event
 @click.argument("position", metavar="POSITION")
-def replay(event_id: str, position: str) -> None:
+@acting.why
+def replay(event_id: str, position: str, why: str | None) -> None:
     """Take an entry after all."""
-    startup_checks.operator_services().quarantine.replay(event_id, position)
+    startup_checks.operator_services().quarantine.replay(event_id, position, acting.actor(why))
     click.echo("taken")
 
 
 @quarantine.command("cancel")
 @of_event
 @click.argument("position", metavar="POSITION")
-def cancel(event_id: str, position: str) -> None:
+@acting.why
+def cancel(event_id: str, position: str, why: str | None) -> None:
     """Take an entry back: a purchase is cancelled, anything else put to rest."""
-    startup_checks.operator_services().quarantine.cancel(event_id, position)
+    startup_checks.operator_services().quarantine.cancel(event_id, position, acting.actor(why))
     click.echo("taken back")
 
 
@@ -196,17 +196,6 @@ def _waiting(services: BackgroundServices, event_id: str | None) -> Iterator[Qua
 
 def _moment(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
-
-
-def _print(rows: Iterable[Mapping[str, Any]], form: str, as_json: bool, nothing: str = "") -> None:
-    rows = list(rows)
-    if as_json:
-        click.echo(json.dumps(rows, default=str, indent=2))
-        return
-    for row in rows:
-        click.echo(form.format(**row))
-    if not rows:
-        click.echo(nothing)
 
 
 COMMANDS: tuple[click.Command, ...] = (reconcile, verify, history, rebuild, merge, losses, export, quarantine)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import click
 from pydantic import BaseModel, ValidationError
 
-from seating.cli import startup_checks
+from seating.cli import acting, startup_checks
 from seating.domain import plan_file
 from seating.domain.errors import InvalidRequest
 from seating.domain.plan_format import Better, PlanFile
@@ -31,14 +31,16 @@ def events() -> None:
 @click.option(
     "--best-first", multiple=True, metavar="ZONE[:ROW]", help="Better than what is not named; may be repeated."
 )
-def create(name: str, path: Path | None, seats: int | None, best_first: tuple[str, ...]) -> None:
+@acting.why
+def create(name: str, path: Path | None, seats: int | None, best_first: tuple[str, ...], why: str | None) -> None:
     """Put an event on sale; prints its id."""
     if (path is None) == (seats is None):
         raise click.UsageError("give either --plan or --seats")
     plan = None if path is None else _read(path, best_first)
     capacity = plan.capacity if plan else seats
     _valid(NewEvent, {"name": name, "totalSeats": capacity}, "")
-    created = startup_checks.operator_services().events.create(name, capacity or 0, plan)
+    by = acting.actor(why)
+    created = startup_checks.operator_services().events.create(name, capacity or 0, plan, by)
     click.echo(created.event.id)
 
 

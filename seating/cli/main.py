@@ -8,7 +8,7 @@ import redis
 from sqlalchemy.exc import DatabaseError
 
 from seating import __version__
-from seating.cli import books, events, keys, parts
+from seating.cli import audit, books, events, keys, parts
 from seating.config import InvalidSettings
 from seating.domain.errors import Overtaken, RecordUnavailable, SeatingError
 from seating.services.rebuild import RebuildRefused
@@ -31,6 +31,7 @@ for command in (
     events.events,
     keys.keys,
     *books.COMMANDS,
+    audit.audit,
 ):
     seating.add_command(command)
 

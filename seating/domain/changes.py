@@ -1,11 +1,16 @@
-"""The changes that a log entry can tell of, read from the JSON that the scripts write."""
+"""The changes that a log entry can tell of, read from the JSON that the scripts write.
+
+`by` is who asked for a change as an operator; None where nobody did, or a version before wrote it.
+"""
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import Any
 
 import orjson
 
+from seating.domain.actor import Actor
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatRange, runs_text
 
@@ -16,9 +21,10 @@ class Opened:
 
     at_ms: int
     capacity: int
+    by: Actor | None = None
 
     def to_json(self) -> str:
-        return json.dumps({"kind": "opened", "at": self.at_ms, "capacity": self.capacity}, separators=(",", ":"))
+        return _json({"kind": "opened", "at": self.at_ms, "capacity": self.capacity} | _by(self.by))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +32,8 @@ class Purchased:
     """`quantity` seats were sold; `left` remained after that. `runs` are empty in general admission.
 
     `hold` is the id of the hold that they were bought from, None for what was available. `original` is the position
-    that the buyer was answered with, where the entry stands for one of a history that was lost.
+    that the buyer was answered with, where the entry stands for one of a history that was lost; `replayed_ms` is when
+    an operator had it sold again.
     """
 
     at_ms: int
@@ -41,12 +48,14 @@ class Purchased:
     hold: str | None = None
     caller: str = "anonymous"
     original: Position | None = None
+    replayed_ms: int | None = None
+    by: Actor | None = None
 
     def to_json(self) -> str:
-        """As purchase.lua writes it."""
-        said = {field.name: getattr(self, field.name) for field in fields(self)}
+        """As purchase.lua writes it for a buyer."""
+        said = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _OPERATORS}
         said |= {"runs": runs_text(self.runs), "original": self.original and str(self.original)}
-        return json.dumps({"kind": "purchased", "at": said.pop("at_ms")} | said, separators=(",", ":"))
+        return _json({"kind": "purchased", "at": said.pop("at_ms")} | said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +104,12 @@ class SeatSet:
     status: str
     left: int
     runs: list[SeatRange]
+    by: Actor | None = None
 
     def to_json(self) -> str:
         """As set_seat.lua writes it."""
         said = {"kind": "seat_set", "at": self.at_ms, "was": self.was, "status": self.status, "left": self.left}
-        return json.dumps(said | {"runs": runs_text(self.runs)}, separators=(",", ":"))
+        return _json(said | {"runs": runs_text(self.runs)} | _by(self.by))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +121,17 @@ class Cancelled:
     quantity: int
     left: int
     runs: list[SeatRange]
+    by: Actor | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StateSet:
-    """The sale was paused, put on sale again, or closed for good."""
+    """The sale was paused, put on sale again, or closed for good. `was` is None where a version before wrote it."""
 
     at_ms: int
     state: str
+    was: str | None = None
+    by: Actor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +155,12 @@ class Merged:
     after: Position | None
     tail: Position
     digest: str
+    by: Actor | None = None
 
     def to_json(self) -> str:
         after = str(self.after) if self.after else None
         said = {"kind": "merged", "at": self.at_ms, "after": after, "tail": str(self.tail), "digest": self.digest}
-        return json.dumps(said, separators=(",", ":"))
+        return _json(said | _by(self.by))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +170,11 @@ class Rebuilt:
     at_ms: int
     after: Position
     reason: str
+    by: Actor | None = None
 
     def to_json(self) -> str:
-        fields = {"kind": "rebuilt", "at": self.at_ms, "after": str(self.after), "reason": self.reason}
-        return json.dumps(fields, separators=(",", ":"))
+        said = {"kind": "rebuilt", "at": self.at_ms, "after": str(self.after), "reason": self.reason}
+        return _json(said | _by(self.by))
 
 
 Change = Opened | Purchased | Held | Extended | Released | SeatSet | Cancelled | StateSet | Trusted | Merged | Rebuilt
@@ -197,11 +212,13 @@ _KINDS: dict[str, type[Change]] = {
     "merged": Merged,
     "rebuilt": Rebuilt,
 }
-_SHORT = {"at_ms": "at", "until_ms": "until"}
+_SHORT = {"at_ms": "at", "until_ms": "until", "replayed_ms": "replayed"}
+_OPERATORS = ("replayed_ms", "by")
 _FIELDS = {
     kind: [(field.name, _SHORT.get(field.name, field.name)) for field in fields(kind)] for kind in _KINDS.values()
 }
-_PARSED: dict[str, Callable[[str], object]] = {
+_PARSED: dict[str, Callable[[Any], object]] = {
+    "by": Actor.parse,
     "runs": SeatRange.parse_all,
     "purchase": Position.parse,
     "after": Position.parse,
@@ -209,3 +226,11 @@ _PARSED: dict[str, Callable[[str], object]] = {
     "original": Position.parse,
 }
 _TO_PARSE = {kind: [name for name, _ in named if name in _PARSED] for kind, named in _FIELDS.items()}
+
+
+def _json(fields: dict[str, Any]) -> str:
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def _by(actor: Actor | None) -> dict[str, Any]:
+    return {"by": actor.fields()} if actor else {}

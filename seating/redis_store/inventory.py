@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from seating.domain.actor import Actor
 from seating.domain.changes import Purchased
 from seating.domain.errors import NotOnSale, SeatingError
 from seating.domain.hold import hold_id
@@ -55,17 +56,17 @@ class Inventory:
         """
         asked = (idempotency, order.fingerprint(), RENDERING, order.quantity, runs_text(runs), int(order.together))
         hold = "" if order.hold_token is None else hold_id(order.hold_token)
-        rest = (new_nonce(), shop_members(caller, order.reference), hold, 0, "")
+        rest = (new_nonce(), shop_members(caller, order.reference), hold, "", "")
         return self._sell(event_id, asked, rest, limit)
 
-    def sell_again(self, event_id: str, position: Position, purchase: Purchased) -> Accepted:
+    def sell_again(self, event_id: str, position: Position, purchase: Purchased, by: Actor) -> Accepted:
         """Sells what a history that was lost had sold, the same seats under the same id, whatever the sale's state.
 
         `position` is what the buyer was answered with. Raises SeatUnavailable, SoldOut, IdempotencyKeyReused.
         """
         kept = (purchase.idempotency, purchase.fingerprint, purchase.rendering)
         told = f"{position}|{purchase.left}|{purchase.at_ms}"
-        rest = (purchase.nonce, shop_members(purchase.caller, purchase.reference), "", 1, told)
+        rest = (purchase.nonce, shop_members(purchase.caller, purchase.reference), "", by.member(), told)
         return self._sell(event_id, (*kept, purchase.quantity, runs_text(purchase.runs), 0), rest, None)
 
     def _sell(
@@ -149,7 +150,7 @@ class Inventory:
         return bool(self._scripts.ask("EXISTS", *keys.all_of(event_id)))
 
     def cancel(
-        self, event_id: str, position: Position, quantity: int, runs: Sequence[SeatRange], *, recorded: bool
+        self, event_id: str, position: Position, quantity: int, runs: Sequence[SeatRange], by: Actor, *, recorded: bool
     ) -> Position:
         """Returns the seats of the purchase at `position`, once: to ask again changes nothing.
 
@@ -158,18 +159,19 @@ class Inventory:
         """
         event_keys = (*keys.of_seats(event_id)[:4], keys.cancelled(event_id), keys.quarantine(event_id))
         epoch = "" if recorded else position.epoch
-        reply = self._scripts.run("cancel", event_keys, (str(position), quantity, runs_text(runs), epoch))
+        args = (str(position), quantity, runs_text(runs), epoch, by.member())
+        reply = self._scripts.run("cancel", event_keys, args)
         return self._reached(event_id, reply[1])
 
     def is_cancelled(self, event_id: str, position: Position) -> bool:
         return bool(self._scripts.ask("HEXISTS", keys.cancelled(event_id), str(position)))
 
-    def set_state(self, event_id: str, state: str) -> Position:
+    def set_state(self, event_id: str, state: str, by: Actor) -> Position:
         """`state` is on_sale, paused or closed. Raises NotOnSale for an event that is closed: that is for good.
 
         Returns where the log ends then.
         """
-        outcome, *reached = self._scripts.run("set_state", _keys(event_id), (state,))
+        outcome, *reached = self._scripts.run("set_state", _keys(event_id), (state, by.member()))
         if outcome == b"CLOSED":
             raise NotOnSale("This event is closed for good", state="closed")
         return self._reached(event_id, reached[0])

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from seating.domain.actor import Actor
 from seating.domain.errors import InventoryUnavailable
 from seating.domain.log_entry import Checkpoint
 from seating.domain.position import Position
@@ -61,9 +62,10 @@ class SeatStore:
         self._scripts = EventScripts(calls)
         self._seen = calls.seen
 
-    def set(self, event_id: str, seat: SeatRange, status: str) -> Position:
+    def set(self, event_id: str, seat: SeatRange, status: str, by: Actor) -> Position:
         """Sets one seat to a status as maps have it. Raises SeatSold or SeatHeld where a buyer has it."""
-        reply = accepted(self._scripts.run("set_seat", keys.of_seats(event_id), (str(seat), status)))
+        args = (str(seat), status, by.member())
+        reply = accepted(self._scripts.run("set_seat", keys.of_seats(event_id), args))
         position = Position.parse(reply[1].decode())
         self._seen.note(event_id, position)
         return position

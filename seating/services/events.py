@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from seating.domain.actor import Actor
 from seating.domain.changes import Opened
 from seating.domain.errors import EventNotFound, InventoryUnavailable, Overtaken
 from seating.domain.event import Event, InventoryCounts, new_event_id
@@ -49,10 +50,10 @@ class Events:
     _counts: FreshLook[str, InventoryCounts] = field(default_factory=FreshLook, init=False)
     _events: FreshLook[str, EventOnSale] = field(default_factory=FreshLook, init=False)
 
-    def create(self, name: str, capacity: int, plan: SeatingPlan | None) -> EventOnSale:
+    def create(self, name: str, capacity: int, plan: SeatingPlan | None, by: Actor) -> EventOnSale:
         """Records a new event and puts it on sale."""
         event = Event(id=new_event_id(), name=name, capacity=capacity, seated=plan is not None)
-        self._create(event, plan)
+        self._create(event, plan, by)
         return self.get(event.id)
 
     def ensure_demo(self, event_id: str) -> None:
@@ -67,10 +68,10 @@ class Events:
         except InventoryUnavailable as error:
             _log.error("default event not opened", event_id=event_id, reason=error.message)
 
-    def set_state(self, event_id: str, state: str) -> EventOnSale:
+    def set_state(self, event_id: str, state: str, by: Actor) -> EventOnSale:
         """Pauses a sale, resumes it, or closes it for good. Raises EventNotFound, NotOnSale if it is closed already."""
         with self.changes.of(event_id) as change:
-            position = self.inventory.set_state(event_id, state)
+            position = self.inventory.set_state(event_id, state, by)
         change.reached(position)
         return self.get(event_id)
 
@@ -102,7 +103,7 @@ class Events:
             raise EventNotFound
         return self._with_counts([event])[0]
 
-    def _create(self, event: Event, plan: SeatingPlan | None) -> None:
+    def _create(self, event: Event, plan: SeatingPlan | None, by: Actor | None = None) -> None:
         """SQL first: an inventory that SQL does not know of could sell what nobody records.
 
         Raises InventoryUnavailable where Redis is not reachable, or has something of that event: SQL lost it then.
@@ -110,7 +111,7 @@ class Events:
         if self.inventory.is_known(event.id):
             raise InventoryUnavailable(f"Redis has sales of event {event.id}, and SQL does not: run seating merge")
         now_s = time.time()
-        opened = Opened(at_ms=int(now_s * 1000), capacity=event.capacity)
+        opened = Opened(at_ms=int(now_s * 1000), capacity=event.capacity, by=by)
         first = LogEntry.first(terms.first_epoch(now_s), opened.to_json())
 
         def record(connection: Connection) -> None:

@@ -1,10 +1,13 @@
 """What was answered and is recorded nowhere: listed, and put to rest by a person."""
 
-import time
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
+from seating.domain.actor import Actor
 from seating.domain.errors import NoSuchLoss
-from seating.storage import answered
+from seating.services.audit import act_now
+from seating.storage import answered, audit
 from seating.storage.answered import Loss
 from seating.storage.database import Database
 
@@ -19,8 +22,18 @@ class Losses:
         """Those that nobody has settled, of one event or of all."""
         return self.database.read(answered.losses, event_id)
 
-    def settle(self, event_id: str, epoch: int, by: str, why: str) -> None:
-        """Puts the losses of a term to rest, with its purchases that wait in quarantine. Raises NoSuchLoss."""
-        at_ms = time.time_ns() // 1_000_000
-        if not self.database.write(answered.settle, event_id, epoch, at_ms, by, why):
-            raise NoSuchLoss
+    def settle(self, event_id: str, epoch: int, by: Actor) -> None:
+        """Puts the losses of a term to rest, with its purchases that wait in quarantine. Raises NoSuchLoss.
+
+        Why, as `by` says, is kept with them.
+        """
+
+        def write(connection: Connection) -> None:
+            act = act_now(by, "loss.settle", event_id)
+            loss = answered.settle(connection, event_id, epoch, act.at_ms, by.name, by.why or "")
+            if loss is None:
+                raise NoSuchLoss
+            lost = f"{loss.lost} changes from {loss.first} to {loss.last}"
+            audit.add(connection, [act._replace(target=str(epoch), before=lost, after="settled")])
+
+        self.database.write(write)

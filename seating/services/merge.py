@@ -7,7 +7,7 @@ rebuilds Redis from it.
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,12 +16,15 @@ import structlog
 from sqlalchemy import Connection
 
 from seating.domain import changes
+from seating.domain.actor import Actor
+from seating.domain.audit import Act, act_of
 from seating.domain.errors import EventNotFound, InventoryUnavailable, NothingToMerge, Overtaken
 from seating.domain.event import Event
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.merging import MergedState, Preference, Waiting, continues, ends, merge, purchases_of
 from seating.domain.position import Position
+from seating.domain.purchase import Receipt
 from seating.domain.seat_status import AVAILABLE, BOX_OFFICE
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import book_snapshot
@@ -29,7 +32,7 @@ from seating.redis_store.book_snapshot import BookSnapshot
 from seating.redis_store.terms import Terms
 from seating.services import recorded_state
 from seating.services.rebuild import Rebuild, RebuildRefused
-from seating.storage import events, ledger, merges, purchases, quarantine, watermarks
+from seating.storage import audit, events, ledger, merges, purchases, quarantine, watermarks
 from seating.storage import terms as term_record
 from seating.storage.database import Database
 from seating.storage.merges import MergeRow
@@ -66,7 +69,7 @@ class Merge:
     rebuild: Rebuild
     persist: Callable[[str], object]
 
-    def run(self, event_id: str, prefer: Preference) -> MergeResult:
+    def run(self, event_id: str, prefer: Preference, by: Actor) -> MergeResult:
         """Raises NothingToMerge, EventNotFound, RecordUnavailable, InventoryUnavailable; can be repeated."""
         head = self.terms.head(event_id)
         if head is None:
@@ -75,11 +78,11 @@ class Merge:
         if head.acknowledged and self.database.read(ledger.has, event_id, head.acknowledged):
             raise NothingToMerge
         try:
-            return self._run(event_id, prefer)
+            return self._run(event_id, prefer, by)
         except (Overtaken, RebuildRefused) as error:
             raise InventoryUnavailable(f"It cannot be merged now: {error}") from error
 
-    def _run(self, event_id: str, prefer: Preference) -> MergeResult:
+    def _run(self, event_id: str, prefer: Preference, by: Actor) -> MergeResult:
         with self.rebuild.claimed(event_id, "merge", "any") as attempt:
             snapshot = book_snapshot.take(self.client, event_id)
             if snapshot is None or snapshot.acknowledged is None:
@@ -92,7 +95,7 @@ class Merge:
             attempt.renew()
             plan = snapshot.seating_plan()
             waiting = _unite(event_id, snapshot, record, prefer, plan)
-            entry, taken_in = self.database.write(_commit, event_id, snapshot, record, waiting, plan)
+            entry, taken_in = self.database.write(_commit, event_id, snapshot, record, waiting, plan, by)
             self.rebuild.write(event_id, attempt, expected=entry)
         result = MergeResult(entry.position, taken_in, waiting.waiting)
         said = {"position": str(entry.position), "taken_in": taken_in, "waiting": len(waiting.waiting)}
@@ -129,6 +132,7 @@ def _commit(
     record: _Record,
     merged: MergedState,
     plan: SeatingPlan | None,
+    by: Actor,
 ) -> tuple[LogEntry, int]:
     """Gives SQL both histories; the entry that stands for them, and how many purchases SQL did not have."""
     tail, acknowledged, state = snapshot.checkpoint, snapshot.acknowledged, merged.state
@@ -146,6 +150,7 @@ def _commit(
         record.checkpoint.position if record.checkpoint else None,
         tail.position,
         hashlib.sha256(dumped).hexdigest(),
+        by,
     )
     entry = LogEntry.beyond(record.checkpoint, Position(epoch, end + len(new) + 1), change.to_json())
     if record.checkpoint is None:
@@ -162,10 +167,26 @@ def _commit(
     term_record.end(connection, event_id, last_seqs)
     merges.add(connection, event_id, MergeRow(entry.position.seq, acknowledged, tail, dumped))
     purchases.replace(connection, event_id, receipts, new, end, state, plan)
+    audit.add(connection, _acts(event_id, snapshot, receipts, plan))
     quarantine.put_aside(connection, _quarantined(event_id, snapshot, merged, entry.position))
     quarantine.look_again(connection, event_id)
     events.set_state(connection, event_id, state.state)
     return entry, len(new)
+
+
+def _acts(
+    event_id: str, snapshot: BookSnapshot, receipts: Sequence[Receipt], plan: SeatingPlan | None
+) -> Iterator[Act | None]:
+    """What operators did, as far as Redis's log reaches: the entry `merged` stands for these entries too."""
+    purchase_ids = {receipt.id.position: str(receipt.id) for receipt in receipts}
+    for entry in snapshot.log:
+        change, target = entry.read(), None
+        if isinstance(change, changes.Cancelled):
+            target = purchase_ids.get(change.purchase, str(change.purchase))
+        elif isinstance(change, changes.SeatSet) and plan:
+            target = ", ".join(plan.seats_of(change.runs))
+        if change:
+            yield act_of(event_id, entry.position, change, target)
 
 
 def _quarantined(

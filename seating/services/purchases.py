@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from seating.domain.actor import Actor
 from seating.domain.changes import Purchased
 from seating.domain.errors import InventoryUnavailable, PurchaseNotFound
 from seating.domain.idempotency import short_hash
@@ -15,11 +16,12 @@ from seating.domain.rate_policy import Verdict
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.rate_limits import RateLimit
+from seating.services.audit import act_now
 from seating.services.event_changes import EventChanges
 from seating.services.persisted_watch import PersistedWatch
 from seating.services.seat_names import SeatNames
+from seating.storage import audit, quarantine
 from seating.storage import purchases as purchase_record
-from seating.storage import quarantine
 from seating.storage.database import Database
 
 
@@ -78,7 +80,7 @@ class Purchases:
                 return purchase
         raise PurchaseNotFound
 
-    def cancel(self, purchase_id: PurchaseId) -> Purchase:
+    def cancel(self, purchase_id: PurchaseId, by: Actor) -> Purchase:
         """Takes a purchase back and returns its seats, once. Raises as `get` does, and NotOnSale for one long over.
 
         A purchase of a history that was lost, which has no seats, is only marked as taken back.
@@ -89,12 +91,13 @@ class Purchases:
         event_id, position, _ = purchase.id
         fork = self._fork(purchase.id)
         if fork is not None:
-            self.database.write(quarantine.resolve, fork, quarantine.CANCELLED)
+            self._cancel_fork(fork, by)
             self.inventory.unquarantine(event_id, fork.entry.position)
         else:
             with self.changes.of(event_id) as change:
                 recorded = purchase.state is not PurchaseState.ACCEPTED
-                reached = self.inventory.cancel(event_id, position, purchase.quantity, purchase.runs, recorded=recorded)
+                seats = (purchase.quantity, purchase.runs)
+                reached = self.inventory.cancel(event_id, position, *seats, by, recorded=recorded)
             change.reached(reached)
         return purchase._replace(state=PurchaseState.CANCELLED)
 
@@ -145,6 +148,16 @@ class Purchases:
         if aside is None or aside.reason == quarantine.POISON or aside.resolution == quarantine.REPLAYED:
             return None
         return aside
+
+    def _cancel_fork(self, fork: quarantine.QuarantinedEntry, by: Actor) -> None:
+        states = (PurchaseState.QUARANTINED, PurchaseState.CANCELLED)
+        act = act_now(by, "purchase.cancel", fork.event_id, str(fork.purchase_id), *states)
+
+        def resolve(connection: Connection) -> None:
+            if quarantine.resolve(connection, fork, quarantine.CANCELLED):
+                audit.add(connection, [act])
+
+        self.database.write(resolve)
 
     def _as_it_stands(self, row: Purchase) -> Purchase:
         if row.state is PurchaseState.PERSISTED and self._is_cancelled(row.id):

@@ -4,14 +4,16 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from seating.domain.actor import Actor
 from seating.domain.changes import Purchased
 from seating.domain.errors import EventNotFound, NotReplayable, QuarantineEntryNotFound, SeatingError
 from seating.domain.page import Page, first_of
 from seating.domain.position import Position
 from seating.redis_store.inventory import Inventory
+from seating.services.audit import act_now
 from seating.services.event_changes import EventChanges
 from seating.services.purchases import Purchases
-from seating.storage import events, ledger
+from seating.storage import audit, events, ledger
 from seating.storage import quarantine as aside_record
 from seating.storage.database import Database
 from seating.storage.quarantine import QuarantinedEntry
@@ -34,25 +36,25 @@ class Quarantine:
 
         return first_of(self.database.read(find), count, lambda _: offset + count)
 
-    def replay(self, event_id: str, position: str) -> None:
+    def replay(self, event_id: str, position: str, by: Actor) -> None:
         """Takes an entry after all: poison into its place in the ledger, a lost history's sale by selling again.
 
         Raises QuarantineEntryNotFound, or NotReplayable with the reason for which it still cannot be taken.
         """
         aside = self._waiting(event_id, position)
         if aside.reason == aside_record.POISON:
-            self._record(aside)
+            self._record(aside, by)
         else:
-            self._sell_again(aside)
+            self._sell_again(aside, by)
         self.inventory.unquarantine(event_id, aside.entry.position)
 
-    def cancel(self, event_id: str, position: str) -> None:
+    def cancel(self, event_id: str, position: str, by: Actor) -> None:
         """Takes an entry back: a purchase is cancelled, anything else only put to rest."""
         aside = self._waiting(event_id, position)
         if aside.purchase_id is not None:
-            self.purchases.cancel(aside.purchase_id)
+            self.purchases.cancel(aside.purchase_id, by)
         else:
-            self.database.write(aside_record.resolve, aside, aside_record.CANCELLED)
+            self._put_to_rest(aside, by)
         self.inventory.unquarantine(event_id, aside.entry.position)
 
     def _waiting(self, event_id: str, text: str) -> QuarantinedEntry:
@@ -65,26 +67,40 @@ class Quarantine:
             raise QuarantineEntryNotFound
         return aside
 
-    def _record(self, aside: QuarantinedEntry) -> None:
+    def _put_to_rest(self, aside: QuarantinedEntry, by: Actor) -> None:
+        position = str(aside.entry.position)
+        act = act_now(by, "quarantine.cancel", aside.event_id, position, "quarantined", "cancelled")
+
+        def resolve(connection: Connection) -> None:
+            if aside_record.resolve(connection, aside, aside_record.CANCELLED):
+                audit.add(connection, [act])
+
+        self.database.write(resolve)
+
+    def _record(self, aside: QuarantinedEntry, by: Actor) -> None:
+        target = str(aside.purchase_id or aside.entry.position)
+        act = act_now(by, "quarantine.replay", aside.event_id, target, "quarantined", "recorded")
+
         def move(connection: Connection) -> None:
             if not aside_record.take_out(connection, aside):
                 raise QuarantineEntryNotFound
             plan = events.plan_of(connection, aside.event_id)
             ledger.insert_rows(connection, aside.event_id, ledger.read_rows([aside.entry]), plan)
+            audit.add(connection, [act])
 
         try:
             self.database.write(move)
         except ledger.REFUSALS as error:
             raise NotReplayable(f"The record still refuses it: {ledger.refusal_in_words(error)}") from None
 
-    def _sell_again(self, aside: QuarantinedEntry) -> None:
+    def _sell_again(self, aside: QuarantinedEntry, by: Actor) -> None:
         """Its seats, under its own id; the buyer's receipt stays as it was."""
         purchase, purchase_id = aside.entry.read(), aside.purchase_id
         if not isinstance(purchase, Purchased) or purchase_id is None:
             raise NotReplayable("Of another history only purchases can be replayed; cancel this entry")
         try:
             with self.changes.of(aside.event_id):
-                receipt = self.inventory.sell_again(aside.event_id, purchase_id.position, purchase).receipt
+                receipt = self.inventory.sell_again(aside.event_id, purchase_id.position, purchase, by).receipt
         except SeatingError as error:
             raise NotReplayable(f"It cannot be replayed: {error.message}") from None
         if receipt.id.nonce != purchase.nonce:

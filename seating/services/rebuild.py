@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import Connection
 
+from seating.domain.actor import Actor
 from seating.domain.changes import Rebuilt
 from seating.domain.errors import EventNotFound, Overtaken
 from seating.domain.inventory_state import InventoryState
@@ -63,12 +64,13 @@ class Rebuild:
         claimable: Claimable = "closed",
         only_if_lost: bool = False,
         force: bool = False,
+        by: Actor | None = None,
     ) -> Position:
         """Begin a new epoch with what SQL has, and replay in it what Redis has beyond that; return its first position.
 
         With `only_if_lost` it raises Overtaken where Redis turns out to have all that SQL has. With `force`, entries
         that this version cannot read are left out instead of refused. Nothing is wiped while SQL lacks what Redis knows
-        to be acknowledged.
+        to be acknowledged. `by` is the operator who asked for it, None where it was found to be necessary.
         """
         self._refuse_loss(event_id, self.terms.head(event_id))  # Also before the claim, which would close a sale.
         with self.claimed(event_id, "rebuild", claimable) as attempt:
@@ -78,7 +80,7 @@ class Rebuild:
             self._refuse_loss(event_id, head)
             self._refuse_unrecorded(event_id, recorded.checkpoint, head if only_if_lost else None)
             fork = self._fork(event_id, force)
-            first, last = self._begin_epoch(event_id, attempt.claimed_ms, head, recorded, fork, reason)
+            first, last = self._begin_epoch(event_id, attempt.claimed_ms, head, recorded, fork, reason, by)
             _log.warning("rebuilding", event_id=event_id, position=str(first), reason=reason, forked=len(fork))
             # The replay left the state as it is at `last`: to fold the ledger again would take as long once more.
             self._replace(event_id, attempt, recorded.state, recorded.plan, last)
@@ -180,12 +182,13 @@ class Rebuild:
         recorded: RecordedState,
         fork: Sequence[LogEntry],
         reason: str,
+        by: Actor | None,
     ) -> tuple[Position, LogEntry]:
         """The epoch's first position and the last entry of what was committed."""
         known = [head.seen_epoch, head.checkpoint.position.epoch if head.checkpoint else 0] if head else []
         known += [entry.position.epoch for entry in fork]
         epoch = self.database.write(term_record.allocate, event_id, time.time(), *known)
-        rebuilt = Rebuilt(at_ms, recorded.checkpoint.position, reason)
+        rebuilt = Rebuilt(at_ms, recorded.checkpoint.position, reason, by)
         first = LogEntry.after(recorded.checkpoint, rebuilt.to_json(), epoch)
         replay = Replay(recorded.state, Checkpoint.of(first), at_ms, recorded.seat_name)
         outcomes = replay.run(entry for entry in fork if entry.read() is not None)

@@ -15,6 +15,7 @@ from seating.redis_store.retries import Retries
 from seating.redis_store.seat_states import SeatStore
 from seating.redis_store.terms import LogKeeping, Terms
 from seating.services.answered import Answered
+from seating.services.audit import Audit
 from seating.services.books import Books
 from seating.services.event_changes import EventChanges
 from seating.services.events import Events
@@ -80,5 +81,6 @@ class Sale:
         self.seats = Seats(SeatStore(calls), self.names, changes)
         self.quarantine = Quarantine(database, self.inventory, self.purchases, changes)
         self.losses = Losses(database)
+        self.audit = Audit(database)
         self.open_events = OpenEvents(calls)
         self.books = Books(database, client, self.open_events)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from seating.domain import changes
+from seating.domain.actor import Actor
 from seating.domain.changes import Change
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import LogEntry
@@ -28,13 +29,17 @@ _SET: Final = {
 
 
 class SeatHistoryEntry(NamedTuple):
-    """`purchase_id` is empty for what was no purchase, and without its random end where its entry cannot be read."""
+    """`purchase_id` is empty for what was no purchase, and without its random end where its entry cannot be read.
+
+    `by` is the name of the operator whose act it was.
+    """
 
     at_ms: int
     position: str
     what: str
     purchase_id: str
     reference: str | None
+    by: str | None = None
 
 
 def tell(
@@ -62,7 +67,9 @@ def tell(
             owner = owners.get(change.purchase, f"{event_id}.{change.purchase}")
         elif isinstance(change, changes.Held):
             holds.add(change.hold)
-        found.append(SeatHistoryEntry(change.at_ms, str(entry.position), _what(change), owner, reference))
+        by: Actor | None = getattr(change, "by", None)
+        told = (change.at_ms, str(entry.position), _what(change), owner, reference)
+        found.append(SeatHistoryEntry(*told, by.name if by else None))
     return found
 
 

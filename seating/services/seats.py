@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, NamedTuple
 
+from seating.domain.actor import Actor
 from seating.domain.errors import InvalidStatus, SeatNotFound, UnknownSeat
 from seating.domain.log_entry import ResumePoint
 from seating.domain.position import Position
@@ -40,7 +41,7 @@ class Seats:
     names: SeatNames
     changes: EventChanges
 
-    def set(self, event_id: str, seat_id: str, status: object) -> Seat:
+    def set(self, event_id: str, seat_id: str, status: object, by: Actor) -> Seat:
         """`status` is one of SETTABLE. Raises InvalidStatus, UnknownSeat, SeatSold, SeatHeld."""
         if not isinstance(status, str) or status not in SETTABLE:
             raise InvalidStatus(field="status")
@@ -49,7 +50,7 @@ class Seats:
         except SeatNotFound:
             raise UnknownSeat from None
         with self.changes.of(event_id) as change:
-            position = self.store.set(event_id, runs[0], SETTABLE[status])
+            position = self.store.set(event_id, runs[0], SETTABLE[status], by)
         change.reached(position)
         return Seat(seat_id, status)
 

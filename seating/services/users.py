@@ -1,4 +1,4 @@
-"""Users: read through the shared cache, create, list."""
+"""Users: read through the shared cache, create, list; and empty that cache."""
 
 import time
 from collections.abc import Callable
@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import IntegrityError
 
+from seating.domain.actor import Actor
 from seating.domain.errors import UserExists
 from seating.domain.page import Page, first_of
 from seating.domain.user import Plan, User, check_id, check_new_id, new_user_id, normal_email
+from seating.services.audit import Audit, act_now
 from seating.services.coalescing import Coalescing, Source
 from seating.storage import users as user_record
 from seating.storage.database import Database
@@ -54,6 +56,13 @@ class Users:
         document = self.document(user)
         self.coalescing.put(user.id, document)
         return document
+
+    def clear_cache(self, by: Actor, *, reset_counters: bool = False) -> int:
+        """How many entries were removed. Raises SharedStateUnavailable."""
+        removed = self.coalescing.cache.clear(reset_counters=reset_counters)
+        act = act_now(by, "cache.clear", target="users", before=f"{removed} entries", after="empty")
+        Audit(self.database).note(act)
+        return removed
 
     def _load(self, user_id: str) -> bytes | None:
         time.sleep(self.latency_s)

@@ -67,10 +67,11 @@ def losses(connection: Connection, event_id: str | None = None) -> list[Loss]:
     return [loss for row in connection.execute(query) if (loss := _loss(connection, row))]
 
 
-def settle(connection: Connection, event_id: str, epoch: int, at_ms: int, by: str, why: str) -> bool:
-    """Puts the losses of a term to rest; False if there are none."""
-    if not any(loss.first.epoch == epoch for loss in losses(connection, event_id)):
-        return False
+def settle(connection: Connection, event_id: str, epoch: int, at_ms: int, by: str, why: str) -> Loss | None:
+    """Puts the loss of a term to rest, and returns it; None if there is none."""
+    loss = next((loss for loss in losses(connection, event_id) if loss.first.epoch == epoch), None)
+    if loss is None:
+        return None
     connection.execute(
         update(answered)
         .where(answered.c.event_id == event_id, answered.c.epoch == epoch)
@@ -82,7 +83,7 @@ def settle(connection: Connection, event_id: str, epoch: int, at_ms: int, by: st
         .where(quarantine.c.reason == LOST, quarantine.c.resolution.is_(None))
         .values(resolution=SETTLED)
     )
-    return True
+    return loss
 
 
 def _end_of_term() -> ColumnElement[int]:

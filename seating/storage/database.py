@@ -6,7 +6,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-from sqlalchemy import Column, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Column, Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import NullPool, QueuePool
@@ -151,6 +152,13 @@ def insert_many(connection: Connection, columns: Sequence[Column[str] | Column[i
     statement = f"INSERT INTO {columns[0].table.name} ({names}) VALUES ({values})"
     for first in range(0, len(rows), _ROWS_AT_ONCE):
         connection.exec_driver_sql(statement, rows[first : first + _ROWS_AT_ONCE])
+
+
+def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, object]]) -> None:
+    """Insert those of `rows` whose keys are not there yet."""
+    if rows:
+        dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+        connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
 
 
 def _sqlite_engine(url: str, *, checkpoints: bool) -> Engine:

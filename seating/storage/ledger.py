@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, and_, insert, literal, or_, select, union_all
 from sqlalchemy.exc import DataError, IntegrityError
 
+from seating.domain.audit import Act, act_of
 from seating.domain.changes import (
     Cancelled,
     Change,
@@ -23,7 +24,7 @@ from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
 from seating.domain.seat_status import BOX_OFFICE
 from seating.domain.seating_plan import SeatingPlan
-from seating.storage import events, purchases, quarantine, terms, watermarks
+from seating.storage import audit, events, purchases, quarantine, terms, watermarks
 from seating.storage.database import insert_many
 from seating.storage.quarantine import QuarantinedEntry
 from seating.storage.tables import ledger, merges, sold_seats
@@ -104,17 +105,21 @@ def refusal_in_words(error: Exception) -> str:
 
 
 def insert_rows(connection: Connection, event_id: str, rows: Sequence[LedgerRow], plan: SeatingPlan | None) -> None:
-    """Raises one of REFUSALS."""
+    """Records `rows`, and the acts that they tell of. Raises one of REFUSALS."""
     columns = (ledger.c.event_id, ledger.c.epoch, ledger.c.seq, ledger.c.change, ledger.c.link)
     insert_many(connection, columns, [(event_id, *entry.position, entry.change, entry.link) for entry, _ in rows])
+    acts: list[Act | None] = []
     # Purchases in bulk, but never across a change that may free or need what they take.
     for kind, group in groupby(rows, key=lambda row: type(row.change)):
         if kind is Purchased:
             bought = [(row.entry.position, row.change) for row in group if isinstance(row.change, Purchased)]
             purchases.add(connection, event_id, bought, plan)
+            acts += [act_of(event_id, position, change) for position, change in bought if change.by]
         else:
             for row in group:
-                _apply(connection, event_id, row, plan)
+                target = _apply(connection, event_id, row, plan)
+                acts.append(act_of(event_id, row.entry.position, row.change, target))
+    audit.add(connection, acts)
 
 
 def begin(connection: Connection, event_id: str, first: LogEntry) -> None:
@@ -125,10 +130,12 @@ def begin(connection: Connection, event_id: str, first: LogEntry) -> None:
 
 
 def append(connection: Connection, event_id: str, entry: LogEntry) -> None:
-    """Records an entry that changes no other table."""
+    """Records an entry that changes no other table, and the act that it tells of."""
     epoch, seq = entry.position
     row = {"event_id": event_id, "epoch": epoch, "seq": seq, "change": entry.change, "link": entry.link}
     connection.execute(insert(ledger).values(row))
+    change = entry.read()
+    audit.add(connection, [act_of(event_id, entry.position, change) if change else None])
 
 
 def entries(connection: Connection, event_id: str, after_seq: int = 0) -> Iterator[list[Recorded]]:
@@ -185,16 +192,12 @@ def has(connection: Connection, event_id: str, checkpoint: Checkpoint) -> bool:
     return connection.execute(select(merges.c.seq).where(*merged)).first() is not None
 
 
-def _apply(connection: Connection, event_id: str, row: LedgerRow, plan: SeatingPlan | None) -> None:
+def _apply(connection: Connection, event_id: str, row: LedgerRow, plan: SeatingPlan | None) -> str | None:
+    """The id of the purchase that was cancelled or of the seat that was set; None for any other change."""
     change = row.change
     if isinstance(change, Cancelled):
-        seats = plan.seats_of(change.runs) if plan else []
-        recorded = purchases.cancel(connection, event_id, change.purchase, change.at_ms, seats)
-        recorded = recorded or quarantine.cancel(connection, event_id, change.purchase)
-        # While that waited for the operator's replay to commit, the purchase has left quarantine for its table.
-        if not recorded and not purchases.cancel(connection, event_id, change.purchase, change.at_ms, seats):
-            raise _Refused(f"there is no purchase at {change.purchase}")
-    elif isinstance(change, Trusted | Rebuilt | Merged):
+        return _cancel(connection, event_id, change, plan)
+    if isinstance(change, Trusted | Rebuilt | Merged):
         terms.begin(connection, event_id, *row.entry.position)
     elif isinstance(change, StateSet):
         events.set_state(connection, event_id, change.state)
@@ -204,3 +207,19 @@ def _apply(connection: Connection, event_id: str, row: LedgerRow, plan: SeatingP
             purchases.return_to_box_office(connection, event_id, seats)
         if change.status == BOX_OFFICE:
             purchases.sell_at_box_office(connection, event_id, seats)
+        return ", ".join(seats)
+    return None
+
+
+def _cancel(connection: Connection, event_id: str, change: Cancelled, plan: SeatingPlan | None) -> str:
+    """The id of the purchase."""
+    seats = plan.seats_of(change.runs) if plan else []
+    purchase_id = (
+        purchases.cancel(connection, event_id, change.purchase, change.at_ms, seats)
+        or quarantine.cancel(connection, event_id, change.purchase)
+        # While that waited for the operator's replay to commit, the purchase has left quarantine for its table.
+        or purchases.cancel(connection, event_id, change.purchase, change.at_ms, seats)
+    )
+    if purchase_id is None:
+        raise _Refused(f"there is no purchase at {change.purchase}")
+    return str(purchase_id)

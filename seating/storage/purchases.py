@@ -46,18 +46,20 @@ _ADDED: Final = (
 )
 
 
-def cancel(connection: Connection, event_id: str, position: Position, at_ms: int, seat_ids: Sequence[str]) -> bool:
-    """Marks the purchase at `position` as cancelled and frees its seats, `seat_ids`; False if there is none."""
+def cancel(
+    connection: Connection, event_id: str, position: Position, at_ms: int, seat_ids: Sequence[str]
+) -> str | None:
+    """Marks the purchase at `position` as cancelled and frees its seats, `seat_ids`. Its id; None if there is none."""
     epoch, seq = position
     here = (purchases.c.event_id == event_id, purchases.c.epoch == epoch, purchases.c.seq == seq)
-    purchase_id = connection.execute(select(purchases.c.id).where(*here)).scalar_one_or_none()
+    purchase_id: str | None = connection.execute(select(purchases.c.id).where(*here)).scalar_one_or_none()
     if purchase_id is None:
-        return False
+        return None
     connection.execute(update(purchases).where(purchases.c.id == purchase_id).values(cancelled_ms=at_ms))
     # By their key: there is no index on purchase_id, and a whole concert may be called off.
     own = (sold_seats.c.event_id == event_id, sold_seats.c.seat_id.in_(seat_ids))
     connection.execute(delete(sold_seats).where(*own, sold_seats.c.purchase_id == purchase_id))
-    return True
+    return purchase_id
 
 
 def missing(connection: Connection, event_id: str, receipts: Sequence[Receipt]) -> list[Receipt]:

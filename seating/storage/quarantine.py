@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from seating.domain.changes import Purchased
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
 from seating.domain.purchase import PurchaseId
 from seating.storage import purchases
+from seating.storage.database import insert_new
 from seating.storage.tables import quarantine
 
 POISON: Final = "poison"
@@ -52,10 +52,7 @@ class QuarantinedEntry(NamedTuple):
 
 def put_aside(connection: Connection, asides: Iterable[QuarantinedEntry]) -> None:
     """Entries that are there already stay as they are."""
-    rows = [_row(aside) for aside in asides]
-    if rows:
-        dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-        connection.execute(dialect.insert(quarantine).on_conflict_do_nothing(), rows)
+    insert_new(connection, quarantine, [_row(aside) for aside in asides])
 
 
 def page(connection: Connection, event_id: str | None, offset: int, count: int) -> list[QuarantinedEntry]:
@@ -137,13 +134,14 @@ def waiting(connection: Connection, event_id: str) -> list[QuarantinedEntry]:
     return [_aside(row) for row in rows]
 
 
-def cancel(connection: Connection, event_id: str, position: Position) -> bool:
-    """Marks a poisoned purchase as taken back; False if there is none. `position` is what its buyer was told."""
+def cancel(connection: Connection, event_id: str, position: Position) -> PurchaseId | None:
+    """Marks a poisoned purchase as taken back; None if there is none. `position` is what its buyer was told."""
     poison = (quarantine.c.reason == POISON, quarantine.c.resolution.is_(None))
-    changed = connection.execute(
-        update(quarantine).where(_told(event_id, position), *poison).values(resolution=CANCELLED)
-    )
-    return changed.rowcount == 1
+    row = connection.execute(select(quarantine).where(_told(event_id, position), *poison)).first()
+    if row is None:
+        return None
+    aside = _aside(row)
+    return aside.purchase_id if resolve(connection, aside, CANCELLED) else None
 
 
 def resolve(connection: Connection, aside: QuarantinedEntry, resolution: str) -> bool:

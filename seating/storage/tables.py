@@ -167,6 +167,26 @@ answered = Table(
     comment="The highest position that a buyer was told of; what is recorded nowhere below it was lost",
 )
 
+audit = Table(
+    "audit",
+    metadata,
+    # SQLite numbers rows by itself only where the type is INTEGER.
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("actor", String(80), nullable=False),
+    Column("address", String(64)),
+    Column("request_id", String(64)),
+    Column("action", String(32), nullable=False),
+    Column("event_id", String(64), comment="no foreign key: acts outlive events"),
+    Column("target", String(255), comment="what of the event; null for the event itself"),
+    Column("before", String(255)),
+    Column("after", String(255)),
+    Column("why", String(1000)),
+    Column("position", String(40), comment="of the log entry that the act made; null for none"),
+    UniqueConstraint("event_id", "position", name="uq_audit_position"),
+    comment="Acts of operators; those with a position are written with their entry in the ledger",
+)
+
 database_identity = Table(
     "database_identity",
     metadata,

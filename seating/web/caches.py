@@ -9,10 +9,12 @@ from pydantic import Field
 
 from seating.domain.timestamps import rfc3339
 from seating.telemetry import metrics
+from seating.web.actors import actor
 from seating.web.application import Routes
 from seating.web.callers import SECURITY, Access, open_to
+from seating.web.parsing import parsed
 from seating.web.responses import render
-from seating.web.schemas import Answer, problems
+from seating.web.schemas import Answer, WhyQuery, problems
 from seating.web.services import services
 
 api = Routes("caches", __name__, abp_tags=[Tag(name="Cache", description=__doc__)])
@@ -56,18 +58,21 @@ def cache_status() -> Response:
     return _status()
 
 
-@api.delete("/users/cache", responses={200: CacheClearedView, **problems(401, 503)}, security=SECURITY)
+@api.delete("/users/cache", responses={200: CacheClearedView, **problems(400, 401, 503)}, security=SECURITY)
 @open_to(Access.OPERATORS)
-def clear_users_cache() -> Response:
+@parsed
+def clear_users_cache(query: WhyQuery) -> Response:
     """Empty the cache and begin its counters at zero"""
-    return render(CacheClearedView(entries_removed=services().user_cache.clear(reset_counters=True)))
+    removed = services().users.clear_cache(actor(query.why), reset_counters=True)
+    return render(CacheClearedView(entries_removed=removed))
 
 
-@api.delete("/cache", responses={200: CacheClearedView, **problems(401, 503)}, security=SECURITY)
+@api.delete("/cache", responses={200: CacheClearedView, **problems(400, 401, 503)}, security=SECURITY)
 @open_to(Access.OPERATORS)
-def clear_cache() -> Response:
+@parsed
+def clear_cache(query: WhyQuery) -> Response:
     """Empty the cache"""
-    return render(CacheClearedView(entries_removed=services().user_cache.clear()))
+    return render(CacheClearedView(entries_removed=services().users.clear_cache(actor(query.why))))
 
 
 def _status() -> Response:

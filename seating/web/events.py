@@ -11,11 +11,12 @@ from seating.domain.errors import InvalidRequest
 from seating.domain.plan_format import Better, PlanFile
 from seating.domain.seating_plan import MAX_SEATS, GeneratedPlan, SeatingPlan
 from seating.services.events import EventOnSale
+from seating.web.actors import actor
 from seating.web.application import Routes
 from seating.web.callers import SECURITY, Access, open_to
 from seating.web.parsing import NOT_BLANK, StrictModel, parsed
 from seating.web.responses import render, render_fields
-from seating.web.schemas import Answer, EventPath, Line, NextCursor, PageQuery, problems
+from seating.web.schemas import Answer, EventPath, Line, NextCursor, PageQuery, Why, problems
 from seating.web.services import services, settings
 
 api = Routes("events", __name__, abp_tags=[Tag(name="Events", description=__doc__)])
@@ -54,6 +55,7 @@ class NewEvent(StrictModel):
         alias="bestFirst",
         description="of a file: zones and rows that are better than all others; by default the first category is best",
     )
+    why: Why | None = None
 
     def plan(self) -> SeatingPlan | None:
         """None for general admission. Raises InvalidRequest."""
@@ -72,6 +74,7 @@ class EventPageQuery(PageQuery):
 
 class StateChange(StrictModel):
     state: Literal["on_sale", "paused", "closed"] = Field(description="closed is for good")
+    why: Why | None = None
 
 
 class DefaultEventView(Answer):
@@ -135,7 +138,7 @@ def create_event(body: NewEvent) -> Response:
     """
     plan: SeatingPlan | None = services().offload(body.plan)
     capacity = plan.capacity if plan else body.total_seats or 0
-    return render(_view(services().events.create(body.name, capacity, plan)), 201)
+    return render(_view(services().events.create(body.name, capacity, plan, actor(body.why))), 201)
 
 
 @api.get("/api/v1/events/<event_id>", responses={200: EventView, **problems(404, 503)})
@@ -159,7 +162,7 @@ def set_event_state(path: EventPath, body: StateChange) -> Response:
     New purchases are refused with NOT_ON_SALE; repetitions of accepted ones are still answered. A day after an event
     was closed it leaves the inventory, and its idempotency keys with it.
     """
-    return render(_view(services().events.set_state(path.event_id, body.state)))
+    return render(_view(services().events.set_state(path.event_id, body.state, actor(body.why))))
 
 
 def _view(found: EventOnSale) -> EventView:

@@ -15,13 +15,24 @@ from seating.domain.purchase import Order, PurchaseId, PurchaseState
 from seating.redis_store.rate_limits import RateLimit
 from seating.services.purchases import Bought
 from seating.telemetry import metrics
+from seating.web.actors import actor
 from seating.web.application import Routes
 from seating.web.callers import SECURITY, Access, caller, open_to
 from seating.web.orders import DefaultPurchase, EventPurchase
 from seating.web.parsing import parsed
 from seating.web.rate_limiting import Judged, measured
 from seating.web.responses import render, render_fields
-from seating.web.schemas import Answer, AsText, EventPath, Moment, NextCursor, PageQuery, Reference, problems
+from seating.web.schemas import (
+    Answer,
+    AsText,
+    EventPath,
+    Moment,
+    NextCursor,
+    PageQuery,
+    Reference,
+    WhyQuery,
+    problems,
+)
 from seating.web.services import services, settings
 
 _LONGEST_WAIT_S: Final = 30
@@ -117,16 +128,19 @@ def get_purchase(path: PurchasePath) -> Response:
 
 
 @api.delete(
-    "/api/v1/purchases/<purchase_id>", responses={200: PurchaseView, **problems(401, 404, 409, 503)}, security=SECURITY
+    "/api/v1/purchases/<purchase_id>",
+    responses={200: PurchaseView, **problems(400, 401, 404, 409, 503)},
+    security=SECURITY,
 )
 @open_to(Access.OPERATORS)
 @parsed
-def cancel_purchase(path: PurchasePath) -> Response:
+def cancel_purchase(path: PurchasePath, query: WhyQuery) -> Response:
     """Take a purchase back
 
     Its seats return, once: repeated, the answer is the same and nothing changes.
     """
-    return render(PurchaseView.model_validate(services().purchases.cancel(PurchaseId.parse(path.purchase_id))))
+    cancelled = services().purchases.cancel(PurchaseId.parse(path.purchase_id), actor(query.why))
+    return render(PurchaseView.model_validate(cancelled))
 
 
 @api.get(

@@ -4,11 +4,12 @@ from flask import Response
 from flask_openapi3 import Tag
 from pydantic import AliasPath, Field
 
+from seating.web.actors import actor
 from seating.web.application import Routes
 from seating.web.callers import SECURITY, Access, open_to
 from seating.web.parsing import parsed
 from seating.web.responses import render
-from seating.web.schemas import Answer, AsText, EventPath, NextCursor, PageQuery, problems
+from seating.web.schemas import Answer, AsText, EventPath, NextCursor, PageQuery, WhyQuery, problems
 from seating.web.services import services
 
 api = Routes("quarantine", __name__, abp_tags=[Tag(name="Quarantine", description=__doc__)], abp_security=SECURITY)
@@ -43,22 +44,22 @@ def list_quarantine(query: QuarantinePageQuery) -> Response:
     return render(QuarantineListView.model_validate(services().quarantine.page(None, query.cursor, query.limit)))
 
 
-@api.post("/api/v1/quarantine/<event_id>/<position>/replay", responses={204: None, **problems(401, 404, 409, 503)})
+@api.post("/api/v1/quarantine/<event_id>/<position>/replay", responses={204: None, **problems(400, 401, 404, 409, 503)})
 @open_to(Access.OPERATORS)
 @parsed
-def replay(path: QuarantinePath) -> Response:
+def replay(path: QuarantinePath, query: WhyQuery) -> Response:
     """Take an entry after all
 
     Poison is recorded at its place; a purchase of a fork is bought again as it was. 409 `NOT_REPLAYABLE` says why not.
     """
-    services().quarantine.replay(path.event_id, path.position)
+    services().quarantine.replay(path.event_id, path.position, actor(query.why))
     return Response(status=204)
 
 
-@api.delete("/api/v1/quarantine/<event_id>/<position>", responses={204: None, **problems(401, 404, 503)})
+@api.delete("/api/v1/quarantine/<event_id>/<position>", responses={204: None, **problems(400, 401, 404, 503)})
 @open_to(Access.OPERATORS)
 @parsed
-def cancel(path: QuarantinePath) -> Response:
+def cancel(path: QuarantinePath, query: WhyQuery) -> Response:
     """Take an entry back: a purchase is cancelled, anything else put to rest"""
-    services().quarantine.cancel(path.event_id, path.position)
+    services().quarantine.cancel(path.event_id, path.position, actor(query.why))
     return Response(status=204)

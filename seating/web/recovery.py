@@ -9,11 +9,12 @@ from pydantic import BaseModel, Field
 from seating.domain.errors import NoSuchLoss
 from seating.domain.event import is_event_id
 from seating.storage.answered import Loss
+from seating.web.actors import actor
 from seating.web.application import Routes
-from seating.web.callers import SECURITY, Access, caller, open_to
+from seating.web.callers import SECURITY, Access, open_to
 from seating.web.parsing import StrictModel, parsed
 from seating.web.responses import render
-from seating.web.schemas import Answer, AsText, EventPath, Line, problems
+from seating.web.schemas import Answer, AsText, EventPath, Why, problems
 from seating.web.services import services
 
 api = Routes("recovery", __name__, abp_tags=[Tag(name="Recovery", description=__doc__)], abp_security=SECURITY)
@@ -43,11 +44,12 @@ class LossListView(Answer):
 
 
 class Settlement(StrictModel):
-    why: Line = Field(min_length=1, max_length=1000, description="kept with the loss")
+    why: Why
 
 
 class MergeOrder(StrictModel):
     prefer: Literal["redis", "sql"] = Field(description="who keeps a seat that both histories have given away")
+    why: Why | None = None
 
 
 class WaitingView(Answer):
@@ -74,7 +76,7 @@ def list_losses() -> Response:
 @parsed
 def settle(path: LossPath, body: Settlement) -> Response:
     """Put a loss to rest, with its purchases that wait in quarantine"""
-    services().losses.settle(*path.parts(), by=caller().name, why=body.why)
+    services().losses.settle(*path.parts(), actor(body.why))
     return Response(status=204)
 
 
@@ -89,7 +91,7 @@ def merge(path: EventPath, body: MergeOrder) -> Response:
     Nobody's purchase is dropped: preference decides only seats that both histories have given away. 409
     `NOTHING_TO_MERGE` where SQL has everything.
     """
-    done = services().merge.run(path.event_id, body.prefer)
+    done = services().merge.run(path.event_id, body.prefer, actor(body.why))
     waiting = [WaitingView(purchase_id=str(w.receipt.id), reason=w.reason) for w in done.waiting]
     return render(MergeView(position=done.position, purchases_taken_in=done.taken_in, waiting=waiting))
 

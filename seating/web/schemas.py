@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from seating.domain.actor import MAX_WHY, parse_why
 from seating.domain.event import parse_event_id
 from seating.domain.timestamps import rfc3339
 
@@ -20,10 +21,23 @@ def _printable(text: str) -> str:
 
 Line = Annotated[str, AfterValidator(_printable)]
 Reference = Annotated[Line, Field(min_length=1, max_length=64)]
+Why = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_WHY, description="the operator's reason, for the audit log"),
+    AfterValidator(parse_why),
+]
 
 
 class EventPath(BaseModel):
     event_id: Annotated[str, AfterValidator(parse_event_id)] = Field(description="the event's id")
+
+
+class WhyQuery(BaseModel):
+    """Of an operator's route that has no body."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    why: Why | None = None
 
 
 class PageQuery(BaseModel):

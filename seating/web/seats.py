@@ -12,12 +12,13 @@ from seating.domain.seat_changes import LETTERS
 from seating.domain.seat_status import SETTABLE
 from seating.domain.seating_plan import SeatingPlan
 from seating.services.seats import Render, SeatMap
+from seating.web.actors import actor
 from seating.web.application import Routes
 from seating.web.callers import SECURITY, Access, open_to
 from seating.web.orders import without_default
 from seating.web.parsing import StrictModel, parsed
 from seating.web.responses import accepts_gzip, render, render_kept
-from seating.web.schemas import Answer, EventPath, problems
+from seating.web.schemas import Answer, EventPath, Why, problems
 from seating.web.services import services, settings
 
 api = Routes("seats", __name__, abp_tags=[Tag(name="Seats", description="The map, single seats, and who watches.")])
@@ -36,6 +37,7 @@ class SeatPath(BaseModel):
 
 class SeatSetting(StrictModel):
     status: Any = Field(None, json_schema_extra=_one_of_the_words, description="what the seat shall be")
+    why: Why | None = None
 
 
 class SeatView(Answer):
@@ -85,7 +87,7 @@ def set_seat(path: SeatPath, body: SeatSetting) -> Response:
     `sold` is a sale at the box office, `reserved` takes the seat out of the sale, `held` is the organiser's hold, which
     does not expire, and `available` takes any of them back. What a buyer has is refused.
     """
-    seat = services().seats.set(settings().default_event, path.seat_id, body.status)
+    seat = services().seats.set(settings().default_event, path.seat_id, body.status, actor(body.why))
     return render(SeatUpdated(seat=SeatView.model_validate(seat)))
 
 

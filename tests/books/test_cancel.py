@@ -11,7 +11,7 @@ from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.redis_store import keys
 from seating.redis_store.terms import Terms
 from seating.storage.tables import purchases, quarantine, sold_seats
-from tests.one_process import OneProcess
+from tests.one_process import OPERATOR, OneProcess
 
 HALL = generate(GeneratedPlan(sections=1, rows=1, seatsPerRow=4))
 
@@ -126,10 +126,10 @@ def test_poison_is_replayed_once_its_cause_is_gone(sale: OneProcess) -> None:
     poison(sale, event, HALL.seats_of(receipt.runs)[0])
     sale.persist(event)
     with pytest.raises(Exception, match="still refuses it"):
-        sale.quarantine.replay(event, str(receipt.id.position))
+        sale.quarantine.replay(event, str(receipt.id.position), OPERATOR)
     sale.database.write(lambda connection: connection.execute(sold_seats.delete()))
     sale.database.write(lambda connection: connection.execute(purchases.delete()))
-    sale.quarantine.replay(event, str(receipt.id.position))
+    sale.quarantine.replay(event, str(receipt.id.position), OPERATOR)
     assert sale.purchases.get(receipt.id).state == "persisted"
     assert sale.rows(quarantine, event) == []
     assert sale.check.reconcile(event) == []
@@ -160,24 +160,24 @@ class TestState:
     def test_a_paused_sale_sells_nothing_and_replays(self, sale: OneProcess) -> None:
         event = sale.open(capacity=5)
         receipt = sale.buy(event, "k", 2)
-        assert sale.events.set_state(event, "paused").counts.state == "paused"
+        assert sale.events.set_state(event, "paused", OPERATOR).counts.state == "paused"
         with pytest.raises(NotOnSale):
             sale.buy(event, "k2")
         assert sale.buy(event, "k", 2) == receipt
-        sale.events.set_state(event, "on_sale")
+        sale.events.set_state(event, "on_sale", OPERATOR)
         assert sale.buy(event, "k2").left == 2
 
     def test_closed_is_for_good(self, sale: OneProcess) -> None:
         event = sale.open(capacity=5)
-        sale.events.set_state(event, "closed")
-        sale.events.set_state(event, "closed")
+        sale.events.set_state(event, "closed", OPERATOR)
+        sale.events.set_state(event, "closed", OPERATOR)
         with pytest.raises(NotOnSale):
-            sale.events.set_state(event, "on_sale")
+            sale.events.set_state(event, "on_sale", OPERATOR)
         assert sale.calls.command("HGET", keys.inventory(event), "seq") == b"3"
 
     def test_of_an_unknown_event(self, sale: OneProcess) -> None:
         with pytest.raises(EventNotFound):
-            sale.events.set_state("nowhere", "paused")
+            sale.events.set_state("nowhere", "paused", OPERATOR)
 
 
 def test_poison_is_known_even_if_its_worker_died_before_it_could_tell(

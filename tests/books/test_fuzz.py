@@ -34,7 +34,7 @@ from seating.storage import migrations
 from seating.storage.database import Database
 from tests import frozen_clock
 from tests.books.sale_model import Refused, SaleModel
-from tests.one_process import HOLD_LIMITS, OneProcess
+from tests.one_process import HOLD_LIMITS, OPERATOR, OneProcess
 
 RUNS = int(os.environ.get("SEATING_FUZZ_RUNS", "60"))
 PLAN = SeatingPlan(
@@ -164,13 +164,14 @@ class SaleMachine(RuleBasedStateMachine):
     @rule(seat=st.sampled_from(SEATS), word=st.sampled_from([*SETTABLE]))
     def set_seat(self, seat: str, word: str) -> None:
         self.both(
-            lambda: self.sale.seats.set(self.event, seat, word), lambda: self.model.set_seat(seat, SETTABLE[word])
+            lambda: self.sale.seats.set(self.event, seat, word, OPERATOR),
+            lambda: self.model.set_seat(seat, SETTABLE[word]),
         )
 
     @rule(state=st.sampled_from(["on_sale", "on_sale", "paused"]))
     def set_state(self, state: str) -> None:
         self.model.state = state
-        self.sale.events.set_state(self.event, state)
+        self.sale.events.set_state(self.event, state, OPERATOR)
 
     @rule()
     def persist(self) -> None:

@@ -36,7 +36,7 @@ from seating.storage.tables import ledger, purchases, quarantine, watermarks
 from seating.storage.terms import first_epoch
 from tests.books.test_cancel import poison
 from tests.frozen_clock import CLOCK
-from tests.one_process import OneProcess
+from tests.one_process import OPERATOR, OneProcess
 
 HALL = SeatingPlan([[["A1", "A2", "A3", "A4", "A5"], ["B1", "B2", "B3"]], [["C1", "C2"], ["D1", "D2", "D3", "D4"]]])
 SEATS = [seat for block in HALL.blocks for row in block for seat in row]
@@ -137,9 +137,9 @@ def live(sale: OneProcess, event: str, history: list[tuple[str, Any]], seated: b
                     sale.calls.command("INCRBY", CLOCK, argument)
                     sale.holds.store.expire(event)
                 case "set":
-                    sale.seats.set(event, *argument)
+                    sale.seats.set(event, *argument, OPERATOR)
                 case "state":
-                    sale.events.set_state(event, argument)
+                    sale.events.set_state(event, argument, OPERATOR)
                 case "persist":
                     sale.persist(event)
                 case "poison" if seated and not poisoned:

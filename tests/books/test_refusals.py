@@ -6,7 +6,7 @@ from sqlalchemy import insert
 from seating.domain.errors import NotReplayable
 from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.storage.tables import ledger, sold_seats
-from tests.one_process import OneProcess
+from tests.one_process import OPERATOR, OneProcess
 
 HALL = generate(GeneratedPlan(sections=1, rows=1, seatsPerRow=4))
 
@@ -33,7 +33,7 @@ def _assert_in_words(sale: OneProcess, event: str, words: str) -> None:
     assert aside.words == words
     assert "INSERT INTO" in aside.error
     with pytest.raises(NotReplayable) as refused:
-        sale.quarantine.replay(event, str(aside.entry.position))
+        sale.quarantine.replay(event, str(aside.entry.position), OPERATOR)
     assert refused.value.message == f"The record still refuses it: {words}"
 
 

@@ -6,7 +6,7 @@ from seating.domain.errors import InventoryUnavailable
 from seating.domain.position import Position
 from seating.services.rebuild import RebuildRefused
 from seating.storage.tables import ledger, purchases, quarantine, sold_seats
-from tests.one_process import OneProcess
+from tests.one_process import OPERATOR, OneProcess
 from tests.terms.test_merge import HALL, backup, distrust, restore
 
 
@@ -34,7 +34,7 @@ def test_no_position_comes_to_mean_two_things(sale: OneProcess) -> None:
     (finding,) = [found for found in sale.check.reconcile(event) if "merge" in found.advice]
     assert "rebuild" not in finding.advice
 
-    sale.merge.run(event, "redis")
+    sale.merge.run(event, "redis", OPERATOR)
     everything = [kept, *later, selling_on]
     assert {row.seat_id: row.purchase_id for row in sale.rows(sold_seats, event)} == {
         seat: str(receipt.id) for receipt in everything for seat in HALL.seats_of(receipt.runs)
@@ -73,7 +73,7 @@ def test_nothing_is_wiped_or_begun_over_sales_that_sql_lacks(sale: OneProcess, r
     else:
         assert sale.buy(event, "new").left == 1
     assert sale.now(event).counts.sold == (6 if restarted else 7)
-    sale.merge.run(event, "redis")
+    sale.merge.run(event, "redis", OPERATOR)
     assert [sale.buy(event, f"k{number}") for number in range(5)] == bought
     assert sale.check.reconcile(event) == []
 
@@ -93,6 +93,6 @@ def test_an_event_that_the_backup_does_not_have(sale: OneProcess) -> None:
     sale.persist(event)
     with pytest.raises(InventoryUnavailable):
         sale.buy(event, "closed")
-    sale.merge.run(event, "redis")
+    sale.merge.run(event, "redis", OPERATOR)
     assert [sale.buy(event, key) for key in ("first", "k")] == [first, second]
     assert sale.check.reconcile(event) == []

@@ -25,7 +25,7 @@ from tests.books import (
     waiting_for_sql,
 )
 from tests.crowd import Rush
-from tests.one_process import OneProcess
+from tests.one_process import OPERATOR, OneProcess
 from tests.servers import RedisServer, wait_until
 from tests.system import Answer, System
 
@@ -128,7 +128,7 @@ def test_what_the_next_epoch_answered_hides_nothing(sale: OneProcess) -> None:
     assert [(row.seq, row.reason, row.resolution) for row in aside] == [(seq, "lost", None) for seq in (4, 5, 6)]
     assert [sale.purchases.get(receipt.id).state for receipt in lost] == ["quarantined"] * 3
 
-    sale.quarantine.replay(event, str(first))
+    sale.quarantine.replay(event, str(first), OPERATOR)
     sale.persist(event)
     assert sale.purchases.get(lost[0].id).state == "persisted"
     assert sale.buy(event, "lost 0") == lost[0]

@@ -27,7 +27,7 @@ from seating.redis_store.upkeep_reports import UpkeepReports
 from seating.services.upkeep import Upkeep
 from seating.storage.tables import quarantine
 from tests.frozen_clock import CLOCK, NOON_MS
-from tests.one_process import OneProcess
+from tests.one_process import OPERATOR, OneProcess
 
 HALL = SeatingPlan([[["A1", "A2", "A3", "A4"]], [["B1", "B2", "B3", "B4"]]])
 GARBAGE = ["", "garbage", "\xff", "1|2|3", "1|2|2|0:0-99999999999|x", "1|2|2|9:0-2|x", "1|2|2|1:0-2|x", "1|2|3|0:0-2|x"]
@@ -139,7 +139,7 @@ class TestMap:
         with pytest.raises(SeatUnavailable):
             moved.buy_seats(event, "k2", "A2")
         with pytest.raises(SeatUnavailable):
-            moved.seats.set(event, "A2", "reserved")
+            moved.seats.set(event, "A2", "reserved", OPERATOR)
         with pytest.raises(HoldExpired):
             moved.buy_held(event, "k2", held.token)
         rebuilt(moved, event)

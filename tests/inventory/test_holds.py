@@ -25,7 +25,7 @@ from seating.redis_store import keys
 from seating.redis_store.holds import RELEASED_A_CALL, HoldStore
 from seating.storage.tables import ledger, sold_seats
 from tests.frozen_clock import CLOCK, NOON_MS
-from tests.one_process import HOLD_LIMITS, OneProcess
+from tests.one_process import HOLD_LIMITS, OPERATOR, OneProcess
 
 HALL = generate(GeneratedPlan(sections=1, rows=2, seatsPerRow=5))
 TTL_MS = HOLD_LIMITS.ttl_s * 1000
@@ -93,7 +93,7 @@ def test_of_a_quantity_without_a_plan(moved: OneProcess) -> None:
     with pytest.raises(SeatNotFound):
         moved.hold(event, "A1")
     with pytest.raises(SeatNotFound):
-        moved.seats.set(event, "A1", "sold")
+        moved.seats.set(event, "A1", "sold", OPERATOR)
     assert moved.statuses(event) == {}
 
 
@@ -133,7 +133,7 @@ class TestItsTime:
         elif how == "hold":
             moved.hold(event, last)
         else:
-            moved.seats.set(event, last, "reserved")
+            moved.seats.set(event, last, "reserved", OPERATOR)
         released = [change for change in log_of(moved, event) if isinstance(change, Released)]
         assert all(change.expired for change in released)
         assert len(released) == (RELEASED_A_CALL if how == "best" else 500)
@@ -157,7 +157,7 @@ class TestItsTime:
 
     def test_releases_are_kept_when_the_request_is_refused(self, moved: OneProcess, event: str) -> None:
         moved.hold(event, *row_a(1))
-        moved.seats.set(event, row_a(2)[0], "reserved")
+        moved.seats.set(event, row_a(2)[0], "reserved", OPERATOR)
         at(moved, TTL_MS)
         with pytest.raises(SeatUnavailable):
             moved.buy_seats(event, "k", *row_a(1, 2))
@@ -287,7 +287,7 @@ class TestBadRequests:
 
     def test_of_a_paused_sale(self, moved: OneProcess, event: str) -> None:
         held = moved.hold(event, *row_a(1))
-        moved.events.set_state(event, "paused")
+        moved.events.set_state(event, "paused", OPERATOR)
         for ask in (lambda: moved.hold(event, *row_a(2)), lambda: moved.buy_held(event, "k", held.token)):
             with pytest.raises(NotOnSale):
                 ask()
@@ -297,10 +297,10 @@ class TestBadRequests:
 class TestOrganiser:
     def test_sets_what_no_buyer_has(self, moved: OneProcess, event: str) -> None:
         for status in ("reserved", "sold", "held", "available", "sold"):
-            assert moved.seats.set(event, row_a(1)[0], status).status == status
+            assert moved.seats.set(event, row_a(1)[0], status, OPERATOR).status == status
             assert moved.statuses(event)[row_a(1)[0]] == status
         entries = len(log_of(moved, event))
-        moved.seats.set(event, row_a(1)[0], "sold")
+        moved.seats.set(event, row_a(1)[0], "sold", OPERATOR)
         assert len(log_of(moved, event)) == entries
         counts = moved.events.counts(event)
         assert (counts.sold, counts.held, counts.blocked, counts.remaining) == (1, 0, 0, 9)
@@ -309,16 +309,16 @@ class TestOrganiser:
         moved.buy_seats(event, "k", *row_a(1))
         moved.hold(event, *row_a(2))
         with pytest.raises(SeatSold):
-            moved.seats.set(event, row_a(1)[0], "available")
+            moved.seats.set(event, row_a(1)[0], "available", OPERATOR)
         with pytest.raises(SeatHeld):
-            moved.seats.set(event, row_a(2)[0], "reserved")
+            moved.seats.set(event, row_a(2)[0], "reserved", OPERATOR)
         at(moved, TTL_MS)
-        moved.seats.set(event, row_a(2)[0], "reserved")
+        moved.seats.set(event, row_a(2)[0], "reserved", OPERATOR)
 
     def test_box_office_sales_are_on_record(self, moved: OneProcess, event: str) -> None:
-        moved.seats.set(event, row_a(1)[0], "sold")
-        moved.seats.set(event, row_a(2)[0], "sold")
-        moved.seats.set(event, row_a(2)[0], "available")
+        moved.seats.set(event, row_a(1)[0], "sold", OPERATOR)
+        moved.seats.set(event, row_a(2)[0], "sold", OPERATOR)
+        moved.seats.set(event, row_a(2)[0], "available", OPERATOR)
         moved.persist(event)
         assert [(row.seat_id, row.purchase_id) for row in moved.rows(sold_seats, event)] == [(row_a(1)[0], None)]
         assert moved.check.reconcile(event) == []
@@ -333,8 +333,8 @@ def test_who_had_a_seat(moved: OneProcess, event: str) -> None:
     moved.holds.extend(event, token)
     moved.holds.release(event, token)
     moved.persist(event)
-    moved.seats.set(event, seat, "held")
-    moved.seats.set(event, seat, "available")
+    moved.seats.set(event, seat, "held", OPERATOR)
+    moved.seats.set(event, seat, "available", OPERATOR)
     bought = moved.buy_held(event, "k", moved.hold(event, seat).token)
     told = [(change.what, change.purchase_id) for change in moved.check.history(event, seat)]
     assert told == [

@@ -7,7 +7,7 @@ import pytest
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
 from tests.frozen_clock import CLOCK, NOON_MS
-from tests.one_process import HOLD_LIMITS, OneProcess
+from tests.one_process import HOLD_LIMITS, OPERATOR, OneProcess
 
 HALL = SeatingPlan([[["A1", "A2", "A3"], ["B1", "B2"]], [["C1", "C2"]]])
 
@@ -52,7 +52,7 @@ def test_in_general_admission(moved: OneProcess) -> None:
 def test_in_a_hall(moved: OneProcess) -> None:
     event = moved.open(plan=HALL)
     moved.hold(event, "A2", "A3", "C1")
-    moved.seats.set(event, "B1", "held")
+    moved.seats.set(event, "B1", "held", OPERATOR)
     assert (moved.seat_maps.of(event).seats, remaining(moved, event)) == ("ahhhaha", {3})
     tagged = moved.seat_maps.of(event)
     let_lapse(moved)

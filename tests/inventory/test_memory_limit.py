@@ -11,6 +11,7 @@ from seating.domain.purchase import Order
 from seating.redis_store.connection import DirectCalls
 from seating.redis_store.holds import HoldLimits, HoldStore
 from seating.redis_store.inventory import Inventory
+from tests.one_process import OPERATOR
 
 LOOK_EVERY = 64
 LIMITS = HoldLimits(ttl_s=600, max_s=600, max_seats=20, max_seats_of_shop=20)
@@ -42,7 +43,7 @@ def test_the_refusal_holds_until_there_is_room(calls: DirectCalls, opened: Calla
     last = buy_until_refused(short, event)
     assert last - first < LOOK_EVERY
     for state in ("paused", "on_sale"):
-        short.set_state(event, state)
+        short.set_state(event, state, OPERATOR)
     with pytest.raises(BacklogFull):
         buy(short, event, "after a pause")
     holds.release(event, "token")

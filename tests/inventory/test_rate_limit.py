@@ -14,6 +14,7 @@ from seating.redis_store.connection import DirectCalls, ScriptConnection
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.rate_limits import RateLimit
 from tests.moved_clock import MovedClock
+from tests.one_process import OPERATOR
 from tests.processes import client, clock
 
 __all__ = ["client", "clock"]
@@ -81,7 +82,7 @@ def test_what_is_refused_for_other_reasons_counts_and_says_what_is_left(
 ) -> None:
     hall = opened(plan=generate(GeneratedPlan(sections=1, rows=3, seatsPerRow=2)))
     closed = opened(capacity=9)
-    inventory.set_state(closed, "closed")
+    inventory.set_state(closed, "closed", OPERATOR)
     for where, order, refusal in (
         (event, Order(10), SoldOut),
         (hall, Order(3, together=True), NotTogether),

@@ -15,7 +15,7 @@ from seating.redis_store.upkeep_reports import UpkeepReports
 from seating.services.upkeep import KEPT_CLOSED_MS, Upkeep
 from seating.storage import events
 from tests.frozen_clock import CLOCK, NOON_MS
-from tests.one_process import OneProcess
+from tests.one_process import OPERATOR, OneProcess
 
 
 def upkeep(sale: OneProcess) -> Upkeep:
@@ -47,7 +47,7 @@ def in_redis(sale: OneProcess, event: str) -> None:
 @pytest.mark.parametrize("interrupted", [in_sql, in_redis])
 def test_it_is_taken_up_again(moved: OneProcess, interrupted: Callable[[OneProcess, str], None]) -> None:
     event, other = moved.open(capacity=9), moved.open(capacity=9)
-    moved.inventory.set_state(event, "closed")
+    moved.inventory.set_state(event, "closed", OPERATOR)
     moved.persist(event)
     moved.calls.command("SET", CLOCK, NOON_MS + KEPT_CLOSED_MS)
     interrupted(moved, event)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from seating.domain.errors import NothingToMerge
+from tests.one_process import OPERATOR
 from tests.terms.backups import backup, restore
 from tests.terms.conftest import Begin
 from tests.terms.histories import an_old_primary_returns, both_have_sold
@@ -19,7 +20,7 @@ def test_a_merge(begin: Begin) -> None:
     assert "stopped" in world.inventory()
 
     def merge(operator: Process) -> None:
-        operator.one.merge.run(world.event, "redis")
+        operator.one.merge.run(world.event, "redis", OPERATOR)
 
     killed_at_each_step(world, merge)
 

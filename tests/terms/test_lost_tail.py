@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from seating.domain.actor import Actor
 from seating.domain.errors import InventoryUnavailable
 from seating.domain.purchase import Receipt
 from seating.domain.seating_plan import GeneratedPlan, generate
@@ -12,7 +13,7 @@ from seating.services.losses import Losses
 from seating.storage import migrations
 from seating.storage.database import Database
 from seating.storage.tables import ledger, quarantine, sold_seats
-from tests.one_process import OneProcess
+from tests.one_process import OPERATOR, OneProcess
 from tests.servers import RedisServer
 
 _HALL = generate(GeneratedPlan(sections=1, rows=4, seatsPerRow=6))
@@ -62,7 +63,7 @@ def test_a_tail_that_is_lost_before_anybody_noted_it(
     assert [after.purchases.get(receipt.id).state for receipt in (*kept, *new)] == ["persisted"] * 8
     assert after.check.verify(event).broken is None
 
-    Losses(database).settle(event, first.epoch, "operator", "refunded")
+    Losses(database).settle(event, first.epoch, Actor("operator", why="refunded"))
     assert after.check.reconcile(event) == []
 
 
@@ -148,8 +149,8 @@ CHANGES: dict[str, Callable[[OneProcess, str, Receipt, str], object]] = {
     "a hold": lambda web, event, bought, token: web.hold(event, quantity=1),
     "an extension": lambda web, event, bought, token: web.holds.extend(event, token),
     "a hold given back": lambda web, event, bought, token: web.holds.release(event, token),
-    "a seat": lambda web, event, bought, token: web.seats.set(event, "sec-1-row-D-seat-1", "sold"),
-    "a state": lambda web, event, bought, token: web.events.set_state(event, "paused"),
+    "a seat": lambda web, event, bought, token: web.seats.set(event, "sec-1-row-D-seat-1", "sold", OPERATOR),
+    "a state": lambda web, event, bought, token: web.events.set_state(event, "paused", OPERATOR),
 }
 
 
@@ -190,13 +191,13 @@ def test_a_sale_that_the_operator_replayed_is_lost_again(
     web = OneProcess.build(own_redis.url, database)
     event, lost = _lost_and_waiting(web, own_redis, tmp_path)
     for _ in range(2):
-        web.quarantine.replay(event, str(lost.id.position))
+        web.quarantine.replay(event, str(lost.id.position), OPERATOR)
         own_redis.put_back(tmp_path / "waiting")
         web.persist(event)
         assert web.purchases.get(lost.id).state == "quarantined"
         assert "1 entries wait in quarantine" in [finding.what for finding in web.check.reconcile(event)]
 
-    web.quarantine.replay(event, str(lost.id.position))
+    web.quarantine.replay(event, str(lost.id.position), OPERATOR)
     web.persist(event)
     assert web.purchases.get(lost.id).state == "persisted"
     assert web.buy_seats(event, "lost", "sec-1-row-A-seat-1") == lost
@@ -212,7 +213,7 @@ def test_a_replayed_sale_that_waits_again_is_found_and_taken_back(
     """The log has it at another position than the one its buyer was told."""
     web = OneProcess.build(own_redis.url, database)
     event, lost = _lost_and_waiting(web, own_redis, tmp_path)
-    web.quarantine.replay(event, str(lost.id.position))
+    web.quarantine.replay(event, str(lost.id.position), OPERATOR)
     own_redis.copy_to(tmp_path / "fork")
     own_redis.put_back(tmp_path / "waiting")
     web.persist(event)
@@ -247,7 +248,7 @@ def test_taking_back_what_waits_again_frees_nobody_elses_seats(
     web.cancel(blocking.id)
     web.persist(event)
     own_redis.copy_to(tmp_path / "free")
-    web.quarantine.replay(event, str(forked.id.position))
+    web.quarantine.replay(event, str(forked.id.position), OPERATOR)
     own_redis.copy_to(tmp_path / "second fork")
     own_redis.put_back(tmp_path / "free")
     web.persist(event)
@@ -258,7 +259,7 @@ def test_taking_back_what_waits_again_frees_nobody_elses_seats(
 
     waiting = [aside for aside in web.quarantine.page(event, 0, 10).items if aside.purchase_id == forked.id]
     for aside in waiting:
-        web.quarantine.cancel(event, str(aside.entry.position))
+        web.quarantine.cancel(event, str(aside.entry.position), OPERATOR)
     web.persist(event)
     assert web.purchases.get(forked.id).state == "cancelled"
     assert web.purchases.get(other.id).state == "persisted"

@@ -9,7 +9,7 @@ from seating.redis_store import keys
 from seating.redis_store.terms import LogKeeping
 from seating.storage import answered
 from seating.storage.tables import ledger, purchases, sold_seats
-from tests.one_process import OneProcess
+from tests.one_process import OPERATOR, OneProcess
 from tests.terms.backups import backup, distrust, restore, trim
 from tests.terms.conftest import Begin
 
@@ -38,7 +38,7 @@ def test_sql_knows_less(sale: OneProcess, prefer: str) -> None:
     sale.persist(event)
     kept = backup(sale.database)
     later = [sale.buy(event, f"k{number}", reference=f"R{number}") for number in range(2)]
-    sale.seats.set(event, "B4", "sold")
+    sale.seats.set(event, "B4", "sold", OPERATOR)
     sale.cancel(first.id)
     held = sale.hold(event, "B3")
     sale.persist(event)
@@ -49,9 +49,9 @@ def test_sql_knows_less(sale: OneProcess, prefer: str) -> None:
     selling_on = sale.buy(event, "selling on")
     healthy = sale.open(plan=HALL)
     with pytest.raises(NothingToMerge):
-        sale.merge.run(healthy, "redis")
+        sale.merge.run(healthy, "redis", OPERATOR)
     assert sale.buy(healthy, "not closed by that").quantity == 1
-    merged = sale.merge.run(event, prefer)
+    merged = sale.merge.run(event, prefer, OPERATOR)
     assert (merged.taken_in, merged.waiting) == (3, [])
     assert sale.check.reconcile(event) == []
     assert sale.check.verify(event).broken is None
@@ -64,7 +64,7 @@ def test_sql_knows_less(sale: OneProcess, prefer: str) -> None:
     assert sale.check.reconcile(event) == []
     assert sale.check.history(event, "B4")[-1].what == "sold at the box office"
     with pytest.raises(NothingToMerge):
-        sale.merge.run(event, prefer)
+        sale.merge.run(event, prefer, OPERATOR)
 
 
 def test_a_new_database(sale: OneProcess) -> None:
@@ -78,7 +78,7 @@ def test_a_new_database(sale: OneProcess) -> None:
         sale.buy(event, "closed")
     sale.events.ensure_demo(event)
     assert sale.now(event).counts.sold == 3
-    sale.merge.run(event, "redis")
+    sale.merge.run(event, "redis", OPERATOR)
     assert sale.buy(event, "k", 3) == receipt
     assert sale.check.reconcile(event) == []
     assert sale.now(event).counts.sold == 3
@@ -105,7 +105,7 @@ def test_both_have_sold(sale: OneProcess, prefer: str) -> None:
     _put_back(sale, event, saved)
     sale.persist(event)
     assert sale.now(event).backlog.stopped
-    merged = sale.merge.run(event, prefer)
+    merged = sale.merge.run(event, prefer, OPERATOR)
     loser = in_sql[0] if prefer == "redis" else in_redis[1]
     assert [(waiting.receipt.id, waiting.reason) for waiting in merged.waiting] == [
         (loser.id, "seat A2 has another owner")
@@ -139,7 +139,7 @@ def test_a_seat_of_the_box_office_that_was_bought(sale: OneProcess) -> None:
     event = sale.open(plan=HALL)
     kept = backup(sale.database)
     for seat in ("A1", "A2", "A3"):
-        sale.seats.set(event, seat, "sold")
+        sale.seats.set(event, seat, "sold", OPERATOR)
     sale.persist(event)
     saved = _dump(sale, event)
     restore(sale.database, kept)
@@ -151,13 +151,13 @@ def test_a_seat_of_the_box_office_that_was_bought(sale: OneProcess) -> None:
     trim(sale, event)
     _put_back(sale, event, saved)
     sale.persist(event)
-    sale.merge.run(event, "sql")
+    sale.merge.run(event, "sql", OPERATOR)
     [waiting] = sale.quarantine.page(event, 0, 10).items
     assert waiting.error == "sold at the box office, and given to others: A1, A2"
     assert [sale.purchases.get(receipt.id).state for receipt in bought] == ["persisted"] * 2
     assert sale.now(event).counts.sold == 3
     assert [finding.what for finding in sale.check.reconcile(event)] == ["1 entries wait in quarantine"]
-    sale.quarantine.cancel(event, str(waiting.entry.position))
+    sale.quarantine.cancel(event, str(waiting.entry.position), OPERATOR)
     assert sale.check.reconcile(event) == []
 
 
@@ -170,11 +170,11 @@ def test_a_loss_beside_the_gap_of_a_merge(sale: OneProcess) -> None:
     trim(sale, event)
     saved = _dump(sale, event)
     sale.cancel(bought[0].id)
-    sale.seats.set(event, "B4", "sold")
+    sale.seats.set(event, "B4", "sold", OPERATOR)
     sale.persist(event)
     _put_back(sale, event, saved)
     restore(sale.database, kept)
-    sale.merge.run(event, "redis")
+    sale.merge.run(event, "redis", OPERATOR)
     sale.answered.flush()
     [loss] = sale.database.read(answered.losses, event)
     told = bought[-1].id.position
@@ -193,5 +193,5 @@ def test_a_merge_during_a_failover_writes_to_the_server_it_has_read(begin: Begin
     world.restore({})
     world.fail_over("sells on")
     with pytest.raises(InventoryUnavailable, match="another server"):
-        operator.one.merge.run(world.event, "redis")
+        operator.one.merge.run(world.event, "redis", OPERATOR)
     world.finish("redis")

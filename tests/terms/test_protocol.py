@@ -16,6 +16,7 @@ from seating.domain.merging import Preference
 from seating.domain.purchase import Order
 from seating.redis_store.rebuilding import Claimable
 from seating.storage.database import Database
+from tests.one_process import OPERATOR
 from tests.terms.backups import backup
 from tests.terms.hall import SEATS
 from tests.terms.histories import HISTORIES
@@ -98,7 +99,7 @@ class Protocol(RuleBasedStateMachine):
     def set_state(self, web: int, state: str) -> None:
         process = self.world.webs[web]
         kind = "closed" if state == "closed" else "other"
-        self.world.tell(process, kind, lambda: process.one.events.set_state(self.world.event, state))
+        self.world.tell(process, kind, lambda: process.one.events.set_state(self.world.event, state, OPERATOR))
 
     @rule(web=some_web)
     def flush(self, web: int) -> None:
@@ -125,7 +126,7 @@ class Protocol(RuleBasedStateMachine):
     @rule(prefer=prefers, steps=st.integers(1, 30))
     def merge(self, prefer: Preference, steps: int) -> None:
         operator = self.world.workers[1]
-        self.world.begin(operator, lambda: operator.one.merge.run(self.world.event, prefer))
+        self.world.begin(operator, lambda: operator.one.merge.run(self.world.event, prefer, OPERATOR))
         self.world.go_on(operator, steps)
 
     @rule(claimable=claimables, steps=st.integers(1, 30))

@@ -23,7 +23,7 @@ from seating.storage.database import Database
 from seating.storage.quarantine import QuarantinedEntry
 from seating.storage.terms import first_epoch
 from tests import frozen_clock
-from tests.one_process import OneProcess
+from tests.one_process import OPERATOR, OneProcess
 from tests.terms.backups import Backup, backup, restore
 from tests.terms.hall import PLAN
 from tests.terms.invariants import Invariants
@@ -176,7 +176,7 @@ class World:
         if word != "sold":
             self.promises.withdrawn.add(seat)
         kind = "box office" if word == "sold" else "other"
-        self.tell(web, kind, lambda: web.one.seats.set(self.event, seat, word), subject=seat)
+        self.tell(web, kind, lambda: web.one.seats.set(self.event, seat, word, OPERATOR), subject=seat)
 
     def flush(self, web: Process) -> None:
         """What it does every second; it knows the running term then."""
@@ -188,7 +188,7 @@ class World:
         aside = self._waiting(web, number)
         if aside:
             with suppress(SeatingError):
-                web.one.quarantine.replay(self.event, str(aside.entry.position))
+                web.one.quarantine.replay(self.event, str(aside.entry.position), OPERATOR)
 
     def take_back(self, web: Process, number: int) -> None:
         """The operator cancels what waits in quarantine."""
@@ -196,7 +196,7 @@ class World:
         if aside:
             self.promises.withdrawn.add(str(aside.purchase_id))
             with suppress(SeatingError):
-                web.one.quarantine.cancel(self.event, str(aside.entry.position))
+                web.one.quarantine.cancel(self.event, str(aside.entry.position), OPERATOR)
                 self.promises.taken_back.add(str(aside.purchase_id))
 
     def _waiting(self, web: Process, number: int) -> QuarantinedEntry | None:
@@ -299,7 +299,7 @@ class World:
             return  # Neither store remembers that there was such an event.
         if not self._settle():
             operator = self.workers[1].one
-            operator.merge.run(self.event, prefer)
+            operator.merge.run(self.event, prefer, OPERATOR)
             self.invariants.learn_terms()
             assert self._settle(), f"invariant 9: neither sold nor stopped: {self.inventory()}"
         self.invariants.of_end()

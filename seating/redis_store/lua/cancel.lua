@@ -6,9 +6,10 @@
 --       6 quarantine: it waits there no longer if it was poison
 -- ARGV  1 caller  2 position of the purchase  3 its quantity  4 its runs
 --       5 its epoch if SQL has not got it yet: then only this term's log tells of it; or ''
+--       6 who asks for it, as a member of a JSON object
 -- Reply {'CANCELLED', position} | {'ALREADY', position} (nothing changes) | any refusal of load_inventory
 -- Invariant: a purchase's seats return once, however often it is cancelled and whoever has them since.
-local purchase, quantity, runs, epoch = unpack(ARGV, 2)
+local purchase, quantity, runs, epoch, by = unpack(ARGV, 2)
 
 local inventory, refusal = load_inventory('capacity', 'sold', 'held', 'blocked')
 if not inventory then
@@ -24,8 +25,8 @@ end
 local at = now_ms()
 inventory.sold = inventory.sold - quantity
 local left = seats_left(inventory)
-local change = change_json('cancelled', at, '"purchase":"%s","quantity":%d,"left":%d,"runs":"%s"',
-  purchase, quantity, left, runs)
+local change = change_json('cancelled', at, '"purchase":"%s","quantity":%d,"left":%d,"runs":"%s",%s',
+  purchase, quantity, left, runs, by)
 local position = commit(inventory, at, change, 'sold', inventory.sold)
 
 redis.call('HDEL', KEYS[6], purchase)

@@ -12,7 +12,7 @@
 --       7 '1' if the seats of a quantity have to be together
 --       8 backlog limit, in entries  9 backlog limit, in percent of maxmemory
 --       10 nonce  11 caller's name and the shop's reference, as members of a JSON object  12 id of a hold, or ''
---       13 '1' for the operator, whom neither the sale's state nor the backlog stops
+--       13 the operator, as a member of a JSON object, whom neither the sale's state nor the backlog stops; or ''
 --       14 position|seats left|at that the buyer was told by a history that was lost, or ''
 --       15… rate limit, if there is one: 'window' or 'bucket', its numbers
 -- Reply {'SOLD', record} | {'REPLAYED', record} | {'REUSED'} | {'NOT_ON_SALE', state} | {'BACKLOG_FULL'}
@@ -22,7 +22,7 @@
 -- A record is rendering|fingerprint|position|nonce|quantity|seats left|runs|at|{caller's name and reference, as JSON}.
 -- Invariant: sold + held + blocked never exceed capacity, and as many seats are marked sold as `sold` counts.
 local field, fingerprint, rendering, quantity, given, together, most_entries, most_percent = unpack(ARGV, 2, 9)
-local nonce, shop, hold_id, by_operator, told = unpack(ARGV, 10, 14)
+local nonce, shop, hold_id, by, told = unpack(ARGV, 10, 14)
 
 local inventory, refusal = load_inventory('state', 'capacity', 'sold', 'held', 'blocked', 'persisted', 'checked')
 if not inventory then
@@ -44,7 +44,7 @@ if verdict and verdict[1] == 0 then
   return answer({'RATE_LIMITED'})
 end
 
-refusal = by_operator ~= '1' and not_accepting(inventory, most_entries, most_percent)
+refusal = by == '' and not_accepting(inventory, most_entries, most_percent)
 if refusal then
   return answer(refusal)
 end
@@ -78,7 +78,7 @@ left, told_at = left or seats_left(inventory), told_at or at
 local change = change_json('purchased', told_at, '"quantity":%d,"left":%d,"runs":"%s","nonce":"%s",' ..
   '"idempotency":"%s","fingerprint":"%s","rendering":%d,"hold":%s,%s%s',
   quantity, left, runs, nonce, field, fingerprint, rendering, hold and '"' .. hold.id .. '"' or 'null', shop,
-  original and ',"original":"' .. original .. '"' or '')
+  original and (',"original":"%s","replayed":%d,%s'):format(original, at, by) or '')
 local position = commit(inventory, at, change, 'sold', inventory.sold, 'held', inventory.held)
 
 local record = ('%s|%s|%s|%s|%d|%d|%s|%d|{%s}'):format(

@@ -5,13 +5,14 @@
 -- Uses holding.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged
 -- ARGV  1 caller  2 the seat, as a run  3 its new status: a available, r blocked, b sold at the box office, o held
+--       4 who asks for it, as a member of a JSON object
 -- Reply {'SET', position} (also when it was so already: nothing changes) | {'SEAT_SOLD'} | {'SEAT_HELD'}
 --       | {'SEAT_UNAVAILABLE', the seat} (its map cannot be read) | any refusal of load_inventory
 -- Invariant: sold, held and blocked count the seats of their statuses.
 local COUNTED = {b = 'sold', o = 'held', r = 'blocked'}
 local REFUSED = {s = 'SEAT_SOLD', h = 'SEAT_HELD'}
 local KNOWN = 'abor'
-local seat, status = ARGV[2], ARGV[3]
+local seat, status, by = unpack(ARGV, 2)
 
 local inventory, refusal = load_inventory('capacity', 'sold', 'held', 'blocked')
 if not inventory then
@@ -43,8 +44,8 @@ end
 if COUNTED[status] then
   inventory[COUNTED[status]] = inventory[COUNTED[status]] + 1
 end
-local change = change_json('seat_set', at, '"was":"%s","status":"%s","left":%d,"runs":"%s"',
-  was, status, seats_left(inventory), seat)
+local change = change_json('seat_set', at, '"was":"%s","status":"%s","left":%d,"runs":"%s",%s',
+  was, status, seats_left(inventory), seat, by)
 local position = commit(inventory, at, change,
   'sold', inventory.sold, 'held', inventory.held, 'blocked', inventory.blocked)
 mark(seat, status)

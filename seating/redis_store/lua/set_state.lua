@@ -2,9 +2,9 @@
 -- Pauses a sale, puts it on sale again, or closes it for good.
 -- Uses prelude.lua
 -- KEYS  1 inventory  2 log
--- ARGV  1 caller  2 on_sale, paused or closed
+-- ARGV  1 caller  2 on_sale, paused or closed  3 who asks for it, as a member of a JSON object
 -- Reply {'SET', position} (also when it was so already) | {'CLOSED'} (nothing changes) | any refusal of load_inventory
-local state = ARGV[2]
+local state, by = ARGV[2], ARGV[3]
 
 local inventory, refusal = load_inventory('state')
 if not inventory then
@@ -17,4 +17,5 @@ if inventory.state == 'closed' then
   return {'CLOSED'}
 end
 local at = now_ms()
-return {'SET', commit(inventory, at, change_json('state', at, '"state":"%s"', state), 'state', state)}
+local change = change_json('state', at, '"state":"%s","was":"%s",%s', state, inventory.state, by)
+return {'SET', commit(inventory, at, change, 'state', state)}

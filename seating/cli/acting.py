@@ -1,0 +1,31 @@
+"""Who acts by a command, and why."""
+
+import getpass
+import os
+from typing import Final
+
+import click
+
+from seating.domain.actor import Actor, parse_why
+
+_LONGEST_NAME: Final = 64
+
+
+def _why(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+    try:
+        return None if text is None else parse_why(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+why = click.option("--why", callback=_why, help="The reason, kept in the audit log.")
+why_required = click.option("--why", callback=_why, required=True, help="The reason, kept in the audit log.")
+
+
+def actor(why: str | None) -> Actor:
+    """The person at this terminal, by login name."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # A container may run as a user that has no name.
+        name = str(os.getuid())
+    return Actor("cli:" + name.encode(errors="replace").decode()[:_LONGEST_NAME], why=why)

@@ -1,0 +1,69 @@
+"""What operators did."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Final
+
+import click
+
+from seating.cli import startup_checks
+from seating.cli.printing import as_json, print_csv, print_rows
+from seating.domain.timestamps import rfc3339
+from seating.services.audit import Audit
+from seating.storage.audit import RecordedAct
+
+_PAGE: Final = 1_000
+_SHOWN: Final = 50
+_COLUMNS: Final = (
+    *("at", "actor", "address", "request_id", "action", "event_id"),
+    *("target", "before", "after", "why", "position"),
+)
+
+
+@click.command()
+@click.option("--event", "event_id", metavar="EVENT", help="Only acts on this event.")
+@click.option("--actor", metavar="NAME", help="Only acts of this actor.")
+@click.option("--limit", type=click.IntRange(1), help=f"How many; {_SHOWN} by default, and all with --csv.")
+@as_json
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+def audit(event_id: str | None, actor: str | None, limit: int | None, as_json: bool, as_csv: bool) -> None:
+    """Who did what, newest first: acts of operators by routes and commands."""
+    if as_json and as_csv:
+        raise click.UsageError("give only one of --json and --csv")
+    shown = None if as_csv and limit is None else limit or _SHOWN
+    rows = map(_row, islice(_acts(startup_checks.operator_services().audit, event_id, actor), shown))
+    if as_csv:
+        print_csv(_COLUMNS, rows)
+    elif as_json:
+        print_rows(rows, "", as_json)
+    else:
+        form = "{at}  {actor:20} {action:17} {event_id:13} {target}{change}{because}"
+        print_rows(map(_in_words, rows), form, as_json=False, nothing="nobody has done anything")
+
+
+def _acts(acts: Audit, event_id: str | None, actor: str | None) -> Iterator[RecordedAct]:
+    below_id: int | None = None
+    while True:
+        page = acts.page(below_id, _PAGE, event_id, actor)
+        yield from page.items
+        below_id = page.next
+        if below_id is None:
+            return
+
+
+def _row(recorded: RecordedAct) -> dict[str, Any]:
+    act = recorded.act
+    who = (act.actor.name, act.actor.address, act.actor.request_id)
+    what = (act.action, act.event_id, act.target, act.before, act.after, act.actor.why)
+    position = str(act.position) if act.position else None
+    return dict(zip(_COLUMNS, (rfc3339(act.at_ms), *who, *what, position), strict=True))
+
+
+def _in_words(row: dict[str, Any]) -> dict[str, str]:
+    """`change` is `: before -> after`, as far as there is any, and `because` the reason in brackets."""
+    texts = {name: value or "" for name, value in row.items()}
+    change = " -> ".join(filter(None, (row["before"], row["after"])))
+    return texts | {
+        "change": f": {change}" if row["target"] else change,
+        "because": f" ({row['why']})" if row["why"] else "",
+    }

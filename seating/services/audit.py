@@ -1,0 +1,58 @@
+"""What operators did: noted where no other transaction does it, and listed."""
+
+import time
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from seating.domain.actor import Actor
+from seating.domain.audit import Act, Action
+from seating.domain.errors import RecordUnavailable
+from seating.domain.page import Page, first_of
+from seating.storage import audit
+from seating.storage.audit import RecordedAct
+from seating.storage.database import Database
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Acts that change an inventory are recorded with their log entries (`seating/storage/ledger.py`), not here."""
+
+    database: Database
+
+    def page(
+        self, below_id: int | None, count: int, event_id: str | None = None, actor: str | None = None
+    ) -> Page[RecordedAct, int]:
+        """At most `count` acts, newest first; those on one event, or of one actor. Raises RecordUnavailable."""
+        rows = self.database.read(audit.page, below_id, count + 1, event_id, actor)
+        return first_of(rows, count, lambda row: row.id)
+
+    def note(self, act: Act) -> None:
+        """Records an act that is done, and that SQL has no part in. Where SQL does not take it, the log has it."""
+        try:
+            self.database.write(audit.add, [act])
+        except (RecordUnavailable, SQLAlchemyError) as error:
+            _log.error("act not recorded", **_described(act), error=str(error.__cause__ or error))
+
+
+def act_now(
+    by: Actor,
+    action: Action,
+    event_id: str | None = None,
+    target: str | None = None,
+    before: str | None = None,
+    after: str | None = None,
+) -> Act:
+    """An act of this moment that makes no log entry."""
+    return Act(time.time_ns() // 1_000_000, by, action, event_id, target, before, after)
+
+
+def _described(act: Act) -> dict[str, object]:
+    """All of an act but for what it has not. Its event is named as in all lines of the log."""
+    said = {"actor": act.actor.name, "address": act.actor.address, "request_id": act.actor.request_id}
+    said |= {"why": act.actor.why, "action": act.action, "event_id": act.event_id, "target": act.target}
+    said |= {"before": act.before, "after": act.after}
+    return {"at_ms": act.at_ms} | {name: value for name, value in said.items() if value is not None}

@@ -1,0 +1,67 @@
+"""What operators did."""
+
+from typing import Annotated
+
+from flask import Response
+from flask_openapi3 import Tag
+from pydantic import AliasPath, BeforeValidator, Field
+
+from seating.domain.audit import Action
+from seating.web.application import Routes
+from seating.web.callers import SECURITY, Access, open_to
+from seating.web.parsing import parsed
+from seating.web.responses import render
+from seating.web.schemas import Answer, Line, Moment, NextCursor, PageQuery, problems
+from seating.web.services import services
+
+api = Routes("audit", __name__, abp_tags=[Tag(name="Audit", description=__doc__)], abp_security=SECURITY)
+
+
+class AuditPageQuery(PageQuery):
+    cursor: int | None = Field(None, ge=1, le=10**18, description="`next` of the page before")
+    event: Line | None = Field(None, max_length=64, description="only acts on this event")
+    actor: Line | None = Field(None, max_length=80, description="only acts of this actor")
+
+
+class ActView(Answer):
+    id: int
+    at: Moment = Field(validation_alias=AliasPath("act", "at_ms"))
+    actor: str = Field(
+        validation_alias=AliasPath("act", "actor", "name"),
+        description="the name of a person or key; `cli:<login name>` of a command",
+    )
+    address: str | None = Field(validation_alias=AliasPath("act", "actor", "address"), description="null of a command")
+    request_id: str | None = Field(
+        validation_alias=AliasPath("act", "actor", "request_id"), description="`X-Request-Id` of the request"
+    )
+    action: Action = Field(validation_alias=AliasPath("act", "action"))
+    event_id: str | None = Field(validation_alias=AliasPath("act", "event_id"))
+    target: str | None = Field(
+        validation_alias=AliasPath("act", "target"),
+        description="what of the event: a seat, a purchase, an entry, an epoch; null for the event itself",
+    )
+    before: str | None = Field(validation_alias=AliasPath("act", "before"))
+    after: str | None = Field(validation_alias=AliasPath("act", "after"))
+    why: str | None = Field(validation_alias=AliasPath("act", "actor", "why"), description="if a reason was given")
+    position: Annotated[str | None, BeforeValidator(lambda found: found and str(found))] = Field(
+        validation_alias=AliasPath("act", "position"),
+        description="of the entry that the act made in the event's log; null if it made none",
+    )
+
+
+class AuditView(Answer):
+    acts: list[ActView] = Field(validation_alias="items")
+    next: NextCursor
+
+
+@api.get("/api/v1/audit", responses={200: AuditView, **problems(400, 401, 503)})
+@open_to(Access.READERS)
+@parsed
+def list_acts(query: AuditPageQuery) -> Response:
+    """What operators did, newest first
+
+    Who did what to what, how that was before and after, from where, and why if a reason was given. A request that was
+    refused or changed nothing is not listed. An act that changed an inventory is listed once SQL has its log entry.
+    """
+    page = services().audit.page(query.cursor, query.limit, query.event, query.actor)
+    return render(AuditView.model_validate(page))
