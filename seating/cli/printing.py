@@ -27,10 +27,17 @@ def print_rows(rows: Iterable[Mapping[str, Any]], form: str, as_json: bool, noth
 
 def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """None is an empty cell. A text that a spreadsheet would take for a formula gets an apostrophe in front."""
-    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+    writer = csv.DictWriter(_Lines(), columns)
     writer.writeheader()
     for row in rows:
         writer.writerow({name: _inert(value) for name, value in row.items()})
+
+
+class _Lines:
+    """Standard output, whose lines end in `\n`. The writer's own end in `\r\n`: it quotes what has either."""
+
+    def write(self, line: str) -> None:
+        sys.stdout.write(line.removesuffix("\r\n") + "\n")
 
 
 def _inert(value: Any) -> Any:

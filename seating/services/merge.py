@@ -157,6 +157,7 @@ def _commit(
         watermarks.begin(connection, event_id, Checkpoint.of(entry))
     elif not watermarks.advance(connection, event_id, record.checkpoint, Checkpoint.of(entry)):
         raise Overtaken("the record has moved on")
+    audit.add(connection, _acts(event_id, snapshot, receipts, plan))
     ledger.append(connection, event_id, entry)
     # Of both histories, before they are mixed: then the next epoch's beginning does not tell where one ended.
     last_seqs = ends(snapshot.term_starts(), tail.position.seq)
@@ -167,7 +168,6 @@ def _commit(
     term_record.end(connection, event_id, last_seqs)
     merges.add(connection, event_id, MergeRow(entry.position.seq, acknowledged, tail, dumped))
     purchases.replace(connection, event_id, receipts, new, end, state, plan)
-    audit.add(connection, _acts(event_id, snapshot, receipts, plan))
     quarantine.put_aside(connection, _quarantined(event_id, snapshot, merged, entry.position))
     quarantine.look_again(connection, event_id)
     events.set_state(connection, event_id, state.state)
