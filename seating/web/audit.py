@@ -1,6 +1,6 @@
 """What operators did."""
 
-from typing import Annotated
+from typing import Annotated, Final, get_args
 
 from flask import Response
 from flask_openapi3 import Tag
@@ -15,6 +15,9 @@ from seating.web.schemas import Answer, Line, Moment, NextCursor, PageQuery, pro
 from seating.web.services import services
 
 api = Routes("audit", __name__, abp_tags=[Tag(name="Audit", description=__doc__)], abp_security=SECURITY)
+
+_ACTIONS: Final = get_args(Action)
+"""A later version may have recorded others."""
 
 
 class AuditPageQuery(PageQuery):
@@ -34,7 +37,7 @@ class ActView(Answer):
     request_id: str | None = Field(
         validation_alias=AliasPath("act", "actor", "request_id"), description="`X-Request-Id` of the request"
     )
-    action: Action = Field(validation_alias=AliasPath("act", "action"))
+    action: str = Field(validation_alias=AliasPath("act", "action"), description=f"such as {', '.join(_ACTIONS)}")
     event_id: str | None = Field(validation_alias=AliasPath("act", "event_id"))
     target: str | None = Field(
         validation_alias=AliasPath("act", "target"),
