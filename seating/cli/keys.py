@@ -5,11 +5,14 @@ import time
 
 import click
 
-from seating.cli import startup_checks
-from seating.config import InvalidSettings
+from seating.cli import acting, startup_checks
+from seating.config import InvalidSettings, Settings
+from seating.domain.audit import Act
 from seating.domain.caller import Role, is_key_name
 from seating.domain.timestamps import rfc3339
+from seating.services.audit import Audit, act_now
 from seating.storage.api_keys import ApiKeys, InvalidKeyFile
+from seating.storage.database import Database
 
 
 def _key_name(text: str) -> str:
@@ -31,13 +34,15 @@ def keys() -> None:
 
 @keys.command()
 @of_name
+@acting.why
 @click.option("--role", type=click.Choice([role.value for role in Role]), required=True, help="What the key is for.")
-def add(name: str, role: str) -> None:
+def add(name: str, role: str, why: str | None) -> None:
     """Make a key and print its secret, once: only its hash is kept.
 
     A name may have two keys, so that a shop can change to the new one before the old one is removed.
     """
-    file = _file()
+    settings = startup_checks.operator_settings()
+    file = ApiKeys(settings.effective_api_keys_file)
     try:
         roles = {key.role for key in file.all() if key.name == name}
         if roles - {Role(role)}:
@@ -45,6 +50,7 @@ def add(name: str, role: str) -> None:
         secret = file.add(name, Role(role), rfc3339(time.time() * 1000))
     except InvalidKeyFile as error:
         raise InvalidSettings(f"API_KEYS_FILE: {error}") from error
+    _note(settings, act_now(acting.actor(why), "key.add", target=name, after=role))
     click.echo(secret)
 
 
@@ -53,7 +59,7 @@ def add(name: str, role: str) -> None:
 def list_keys(as_json: bool) -> None:
     """Names, roles and ids of all keys."""
     try:
-        found = _file().all()
+        found = ApiKeys(startup_checks.operator_settings().effective_api_keys_file).all()
     except InvalidKeyFile as error:
         raise InvalidSettings(f"API_KEYS_FILE: {error}") from error
     if as_json:
@@ -68,17 +74,21 @@ def list_keys(as_json: bool) -> None:
 
 @keys.command()
 @of_name
+@acting.why
 @click.option("--id", "key_id", help="Only the one with this id.")
-def remove(name: str, key_id: str | None) -> None:
+def remove(name: str, key_id: str | None, why: str | None) -> None:
     """Take a name's keys back, all of them or one."""
+    settings = startup_checks.operator_settings()
+    file = ApiKeys(settings.effective_api_keys_file)
     try:
-        removed = _file().remove(lambda key: key.name == name and key_id in (None, key.id))
+        removed = file.remove(lambda key: key.name == name and key_id in (None, key.id))
     except InvalidKeyFile as error:
         raise InvalidSettings(f"API_KEYS_FILE: {error}") from error
     if not removed:
         raise click.ClickException(f"there is no such key of {name}")
+    _note(settings, act_now(acting.actor(why), "key.remove", target=name, before=key_id or f"{removed} keys"))
     click.echo(f"removed {removed}")
 
 
-def _file() -> ApiKeys:
-    return ApiKeys(startup_checks.settings().effective_api_keys_file)
+def _note(settings: Settings, act: Act) -> None:
+    Audit(Database(settings.effective_database_url)).note(act)

@@ -57,10 +57,16 @@ def _check_redis(loaded: Settings) -> None:
     durability.check(client, fails_over=fails_over(url))
 
 
-def operator_services() -> BackgroundServices:
+def operator_settings() -> Settings:
     """For a command that answers. Standard output is for what was asked, which a program may read."""
     loaded = settings()
     logs.configure(loaded.log_level, loaded.log_format, sys.stderr)
+    return loaded
+
+
+def operator_services() -> BackgroundServices:
+    """For a command that answers from the stores."""
+    loaded = operator_settings()
     _check_redis(loaded)
     return BackgroundServices(loaded, patient=True)
 

@@ -84,7 +84,7 @@ def test_acts_are_listed(system: System, event: str) -> None:
     names = ("actor", "target", "before", "after", "why")
     at, paused = acts["event.rebuild"]["position"], acts["event.state"]
     assert {action: tuple(act[name] for name in names) for action, act in acts.items()} == {
-        "event.state": ("anonymous", None, "on_sale", "paused", None),
+        "event.state": ("operator", None, "on_sale", "paused", None),
         "event.rebuild": (ME, None, acts["event.rebuild"]["before"], at, "a drill"),
         "quarantine.replay": (ME, f"{event}.1-5.{_NONCE}", "quarantined", "sold", "paid"),
         "quarantine.cancel": (ME, "1-4", "quarantined", "cancelled", "over"),

@@ -17,6 +17,7 @@ from seating.storage.answered import Told
 from seating.storage.database import Database
 from seating.storage.quarantine import FORK, QuarantinedEntry, put_aside
 from seating.storage.tables import audit, ledger
+from tests.doors import TOKEN
 from tests.processes import client, clock
 from tests.terms.backups import backup, restore
 from tests.users.conftest import Web, web
@@ -25,7 +26,6 @@ __all__ = ["client", "clock", "web"]
 
 _HALL = {"generate": {"sections": 1, "rows": 2, "seatsPerRow": 5}}
 _SEAT = "sec-1-row-B-seat-1"
-_TOKEN = "a token of thirty-two characters"
 _REASONS = [
     "rain",
     "Größe 席 👩‍🦽",
@@ -41,10 +41,10 @@ class Desk:
 
     def __init__(self, start: Callable[..., Web]) -> None:
         self.number = 0
-        self.web = start(admin_token=_TOKEN)
+        self.web = start(admin_token=TOKEN)
         created = self.ask("POST", "/api/v1/events", name="Hall", seatingPlan=_HALL, why="season")
         self.event: str = created.json["id"]
-        self.web = start(admin_token=_TOKEN, default_event=self.event)
+        self.web = start(admin_token=TOKEN, default_event=self.event)
         self.path = f"/api/v1/events/{self.event}"
 
     @property
@@ -57,7 +57,7 @@ class Desk:
 
     def ask(self, method: str, path: str, **body: Any) -> Any:
         self.number += 1
-        headers = {"Authorization": f"Bearer {_TOKEN}", "X-Request-Id": self.last_request}
+        headers = {"Authorization": f"Bearer {TOKEN}", "X-Request-Id": self.last_request}
         return self.web.client.open(path, method=method, json=body or None, headers=headers)
 
     def buy(self, key: str) -> str:

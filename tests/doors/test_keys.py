@@ -1,5 +1,6 @@
 """API keys: made, listed, taken back, and what each lets its holder do."""
 
+import getpass
 import json
 import stat
 import subprocess
@@ -10,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from seating.domain.caller import ANONYMOUS, Caller, Role
+from seating.services.audit import Audit
+from seating.storage import migrations
 from seating.storage.api_keys import ApiKeys, InvalidKeyFile
+from seating.storage.database import Database
 from tests.doors import TOKEN, assert_unauthorized, bearer, web_alone
 from tests.system import System, clean_environment
 from tests.web import JSON, assert_problem
@@ -97,6 +101,8 @@ def seating(folder: Path, *words: str) -> tuple[int, str, str]:
 
 
 def test_the_command_line(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'seating.db'}")
+    migrations.upgrade(database)
     status, secret, _ = seating(tmp_path, "keys", "add", "shop", "--role", "sell")
     assert (status, ApiKeys(tmp_path / "api-keys").find(secret.strip())) == (0, Caller("shop", Role.SELL))
     listed = json.loads(seating(tmp_path, "keys", "list", "--json")[1])
@@ -110,6 +116,9 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert "NAME" in error
     assert seating(tmp_path, "keys", "remove", "shop", "--id", listed[0]["id"])[:2] == (0, "removed 1\n")
     assert seating(tmp_path, "keys", "remove", "shop")[0] == 1
+    acts = Audit(database).page(None, 10).items
+    assert [(row.act.action, row.act.target) for row in acts] == [("key.remove", "shop"), ("key.add", "shop")]
+    assert {row.act.actor.name for row in acts} == {f"cli:{getpass.getuser()}"}
 
 
 class Shop:
