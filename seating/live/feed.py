@@ -111,9 +111,12 @@ class Feed:
         return spent_s + time.process_time() - begun
 
     def encode(self, audience: Audience, entries: Sequence[tuple[LogEntry, Change]]) -> bytes:
-        if self.plan is None:
-            return b""
-        told = (audience.tell(self.event_id, self.plan, entry, change) for entry, change in entries)
+        if self.plan is not None:
+            told = [audience.tell(self.event_id, self.plan, entry, change) for entry, change in entries]
+        elif audience.resumes:
+            told = [messages.state(entry, change) for entry, change in entries]
+        else:
+            told = []
         return text_frames(text for texts in told for text in texts)
 
     def missed(self, audience: Audience, entries: Sequence[LogEntry]) -> bytes | None:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from seating.domain.changes import Change
+from seating.domain.changes import Change, StateSet
 from seating.domain.log_entry import Checkpoint, LogEntry, ResumePoint
 from seating.domain.seat_changes import seat_changes
 from seating.domain.seating_plan import SeatingPlan
@@ -32,8 +32,17 @@ def seat_updates(event_id: str, plan: SeatingPlan, entry: LogEntry, change: Chan
     ]
 
 
+def state(entry: LogEntry, change: Change) -> list[str]:
+    """None for a change of anything else."""
+    if not isinstance(change, StateSet):
+        return []
+    return [_json({"type": "STATE", **_reached(Checkpoint.of(entry)), "state": change.state})]
+
+
 def seats(_event_id: str, plan: SeatingPlan, entry: LogEntry, change: Change) -> list[str]:
     """One message an entry; seats that became one thing are told as `status` and `seats`, several as `groups`."""
+    if isinstance(change, StateSet):
+        return state(entry, change)
     groups = [{"status": word, "seats": plan.seats_of(runs)} for word, runs in seat_changes(change)]
     told: dict[str, Any] = {"status": None, "seats": []}
     if groups:

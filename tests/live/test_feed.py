@@ -8,6 +8,7 @@ import pytest
 
 from tests.live.client import Socket, all_beyond, beyond, end, live, order, snapshot
 from tests.system import System
+from tests.web import JSON
 
 HALL = {"generate": {"sections": 2, "rows": 3, "seatsPerRow": 10}}
 
@@ -65,7 +66,7 @@ def test_an_event_is_told_entry_by_entry(system: System, hall: str) -> None:
         bought = system.buy(2, event_id=hall).json
         assert socket.message() == {"type": "SEATS", **said(first), "status": "sold", "seats": bought["seats"]}
         system.request("PATCH", f"/api/v1/events/{hall}", b'{"state":"paused"}', {"Content-Type": "application/json"})
-        assert socket.message() == {"type": "SEATS", **said(second), "status": None, "seats": []}
+        assert socket.message() == {"type": "STATE", **said(second), "state": "paused"}
         system.request("DELETE", f"/api/v1/purchases/{bought['purchaseId']}")
         assert socket.message() == {"type": "SEATS", **said(third), "status": "available", "seats": bought["seats"]}
 
@@ -159,6 +160,38 @@ def test_general_admission_hears_what_is_left(system: System) -> None:
     assert told[-1]["position"] == beyond(opened, 20)
     assert all(message["seatsRemaining"] == 100 - 2 * (order(message["position"])[1] - seq) for message in told)
     assert len(told) < 20
+
+
+@pytest.mark.parametrize("plan", [{"seatingPlan": HALL}, {"totalSeats": 100}], ids=["seated", "general admission"])
+def test_pauses_and_the_like_are_told(system: System, plan: dict[str, object]) -> None:
+    event = system.create_event(**plan)
+    since = snapshot(system, event)["since"]
+    with Socket(system, live(event, since)) as socket:
+        told = []
+        for state in ("paused", "on_sale", "closed"):
+            body = json.dumps({"state": state}).encode()
+            assert system.request("PATCH", f"/api/v1/events/{event}", body, JSON).status == 200
+            message = socket.message()
+            while message["type"] == "AVAILABILITY":
+                message = socket.message()
+            told.append(message)
+    assert [message.keys() for message in told] == [{"type", "position", "since", "state"}] * 3
+    assert [(message["type"], message["state"]) for message in told] == [
+        ("STATE", "paused"),
+        ("STATE", "on_sale"),
+        ("STATE", "closed"),
+    ]
+    assert [message["position"] for message in told] == all_beyond(since.partition(".")[0], 3)
+
+
+def test_the_plain_feed_has_seat_updates_only(system: System) -> None:
+    with Socket(system) as socket:
+        assert socket.message()["type"] == "CONNECTED"
+        for state in ("paused", "on_sale"):
+            body = json.dumps({"state": state}).encode()
+            assert system.request("PATCH", "/api/v1/events/demo", body, JSON).status == 200
+        bought = system.buy(1).json
+        assert {message["type"] for message in socket.until(bought["position"])} == {"SEAT_UPDATE"}
 
 
 def test_a_change_that_this_version_cannot_read(system: System, hall: str) -> None:
