@@ -26,6 +26,7 @@ from seating.web import (
     quarantine,
     recovery,
     seats,
+    security_headers,
     users,
 )
 from seating.web.application import Application
@@ -71,6 +72,7 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
         gzipped = accepts_gzip()
         return render_kept(compressed if gzipped else plain, tag, gzipped=gzipped)
 
+    security_headers.register(app)
     app.wsgi_app = RequestFrame(app.wsgi_app)  # type: ignore[method-assign]
     attach_operations(app, _operations_app(settings, services, hub))
     return app

@@ -8,7 +8,11 @@ from gunicorn.http.message import TOKEN_RE  # type: ignore[import-untyped]
 from gunicorn.http.wsgi import HEADER_VALUE_RE, Response  # type: ignore[import-untyped]
 from gunicorn.util import http_date, is_hoppish  # type: ignore[import-untyped]
 
+from seating.web.security_headers import COMMON
+
 _LAST_CHUNK: Final = b"0\r\n\r\n"
+_PREPARED: Final = frozenset(COMMON)
+"""Headers of nearly every response, which need no checks."""
 
 
 class JoinedResponse(Response):  # type: ignore[misc]
@@ -23,7 +27,11 @@ class JoinedResponse(Response):  # type: ignore[misc]
         return self.headers_sent and not self.unsent
 
     def process_headers(self, headers: list[tuple[str, str]]) -> None:
-        for name, value in headers:
+        for header in headers:
+            if header in _PREPARED:
+                self.headers.append(header)
+                continue
+            name, value = header
             if _is_plain(name) and isinstance(value, str) and HEADER_VALUE_RE.fullmatch(value):
                 self.headers.append((name, value.strip(" \t")))
             else:

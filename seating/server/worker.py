@@ -21,6 +21,7 @@ from seating.server.load_board import LoadBoard
 from seating.server.open_files import OPS_CONNECTIONS
 from seating.web.errors import PROBLEM_TYPE, code_of, problem, status_of, title_of
 from seating.web.request_errors import TooManyConnections
+from seating.web.security_headers import COMMON
 
 if TYPE_CHECKING:
     from seating.server.client_socket import ClientSocket
@@ -143,6 +144,7 @@ def _answer(status: int, code: str, message: str, request_id: str, *lines: str) 
         f"Content-Type: {PROBLEM_TYPE}",
         f"Content-Length: {len(body)}",
         f"X-Request-Id: {request_id}",
+        *(f"{name}: {value}" for name, value in COMMON),
         *lines,
     )
     return "\r\n".join((*head, "", body)).encode()

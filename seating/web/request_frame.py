@@ -1,4 +1,4 @@
-"""Around every request: its id, its line in the log, its place in the metrics."""
+"""Around every request: its id, its line in the log, its place in the metrics, and the headers that all have."""
 
 import re
 import time
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from seating.telemetry import metrics
+from seating.web.security_headers import add_common
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -32,6 +33,7 @@ class RequestFrame:
 
         def respond(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
             headers.append(("X-Request-Id", request_id))
+            add_common(headers)
             seconds = time.perf_counter() - started
             self._record(environ, status[:3], seconds)
             return start_response(status, headers, *exc_info)
