@@ -35,8 +35,9 @@ timeout = 60
 limit_request_line = 4094
 limit_request_fields = 64
 limit_request_field_size = 16_384
-# No header of a client says where this application lives.
+# No header says where this application lives; those of a trusted proxy are read in seating/web/origins.py.
 forwarder_headers = ""
+forwarded_allow_ips = ""
 control_socket_disable = True
 proc_name = "seating"
 # Its records go where all others go; and the application logs requests by itself, once each.

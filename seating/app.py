@@ -30,6 +30,7 @@ from seating.web import (
     users,
 )
 from seating.web.application import Application
+from seating.web.cors import CrossOrigin
 from seating.web.request_frame import RequestFrame
 from seating.web.responses import accepts_gzip, render_kept
 from seating.web.schemas import Problem, problems
@@ -73,7 +74,8 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
         return render_kept(compressed if gzipped else plain, tag, gzipped=gzipped)
 
     security_headers.register(app)
-    app.wsgi_app = RequestFrame(app.wsgi_app)  # type: ignore[method-assign]
+    inner = CrossOrigin(app.wsgi_app, settings.cors_origins) if settings.cors_origins else app.wsgi_app
+    app.wsgi_app = RequestFrame(inner)  # type: ignore[method-assign]
     attach_operations(app, _operations_app(settings, services, hub))
     return app
 

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, PlainValidator, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from seating.domain import rate_policy
 from seating.domain.event import is_event_id
+from seating.domain.origin import Origin
 
 IPNetwork = IPv4Network | IPv6Network
-
-_ORIGIN = re.compile(r"https?://[^/\s*]+")
 
 _ADDRESS = re.compile(r"(?:\[(?P<ip6>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:,/@?#\[\]]+)):(?P<port>\d{1,5})")
 """`host:port`, an IPv6 address in brackets."""
@@ -37,6 +36,19 @@ _LONGEST_SOCKET_PATH = 100
 
 class InvalidSettings(Exception):
     """A setting that cannot work. The message is one line that names it."""
+
+
+def _origins(text: str | None) -> frozenset[Origin] | None:
+    """Read origins that are separated by commas; None if there is none. Raises ValueError."""
+    words = [word.strip() for word in (text or "").split(",") if word.strip()]
+    try:
+        return frozenset(map(Origin.parse, words)) or None
+    except ValueError:
+        raise ValueError("must be origins such as https://shop.example, separated by commas") from None
+
+
+def _origins_or_any(text: str | None) -> frozenset[Origin] | Literal["*"] | None:
+    return "*" if text is not None and text.strip() == "*" else _origins(text)
 
 
 class Settings(BaseSettings):
@@ -84,7 +96,8 @@ class Settings(BaseSettings):
     hold_max_s: Annotated[int, Field(ge=1, le=86_400)] = 1800
     hold_max_seats: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     hold_max_seats_shops: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
-    live_origins: str | None = None
+    cors_origins: Annotated[frozenset[Origin] | None, NoDecode, PlainValidator(_origins)] = None
+    live_origins: Annotated[frozenset[Origin] | Literal["*"] | None, NoDecode, PlainValidator(_origins_or_any)] = None
     live_connections_per_address: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     live_resume_entries: Annotated[int, Field(ge=0, le=100_000)] = 2_000
     log_keep_s: Annotated[int, Field(ge=0, le=31_536_000)] = 86_400
@@ -171,14 +184,6 @@ class Settings(BaseSettings):
             raise ValueError("CIRCUIT_BREAKER_MAX_RESET_TIMEOUT_MS must not be below CIRCUIT_BREAKER_RESET_TIMEOUT_MS")
         return self
 
-    @field_validator("live_origins")
-    @classmethod
-    def _origin_forms(cls, text: str | None) -> str | None:
-        for origin in _words(text or ""):
-            if origin != "*" and _ORIGIN.fullmatch(origin) is None:
-                raise ValueError("must be * or origins such as https://shop.example, separated by commas")
-        return text
-
     @model_validator(mode="after")
     def _ops_port_of_its_own(self) -> Self:
         if self.ops_address and self.ops_address[1] == self.port:
@@ -212,9 +217,9 @@ class Settings(BaseSettings):
         return self.users_access == "key" or (self.users_access is None and not self.seating_development)
 
     @property
-    def allowed_origins(self) -> list[str]:
-        """Whose pages may open live feeds, besides our own."""
-        return _words(self.live_origins or "")
+    def allowed_live_origins(self) -> frozenset[Origin] | Literal["*"]:
+        """Whose pages may open live feeds, in addition to our own."""
+        return self.live_origins or self.cors_origins or frozenset()
 
     @property
     def effective_redis_url(self) -> str:

@@ -12,6 +12,7 @@ import pytest
 from annotated_types import Ge, Le
 
 from seating.config import InvalidSettings, Settings, load_settings
+from seating.domain.origin import Origin
 from tests.doors import TOKEN
 from tests.servers import RedisServer
 from tests.system import PROJECT, clean_environment, free_port
@@ -46,6 +47,9 @@ _BAD_VALUES = [
     ("BACKLOG_MEMORY_PERCENT", "96"),
     ("LOG_KEEP_S", "-1"),
     ("LOG_KEEP_MEMORY_PERCENT", "101"),
+    ("CORS_ORIGINS", "*"),
+    ("CORS_ORIGINS", "https://shop.example/"),
+    ("LIVE_ORIGINS", "https://shop.example, *"),
     ("LOG_LEVEL", "loud"),
     ("LOG_FORMAT", "xml"),
 ]
@@ -113,6 +117,25 @@ def test_a_bad_value_in_the_file_is_refused_too(empty_environment: Path) -> None
 def test_every_usual_name_of_postgres_will_do(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", f"{scheme}://u:p@host/db")
     assert load_settings().effective_database_url == "postgresql+psycopg://u:p@host/db"
+
+
+@pytest.mark.usefixtures("empty_environment")
+@pytest.mark.parametrize(
+    ("cors", "live", "may_connect"),
+    [
+        ("", "", ()),
+        ("https://a.example, HTTP://B.example:80,", "", ("https://a.example", "http://b.example")),
+        ("https://a.example", "https://b.example", ("https://b.example",)),
+        ("https://a.example", "*", "*"),
+    ],
+)
+def test_pages_that_may_read_may_watch_unless_set_otherwise(
+    cors: str, live: str, may_connect: tuple[str, ...] | str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", cors)
+    monkeypatch.setenv("LIVE_ORIGINS", live)
+    expected = may_connect if may_connect == "*" else set(map(Origin.parse, may_connect))
+    assert load_settings().allowed_live_origins == expected
 
 
 @pytest.fixture(scope="module")

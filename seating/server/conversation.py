@@ -1,18 +1,16 @@
 """What happens on a connection: request after request, each read on one of two roads and answered in one way."""
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import gevent
 import structlog
 from gunicorn.http.body import Body, LengthReader  # type: ignore[import-untyped]
-from gunicorn.http.message import HeaderPolicy  # type: ignore[import-untyped]
 from gunicorn.http.parser import RequestParser  # type: ignore[import-untyped]
 from gunicorn.http.unreader import SocketUnreader  # type: ignore[import-untyped]
 from gunicorn.http.wsgi import base_environ, create  # type: ignore[import-untyped]
 
 from seating.server.client_socket import BODY_WITHIN_S, HEAD_WITHIN_S, ClientSocket
-from seating.server.plain_requests import AVAILABLE, Peer, PlainReader
+from seating.server.plain_requests import AVAILABLE, PlainReader
 from seating.server.responses import JoinedResponse
 
 if TYPE_CHECKING:
@@ -43,13 +41,13 @@ class Conversation:
         self._server = server
         base = base_environ(self._cfg) | {
             "wsgi.multithread": True,
+            "wsgi.url_scheme": "http",
             "SERVER_PROTOCOL": "HTTP/1.1",
             "SERVER_NAME": server[0],
             "SERVER_PORT": str(server[1]),
             "SCRIPT_NAME": "",
         }
         self._plain = PlainReader(base, self._cfg.limit_request_line, self._cfg.limit_request_fields)
-        self._schemes_of = lru_cache(maxsize=1024)(self._ask_schemes_of)
 
     def hold(self, client: ClientSocket, address: tuple[Any, ...]) -> None:
         """Until one of both wants no more. Raises what gunicorn's parser raises, OSError, and TimeoutError."""
@@ -64,18 +62,11 @@ class Conversation:
             received = (AVAILABLE and self.read_fast(client, peer, data)) or self._read_carefully(client, address, data)
             data = self._rest(client, received) if self._answer(received) else None
 
-    def peer(self, client: ClientSocket, address: tuple[Any, ...]) -> Peer:
-        environ = {"gunicorn.socket": client, "REMOTE_ADDR": address[0], "REMOTE_PORT": str(address[1])}
-        return Peer(environ, self._schemes_of(address[0]))
+    @staticmethod
+    def peer(client: ClientSocket, address: tuple[Any, ...]) -> dict[str, Any]:
+        return {"gunicorn.socket": client, "REMOTE_ADDR": address[0], "REMOTE_PORT": str(address[1])}
 
-    def _ask_schemes_of(self, host: str) -> dict[str, str]:
-        """What the headers by which this peer may tell the scheme say where it is https, as gunicorn has it."""
-        policy = HeaderPolicy()
-        policy.cfg, policy.peer_addr = self._cfg, (host, 0)
-        schemes, _ = policy._peer_trusted_for_forwarded()
-        return {f"HTTP_{name.replace('-', '_')}": secure for name, secure in schemes.items()}
-
-    def read_fast(self, client: ClientSocket, peer: Peer, data: bytes) -> Received | None:
+    def read_fast(self, client: ClientSocket, peer: dict[str, Any], data: bytes) -> Received | None:
         """None for what is left to the other road."""
         request = self._plain.read(data, peer)
         if request is None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from io import BytesIO
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 try:
@@ -55,25 +55,15 @@ class _Head:
         self.on_url = targets.append
 
 
-class Peer(NamedTuple):
-    """Who is at the other end: that part of the environ, and the headers by which it may tell the scheme.
-
-    `schemes` has what they say where it is https.
-    """
-
-    environ: Mapping[str, Any]
-    schemes: Mapping[str, str]
-
-
 class PlainReader:
-    """`base` is what all environs have."""
+    """`base` is what all environs have, and `peer` what those of one connection have."""
 
     def __init__(self, base: Mapping[str, Any], most_line_bytes: int, most_fields: int) -> None:
         self._base = base
         self._most_line = most_line_bytes
         self._most_fields = most_fields
 
-    def read(self, data: bytes, peer: Peer) -> PlainRequest | None:
+    def read(self, data: bytes, peer: Mapping[str, Any]) -> PlainRequest | None:
         """None unless a plain request is at the beginning of `data`: its head whole, and a chunked body whole too."""
         end = data.find(b"\r\n\r\n", 0, _MOST_HEAD_BYTES)
         line_end = data.find(b"\r\n", 0, self._most_line + 2)
@@ -93,8 +83,10 @@ class PlainReader:
             return None
         return _with_body(method, environ, data, end + 4, closes == "close")
 
-    def _environ(self, method: str, target: str, fields: dict[bytes, bytes], peer: Peer) -> dict[str, Any] | None:
-        environ = {**self._base, **peer.environ}
+    def _environ(
+        self, method: str, target: str, fields: dict[bytes, bytes], peer: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
+        environ = {**self._base, **peer}
         path, _, query = target.partition("?")
         environ["REQUEST_METHOD"] = method
         environ["QUERY_STRING"] = query
@@ -105,10 +97,6 @@ class PlainReader:
             environ[_key(name)] = value.decode("latin-1").strip(" \t")
         if len(environ) != size + len(fields) or "" in environ:
             return None
-        told = [environ[key] == secure for key, secure in peer.schemes.items() if key in environ]
-        if len(told) > 1:
-            return None
-        environ["wsgi.url_scheme"] = "https" if told and told[0] else "http"
         return environ
 
 

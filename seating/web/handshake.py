@@ -6,17 +6,15 @@ The library answers every Origin, and a handshake that is wrong with a page of s
 import base64
 import binascii
 from collections import Counter
-from collections.abc import Iterable
-from typing import Final
-from urllib.parse import urlsplit
+from collections.abc import Set
 
 from flask import Request
 
 from seating.domain.errors import InvalidRequest
+from seating.domain.origin import Origin
 from seating.web.live_socket import LiveSocket, connection_of
+from seating.web.origins import AnyOrigin, may_connect
 from seating.web.request_errors import LiveFeedFull, OriginNotAllowed, TooManyConnections
-
-ANY_ORIGIN: Final = "*"
 
 
 class OpenSockets:
@@ -41,7 +39,7 @@ class OpenSockets:
             del self._open[address]
 
 
-def check(request: Request, origins: Iterable[str]) -> None:
+def check(request: Request, origins: Set[Origin] | AnyOrigin) -> None:
     """Raises InvalidRequest, OriginNotAllowed. Routing has seen to `Upgrade` and `Connection`."""
     if request.method != "GET" or request.environ.get("SERVER_PROTOCOL") != "HTTP/1.1":
         raise InvalidRequest("A WebSocket begins with GET and HTTP/1.1", "method")
@@ -49,7 +47,7 @@ def check(request: Request, origins: Iterable[str]) -> None:
         raise InvalidRequest("Sec-WebSocket-Version must be 13", "Sec-WebSocket-Version")
     if not _is_key(request.headers.get("Sec-WebSocket-Key", "")):
         raise InvalidRequest("Sec-WebSocket-Key must be 16 bytes in base 64", "Sec-WebSocket-Key")
-    if not _is_allowed(request.headers.get("Origin"), request.host, origins):
+    if not may_connect(request, origins):
         raise OriginNotAllowed
 
 
@@ -78,14 +76,4 @@ def _is_key(text: str) -> bool:
     try:
         return len(base64.b64decode(text, validate=True)) == 16
     except (binascii.Error, ValueError):
-        return False
-
-
-def _is_allowed(origin: str | None, host: str, origins: Iterable[str]) -> bool:
-    """No browser leaves the Origin out, so whoever does is no page of somebody else's."""
-    if origin is None or origin in origins or ANY_ORIGIN in origins:
-        return True
-    try:
-        return bool(host) and urlsplit(origin).netloc == host
-    except ValueError:
         return False

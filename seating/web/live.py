@@ -61,7 +61,7 @@ def live_status() -> Response:
 @sockets.before_request
 def _before_handshake() -> None:
     """Whatever is wrong is answered over HTTP: after the handshake there is only a status code."""
-    handshake.check(request, settings().allowed_origins)
+    handshake.check(request, settings().allowed_live_origins)
     g.since = _since(request.args.get("since"))
     g.event_id = (request.view_args or {}).get("event_id") or settings().default_event
     if not is_event_id(g.event_id):

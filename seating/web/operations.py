@@ -9,6 +9,7 @@ from seating import __version__
 from seating.telemetry import metrics
 from seating.web.application import Routes
 from seating.web.callers import Access, open_to
+from seating.web.origins import client_host, client_scheme
 from seating.web.probes import OPERATIONS
 from seating.web.responses import render
 from seating.web.schemas import Answer, problems
@@ -60,7 +61,7 @@ class HomeView(Answer):
 @open_to(Access.ANYBODY)
 def home() -> Response:
     """What answers here"""
-    address = f"{'wss' if request.is_secure else 'ws'}://{request.host}/"
+    address = f"{'wss' if client_scheme(request) == 'https' else 'ws'}://{client_host(request)}/"
     return render(HomeView(message="seating: every seat sold once", version=__version__, websocket=address))
 
 

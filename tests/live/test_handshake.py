@@ -1,7 +1,7 @@
 """Who gets a socket, and what those get who do not."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import pytest
 from tests.live.client import Refused, Socket, handshake, live
 from tests.servers import RedisServer, wait_until
 from tests.system import System
-from tests.web import assert_problem, exchange, table
+from tests.web import assert_problem, exchange, get, table
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +109,19 @@ def test_the_home_page_and_the_feed_share_an_address(system: System) -> None:
         assert b"sec-websocket-extensions" not in socket.head.lower()
 
 
+@pytest.mark.parametrize("client", [get, lambda path, *lines: get(path, "Expect: 100-continue", *lines)])
+def test_feeds_are_advertised_as_the_client_came(system: System, strict: System, client: Callable[..., bytes]) -> None:
+    """On both roads; what a peer says of the client counts if it is a trusted proxy."""
+    forwarded = "X-Forwarded-Proto: https", "X-Forwarded-Host: public.test"
+    for server, lines, address in (
+        (system, forwarded, "ws://seating.test/"),
+        (strict, (), "ws://seating.test/"),
+        (strict, forwarded[:1], "wss://seating.test/"),
+        (strict, forwarded, "wss://public.test/"),
+    ):
+        assert exchange(server, client("/", *lines)).json["websocket"] == address
+
+
 @pytest.mark.parametrize(
     ("origin", "allowed"),
     table(
@@ -121,7 +134,9 @@ def test_the_home_page_and_the_feed_share_an_address(system: System) -> None:
             "a listed name without TLS": ("http://shop.example", False),
             "another": ("https://evil.example", False),
             "one that ends alike": ("https://evil-shop.example", False),
-            "its own on another port": ("http://seating.test:81", False),
+            "its own, in other letters": ("HTTP://Seating.Test:80", True),
+            "its own on a port that the proxy may have dropped": ("http://seating.test:81", True),
+            "one that begins alike": ("http://seating.test.evil.example", False),
             "a sandbox": ("null", False),
             "an empty one": ("", False),
             "nonsense": ("http://[", False),

@@ -56,7 +56,8 @@ class Worker:
         for name, value in (("limit_request_line", 4094), ("limit_request_fields", 64)):
             self.cfg.set(name, value)
         self.cfg.set("limit_request_field_size", 16_384)
-        self.cfg.set("forwarder_headers", "")
+        for name in ("forwarder_headers", "forwarded_allow_ips"):
+            self.cfg.set(name, "")
 
 
 WORKER = Worker()

@@ -1,0 +1,90 @@
+"""Cross-origin requests (CORS, the Fetch standard): which pages may read the responses.
+
+Flask-CORS would take an IPv6 origin for a regular expression, and compares texts rather than origins.
+"""
+
+from collections.abc import Iterable, Set
+from typing import TYPE_CHECKING, Any, Final
+
+from seating.domain.origin import Origin
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+METHODS: Final = ("GET", "HEAD", "POST", "PATCH", "DELETE")
+REQUEST_HEADERS: Final = (
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-None-Match",
+    "Prefer",
+    "X-Request-Id",
+)
+EXPOSED_HEADERS: Final = (
+    "Allow",
+    "Date",
+    "ETag",
+    "Idempotent-Replayed",
+    "Link",
+    "Location",
+    "Position",
+    "Preference-Applied",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "WWW-Authenticate",
+    "X-Cache",
+    "X-Request-Id",
+)
+_MAX_AGE_S: Final = 7200
+"""The most that Chromium remembers."""
+
+_PREFLIGHT: Final = [
+    ("Access-Control-Allow-Methods", ", ".join(METHODS)),
+    ("Access-Control-Allow-Headers", ", ".join(REQUEST_HEADERS)),
+    ("Access-Control-Max-Age", str(_MAX_AGE_S)),
+]
+_EXPOSED: Final = ("Access-Control-Expose-Headers", ", ".join(EXPOSED_HEADERS))
+
+
+class CrossOrigin:
+    """WSGI middleware. Lets pages of `origins` read every response, errors included, and answers their preflights.
+
+    Credentials are never allowed: no route reads cookies, and a page sends a token by itself.
+    """
+
+    def __init__(self, app: "WSGIApplication", origins: Set[Origin]) -> None:
+        self._app = app
+        self._origins = origins
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        origin = environ.get("HTTP_ORIGIN", "")
+        allowed = self._is_listed(origin)
+
+        def respond(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
+            _vary_by_origin(headers)
+            if allowed:
+                headers += (("Access-Control-Allow-Origin", origin), _EXPOSED)
+            return start_response(status, headers, *exc_info)
+
+        if allowed and environ["REQUEST_METHOD"] == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ:
+            respond("204 No Content", [*_PREFLIGHT])
+            return []
+        return self._app(environ, respond)
+
+    def _is_listed(self, text: str) -> bool:
+        if not text:
+            return False
+        try:
+            return Origin.parse(text) in self._origins
+        except ValueError:
+            return False
+
+
+def _vary_by_origin(headers: list[tuple[str, str]]) -> None:
+    """Caches must not give one origin's response to another."""
+    for number, (name, value) in enumerate(headers):
+        if name == "Vary":
+            headers[number] = ("Vary", f"{value}, Origin")
+            return
+    headers.append(("Vary", "Origin"))
