@@ -12,6 +12,7 @@ _FINAL_TEXT: Final = 0x81
 _FINAL_CLOSE: Final = 0x88
 _FINAL_PING: Final = 0x89
 """First bytes of frames as a server sends them (RFC 6455, section 5.2), not masked and never fragmented."""
+_MOST_REASON_BYTES: Final = 123
 
 PING: Final = bytes((_FINAL_PING, 0))
 
@@ -138,8 +139,10 @@ def text_frame(text: str) -> bytes:
     return bytes((_FINAL_TEXT, 127)) + size.to_bytes(8, "big") + payload
 
 
-def close_frame(code: int) -> bytes:
-    return bytes((_FINAL_CLOSE, 2)) + code.to_bytes(2, "big")
+def close_frame(code: int, reason: str = "") -> bytes:
+    """`reason` is cut to the 123 bytes that a close frame has for it."""
+    text = reason.encode()[:_MOST_REASON_BYTES].decode(errors="ignore").encode()
+    return bytes((_FINAL_CLOSE, 2 + len(text))) + code.to_bytes(2, "big") + text
 
 
 def text_frames(texts: Iterable[str]) -> bytes:

@@ -149,6 +149,10 @@ def live_closed(code: int) -> None:
     _live_closed.labels(str(code)).inc()
 
 
+def live_refused(code: int) -> None:
+    _live_closed.labels(str(code)).inc()
+
+
 def live_clients() -> int:
     """Of all web processes."""
     return int(sum(value for name, _, value in _samples("seating_live_clients")))

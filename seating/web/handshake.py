@@ -1,20 +1,17 @@
 """The checks before a WebSocket begins (RFC 6455, section 4.2), and what the library is then given to begin with.
 
-The library answers every Origin, and a handshake that is wrong with a page of status 500.
+The library answers a handshake that is wrong with a page of status 500.
 """
 
 import base64
 import binascii
 from collections import Counter
-from collections.abc import Set
 
 from flask import Request
 
 from seating.domain.errors import InvalidRequest
-from seating.domain.origin import Origin
 from seating.web.live_socket import LiveSocket, connection_of
-from seating.web.origins import AnyOrigin, may_connect
-from seating.web.request_errors import LiveFeedFull, OriginNotAllowed, TooManyConnections
+from seating.web.request_errors import LiveFeedFull, TooManyConnections
 
 
 class OpenSockets:
@@ -39,16 +36,14 @@ class OpenSockets:
             del self._open[address]
 
 
-def check(request: Request, origins: Set[Origin] | AnyOrigin) -> None:
-    """Raises InvalidRequest, OriginNotAllowed. Routing has seen to `Upgrade` and `Connection`."""
+def check(request: Request) -> None:
+    """Raises InvalidRequest. Routing has seen to `Upgrade` and `Connection`."""
     if request.method != "GET" or request.environ.get("SERVER_PROTOCOL") != "HTTP/1.1":
         raise InvalidRequest("A WebSocket begins with GET and HTTP/1.1", "method")
     if request.headers.get("Sec-WebSocket-Version") != "13":
         raise InvalidRequest("Sec-WebSocket-Version must be 13", "Sec-WebSocket-Version")
     if not _is_key(request.headers.get("Sec-WebSocket-Key", "")):
         raise InvalidRequest("Sec-WebSocket-Key must be 16 bytes in base 64", "Sec-WebSocket-Key")
-    if not may_connect(request, origins):
-        raise OriginNotAllowed
 
 
 def prepare(request: Request, queue_bytes: int) -> LiveSocket:

@@ -1,8 +1,8 @@
 """Seat changes as they happen, over WebSockets.
 
 `/` speaks of the default event: CONNECTED, then SEAT_UPDATE for each changed seat.
-`/api/v1/events/{id}/live?since=<since>` sends SEATS for each log entry after `since`, SNAPSHOT_NEEDED where those
-are not to be had any more, and AVAILABILITY in general admission. Messages and snapshots have a `since` to go on from.
+`/api/v1/events/{id}/live?since=<since>` sends SEATS or STATE for each log entry after `since`, SNAPSHOT_NEEDED where
+those are not to be had any more, and AVAILABILITY and STATE in general admission. docs/live.md describes all of it.
 """
 
 from typing import Any, Final
@@ -14,7 +14,7 @@ from flask_sock import Sock  # type: ignore[import-untyped]
 from pydantic import Field
 
 from seating.config import Settings
-from seating.domain.errors import EventNotFound, InvalidRequest
+from seating.domain.errors import EventNotFound, InvalidRequest, OriginNotAllowed, SeatingError
 from seating.domain.event import is_event_id
 from seating.domain.log_entry import ResumePoint
 from seating.live.feed import PLAIN, POSITIONED, Audience
@@ -25,6 +25,8 @@ from seating.web.application import Routes
 from seating.web.callers import Access, open_to
 from seating.web.client_address import caller_address
 from seating.web.live_socket import LIBRARY_OPTIONS, make_lean
+from seating.web.origins import may_connect
+from seating.web.refused_feed import RefusedFeeds
 from seating.web.responses import render
 from seating.web.schemas import Answer
 from seating.web.services import hub, services, settings
@@ -33,6 +35,7 @@ api = Routes("live_status", __name__, abp_tags=[Tag(name="Seats", description="T
 sockets = Blueprint("live", __name__)
 
 _CONNECTIONS: Final = "seating.connections"
+_REFUSED: Final = "seating.refused_feeds"
 _LIVE_SHARE = 0.75
 """Of a process's connections: the rest is kept for requests."""
 
@@ -48,6 +51,7 @@ def register(app: Flask, current: Settings) -> None:
     app.extensions[_CONNECTIONS] = handshake.OpenSockets(
         current.live_connections_per_address, int(current.web_connections * _LIVE_SHARE)
     )
+    app.extensions[_REFUSED] = RefusedFeeds()
     app.register_blueprint(sockets)
 
 
@@ -59,9 +63,19 @@ def live_status() -> Response:
 
 
 @sockets.before_request
-def _before_handshake() -> None:
-    """Whatever is wrong is answered over HTTP: after the handshake there is only a status code."""
-    handshake.check(request, settings().allowed_live_origins)
+def _before_handshake() -> Response | None:
+    """An incorrect handshake gets an HTTP error; a correct one that is refused gets a socket that closes."""
+    handshake.check(request)
+    try:
+        _admit()
+    except SeatingError as error:
+        return _refused_feeds().refuse(request, error)
+    return None
+
+
+def _admit() -> None:
+    if not may_connect(request, settings().allowed_live_origins):
+        raise OriginNotAllowed
     g.since = _since(request.args.get("since"))
     g.event_id = (request.view_args or {}).get("event_id") or settings().default_event
     if not is_event_id(g.event_id):
@@ -105,6 +119,11 @@ def _since(text: str | None) -> ResumePoint | None:
 
 def _connections() -> handshake.OpenSockets:
     found: handshake.OpenSockets = current_app.extensions[_CONNECTIONS]
+    return found
+
+
+def _refused_feeds() -> RefusedFeeds:
+    found: RefusedFeeds = current_app.extensions[_REFUSED]
     return found
 
 

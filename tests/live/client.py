@@ -23,6 +23,11 @@ class Frame(NamedTuple):
         """Of a close frame."""
         return int.from_bytes(self.payload[:2], "big")
 
+    @property
+    def reason(self) -> str:
+        """Of a close frame."""
+        return self.payload[2:].decode()
+
 
 class Refused(Exception):
     """The handshake was answered otherwise."""
@@ -153,6 +158,15 @@ class Socket:
         return taken
 
 
+def refusal(client: Client, path: str = "/", headers: dict[str, str | None] | None = None) -> Frame:
+    """The close frame of a feed that is accepted and closed, with nothing before or after it."""
+    with Socket(client, path, headers) as socket:
+        frame = socket.frame()
+        assert frame.opcode == CLOSE, frame
+        assert socket.connection.recv(1) == b""
+        return frame
+
+
 def live(event_id: str, since: str | None = None) -> str:
     return f"/api/v1/events/{event_id}/live" + (f"?since={since}" if since else "")
 
@@ -224,7 +238,7 @@ class Map:
         (epoch, seq), (new_epoch, new_seq) = order(self.position), order(message["position"])
         assert new_epoch >= epoch
         assert new_seq == seq + 1
-        for group in message.get("groups", [message]):
+        for group in message.get("groups", [message] if message["type"] == "SEATS" else []):
             self.seats |= dict.fromkeys(group["seats"], group["status"])
         self.position, self.since = message["position"], message["since"]
 

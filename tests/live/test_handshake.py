@@ -1,13 +1,19 @@
 """Who gets a socket, and what those get who do not."""
 
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
+import gevent
 import pytest
+from flask import Flask, request
 
-from tests.live.client import Refused, Socket, handshake, live
+from seating.domain.errors import EventNotFound
+from seating.web.refused_feed import RefusedFeeds
+from tests.live.client import TEXT, Socket, handshake, live, refusal
 from tests.servers import RedisServer, wait_until
 from tests.system import System
 from tests.web import assert_problem, exchange, get, table
@@ -80,12 +86,63 @@ def test_without_an_upgrade_there_is_no_feed(system: System, headers: dict[str, 
     ],
 )
 def test_what_is_no_position(system: System, since: str) -> None:
-    assert_problem(exchange(system, handshake(live("demo", since))), 400, "VALIDATION_ERROR", "since")
+    refused = refusal(system, live("demo", since))
+    assert (refused.code, refused.reason.partition(": ")[0]) == (4400, "VALIDATION_ERROR")
+    assert "Since must be a position" in refused.reason
 
 
 @pytest.mark.parametrize("event", ["nosuchevent", "Not-An-Id", "%00"])
 def test_no_such_event(system: System, event: str) -> None:
-    assert_problem(exchange(system, handshake(live(event))), 404, "EVENT_NOT_FOUND")
+    refused = refusal(system, live(event))
+    assert (refused.code, refused.reason) == (4404, "EVENT_NOT_FOUND: There is no such event")
+
+
+def test_an_incorrect_handshake_is_refused_over_http_whatever_else_is_wrong(system: System) -> None:
+    request = handshake(live("nosuchevent", "x"), {"Sec-WebSocket-Version": "8", "Origin": "https://evil.example"})
+    assert_problem(exchange(system, request), 400, "VALIDATION_ERROR", "Sec-WebSocket-Version")
+
+
+def test_a_refused_feed_ends_within_a_second_and_is_no_live_feed(system: System) -> None:
+    """Even if the client neither reads nor leaves. The close code is counted."""
+    wait_until(lambda: system.get("/seats/ws-status").json["connectedClients"] == 0)
+    before = _closed_with_4404(system)
+    with Socket(system, live("nosuchevent")) as stays:
+        asked = time.monotonic()
+        wait_until(partial(_is_gone, stays), 1.5)  # The machine may be busy.
+        assert time.monotonic() - asked > 0.1, "it had time to read the reason"
+        assert system.get("/seats/ws-status").json["connectedClients"] == 0
+    wait_until(lambda: _closed_with_4404(system) == before + 1)
+
+
+def _is_gone(sock: Socket) -> bool:
+    try:
+        sock.send(TEXT, b"still here")
+    except ConnectionError:
+        return True
+    return False
+
+
+def _closed_with_4404(system: System) -> float:
+    lines = system.get("/metrics", {"Accept": "text/plain"}).body.decode().splitlines()
+    return sum(
+        float(line.rpartition(" ")[2]) for line in lines if line.startswith('seating_live_closed_total{code="4404"}')
+    )
+
+
+def test_so_many_refused_clients_are_waited_for() -> None:
+    """The others get the error over HTTP."""
+    feeds = RefusedFeeds()
+    pairs = [socket.socketpair() for _ in range(64)]
+    leaving = [gevent.spawn(feeds.send, ours, b"bye") for ours, _ in pairs]
+    with Flask("test").test_request_context(headers={"Sec-WebSocket-Key": "c2hvcnQ="}):
+        assert feeds.refuse(request, EventNotFound())
+        assert [theirs.recv(9) for _, theirs in pairs] == [b"bye"] * 64
+        with pytest.raises(EventNotFound):
+            feeds.refuse(request, EventNotFound())
+        for _, theirs in pairs:
+            theirs.close()
+        gevent.joinall(leaving, raise_error=True)
+        assert feeds.refuse(request, EventNotFound())
 
 
 @pytest.mark.parametrize(
@@ -150,7 +207,8 @@ def test_origins(strict: System, origin: str | None, allowed: bool) -> None:
             assert socket.message()["type"] == "CONNECTED"
         wait_until(lambda: strict.get("/seats/ws-status").json["connectedClients"] == 0)
     else:
-        assert_problem(exchange(strict, handshake("/", headers)), 403, "ORIGIN_NOT_ALLOWED")
+        refused = refusal(strict, headers=headers)
+        assert (refused.code, refused.reason.partition(": ")[0]) == (4403, "ORIGIN_NOT_ALLOWED")
 
 
 def test_some_connections_are_kept_for_buyers(strict: System) -> None:
@@ -160,27 +218,22 @@ def test_some_connections_are_kept_for_buyers(strict: System) -> None:
         for number in range(12):
             socket = stack.enter_context(Socket(strict, headers={"X-Forwarded-For": f"198.51.100.{number // 2}"}))
             assert socket.message()["type"] == "CONNECTED"
-        problem = exchange(strict, handshake("/", {"X-Forwarded-For": "198.51.100.99"}))
-        assert_problem(problem, 503, "LIVE_FEED_FULL")
+        refused = refusal(strict, headers={"X-Forwarded-For": "198.51.100.99"})
+        assert (refused.code, refused.reason.partition(": ")[0]) == (4503, "LIVE_FEED_FULL")
         assert strict.buy(1).status == 200
 
 
 def test_an_address_has_so_many_sockets(strict: System) -> None:
     mine: dict[str, str | None] = {"X-Forwarded-For": "192.0.2.1"}
     with Socket(strict, headers=mine), Socket(strict, headers=mine) as second:
-        with pytest.raises(Refused) as refused:
-            Socket(strict, headers=mine)
-        assert_problem(refused.value.answer, 429, "TOO_MANY_CONNECTIONS")
-        assert refused.value.answer.headers["Retry-After"] == "5"
+        refused = refusal(strict, headers=mine)
+        assert (refused.code, refused.reason.partition(": ")[0]) == (4429, "TOO_MANY_CONNECTIONS")
         with Socket(strict, headers={"X-Forwarded-For": "192.0.2.2"}) as other:
             assert other.message()["type"] == "CONNECTED"
         second.connection.shutdown(socket.SHUT_RDWR)
 
         def again() -> bool:
-            try:
-                with Socket(strict, headers=mine) as third:
-                    return bool(third.message())
-            except Refused:
-                return False
+            with Socket(strict, headers=mine) as third:
+                return third.frame().opcode == TEXT
 
         wait_until(again, what="the place of the one that left")
