@@ -4,8 +4,9 @@ import gzip
 import hashlib
 from functools import cache
 
-from flask import Response, jsonify
+from flask import Response, jsonify, redirect
 from flask_openapi3 import Info, SecurityScheme
+from werkzeug.wrappers import Response as BaseResponse
 
 from seating import __version__
 from seating.config import Settings
@@ -72,6 +73,11 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
         tag, plain, compressed = document()
         gzipped = accepts_gzip()
         return render_kept(compressed if gzipped else plain, tag, gzipped=gzipped)
+
+    @app.route("/docs")
+    def docs() -> BaseResponse:
+        """Flask's own redirect would name the scheme of this server, which may be behind TLS."""
+        return redirect("/docs/", 308)
 
     security_headers.register(app)
     inner = CrossOrigin(app.wsgi_app, settings.cors_origins) if settings.cors_origins else app.wsgi_app

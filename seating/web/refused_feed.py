@@ -1,6 +1,6 @@
 """A feed that is refused is accepted and closed at once: a page in a browser cannot read an HTTP error to a handshake.
 
-Not by the library, which would cost several times as much. The close code is 4000 and the status of the HTTP error.
+Not by the library, which would double the cost. The close code is 4000 plus the status of the HTTP error.
 """
 
 from collections.abc import Iterable
