@@ -8,4 +8,5 @@ from seating.telemetry import logs
 _settings = load_settings()
 logs.configure(_settings.log_level, _settings.log_format)
 _services = web_services(_settings)
+_services.readiness.start()
 app = create_app(_settings, _services, live_hub(_settings, _services))

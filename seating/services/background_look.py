@@ -6,6 +6,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 import gevent
 import structlog
+from gevent import Greenlet
 
 from seating.domain.errors import SeatingError
 
@@ -31,7 +32,10 @@ class BackgroundLook(Generic[T]):
         self._value: T | None = None
         self._begun_s = self._seen_s = time.monotonic()
         self._looking = False
-        self._greenlet = gevent.spawn(self._look_forever)
+        self._greenlet = Greenlet(self._look_forever)
+
+    def start(self) -> None:
+        self._greenlet.start()
 
     def last(self) -> Seen[T]:
         """Return at once."""

@@ -95,6 +95,11 @@ class Readiness:
         self._disk = BackgroundLook(self._free_bytes, _DISK_EVERY_S)
         self._sale = BackgroundLook(self._look_at_sale, _SALE_EVERY_S)
 
+    def start(self) -> None:
+        """Begin to look. Before that nothing is known, and nothing ready."""
+        for look in self._looks:
+            look.start()
+
     def report(self) -> Report:
         """Ready if Redis takes writes, and one of the open events, if there are any, can be sold from."""
         sale, shared, disk = self._sale.last(), self._shared.last(), self._disk.last()
@@ -111,8 +116,12 @@ class Readiness:
         return Report(verdict.state is RedisState.UP and sales is not None and sales.sells, checks)
 
     def close(self) -> None:
-        for look in (self._sale, self._record, self._shared, self._disk):
+        for look in self._looks:
             look.close()
+
+    @property
+    def _looks(self) -> tuple[BackgroundLook[Any], ...]:
+        return self._sale, self._record, self._shared, self._disk
 
     def _unknown_events(self) -> dict[str, Any]:
         return {"inventory": {"eventId": self._default_event, "status": "unknown"}, "events": []}

@@ -14,7 +14,7 @@ from flask_sock import Sock  # type: ignore[import-untyped]
 from pydantic import Field
 
 from seating.config import Settings
-from seating.domain.errors import EventNotFound, InvalidRequest, OriginNotAllowed, SeatingError
+from seating.domain.errors import EventNotFound, InvalidRequest, SeatingError
 from seating.domain.event import is_event_id
 from seating.domain.log_entry import ResumePoint
 from seating.live.feed import PLAIN, POSITIONED, Audience
@@ -27,6 +27,7 @@ from seating.web.client_address import caller_address
 from seating.web.live_socket import LIBRARY_OPTIONS, make_lean
 from seating.web.origins import may_connect
 from seating.web.refused_feed import RefusedFeeds
+from seating.web.request_errors import OriginNotAllowed
 from seating.web.responses import render
 from seating.web.schemas import Answer
 from seating.web.services import hub, services, settings

@@ -58,6 +58,7 @@ def watch(one: OneProcess, tmp_path: Path) -> Iterator[Watch]:
 
     def start(default_event: str = DEFAULT, **others: Any) -> Readiness:
         started.append(Readiness(replace(sources_of(one, tmp_path), **others), default_event))
+        started[-1].start()
         return started[-1]
 
     yield start

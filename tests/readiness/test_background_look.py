@@ -19,6 +19,7 @@ def begin() -> Iterator[Begin]:
 
     def start(look: Callable[[], int]) -> BackgroundLook[int]:
         begun.append(BackgroundLook(look, every_s=0.01))
+        begun[-1].start()
         return begun[-1]
 
     yield start

@@ -10,7 +10,7 @@ from seating.redis_store import keys
 from seating.services.open_sales import SAMPLE, EventState, KnownEvents, OpenSales
 from seating.services.readiness import Readiness
 from seating.storage import events
-from tests.one_process import OneProcess
+from tests.one_process import OPERATOR, OneProcess
 from tests.readiness.conftest import Watch
 from tests.servers import wait_until
 
@@ -21,7 +21,7 @@ def distrust(one: OneProcess, event: str) -> None:
 
 
 def archive(one: OneProcess, event: str) -> None:
-    one.inventory.set_state(event, "closed")
+    one.inventory.set_state(event, "closed", OPERATOR)
     one.persist(event)
     one.database.write(events.set_archived, event)
     assert one.inventory.archive(event, 0)
@@ -56,7 +56,7 @@ def test_the_default_event_was_archived_and_another_sells(one: OneProcess, watch
 def test_all_events_are_closed_or_archived(one: OneProcess, watch: Watch) -> None:
     default, other = one.open(9), one.open(9)
     archive(one, default)
-    one.inventory.set_state(other, "closed")
+    one.inventory.set_state(other, "closed", OPERATOR)
     distrust(one, other)
     assert first_report(watch(default)).ready
 

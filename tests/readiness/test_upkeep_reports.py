@@ -6,7 +6,7 @@ import redis
 from seating.domain.errors import SharedStateUnavailable
 from seating.redis_store import keys
 from seating.redis_store.upkeep_reports import KEPT_MS, UpkeepReport, UpkeepReports
-from tests.one_process import OneProcess
+from tests.one_process import OPERATOR, OneProcess
 from tests.persistence.test_archive import upkeep
 from tests.readiness.conftest import Watch
 from tests.servers import RedisServer, wait_until
@@ -51,7 +51,7 @@ def test_what_is_none_of_ours(one: OneProcess, reports: UpkeepReports, foreign: 
 
 def test_the_cron_counts_all_events(one: OneProcess, reports: UpkeepReports) -> None:
     event, other, closed, lost = (one.open(9) for _ in range(4))
-    one.inventory.set_state(closed, "closed")
+    one.inventory.set_state(closed, "closed", OPERATOR)
     one.calls.command("HSET", keys.inventory(other), "server", "", "stopped", "why")
     one.calls.command("UNLINK", *keys.all_of(lost))
     one.calls.command("HSET", keys.quarantine(event), "1-2", "x")
