@@ -14,7 +14,7 @@ RUN python -m venv .venv \
 
 FROM python:3.11-slim
 RUN useradd --user-group --uid 10001 --no-create-home --home-dir /nonexistent seating \
-    && install -d -o seating -g seating /data
+    && install -d -m 700 -o seating -g seating /data
 COPY --from=build /app /app
 WORKDIR /app
 ENV PATH=/app/.venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 SEATING_DATA_DIR=/data

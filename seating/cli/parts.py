@@ -20,7 +20,9 @@ PROJECT = Path(__file__).parents[2]
 @click.command()
 def web() -> None:
     """Serve HTTP, against REDIS_URL and DATABASE_URL."""
-    startup_checks.refuse_without_key(startup_checks.settings_with_redis())
+    settings = startup_checks.settings_with_redis()
+    startup_checks.refuse_without_key(settings)
+    startup_checks.warn_of_readers(settings)
     config = str(PROJECT / "gunicorn.conf.py")
     words = [sys.executable, "-m", "gunicorn", "-c", config, "--pythonpath", str(PROJECT), "wsgi:app"]
     os.execv(sys.executable, words)
@@ -71,6 +73,7 @@ def up() -> None:
     settings = startup_checks.settings()
     if settings.bind not in _LOOPBACK:
         startup_checks.refuse_without_key(settings)
+    startup_checks.warn_of_readers(settings)
     launcher.run(settings)
 
 

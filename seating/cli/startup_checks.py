@@ -1,9 +1,11 @@
 """What commands need before they begin."""
 
+import stat
 import sys
 import time
 
 import redis
+import structlog
 
 from seating.config import InvalidSettings, Settings, load_settings
 from seating.domain.caller import Role
@@ -15,6 +17,9 @@ from seating.storage.api_keys import ApiKeys, InvalidKeyFile
 from seating.telemetry import logs
 
 _LOOK_EVERY_S = 0.2
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+_log = structlog.get_logger(__name__)
 
 
 def settings() -> Settings:
@@ -26,6 +31,12 @@ def settings() -> Settings:
         raise InvalidSettings(f"SEATING_DATA_DIR: cannot make {loaded.data_dir}: {error.strerror}") from error
     logs.configure(loaded.log_level, loaded.log_format)
     return loaded
+
+
+def warn_of_readers(loaded: Settings) -> None:
+    """A data folder that was there before may be open to other users of the machine."""
+    if loaded.data_dir.stat().st_mode & _OTHERS:
+        _log.warning("others can read the data folder", folder=str(loaded.data_dir), remedy="chmod 700")
 
 
 def refuse_without_key(loaded: Settings) -> None:

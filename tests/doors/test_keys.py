@@ -82,8 +82,8 @@ def test_two_who_add_at_once_lose_nothing(tmp_path: Path) -> None:
     assert {found.find(secret) for secret in secrets} == {Caller(f"shop-{number}", Role.SELL) for number in range(3)}
 
 
-def _start(folder: Path, *words: str) -> "subprocess.Popen[str]":
-    environment = clean_environment() | {"SEATING_DATA_DIR": str(folder)}
+def _start(folder: Path, *words: str, **settings: str) -> "subprocess.Popen[str]":
+    environment = clean_environment() | {"SEATING_DATA_DIR": str(folder)} | settings
     return subprocess.Popen(
         [sys.executable, "-m", "seating", *words],
         cwd=folder,
@@ -221,3 +221,10 @@ def test_sales_can_be_closed_to_strangers(tmp_path: Path) -> None:
         token = f"/api/v1/events/demo/holds/{held.json['holdToken']}"
         assert_unauthorized(system.request("DELETE", token))
         assert system.request("DELETE", token, headers=bearer(secret)).status == 204
+
+
+def test_the_data_folder_is_its_owners_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    process = _start(folder.parent, "keys", "list", SEATING_DATA_DIR=str(folder))
+    assert process.wait(60) == 0
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
