@@ -24,7 +24,7 @@ from seating.storage.database import Database, Offload
 _log = structlog.get_logger(__name__)
 
 _SALE_EVERY_S: Final = 0.2
-_SALE_HOLDS_S: Final = 1.0
+_SALE_HOLDS_S: Final = 3.0
 """For how long a look counts: in a process with thousands of buyers the next one may come that late."""
 _SHARED_EVERY_S: Final = 0.5
 _RECORD_EVERY_S: Final = 5.0
