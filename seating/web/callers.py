@@ -83,7 +83,7 @@ def _admit(access: Access) -> None:
     found = _caller(asked)
     if found is None:
         found = _without_key(access, asked)
-    elif found.role not in _ROLES[access]:
+    elif found.role not in _ROLES[access] and not _are_open_users(access):
         raise Forbidden(role=found.role)
     asked.environ[_CALLER] = found
 
@@ -92,7 +92,7 @@ def _without_key(access: Access, asked: Request) -> Caller:
     current = settings()
     if access is Access.BUYERS and not current.sell_requires_key:
         return ANONYMOUS
-    if access in (Access.USERS, Access.USER_CHANGES) and not current.users_need_key:
+    if _are_open_users(access):
         return ANONYMOUS
     if access is Access.BUYERS:
         raise Unauthorized("Seats are sold here to callers with a key: send it as Authorization: Bearer")
@@ -104,6 +104,11 @@ def _without_key(access: Access, asked: Request) -> Caller:
     if refusal:
         raise Unauthorized(f"Without a key, this answers only to this machine itself, and {refusal}")
     return OPERATOR
+
+
+def _are_open_users(access: Access) -> bool:
+    """Whether this is about users, and those are open to anybody."""
+    return access in (Access.USERS, Access.USER_CHANGES) and not settings().users_need_key
 
 
 def _caller(asked: Request) -> Caller | None:

@@ -1,10 +1,13 @@
 """Users over both databases: what is answered, what is refused, and what is cached."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from seating.domain.caller import Role
+from seating.storage.api_keys import ApiKeys
 from seating.storage.tables import users
 from tests.doors import TOKEN
 from tests.moved_clock import MovedClock
@@ -291,3 +294,11 @@ def test_the_tables_are_those_of_the_migration(web: Start) -> None:
     database = web().services.users.database
     row = database.read(lambda connection: connection.execute(users.select().where(users.c.id == "3")).one())
     assert (row.name, row.plan, row.is_active) == ("Charlie Brown", "free", True)
+
+
+def test_what_is_open_is_open_to_every_key(web: Start, tmp_path: Path) -> None:
+    secret = ApiKeys(tmp_path / "api-keys").add("shop", Role.SELL, "2026-01-01T00:00:00Z")
+    headers = {"Authorization": f"Bearer {secret}"}
+    opened = web(seating_data_dir=tmp_path, users_access="open").get("/users/1", **headers)
+    closed = web(seating_data_dir=tmp_path, users_access="key").get("/users/1", **headers)
+    assert (opened.status_code, closed.status_code) == (200, 403)
