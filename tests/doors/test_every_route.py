@@ -16,7 +16,7 @@ from seating.web.callers import Access
 from tests.doors import bearer
 from tests.servers import RedisServer
 
-DOCUMENTATION = ("openapi", "swagger")
+DOCUMENTATION = ("openapi", "swagger", "docs")
 """What endpoints of the document of the routes begin with, and of the pages that show it."""
 
 ALLOWED = {

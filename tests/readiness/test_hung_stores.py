@@ -52,7 +52,7 @@ def test_sql_and_redis_hang(system: System, own_redis: RedisServer, postgres_ser
         assert system.buy(1).status == 200
         own_redis.pause()
         wait_until(lambda: at_once(system).status == 503, 8, "the news that Redis hangs")
-        assert at_once(system).json["checks"]["redis"]["reason"].startswith("no reply for")
+        assert at_once(system).json["checks"]["redis"]["status"] == "down"
         own_redis.resume()
         wait_until(lambda: at_once(system).status == 200, 5, "the news that it goes on")
     finally:
