@@ -5,11 +5,12 @@ this address; and a proxy on this machine brings the whole world with it.
 """
 
 from typing import Final
-from urllib.parse import urlsplit
 
 from flask import Request
 
+from seating.domain.origin import Authority
 from seating.web.client_address import FORWARDING_HEADERS, address_of
+from seating.web.origins import may_connect
 
 _OWN_SITES: Final = ("same-origin", "none")
 
@@ -27,8 +28,7 @@ def refusal(request: Request) -> str:
         return f"the request came through a proxy ({named[0]})"
     if not _is_loopback_name(environ.get("HTTP_HOST", "")):
         return "Host names another one"
-    origin = headers.get("Origin")
-    if origin is not None and _authority(origin) != environ["HTTP_HOST"].lower():
+    if not may_connect(request, frozenset()):
         return "the request was made by a page of another origin"
     if headers.get("Sec-Fetch-Site", "none") not in _OWN_SITES:
         return "the request was made by a page of another site"
@@ -38,17 +38,8 @@ def refusal(request: Request) -> str:
 def _is_loopback_name(host: str) -> bool:
     """Of a Host header, with or without a port."""
     try:
-        name = urlsplit(f"//{host}").hostname
+        name = Authority.parse(host).host
     except ValueError:
-        return False
-    if not name or "@" in host:
         return False
     address = address_of(name)
     return name == "localhost" or (address is not None and address.is_loopback)
-
-
-def _authority(origin: str) -> str:
-    try:
-        return urlsplit(origin).netloc.lower()
-    except ValueError:
-        return ""
