@@ -38,7 +38,7 @@ def test_the_refusal_holds_until_there_is_room(calls: DirectCalls, opened: Calla
     event = opened(capacity=1000)
     room, short = at_most(calls, 100), at_most(calls, 0)
     holds = HoldStore(calls, LIMITS, backlog_max_entries=100_000, backlog_memory_percent=100)
-    holds.hold(event, "token", "holder", HoldOrder(1), (), "")
+    holds.hold(event, "token", "holder", HoldOrder(1), (), "", is_shop=False)
     first = buy(room, event, "first")
     last = buy_until_refused(short, event)
     assert last - first < LOOK_EVERY
