@@ -87,15 +87,16 @@ def test_a_host_need_not_name_its_port() -> None:
     assert Authority.parse("[::1]:80") == ("[::1]", 80)
 
 
-def served(proxies: int) -> Flask:
+def served(proxies: str | None) -> Flask:
     app = Flask("test")
     settings = Settings(trusted_proxies=proxies, live_origins="https://shop.example")  # type: ignore[arg-type]
     attach(app, settings, None, None)  # type: ignore[arg-type]
     return app
 
 
-DIRECT, BEHIND_A_PROXY = served(0), served(1)
+DIRECT, BEHIND_A_PROXY = served(None), served("127.0.0.0/8")
 TLS = {"X-Forwarded-Proto": "https"}
+PEER = {"REMOTE_ADDR": "127.0.0.1"}
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,7 @@ TLS = {"X-Forwarded-Proto": "https"}
 )
 def test_who_may_connect(origin: str, headers: dict[str, str], direct: bool, proxied: bool) -> None:
     for app, expected in ((DIRECT, direct), (BEHIND_A_PROXY, proxied)):
-        with app.test_request_context(headers={**headers, "Origin": origin}):
+        with app.test_request_context(headers={**headers, "Origin": origin}, environ_base=PEER):
             assert origins.may_connect(request, frozenset({Origin.parse("https://shop.example")})) is expected
 
 
@@ -162,5 +163,5 @@ def test_all_may_connect_where_all_are_listed_and_so_may_what_is_no_page() -> No
 )
 def test_how_a_client_came(headers: dict[str, str], direct: tuple[str, str], proxied: tuple[str, str]) -> None:
     for app, expected in ((DIRECT, direct), (BEHIND_A_PROXY, proxied)):
-        with app.test_request_context(headers={"Host": "seating.test", **headers}):
+        with app.test_request_context(headers={"Host": "seating.test", **headers}, environ_base=PEER):
             assert (origins.client_scheme(request), origins.client_host(request)) == expected
