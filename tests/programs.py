@@ -6,11 +6,14 @@ import shutil
 import pytest
 
 
-def program(name: str) -> str:
-    """The path of a program. Without it the test is skipped by its name; in CI, where all are installed, it fails."""
-    path = shutil.which(name)
+def program(*names: str) -> str:
+    """Return the path of a program, which may have several names.
+
+    Without it the test is skipped by the first of them; in CI, where all are installed, it fails.
+    """
+    path = next(filter(None, map(shutil.which, names)), None)
     if path:
         return path
     if os.environ.get("CI"):
-        pytest.fail(f"{name} is not installed")
-    pytest.skip(f"{name} is not installed")
+        pytest.fail(f"{names[0]} is not installed")
+    pytest.skip(f"{names[0]} is not installed")

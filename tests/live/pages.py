@@ -5,10 +5,12 @@ import os
 import shutil
 import signal
 import subprocess
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gevent.pool import Pool
 from gevent.pywsgi import WSGIServer
 
 if TYPE_CHECKING:
@@ -26,10 +28,10 @@ const report = (...said) => { last = last.then(() => fetch('/report', {method: '
 class Pages:
     """A server of pages with one script each. `reports` has what they reported, by the host that they came from."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.scripts: dict[str, str] = {}
-        self.reports: dict[str, list[Any]] = {"127.0.0.1": [], "localhost": []}
-        self._server = WSGIServer(("127.0.0.1", 0), self._serve, log=None)
+        self.reports: defaultdict[str, list[Any]] = defaultdict(list)
+        self._server = WSGIServer(("127.0.0.1", port), self._serve, log=None, spawn=Pool(64))
         self._server.start()
 
     def __call__(self, path: str, host: str = "127.0.0.1") -> str:
@@ -37,7 +39,8 @@ class Pages:
         return f"http://{host}:{self._server.server_port}{path}"
 
     def stop(self) -> None:
-        self._server.stop()
+        """Close connections that browsers keep, too."""
+        self._server.stop(timeout=0)
 
     def _serve(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] == "POST":
@@ -50,8 +53,8 @@ class Pages:
 class Browser:
     """Chromium on one page, until it is stopped."""
 
-    def __init__(self, folder: Path, url: str) -> None:
-        self._process = _start((*_chromium(folder), url), folder / "chromium.log")
+    def __init__(self, folder: Path, url: str, *options: str) -> None:
+        self._process = _start((*_chromium(folder), *options, url), folder / "chromium.log")
 
     def stop(self) -> None:
         _end(self._process)
