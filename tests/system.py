@@ -52,11 +52,11 @@ def free_port() -> int:
 
 
 class Client:
-    """A client of the product on one port. `address` is its own, one of those of this machine."""
+    """A client of the product on one port. `address` is its own, if that matters: one of those of this machine."""
 
-    def __init__(self, port: int, address: str = "127.0.0.1") -> None:
+    def __init__(self, port: int, address: str = "") -> None:
         self.port = port
-        self.address = address
+        self._from = (address, 0) if address else None
 
     def wait_ready(self, within_s: float = 30) -> None:
         wait_until(lambda: self.get("/ready").status == 200, within_s, "the system to be ready")
@@ -86,7 +86,7 @@ class Client:
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60, source_address=(self.address, 0))
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60, source_address=self._from)
         try:
             connection.request(method, path, body, headers or {})
             response = connection.getresponse()
