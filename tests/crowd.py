@@ -1,5 +1,6 @@
 """Many buyers at once, each a greenlet with a connection of its own."""
 
+import resource
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -78,3 +79,9 @@ class Rush:
                 assert answer.status == 503, answer.body
                 assert int(answer.headers["Retry-After"]) > 0
                 self.unanswered.add(key)
+
+
+def allow_many_sockets() -> None:
+    """Some systems allow fewer at first than a crowd needs."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))

@@ -49,7 +49,8 @@ class ClientSocket(socket):
     def recv(self, *args: Any) -> bytes:
         if self.read_by == _NEVER:
             return super().recv(*args)
-        if self.read_by < time.monotonic():  # A flood never has to be waited for.
+        if self.read_by < time.monotonic():  # What comes all the time, or just now, is not waited for.
+            _count_missed(self.reading)
             raise TimeoutError(self.reading)
         self._wait_until(self.read_by, self.reading)
         try:
@@ -90,6 +91,10 @@ class Deadlines:
         now = time.monotonic()
         for client in [client for open_ones in self._clients for client in open_ones if client.due < now]:
             if client.due < now:
-                if client.waits_for != "idle":
-                    metrics.count_missed_deadline(client.waits_for)
+                _count_missed(client.waits_for)
                 client.waiting.throw(TimeoutError(client.waits_for))
+
+
+def _count_missed(wait: Wait) -> None:
+    if wait != "idle":
+        metrics.count_missed_deadline(wait)

@@ -3,6 +3,7 @@
 import errno
 import math
 import secrets
+import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -39,6 +40,9 @@ _STATUS: Final[dict[type[BaseException], int]] = {
     http_errors.UnsupportedTransferCoding: 501,
 }
 
+_MOST_UNSENT_BYTES: Final = 256 * 1024
+"""That the kernel takes for a client who does not read. By itself it takes up to four megabytes (`tcp_wmem`)."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -65,6 +69,7 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
         acceptors = []
         for listener in self.sockets:
             listener.setblocking(0)
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _MOST_UNSENT_BYTES)
             server = listener.getsockname()
             application, place = self.wsgi, self.place
             limits = Limits(self.worker_connections, share, settings.proxy_networks)

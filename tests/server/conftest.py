@@ -1,4 +1,3 @@
-import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -7,6 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.crowd import allow_many_sockets
 from tests.servers import wait_until
 from tests.system import PROJECT, Client, clean_environment, free_port
 
@@ -59,5 +59,4 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Echo]]:
 @pytest.fixture(autouse=True)
 def _many_sockets() -> None:
     """The clients of these tests need more files than some systems allow at first."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    allow_many_sockets()

@@ -7,8 +7,10 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import gevent
+import psutil
 import pytest
 
 from seating.server.client_socket import HEAD_WITHIN_S, SEND_WITHIN_S
@@ -86,6 +88,30 @@ def test_clients_that_read_nothing_are_cut(serve: Serve) -> None:
         assert echo.metric('seating_http_deadlines_missed_total{wait="send"}') >= 1
 
 
+@pytest.mark.skipif(not psutil.LINUX, reason="only Linux shows what the kernel keeps of a connection")
+def test_the_kernel_keeps_little_of_what_is_not_read(serve: Serve) -> None:
+    """It once took four megabytes for each client, and copied them before it was noticed that nobody reads."""
+    echo = serve()
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect(("127.0.0.1", echo.port))
+        deaf.sendall(PLAIN.replace(b"/pid", b"/big") * 16)
+        wait_until(lambda: _unsent_bytes(echo, deaf) > 0, what="the first response to begin")
+        for _ in range(3):
+            assert echo.get("/pid").status == 200
+        assert _unsent_bytes(echo, deaf) < 500_000
+
+
+def _unsent_bytes(echo: Echo, client: socket.socket) -> int:
+    """What the kernel keeps for a client of its responses (proc(5), `/proc/net/tcp`)."""
+    ends = f":{echo.port:04X}", f":{client.getsockname()[1]:04X}"
+    for line in Path("/proc/net/tcp").read_text().splitlines():
+        words = line.split()
+        if words[1].endswith(ends[0]) and words[2].endswith(ends[1]):
+            return int(words[4].partition(":")[0], 16)
+    return 0
+
+
 def test_a_flood_is_cut_and_holds_up_nobody(serve: Serve) -> None:
     """On both roads: a body without an end, faster than it can be thrown away, after a request that wants none."""
     echo = serve()
@@ -105,6 +131,7 @@ def test_a_flood_is_cut_and_holds_up_nobody(serve: Serve) -> None:
         assert echo.get("/pid").status == 200
         assert time.monotonic() - started < 2
     assert max(flooding.get() for flooding in floods) < HEAD_WITHIN_S + 10
+    assert echo.metric('seating_http_deadlines_missed_total{wait="body"}') == len(floods)
 
 
 def test_a_slow_reader_gets_it_all(serve: Serve) -> None:
