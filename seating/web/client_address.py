@@ -13,6 +13,7 @@ FORWARDING_HEADERS = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-For
 """What proxies say of the requests that they hand on."""
 
 _ANYBODY = "unknown"
+_LONGEST = 100
 
 _log = structlog.get_logger(__name__)
 
@@ -52,7 +53,9 @@ def network_of(text: str) -> str | None:
 
 
 def address_of(text: str) -> IPv4Address | IPv6Address | None:
-    """None for what is no address. Some proxies append a port."""
+    """None for what is no address. Some proxies append a port; a longer text has a zone without an end."""
+    if len(text) > _LONGEST:
+        return None
     host = text.removeprefix("[").partition("]")[0] if text.startswith("[") else text
     if host.count(":") == 1:
         host = host.partition(":")[0]
