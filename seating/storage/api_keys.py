@@ -74,6 +74,7 @@ class ApiKeys:
         self._path = path
         self._version: tuple[int, ...] | None = None
         self._keys: list[ApiKey] = []
+        self._faults: list[str] = []
 
     def find(self, secret: str) -> Caller | None:
         """Whose secret this is. Takes the same time whichever key it is, or none."""
@@ -84,8 +85,9 @@ class ApiKeys:
         return found
 
     def has_operator(self) -> bool:
-        """Whether there is a key that may do everything."""
-        return any(key.role is Role.OPERATE for key in self._current())
+        """Whether there may be a key that may do everything: as long as the file cannot be read, nobody knows."""
+        keys = self._current()
+        return self._version is None or any(key.role is Role.OPERATE for key in keys)
 
     def all(self) -> list[ApiKey]:
         """Raises InvalidKeyFile where any line cannot be read."""
@@ -118,10 +120,17 @@ class ApiKeys:
         """A line that cannot be read is no key, and is told of; the others stay good."""
         version = self._version_now()
         if version != self._version:
-            self._keys, faults = self._read()
-            self._version = version
+            try:
+                self._keys, faults = self._read()
+                self._version = version
+            except InvalidKeyFile as error:
+                # Perhaps only now, for want of a file descriptor: the next one who asks tries again.
+                self._keys, faults = [], [str(error)]
+                self._version = None
             for fault in faults:
-                _log.error("api key ignored", file=str(self._path), reason=fault)
+                if fault not in self._faults:
+                    _log.error("api key ignored", file=str(self._path), reason=fault)
+            self._faults = faults
         return self._keys
 
     def _version_now(self) -> tuple[int, ...]:
@@ -132,13 +141,14 @@ class ApiKeys:
         return found.st_ino, found.st_mtime_ns, found.st_size
 
     def _read(self) -> tuple[list[ApiKey], list[str]]:
-        """The keys, and what is wrong with each line that is none."""
+        """The keys, and what is wrong with each line that is none. Raises InvalidKeyFile where there are no lines."""
         try:
             lines = self._path.read_text().splitlines()
         except FileNotFoundError:
             return [], []
         except (OSError, UnicodeDecodeError) as error:
-            return [], [f"cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}"]
+            reason = getattr(error, "strerror", None) or "it is no text"
+            raise InvalidKeyFile(f"{self._path}: cannot be read: {reason}") from error
         keys: list[ApiKey] = []
         faults: list[str] = []
         for number, line in enumerate(lines, start=1):

@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import resource
 import stat
 import subprocess
 import sys
@@ -73,6 +74,20 @@ def test_a_line_that_cannot_be_read_is_no_key_and_spoils_no_other(keys: ApiKeys,
         keys.all()
     with pytest.raises(InvalidKeyFile):
         keys.add("other", Role.SELL, NOW)
+
+
+def test_a_file_that_cannot_be_read_now_is_read_later(keys: ApiKeys, tmp_path: Path) -> None:
+    """As by a process that has all the files open that it may. Until then no key is good, and no door is open."""
+    secret = keys.add("shop", Role.SELL, NOW)
+    other = ApiKeys(tmp_path / "api-keys")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        unread = other.find(secret), other.has_operator()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert unread == (None, True)
+    assert (other.find(secret), other.has_operator()) == (Caller("shop", Role.SELL), False)
 
 
 def test_two_who_add_at_once_lose_nothing(tmp_path: Path) -> None:
