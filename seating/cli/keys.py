@@ -11,7 +11,7 @@ from seating.domain.audit import Act
 from seating.domain.caller import Role, is_key_name
 from seating.domain.timestamps import rfc3339
 from seating.services.audit import Audit, act_now
-from seating.storage.api_keys import ApiKeys, InvalidKeyFile
+from seating.storage.api_keys import ApiKeys, InvalidKeyFile, OtherRole
 from seating.storage.database import Database
 
 
@@ -44,10 +44,9 @@ def add(name: str, role: str, why: str | None) -> None:
     settings = startup_checks.operator_settings()
     file = ApiKeys(settings.effective_api_keys_file)
     try:
-        roles = {key.role for key in file.all() if key.name == name}
-        if roles - {Role(role)}:
-            raise click.BadParameter(f"{name} has a key with the role {', '.join(sorted(roles))}", param_hint="--role")
         secret = file.add(name, Role(role), rfc3339(time.time() * 1000))
+    except OtherRole as error:
+        raise click.BadParameter(f"{name} has a key with the role {error}", param_hint="--role") from error
     except InvalidKeyFile as error:
         raise InvalidSettings(f"API_KEYS_FILE: {error}") from error
     _note(settings, act_now(acting.actor(why), "key.add", target=name, after=role))

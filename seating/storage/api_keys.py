@@ -10,9 +10,10 @@ import hmac
 import os
 import re
 import secrets
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
@@ -30,6 +31,10 @@ _log = structlog.get_logger(__name__)
 
 class InvalidKeyFile(Exception):
     """The file cannot be used. The message is one line that says why."""
+
+
+class OtherRole(Exception):
+    """All keys of a name have one role. The message has that role."""
 
 
 class ApiKey(NamedTuple):
@@ -97,13 +102,16 @@ class ApiKeys:
         return keys
 
     def add(self, name: str, role: Role, created: str) -> str:
-        """Return the secret of a new key, which is kept nowhere. Raises InvalidKeyFile."""
+        """Return the secret of a new key, which is kept nowhere. Raises InvalidKeyFile, OtherRole."""
         secret = f"seating-{role}-{secrets.token_urlsafe(32)}"
         key = ApiKey(name, role, _digest(secret), created)
         with self._locked():
             keys = self.all()
             if len(keys) >= MOST_KEYS:
                 raise InvalidKeyFile(f"{self._path}: has {MOST_KEYS} keys already; remove some")
+            for other in keys:
+                if other.name == name and other.role is not role:
+                    raise OtherRole(other.role)
             self._write([*keys, key])
         return secret
 
@@ -169,10 +177,14 @@ class ApiKeys:
             yield
 
     def _write(self, keys: list[ApiKey]) -> None:
-        """In one step, readable by its owner alone."""
+        """In one step. A new file is readable by its owner alone; another keeps its owner and mode, whoever writes."""
         handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
         try:
             with os.fdopen(handle, "w") as file:
+                with suppress(FileNotFoundError):
+                    before = self._path.stat()
+                    os.fchown(handle, before.st_uid, before.st_gid)
+                    os.fchmod(handle, stat.S_IMODE(before.st_mode))
                 file.write(_HEADER + "".join(f"{key}\n" for key in keys))
                 file.flush()
                 os.fsync(file.fileno())

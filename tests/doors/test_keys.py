@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import os
 import resource
 import stat
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 from seating.domain.caller import ANONYMOUS, Caller, Role
 from seating.services.audit import Audit
 from seating.storage import migrations
-from seating.storage.api_keys import ApiKeys, InvalidKeyFile
+from seating.storage.api_keys import ApiKeys, InvalidKeyFile, OtherRole
 from seating.storage.database import Database
 from tests.doors import TOKEN, assert_unauthorized, bearer, web_alone
 from tests.system import System, clean_environment
@@ -39,6 +40,27 @@ def test_only_a_hash_is_kept_and_only_its_owner_reads_it(keys: ApiKeys, tmp_path
     file = tmp_path / "api-keys"
     assert secret not in file.read_text()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_file_keeps_its_owner_and_mode(keys: ApiKeys, tmp_path: Path) -> None:
+    """An administrator who adds a key as root must not take the file from the processes that read it."""
+    keys.add("shop", Role.SELL, NOW)
+    file = tmp_path / "api-keys"
+    file.chmod(0o640)
+    if os.geteuid() == 0:
+        os.chown(file, 65534, 65533)
+    before = file.stat()
+    keys.add("other", Role.SELL, NOW)
+    after = file.stat()
+    assert after.st_ino != before.st_ino
+    assert (after.st_uid, after.st_gid, after.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
+
+
+def test_a_name_has_one_role(keys: ApiKeys) -> None:
+    keys.add("shop", Role.SELL, NOW)
+    with pytest.raises(OtherRole, match="sell"):
+        keys.add("shop", Role.OPERATE, NOW)
+    assert not keys.has_operator()
 
 
 def test_what_another_process_changes_is_noticed(keys: ApiKeys, tmp_path: Path) -> None:
