@@ -1,8 +1,10 @@
 """A client's connection, with a deadline for every wait on it."""
 
 import math
+import struct
 import time
 from collections.abc import Sequence
+from socket import SO_LINGER, SOL_SOCKET
 from typing import Any, Final, Literal
 
 from gevent import get_hub
@@ -18,6 +20,7 @@ BODY_WITHIN_S: Final = 10.0
 SEND_WITHIN_S: Final = 20.0
 """For one piece that the application hands over, usually the whole answer."""
 
+_FORGET: Final = struct.pack("ii", 1, 0)
 _NEVER: Final = math.inf
 _LOOK_EVERY_S: Final = 0.5
 
@@ -68,6 +71,10 @@ class ClientSocket(socket):
         self._wait_until(time.monotonic() + SEND_WITHIN_S, "send")
         try:
             super().sendall(memoryview(data)[sent:], flags)
+        except TimeoutError:
+            # Closing it is to forget what was not read, which the kernel would otherwise keep for minutes.
+            self.setsockopt(SOL_SOCKET, SO_LINGER, _FORGET)
+            raise
         finally:
             self.due = _NEVER
 
