@@ -5,7 +5,7 @@ import hashlib
 from functools import cache
 
 from flask import Response, jsonify, redirect
-from flask_openapi3 import Info, SecurityScheme
+from flask_openapi3 import Info, License, SecurityScheme, Server
 from werkzeug.wrappers import Response as BaseResponse
 
 from seating import __version__
@@ -13,6 +13,7 @@ from seating.config import Settings
 from seating.live.hub import Hub
 from seating.services.services import Services
 from seating.web import (
+    api_document,
     audit,
     caches,
     catalogue,
@@ -34,7 +35,7 @@ from seating.web.application import Application
 from seating.web.cors import CrossOrigin
 from seating.web.request_frame import RequestFrame
 from seating.web.responses import accepts_gzip, render_kept
-from seating.web.schemas import Problem, problems
+from seating.web.schemas import Problem
 from seating.web.services import attach, attach_operations
 
 
@@ -42,10 +43,15 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
     """Needs a process of greenlets: its clients wait for Redis as greenlets do."""
     app = Application(
         "seating",
-        info=Info(title="seating", version=__version__, description="The backend of a ticket on-sale."),
+        info=Info(
+            title="seating",
+            version=__version__,
+            description=api_document.DESCRIPTION,
+            license=License(name="MIT", identifier="MIT"),
+        ),
+        servers=[Server(url="/")],
         security_schemes={"key": SecurityScheme(type="http", scheme="bearer")},
-        # The framework adds this answer wherever it is missing; it is declared everywhere, so nothing is added.
-        responses=problems(500),
+        # The framework adds this answer, which the completed document has otherwise.
         validation_error_status=500,
         validation_error_model=Problem,
         doc_prefix="/docs",

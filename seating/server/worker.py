@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from seating.server.client_socket import ClientSocket
     from seating.server.greenlet_pool import GreenletPool
 
-_STATUS: Final[dict[type[BaseException], int]] = {
+STATUS: Final[dict[type[BaseException], int]] = {
     http_errors.ParseException: 400,
     http_errors.ForbiddenProxyRequest: 403,
     http_errors.LimitRequestLine: 414,
@@ -129,7 +129,7 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
 
     def handle_error(self, _request: Any, client: Any, _address: Any, error: BaseException) -> None:
         """Answers a request that failed before, or outside of, the application; the connection is then closed."""
-        status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
+        status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
         request_id = secrets.token_hex(8)
         if status == 500:
             _log.error("unexpected error", exc_info=error, request_id=request_id)

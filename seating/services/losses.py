@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from seating.domain.actor import Actor
 from seating.domain.errors import NoSuchLoss
+from seating.domain.page import Page, first_of
 from seating.services.audit import act_now
 from seating.storage import answered, audit
 from seating.storage.answered import Loss
@@ -21,6 +22,10 @@ class Losses:
     def all(self, event_id: str | None = None) -> list[Loss]:
         """Those that nobody has settled, of one event or of all."""
         return self.database.read(answered.losses, event_id)
+
+    def page(self, offset: int, count: int) -> Page[Loss, int]:
+        """At most `count` of those that nobody has settled, after the first `offset`."""
+        return first_of(self.all()[offset : offset + count + 1], count, lambda _: offset + count)
 
     def settle(self, event_id: str, epoch: int, by: Actor) -> None:
         """Puts the losses of a term to rest, with its purchases that wait in quarantine. Raises NoSuchLoss.

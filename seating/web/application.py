@@ -12,6 +12,8 @@ from flask_openapi3 import APIBlueprint, OpenAPI
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Rule
 
+from seating.web import api_document
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -33,6 +35,10 @@ class Application(OpenAPI):
     before or after them. Contexts, error handlers and the application's after_request functions are the same on both.
     Flask 3.2 will have one context instead of two: this is for 3.1.
     """
+
+    def generate_spec_json(self) -> None:
+        super().generate_spec_json()  # type: ignore[no-untyped-call]
+        api_document.complete(self, self.spec_json)
 
     def wsgi_app(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if "HTTP_UPGRADE" in environ:

@@ -7,14 +7,16 @@ from flask_openapi3 import Tag
 from pydantic import AliasPath, BeforeValidator, Field
 
 from seating.domain.audit import Action
+from seating.domain.errors import RecordUnavailable
 from seating.web.application import Routes
-from seating.web.callers import SECURITY, Access, open_to
+from seating.web.callers import Access, open_to
+from seating.web.declarations import refuses
 from seating.web.parsing import parsed
 from seating.web.responses import render
-from seating.web.schemas import Answer, Line, Moment, NextCursor, PageQuery, problems
+from seating.web.schemas import Answer, Line, Moment, NextCursor, PageQuery, examples
 from seating.web.services import services
 
-api = Routes("audit", __name__, abp_tags=[Tag(name="Audit", description=__doc__)], abp_security=SECURITY)
+api = Routes("audit", __name__, abp_tags=[Tag(name="Audit", description=__doc__)])
 
 _ACTIONS: Final = get_args(Action)
 """A later version may have recorded others."""
@@ -27,6 +29,23 @@ class AuditPageQuery(PageQuery):
 
 
 class ActView(Answer):
+    model_config = examples(
+        {
+            "id": 7,
+            "at": "2026-05-01T10:00:00.000Z",
+            "actor": "box-office",
+            "address": "192.0.2.1",
+            "requestId": "4f1d2c3b5a697887",
+            "action": "seat.set",
+            "eventId": "demo",
+            "target": "sec-1-row-A-seat-1",
+            "before": "available",
+            "after": "reserved",
+            "why": "behind the mixing desk",
+            "position": "217907169-42",
+        }
+    )
+
     id: int
     at: Moment = Field(validation_alias=AliasPath("act", "at_ms"))
     actor: str = Field(
@@ -57,8 +76,9 @@ class AuditView(Answer):
     next: NextCursor
 
 
-@api.get("/api/v1/audit", responses={200: AuditView, **problems(400, 401, 503)})
+@api.get("/api/v1/audit", responses={200: AuditView})
 @open_to(Access.READERS)
+@refuses(RecordUnavailable)
 @parsed
 def list_acts(query: AuditPageQuery) -> Response:
     """What operators did, newest first

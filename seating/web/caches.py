@@ -7,14 +7,16 @@ from flask import Response
 from flask_openapi3 import Tag
 from pydantic import Field
 
+from seating.domain.errors import SharedStateUnavailable
 from seating.domain.timestamps import rfc3339
 from seating.telemetry import metrics
 from seating.web.actors import actor
 from seating.web.application import Routes
-from seating.web.callers import SECURITY, Access, open_to
+from seating.web.callers import Access, open_to
+from seating.web.declarations import refuses
 from seating.web.parsing import parsed
 from seating.web.responses import render
-from seating.web.schemas import Answer, WhyQuery, problems
+from seating.web.schemas import Answer, WhyQuery, examples
 from seating.web.services import services
 
 api = Routes("caches", __name__, abp_tags=[Tag(name="Cache", description=__doc__)])
@@ -22,6 +24,24 @@ api = Routes("caches", __name__, abp_tags=[Tag(name="Cache", description=__doc__
 
 class CacheStatusView(Answer):
     """Over all processes."""
+
+    model_config = examples(
+        {
+            "hits": 90,
+            "misses": 5,
+            "size": 5,
+            "capacity": 100,
+            "evictions": 0,
+            "expirations": 0,
+            "coalesced": 5,
+            "averageResponseTime": 0.8,
+            "hitRatio": "90.00%",
+            "totalRequests": 100,
+            "bytes": 1024,
+            "uptime": 3600.5,
+            "timestamp": "2026-05-01T10:00:00.000Z",
+        }
+    )
 
     hits: int
     misses: int = Field(description="requests that had to fetch")
@@ -39,27 +59,32 @@ class CacheStatusView(Answer):
 
 
 class CacheClearedView(Answer):
+    model_config = examples({"message": "Cache cleared successfully", "entriesRemoved": 5, "currentSize": 0})
+
     message: Literal["Cache cleared successfully"] = "Cache cleared successfully"
     entries_removed: int
     current_size: Literal[0] = 0
 
 
-@api.get("/users/cache-status", responses={200: CacheStatusView, **problems(503)})
+@api.get("/users/cache-status", responses={200: CacheStatusView})
 @open_to(Access.ANYBODY)
-def users_cache_status() -> Response:
+@refuses(SharedStateUnavailable)
+def get_users_cache_status() -> Response:
     """How well the cache does, over all processes"""
     return _status()
 
 
-@api.get("/cache-status", responses={200: CacheStatusView, **problems(503)})
+@api.get("/cache-status", responses={200: CacheStatusView})
 @open_to(Access.ANYBODY)
-def cache_status() -> Response:
+@refuses(SharedStateUnavailable)
+def get_cache_status() -> Response:
     """How well the cache does, over all processes"""
     return _status()
 
 
-@api.delete("/users/cache", responses={200: CacheClearedView, **problems(400, 401, 503)}, security=SECURITY)
+@api.delete("/users/cache", responses={200: CacheClearedView})
 @open_to(Access.OPERATORS)
+@refuses(SharedStateUnavailable)
 @parsed
 def clear_users_cache(query: WhyQuery) -> Response:
     """Empty the cache and begin its counters at zero"""
@@ -67,8 +92,9 @@ def clear_users_cache(query: WhyQuery) -> Response:
     return render(CacheClearedView(entries_removed=removed))
 
 
-@api.delete("/cache", responses={200: CacheClearedView, **problems(400, 401, 503)}, security=SECURITY)
+@api.delete("/cache", responses={200: CacheClearedView})
 @open_to(Access.OPERATORS)
+@refuses(SharedStateUnavailable)
 @parsed
 def clear_cache(query: WhyQuery) -> Response:
     """Empty the cache"""

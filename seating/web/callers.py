@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from enum import StrEnum
 from functools import wraps
-from typing import Any, Final
+from typing import Final
 
 from flask import Request
 from flask.globals import request_ctx
@@ -22,9 +22,6 @@ from seating.web.request_errors import Forbidden, Unauthorized
 from seating.web.services import services, settings
 
 View = Callable[..., Response]
-
-SECURITY: Final[list[dict[str, list[Any]]]] = [{"key": []}]
-"""How the OpenAPI document says that a route needs a key."""
 
 _GROUP: Final = "wrong-keys"
 _MOST_REFUSED: Final = 10_000

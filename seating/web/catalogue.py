@@ -1,28 +1,53 @@
 """Events that a partner service keeps."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from flask import Response
 from flask_openapi3 import Tag
 from pydantic import BaseModel, Field, RootModel
 
 from seating.domain.catalogue import PartnerEvent, PartnerId, PartnerUser, parse_partner_id
+from seating.domain.errors import InvalidRequest
+from seating.domain.partner_errors import (
+    CatalogueBusy,
+    PartnerAnswerInvalid,
+    PartnerFailed,
+    PartnerNotConfigured,
+    PartnerOverloaded,
+    PartnerThrottled,
+    PartnerTooSlow,
+    PartnerUnavailable,
+    PartnerUserNotFound,
+)
 from seating.web.application import Routes
 from seating.web.callers import Access, open_to
+from seating.web.declarations import refuses
 from seating.web.parsing import StrictModel, parsed
 from seating.web.responses import render
-from seating.web.schemas import Answer, Line, problems
+from seating.web.schemas import Answer, Line, example, examples
 from seating.web.services import services
 
 api = Routes("catalogue", __name__, abp_tags=[Tag(name="Catalogue", description=__doc__)])
 
+_OF_PARTNER: Final = (
+    CatalogueBusy,
+    PartnerAnswerInvalid,
+    PartnerFailed,
+    PartnerNotConfigured,
+    PartnerThrottled,
+    PartnerTooSlow,
+    PartnerUnavailable,
+)
+
 
 class PartnerUserPath(BaseModel):
-    user_id: str = Field(description="the user's id with the event partner")
+    user_id: str = Field(description="the user's id with the event partner", json_schema_extra=example("1"))
 
 
 class NewPartnerEvent(StrictModel):
     """An event for the partner to keep."""
+
+    model_config = examples({"name": "Opening night", "userId": "1"})
 
     name: Line = Field(min_length=1, max_length=200)
     user_id: PartnerId = Field(alias="userId")
@@ -35,29 +60,36 @@ class PartnerEventAdded(Answer):
 class PartnerUserList(RootModel[list[PartnerUser]]):
     """As the partner has them."""
 
+    model_config = examples([{"id": "1", "name": "Alice", "events": ["1", "2"]}])
+
 
 class PartnerEventList(RootModel[list[PartnerEvent]]):
     """As the partner has them."""
 
+    model_config = examples([{"id": "1", "name": "Opening night"}])
 
-@api.get("/getUsers", responses={200: PartnerUserList, **problems(502, 503, 504)})
+
+@api.get("/getUsers", responses={200: PartnerUserList})
 @open_to(Access.ANYBODY)
-def get_partner_users() -> Response:
+@refuses(*_OF_PARTNER)
+def list_partner_users() -> Response:
     """The partner's users"""
     return render(PartnerUserList(services().catalogue.users()))
 
 
-@api.get("/getEvents", responses={200: PartnerEventList, **problems(502, 503, 504)})
+@api.get("/getEvents", responses={200: PartnerEventList})
 @open_to(Access.ANYBODY)
-def get_partner_events() -> Response:
+@refuses(*_OF_PARTNER)
+def list_partner_events() -> Response:
     """The partner's events"""
     return render(PartnerEventList(services().catalogue.events()))
 
 
-@api.get("/getEventsByUserId/<user_id>", responses={200: PartnerEventList, **problems(400, 404, 502, 503, 504)})
+@api.get("/getEventsByUserId/<user_id>", responses={200: PartnerEventList})
 @open_to(Access.ANYBODY)
+@refuses(*_OF_PARTNER, PartnerUserNotFound, InvalidRequest)
 @parsed
-def get_partner_events_of_user(path: PartnerUserPath) -> Response:
+def list_partner_events_of_user(path: PartnerUserPath) -> Response:
     """All events of one of the partner's users
 
     Whole, or an error: never a part of them.
@@ -65,8 +97,9 @@ def get_partner_events_of_user(path: PartnerUserPath) -> Response:
     return render(PartnerEventList(services().catalogue.events_of(parse_partner_id(path.user_id))))
 
 
-@api.post("/addEvent", responses={200: PartnerEventAdded, **problems(400, 408, 413, 415, 502, 503, 504)})
+@api.post("/addEvent", responses={200: PartnerEventAdded})
 @open_to(Access.ANYBODY)
+@refuses(*_OF_PARTNER, PartnerOverloaded)
 @parsed
 def add_partner_event(body: NewPartnerEvent) -> Response:
     """Have the partner add an event

@@ -47,6 +47,7 @@ STATUS: Final[dict[type[errors.SeatingError], int]] = {
     errors.IdempotencyKeyReused: 422,
     errors.RateLimited: 429,
     request_errors.TooManyConnections: 429,
+    request_errors.InternalError: 500,
     errors.InventoryUnavailable: 503,
     errors.BacklogFull: 503,
     request_errors.LiveFeedFull: 503,
@@ -129,14 +130,17 @@ def problem(
     return json.dumps(fields, separators=(",", ":"))
 
 
-def _answer(status: int, code: str, message: str, **details: Any) -> Response:
-    body = problem(status, code, message, request.environ.get("seating.request_id"), **details)
+def body_of(error: errors.SeatingError, request_id: str | None) -> str:
+    legacy_error = _LEGACY_ERRORS.get(type(error))
+    return problem(status_of(error), error.code, error.message, request_id, legacy_error, **_details(error))
+
+
+def _answer(status: int, body: str) -> Response:
     return WholeResponse(body.encode(), status, PROBLEM_TYPE)
 
 
 def refuse(error: errors.SeatingError) -> Response:
-    legacy_error = _LEGACY_ERRORS.get(type(error))
-    response = _answer(status_of(error), error.code, error.message, legacy_error=legacy_error, **_details(error))
+    response = _answer(status_of(error), body_of(error, _request_id()))
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, request_errors.Unauthorized):
@@ -163,7 +167,8 @@ def _refuse_by_http(error: HTTPException) -> Response:
         messages[400] = _ONLY_SOCKET
     if _asks_for_a_socket():
         messages |= dict.fromkeys((400, 404, 405), _NO_SOCKET)
-    response = _answer(status, code_of(status), messages.get(status, title_of(status)))
+    body = problem(status, code_of(status), messages.get(status, title_of(status)), _request_id())
+    response = _answer(status, body)
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
     return response
@@ -175,5 +180,9 @@ def _asks_for_a_socket() -> bool:
 
 
 def _fail(error: Exception) -> Response:
-    _log.error("unexpected error", exc_info=error, request_id=request.environ.get("seating.request_id"))
-    return _answer(500, "INTERNAL_ERROR", "Something went wrong here; the request id helps us to find out what")
+    _log.error("unexpected error", exc_info=error, request_id=_request_id())
+    return refuse(request_errors.InternalError())
+
+
+def _request_id() -> str | None:
+    return request.environ.get("seating.request_id")

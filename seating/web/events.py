@@ -7,16 +7,17 @@ from flask_openapi3 import Tag
 from pydantic import BaseModel, Field, ModelWrapValidatorHandler, WrapValidator
 
 from seating.domain import plan_file, seating_plan
-from seating.domain.errors import InvalidRequest
+from seating.domain.errors import BacklogFull, EventNotFound, InvalidRequest, InventoryUnavailable, RecordUnavailable
 from seating.domain.plan_format import Better, PlanFile
 from seating.domain.seating_plan import MAX_SEATS, GeneratedPlan, SeatingPlan
 from seating.services.events import EventOnSale
 from seating.web.actors import actor
 from seating.web.application import Routes
-from seating.web.callers import SECURITY, Access, open_to
+from seating.web.callers import Access, open_to
+from seating.web.declarations import OF_INVENTORY, refuses
 from seating.web.parsing import NOT_BLANK, StrictModel, parsed
 from seating.web.responses import render, render_fields
-from seating.web.schemas import Answer, EventPath, Line, NextCursor, PageQuery, Why, problems
+from seating.web.schemas import Answer, EventPath, Line, NextCursor, PageQuery, Why, examples
 from seating.web.services import services, settings
 
 api = Routes("events", __name__, abp_tags=[Tag(name="Events", description=__doc__)])
@@ -39,6 +40,40 @@ def _file_or_generator(value: Any, _handler: ModelWrapValidatorHandler[Any]) -> 
 
 class NewEvent(StrictModel):
     """`totalSeats` makes an event of general admission, `seatingPlan` a seated one; exactly one of them."""
+
+    model_config = examples(
+        {"name": "Open air", "totalSeats": 5000},
+        {"name": "Hall", "seatingPlan": {"generate": {"sections": 10, "rows": 20, "seatsPerRow": 25}}},
+        {
+            "name": "Club",
+            "seatingPlan": {
+                "name": "Club",
+                "categories": [{"name": "Front"}],
+                "zones": [
+                    {
+                        "name": "Floor",
+                        "position": {"x": 0, "y": 0},
+                        "areas": [],
+                        "rows": [
+                            {
+                                "row_number": "A",
+                                "position": {"x": 0, "y": 0},
+                                "seats": [
+                                    {
+                                        "seat_guid": "floor-A-1",
+                                        "seat_number": "1",
+                                        "position": {"x": 0, "y": 0},
+                                        "category": "Front",
+                                    }
+                                ],
+                            }
+                        ],
+                    }
+                ],
+            },
+            "bestFirst": [{"zone": "Floor", "row": "A"}],
+        },
+    )
 
     max_body_bytes: ClassVar[int] = MAX_PLAN_BYTES
 
@@ -73,11 +108,17 @@ class EventPageQuery(PageQuery):
 
 
 class StateChange(StrictModel):
+    model_config = examples({"state": "paused", "why": "the hall is being counted"})
+
     state: Literal["on_sale", "paused", "closed"] = Field(description="closed is for good")
     why: Why | None = None
 
 
 class DefaultEventView(Answer):
+    model_config = examples(
+        {"totalSeats": 5000, "seatsSold": 150, "seatsRemaining": 4840, "seatsHeld": 8, "seatsBlocked": 2}
+    )
+
     total_seats: int
     seats_sold: int
     seats_remaining: int = Field(description="can be bought now")
@@ -86,6 +127,18 @@ class DefaultEventView(Answer):
 
 
 class EventView(Answer):
+    model_config = examples(
+        {
+            "id": "demo",
+            "name": "Demo event",
+            "totalSeats": 5000,
+            "seatsSold": 150,
+            "seatsRemaining": 4850,
+            "seated": True,
+            "state": "on_sale",
+        }
+    )
+
     id: str
     name: str
     total_seats: int
@@ -100,8 +153,9 @@ class EventListView(Answer):
     next: NextCursor
 
 
-@api.get("/api/v1/event", responses={200: DefaultEventView, **problems(404, 503)})
+@api.get("/api/v1/event", responses={200: DefaultEventView})
 @open_to(Access.ANYBODY)
+@refuses(*OF_INVENTORY)
 def get_default_event() -> Response:
     """What is left of the default event
 
@@ -119,8 +173,9 @@ def get_default_event() -> Response:
     )
 
 
-@api.get("/api/v1/events", responses={200: EventListView, **problems(400, 503)})
+@api.get("/api/v1/events", responses={200: EventListView})
 @open_to(Access.ANYBODY)
+@refuses(RecordUnavailable, InventoryUnavailable)
 @parsed
 def list_events(query: EventPageQuery) -> Response:
     """All events, paged"""
@@ -128,8 +183,9 @@ def list_events(query: EventPageQuery) -> Response:
     return render(EventListView(events=[_view(found) for found in page.items], next=page.next))
 
 
-@api.post("/api/v1/events", responses={201: EventView, **problems(400, 401, 408, 413, 415, 503)}, security=SECURITY)
+@api.post("/api/v1/events", responses={201: EventView})
 @open_to(Access.OPERATORS)
+@refuses(RecordUnavailable, InventoryUnavailable, BacklogFull)
 @parsed
 def create_event(body: NewEvent) -> Response:
     """Put an event on sale
@@ -141,20 +197,18 @@ def create_event(body: NewEvent) -> Response:
     return render(_view(services().events.create(body.name, capacity, plan, actor(body.why))), 201)
 
 
-@api.get("/api/v1/events/<event_id>", responses={200: EventView, **problems(404, 503)})
+@api.get("/api/v1/events/<event_id>", responses={200: EventView})
 @open_to(Access.ANYBODY)
+@refuses(EventNotFound, RecordUnavailable, InventoryUnavailable)
 @parsed
 def get_event(path: EventPath) -> Response:
     """One event"""
     return render(_view(services().events.get(path.event_id)))
 
 
-@api.patch(
-    "/api/v1/events/<event_id>",
-    responses={200: EventView, **problems(400, 401, 404, 408, 409, 413, 415, 503)},
-    security=SECURITY,
-)
+@api.patch("/api/v1/events/<event_id>", responses={200: EventView})
 @open_to(Access.OPERATORS)
+@refuses(*OF_INVENTORY, RecordUnavailable, BacklogFull)
 @parsed
 def set_event_state(path: EventPath, body: StateChange) -> Response:
     """Pause a sale, resume it, or close it for good

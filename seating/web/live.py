@@ -29,7 +29,7 @@ from seating.web.origins import may_connect
 from seating.web.refused_feed import RefusedFeeds
 from seating.web.request_errors import OriginNotAllowed
 from seating.web.responses import render
-from seating.web.schemas import Answer
+from seating.web.schemas import Answer, examples
 from seating.web.services import hub, services, settings
 
 api = Routes("live_status", __name__, abp_tags=[Tag(name="Seats", description="The map, and who watches it.")])
@@ -44,6 +44,8 @@ _log = structlog.get_logger(__name__)
 
 
 class LiveStatusView(Answer):
+    model_config = examples({"connectedClients": 12})
+
     connected_clients: int = Field(description="open WebSockets of all web processes of this machine")
 
 
@@ -58,7 +60,7 @@ def register(app: Flask, current: Settings) -> None:
 
 @api.get("/seats/ws-status", responses={200: LiveStatusView})
 @open_to(Access.ANYBODY)
-def live_status() -> Response:
+def get_live_status() -> Response:
     """How many WebSockets are open, over all web processes"""
     return render(LiveStatusView(connected_clients=services().offload(metrics.live_clients)))
 

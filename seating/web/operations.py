@@ -9,10 +9,11 @@ from seating import __version__
 from seating.telemetry import metrics
 from seating.web.application import Routes
 from seating.web.callers import Access, open_to
+from seating.web.declarations import OF_INVENTORY, refuses
 from seating.web.origins import client_host, client_scheme
 from seating.web.probes import OPERATIONS
 from seating.web.responses import render
-from seating.web.schemas import Answer, problems
+from seating.web.schemas import Answer, examples
 from seating.web.services import services, settings
 
 api = Routes("operations", __name__, abp_tags=[OPERATIONS])
@@ -40,6 +41,30 @@ class PersistenceStats(Answer):
 class StatsView(Answer):
     """Purchase requests over all processes since the start, and where the default event's log stands."""
 
+    model_config = examples(
+        {
+            "totalRequests": 162,
+            "successPurchases": 150,
+            "failedPurchases": 12,
+            "p95Latency": 25,
+            "cacheStats": {
+                "seatCache": {
+                    "eventId": "demo",
+                    "totalSeats": 5000,
+                    "seatsSold": 150,
+                    "lastUpdated": 1777629600000,
+                },
+                "idempotencyCacheSize": 150,
+            },
+            "persistence": {
+                "position": "217907169-42",
+                "persisted": "217907169-42",
+                "lag": 0,
+                "quarantined": 0,
+            },
+        }
+    )
+
     total_requests: int
     success_purchases: int
     failed_purchases: int
@@ -51,6 +76,15 @@ class StatsView(Answer):
 
 
 class HomeView(Answer):
+    model_config = examples(
+        {
+            "message": "seating: every seat sold once",
+            "version": __version__,
+            "status": "OK",
+            "websocket": "ws://127.0.0.1:3000/",
+        }
+    )
+
     message: str
     version: str
     status: Literal["OK"] = "OK"
@@ -59,15 +93,16 @@ class HomeView(Answer):
 
 @api.get("/", responses={200: HomeView})
 @open_to(Access.ANYBODY)
-def home() -> Response:
+def get_home() -> Response:
     """What answers here"""
     address = f"{'wss' if client_scheme(request) == 'https' else 'ws'}://{client_host(request)}/"
     return render(HomeView(message="seating: every seat sold once", version=__version__, websocket=address))
 
 
-@api.get("/api/v1/stats", responses={200: StatsView, **problems(404, 503)})
+@api.get("/api/v1/stats", responses={200: StatsView})
 @open_to(Access.ANYBODY)
-def stats() -> Response:
+@refuses(*OF_INVENTORY)
+def get_sale_stats() -> Response:
     """Figures of the sale"""
     event_id = settings().default_event
     counts, backlog, quarantined, remembered_keys = services().monitoring.sale(event_id)

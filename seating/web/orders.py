@@ -8,7 +8,7 @@ from seating.domain.errors import InvalidRequest
 from seating.domain.hold import HoldOrder
 from seating.domain.purchase import MAX_QUANTITY, Order
 from seating.web.parsing import StrictModel
-from seating.web.schemas import Line, Reference
+from seating.web.schemas import Line, Reference, examples
 
 
 def _each_once(seats: list[str]) -> list[str]:
@@ -27,13 +27,20 @@ _ABSENT: Final[Any] = {"validate_default": False, "json_schema_extra": without_d
 Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY, description="seats, all or none", **_ABSENT)]
 ChosenSeats = Annotated[
     list[Annotated[Line, Field(min_length=1, max_length=255)]],
-    Field(min_length=1, max_length=MAX_QUANTITY, description="ids of seats, all or none"),
+    Field(
+        min_length=1,
+        max_length=MAX_QUANTITY,
+        description="ids of seats, all or none",
+        json_schema_extra={"uniqueItems": True},
+    ),
     AfterValidator(_each_once),
 ]
 
 
 class DefaultPurchase(StrictModel):
     """A purchase on the default event."""
+
+    model_config = examples({"quantity": 2})
 
     quantity: int = Field(ge=1, le=MAX_QUANTITY, description="seats to buy, all or none")
 
@@ -50,6 +57,8 @@ class _WantedSeats(StrictModel):
 class NewHold(_WantedSeats):
     """Exactly one of `quantity` and `seats`."""
 
+    model_config = examples({"quantity": 2, "together": True}, {"seats": ["sec-1-row-A-seat-1"]})
+
     def order(self) -> HoldOrder:
         """Raises InvalidRequest unless it is exactly one."""
         _exactly_one(quantity=self.quantity, seats=self.seats)
@@ -58,6 +67,12 @@ class NewHold(_WantedSeats):
 
 class EventPurchase(_WantedSeats):
     """Exactly one of `quantity`, `seats` and `holdToken`."""
+
+    model_config = examples(
+        {"quantity": 2, "together": True, "reference": "A-1001"},
+        {"seats": ["sec-1-row-A-seat-1", "sec-1-row-A-seat-2"]},
+        {"holdToken": "q0Vd3mXK8sWcGx1bT5yZ2g"},
+    )
 
     hold_token: str = Field("", min_length=1, max_length=255, alias="holdToken", description="of a hold", **_ABSENT)
     reference: Reference | None = Field(None, description="the shop's own order number")

@@ -4,11 +4,13 @@ from flask import Response
 from flask_openapi3 import Tag
 from pydantic import ConfigDict, Field
 
+from seating.domain.errors import PlanNotFound
 from seating.web.application import Routes
 from seating.web.callers import Access, open_to
+from seating.web.declarations import OF_INVENTORY, refuses, sends
 from seating.web.parsing import parsed
 from seating.web.responses import accepts_gzip, render_kept
-from seating.web.schemas import Answer, EventPath, problems
+from seating.web.schemas import Answer, EventPath, examples
 from seating.web.services import services
 
 api = Routes("plans", __name__, abp_tags=[Tag(name="Plans", description=__doc__)])
@@ -47,6 +49,31 @@ class PlanArea(Answer):
 class PlanView(Answer):
     """Blocks and rows are in the order of the map of states."""
 
+    model_config = examples(
+        {
+            "totalSeats": 2,
+            "name": "",
+            "size": None,
+            "categories": [{"name": "Section 1", "color": None}],
+            "areas": [],
+            "blocks": [
+                {
+                    "name": "Section 1",
+                    "category": 0,
+                    "rows": [
+                        {
+                            "seats": ["sec-1-row-A-seat-1", "sec-1-row-A-seat-2"],
+                            "label": "A",
+                            "numbers": ["1", "2"],
+                            "x": [0, 1],
+                            "y": [0, 0],
+                        }
+                    ],
+                }
+            ],
+        }
+    )
+
     total_seats: int
     name: str
     size: PlanSize | None
@@ -55,8 +82,10 @@ class PlanView(Answer):
     blocks: list[PlanBlock]
 
 
-@api.get("/api/v1/events/<event_id>/plan", responses={200: PlanView, 304: None, **problems(404, 409, 503)})
+@api.get("/api/v1/events/<event_id>/plan", responses={200: PlanView, 304: None})
 @open_to(Access.ANYBODY)
+@refuses(*OF_INVENTORY, PlanNotFound)
+@sends("Cache-Control", "ETag")
 @parsed
 def get_plan(path: EventPath) -> Response:
     """The seating plan of an event

@@ -15,7 +15,7 @@ from seating.telemetry import metrics
 from seating.web.application import Routes
 from seating.web.callers import Access, open_to
 from seating.web.responses import render
-from seating.web.schemas import Answer
+from seating.web.schemas import Answer, examples
 from seating.web.services import services
 
 OPERATIONS: Final = Tag(name="Operations", description="For operators and their monitoring.")
@@ -25,8 +25,24 @@ api = Routes("probes", __name__, abp_tags=[OPERATIONS])
 _PROMETHEUS_TYPES = ("text/plain", "application/openmetrics-text")
 
 
+_EXPOSITION: Final[dict[str, Any]] = {
+    "schema": {"type": "string"},
+    "examples": {"example1": {"value": "# TYPE seating_redis_up gauge\nseating_redis_up 1.0\n"}},
+}
+
+
 class HealthView(Answer):
     """The process lives, whatever else does not."""
+
+    model_config = examples(
+        {
+            "status": "OK",
+            "timestamp": "2026-05-01T10:00:00.000Z",
+            "uptime": 3600.5,
+            "memory": 94371840,
+            "cacheSize": 5,
+        }
+    )
 
     status: Literal["OK"] = "OK"
     timestamp: str
@@ -36,6 +52,8 @@ class HealthView(Answer):
 
 
 class ReadyView(Answer):
+    model_config = examples({"status": "READY", "checks": {"redis": {"status": "up"}, "events": {"open": 1}}})
+
     status: Literal["READY", "NOT_READY"]
     checks: dict[str, Any] = Field(
         description="redis and events decide; the rest is reported, as it was seen `ageS` seconds ago"
@@ -45,6 +63,16 @@ class ReadyView(Answer):
 class MetricsView(Answer):
     """HTTP requests over all processes since the start."""
 
+    model_config = examples(
+        {
+            "totalRequests": 162,
+            "statusDistribution": {"2xx": 150, "3xx": 0, "4xx": 12, "5xx": 0},
+            "averageResponseTime": 3.2,
+            "uptime": 3600.5,
+        },
+        more={"text/plain": _EXPOSITION},
+    )
+
     total_requests: int
     status_distribution: dict[str, int]
     average_response_time: float = Field(description="ms")
@@ -53,7 +81,7 @@ class MetricsView(Answer):
 
 @api.get("/health", responses={200: HealthView})
 @open_to(Access.ANYBODY)
-def health() -> Response:
+def get_health() -> Response:
     """Whether this process lives"""
     return render(
         HealthView(
@@ -67,7 +95,7 @@ def health() -> Response:
 
 @api.get("/ready", responses={200: ReadyView, 503: ReadyView})
 @open_to(Access.ANYBODY)
-def ready() -> Response:
+def get_readiness() -> Response:
     """Whether seats can be sold
 
     503 when Redis takes no writes, or events are open and none of them can be sold from. All else is reported beside,

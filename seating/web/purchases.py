@@ -9,7 +9,21 @@ from flask_openapi3 import Tag
 from pydantic import AliasPath, BaseModel, Field
 
 from seating.domain.caller import Role
-from seating.domain.errors import SeatingError
+from seating.domain.errors import (
+    BacklogFull,
+    HoldExpired,
+    IdempotencyKeyReused,
+    InvalidIdempotencyKey,
+    InventoryUnavailable,
+    MissingIdempotencyKey,
+    NotTogether,
+    PurchaseNotFound,
+    RecordUnavailable,
+    SeatingError,
+    SeatNotFound,
+    SeatUnavailable,
+    SoldOut,
+)
 from seating.domain.idempotency import parse_key
 from seating.domain.purchase import Order, PurchaseId, PurchaseState
 from seating.redis_store.rate_limits import RateLimit
@@ -17,7 +31,8 @@ from seating.services.purchases import Bought
 from seating.telemetry import metrics
 from seating.web.actors import actor
 from seating.web.application import Routes
-from seating.web.callers import SECURITY, Access, caller, open_to
+from seating.web.callers import Access, caller, open_to
+from seating.web.declarations import OF_INVENTORY, refuses, sends
 from seating.web.orders import DefaultPurchase, EventPurchase
 from seating.web.parsing import parsed
 from seating.web.rate_limiting import Judged, measured
@@ -31,7 +46,8 @@ from seating.web.schemas import (
     PageQuery,
     Reference,
     WhyQuery,
-    problems,
+    example,
+    examples,
 )
 from seating.web.services import services, settings
 
@@ -39,11 +55,20 @@ _LONGEST_WAIT_S: Final = 30
 _WAIT: Final = re.compile(r'\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:;.*)?', re.IGNORECASE)
 
 api = Routes("purchases", __name__, abp_tags=[Tag(name="Purchases", description=__doc__)])
-_REFUSALS = problems(400, 404, 408, 409, 413, 415, 422, 429, 503)
+_OF_EACH_PURCHASE: Final = (
+    *OF_INVENTORY,
+    BacklogFull,
+    IdempotencyKeyReused,
+    InvalidIdempotencyKey,
+    MissingIdempotencyKey,
+    SoldOut,
+)
 
 
 class PurchasePath(BaseModel):
-    purchase_id: str = Field(description="the purchase's id")
+    purchase_id: str = Field(
+        description="the purchase's id", json_schema_extra=example("demo.217907169-42.9f1c2b3a4d5e6f70")
+    )
 
 
 class PurchasePageQuery(PageQuery):
@@ -53,18 +78,31 @@ class PurchasePageQuery(PageQuery):
 
 class PurchaseHeaders(BaseModel):
     idempotency_key: str | None = Field(
-        None,
         alias="Idempotency-Key",
-        description="required: 1 to 255 visible ASCII characters, best a UUID; whoever knows it can read the answer",
+        description="1 to 255 visible ASCII characters, best a UUID; whoever knows it can read the answer",
+        json_schema_extra=example("7d8f7c52-6a0f-4d3e-9c39-0f1c9a4c2b11"),
     )
     prefer: str | None = Field(
         None,
         alias="Prefer",
         description="`wait=<seconds, at most 30>`: answer when SQL has the purchase (RFC 7240)",
+        json_schema_extra=example("wait=5"),
     )
 
 
 class PurchaseAnswer(Answer):
+    model_config = examples(
+        {
+            "success": True,
+            "seatsRemaining": 4848,
+            "purchaseId": "demo.217907169-42.9f1c2b3a4d5e6f70",
+            "eventId": "demo",
+            "quantity": 2,
+            "seats": ["sec-1-row-A-seat-1", "sec-1-row-A-seat-2"],
+            "position": "217907169-42",
+        }
+    )
+
     success: Literal[True] = True
     seats_remaining: int = Field(description="after this purchase")
     purchase_id: str
@@ -75,6 +113,19 @@ class PurchaseAnswer(Answer):
 
 
 class PurchaseView(Answer):
+    model_config = examples(
+        {
+            "purchaseId": "demo.217907169-42.9f1c2b3a4d5e6f70",
+            "eventId": "demo",
+            "state": "persisted",
+            "quantity": 2,
+            "seats": ["sec-1-row-A-seat-1", "sec-1-row-A-seat-2"],
+            "reference": None,
+            "position": "217907169-42",
+            "purchasedAt": "2026-05-01T10:00:00.000Z",
+        }
+    )
+
     purchase_id: AsText = Field(validation_alias="id")
     event_id: str = Field(validation_alias=AliasPath("id", "event_id"))
     state: PurchaseState
@@ -90,11 +141,13 @@ class PurchaseListView(Answer):
     next: NextCursor
 
 
-@api.post("/api/v1/purchase", responses={200: PurchaseAnswer, **_REFUSALS})
+@api.post("/api/v1/purchase", responses={200: PurchaseAnswer})
 @open_to(Access.BUYERS)
+@refuses(*_OF_EACH_PURCHASE)
+@sends("Idempotent-Replayed", "Preference-Applied")
 @measured("sale")
 @parsed
-def buy_on_default_event(limit: RateLimit | None, header: PurchaseHeaders, body: DefaultPurchase) -> Judged:
+def buy_seats_of_default_event(limit: RateLimit | None, header: PurchaseHeaders, body: DefaultPurchase) -> Judged:
     """Buy seats of the default event
 
     A repetition with the same Idempotency-Key gets the first answer again, byte for byte.
@@ -102,11 +155,13 @@ def buy_on_default_event(limit: RateLimit | None, header: PurchaseHeaders, body:
     return _buy(settings().default_event, header, body.order(), limit)
 
 
-@api.post("/api/v1/events/<event_id>/purchases", responses={200: PurchaseAnswer, **_REFUSALS})
+@api.post("/api/v1/events/<event_id>/purchases", responses={200: PurchaseAnswer})
 @open_to(Access.BUYERS)
+@refuses(*_OF_EACH_PURCHASE, HoldExpired, NotTogether, SeatNotFound, SeatUnavailable)
+@sends("Idempotent-Replayed", "Preference-Applied")
 @measured("sale")
 @parsed
-def buy(limit: RateLimit | None, path: EventPath, header: PurchaseHeaders, body: EventPurchase) -> Judged:
+def buy_seats(limit: RateLimit | None, path: EventPath, header: PurchaseHeaders, body: EventPurchase) -> Judged:
     """Buy seats of an event
 
     A quantity of them, given ones, or those of a hold. Of a seated event, a quantity means neighbours in the best row
@@ -115,8 +170,9 @@ def buy(limit: RateLimit | None, path: EventPath, header: PurchaseHeaders, body:
     return _buy(path.event_id, header, body.order(), limit)
 
 
-@api.get("/api/v1/purchases/<purchase_id>", responses={200: PurchaseView, **problems(404, 503)})
+@api.get("/api/v1/purchases/<purchase_id>", responses={200: PurchaseView})
 @open_to(Access.ANYBODY)
+@refuses(PurchaseNotFound, RecordUnavailable, InventoryUnavailable)
 @parsed
 def get_purchase(path: PurchasePath) -> Response:
     """A purchase as it stands
@@ -127,12 +183,9 @@ def get_purchase(path: PurchasePath) -> Response:
     return render(PurchaseView.model_validate(services().purchases.get(PurchaseId.parse(path.purchase_id))))
 
 
-@api.delete(
-    "/api/v1/purchases/<purchase_id>",
-    responses={200: PurchaseView, **problems(400, 401, 404, 409, 503)},
-    security=SECURITY,
-)
+@api.delete("/api/v1/purchases/<purchase_id>", responses={200: PurchaseView})
 @open_to(Access.OPERATORS)
+@refuses(*OF_INVENTORY, PurchaseNotFound, RecordUnavailable, BacklogFull)
 @parsed
 def cancel_purchase(path: PurchasePath, query: WhyQuery) -> Response:
     """Take a purchase back
@@ -143,12 +196,9 @@ def cancel_purchase(path: PurchasePath, query: WhyQuery) -> Response:
     return render(PurchaseView.model_validate(cancelled))
 
 
-@api.get(
-    "/api/v1/events/<event_id>/purchases",
-    responses={200: PurchaseListView, **problems(400, 401, 404, 503)},
-    security=SECURITY,
-)
+@api.get("/api/v1/events/<event_id>/purchases", responses={200: PurchaseListView})
 @open_to(Access.SHOPS)
+@refuses(*OF_INVENTORY, RecordUnavailable)
 @parsed
 def list_purchases(path: EventPath, query: PurchasePageQuery) -> Response:
     """An event's purchases as SQL has them, newest first

@@ -4,19 +4,31 @@ from flask import Response
 from flask_openapi3 import Tag
 from pydantic import AliasPath, Field
 
+from seating.domain.errors import (
+    BacklogFull,
+    EventNotFound,
+    InventoryUnavailable,
+    NotReplayable,
+    PurchaseNotFound,
+    QuarantineEntryNotFound,
+    RecordUnavailable,
+)
 from seating.web.actors import actor
 from seating.web.application import Routes
-from seating.web.callers import SECURITY, Access, open_to
+from seating.web.callers import Access, open_to
+from seating.web.declarations import OF_INVENTORY, refuses
 from seating.web.parsing import parsed
 from seating.web.responses import render
-from seating.web.schemas import Answer, AsText, EventPath, NextCursor, PageQuery, WhyQuery, problems
+from seating.web.schemas import Answer, AsText, EventPath, NextCursor, PageQuery, WhyQuery, example, examples
 from seating.web.services import services
 
-api = Routes("quarantine", __name__, abp_tags=[Tag(name="Quarantine", description=__doc__)], abp_security=SECURITY)
+api = Routes("quarantine", __name__, abp_tags=[Tag(name="Quarantine", description=__doc__)])
 
 
 class QuarantinePath(EventPath):
-    position: str = Field(description="the entry's position, `<epoch>-<seq>`")
+    position: str = Field(
+        description="the entry's position, `<epoch>-<seq>`", json_schema_extra=example("217907169-42")
+    )
 
 
 class QuarantinePageQuery(PageQuery):
@@ -24,6 +36,16 @@ class QuarantinePageQuery(PageQuery):
 
 
 class QuarantineEntryView(Answer):
+    model_config = examples(
+        {
+            "eventId": "demo",
+            "position": "217907169-42",
+            "reason": "fork",
+            "error": "SQL has another entry at this place",
+            "change": '{"kind":"purchased"}',
+        }
+    )
+
     event_id: str
     position: AsText = Field(validation_alias=AliasPath("entry", "position"))
     reason: str = Field(description="poison: SQL refused it; fork: SQL has another entry at its place")
@@ -36,18 +58,20 @@ class QuarantineListView(Answer):
     next: NextCursor
 
 
-@api.get("/api/v1/quarantine", responses={200: QuarantineListView, **problems(400, 401, 503)})
+@api.get("/api/v1/quarantine", responses={200: QuarantineListView})
 @open_to(Access.READERS)
+@refuses(RecordUnavailable)
 @parsed
 def list_quarantine(query: QuarantinePageQuery) -> Response:
     """What waits for the operator"""
     return render(QuarantineListView.model_validate(services().quarantine.page(None, query.cursor, query.limit)))
 
 
-@api.post("/api/v1/quarantine/<event_id>/<position>/replay", responses={204: None, **problems(400, 401, 404, 409, 503)})
+@api.post("/api/v1/quarantine/<event_id>/<position>/replay", responses={204: None})
 @open_to(Access.OPERATORS)
+@refuses(EventNotFound, QuarantineEntryNotFound, NotReplayable, RecordUnavailable, InventoryUnavailable)
 @parsed
-def replay(path: QuarantinePath, query: WhyQuery) -> Response:
+def replay_quarantine_entry(path: QuarantinePath, query: WhyQuery) -> Response:
     """Take an entry after all
 
     Poison is recorded at its place; a purchase of a fork is bought again as it was. 409 `NOT_REPLAYABLE` says why not.
@@ -56,10 +80,11 @@ def replay(path: QuarantinePath, query: WhyQuery) -> Response:
     return Response(status=204)
 
 
-@api.delete("/api/v1/quarantine/<event_id>/<position>", responses={204: None, **problems(400, 401, 404, 503)})
+@api.delete("/api/v1/quarantine/<event_id>/<position>", responses={204: None})
 @open_to(Access.OPERATORS)
+@refuses(*OF_INVENTORY, QuarantineEntryNotFound, PurchaseNotFound, RecordUnavailable, BacklogFull)
 @parsed
-def cancel(path: QuarantinePath, query: WhyQuery) -> Response:
+def cancel_quarantine_entry(path: QuarantinePath, query: WhyQuery) -> Response:
     """Take an entry back: a purchase is cancelled, anything else put to rest"""
     services().quarantine.cancel(path.event_id, path.position, actor(query.why))
     return Response(status=204)

@@ -41,6 +41,7 @@ def limited(group: str) -> Callable[[Callable[..., Response]], Callable[..., Res
                 verdict = verdict or refused
             return _with_fields(response, limit.policy, verdict)
 
+        guarded.is_limited = True  # type: ignore[attr-defined]
         return guarded
 
     return decorate
@@ -64,6 +65,7 @@ def measured(group: str) -> Callable[[Callable[..., Judged]], Callable[..., Resp
                 response, verdict = _refused(error)
             return _with_fields(response, limit.policy, verdict)
 
+        asked.is_limited = True  # type: ignore[attr-defined]
         return asked
 
     return decorate

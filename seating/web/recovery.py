@@ -6,22 +6,27 @@ from flask import Response
 from flask_openapi3 import Tag
 from pydantic import BaseModel, Field
 
-from seating.domain.errors import NoSuchLoss
+from seating.domain.errors import EventNotFound, InventoryUnavailable, NoSuchLoss, NothingToMerge, RecordUnavailable
 from seating.domain.event import is_event_id
 from seating.storage.answered import Loss
 from seating.web.actors import actor
 from seating.web.application import Routes
-from seating.web.callers import SECURITY, Access, open_to
+from seating.web.callers import Access, open_to
+from seating.web.declarations import refuses
 from seating.web.parsing import StrictModel, parsed
 from seating.web.responses import render
-from seating.web.schemas import Answer, AsText, EventPath, Why, problems
+from seating.web.schemas import Answer, AsText, EventPath, NextCursor, PageQuery, Why, example, examples
 from seating.web.services import services
 
-api = Routes("recovery", __name__, abp_tags=[Tag(name="Recovery", description=__doc__)], abp_security=SECURITY)
+api = Routes("recovery", __name__, abp_tags=[Tag(name="Recovery", description=__doc__)])
 
 
 class LossPath(BaseModel):
-    loss_id: str = Field(max_length=80, description="`<event>.<epoch>`, as the list has it")
+    loss_id: str = Field(
+        max_length=80,
+        description="`<event>.<epoch>`, as the list has it",
+        json_schema_extra=example("demo.217907168"),
+    )
 
     def parts(self) -> tuple[str, int]:
         """Event and epoch. Raises NoSuchLoss for what no loss was ever called."""
@@ -31,7 +36,21 @@ class LossPath(BaseModel):
         return event_id, int(epoch)
 
 
+class LossPageQuery(PageQuery):
+    cursor: int = Field(0, ge=0, le=10**9, description="`next` of the page before")
+
+
 class LossView(Answer):
+    model_config = examples(
+        {
+            "id": "demo.217907168",
+            "eventId": "demo",
+            "first": "217907168-41",
+            "last": "217907168-42",
+            "changes": 2,
+        }
+    )
+
     id: str
     event_id: str
     first: str = Field(description="position of the first change that is lost")
@@ -41,13 +60,18 @@ class LossView(Answer):
 
 class LossListView(Answer):
     losses: list[LossView]
+    next: NextCursor
 
 
 class Settlement(StrictModel):
+    model_config = examples({"why": "the buyers were refunded"})
+
     why: Why
 
 
 class MergeOrder(StrictModel):
+    model_config = examples({"prefer": "redis", "why": "SQL came back from a backup"})
+
     prefer: Literal["redis", "sql"] = Field(description="who keeps a seat that both histories have given away")
     why: Why | None = None
 
@@ -58,34 +82,44 @@ class WaitingView(Answer):
 
 
 class MergeView(Answer):
+    model_config = examples(
+        {
+            "position": "217907170-43",
+            "purchasesTakenIn": 12,
+            "waiting": [{"purchaseId": "demo.217907169-42.9f1c2b3a4d5e6f70", "reason": "its seats have another owner"}],
+        }
+    )
+
     position: AsText = Field(description="of the entry that both histories end in")
     purchases_taken_in: int = Field(description="how many SQL did not have")
     waiting: list[WaitingView] = Field(description="purchases whose seats have another owner; see quarantine")
 
 
-@api.get("/api/v1/losses", responses={200: LossListView, **problems(401, 503)})
+@api.get("/api/v1/losses", responses={200: LossListView})
 @open_to(Access.READERS)
+@refuses(RecordUnavailable)
 @parsed
-def list_losses() -> Response:
+def list_losses(query: LossPageQuery) -> Response:
     """What was answered and is recorded nowhere"""
-    return render(LossListView(losses=[_view(loss) for loss in services().losses.all()]))
+    page = services().losses.page(query.cursor, query.limit)
+    return render(LossListView(losses=[_view(loss) for loss in page.items], next=page.next))
 
 
-@api.post("/api/v1/losses/<loss_id>/settle", responses={204: None, **problems(400, 401, 404, 408, 413, 415, 503)})
+@api.post("/api/v1/losses/<loss_id>/settle", responses={204: None})
 @open_to(Access.OPERATORS)
+@refuses(NoSuchLoss, RecordUnavailable)
 @parsed
-def settle(path: LossPath, body: Settlement) -> Response:
+def settle_loss(path: LossPath, body: Settlement) -> Response:
     """Put a loss to rest, with its purchases that wait in quarantine"""
     services().losses.settle(*path.parts(), actor(body.why))
     return Response(status=204)
 
 
-@api.post(
-    "/api/v1/events/<event_id>/merge", responses={200: MergeView, **problems(400, 401, 404, 408, 409, 413, 415, 503)}
-)
+@api.post("/api/v1/events/<event_id>/merge", responses={200: MergeView})
 @open_to(Access.OPERATORS)
+@refuses(EventNotFound, NothingToMerge, RecordUnavailable, InventoryUnavailable)
 @parsed
-def merge(path: EventPath, body: MergeOrder) -> Response:
+def merge_histories(path: EventPath, body: MergeOrder) -> Response:
     """Make one history of two, where SQL lost what it had acknowledged
 
     Nobody's purchase is dropped: preference decides only seats that both histories have given away. 409

@@ -47,3 +47,8 @@ class LiveFeedFull(SeatingError):
     code = "LIVE_FEED_FULL"
     sentence = "As many live feeds are open here as can be served beside the sale; please try again"
     retry_after_s = 5
+
+
+class InternalError(SeatingError):
+    code = "INTERNAL_ERROR"
+    sentence = "Something went wrong here; the request id helps us to find out what"

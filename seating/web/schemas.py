@@ -1,7 +1,7 @@
 """What requests and answers of several routes have in common, as the OpenAPI document shows them."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -28,8 +28,21 @@ Why = Annotated[
 ]
 
 
+def examples(*values: Any, more: dict[str, Any] | None = None) -> ConfigDict:
+    """Of a body, as JSON; the first one is shown of what contains it too. `more` are its other media types."""
+    # flask-openapi3 would drop `examples`, which the document has in the end.
+    return cast(ConfigDict, {"json_schema_extra": {"example": list(values)}, "openapi_extra": {"content": more or {}}})
+
+
+def example(value: str) -> dict[str, Any]:
+    """Of a parameter, as `json_schema_extra`."""
+    return {"example": value}
+
+
 class EventPath(BaseModel):
-    event_id: Annotated[str, AfterValidator(parse_event_id)] = Field(description="the event's id")
+    event_id: Annotated[str, AfterValidator(parse_event_id)] = Field(
+        description="the event's id", json_schema_extra=example("demo")
+    )
 
 
 class WhyQuery(BaseModel):
@@ -65,26 +78,21 @@ Moment = Annotated[str, BeforeValidator(rfc3339), Field(description="RFC 3339, U
 NextCursor = Annotated[
     str | None,
     BeforeValidator(lambda cursor: None if cursor is None else str(cursor)),
-    Field(description="`cursor` of the next page"),
+    Field(description="`cursor` of the next page, null on the last one"),
 ]
 
 
 class Problem(BaseModel):
-    """RFC 9457 problem details."""
+    """RFC 9457 problem details. Some errors have further fields, such as `seatsRemaining`."""
 
     model_config = ConfigDict(extra="allow")
 
     type: str
     title: str
     status: int
-    detail: str
-    error: str
+    detail: str = Field(description="for people")
+    error: str = Field(description="for older clients: the code, or words of its own")
     code: str
-    message: str
-    request_id: str | None = Field(alias="requestId")
-
-
-def problems(*statuses: int) -> dict[Any, Any]:
-    """The declaration of a route's error answers."""
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {str(status): {"content": content} for status in statuses}
+    message: str = Field(description="as `detail`, for older clients")
+    request_id: str | None = Field(alias="requestId", description="as in the header `X-Request-Id`")
+    field: str = Field("", description="of `VALIDATION_ERROR`: what is wrong, in a body with its path")

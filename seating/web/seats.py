@@ -8,17 +8,19 @@ from flask import Response
 from flask_openapi3 import Tag
 from pydantic import BaseModel, Field, RootModel
 
+from seating.domain.errors import BacklogFull, InvalidStatus, SeatHeld, SeatSold, UnknownSeat
 from seating.domain.seat_changes import LETTERS
 from seating.domain.seat_status import SETTABLE
 from seating.domain.seating_plan import SeatingPlan
 from seating.services.seats import Render, SeatMap
 from seating.web.actors import actor
 from seating.web.application import Routes
-from seating.web.callers import SECURITY, Access, open_to
+from seating.web.callers import Access, open_to
+from seating.web.declarations import OF_INVENTORY, refuses, sends
 from seating.web.orders import without_default
 from seating.web.parsing import StrictModel, parsed
 from seating.web.responses import accepts_gzip, render, render_kept
-from seating.web.schemas import Answer, EventPath, Why, problems
+from seating.web.schemas import Answer, EventPath, Why, example, examples
 from seating.web.services import services, settings
 
 api = Routes("seats", __name__, abp_tags=[Tag(name="Seats", description="The map, single seats, and who watches.")])
@@ -32,15 +34,19 @@ def _one_of_the_words(schema: dict[str, Any]) -> None:
 
 
 class SeatPath(BaseModel):
-    seat_id: str = Field(description="the seat's id")
+    seat_id: str = Field(description="the seat's id", json_schema_extra=example("sec-1-row-A-seat-1"))
 
 
 class SeatSetting(StrictModel):
+    model_config = examples({"status": "reserved", "why": "behind the mixing desk"})
+
     status: Any = Field(None, json_schema_extra=_one_of_the_words, description="what the seat shall be")
     why: Why | None = None
 
 
 class SeatView(Answer):
+    model_config = examples({"id": "sec-1-row-A-seat-1", "status": "reserved"})
+
     id: str
     status: Literal["available", "reserved", "sold", "held"]
 
@@ -55,6 +61,17 @@ class SeatUpdated(Answer):
 
 
 class SeatMapView(Answer):
+    model_config = examples(
+        {
+            "eventId": "demo",
+            "position": "217907169-42",
+            "since": "217907169-42.0f3a9c5e",
+            "seatsRemaining": 2,
+            "statuses": LETTERS,
+            "seats": "aahs",
+        }
+    )
+
     event_id: str
     position: str = Field(description="`<epoch>-<seq>` in the event's log")
     since: str = Field(description="the position and eight characters of its link: give it to the live feed as `since`")
@@ -63,8 +80,10 @@ class SeatMapView(Answer):
     seats: str = Field(description="a letter a seat, in the plan's order; empty in general admission")
 
 
-@api.get("/seats", responses={200: SeatList, 304: None, **problems(404, 503)})
+@api.get("/seats", responses={200: SeatList, 304: None})
 @open_to(Access.ANYBODY)
+@refuses(*OF_INVENTORY)
+@sends("Cache-Control", "ETag", "Position")
 def list_seats() -> Response:
     """What every seat of the default event is
 
@@ -74,12 +93,9 @@ def list_seats() -> Response:
     return _render_page(event_id, "list", partial(_list, event_id))
 
 
-@api.patch(
-    "/seats/<path:seat_id>",
-    responses={200: SeatUpdated, **problems(400, 401, 404, 408, 409, 413, 415, 503)},
-    security=SECURITY,
-)
+@api.patch("/seats/<path:seat_id>", responses={200: SeatUpdated})
 @open_to(Access.OPERATORS)
+@refuses(*OF_INVENTORY, BacklogFull, InvalidStatus, SeatHeld, SeatSold, UnknownSeat)
 @parsed
 def set_seat(path: SeatPath, body: SeatSetting) -> Response:
     """Set a seat of the default event
@@ -91,8 +107,10 @@ def set_seat(path: SeatPath, body: SeatSetting) -> Response:
     return render(SeatUpdated(seat=SeatView.model_validate(seat)))
 
 
-@api.get("/api/v1/events/<event_id>/seats", responses={200: SeatMapView, 304: None, **problems(404, 503)})
+@api.get("/api/v1/events/<event_id>/seats", responses={200: SeatMapView, 304: None})
 @open_to(Access.ANYBODY)
+@refuses(*OF_INVENTORY)
+@sends("Cache-Control", "ETag", "Position")
 @parsed
 def get_seat_map(path: EventPath) -> Response:
     """The states of all seats as of one position

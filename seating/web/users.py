@@ -6,22 +6,30 @@ from flask import Response
 from flask_openapi3 import Tag
 from pydantic import BaseModel, Field, RootModel
 
-from seating.domain.errors import UserNotFound
+from seating.domain.errors import (
+    InvalidRequest,
+    LoadFailed,
+    RecordUnavailable,
+    SharedStateUnavailable,
+    UserExists,
+    UserNotFound,
+)
 from seating.domain.user import MAX_ID_LENGTH, Plan, User
 from seating.web.application import Routes
 from seating.web.callers import Access, open_to
+from seating.web.declarations import refuses, sends
 from seating.web.errors import refuse
 from seating.web.parsing import NOT_BLANK, StrictModel, parsed
 from seating.web.rate_limiting import limited
 from seating.web.responses import WholeResponse
-from seating.web.schemas import Answer, Line, Moment, PageQuery, problems
+from seating.web.schemas import Answer, Line, Moment, PageQuery, example, examples
 from seating.web.services import services
 
 api = Routes("users", __name__, abp_tags=[Tag(name="Users", description=__doc__)])
 
 
 class UserPath(BaseModel):
-    user_id: str = Field(description="the user's id")
+    user_id: str = Field(description="the user's id", json_schema_extra=example("1"))
 
 
 class UserPageQuery(PageQuery):
@@ -29,6 +37,8 @@ class UserPageQuery(PageQuery):
 
 
 class NewUser(StrictModel):
+    model_config = examples({"name": "Frida Kern", "email": "frida@example.com", "plan": "pro"})
+
     name: Line = Field(min_length=1, max_length=200, pattern=NOT_BLANK)
     email: str = Field(max_length=320, description="kept in lower case; nobody else may have it")
     id: str | None = Field(None, max_length=MAX_ID_LENGTH, description="chosen at random if not given")
@@ -36,6 +46,17 @@ class NewUser(StrictModel):
 
 
 class UserView(Answer):
+    model_config = examples(
+        {
+            "id": "1",
+            "name": "Alice Johnson",
+            "email": "alice@example.com",
+            "plan": "free",
+            "isActive": True,
+            "createdAt": "2026-05-01T10:00:00.000Z",
+        }
+    )
+
     id: str
     name: str
     email: str
@@ -48,14 +69,17 @@ class UserListView(RootModel[list[UserView]]):
     """In the order of their ids."""
 
 
-@api.get("/users", responses={200: UserListView, **problems(400, 401, 403, 429, 503)})
+@api.get("/users", responses={200: UserListView})
 @open_to(Access.USERS)
+@refuses(RecordUnavailable)
+@sends("Link")
 @limited("users")
 @parsed
 def list_users(query: UserPageQuery) -> Response:
     """All users, paged
 
-    A `Link` header (RFC 8288) with `rel="next"` leads to the next page.
+    A bare list, as older clients need it: a `Link` header (RFC 8288) with `rel="next"` leads to the next page, instead
+    of `next` in the body.
     """
     page = services().users.page(query.cursor, query.limit)
     answer = WholeResponse(b"[" + b",".join(map(document, page.items)) + b"]")
@@ -65,8 +89,10 @@ def list_users(query: UserPageQuery) -> Response:
     return answer
 
 
-@api.get("/users/<user_id>", responses={200: UserView, **problems(400, 401, 403, 404, 429, 503)})
+@api.get("/users/<user_id>", responses={200: UserView})
 @open_to(Access.USERS)
+@refuses(InvalidRequest, UserNotFound, RecordUnavailable, SharedStateUnavailable, LoadFailed)
+@sends("X-Cache", statuses=(200, 404))
 @limited("users")
 @parsed
 def get_user(path: UserPath) -> Response:
@@ -80,8 +106,9 @@ def get_user(path: UserPath) -> Response:
     return answer
 
 
-@api.post("/users", responses={201: UserView, **problems(400, 401, 403, 408, 409, 413, 415, 429, 503)})
+@api.post("/users", responses={201: UserView})
 @open_to(Access.USER_CHANGES)
+@refuses(UserExists, RecordUnavailable)
 @limited("users")
 @parsed
 def create_user(body: NewUser) -> Response:

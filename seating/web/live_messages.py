@@ -1,0 +1,182 @@
+"""The live feeds as the OpenAPI document shows them in `x-websockets`: OpenAPI itself has no WebSockets.
+
+docs/live.md explains them. The messages are made in seating/live/messages.py.
+"""
+
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, Field
+from pydantic.json_schema import models_json_schema
+
+from seating.domain.errors import EventNotFound, InvalidRequest, InventoryUnavailable, NotOnSale
+from seating.web.errors import STATUS
+from seating.web.refused_feed import FIRST_CODE
+from seating.web.request_errors import LiveFeedFull, OriginNotAllowed, TooManyConnections
+from seating.web.schemas import Answer, examples
+
+_REACHED: Final = {"position": "217907169-42", "since": "217907169-42.0f3a9c5e"}
+
+
+class _Message(Answer):
+    position: str = Field(description="`<epoch>-<seq>` in the event's log")
+    since: str = Field(description="where a new connection goes on")
+
+
+class ConnectedMessage(_Message):
+    """The first message."""
+
+    model_config = examples(
+        {"type": "CONNECTED", "message": "Connected to seat updates", "eventId": "demo", **_REACHED},
+    )
+
+    type: Literal["CONNECTED"]
+    message: str
+    event_id: str
+
+
+class SeatUpdateMessage(_Message):
+    """One seat has changed."""
+
+    model_config = examples(
+        {
+            "type": "SEAT_UPDATE",
+            "seatId": "sec-1-row-A-seat-1",
+            "newStatus": "sold",
+            "eventId": "demo",
+            **_REACHED,
+        }
+    )
+
+    type: Literal["SEAT_UPDATE"]
+    seat_id: str
+    new_status: Literal["available", "held", "reserved", "sold"]
+    event_id: str
+
+
+class SeatGroup(Answer):
+    """Seats that now have the same status."""
+
+    status: Literal["available", "held", "reserved", "sold"]
+    seats: list[str]
+
+
+class SeatsMessage(_Message):
+    """One log entry of a seated event: these seats now have this status. If it changed none, `status` is null."""
+
+    model_config = examples(
+        {"type": "SEATS", **_REACHED, "status": "sold", "seats": ["sec-1-row-A-seat-1", "sec-1-row-A-seat-2"]},
+        {"type": "SEATS", **_REACHED, "status": None, "seats": []},
+    )
+
+    type: Literal["SEATS"]
+    status: Literal["available", "held", "reserved", "sold"] | None
+    seats: list[str]
+
+
+class SeatGroupsMessage(_Message):
+    """One log entry of a seated event that gives several statuses."""
+
+    model_config = examples(
+        {
+            "type": "SEATS",
+            **_REACHED,
+            "groups": [
+                {"status": "available", "seats": ["sec-1-row-A-seat-1"]},
+                {"status": "sold", "seats": ["sec-1-row-A-seat-2"]},
+            ],
+        }
+    )
+
+    type: Literal["SEATS"]
+    groups: list[SeatGroup]
+
+
+class StateMessage(_Message):
+    """The sale was paused, resumed or closed for good."""
+
+    model_config = examples({"type": "STATE", **_REACHED, "state": "paused"})
+
+    type: Literal["STATE"]
+    state: Literal["on_sale", "paused", "closed"]
+
+
+class SnapshotNeededMessage(_Message):
+    """The feed continues after `position`, but not from where the client was: get a new snapshot."""
+
+    model_config = examples({"type": "SNAPSHOT_NEEDED", **_REACHED})
+
+    type: Literal["SNAPSHOT_NEEDED"]
+
+
+class AvailabilityMessage(_Message):
+    """General admission: what can be bought now."""
+
+    model_config = examples({"type": "AVAILABILITY", **_REACHED, "seatsRemaining": 4848})
+
+    type: Literal["AVAILABILITY"]
+    seats_remaining: int
+
+
+_DEFAULT_FEED: Final = (ConnectedMessage, SeatUpdateMessage)
+_EVENT_FEED: Final = (SeatsMessage, SeatGroupsMessage, StateMessage, SnapshotNeededMessage, AvailabilityMessage)
+
+_CLOSE_CODES: Final = {
+    "1001": "the server restarts or stops: reconnect",
+    "1002": "the client sent something that is not a WebSocket message",
+    "1007": "the client sent a text that is not UTF-8",
+    "1009": "the client sent more than 64 KB",
+    "1011": "an error of the server",
+    "1013": "the client was too slow, or seats cannot be read now: reconnect",
+}
+_REFUSALS: Final = (
+    InvalidRequest,
+    OriginNotAllowed,
+    EventNotFound,
+    NotOnSale,
+    TooManyConnections,
+    LiveFeedFull,
+    InventoryUnavailable,
+)
+
+
+def describe(schemas: dict[str, Any]) -> dict[str, Any]:
+    """Return the feeds by their addresses, and add their messages to `schemas`."""
+    messages: tuple[type[BaseModel], ...] = (*_DEFAULT_FEED, *_EVENT_FEED)
+    _, found = models_json_schema(
+        [(message, "serialization") for message in messages], ref_template="#/components/schemas/{model}"
+    )
+    schemas |= found["$defs"]
+    event_id = {"name": "event_id", "in": "path", "required": True, "schema": {"type": "string"}}
+    since = {
+        "name": "since",
+        "in": "query",
+        "required": False,
+        "description": "of the last message or snapshot: everything after it follows",
+        "schema": {"type": "string"},
+    }
+    return {
+        "/": _feed("watchDefaultEvent", "Seats of the default event, one by one", [], _DEFAULT_FEED),
+        "/api/v1/events/{event_id}/live": _feed(
+            "watchEvent", "Every change of an event, in order", [event_id, since], _EVENT_FEED
+        ),
+    }
+
+
+def _feed(
+    operation_id: str, summary: str, parameters: list[dict[str, Any]], messages: tuple[type[BaseModel], ...]
+) -> dict[str, Any]:
+    return {
+        "operationId": operation_id,
+        "summary": summary,
+        "parameters": parameters,
+        "messages": {"oneOf": [{"$ref": f"#/components/schemas/{message.__name__}"} for message in messages]},
+        "closeCodes": _CLOSE_CODES | _refusal_codes(),
+    }
+
+
+def _refusal_codes() -> dict[str, str]:
+    """Codes of feeds that are refused."""
+    sentences: dict[str, list[str]] = {}
+    for kind in _REFUSALS:
+        sentences.setdefault(str(FIRST_CODE + STATUS[kind]), []).append(f"{kind.code}: {kind.sentence}")
+    return {code: "; ".join(of_code) for code, of_code in sentences.items()}
