@@ -25,6 +25,7 @@ from seating.web.request_errors import (
     InternalError,
     Unauthorized,
     UnsupportedMediaType,
+    UriTooLong,
 )
 
 DESCRIPTION: Final = """The backend of a ticket on-sale.
@@ -45,7 +46,7 @@ _SECURITY: Final[dict[Access, list[dict[str, list[str]]]]] = {
 
 _OF_BODIES: Final = (errors.InvalidRequest, BodyTooSlow, BodyTooLarge, UnsupportedMediaType)
 _OF_KEYS: Final = (Unauthorized, Forbidden, errors.RateLimited)
-_OF_HTTP: Final = (400, 403, 404, 405, 414, 417, 431, 500, 501)
+_OF_HTTP: Final = (400, 403, 404, 405, 417, 431, 500, 501)
 """Statuses of requests that reach no route: their codes are the names of these."""
 
 _REQUEST_ID: Final = "4f1d2c3b5a697887"
@@ -123,6 +124,8 @@ def _refusals(view: View) -> dict[int, list[type[errors.SeatingError]]]:
         kinds += _OF_BODIES
     if "query" in parameters:
         kinds.append(errors.InvalidRequest)
+    if parameters.keys() & {"path", "query"}:
+        kinds.append(UriTooLong)
     if view.access is not Access.ANYBODY:  # type: ignore[attr-defined]
         kinds += _OF_KEYS
     if getattr(view, "is_limited", False):

@@ -43,6 +43,7 @@ STATUS: Final[dict[type[errors.SeatingError], int]] = {
     errors.HoldExpired: 409,
     errors.TooManyHeld: 409,
     request_errors.BodyTooLarge: 413,
+    request_errors.UriTooLong: 414,
     request_errors.UnsupportedMediaType: 415,
     errors.IdempotencyKeyReused: 422,
     errors.RateLimited: 429,

@@ -23,7 +23,6 @@ api = Routes("recovery", __name__, abp_tags=[Tag(name="Recovery", description=__
 
 class LossPath(BaseModel):
     loss_id: str = Field(
-        max_length=80,
         description="`<event>.<epoch>`, as the list has it",
         json_schema_extra=example("demo.217907168"),
     )

@@ -13,6 +13,13 @@ class BodyTooSlow(SeatingError):
     sentence = "The body did not arrive in time"
 
 
+class UriTooLong(SeatingError):
+    """The server raises it of itself."""
+
+    code = "URI_TOO_LONG"
+    sentence = "The address with its query is longer than the server takes"
+
+
 class UnsupportedMediaType(SeatingError):
     code = "UNSUPPORTED_MEDIA_TYPE"
     sentence = "Send the body as application/json, not compressed"

@@ -83,3 +83,8 @@ def seats_sold(client: Client) -> dict[str, int]:
         sold |= {event["id"]: event["seatsSold"] for event in page["events"]}
         cursor = page["next"]
     return sold
+
+
+def operations(document: Any) -> set[tuple[str, str]]:
+    """Method and path of each operation of the OpenAPI document."""
+    return {(method, path) for path, methods in document["paths"].items() for method in methods}

@@ -13,22 +13,11 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from seating.app import create_app
 from seating.config import Settings
 from seating.live.hub import Hub
-from seating.server import worker
 from seating.services.services import Services
-from seating.web import errors
 from seating.web.api_headers import HEADERS
-from tests.live.client import Socket
 from tests.seating_plan_file import theatre
 from tests.system import System
-from tests.web import JSON
-
-
-@pytest.fixture(scope="module")
-def document(system: System) -> Any:
-    answer = system.get("/openapi.json")
-    assert answer.status == 200
-    assert answer.headers["Content-Type"] == "application/json"
-    return answer.json
+from tests.web import JSON, operations
 
 
 def test_comes_gzipped_to_those_who_accept_it(system: System, document: Any) -> None:
@@ -46,10 +35,6 @@ def test_is_not_sent_again_to_those_who_have_it(system: System) -> None:
         answer = system.get("/openapi.json", {"Accept-Encoding": coding, "If-None-Match": tag})
         assert (answer.status, answer.body, answer.headers["ETag"]) == (304, b"", tag)
     assert system.get("/openapi.json", {"If-None-Match": '"another"'}).status == 200
-
-
-def operations(document: Any) -> set[tuple[str, str]]:
-    return {(method, path) for path, methods in document["paths"].items() for method in methods}
 
 
 def test_valid(document: Any) -> None:
@@ -113,6 +98,7 @@ NEW_EVENT = "post /api/v1/events"
 BUY = "post /api/v1/events/{event_id}/purchases"
 BUY_DEFAULT = "post /api/v1/purchase"
 PURCHASE = "get /api/v1/purchases/{purchase_id}"
+SETTLE = "post /api/v1/losses/{loss_id}/settle"
 USER = "get /users/{user_id}"
 NEW_USER = "post /users"
 HOLD = "post /api/v1/events/{event_id}/holds"
@@ -140,6 +126,8 @@ CALLS = [
     Call("get /api/v1/audit", "/api/v1/audit", 200),
     Call("get /api/v1/audit", "/api/v1/audit?event=<hall>&actor=anonymous&limit=1", 200),
     Call("get /api/v1/audit", "/api/v1/audit?cursor=0", 400),
+    Call("get /api/v1/losses", "/api/v1/losses?limit=1", 200),
+    Call(SETTLE, f"/api/v1/losses/{'0' * 81}/settle", 404, {"why": "it was a test"}),
     Call(EVENT, "/api/v1/events/<hall>", 200),
     Call(EVENT, "/api/v1/events/<small>", 200),
     Call(EVENT, "/api/v1/events/nosuchevent", 404),
@@ -209,6 +197,7 @@ FIELDS = {
     "get /api/v1/event": {"totalSeats", "seatsSold", "seatsRemaining", "seatsHeld", "seatsBlocked"},
     "get /api/v1/events": {"events", "next"},
     "get /api/v1/audit": {"acts", "next"},
+    "get /api/v1/losses": {"losses", "next"},
     NEW_EVENT: {"id", "name", "totalSeats", "seatsSold", "seatsRemaining", "seated", "state"},
     EVENT: {"id", "name", "totalSeats", "seatsSold", "seatsRemaining", "seated", "state"},
     BUY: {"success", "seatsRemaining", "purchaseId", "eventId", "seats", "position"},
@@ -261,122 +250,6 @@ def _assert_headers(headers: dict[str, str], declared: Any, document: Any) -> No
     assert headers.keys() & SAID <= definitions.keys()
     for name in headers.keys() & definitions.keys():
         assert OAS31Validator(definitions[name]["schema"]).is_valid(headers[name]), (name, headers[name])
-
-
-def test_every_example_is_valid(document: Any) -> None:
-    """Of parameters, headers, requests, answers, problems and messages of the live feeds; each operation has some."""
-    components = document["components"]
-    seen = 0
-
-    def check(schema: Any, value: object) -> None:
-        nonlocal seen
-        seen += 1
-        errors = list(OAS31Validator(schema | {"components": components}).iter_errors(value))
-        assert errors == [], (value, errors)
-
-    for name, schema in components["schemas"].items():
-        for value in schema.get("examples", ()):
-            check({"$ref": f"#/components/schemas/{name}"}, value)
-    for header in components["headers"].values():
-        check(header["schema"], header["example"])
-    for method, path in operations(document):
-        operation = document["paths"][path][method]
-        for parameter in operation.get("parameters", ()):
-            if parameter["required"]:
-                check(parameter["schema"], parameter["example"])
-        for holder in (operation.get("requestBody", {}), *operation["responses"].values()):
-            for media in holder.get("content", {}).values():
-                assert media["examples"], operation["operationId"]
-                for given in media["examples"].values():
-                    if "$ref" in given:
-                        given = components["examples"][given["$ref"].rpartition("/")[2]]
-                    check(media["schema"], given["value"])
-    assert seen > 400
-
-
-def test_examples_of_requests_are_accepted(document: Any, system: System) -> None:
-    """New events are; other bodies speak of seats that are not there."""
-    bodies = document["paths"]["/api/v1/events"]["post"]["requestBody"]["content"]["application/json"]["examples"]
-    for body in bodies.values():
-        answer = system.request("POST", "/api/v1/events", json.dumps(body["value"]).encode(), JSON)
-        assert answer.status == 201, answer.body
-
-
-def test_each_code_has_its_statuses_and_a_meaning(document: Any) -> None:
-    codes = document["components"]["schemas"]["ErrorCode"]
-    assert len(codes["enum"]) == len(set(codes["enum"])) == len(codes["x-enum-descriptions"])
-    for method, path in operations(document):
-        for status, response in document["paths"][path][method]["responses"].items():
-            for media_type, media in response.get("content", {}).items():
-                if media_type != "application/problem+json":
-                    continue
-                declared = media["schema"]["properties"]["code"]["enum"]
-                assert {*declared} <= {*codes["enum"]}
-                for code in declared:
-                    assert f"- `{code}`: " in response["description"], (path, status, code)
-                values = [
-                    document["components"]["examples"][given["$ref"].rpartition("/")[2]]["value"]
-                    for given in media["examples"].values()
-                ]
-                assert {value["code"] for value in values} == {*declared}
-                assert {value["status"] for value in values} == {int(status)}
-
-
-def test_every_error_has_a_code_in_the_document(document: Any) -> None:
-    """Those of requests that reach no route too."""
-    codes = document["components"]["schemas"]["ErrorCode"]["enum"]
-    assert {error.code for error in errors.STATUS} <= {*codes}
-    assert {errors.code_of(status) for status in worker.STATUS.values()} <= {*codes}
-
-
-def test_operations_have_names_that_a_person_would_choose(document: Any) -> None:
-    ids = [document["paths"][path][method]["operationId"] for method, path in operations(document)]
-    assert len(ids) == len(set(ids))
-    assert {"buySeats", "holdSeats", "getEvent", "listEvents", "cancelPurchase", "getSeatMap"} <= {*ids}
-    assert [name for name in ids if not re.fullmatch("[a-z]+([A-Z][a-z]+)+", name)] == []
-
-
-def test_a_purchase_needs_its_key(document: Any) -> None:
-    for path in ("/api/v1/purchase", "/api/v1/events/{event_id}/purchases"):
-        parameters = {p["name"]: p for p in document["paths"][path]["post"]["parameters"]}
-        assert parameters["Idempotency-Key"]["required"]
-        assert parameters["Idempotency-Key"]["schema"]["type"] == "string"
-        assert not parameters["Prefer"]["required"]
-
-
-def test_lists_are_paged_alike(document: Any) -> None:
-    """With `limit` and `cursor`, and `next` in the body, but for the bare list that older clients need."""
-    paged = []
-    for method, path in operations(document):
-        operation = document["paths"][path][method]
-        names = {parameter["name"] for parameter in operation.get("parameters", ())}
-        assert ("limit" in names) == ("cursor" in names)
-        if "limit" in names:
-            paged.append(path)
-            (reference,) = operation["responses"]["200"]["content"]["application/json"]["schema"].values()
-            schema = document["components"]["schemas"][reference.rpartition("/")[2]]
-            assert ("next" in schema.get("properties", ())) == (path != "/users")
-    assert {"/users", "/api/v1/events", "/api/v1/losses", "/api/v1/audit", "/api/v1/quarantine"} <= {*paged}
-
-
-def test_live_feeds_send_what_is_declared(document: Any, system: System) -> None:
-    hall = system.create_event(seatingPlan=HALL)
-    field = system.create_event(totalSeats=5)
-    seen = set()
-    for template, path, event in (
-        ("/", "/", "demo"),
-        ("/api/v1/events/{event_id}/live", f"/api/v1/events/{hall}/live", hall),
-        ("/api/v1/events/{event_id}/live", f"/api/v1/events/{field}/live", field),
-    ):
-        schema = OAS31Validator(document["x-websockets"][template]["messages"] | {"components": document["components"]})
-        with Socket(system, path) as feed:
-            first = feed.message()
-            assert system.buy(1, event_id=event).status == 200
-            for message in (first, feed.message()):
-                assert list(schema.iter_errors(message)) == []
-                seen.add(message["type"])
-        assert not schema.is_valid({"type": "OTHER", "position": "1-1", "since": "1-1.00000000"})
-    assert {"CONNECTED", "SEAT_UPDATE", "SNAPSHOT_NEEDED", "SEATS", "AVAILABILITY"} == seen
 
 
 def test_every_operation_is_called(document: Any) -> None:
