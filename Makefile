@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run test fuzz fuzz-terms fuzz-bytes test-careful check format onsale bench benchmarks clean
+.PHONY: help install run test fuzz fuzz-terms fuzz-bytes fuzz-api lint-api test-careful check format onsale bench benchmarks clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -15,6 +15,10 @@ $(VENV)/.runs: setup.cfg pyproject.toml
 
 $(VENV)/.tests: $(VENV)/.runs
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.tests
+	$(BIN)/python -m pip install --quiet --editable '.[lint]'
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.tests
@@ -37,6 +41,13 @@ fuzz-terms: $(VENV)/.tests ## 2,000 random histories of both stores failing unde
 
 fuzz-bytes: $(VENV)/.tests ## 1,000,000 raw requests, many of them spoilt, read by both roads of the web server (RUNS)
 	SEATING_FUZZ_BYTES=$(or $(RUNS),1000000) $(BIN)/pytest --timeout 3600 tests/server/test_fuzz_bytes.py
+
+fuzz-api: $(VENV)/.tests ## 100,000 requests to all routes, made of the OpenAPI document (REQUESTS)
+	SEATING_FUZZ_REQUESTS=$(or $(REQUESTS),100000) $(BIN)/pytest tests/web/test_fuzz_api.py
+
+lint-api: $(VENV)/.lint ## lint the OpenAPI document with Redocly; downloads it once
+	$(BIN)/python -m tests.web.openapi_file $(VENV)/openapi.json
+	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/npx --yes @redocly/cli@2.77.0 lint --config tests/web/redocly.yaml $(VENV)/openapi.json
 
 test-careful: $(VENV)/.tests ## what clients can do to the web server, as if there were no httptools
 	PYTHONPATH=$(CURDIR)/tests/without_httptools $(BIN)/pytest -n 2 --dist loadgroup tests/server tests/web tests/live tests/launcher \
