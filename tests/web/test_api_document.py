@@ -88,6 +88,17 @@ def test_operations_have_names_that_a_person_would_choose(document: Any) -> None
     assert [name for name in ids if not re.fullmatch("[a-z]+([A-Z][a-z]+)+", name)] == []
 
 
+def test_what_takes_a_key_can_refuse_it(document: Any) -> None:
+    """Whether a key is required depends on the installation for those that also list no key."""
+    kinds = set()
+    for method, path in operations(document):
+        operation = document["paths"][path][method]
+        kinds.add(json.dumps(operation["security"]))
+        statuses = {"401", "403", "429"} & operation["responses"].keys()
+        assert statuses == ({"401", "403", "429"} if operation["security"] else set()), (method, path)
+    assert kinds == {"[]", '[{"key": []}]', '[{}, {"key": []}]'}
+
+
 def test_a_purchase_needs_its_key(document: Any) -> None:
     for path in ("/api/v1/purchase", "/api/v1/events/{event_id}/purchases"):
         parameters = {p["name"]: p for p in document["paths"][path]["post"]["parameters"]}

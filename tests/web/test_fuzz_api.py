@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.catalogue.stand_in import StandIn
 from tests.servers import RedisServer
 from tests.system import System
 
@@ -28,18 +29,21 @@ CHECKS = (
 
 @pytest.fixture
 def own_system(tmp_path: Path, own_redis: RedisServer) -> Iterator[System]:
+    partner = StandIn(tmp_path / "partner")
     limits = ("users", "sale", "shops", "wrong_keys")
     running = System(
         tmp_path / "data",
         own_redis,
         f"sqlite:///{tmp_path / 'seating.db'}",
         ADMIN_TOKEN=TOKEN,
+        EVENT_API_BASE_URL=partner.url,
         **{f"RATE_LIMIT_{name.upper()}": "off" for name in limits},
     )
     try:
         yield running.start()
     finally:
         running.stop()
+        partner.stop()
 
 
 @pytest.mark.timeout(max(180, REQUESTS))
