@@ -23,6 +23,7 @@ from seating.web.request_errors import (
     BodyTooSlow,
     Forbidden,
     InternalError,
+    NotFound,
     Unauthorized,
     UnsupportedMediaType,
     UriTooLong,
@@ -46,7 +47,7 @@ _SECURITY: Final[dict[Access, list[dict[str, list[str]]]]] = {
 
 _OF_BODIES: Final = (errors.InvalidRequest, BodyTooSlow, BodyTooLarge, UnsupportedMediaType)
 _OF_KEYS: Final = (Unauthorized, Forbidden, errors.RateLimited)
-_OF_HTTP: Final = (400, 403, 404, 405, 417, 431, 500, 501)
+_OF_HTTP: Final = (400, 403, 405, 417, 431, 500, 501)
 """Statuses of requests that reach no route: their codes are the names of these."""
 
 _REQUEST_ID: Final = "4f1d2c3b5a697887"
@@ -107,13 +108,15 @@ def _complete_operation(operation: dict[str, Any], view: View, schemas: dict[str
 
 
 def _tidy(parameter: dict[str, Any]) -> None:
-    """Leave out what only bodies can be: null."""
+    """Leave out what only bodies can be, which is null; show each cursor as a text, as `next` in answers is."""
     schema = parameter["schema"]
     schema.pop("example", None)
     if "anyOf" in schema:
         schema |= next(kind for kind in schema.pop("anyOf") if kind != {"type": "null"})
-    if schema.get("default", "") in (None, ""):
-        schema.pop("default", None)
+    if parameter["name"] == "cursor":
+        parameter["schema"] = {"type": "string", "pattern": "^[0-9]{1,18}$"} if schema["type"] == "integer" else schema
+    if not schema.get("default", True):
+        del schema["default"]
 
 
 def _refusals(view: View) -> dict[int, list[type[errors.SeatingError]]]:
@@ -124,6 +127,8 @@ def _refusals(view: View) -> dict[int, list[type[errors.SeatingError]]]:
         kinds += _OF_BODIES
     if "query" in parameters:
         kinds.append(errors.InvalidRequest)
+    if "path" in parameters:
+        kinds.append(NotFound)
     if parameters.keys() & {"path", "query"}:
         kinds.append(UriTooLong)
     if view.access is not Access.ANYBODY:  # type: ignore[attr-defined]

@@ -30,6 +30,7 @@ STATUS: Final[dict[type[errors.SeatingError], int]] = {
     errors.SeatNotFound: 404,
     errors.QuarantineEntryNotFound: 404,
     errors.NoSuchLoss: 404,
+    request_errors.NotFound: 404,
     request_errors.BodyTooSlow: 408,
     errors.SoldOut: 409,
     errors.NotTogether: 409,
@@ -163,7 +164,7 @@ def _details(error: errors.SeatingError) -> dict[str, Any]:
 
 def _refuse_by_http(error: HTTPException) -> Response:
     status = error.code or 500
-    messages = {404: "There is nothing at this address", 405: f"This address does not take {request.method}"}
+    messages = {404: request_errors.NotFound.sentence, 405: f"This address does not take {request.method}"}
     if isinstance(error, WebsocketMismatch):
         messages[400] = _ONLY_SOCKET
     if _asks_for_a_socket():

@@ -24,7 +24,7 @@ from seating.web.declarations import OF_INVENTORY, refuses, sends
 from seating.web.orders import NewHold
 from seating.web.parsing import parsed
 from seating.web.responses import render
-from seating.web.schemas import Answer, AsText, EventPath, Moment, example, examples
+from seating.web.schemas import IDEMPOTENCY_KEY, Answer, AsText, EventPath, Moment, example, examples
 from seating.web.services import services, settings
 
 api = Routes("holds", __name__, abp_tags=[Tag(name="Holds", description=__doc__)])
@@ -39,7 +39,7 @@ class HoldHeaders(BaseModel):
         None,
         alias="Idempotency-Key",
         description="optional: 1 to 255 visible ASCII characters, best a UUID; whoever knows it can learn the token",
-        json_schema_extra=example("7d8f7c52-6a0f-4d3e-9c39-0f1c9a4c2b11"),
+        json_schema_extra=IDEMPOTENCY_KEY,
     )
 
 

@@ -38,6 +38,7 @@ from seating.web.parsing import parsed
 from seating.web.rate_limiting import Judged, measured
 from seating.web.responses import render, render_fields
 from seating.web.schemas import (
+    IDEMPOTENCY_KEY,
     Answer,
     AsText,
     EventPath,
@@ -80,7 +81,7 @@ class PurchaseHeaders(BaseModel):
     idempotency_key: str | None = Field(
         alias="Idempotency-Key",
         description="1 to 255 visible ASCII characters, best a UUID; whoever knows it can read the answer",
-        json_schema_extra=example("7d8f7c52-6a0f-4d3e-9c39-0f1c9a4c2b11"),
+        json_schema_extra=IDEMPOTENCY_KEY,
     )
     prefer: str | None = Field(
         None,

@@ -13,6 +13,13 @@ class BodyTooSlow(SeatingError):
     sentence = "The body did not arrive in time"
 
 
+class NotFound(SeatingError):
+    """Of an address that no route has, since a part of it has a slash, for example."""
+
+    code = "NOT_FOUND"
+    sentence = "There is nothing at this address"
+
+
 class UriTooLong(SeatingError):
     """The server raises it of itself."""
 

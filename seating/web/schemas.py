@@ -1,7 +1,7 @@
 """What requests and answers of several routes have in common, as the OpenAPI document shows them."""
 
 import re
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Final, cast
 
 from pydantic import AfterValidator, AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -11,6 +11,7 @@ from seating.domain.event import parse_event_id
 from seating.domain.timestamps import rfc3339
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_PRINTABLE: Final = {"pattern": r"^[^\x00-\x1f\x7f-\x9f]*$"}
 
 
 def _printable(text: str) -> str:
@@ -19,24 +20,36 @@ def _printable(text: str) -> str:
     return text
 
 
-Line = Annotated[str, AfterValidator(_printable)]
+Line = Annotated[str, AfterValidator(_printable), Field(json_schema_extra=_PRINTABLE)]
 Reference = Annotated[Line, Field(min_length=1, max_length=64)]
 Why = Annotated[
     str,
-    Field(min_length=1, max_length=MAX_WHY, description="the operator's reason, for the audit log"),
+    Field(
+        min_length=1,
+        max_length=MAX_WHY,
+        description="the operator's reason, for the audit log",
+        json_schema_extra=_PRINTABLE,
+    ),
     AfterValidator(parse_why),
 ]
 
 
-def examples(*values: Any, more: dict[str, Any] | None = None) -> ConfigDict:
-    """Of a body, as JSON; the first one is shown of what contains it too. `more` are its other media types."""
+def examples(*values: Any, more: dict[str, Any] | None = None, **schema: Any) -> ConfigDict:
+    """Of a body, as JSON; the first one is shown of what contains it too.
+
+    `more` are its other media types, `schema` is what the model alone does not say.
+    """
     # flask-openapi3 would drop `examples`, which the document has in the end.
-    return cast(ConfigDict, {"json_schema_extra": {"example": list(values)}, "openapi_extra": {"content": more or {}}})
+    extra = {"example": list(values), **schema}
+    return cast(ConfigDict, {"json_schema_extra": extra, "openapi_extra": {"content": more or {}}})
 
 
-def example(value: str) -> dict[str, Any]:
-    """Of a parameter, as `json_schema_extra`."""
-    return {"example": value}
+def example(value: str, **schema: Any) -> dict[str, Any]:
+    """Of a parameter, as `json_schema_extra`, with what its type alone does not say."""
+    return {"example": value, **schema}
+
+
+IDEMPOTENCY_KEY: Final = example("7d8f7c52-6a0f-4d3e-9c39-0f1c9a4c2b11", pattern="^[!-~]{1,255}$")
 
 
 class EventPath(BaseModel):

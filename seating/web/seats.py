@@ -38,7 +38,7 @@ class SeatPath(BaseModel):
 
 
 class SeatSetting(StrictModel):
-    model_config = examples({"status": "reserved", "why": "behind the mixing desk"})
+    model_config = examples({"status": "reserved", "why": "behind the mixing desk"}, required=["status"])
 
     status: Any = Field(None, json_schema_extra=_one_of_the_words, description="what the seat shall be")
     why: Why | None = None

@@ -40,7 +40,9 @@ class NewUser(StrictModel):
     model_config = examples({"name": "Frida Kern", "email": "frida@example.com", "plan": "pro"})
 
     name: Line = Field(min_length=1, max_length=200, pattern=NOT_BLANK)
-    email: str = Field(max_length=320, description="kept in lower case; nobody else may have it")
+    email: str = Field(
+        max_length=320, description="kept in lower case; nobody else may have it", json_schema_extra={"format": "email"}
+    )
     id: str | None = Field(None, max_length=MAX_ID_LENGTH, description="chosen at random if not given")
     plan: Plan = "free"
 

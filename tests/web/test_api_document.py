@@ -112,9 +112,10 @@ def test_lists_are_paged_alike(document: Any) -> None:
     paged = []
     for method, path in operations(document):
         operation = document["paths"][path][method]
-        names = {parameter["name"] for parameter in operation.get("parameters", ())}
-        assert ("limit" in names) == ("cursor" in names)
-        if "limit" in names:
+        parameters = {parameter["name"]: parameter["schema"] for parameter in operation.get("parameters", ())}
+        assert ("limit" in parameters) == ("cursor" in parameters)
+        if "limit" in parameters:
+            assert parameters["cursor"]["type"] == "string"
             paged.append(path)
             (reference,) = operation["responses"]["200"]["content"]["application/json"]["schema"].values()
             schema = document["components"]["schemas"][reference.rpartition("/")[2]]
