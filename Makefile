@@ -42,8 +42,8 @@ fuzz-terms: $(VENV)/.tests ## 2,000 random histories of both stores failing unde
 fuzz-bytes: $(VENV)/.tests ## 1,000,000 raw requests, many of them spoilt, read by both roads of the web server (RUNS)
 	SEATING_FUZZ_BYTES=$(or $(RUNS),1000000) $(BIN)/pytest --timeout 3600 tests/server/test_fuzz_bytes.py
 
-fuzz-api: $(VENV)/.tests ## 100,000 requests to all routes, made of the OpenAPI document (REQUESTS)
-	SEATING_FUZZ_REQUESTS=$(or $(REQUESTS),100000) $(BIN)/pytest tests/web/test_fuzz_api.py
+fuzz-api: $(VENV)/.tests ## 20,000 requests to all routes, made of the OpenAPI document (REQUESTS)
+	SEATING_FUZZ_REQUESTS=$(or $(REQUESTS),20000) $(BIN)/pytest tests/web/test_fuzz_api.py
 
 lint-api: $(VENV)/.lint ## lint the OpenAPI document with Redocly; downloads it once
 	$(BIN)/python -m tests.web.openapi_file $(VENV)/openapi.json
