@@ -32,6 +32,7 @@ from seating.web import (
     users,
 )
 from seating.web.application import Application
+from seating.web.callers import Access, open_to
 from seating.web.cors import CrossOrigin
 from seating.web.request_frame import RequestFrame
 from seating.web.responses import accepts_gzip, render_kept
@@ -81,6 +82,7 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
         return render_kept(compressed if gzipped else plain, tag, gzipped=gzipped)
 
     @app.route("/docs")
+    @open_to(Access.ANYBODY)
     def docs() -> BaseResponse:
         """Flask's own redirect would name the scheme of this server, which may be behind TLS."""
         return redirect("/docs/", 308)
