@@ -49,8 +49,8 @@ def add(name: str, role: str, why: str | None) -> None:
         raise click.BadParameter(f"{name} has a key with the role {error}", param_hint="--role") from error
     except InvalidKeyFile as error:
         raise InvalidSettings(f"API_KEYS_FILE: {error}") from error
+    click.echo(secret)  # Before anything else can go wrong: nobody can tell it again.
     _note(settings, act_now(acting.actor(why), "key.add", target=name, after=role))
-    click.echo(secret)
 
 
 @keys.command("list")

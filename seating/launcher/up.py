@@ -140,7 +140,8 @@ def _start_parts(settings: Settings, parts: list[Child], environment: dict[str, 
         part.start()
         _say(name, text)
     if settings.admin_token is None and not ApiKeys(settings.effective_api_keys_file).has_operator():
-        _say("keys", "none: operator routes answer to this machine alone; make one before any proxy stands in front")
+        whom = "nobody" if settings.proxy_networks else "this machine alone"
+        _say("keys", f"none: operator routes answer to {whom}; make one before any proxy stands in front")
 
 
 def _seating(name: str) -> list[str]:

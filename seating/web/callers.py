@@ -155,6 +155,7 @@ class _WrongKeys:
             if limit is not None:
                 services().rate_limits.take(_GROUP, limit)
         except RateLimited as error:
+            self._refused.pop(address, None)  # So that it stands at the end.
             self._refused[address] = time.monotonic() + (error.retry_after_s or 0), error.quota
             if len(self._refused) > _MOST_REFUSED:
                 self._refused.popitem(last=False)

@@ -36,7 +36,7 @@ class Unauthorized(SeatingError):
     """Nobody is known to ask, or by a key that does not exist."""
 
     code = "UNAUTHORIZED"
-    sentence = "This is for operators: send a key of theirs as Authorization: Bearer"
+    sentence = "This takes an API key: send it as Authorization: Bearer"
 
 
 class Forbidden(SeatingError):
