@@ -150,7 +150,7 @@ class Settings(BaseSettings):
                 ip_network(network)
             except ValueError:
                 raise ValueError(
-                    f"must be networks such as 127.0.0.1/32,10.0.0.0/8, and {network[:64]!r} is none"
+                    f"must be networks such as 127.0.0.1/32,10.0.0.0/8, no longer a number; {network[:64]!r} is none"
                 ) from None
         return text
 

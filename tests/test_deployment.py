@@ -100,8 +100,13 @@ def test_services_wait_for_what_exists_and_can_tell_that_it_is_ready() -> None:
 
 def test_what_is_kept_is_on_volumes() -> None:
     kept = {name: service["volumes"] for name, service in _SERVICES.items() if "volumes" in service}
-    assert kept == {"redis": ["redis:/data"], "postgres": ["postgres:/var/lib/postgresql"]}
-    assert set(_COMPOSE["volumes"]) == {"redis", "postgres"}
+    assert kept == {
+        "redis": ["redis:/data"],
+        "postgres": ["postgres:/var/lib/postgresql"],
+        "web": ["keys:/data"],
+        "migrate": ["keys:/data"],
+    }
+    assert set(_COMPOSE["volumes"]) == {"keys", "redis", "postgres"}
 
 
 def test_web_and_worker_are_given_time_to_finish() -> None:

@@ -1,7 +1,7 @@
 """Who acts by a command, and why."""
 
-import getpass
 import os
+import pwd
 from typing import Final
 
 import click
@@ -23,9 +23,9 @@ why_required = click.option("--why", callback=_why, required=True, help="The rea
 
 
 def actor(why: str | None) -> Actor:
-    """The person at this terminal, by login name."""
+    """The user of the process by login name, whatever its environment says."""
     try:
-        name = getpass.getuser()
-    except (KeyError, OSError):  # A container may run as a user that has no name.
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # A container may run as a user that has no name.
         name = str(os.getuid())
     return Actor("cli:" + name.encode(errors="replace").decode()[:_LONGEST_NAME], why=why)

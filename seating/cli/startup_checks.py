@@ -44,7 +44,7 @@ def refuse_without_key(loaded: Settings) -> None:
     if loaded.admin_token is not None or loaded.seating_development:
         return
     try:
-        keys = ApiKeys(loaded.effective_api_keys_file).all()
+        keys = ApiKeys(loaded.effective_api_keys_file).readable()
     except InvalidKeyFile as error:
         raise InvalidSettings(f"API_KEYS_FILE: {error}") from error
     if not any(key.role is Role.OPERATE for key in keys):

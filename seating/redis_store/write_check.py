@@ -48,7 +48,7 @@ class WriteCheck:
         if missing := self._calls.missing_durability:
             return WriteVerdict(RedisState.NOT_DURABLE, missing)
         if used_percent > self._most_percent:
-            return WriteVerdict(RedisState.FULL, f"{used_percent:.0f} % of maxmemory are in use")
+            return WriteVerdict(RedisState.FULL, f"{used_percent:.0f} % of maxmemory is in use")
         return WriteVerdict(RedisState.UP)
 
     def _used_percent(self) -> float:

@@ -2,13 +2,15 @@
 
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import structlog
+from redis.exceptions import RedisError
 
-from seating.domain.errors import RecordUnavailable
+from seating.domain.errors import RecordUnavailable, SeatingError
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
@@ -20,6 +22,8 @@ from seating.services.open_sales import EventSight, KnownEvents, OpenSales, Sale
 from seating.storage import answered, events
 from seating.storage.answered import Loss
 from seating.storage.database import Database, Offload
+
+T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
@@ -53,7 +57,7 @@ class SharedSight(NamedTuple):
 
     event_ids: list[str]
     upkeep: SeenReport | None
-    workers: int
+    workers: int | None
     breakers: dict[str, Any]
 
 
@@ -150,8 +154,9 @@ class Readiness:
 
     def _look_at_shared(self) -> SharedSight:
         sources = self._sources
+        event_ids = sources.open_events.ids()
         return SharedSight(
-            sources.open_events.ids(), sources.reports.last(), sources.queue.workers_seen(), sources.breakers.checks()
+            event_ids, _or_none(sources.reports.last), _or_none(sources.queue.workers_seen), sources.breakers.checks()
         )
 
     def _look_at_record(self) -> RecordSight:
@@ -172,6 +177,15 @@ class Readiness:
         except OSError:
             return None
         return free
+
+
+def _or_none(look: Callable[[], T]) -> T | None:
+    """What is only reported must not keep a process from being ready, whatever Redis has in its place."""
+    try:
+        return look()
+    except (SeatingError, RedisError, ValueError) as error:
+        _log.warning("not seen", reason=repr(error))
+        return None
 
 
 def _redis_check(verdict: WriteVerdict, age_s: float) -> dict[str, Any]:

@@ -82,17 +82,26 @@ class ApiKeys:
         self._faults: list[str] = []
 
     def find(self, secret: str) -> Caller | None:
-        """Whose secret this is. Takes the same time whichever key it is, or none."""
+        """Whose secret this is. Takes the same time whichever key it is, or none. Raises InvalidKeyFile."""
         digest, found = _digest(secret), None
         for key in self._current():
             if hmac.compare_digest(key.digest, digest):
                 found = key.caller
+        if self._version is None:
+            raise InvalidKeyFile(f"{self._path}: cannot be read")
         return found
 
     def has_operator(self) -> bool:
         """Whether there may be a key that may do everything: as long as the file cannot be read, nobody knows."""
         keys = self._current()
         return self._version is None or any(key.role is Role.OPERATE for key in keys)
+
+    def readable(self) -> list[ApiKey]:
+        """Those in lines that can be read; of the others the log has a line each. Raises InvalidKeyFile."""
+        keys = self._current()
+        if self._version is None:
+            raise InvalidKeyFile(f"{self._path}: cannot be read")
+        return keys
 
     def all(self) -> list[ApiKey]:
         """Raises InvalidKeyFile where any line cannot be read."""
@@ -171,10 +180,14 @@ class ApiKeys:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Of two who change the file, one waits."""
-        with self._writing(), self._path.with_name(f".{self._path.name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        """Of two who change the file, one waits: by its folder's lock, which is nobody's file."""
+        with self._writing():
+            folder = os.open(self._path.parent, os.O_RDONLY)
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(folder)
 
     def _write(self, keys: list[ApiKey]) -> None:
         """In one step. A new file is readable by its owner alone; another keeps its owner and mode, whoever writes."""

@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response
 from seating.domain.caller import ANONYMOUS, OPERATOR, Caller, Role
 from seating.domain.errors import RateLimited, SharedStateUnavailable
 from seating.domain.rate_policy import Quota, Verdict
+from seating.storage.api_keys import InvalidKeyFile
 from seating.telemetry import metrics
 from seating.web import this_machine
 from seating.web.client_address import caller_address
@@ -115,11 +116,11 @@ def _caller(asked: Request) -> Caller | None:
     if scheme.lower() != "bearer":
         return None
     address = caller_address(asked, settings().proxy_networks)
-    _wrong_keys.refuse(address)
     found = _owner(secret.strip(" "))
     if found is None:
+        _wrong_keys.refuse(address)
         _wrong_keys.count(address)
-        raise Unauthorized("There is no such key, or not any more")
+        raise Unauthorized("This key does not exist, or was removed")
     return found
 
 
@@ -128,7 +129,13 @@ def _owner(secret: str) -> Caller | None:
     is_token = token is not None and hmac.compare_digest(
         secret.encode(errors="surrogatepass"), token.get_secret_value().encode()
     )
-    return OPERATOR if is_token else services().api_keys.find(secret)
+    if is_token:
+        return OPERATOR
+    try:
+        return services().api_keys.find(secret)
+    except InvalidKeyFile as error:
+        # A shop whose key is good must not take it for one that was taken back.
+        raise SharedStateUnavailable("API keys cannot be read at this moment, please try again") from error
 
 
 class _WrongKeys:

@@ -43,7 +43,7 @@ class Forbidden(SeatingError):
     """The caller's key is good, but not for this."""
 
     code = "FORBIDDEN"
-    sentence = "The role of your key does not reach this far"
+    sentence = "Your key's role does not allow this"
 
 
 class OriginNotAllowed(SeatingError):

@@ -20,14 +20,14 @@ def refusal(request: Request) -> str:
     environ, headers = request.environ, request.headers
     peer = address_of(environ.get("REMOTE_ADDR") or "")
     if peer is None or not peer.is_loopback:
-        return "the request came from another one"
+        return "the request came from another machine"
     if environ.get("SERVER_PROTOCOL") != "HTTP/1.1":
         return "the request was made with HTTP/1.0, as proxies do"
     named = [name for name in FORWARDING_HEADERS if name in headers]
     if named:
         return f"the request came through a proxy ({named[0]})"
     if not _is_loopback_name(environ.get("HTTP_HOST", "")):
-        return "Host names another one"
+        return "its Host names another machine"
     if not may_connect(request, frozenset()):
         return "the request was made by a page of another origin"
     if headers.get("Sec-Fetch-Site", "none") not in _OWN_SITES:

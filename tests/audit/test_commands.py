@@ -1,8 +1,9 @@
 """Acts by commands, the command that lists acts, and what its CSV may hold."""
 
 import csv
-import getpass
 import io
+import os
+import pwd
 from collections.abc import Sequence
 
 import gevent
@@ -21,7 +22,7 @@ from tests.servers import wait_until
 from tests.system import System
 
 _NONCE = "0123456789abcdef"
-ME = f"cli:{getpass.getuser()}"
+ME = f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
 
 
 def _together(system: System, *commands: Sequence[str]) -> list[Said]:

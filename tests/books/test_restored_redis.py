@@ -102,7 +102,7 @@ def test_older_than_sql(running: System, own_redis: RedisServer, tmp_path: Path)
             assert (answer.status, answer.json["code"]) == (503, "INVENTORY_UNAVAILABLE")
         assert running.get("/api/v1/event").status == 503
         wait_until(lambda: ready(running)["inventory"]["status"] == "being compared with SQL", what="/ready to say so")
-        assert running.get("/ready").status == 503
+        wait_until(lambda: running.get("/ready").status == 503, what="the news that nothing can be sold")
     after = reopened(running).answer
     assert term_of(after) > max(map(term_of, bought.values()))
     assert_replayed(running, bought)

@@ -1,8 +1,8 @@
 """API keys: made, listed, taken back, and what each lets its holder do."""
 
-import getpass
 import json
 import os
+import pwd
 import resource
 import stat
 import subprocess
@@ -105,10 +105,12 @@ def test_a_file_that_cannot_be_read_now_is_read_later(keys: ApiKeys, tmp_path: P
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
     try:
-        unread = other.find(secret), other.has_operator()
+        with pytest.raises(InvalidKeyFile):
+            other.find(secret)
+        unread = other.has_operator()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert unread == (None, True)
+    assert unread
     assert (other.find(secret), other.has_operator()) == (Caller("shop", Role.SELL), False)
 
 
@@ -155,7 +157,7 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert seating(tmp_path, "keys", "remove", "shop")[0] == 1
     acts = Audit(database).page(None, 10).items
     assert [(row.act.action, row.act.target) for row in acts] == [("key.remove", "shop"), ("key.add", "shop")]
-    assert {row.act.actor.name for row in acts} == {f"cli:{getpass.getuser()}"}
+    assert {row.act.actor.name for row in acts} == {f"cli:{pwd.getpwuid(os.getuid()).pw_name}"}
 
 
 class Shop:
@@ -241,7 +243,7 @@ def test_who_tries_keys_is_refused_for_a_while(tmp_path: Path) -> None:
         tried = [system.get("/api/v1/quarantine", bearer(f"guess-{number}")) for number in range(5)]
         assert [answer.status for answer in tried] == [401, 401, 401, 429, 429]
         assert int(tried[4].headers["Retry-After"]) > 3000
-        assert system.get("/api/v1/quarantine", bearer(TOKEN)).status == 429
+        assert system.get("/api/v1/quarantine", bearer(TOKEN)).status == 200
         assert system.buy(1).status == 200
         assert b"seating_wrong_keys_total 4.0" in system.get("/metrics", {"Accept": "text/plain"}).body
 
