@@ -73,7 +73,6 @@ def up() -> None:
     settings = startup_checks.settings()
     if settings.bind not in _LOOPBACK:
         startup_checks.refuse_without_key(settings)
-    startup_checks.warn_of_readers(settings)
     launcher.run(settings)
 
 
