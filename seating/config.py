@@ -40,9 +40,8 @@ class InvalidSettings(Exception):
 
 def _origins(text: str | None) -> frozenset[Origin] | None:
     """Read origins that are separated by commas; None if there is none. Raises ValueError."""
-    words = [word.strip() for word in (text or "").split(",") if word.strip()]
     try:
-        return frozenset(map(Origin.parse, words)) or None
+        return frozenset(map(Origin.parse, _words(text or ""))) or None
     except ValueError:
         raise ValueError("must be origins such as https://shop.example, separated by commas") from None
 

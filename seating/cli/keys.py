@@ -1,17 +1,17 @@
 """API keys: handing them out and taking them back. Running processes notice by themselves."""
 
-import json
 import time
 
 import click
 
 from seating.cli import acting, startup_checks
-from seating.config import InvalidSettings, Settings
+from seating.cli.printing import as_json, print_rows
+from seating.config import Settings
 from seating.domain.audit import Act
 from seating.domain.caller import Role, is_key_name
 from seating.domain.timestamps import rfc3339
 from seating.services.audit import Audit, act_now
-from seating.storage.api_keys import ApiKeys, InvalidKeyFile, OtherRole
+from seating.storage.api_keys import ApiKeys, OtherRole
 from seating.storage.database import Database
 
 
@@ -47,28 +47,17 @@ def add(name: str, role: str, why: str | None) -> None:
         secret = file.add(name, Role(role), rfc3339(time.time() * 1000))
     except OtherRole as error:
         raise click.BadParameter(f"{name} has a key with the role {error}", param_hint="--role") from error
-    except InvalidKeyFile as error:
-        raise InvalidSettings(f"API_KEYS_FILE: {error}") from error
     click.echo(secret)  # Before anything else can go wrong: nobody can tell it again.
     _note(settings, act_now(acting.actor(why), "key.add", target=name, after=role))
 
 
 @keys.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@as_json
 def list_keys(as_json: bool) -> None:
     """Names, roles and ids of all keys."""
-    try:
-        found = ApiKeys(startup_checks.operator_settings().effective_api_keys_file).all()
-    except InvalidKeyFile as error:
-        raise InvalidSettings(f"API_KEYS_FILE: {error}") from error
-    if as_json:
-        rows = [{"name": key.name, "role": key.role, "id": key.id, "created": key.created} for key in found]
-        click.echo(json.dumps(rows, indent=2))
-        return
-    for key in found:
-        click.echo(f"{key.name:24} {key.role:8} {key.id}  {key.created}")
-    if not found:
-        click.echo("there are no keys")
+    found = ApiKeys(startup_checks.operator_settings().effective_api_keys_file).all()
+    rows = [{"name": key.name, "role": key.role, "id": key.id, "created": key.created} for key in found]
+    print_rows(rows, "{name:24} {role:8} {id}  {created}", as_json, nothing="there are no keys")
 
 
 @keys.command()
@@ -79,10 +68,7 @@ def remove(name: str, key_id: str | None, why: str | None) -> None:
     """Take a name's keys back, all of them or one."""
     settings = startup_checks.operator_settings()
     file = ApiKeys(settings.effective_api_keys_file)
-    try:
-        removed = file.remove(lambda key: key.name == name and key_id in (None, key.id))
-    except InvalidKeyFile as error:
-        raise InvalidSettings(f"API_KEYS_FILE: {error}") from error
+    removed = file.remove(lambda key: key.name == name and key_id in (None, key.id))
     if not removed:
         raise click.ClickException(f"there is no such key of {name}")
     _note(settings, act_now(acting.actor(why), "key.remove", target=name, before=key_id or f"{removed} keys"))

@@ -12,6 +12,7 @@ from seating.cli import audit, books, events, keys, parts
 from seating.config import InvalidSettings
 from seating.domain.errors import Overtaken, RecordUnavailable, SeatingError
 from seating.services.rebuild import RebuildRefused
+from seating.storage.api_keys import InvalidKeyFile
 
 
 @click.group()
@@ -42,6 +43,8 @@ def main() -> NoReturn:
         seating.main(standalone_mode=False)
     except InvalidSettings as error:
         _refuse(str(error))
+    except InvalidKeyFile as error:
+        _refuse(f"API_KEYS_FILE: {error}")
     except redis.RedisError as error:
         _refuse(f"REDIS_URL: Redis does not answer: {error}")
     except (RecordUnavailable, DatabaseError) as error:

@@ -13,7 +13,7 @@ from seating.redis_store import durability
 from seating.redis_store.connection import plain_client
 from seating.redis_store.server_address import fails_over
 from seating.runtime import BackgroundServices
-from seating.storage.api_keys import ApiKeys, InvalidKeyFile
+from seating.storage.api_keys import ApiKeys
 from seating.telemetry import logs
 
 _LOOK_EVERY_S = 0.2
@@ -40,13 +40,10 @@ def warn_of_readers(loaded: Settings) -> None:
 
 
 def refuse_without_key(loaded: Settings) -> None:
-    """Raises InvalidSettings where nobody could be told to be an operator."""
+    """Raises InvalidSettings where nobody could be told to be an operator, or InvalidKeyFile."""
     if loaded.admin_token is not None or loaded.seating_development:
         return
-    try:
-        keys = ApiKeys(loaded.effective_api_keys_file).readable()
-    except InvalidKeyFile as error:
-        raise InvalidSettings(f"API_KEYS_FILE: {error}") from error
+    keys = ApiKeys(loaded.effective_api_keys_file).readable()
     if not any(key.role is Role.OPERATE for key in keys):
         raise InvalidSettings(
             "ADMIN_TOKEN: no operator has a key; set it, or make one with `seating keys add NAME --role operate`"

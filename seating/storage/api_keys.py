@@ -84,11 +84,9 @@ class ApiKeys:
     def find(self, secret: str) -> Caller | None:
         """Whose secret this is. Takes the same time whichever key it is, or none. Raises InvalidKeyFile."""
         digest, found = _digest(secret), None
-        for key in self._current():
+        for key in self.readable():
             if hmac.compare_digest(key.digest, digest):
                 found = key.caller
-        if self._version is None:
-            raise InvalidKeyFile(f"{self._path}: cannot be read")
         return found
 
     def has_operator(self) -> bool:
