@@ -1,4 +1,4 @@
-"""One event in one process: where its log has been read to, and the sockets that want to know."""
+"""One event in one process: how far its log has been read, and the sockets that receive it."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from seating.redis_store.seat_states import States
 
 
 class Audience(NamedTuple):
-    """How an entry is told to some sockets; those that `resume` keep a position and know of snapshots."""
+    """How entries are rendered for a kind of socket. Clients that `resumes` keep a position and handle snapshots."""
 
     tell: Callable[[str, SeatingPlan, LogEntry, Change], list[str]]
     resumes: bool
@@ -30,10 +30,11 @@ _WRITES_AT_ONCE = 100
 
 
 class Feed:
-    """`plan` is None in general admission. `joined` counts the sockets that are served, attached already or not yet.
+    """`plan` is None in general admission, where `available` is the latest message.
 
-    `available` is the latest message of general admission.
-    Nothing between reading `checkpoint` and `attach` may switch greenlets: a socket gets every entry beyond it, once.
+    `joined` counts the sockets being served, attached or about to be.
+    Do not switch greenlets between reading `checkpoint` and calling `attach`: the socket must get each later entry
+    exactly once.
     """
 
     def __init__(self, event_id: str, plan: SeatingPlan | None, states: States) -> None:
@@ -61,7 +62,7 @@ class Feed:
             outboxes.discard(outbox)
 
     def advance(self, entries: Sequence[LogEntry]) -> None:
-        """Tells all sockets of `entries`, or that these do not continue what they know."""
+        """Offer `entries` to all sockets, or break off where they do not continue the feed."""
         readable: list[tuple[LogEntry, Change]] = []
         for entry in entries:
             change = entry.read() if self.checkpoint.is_followed_by(entry) else None
@@ -78,7 +79,7 @@ class Feed:
         self.moved.clear()
 
     def break_off(self, checkpoint: Checkpoint | None = None) -> None:
-        """Nobody's map can be continued beyond `checkpoint`, where the feed is by default."""
+        """Make all clients start over at `checkpoint`, by default the feed's own: there is a gap before it."""
         self.checkpoint = checkpoint or self.checkpoint
         self.available_changed = True
         if self.plan:
@@ -87,16 +88,16 @@ class Feed:
             outbox.close(TRY_AGAIN_LATER)
 
     def announce(self, states: States) -> None:
-        """In general admission, what is left as of `states`, whatever led to it."""
+        """In general admission, offer the number of seats left as of `states`."""
         self.available = messages.availability(states.checkpoint, states.remaining)
         self.available_since_s = time.monotonic()
         self.available_changed = False
         self._offer(POSITIONED, text_frame(self.available))
 
     def flush(self) -> float:
-        """Writes what was offered, as far as clients take it. This is most of the work, so buyers get turns in it.
+        """Write what was offered, as far as clients take it; return the CPU time spent, in seconds.
 
-        The CPU time that the writing took, in s.
+        This is most of the work, so it yields to other greenlets in between.
         """
         if not self._offered:
             return 0.0
@@ -120,7 +121,7 @@ class Feed:
         return text_frames(text for texts in told for text in texts)
 
     def missed(self, audience: Audience, entries: Sequence[LogEntry]) -> bytes | None:
-        """As one socket is told of them; None if one of them cannot be told."""
+        """Encode the entries as frames; None if any cannot be decoded."""
         changes = [(entry, entry.read()) for entry in entries]
         readable = [(entry, change) for entry, change in changes if change is not None]
         return self.encode(audience, readable) if len(readable) == len(changes) else None

@@ -1,4 +1,4 @@
-"""The hub of one process: one greenlet reads the logs of all events that have sockets here; their feeds tell them."""
+"""The hub of one process: one greenlet reads the logs of all events with sockets here and advances their feeds."""
 
 import os
 import signal
@@ -24,12 +24,12 @@ from seating.redis_store.seat_states import SeatStates
 from seating.telemetry import metrics
 
 _WAIT_MS = 100
-"""How long a new event may wait for its first reading."""
+"""How long a read blocks, and so how long a new event may wait for its first one."""
 _PAUSE_S = 0.05
 _PAUSES_A_ROUND = 4
-"""A pause is at least so many times the CPU time of the round before: what comes meanwhile is joined in one write.
+"""The pause after a round, as a multiple of its CPU time. Entries that arrive meanwhile share one write.
 
-Not while more is known to wait: a feed that falls behind what the log keeps has to break everybody off.
+A feed that is behind pauses less: if it fell behind the trimmed log, all its clients would have to start over.
 """
 _AVAILABILITY_EVERY_S = 0.1
 _ENTRIES_A_ROUND = 500
@@ -42,7 +42,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Hub:
-    """Clients are pinged every `ping_s`. When one of its greenlets ends, the process does: only a bug makes it."""
+    """Pings clients every `ping_s`. If one of its greenlets dies, which only a bug can cause, so does the process."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Hub:
     def serve(
         self, event_id: str, audience: Audience, since: ResumePoint | None, outbox: Outbox, read: Callable[[], object]
     ) -> None:
-        """Tells one socket everything while `read` reads from it."""
+        """Send one socket its feed until `read`, which reads from it, returns."""
         self._outboxes.add(outbox)
         metrics.live_opened()
         feed = None
@@ -92,7 +92,7 @@ class Hub:
             metrics.live_closed(outbox.code or NORMAL)
 
     def close(self) -> None:
-        """Tells every client, those that still come included, that this process goes away. Takes `_FAREWELL_S`."""
+        """Close every socket with GOING_AWAY, including those that still join. Takes `_FAREWELL_S`."""
         self._closing = True
         for outbox in tuple(self._outboxes):
             outbox.close(GOING_AWAY)
@@ -101,7 +101,7 @@ class Hub:
             outbox.cut()
 
     def _join(self, event_id: str) -> Feed:
-        # Those who waited for the opening may find the feed dropped again, since nobody had joined it yet.
+        # A feed that nobody has joined yet may be dropped before a waiting greenlet gets to it: open it again.
         while (feed := self._feeds.get(event_id)) is None:
             self._opening.get(event_id, partial(self._open, event_id))
         feed.joined += 1
@@ -121,7 +121,7 @@ class Hub:
                 found = self._log.after(self._positions(), _ENTRIES_A_ROUND, _WAIT_MS)
             except InventoryUnavailable as error:
                 if retry_s == _RETRY_S:
-                    _log.warning("live reader waits for Redis", error=str(error.__cause__))
+                    _log.warning("live log unavailable", error=str(error.__cause__))
                 gevent.sleep(retry_s)
                 retry_s = min(2 * retry_s, _RETRY_MOST_S)
                 continue
@@ -133,7 +133,7 @@ class Hub:
                 gevent.sleep(_PAUSE_S if behind else max(_PAUSE_S, _PAUSES_A_ROUND * spent_s))
 
     def _tell(self, found: Mapping[str, Sequence[LogEntry]]) -> float:
-        """The CPU time that it took, in s; that of others who had their turns in it is none of it."""
+        """Advance the feeds; return the CPU time spent, in seconds, without that of greenlets that ran in between."""
         begun = time.process_time()
         for event_id, entries in found.items():
             self._feeds[event_id].advance(entries)
@@ -148,13 +148,14 @@ class Hub:
         for feed in tuple(self._feeds.values()):
             due = time.monotonic() - feed.available_since_s >= _AVAILABILITY_EVERY_S
             if feed.plan is None and feed.available_changed and due:
-                with suppress(InventoryUnavailable):  # Then the next round asks again.
+                with suppress(InventoryUnavailable):  # The next round tries again.
                     feed.announce(self._states.of(feed.event_id))
 
     def _recheck_forever(self) -> None:
-        """A Redis that was away may have come back with less, and beyond a log's end one would wait for ever.
+        """Break off feeds that are ahead of their log: a Redis that lost data came back.
 
-        Where it has no inventory there will be one, under an epoch beyond all positions of now.
+        A read from beyond the log's end would block for ever. A missing inventory needs nothing here: it will be
+        rebuilt under an epoch higher than any current position.
         """
         while True:
             gevent.sleep(_RECHECK_S)
@@ -184,6 +185,6 @@ class Hub:
                     outbox.ping()
 
     def _mourn(self, greenlet: "gevent.Greenlet[[], None]") -> None:
-        """As a process manager would: what is being answered is answered, and a new process takes over."""
+        """Stop the process gracefully: it finishes its requests, and gunicorn starts another."""
         _log.critical("live greenlet died", exc_info=greenlet.exception)
         os.kill(os.getpid(), signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""What sockets are told, as JSON."""
+"""The messages of the live feed, as JSON."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ def connected(event_id: str, checkpoint: Checkpoint) -> str:
 
 
 def seat_updates(event_id: str, plan: SeatingPlan, entry: LogEntry, change: Change) -> list[str]:
-    """A message a changed seat."""
+    """Return one message per changed seat."""
     reached = _reached(Checkpoint.of(entry))
     return [
         _json(
@@ -33,14 +33,14 @@ def seat_updates(event_id: str, plan: SeatingPlan, entry: LogEntry, change: Chan
 
 
 def state(entry: LogEntry, change: Change) -> list[str]:
-    """None for a change of anything else."""
+    """Return the message for a change of the event's state; nothing for other changes."""
     if not isinstance(change, StateSet):
         return []
     return [_json({"type": "STATE", **_reached(Checkpoint.of(entry)), "state": change.state})]
 
 
 def seats(_event_id: str, plan: SeatingPlan, entry: LogEntry, change: Change) -> list[str]:
-    """One message an entry; seats that became one thing are told as `status` and `seats`, several as `groups`."""
+    """Return one message per entry: with `status` and `seats` if all seats changed alike, else with `groups`."""
     if isinstance(change, StateSet):
         return state(entry, change)
     groups = [{"status": word, "seats": plan.seats_of(runs)} for word, runs in seat_changes(change)]
@@ -51,7 +51,7 @@ def seats(_event_id: str, plan: SeatingPlan, entry: LogEntry, change: Change) ->
 
 
 def snapshot_needed(checkpoint: Checkpoint) -> str:
-    """What comes after `checkpoint` follows; what was before it is in a snapshot."""
+    """Tell the client to load a snapshot: messages resume after `checkpoint`."""
     return _json({"type": "SNAPSHOT_NEEDED", **_reached(checkpoint)})
 
 
@@ -60,7 +60,7 @@ def availability(checkpoint: Checkpoint, remaining: int) -> str:
 
 
 def _reached(checkpoint: Checkpoint) -> dict[str, str]:
-    """`since` is what a client gives back to go on from here."""
+    """`since` is what a client sends to resume from here."""
     return {"position": str(checkpoint.position), "since": str(ResumePoint.of(checkpoint))}
 
 

@@ -1,4 +1,4 @@
-"""What one socket is still to be sent. Whoever has something offers it; only the outbox writes to the socket."""
+"""The frames that wait to be sent to one socket. Only the outbox writes to the socket."""
 
 import socket
 import time
@@ -11,7 +11,7 @@ import gevent
 _FINAL_TEXT: Final = 0x81
 _FINAL_CLOSE: Final = 0x88
 _FINAL_PING: Final = 0x89
-"""First bytes of frames as a server sends them (RFC 6455, section 5.2), not masked and never fragmented."""
+"""First bytes of a server's frames (RFC 6455, section 5.2): unmasked, never fragmented."""
 _MOST_REASON_BYTES: Final = 123
 
 PING: Final = bytes((_FINAL_PING, 0))
@@ -20,19 +20,19 @@ NORMAL: Final = 1000
 GOING_AWAY: Final = 1001
 FAILED: Final = 1011
 TRY_AGAIN_LATER: Final = 1013
-"""Status codes of RFC 6455, and 1013 of its registry: the client was too slow, or what it has cannot be continued."""
+"""Close codes of RFC 6455. 1013, from its IANA registry: the client is too slow, or its feed cannot be continued."""
 
 _STUCK_S = 10.0
-"""How long a client may take nothing. A frame that is half written cannot be followed by a proper farewell."""
+"""How long a client may take no bytes. Then the connection is cut: no close frame can follow half a frame."""
 _FAREWELL_S = 1.0
-"""How long a client may take to answer our farewell."""
+"""How long a client may take to answer the close frame."""
 
 
 class Outbox:
-    """Holds at most `limit_bytes`, or what one round brought.
+    """Holds at most `limit_bytes`, or a single larger batch.
 
-    A socket that needs more is closed with TRY_AGAIN_LATER, and what waits is dropped. `connection` is gevent's.
-    `heard` is to become true whenever the client says something.
+    A socket that needs more is closed with TRY_AGAIN_LATER, and its waiting frames are dropped. `connection` is a
+    gevent socket. The reader sets `heard` whenever the client sends something.
     """
 
     __slots__ = ("_connection", "_cut_at_s", "_limit", "_size", "_waiting", "_writer", "code", "heard")
@@ -48,7 +48,7 @@ class Outbox:
         self.heard = True
 
     def offer(self, frames: bytes) -> None:
-        """For the next `flush`."""
+        """Queue `frames` for the next `flush`."""
         if self.code is not None:
             return
         if self._size and self._size + len(frames) > self._limit:
@@ -58,7 +58,7 @@ class Outbox:
         self._waiting.append(frames)
 
     def flush(self) -> None:
-        """Writes all that waits, in one write. Never blocks: what the client does not take, another greenlet writes."""
+        """Write all waiting frames at once. Never blocks: another greenlet writes what the client does not take."""
         if self._writer or not self._waiting:
             return
         frames = self._take()
@@ -74,14 +74,14 @@ class Outbox:
             self._writer = gevent.spawn(self._write, frames[written:])
 
     def wait_written(self, within_s: float | None = None) -> None:
-        """Until the client has taken everything, or will not take it any more."""
+        """Wait until the client has taken everything or the connection has broken, at most `within_s`."""
         self.flush()
         if self._writer:
             self._writer.join(within_s)
         self.heard = True
 
     def close(self, code: int) -> None:
-        """Says goodbye with the first code that is given; only before GOING_AWAY what waits is let out."""
+        """Send a close frame; only the first call counts. Waiting frames are sent first only before GOING_AWAY."""
         if self.code is not None:
             return
         if code != GOING_AWAY:
@@ -93,7 +93,7 @@ class Outbox:
             self._cut_at_s = time.monotonic() + _FAREWELL_S
 
     def ping(self) -> None:
-        """A client that has said nothing since the ping before this one does not keep up either."""
+        """Send a ping. A client that has sent nothing since the last one is closed as too slow."""
         if not self.heard:
             self.close(TRY_AGAIN_LATER)
         self.heard = False
@@ -105,7 +105,7 @@ class Outbox:
             self.cut()
 
     def cut(self) -> None:
-        """Breaks the connection; whoever reads from it finds its end."""
+        """Break the connection; its reader sees the end of the stream."""
         self.code = self.code or NORMAL
         self._waiting.clear()
         with suppress(OSError):
@@ -140,11 +140,11 @@ def text_frame(text: str) -> bytes:
 
 
 def close_frame(code: int, reason: str = "") -> bytes:
-    """`reason` is cut to the 123 bytes that a close frame has for it."""
+    """`reason` is cut to the 123 bytes that a close frame has room for."""
     text = reason.encode()[:_MOST_REASON_BYTES].decode(errors="ignore").encode()
     return bytes((_FINAL_CLOSE, 2 + len(text))) + code.to_bytes(2, "big") + text
 
 
 def text_frames(texts: Iterable[str]) -> bytes:
-    """Many messages for one write."""
+    """Return many messages as bytes for one write."""
     return b"".join(map(text_frame, texts))
