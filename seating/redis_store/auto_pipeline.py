@@ -1,8 +1,7 @@
-"""Greenlets that call Redis in the same moment share one pipeline: one write, one fsync, one read.
+"""Greenlets that call Redis at the same time share one pipeline: one write, one fsync, one read.
 
-While a batch is in flight the next one gathers, so batches grow with the load and a lone call waits for nobody.
-A caller waits only for its own reply, and an error of one command is that caller's alone. No call that may have run
-is sent again.
+While a batch is in flight, the next one gathers: batches grow with the load, and a lone call is sent at once.
+Each caller waits for its own reply only and gets its own error only. A call that may have run is never sent again.
 """
 
 import time
@@ -29,7 +28,7 @@ from seating.telemetry import metrics
 
 
 class _Pending:
-    """A call whose reply is awaited. `sent` tells whether giving up leaves the outcome unknown."""
+    """A call whose reply is awaited. Once it is `sent`, giving up leaves its outcome unknown."""
 
     __slots__ = ("call", "given_up", "packed", "reply", "sent", "server")
 
@@ -41,7 +40,7 @@ class _Pending:
         self.given_up = False
 
     def pack(self, connection: ScriptConnection) -> None:
-        """What cannot be sent, such as text that has no UTF-8 form, fails here, in its own caller, not in the batch."""
+        """Encode the call. A lone surrogate, for example, must fail here, in its caller, and not in the batch."""
         self.server = connection.run_id
         self.packed = connection.pack(self.call)
 
@@ -49,8 +48,8 @@ class _Pending:
 class AutoPipeline:
     """`Calls` for the greenlets of one process.
 
-    At most `max_queued` calls wait and at most `max_batch` calls (about `max_batch_bytes`) are in flight. Calls
-    are given up after `patience_s`.
+    At most `max_queued` calls wait, and at most `max_batch` calls (about `max_batch_bytes`) are in flight. A call
+    fails after `patience_s`.
     """
 
     def __init__(
@@ -108,11 +107,11 @@ class AutoPipeline:
             raise
 
     def on_new_connection(self, learn: Callable[[], object], within_s: float = 1.0) -> None:
-        """`learn` is called before anything is sold on a new connection, which waits that long for it."""
+        """Call `learn` on each new connection before the first batch, which waits for it at most `within_s`."""
         self._learn, self._learn_within_s = learn, within_s
 
     def close(self) -> None:
-        """Ends the sender. Whoever still waits, or comes later, is told at once."""
+        """Stop sending. Waiting and later calls fail at once."""
         self._sender.kill()
         self._fail(list(self._queue), RedisUnavailable("closed"))
         self._queue.clear()
@@ -122,7 +121,7 @@ class AutoPipeline:
         if self._sender.dead:
             raise RedisUnavailable("closed")
         if len(self._queue) + len(calls) > self._max_queued:
-            raise RedisUnavailable(f"{len(self._queue)} calls wait already")
+            raise RedisUnavailable(f"{len(self._queue)} calls are already waiting")
         waiting = [_Pending(call, self._connection) for call in calls]
         self._queue.extend(waiting)
         self._wake.set()
@@ -134,13 +133,14 @@ class AutoPipeline:
                 self._give_up(pending)
 
     def _give_up(self, pending: _Pending) -> None:
-        """A call that nobody waits for any more, its greenlet killed perhaps, must not be sent for nobody."""
+        """Remove the call from the queue if it is unsent: its caller timed out or was killed."""
         pending.given_up = True
         if not pending.sent and not pending.reply.ready():
             self._queue.remove(pending)
 
     def _reply_to(self, pending: _Pending, until: float) -> Any:
-        # A timer in the caller's own hub: a caller in a thread has another hub, with nothing else in it to wait for.
+        # `wait` sets its timer in the caller's hub. A caller in another thread has a hub of its own, which would
+        # otherwise have nothing to wait for.
         pending.reply.wait(max(0.0, until - time.monotonic()))
         if pending.reply.ready():
             return pending.reply.get()
@@ -183,7 +183,7 @@ class AutoPipeline:
         with gevent.Timeout(self._learn_within_s, False):  # type: ignore[arg-type]
             self._learn()
         for pending in self._queue:
-            pending.server = None  # It is packed anew, with what was learnt.
+            pending.server = None  # Pack it again, with what was learned.
 
     def _take_batch(self) -> list[_Pending]:
         batch: list[_Pending] = []
@@ -206,7 +206,7 @@ class AutoPipeline:
 
     def _deliver(self, pending: _Pending, reply: Any) -> None:
         if isinstance(reply, NoScriptError) and not pending.given_up:
-            # It provably did not run, so it may be sent again.
+            # It did not run, so it can be sent again.
             pending.sent = False
             self._queue.appendleft(pending)
         elif isinstance(reply, Exception):

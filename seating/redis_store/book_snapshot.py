@@ -1,4 +1,4 @@
-"""All that Redis has of one event, as of one moment."""
+"""A consistent snapshot of everything in Redis about one event."""
 
 from typing import NamedTuple
 
@@ -15,9 +15,9 @@ from seating.redis_store.failures import unavailable
 
 
 class BookSnapshot(NamedTuple):
-    """As Redis keeps it, decoded; `log` has the entries that are not trimmed, `expiries` when each hold is due.
+    """The keys of one event, decoded. `log` is the untrimmed part; `expiries` is each hold's expiry in ms.
 
-    `garbled` are the ids of entries that no version of this program wrote; they are not in `log`.
+    `garbled` are the ids of entries that no version of this program can have written; `log` leaves them out.
     """
 
     inventory: dict[str, str]
@@ -42,12 +42,12 @@ class BookSnapshot(NamedTuple):
 
     @property
     def acknowledged(self) -> Checkpoint | None:
-        """What SQL was known to have."""
+        """The last entry that SQL is known to have."""
         return Checkpoint.parse(self.inventory.get("acknowledged", ""))
 
     @property
     def seen_epoch(self) -> int:
-        """The highest that a process was refused with, 0 if none was."""
+        """The highest epoch that a refused caller had seen; 0 if there was none."""
         return int(self.inventory.get("seen", 0))
 
     def term_starts(self) -> dict[int, int]:
@@ -78,7 +78,7 @@ class BookSnapshot(NamedTuple):
 
 
 def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
-    """None where Redis has no readable inventory. In one transaction: replies to plain commands could be torn."""
+    """Read the snapshot in one transaction, so that it is not torn. None if there is no readable inventory."""
     reading = client.pipeline(transaction=True)
     reading.hgetall(keys.inventory(event_id))
     reading.xrange(keys.log(event_id))
@@ -122,12 +122,12 @@ def _texts(fields: dict[bytes, bytes]) -> dict[str, str]:
 
 
 def _text(value: bytes) -> str:
-    """Of any bytes: what is not ours is to be shown, too."""
+    """Decode any bytes: foreign data is shown too."""
     return value.decode(errors="backslashreplace")
 
 
 def _entry(entry_id: bytes, fields: dict[bytes, bytes]) -> LogEntry | None:
     try:
         return LogEntry(Position.parse(entry_id.decode()), fields[b"change"].decode(), fields[b"link"].decode())
-    except (KeyError, ValueError):  # A field that is not there, an id that is no position, or no UTF-8.
+    except (KeyError, ValueError):  # A missing field, an id that is not a position, or invalid UTF-8.
         return None

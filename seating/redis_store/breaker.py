@@ -1,4 +1,4 @@
-"""A circuit breaker whose state all processes share: it knows neither what it guards nor what a failure is."""
+"""A circuit breaker whose state all processes share. Its caller decides what to guard and what counts as a failure."""
 
 import random
 import time
@@ -15,7 +15,7 @@ from seating.redis_store import keys
 from seating.redis_store.calls import Calls
 from seating.redis_store.failures import SharedState
 
-# Long enough for a machine at its limit, since every wait that is cut short is a call that nobody guards.
+# Long enough for an overloaded machine: each timeout lets a call through unguarded.
 _PATIENCE_S: Final = 2.0
 _JITTER_MILLIONTHS: Final = 100_000
 
@@ -23,12 +23,12 @@ _log = structlog.get_logger(__name__)
 
 
 class Breaker:
-    """One for each kind of call, by `name`. `jitter` gives numbers from 0 up to 1, `clock_ms` goes on evenly.
+    """One for each kind of call, by `name`. `jitter` returns numbers in [0, 1); `clock_ms` is a monotonic clock.
 
-    Nothing but a probe ends a wait, so that a process which was told of one refuses by itself until it is over.
+    Nothing shortens a wait, so a process that has learned of one refuses calls locally until it is over.
 
-    Fails open: where Redis does not answer within two seconds, calls are admitted unguarded and their outcomes are
-    not recorded. Whoever calls has limits of his own, and a guard that is away must not take down what it guards.
+    Fails open: if Redis does not answer within two seconds, calls are admitted unguarded and their outcomes are not
+    recorded. Callers have limits of their own, and a failed guard must not take down what it guards.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Breaker:
         self._seen_half_open = False
 
     def allow(self) -> Admission:
-        """Leave to call, all at once or as the one probe. Raises Refused."""
+        """Admit a call, or make it the one probe. Raises Refused."""
         asked_at_ms = self._clock_ms()
         if asked_at_ms < self._open_until_ms:
             raise Refused(BreakerState.OPEN, ceil(self._open_until_ms - asked_at_ms))
@@ -62,7 +62,7 @@ class Breaker:
             self._seen_half_open = False
             return Admission(number, is_probe=False)
         if answer == b"PROBE":
-            # Once an opening: a partner that keeps telling us to wait gets one probe after the other.
+            # Log once per opening: a partner that keeps answering 429 gets one probe after another.
             if not self._seen_half_open:
                 _log.info("breaker half-open", breaker=self.name, turn=number)
             self._seen_half_open = True
@@ -74,7 +74,7 @@ class Breaker:
         raise refused
 
     def record(self, admission: Admission, outcome: CallOutcome) -> None:
-        """How a call of `admission` ended. While closed, only failures change anything."""
+        """Record how the admitted call ended. While the breaker is closed, only failures count."""
         if admission.turn is None or not (admission.is_probe or outcome is CallOutcome.FAILURE):
             return
         policy = self._policy
@@ -97,7 +97,7 @@ class Breaker:
                 _log.info("breaker closed", breaker=self.name)
 
     def report(self) -> BreakerReport | None:
-        """The state now; None where Redis does not answer."""
+        """Return the current state; None if Redis does not answer."""
         reply = self._ask("breaker_read", self._keys, self._policy.failure_window_ms)
         if reply is None:
             return None
@@ -111,13 +111,13 @@ class Breaker:
             with gevent.Timeout(_PATIENCE_S, SharedStateUnavailable(f"no reply within {_PATIENCE_S} s")):
                 reply: list[Any] = self._shared.script(script, script_keys, *args)
         except SharedStateUnavailable as error:
-            # Once an outage, not once a call: how many calls it was is in the metrics.
+            # Log once per outage; the metrics count the calls.
             reason = str(error.__cause__ or error)
             if not self._unguarded:
-                _log.warning("breaker cannot be asked, calls go out unguarded", breaker=self.name, error=reason)
+                _log.warning("breaker state unavailable", breaker=self.name, error=reason)
             self._unguarded = True
             return None
         if self._unguarded:
-            _log.info("breaker guards again", breaker=self.name)
+            _log.info("breaker state available", breaker=self.name)
         self._unguarded = False
         return reply

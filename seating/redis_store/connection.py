@@ -1,4 +1,4 @@
-"""One plain connection to Redis that knows its scripts and its server, and never sends anything twice."""
+"""One plain connection to Redis. It loads the scripts, identifies the server, and never sends anything twice."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,9 +30,9 @@ from seating.redis_store.server_address import NO_RETRY, connection_options, fai
 from seating.redis_store.server_report import ServerIdentity, ServerReport
 
 LOST = (RedisConnectionError, RedisTimeoutError, InvalidResponse, OSError)
-"""What redis-py raises when a connection cannot be had or breaks."""
+"""What redis-py raises when it cannot connect or a connection breaks."""
 
-# gevent's own would ask the event loop, which is slow; this only looks.
+# gevent's poll goes through the event loop, which is slow; this one returns at once.
 _poll = get_original("select", "poll")
 
 _DOUBT_EVERY_S: Final = 1.0
@@ -42,7 +42,7 @@ OnReply = Callable[[int, Any], None]
 
 
 class ScriptConnection:
-    """Connects on first use and again after a loss. Not for two users at a time."""
+    """Connects on first use and again after a loss. Not safe for concurrent use."""
 
     def __init__(
         self, url: str, scripts: Scripts, *, seen: SeenPositions | None = None, reply_within_s: float = 5.0
@@ -62,7 +62,7 @@ class ScriptConnection:
 
     @property
     def server(self) -> ServerIdentity | None:
-        """Of the server that this connection leads to, None while it leads nowhere."""
+        """The server at the other end; None while disconnected."""
         return self._server
 
     @property
@@ -71,17 +71,17 @@ class ScriptConnection:
 
     @property
     def missing_durability(self) -> str:
-        """What the server of the last connection needs before it may promise anything, or ""."""
+        """What the last server lacks to be durable, or ""."""
         return self._durability.missing
 
     def digest(self, script: str) -> str:
-        """What a ScriptCall names the script by."""
+        """Return the SHA-1 that a ScriptCall refers to the script by."""
         return self._scripts.digests[script]
 
     def connect(self) -> None:
-        """Load the scripts and learn the server and its durability, unless that is done. Raise RedisUnavailable.
+        """Connect if necessary: load the scripts, identify the server, check its durability. Raises RedisUnavailable.
 
-        A connection to a server that is no primary any more is left for a new one.
+        Reconnects if the server is no longer a primary.
         """
         if self._ready and (self._left_behind or self._has_ended()):
             self.disconnect()
@@ -97,7 +97,7 @@ class ScriptConnection:
                     self._connection.read_response()
                 report = ServerReport.read(self._connection.read_response)
                 if not report.is_primary:
-                    raise RedisUnavailable("a replica answers")
+                    raise RedisUnavailable("the server is a replica")
         except (*LOST, ResponseError) as error:
             raise RedisUnavailable(str(error)) from error
         self._durability.note(report)
@@ -107,29 +107,29 @@ class ScriptConnection:
         self._ready = True
 
     def doubt(self) -> None:
-        """Connect anew before the next call: another server may sell by now. At most once in `_DOUBT_EVERY_S`."""
+        """Reconnect before the next call: another server may be selling now. At most once in `_DOUBT_EVERY_S`."""
         self._left_behind = self._left_behind or time.monotonic() - self._connected_at > _DOUBT_EVERY_S
 
     def refusal(self, call: Call) -> str:
-        """Return why this call may not be sent to the server that this connection leads to now, or ""."""
+        """Return why this call may not be sent to the current server, or ""."""
         return self._durability.refusal() if isinstance(call, ScriptCall) and call.promises else ""
 
     def pack(self, call: Call) -> bytes:
-        """What `exchange` sends, for the server that this connection leads to now."""
+        """Encode the call for `exchange`, addressed to the current server."""
         if isinstance(call, ScriptCall):
             return _packed("EVALSHA", call.digest, len(call.keys), *call.keys, self._caller(call), *call.args)
         return _packed(*call.words)
 
     def _caller(self, call: ScriptCall) -> str:
-        """As scripts read it: the server that they should run on, and what its event's inventory should have."""
+        """Return what scripts check: the server to run on, and the position that the event's inventory must have."""
         return f"{self.run_id or ''}:{self.seen.of(call.keys)}"
 
     def exchange(self, packed: Sequence[bytes], on_reply: OnReply) -> None:
-        """Sends all `packed` calls in one write and hands over each reply, with its index, as it comes.
+        """Send all `packed` calls in one write; pass each reply, with its index, to `on_reply` as it arrives.
 
-        A command's own error is handed over like a reply. Raises one of LOST when the connection breaks: calls whose
-        reply was not handed over by then have an unknown outcome. After a NoScriptError, connect() loads again; after
-        READONLY and NOREPLICAS, it connects anew.
+        A command's error is passed on like a reply. Raises one of LOST if the connection breaks; calls without a
+        reply then have an unknown outcome. After a NoScriptError the next connect() loads the scripts again; after
+        READONLY or NOREPLICAS it reconnects.
         """
         with self._in_step():
             self._send(packed)
@@ -150,7 +150,7 @@ class ScriptConnection:
         self._connection.disconnect()
 
     def _has_ended(self) -> bool:
-        """Whether the server has closed the connection while nothing was asked: the next call would be lost in it."""
+        """Return whether the server has closed the idle connection: a call sent on it would have an unknown outcome."""
         watched = _poll()
         watched.register(self._connection._sock, POLLIN)
         return bool(watched.poll(0))
@@ -160,7 +160,7 @@ class ScriptConnection:
 
     @contextmanager
     def _in_step(self) -> Iterator[None]:
-        """Replies that nobody read would be taken for those of the next calls."""
+        """Disconnect on any error: an unread reply would be taken for that of the next call."""
         try:
             yield
         except BaseException:
@@ -169,7 +169,7 @@ class ScriptConnection:
 
 
 class DirectCalls:
-    """`Calls` one at a time, for the processes that have no greenlets: worker, cron and command line."""
+    """`Calls` one at a time, for the processes without greenlets: worker, cron and command line."""
 
     def __init__(self, connection: ScriptConnection) -> None:
         self._connection = connection
@@ -233,9 +233,9 @@ class DirectCalls:
 
 
 def plain_client(url: str, *, reply_within_s: float = 10.0) -> "redis.Redis":
-    """A client for what is no part of a sale, such as RQ. It waits for a free connection rather than add one.
+    """Return a client for everything outside the sale, such as RQ. It waits for a free connection at its limit.
 
-    A server that a failover has left behind is a lost connection to it.
+    It treats a server that is no longer the primary as a lost connection.
     """
     bounds = {"max_connections": 16, "timeout": 5, "socket_timeout": reply_within_s, "health_check_interval": 30}
     options = _OPTIONS | bounds | connection_options(url)

@@ -1,4 +1,4 @@
-"""A cache that all processes share: what was used longest ago goes first, in Redis, one script a call."""
+"""An LRU cache in Redis that all processes share. Each call is one script."""
 
 import time
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ _TELL_EVERY_S = 0.05
 
 
 class CacheStats(NamedTuple):
-    """Over all processes. `misses` were loaded, `coalesced` waited for somebody else's load."""
+    """Over all processes. `misses` loaded the value, `coalesced` requests waited for another's load."""
 
     hits: int
     misses: int
@@ -33,9 +33,9 @@ class CacheStats(NamedTuple):
 
 
 class LruCache:
-    """At most `capacity` entries and `max_bytes` of keys and values, each for `ttl_s` from when it was put.
+    """Holds at most `capacity` entries and `max_bytes` of keys and values, each for `ttl_s` after it was put.
 
-    Raises SharedStateUnavailable where Redis does not answer.
+    Raises SharedStateUnavailable.
     """
 
     def __init__(self, calls: Calls, name: str, *, capacity: int, ttl_s: float, max_bytes: int) -> None:
@@ -51,37 +51,37 @@ class LruCache:
         self._told_at = 0.0
 
     def get(self, key: str, *, counted: bool = True) -> bytes | None:
-        """The value, which is now the one used last. A hit is counted unless nobody asked for it."""
+        """Return the value and mark it as most recently used; None if absent. With `counted`, count a hit."""
         told = self._untold() if time.monotonic() > self._told_at + _TELL_EVERY_S else (0, 0)
         self.size_last_known, *found = self._script("get", key, int(counted), *told)
         return found[0] if found else None
 
     def put(self, key: str, value: bytes, *, ttl_s: float | None = None, if_absent: bool = False) -> bool:
-        """Whether it is kept; it is not if it is larger than the whole cache, or absent was asked and it is not."""
+        """Store the value; return False if it exceeds the whole cache, or if `if_absent` and the key exists."""
         lifetime_ms = round((self.ttl_s if ttl_s is None else ttl_s) * 1000)
         mode = "absent" if if_absent else "always"
         kept, self.size_last_known = self._script("put", key, value, lifetime_ms, self.capacity, self._max_bytes, mode)
         return bool(kept)
 
     def clear(self, *, reset_counters: bool = False) -> int:
-        """How many entries there were."""
+        """Remove all entries and return how many there were."""
         removed: int = self._script("clear", int(reset_counters))
         self.size_last_known = 0
         return removed
 
     def sweep(self) -> int:
-        """Drops what is due and says how many."""
+        """Remove expired entries and return how many."""
         swept: int = self._script("sweep", _SWEPT_AT_ONCE)
         return swept
 
     def count(self, *, hits: int = 0, misses: int = 0, coalesced: int = 0) -> None:
-        """What became of requests that no look counted."""
+        """Count requests whose outcome `get` did not count."""
         counters = self._keys[3]
         told = (("accesses", hits), ("misses", misses), ("coalesced", coalesced))
         self._shared.commands(*(("HINCRBY", counters, name, number) for name, number in told if number))
 
     def answered(self, seconds: float) -> None:
-        """How long a request took: told with a later look, so that it costs no call of its own."""
+        """Note how long a request took. A later `get` sends it along, which saves a call."""
         self._answers += 1
         self._answers_us += round(seconds * 1_000_000)
 

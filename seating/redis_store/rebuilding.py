@@ -1,7 +1,6 @@
-"""Writing an inventory whole, from what SQL has of it: for a new event, and for one that Redis has lost or forked.
+"""Write a whole inventory to Redis from SQL's record: for a new event, or one that Redis lost or forked.
 
-It is written beside the event's keys and takes their place in one step, so an attempt that ends half-way changes
-nothing.
+It is written to temporary keys that replace the event's keys in one step, so an interrupted attempt changes nothing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,15 +18,15 @@ from seating.redis_store.event_scripts import EventScripts
 
 LEASE_MS: Final = 15_000
 _PART_LIVES_MS: Final = 3_600_000
-# Lua unpacks fewer than 8,000 values, and a step should not hold up Redis.
+# Lua's unpack fails near 8,000 values, and a step must not block Redis for long.
 _VALUES_A_STEP: Final = 2_000
-_NOT_NOW: Final = {b"LIVE": "seats are sold from it; pause the sale first", b"BUSY": "it is being rebuilt already"}
+_NOT_NOW: Final = {b"LIVE": "the event is on sale; pause the sale first", b"BUSY": "it is already being rebuilt"}
 
 Claimable = Literal["closed", "recorded", "any"]
 
 
 class Rebuilding:
-    """One attempt, known by its `token`. Each step checks that the claim is still its own, and renews the lease."""
+    """One attempt, identified by its `token`. Each step checks that it still has the claim and renews the lease."""
 
     def __init__(self, calls: Calls, event_id: str, token: str) -> None:
         self._scripts = EventScripts(calls)
@@ -35,12 +34,13 @@ class Rebuilding:
         self._token = token
         self._inventory = keys.inventory(event_id)
         self.claimed_ms = 0
-        """By Redis's clock, which holds go by."""
+        """When it was claimed, by Redis's clock, as are the expiries of holds."""
 
     def claim(self, purpose: str, claimable: Claimable) -> None:
-        """Raises Overtaken if the inventory sells and is not `claimable` so, or another attempt has claimed it.
+        """Claim the inventory. Raises Overtaken if another attempt has the claim, or `claimable` rules it out.
 
-        An inventory that sells is taken off sale if it is `recorded`, that is, SQL has all of its log, or in any case.
+        `claimable` says which inventories to claim, taking them off sale: only "closed" ones, also those whose log is
+        completely "recorded" in SQL, or "any".
         """
         event_keys = (self._inventory, keys.log(self._event_id))
         args = (self._token, LEASE_MS, purpose, claimable)
@@ -50,16 +50,16 @@ class Rebuilding:
         self.claimed_ms = int(now_ms[0])
 
     def is_of(self, inventory: Mapping[str, str]) -> bool:
-        """Whether this attempt has claimed this very inventory: during a failover two servers have one of its name."""
+        """Return whether this attempt claimed this inventory. During a failover, two servers may each have one."""
         return inventory.get("claim") == self._token
 
     def undo(self) -> None:
-        """Lets go of the claim; the inventory is as it was, but closed."""
+        """Release the claim. The inventory stays as it was, but closed."""
         with suppress(InventoryUnavailable):
             self._run("rebuild_undo", (self._inventory, keys.log(self._event_id)))
 
     def renew(self) -> None:
-        """Keeps the claim while SQL is read."""
+        """Renew the lease while SQL is being read. Raises Overtaken."""
         self._require_done(self._run("rebuild_step", (self._inventory,), LEASE_MS))
 
     def write(
@@ -71,9 +71,9 @@ class Rebuilding:
         terms: dict[int, int],
         **named: str,
     ) -> None:
-        """Replaces whatever Redis has of the event by `state`, whose log goes on from `last`. Raises Overtaken.
+        """Replace all that Redis has of the event with `state`; its log continues from `last`. Raises Overtaken.
 
-        `terms` are the first seqs of epochs, `named` further fields of the inventory.
+        `terms` maps each epoch to its first seq; `named` are further fields of the inventory.
         """
         event_id = self._event_id
         if plan:

@@ -1,4 +1,4 @@
-"""What the cron last saw of all events: one key, which expires once there is no cron."""
+"""The cron's last report on all events: one key, which expires when the cron stops."""
 
 import json
 from typing import Final, NamedTuple
@@ -12,8 +12,11 @@ KEPT_MS: Final = 60_000
 
 
 class UpkeepReport(NamedTuple):
-    """Over all events with an inventory, or that should have one. `open` ones are not closed, `trusted` ones of these
-    can be sold from; `lag` is the entries that SQL lacks, `stopped` the events that wait for an operator to merge."""
+    """Counts over all events that have an inventory or should have one.
+
+    `open`: events that are not closed. `trusted`: open events that can be sold from. `lag`: entries that SQL lacks.
+    `stopped`: events that an operator has to merge.
+    """
 
     open: int
     trusted: int
@@ -28,22 +31,22 @@ class SeenReport(NamedTuple):
 
 
 class UpkeepReports:
-    """Raises SharedStateUnavailable where Redis does not answer, or takes no writes."""
+    """Raises SharedStateUnavailable if Redis does not answer or takes no writes."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
     def leave(self, report: UpkeepReport) -> None:
-        """Take the place of the last report, also where Redis is full."""
+        """Replace the last report, even if Redis is full."""
         with unavailable(SharedStateUnavailable):
             self._calls.script("report_upkeep", (keys.UPKEEP,), (json.dumps(report._asdict()), KEPT_MS))
 
     def last(self) -> SeenReport | None:
-        """Return the last report; None if it has expired. Its age is by Redis's clock, whatever machine left it."""
+        """Return the last report; None if it has expired. Its age is by Redis's clock, not this machine's."""
         with unavailable(SharedStateUnavailable):
             text, lives_ms = self._calls.commands([("GET", keys.UPKEEP), ("PTTL", keys.UPKEEP)])
         try:
             report = UpkeepReport(**json.loads(text or "null"))
         except (ValueError, TypeError):
-            return None  # There is none, or it is none of ours.
+            return None  # Absent, or written by another version.
         return SeenReport(report, max(0, KEPT_MS - lives_ms) / 1000)

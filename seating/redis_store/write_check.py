@@ -1,4 +1,4 @@
-"""Whether Redis would take a buyer's change now, found out without making one."""
+"""Check whether Redis would accept a buyer's change now, without making one."""
 
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -21,14 +21,14 @@ class RedisState(StrEnum):
 
 
 class WriteVerdict(NamedTuple):
-    """`reason` says why `state` is not UP, in the server's words where it has any."""
+    """`reason` says why `state` is not UP, in the server's own words if possible."""
 
     state: RedisState
     reason: str = ""
 
 
 class WriteCheck:
-    """A Redis counts as full from `most_percent` of its maxmemory on, where purchases are refused."""
+    """Redis counts as full above `most_percent` of its maxmemory: purchases are refused from there on."""
 
     def __init__(self, calls: Calls, most_percent: int) -> None:
         self._calls = calls
@@ -43,7 +43,7 @@ class WriteCheck:
         except ResponseError as error:
             return WriteVerdict(RedisState.REFUSES, str(error))
         except (RedisUnavailable, RedisError):
-            # What the driver says names addresses, and this is told to anybody.
+            # The driver's message contains addresses, and this response is public.
             return WriteVerdict(RedisState.DOWN, "it does not answer")
         if missing := self._calls.missing_durability:
             return WriteVerdict(RedisState.NOT_DURABLE, missing)
