@@ -1,7 +1,7 @@
-"""What this process told buyers: the measure of what a Redis that comes back has lost.
+"""The positions and receipts that this process confirmed to buyers. They show what a recovered Redis has lost.
 
-Positions are kept for as long as the process lives and are written again every few seconds: SQL may have gone back.
-Receipts are kept until they are recorded; where their term ended without them, they go to quarantine.
+Positions are kept while the process lives and rewritten every few seconds, in case SQL was restored from a backup.
+Receipts are kept until they are recorded. If their term ends first, they go to quarantine.
 """
 
 import time
@@ -33,7 +33,7 @@ class _ToldReceipt(NamedTuple):
 
 
 class Answered:
-    """`note` costs nothing; `flush`, called every second, records what is new."""
+    """`note` only touches memory; `flush`, called every second, writes what is new to SQL."""
 
     def __init__(self, database: Database, seen: SeenPositions) -> None:
         self._database = database
@@ -44,8 +44,8 @@ class Answered:
         self._written_again_at = float("-inf")
 
     def note(self, event_id: str, position: Position, receipt: Receipt | None = None, idempotency: str = "") -> None:
-        """A caller has been told of `position`, and of `receipt` if it is a purchase."""
-        # By epoch, since an answer of the next one must not hide what the epoch before it has lost.
+        """Note that a caller got a response with `position`, and with `receipt` if it was a purchase."""
+        # Keyed by epoch: a response from the next epoch must not hide a loss in this one.
         key, seq = (event_id, position.epoch), position.seq
         told = self._told.get(key)
         if told is None or not told.lowest <= seq <= told.highest:
@@ -57,8 +57,11 @@ class Answered:
                 self._receipts.popitem(last=False)
 
     def flush(self) -> None:
-        """Raises RecordUnavailable; then nothing is forgotten, and the next call tries again."""
-        events = self._events_to_look_at()
+        """Write new positions to SQL and settle receipts.
+
+        Raises RecordUnavailable. Nothing is dropped then, and the next call tries again.
+        """
+        events = self._events_to_check()
         if not events:
             return
         checkpoints = self._database.read(watermarks.read_all, events)
@@ -75,10 +78,11 @@ class Answered:
         while len(self._told) > MOST_TERMS:
             self._told.popitem(last=False)
 
-    def _events_to_look_at(self) -> list[str]:
-        """Those with news, and every few seconds all: a term may have ended that nobody here sells in any more.
+    def _events_to_check(self) -> list[str]:
+        """Return the events with unwritten positions or unsettled receipts.
 
-        A database that was restored has forgotten what was written. It does not show: it may have caught up by now.
+        Every few seconds that is every event. A restored database lacks rows that were written before, and once it
+        has caught up, nothing else shows that.
         """
         now = time.monotonic()
         if now - self._written_again_at > _WRITE_AGAIN_EVERY_S:
@@ -88,7 +92,7 @@ class Answered:
         return sorted(waiting | {event_id for event_id, _ in self._unwritten})
 
     def _settle_receipts(self, checkpoints: Mapping[str, Checkpoint]) -> None:
-        """Forgets receipts that SQL has been past, and puts aside those whose term ended before them."""
+        """Drop receipts that SQL has recorded, and quarantine those whose term ended before they were recorded."""
         done: list[str] = []
         orphaned: dict[str, _ToldReceipt] = {}
         for purchase_id, told in self._receipts.items():
@@ -105,7 +109,7 @@ class Answered:
 
 
 def _put_aside(connection: Connection, told: Mapping[str, _ToldReceipt]) -> None:
-    """Those that are neither on record nor in quarantine: their seats are gone, their buyers known."""
+    """Quarantine the purchases that are neither recorded nor in quarantine: the seats are lost, the buyers known."""
     recorded = purchases.recorded(connection, list(told))
     lost = []
     for purchase_id, (receipt, idempotency) in told.items():

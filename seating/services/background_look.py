@@ -1,4 +1,4 @@
-"""Looking at something every now and then, so that those who ask about it never wait for it."""
+"""Look at something periodically in the background, so that callers never wait for it."""
 
 import time
 from collections.abc import Callable
@@ -16,7 +16,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Seen(NamedTuple, Generic[T]):
-    """`value` was looked at `age_s` ago, None if it never was; the look that goes on has lasted for `silent_s`."""
+    """`value` is what the last look saw, `age_s` ago; None before the first. `silent_s` is how long a look has hung."""
 
     value: T | None
     age_s: float
@@ -24,7 +24,7 @@ class Seen(NamedTuple, Generic[T]):
 
 
 class BackgroundLook(Generic[T]):
-    """Calls `look` in a greenlet, and again `every_s` after it has returned. One that hangs delays no other."""
+    """Calls `look` in its own greenlet, again `every_s` after it returned. A hanging look delays no other."""
 
     def __init__(self, look: Callable[[], T], every_s: float) -> None:
         self._look: Final = look
@@ -38,7 +38,7 @@ class BackgroundLook(Generic[T]):
         self._greenlet.start()
 
     def last(self) -> Seen[T]:
-        """Return at once."""
+        """Return the last value at once."""
         now_s = time.monotonic()
         return Seen(self._value, now_s - self._seen_s, now_s - self._begun_s if self._looking else 0.0)
 
@@ -50,11 +50,11 @@ class BackgroundLook(Generic[T]):
             self._begun_s, self._looking = time.monotonic(), True
             try:
                 self._value = self._look()
-                # As old as what it saw may be.
+                # The value may be as old as the start of the look.
                 self._seen_s = self._begun_s
             except SeatingError:
-                pass  # There was nothing to be seen; what was seen before grows old.
-            except Exception as error:  # noqa: BLE001 - whatever it is, the next look may go well
+                pass  # Keep the old value; its age grows.
+            except Exception as error:  # noqa: BLE001 - whatever failed, the next look may succeed
                 _log.error("background look failed", exc_info=error)
             self._looking = False
             gevent.sleep(self._every_s)

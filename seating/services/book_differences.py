@@ -1,4 +1,4 @@
-"""Where Redis, log, ledger and the tables folded from it do not tell the same story."""
+"""Find where Redis, log, ledger and the tables folded from it disagree."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ _QUARANTINE = "see: seating quarantine list"
 
 
 class Record(NamedTuple):
-    """What SQL has of an event, read in one transaction."""
+    """What SQL has about an event, read in one transaction."""
 
     entries: list[ledger.Recorded]
     checkpoint: Checkpoint
@@ -36,7 +36,7 @@ class Record(NamedTuple):
     merged: LastMerge | None
 
     def start(self) -> InventoryState:
-        """What the fold of the entries beyond the last merge goes on from."""
+        """The state from which to fold the entries after the last merge."""
         return InventoryState.load(self.merged.state) if self.merged else InventoryState.before_opening(self.plan)
 
     @property
@@ -49,7 +49,7 @@ def merge_advice(event_id: str) -> str:
 
 
 def find(event_id: str, record: Record, snapshot: BookSnapshot | None) -> Iterator[tuple[str, str]]:
-    """What differs, and what to do about it."""
+    """Yield each difference, and what to do about it."""
     yield from _lost(record)
     yield from _waiting(record)
     yield from _tables(event_id, record)
@@ -57,7 +57,7 @@ def find(event_id: str, record: Record, snapshot: BookSnapshot | None) -> Iterat
 
 
 def story_of(record: Record, snapshot: BookSnapshot | None) -> list[LogEntry]:
-    """Ledger, poison and Redis's tail in one, up to where Redis was."""
+    """Return ledger, poison and the tail of Redis's log as one history, up to Redis's position."""
     told = {recorded.entry.position.seq: recorded.entry for recorded in record.entries}
     for entry in snapshot.log if snapshot else ():
         told.setdefault(entry.position.seq, entry)
@@ -68,7 +68,7 @@ def story_of(record: Record, snapshot: BookSnapshot | None) -> list[LogEntry]:
 def _lost(record: Record) -> Iterator[tuple[str, str]]:
     for loss in record.losses:
         yield (
-            f"answered changes from {loss.first} to {loss.last} are lost, {loss.lost} in all",
+            f"confirmed changes from {loss.first} to {loss.last} are lost, {loss.lost} in all",
             _LOSSES,
         )
 
@@ -79,7 +79,7 @@ def _waiting(record: Record) -> Iterator[tuple[str, str]]:
 
 
 def _tables(event_id: str, record: Record) -> Iterator[tuple[str, str]]:
-    """The tables against the ledger that they were folded from."""
+    """Compare the tables with the ledger that they were folded from."""
     if record.entries and record.entries[-1].entry.position.seq != record.checkpoint.position.seq:
         last = record.entries[-1].entry.position
         yield (
@@ -114,7 +114,7 @@ def _tables(event_id: str, record: Record) -> Iterator[tuple[str, str]]:
                     seats.pop(seat, None)
                 if change.status == BOX_OFFICE:
                     seats[seat] = purchases.AT_BOX_OFFICE
-    advice = "the ledger is right; mend the table, or restore SQL from a backup"
+    advice = "the ledger is right: correct the table, or restore SQL from a backup"
     yield from _differences("purchases", standing, record.purchases, advice)
     yield from _differences("sold_seats", seats, record.seats_taken, advice)
 
@@ -124,7 +124,7 @@ def _seats(record: Record, runs: list[SeatRange]) -> list[str]:
 
 
 def _merged_purchases(event_id: str, record: Record) -> Iterator[tuple[Receipt, bool]]:
-    """The purchases that the last merge left, and whether each stands."""
+    """Yield the purchases in the last merge's state, and whether each stands."""
     if record.merged:
         state = record.start()
         waiting = {aside.entry.position for aside in record.quarantined}
@@ -141,21 +141,21 @@ def _merged_box_office(record: Record) -> list[str]:
 
 
 def _redis(event_id: str, snapshot: BookSnapshot | None, record: Record) -> Iterator[tuple[str, str]]:
-    """Redis against the fold of the whole story."""
+    """Compare Redis with the fold of the whole history."""
     if snapshot is None:
         if not record.archived:
-            yield "Redis has no inventory of it", f"it is rebuilt by itself while a worker runs, or {_REBUILD}"
+            yield "Redis has no inventory for it", f"a running worker rebuilds it automatically, or {_REBUILD}"
         return
     if snapshot.inventory["server"] == "":
-        yield "its inventory is closed until it has been compared with SQL", "make sure that a worker runs"
+        yield "its inventory is closed until it has been compared with SQL", "make sure that a worker is running"
     for what in sorted(snapshot.damaged):
-        yield f"{what} could not be read and was put aside, as it began: {snapshot.damaged[what]!r}", _REBUILD
+        yield f"{what} was unreadable and set aside; it begins with {snapshot.damaged[what]!r}", _REBUILD
     if snapshot.inventory.get("stopped"):
         yield f"{snapshot.inventory['stopped']}: its sales are not recorded", merge_advice(event_id)
         return
     if snapshot.garbled:
         yield (
-            f"the log's entries at {_listed(snapshot.garbled)} cannot be read, so what Redis should have is not known",
+            f"the log's entries at {_listed(snapshot.garbled)} are unreadable, so Redis cannot be checked",
             "copy Redis's files, and find out what wrote to them",
         )
         return
@@ -165,12 +165,12 @@ def _redis(event_id: str, snapshot: BookSnapshot | None, record: Record) -> Iter
     unread = [entry.position for entry in later if not recorded_state.apply(state, entry)]
     if unread:
         yield (
-            f"this version cannot read {_listed(unread)}, so what Redis should have is not known",
+            f"this version cannot read {_listed(unread)}, so Redis cannot be checked",
             "run the version that wrote them",
         )
         return
     if not story or story[-1].position.seq != int(snapshot.inventory["seq"]):
-        yield f"the log ends before the inventory, which is at {snapshot.inventory['seq']}", _REBUILD
+        yield f"the log ends before the inventory's position, {snapshot.inventory['seq']}", _REBUILD
     expected = {
         "state": state.state,
         "capacity": state.capacity,
@@ -183,15 +183,15 @@ def _redis(event_id: str, snapshot: BookSnapshot | None, record: Record) -> Iter
     maps = {str(block): seats for block, seats in enumerate(state.maps)}
     yield from _differences("seats of block", maps, snapshot.maps, _REBUILD)
     if state.longest_runs != snapshot.longest_runs:
-        yield "the longest runs of its blocks are not those of their seats", _REBUILD
+        yield "the longest runs of its blocks do not match their seats", _REBUILD
     yield from _differences("idempotency record", state.idempotency, snapshot.idempotency, _REBUILD)
     yield from _holds(state, snapshot)
     if state.cancelled != snapshot.cancelled:
-        yield "Redis does not know the same purchases to be cancelled as the ledger", _REBUILD
+        yield "Redis and the ledger disagree about which purchases are cancelled", _REBUILD
 
 
 def _holds(state: InventoryState, snapshot: BookSnapshot) -> Iterator[tuple[str, str]]:
-    """Only Redis knows whose holds they are: that is compared with itself."""
+    """Compare the holds. Their holders are only in Redis, so the counts per holder are checked against the holds."""
     held_by: Counter[str] = Counter()
     without_holder = {}
     for hold, kept in snapshot.holds.items():
@@ -207,13 +207,13 @@ def _holds(state: InventoryState, snapshot: BookSnapshot) -> Iterator[tuple[str,
 
 
 def _quantity(hold: str) -> int:
-    """Of a hold as Redis keeps it; 0 for one that is damaged, which differs from the story anyway."""
+    """Return a stored hold's quantity; 0 if it is damaged, which shows as a difference anyway."""
     _since, _until, quantity, *_rest = [*hold.split("|"), "", "", ""]
     return int(quantity) if quantity.isdecimal() else 0
 
 
 def _listed(positions: Sequence[object]) -> str:
-    """At most five of them in words, and how many more."""
+    """List at most five positions, and count the rest."""
     more = f" and {len(positions) - 5} more" if len(positions) > 5 else ""
     return ", ".join(map(str, positions[:5])) + more
 
@@ -221,9 +221,9 @@ def _listed(positions: Sequence[object]) -> str:
 def _differences(
     name: str, expected: Mapping[str, object], found: Mapping[str, object], advice: str
 ) -> Iterator[tuple[str, str]]:
-    """At most five of them in words, and how many more."""
+    """Yield at most five differences, and count the rest."""
     wrong = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
     for key in wrong[:5]:
-        yield f"{name} {key} is {found.get(key)!r}, and should be {expected.get(key)!r}", advice
+        yield f"{name} {key} is {found.get(key)!r} but should be {expected.get(key)!r}", advice
     if len(wrong) > 5:
         yield f"and {len(wrong) - 5} more of {name}", advice

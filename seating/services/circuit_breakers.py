@@ -1,4 +1,4 @@
-"""Calls to the event partner behind breakers, one for each kind of call."""
+"""Guards calls to the event partner with circuit breakers, one for each kind of call."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -22,21 +22,21 @@ _log = structlog.get_logger(__name__)
 
 
 class CircuitBreakers:
-    """What counts as a failure is decided here: 5xx, timeouts and broken connections (PartnerFailed).
+    """Decides what counts as a failure: 5xx, timeouts and broken connections (PartnerFailed).
 
-    4xx, and answers of the wrong shape, do not: the partner is there, and keeping everybody away from it would not make
-    them right. 429 is neither a failure nor a sign of health, so it keeps the breaker as it is.
+    4xx and malformed responses do not: the partner is up, and holding calls back would not fix them. 429 is neither
+    a failure nor a sign of health, so it leaves the breaker as it is.
     """
 
     def __init__(self, breakers: Sequence[Breaker]) -> None:
         self._breakers = {breaker.name: breaker for breaker in breakers}
 
     def call(self, kind: str, work: Callable[[], T]) -> T:
-        """The outcome of one guarded call. Raises PartnerUnavailable, at once, where the breaker says no."""
+        """Make one guarded call and return its result. Raises PartnerUnavailable at once if the breaker refuses."""
         return self.run(kind, self.admit(kind), work)
 
     def admit(self, kind: str) -> Admission:
-        """Leave for one call if it is a probe, or else for as many as make up one answer."""
+        """Admit one call if it is a probe, else all calls of one request. Raises PartnerUnavailable."""
         try:
             admission = self._breakers[kind].allow()
         except Refused as refused:
@@ -47,7 +47,7 @@ class CircuitBreakers:
         return admission
 
     def run(self, kind: str, admission: Admission, work: Callable[[], T]) -> T:
-        """`work`, its outcome told to the breaker."""
+        """Return the result of `work`, and record its outcome in the breaker."""
         outcome = CallOutcome.ABANDONED
         started = time.perf_counter()
         try:
@@ -74,7 +74,7 @@ class CircuitBreakers:
         return answer
 
     def checks(self) -> dict[str, Any]:
-        """Each breaker as operators read it; none while Redis does not answer."""
+        """Return each breaker's state for operators; empty while Redis does not answer."""
         return {name: _shown(report) for name, report in self._reports()}
 
     def gauges(self) -> list[Gauge]:

@@ -1,6 +1,7 @@
-"""Reading through a shared cache, so that a crowd that asks for what is not in it costs one fetch.
+"""Read-through caching with request coalescing: a crowd that misses the cache costs one fetch.
 
-Two rings: the greenlets of a process wait for one of them, and that one waits for the process that holds the lease.
+There are two levels. Within a process, greenlets wait for a leader; across processes, leaders wait for the process
+that holds the lease.
 """
 
 import time
@@ -34,17 +35,17 @@ class Source(StrEnum):
 
 
 class Found(NamedTuple):
-    """`value` is None where there is nothing under that key."""
+    """`value` is None if the key has no value."""
 
     value: bytes | None
     source: Source
 
 
 class Coalescing:
-    """Values are never empty. That there is nothing is remembered for `nothing_ttl_s`; an error is not remembered.
+    """Values are never empty. A missing value is cached for `nothing_ttl_s`; errors are not cached.
 
-    Without Redis it goes on with one fetch a process. Nobody waits longer than `patience_s` for another process, nor
-    in this one for longer than whoever fetches; a `load` has to end by itself.
+    Without Redis, each process fetches for itself. Nobody waits longer than `patience_s` for another process. Within
+    the process, followers wait as long as their leader does, so `load` must have a time limit.
     """
 
     def __init__(
@@ -58,18 +59,18 @@ class Coalescing:
         self._asking: Counter[str] = Counter()
 
     def get(self, key: str, load: Load) -> Found:
-        """The value under `key`, from `load` if need be. Raises what `load` raises, or LoadFailed."""
+        """Return the value of `key`, calling `load` on a miss. Raises what `load` raises, or LoadFailed."""
         started = time.perf_counter()
         found = self._ask(key, load)
         self.cache.answered(time.perf_counter() - started)
         return found
 
     def put(self, key: str, value: bytes) -> None:
-        """Keeps a value that has just been written."""
+        """Cache a value that has just been written."""
         self._keep(key, value, if_absent=False)
 
     def _ask(self, key: str, load: Load) -> Found:
-        """The ring of this process's greenlets. The one that leads counts all who asked with it, in one call."""
+        """Coalesce within this process. The leader counts all its followers in one call."""
         leads = False
 
         def lead() -> Found:
@@ -99,7 +100,7 @@ class Coalescing:
             return None
 
     def _across(self, key: str, load: Load) -> tuple[bytes, Source]:
-        """The ring of processes."""
+        """Coalesce across processes."""
         deadline = time.monotonic() + self._patience_s
         try:
             while True:
@@ -114,7 +115,7 @@ class Coalescing:
             return load() or _NOTHING, Source.MISS
 
     def _lead(self, lease: Lease, load: Load) -> tuple[bytes, Source]:
-        # Somebody may have landed between our look into the cache and our lease.
+        # Another process may have filled the cache between our miss and our lease.
         value = self.cache.get(lease.key, counted=False)
         if value is not None:
             self._land(lease, _VALUE + value)
@@ -123,10 +124,10 @@ class Coalescing:
             with self._flights.renewing(lease):
                 value = load() or _NOTHING
         except Exception:
-            self._land(lease)  # The next process fetches for itself.
+            self._land(lease)  # No result: the next process fetches for itself.
             raise
         if lease.is_held:
-            # Whatever was put meanwhile is newer than what was read before.
+            # A value that was put meanwhile is newer than ours.
             self._keep(lease.key, value, if_absent=True)
         self._land(lease, _VALUE + value)
         return value, Source.MISS
@@ -144,7 +145,7 @@ class Coalescing:
             self._go_on_without(error)
 
     def _count(self, source: Source, followers: int) -> None:
-        """A hit was counted by the look already."""
+        """Count the requests. `get` has already counted the leader's hit."""
         try:
             match source:
                 case Source.HIT if followers:
@@ -157,12 +158,12 @@ class Coalescing:
             self._go_on_without(error)
 
     def _go_on_without(self, error: SharedStateUnavailable) -> None:
-        # A cache that is away makes answers slower, not impossible.
+        # Without the cache, responses are slower but still correct.
         metrics.count_fail_open("cache")
         _log.warning("cache unavailable", cache=self.cache.name, error=str(error.__cause__))
 
 
 def _unpack(outcome: bytes) -> bytes:
     if not outcome.startswith(_VALUE):
-        raise LoadFailed  # No process of ours has landed that.
+        raise LoadFailed  # Not a result that one of our processes stored.
     return outcome[1:]

@@ -1,8 +1,8 @@
-"""Merging an event of which SQL lacks what it once acknowledged: it was restored, replaced, or failed over.
+"""Merge an event for which SQL lacks entries it had acknowledged, because it was restored, replaced or failed over.
 
-SQL gets the union of both histories in one transaction, as the ledger's entry `merged`; Redis is written anew from it,
-as in a rebuild. Killed before that transaction, nothing has happened; killed after it, the next round of persistence
-rebuilds Redis from it.
+One transaction writes the union of both histories to SQL, as the ledger's entry `merged`. Redis is then rewritten
+from SQL, as in a rebuild. A merge killed before that transaction has changed nothing; after it, the next round of
+persistence rebuilds Redis.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ _log = structlog.get_logger(__name__)
 
 
 class MergeResult(NamedTuple):
-    """`position` is that of the entry `merged`; `taken_in` purchases came to SQL, `waiting` are those without seats."""
+    """`position`: the entry `merged`. `taken_in`: purchases added to SQL. `waiting`: purchases left without seats."""
 
     position: Position
     taken_in: int
@@ -50,7 +50,7 @@ class MergeResult(NamedTuple):
 
 
 class _Record(NamedTuple):
-    """What SQL has: no checkpoint and no state where it does not know the event."""
+    """What SQL has. Without an event, it has no checkpoint and no state either."""
 
     event: Event | None
     checkpoint: Checkpoint | None
@@ -70,11 +70,14 @@ class Merge:
     persist: Callable[[str], object]
 
     def run(self, event_id: str, prefer: Preference, by: Actor) -> MergeResult:
-        """Raises NothingToMerge, EventNotFound, RecordUnavailable, InventoryUnavailable; can be repeated."""
+        """Merge the event. Safe to repeat.
+
+        Raises NothingToMerge, EventNotFound, RecordUnavailable, InventoryUnavailable.
+        """
         head = self.terms.head(event_id)
         if head is None:
             raise EventNotFound
-        # Also before the claim, which would close a sale.
+        # Checked before the claim too, because the claim closes the sale.
         if head.acknowledged and self.database.read(ledger.has, event_id, head.acknowledged):
             raise NothingToMerge
         try:
@@ -88,7 +91,7 @@ class Merge:
             if snapshot is None or snapshot.acknowledged is None:
                 raise NothingToMerge("Redis has no sales of this event")
             if not attempt.is_of(snapshot.inventory):
-                raise Overtaken("another server than the one that was claimed answers")
+                raise Overtaken("another server responds than the one that was claimed")
             record = self.database.read_snapshot(_record, event_id)
             if record.checkpoint and self.database.read(ledger.has, event_id, snapshot.acknowledged):
                 raise NothingToMerge
@@ -120,7 +123,7 @@ def _unite(
         record.checkpoint
         and continues(snapshot.term_starts(), snapshot.checkpoint.position, record.checkpoint.position)
     ):
-        return MergedState(in_redis)  # Redis's history goes on from SQL's: it has all of it.
+        return MergedState(in_redis)  # Redis's history continues SQL's, so it contains all of it.
     preferred, other = (in_redis, record.state) if prefer == "redis" else (record.state, in_redis)
     return merge(event_id, preferred, other, lambda run: plan.seats_of([run])[0] if plan else str(run))
 
@@ -134,9 +137,9 @@ def _commit(
     plan: SeatingPlan | None,
     by: Actor,
 ) -> tuple[LogEntry, int]:
-    """Gives SQL both histories; the entry that stands for them, and how many purchases SQL did not have."""
+    """Write both histories to SQL; return the entry that stands for them, and how many purchases were new to SQL."""
     tail, acknowledged, state = snapshot.checkpoint, snapshot.acknowledged, merged.state
-    assert acknowledged is not None, "it was asked for before"
+    assert acknowledged is not None, "the caller has checked it"
     if record.event is None:
         name = snapshot.inventory.get("name", event_id)
         events.add(connection, Event(event_id, name, state.capacity, plan is not None), plan)
@@ -159,7 +162,7 @@ def _commit(
         raise Overtaken("the record has moved on")
     audit.add(connection, _acts(event_id, snapshot, receipts, plan))
     ledger.append(connection, event_id, entry)
-    # Of both histories, before they are mixed: then the next epoch's beginning does not tell where one ended.
+    # Take the ends of both histories before mixing them: afterwards, the next start no longer tells where one ended.
     last_seqs = ends(snapshot.term_starts(), tail.position.seq)
     for term, last in ends(term_record.first_seqs(connection, event_id), record.end_seq).items():
         last_seqs[term] = max(last, last_seqs.get(term, 0))
@@ -177,7 +180,7 @@ def _commit(
 def _acts(
     event_id: str, snapshot: BookSnapshot, receipts: Sequence[Receipt], plan: SeatingPlan | None
 ) -> Iterator[Act | None]:
-    """What operators did, as far as Redis's log reaches: the entry `merged` stands for these entries too."""
+    """Yield the acts in Redis's log: its entries are not recorded one by one, since `merged` stands for them."""
     purchase_ids = {receipt.id.position: str(receipt.id) for receipt in receipts}
     for entry in snapshot.log:
         change, target = entry.read(), None
@@ -193,7 +196,7 @@ def _quarantined(
     event_id: str, snapshot: BookSnapshot, merged: MergedState, position: Position
 ) -> Iterator[QuarantinedEntry]:
     for entry in snapshot.quarantined_entries():
-        yield QuarantinedEntry(event_id, entry, quarantine.FORK, "it waited before SQL went back", None)
+        yield QuarantinedEntry(event_id, entry, quarantine.FORK, "it waited before SQL was restored", None)
     for receipt, idempotency, reason in merged.waiting:
         change = receipt.change(idempotency).to_json()
         entry = LogEntry(receipt.id.position, change, f"receipt {receipt.id.nonce}")
@@ -202,5 +205,5 @@ def _quarantined(
         state, seats = merged.state, ", ".join(map(merged.seat_name, merged.box_office))
         sold = changes.SeatSet(state.updated_ms, AVAILABLE, BOX_OFFICE, state.remaining, merged.box_office)
         entry = LogEntry(position, sold.to_json(), "box office")
-        reason = f"sold at the box office, and given to others: {seats}"
+        reason = f"sold at the box office, but given to other buyers: {seats}"
         yield QuarantinedEntry(event_id, entry, quarantine.FORK, reason, None)

@@ -1,8 +1,8 @@
-"""Persistence: each event's log into SQL, entry by entry, exactly once.
+"""Persistence: record each event's log in SQL, entry by entry, exactly once.
 
-SQL's watermark is the only acknowledgement. It moves in the same transaction as the rows, by compare-and-swap, so a
-round that is repeated, doubled or killed half-way changes nothing. A round also finds out which of the two stores has
-lost something, and begins the term in which an inventory sells again.
+SQL's watermark is the only acknowledgement. It moves by compare-and-swap in the same transaction as the rows, so a
+round may be repeated, run twice or be killed half-way. A round also detects which store has lost data, and begins
+the term in which an inventory sells again.
 """
 
 import random
@@ -41,16 +41,16 @@ from seating.storage.progress import Progress
 
 BATCH: Final = 500
 RUN_S: Final = 5.0
-"""How long one run goes on: a worker that is told to stop finishes its run first."""
+"""How long a run lasts at most. A worker that is told to stop finishes its run first."""
 GATHER_S: Final = 0.1
-"""How long an event that SQL nearly has is left to gather entries: a round costs as much as a hundred of them."""
+"""How long to let entries gather once SQL has nearly caught up: a round costs as much as a hundred entries."""
 SQL_LOST: Final = "SQL lacks what it had acknowledged"
 
 _log = structlog.get_logger(__name__)
 
 
 class _SqlLost(Exception):
-    """SQL lacks an entry that it had acknowledged, and the log does not reach down to where SQL is."""
+    """SQL lacks an entry that it had acknowledged, and the log does not reach back to SQL's watermark."""
 
 
 class _Next(Enum):
@@ -74,11 +74,11 @@ class Persistence:
     _plans: Memo[str, SeatingPlan | None] = field(default_factory=lambda: Memo(max_weight=100))
 
     def run_all(self, event_ids: Sequence[str], nudged: Callable[[], Iterable[str]] = tuple) -> None:
-        """Runs for those of the events that lag, as does each of those that `nudged` tells of meanwhile."""
+        """Run for the events that lag, and for those that `nudged` returns meanwhile."""
         self.run(*self._lagging(event_ids), nudged=nudged)
 
     def _lagging(self, event_ids: Sequence[str]) -> list[str]:
-        """Without those that the nudge of another process has brought into SQL."""
+        """Return the events that SQL does not have completely; another worker may have recorded some meanwhile."""
         try:
             snapshots = self.inventory.read_all(event_ids)
         except InventoryUnavailable as error:
@@ -88,19 +88,19 @@ class Persistence:
         return [event_id for event_id, found in pairs if not (found and found.backlog.is_recorded)]
 
     def run_now(self, event_id: str) -> None:
-        """As `run`, whatever failed before: somebody has mended it."""
+        """Run without waiting for the next retry: an operator has fixed the cause."""
         with suppress(InventoryUnavailable):
             self.retries.forget(event_id)
         self.run(event_id)
 
     def run(self, *event_ids: str, nudged: Callable[[], Iterable[str]] = tuple) -> None:
-        """Records what the events' logs have gathered, batch by batch in turns, for at most `RUN_S`.
+        """Record the events' logs, one batch per event in turns, for at most `RUN_S`; nudge for what is left.
 
-        Then it asks to be run again. An inventory that is gone, or whose log does not continue the ledger, is rebuilt;
-        one that SQL has whole and that does not sell gets a term.
+        Rebuild an inventory that is missing or whose log does not continue the ledger. Begin a term for one that is
+        fully recorded but not on sale.
         """
         deadline = time.monotonic() + RUN_S
-        # In any order: one that takes all the time is not to be the first each time.
+        # In random order, so that a slow event does not come first every time.
         waiting = deque(random.sample(event_ids, len(event_ids)))
         gathering: list[str] = []
         gathered_at = deadline
@@ -114,7 +114,7 @@ class Persistence:
                 gathered_at = gathered_at if gathering else time.monotonic() + GATHER_S
                 gathering.append(event_id)
             if (waiting or gathering) and time.monotonic() > deadline:
-                with suppress(InventoryUnavailable):  # The cron nudges for whatever lags.
+                with suppress(InventoryUnavailable):  # The cron nudges for every event that lags.
                     self.nudge(*waiting, *gathering)
                 return
             if gathering and not waiting:
@@ -125,7 +125,7 @@ class Persistence:
                 waiting.extend(self._lagging(sorted(set(nudged()).difference(waiting))))
 
     def _turn(self, event_id: str, begun: set[str]) -> _Next:
-        """One batch."""
+        """Run one round for the event and handle its failures."""
         try:
             retry = self.retries.read(event_id)
             if retry.waits:
@@ -138,7 +138,7 @@ class Persistence:
             _log.warning("record unavailable", event_id=event_id, error=str(error.__cause__))
             self._postpone(event_id)
         except (_SqlLost, RebuildRefused, UnreadableEntry) as error:
-            # Only a person can mend this: it is told again each time, and sales go on if they can.
+            # Only an operator can fix this. It is logged every time, and sales go on if they can.
             _log.error("event not persisted", event_id=event_id, reason=str(error))
             self._postpone(event_id)
         except Overtaken as error:
@@ -146,17 +146,17 @@ class Persistence:
         except InventoryUnavailable as error:
             _log.warning("inventory unavailable", event_id=event_id, error=str(error.__cause__))
         except SQLAlchemyError as error:
-            # One event's trouble is not the others'.
+            # A failure of one event must not stop the others.
             _log.error("event not persisted", event_id=event_id, exc_info=error)
         return _Next.NEVER
 
     def _postpone(self, event_id: str) -> None:
-        with suppress(InventoryUnavailable):  # A full Redis takes no note; then the next try is not put off.
+        with suppress(InventoryUnavailable):  # A full Redis cannot store the delay; then the retry comes early.
             self.retries.postpone(event_id)
 
     def _round(self, event_id: str, begun: set[str]) -> _Next:
-        """One batch, or one step towards selling."""
-        # Redis is read before SQL is: what it knows to be acknowledged then, a healthy SQL has.
+        """Record one batch, or take one step towards selling."""
+        # Read Redis before SQL: whatever Redis then knows to be acknowledged, a healthy SQL has.
         head = self.terms.head(event_id)
         acknowledged, trusted = (head.acknowledged, head.trusted) if head else (None, True)
         record = self.database.read(progress.read, event_id, acknowledged, not trusted)
@@ -180,18 +180,18 @@ class Persistence:
             _log.error("log does not continue the ledger", event_id=event_id, reason=str(error))
             return self._rebuild(event_id, head, str(error))
         last, quarantined = self._record(event_id, record.checkpoint, entries)
-        if head.checkpoint is None:  # Its fields cannot be read; its log can, and is recorded first.
+        if head.checkpoint is None:  # Its fields are unreadable, its log is not: record the log first.
             if entries:
                 return _Next.NOW
             return self._rebuild(event_id, head, "the inventory cannot be read", only_if_lost=False)
         asides = quarantined if head.trusted else [*record.quarantined, *quarantined]
         told = self.terms.acknowledge(event_id, head.server, last, record.database, asides)
         if told is None:
-            raise Overtaken("the inventory is not what it was when its log was read")
+            raise Overtaken("the inventory has changed since its log was read")
         if told.lag:
             if len(found) > BATCH or last != Checkpoint.of(found[-1]):
                 return _Next.NOW
-            # A few that came meanwhile would cost as much as all that come until then.
+            # A round for the few new entries would cost as much as one for all that gather meanwhile.
             return _Next.LATER if entries else _Next.NEVER
         return _Next.NEVER if told.sells else self._begin_term(event_id, head, last, record.database, begun)
 
@@ -207,19 +207,19 @@ class Persistence:
         return _Next.NEVER
 
     def _stop(self, event_id: str, head: Head) -> Never:
-        """Raises _SqlLost, noted in Redis for all who ask how the sale is."""
+        """Mark the inventory as stopped, for readiness and operators. Raises _SqlLost."""
         if head.acknowledged:
             self.terms.stop(event_id, head.acknowledged, SQL_LOST)
         raise _SqlLost(f"{SQL_LOST}: run `seating merge {event_id}`")
 
     def _rebuild(self, event_id: str, head: Head | None, reason: str, *, only_if_lost: bool = True) -> _Next:
         if head and head.claimed:
-            raise Overtaken("it is being rebuilt already")
+            raise Overtaken("it is already being rebuilt")
         self.rebuild.run(event_id, reason, claimable="any", only_if_lost=only_if_lost)
         return _Next.NOW
 
     def _begin_term(self, event_id: str, head: Head, recorded: Checkpoint, database: str, begun: set[str]) -> _Next:
-        """The entry that begins it is to be recorded next. Once a run: a server that comes and goes waits."""
+        """Append the entry that begins a term; the next round records it. Once per run, in case the server flaps."""
         if head.claimed or event_id in begun:
             return _Next.NEVER
         if not head.has_terms:
@@ -236,7 +236,7 @@ class Persistence:
     def _record(
         self, event_id: str, checkpoint: Checkpoint, entries: list[LogEntry]
     ) -> tuple[Checkpoint, list[LogEntry]]:
-        """Where the record ends then, and which of the entries went to quarantine."""
+        """Record the entries; return where the record then ends, and the entries that went to quarantine."""
         if not entries:
             return checkpoint, []
         rows = ledger.read_rows(entries)
@@ -254,5 +254,5 @@ class Persistence:
         quarantined = self.database.write(write)
         if quarantined:
             positions = [str(entry.position) for entry in quarantined]
-            _log.error("entries put aside", event_id=event_id, positions=positions)
+            _log.error("entries quarantined", event_id=event_id, positions=positions)
         return last, quarantined

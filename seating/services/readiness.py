@@ -1,4 +1,4 @@
-"""Whether seats can be sold, and how all the parts are. What is answered was seen before: nobody waits for a store."""
+"""Whether seats can be sold, and the state of every part. Reports come from background looks: no request waits."""
 
 import shutil
 import time
@@ -29,31 +29,31 @@ _log = structlog.get_logger(__name__)
 
 _SALE_EVERY_S: Final = 0.2
 _SALE_HOLDS_S: Final = 3.0
-"""For how long a look counts: in a process with thousands of buyers the next one may come that late."""
+"""How long a look stays valid: in a process with thousands of buyers, the next one may come that late."""
 _SHARED_EVERY_S: Final = 0.5
 _RECORD_EVERY_S: Final = 5.0
 _DISK_EVERY_S: Final = 5.0
 _SILENCE_S: Final = 1.0
-"""A look that takes longer is reported, though it has not ended."""
+"""A look still running after this long is reported as silence."""
 _SHOWN_LOSSES: Final = 20
 
 
 class Report(NamedTuple):
-    """`ready` is whether seats can be sold; `checks` says of each part what is so."""
+    """`ready` says whether seats can be sold; `checks` has the state of each part."""
 
     ready: bool
     checks: dict[str, Any]
 
 
 class SaleSight(NamedTuple):
-    """No `sales` where Redis does not answer, and before it is known which events there are."""
+    """`sales` is None if Redis does not answer, or until the events are known."""
 
     redis: WriteVerdict
     sales: SalesSight | None
 
 
 class SharedSight(NamedTuple):
-    """What Redis knows of the other processes. `upkeep` is None where no cron was seen lately."""
+    """What Redis knows of other processes. `upkeep` is None if no cron has reported lately."""
 
     event_ids: list[str]
     upkeep: SeenReport | None
@@ -62,7 +62,7 @@ class SharedSight(NamedTuple):
 
 
 class RecordSight(NamedTuple):
-    """What SQL said at `read_s`, on the monotonic clock; `failure` is why it has said nothing since."""
+    """What SQL returned at `read_s`, on the monotonic clock; `failure` is why later reads failed, or ""."""
 
     event_ids: frozenset[str]
     losses: list[Loss]
@@ -72,7 +72,7 @@ class RecordSight(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What is looked at. `writes` and `own_inventory` share a connection on which they wait for no buyer."""
+    """What is looked at. `writes` and `own_inventory` share a connection that buyers do not use."""
 
     writes: WriteCheck
     own_inventory: Inventory
@@ -87,7 +87,7 @@ class Sources:
 
 
 class Readiness:
-    """Of one process, which has a greenlet for each kind of look."""
+    """The readiness of one process, which has one greenlet for each kind of look."""
 
     def __init__(self, sources: Sources, default_event: str) -> None:
         self._sources = sources
@@ -100,12 +100,12 @@ class Readiness:
         self._sale = BackgroundLook(self._look_at_sale, _SALE_EVERY_S)
 
     def start(self) -> None:
-        """Begin to look. Before that nothing is known, and nothing ready."""
+        """Start looking. Until then nothing is known, and the process is not ready."""
         for look in self._looks:
             look.start()
 
     def report(self) -> Report:
-        """Ready if Redis takes writes, and one of the open events, if there are any, can be sold from."""
+        """Ready if Redis takes writes and at least one open event, if there is any, can be sold from."""
         sale, shared, disk = self._sale.last(), self._shared.last(), self._disk.last()
         verdict = self._redis_verdict(sale)
         sales = sale.value.sales if sale.value and verdict.state is not RedisState.DOWN else None
@@ -144,7 +144,7 @@ class Readiness:
         return SaleSight(verdict, self._sales.look())
 
     def _knows_events(self) -> bool:
-        """Whether both stores were asked for them. A new process does not wait for an SQL that hangs."""
+        """Return whether both stores were asked for events. A new process does not wait for a hanging SQL."""
         record = self._record.last()
         return self._shared.last().value is not None and (record.value is not None or record.silent_s > _SILENCE_S)
 
@@ -165,8 +165,8 @@ class Readiness:
                 lambda connection: (events.live(connection), answered.losses(connection))
             )
         except RecordUnavailable as error:
-            # What the driver says names addresses, and this is told to anybody.
-            _log.warning("record not read", error=str(error.__cause__))
+            # The driver's message contains addresses, and this report is public.
+            _log.warning("record unavailable", error=str(error.__cause__))
             return self._last_read._replace(failure="it does not answer")
         self._last_read = RecordSight(frozenset(event_ids), losses[:_SHOWN_LOSSES], time.monotonic(), "")
         return self._last_read
@@ -180,11 +180,11 @@ class Readiness:
 
 
 def _or_none(look: Callable[[], T]) -> T | None:
-    """What is only reported must not keep a process from being ready, whatever Redis has in its place."""
+    """Return None on any failure, even garbage in Redis: what is only reported must not make the process unready."""
     try:
         return look()
     except (SeatingError, RedisError, ValueError) as error:
-        _log.warning("not seen", reason=repr(error))
+        _log.warning("readiness look failed", reason=repr(error))
         return None
 
 
@@ -196,7 +196,7 @@ def _redis_check(verdict: WriteVerdict, age_s: float) -> dict[str, Any]:
 
 
 def _event_checks(sales: SalesSight) -> dict[str, Any]:
-    """The default event at length, and those that are open in short."""
+    """Show the default event in detail, and each open event in brief."""
     default = sales.events[0]
     checks: dict[str, Any] = {"inventory": _event_check(default)}
     if default.snapshot:
@@ -220,7 +220,7 @@ def _event_check(sight: EventSight) -> dict[str, Any]:
 
 
 def _upkeep_check(shared: Seen[SharedSight]) -> dict[str, Any]:
-    """Who was seen at work lately, and what the cron saw of all events."""
+    """Show the workers seen lately, and the cron's report on all events."""
     if shared.value is None:
         return {"cron": "not seen"}
     check: dict[str, Any] = {"cron": "not seen", "workers": shared.value.workers, "ageS": _s(shared.age_s)}
@@ -231,7 +231,7 @@ def _upkeep_check(shared: Seen[SharedSight]) -> dict[str, Any]:
 
 
 def _record_checks(record: Seen[RecordSight]) -> dict[str, Any]:
-    """Whether SQL answers, and what it knows to be lost."""
+    """Show whether SQL answers, and the losses it knows of."""
     failure = record.value.failure if record.value else "not asked yet"
     if record.silent_s > _SILENCE_S:
         failure = f"no reply for {record.silent_s:.1f} s"

@@ -1,7 +1,7 @@
-"""Rebuilding an inventory from the record: after Redis lost it, came back older, or went another way.
+"""Rebuild an inventory from the record, after Redis lost it, went back in time, or forked.
 
-SQL moves to the next epoch first, and takes in what Redis had beyond the record; from then on a writer of the old epoch
-is refused. Redis follows under a claim that only one rebuild can hold, and sells when a term has begun in it.
+SQL moves to the next epoch first and takes in the entries that only Redis has. From then on it refuses writers of the
+old epoch. Redis follows under a claim that one rebuild holds at a time, and sells again once a term has begun.
 """
 
 import secrets
@@ -44,7 +44,7 @@ class RebuildRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rebuild:
-    """Raises Overtaken where another attempt is at it, RebuildRefused, RecordUnavailable, InventoryUnavailable."""
+    """Raises Overtaken if another attempt interferes, RebuildRefused, RecordUnavailable, InventoryUnavailable."""
 
     database: Database
     calls: Calls
@@ -52,7 +52,7 @@ class Rebuild:
     terms: Terms
 
     def open(self, event_id: str) -> None:
-        """Give a new event, which is on record, its inventory."""
+        """Create the inventory of a new, recorded event."""
         with self.claimed(event_id, "open", "closed") as attempt:
             self.write(event_id, attempt)
 
@@ -66,15 +66,16 @@ class Rebuild:
         force: bool = False,
         by: Actor | None = None,
     ) -> Position:
-        """Begin a new epoch with what SQL has, and replay in it what Redis has beyond that; return its first position.
+        """Begin a new epoch from SQL's record, replay what only Redis has, and return the epoch's first position.
 
-        With `only_if_lost` it raises Overtaken where Redis turns out to have all that SQL has. With `force`, entries
-        that this version cannot read are left out instead of refused. Nothing is wiped while SQL lacks what Redis knows
-        to be acknowledged. `by` is the operator who asked for it, None where it was found to be necessary.
+        `only_if_lost`: raise Overtaken if Redis has everything that SQL has. `force`: leave out entries that this
+        version cannot read, instead of refusing. Nothing is wiped while SQL lacks an entry that it had acknowledged.
+        `by` is the operator who asked; None if the rebuild is automatic.
         """
-        self._refuse_loss(event_id, self.terms.head(event_id))  # Also before the claim, which would close a sale.
+        # Checked before the claim too, because the claim closes the sale.
+        self._refuse_loss(event_id, self.terms.head(event_id))
         with self.claimed(event_id, "rebuild", claimable) as attempt:
-            # Nothing is appended under a claim: from here on the answers stand.
+            # Nothing is appended under a claim, so what is read from here on stays true.
             head = self.terms.head(event_id)
             recorded = self.database.read_snapshot(self._recorded, event_id, attempt, force)
             self._refuse_loss(event_id, head)
@@ -82,7 +83,7 @@ class Rebuild:
             fork = self._fork(event_id, force)
             first, last = self._begin_epoch(event_id, attempt.claimed_ms, head, recorded, fork, reason, by)
             _log.warning("rebuilding", event_id=event_id, position=str(first), reason=reason, forked=len(fork))
-            # The replay left the state as it is at `last`: to fold the ledger again would take as long once more.
+            # The replay has brought the state to `last`. Folding the ledger again would double the time.
             self._replace(event_id, attempt, recorded.state, recorded.plan, last)
         _log.warning("rebuilt", event_id=event_id, position=str(first))
         return first
@@ -100,7 +101,7 @@ class Rebuild:
     def write(
         self, event_id: str, attempt: Rebuilding, *, expected: LogEntry | None = None, force: bool = False
     ) -> None:
-        """Write what SQL has into Redis. Raises Overtaken unless the record ends at `expected`, if that is given."""
+        """Write SQL's record to Redis. Raises Overtaken unless the record ends at `expected`, if given."""
         recorded = self.database.read_snapshot(recorded_state.fold, event_id, attempt.renew)
         if expected is not None and recorded.last != expected:
             raise Overtaken("the record has moved on")
@@ -110,12 +111,12 @@ class Rebuild:
     def _replace(
         self, event_id: str, attempt: Rebuilding, state: InventoryState, plan: SeatingPlan | None, last: LogEntry
     ) -> None:
-        """Write `state`, which is that of the record up to `last`, into Redis."""
+        """Write `state` to Redis: the record's state as of `last`."""
 
         def read(connection: Connection) -> tuple[list[LogEntry], dict[int, int], str, str]:
             event = events.find(connection, event_id)
             if event is None:
-                raise Overtaken("SQL has lost the event meanwhile")
+                raise Overtaken("the event has disappeared from SQL")
             return (
                 [aside.entry for aside in quarantine.waiting(connection, event_id)],
                 term_record.first_seqs(connection, event_id),
@@ -133,7 +134,7 @@ class Rebuild:
         if event is None or checkpoint is None:
             raise EventNotFound
         if event.archived:
-            raise Overtaken("the event is over")
+            raise Overtaken("the event is archived")
         recorded = recorded_state.fold(connection, event_id, attempt.renew)
         _refuse_left_out(recorded, force)
         if recorded.checkpoint != checkpoint:
@@ -152,12 +153,12 @@ class Rebuild:
         if not found or Checkpoint.of(found[0]) != checkpoint:
             return
         if len(found) == 2 and checkpoint.is_followed_by(found[1]):
-            raise Overtaken("the log goes on from the record, which has to have it first")
+            raise Overtaken("the log has entries that must be recorded first")
         if len(found) == 1 and doubted and doubted.checkpoint == checkpoint:
             raise Overtaken("nothing is lost")
 
     def _fork(self, event_id: str, force: bool) -> list[LogEntry]:
-        """What the log in Redis has beyond the last entry that SQL knows."""
+        """Return the entries of Redis's log after the last one that SQL knows."""
         position = Position(1, 1)
         fork: list[LogEntry] = []
         while page := self.log.entries_from(event_id, position, _FORK_PAGE):
@@ -171,7 +172,7 @@ class Rebuild:
             position = Position(page[-1].position.epoch, page[-1].position.seq + 1)
         unreadable = [str(entry.position) for entry in fork if entry.read() is None]
         if unreadable and not force:
-            raise RebuildRefused(f"this version cannot read {', '.join(unreadable)}, which SQL does not have")
+            raise RebuildRefused(f"SQL lacks {', '.join(unreadable)}, which this version cannot read")
         return fork
 
     def _begin_epoch(
@@ -184,7 +185,7 @@ class Rebuild:
         reason: str,
         by: Actor | None,
     ) -> tuple[Position, LogEntry]:
-        """The epoch's first position and the last entry of what was committed."""
+        """Commit the new epoch to SQL; return its first position and the last entry committed."""
         known = [head.seen_epoch, head.checkpoint.position.epoch if head.checkpoint else 0] if head else []
         known += [entry.position.epoch for entry in fork]
         epoch = self.database.write(term_record.allocate, event_id, time.time(), *known)
@@ -209,7 +210,7 @@ class Rebuild:
 def _refuse_left_out(recorded: RecordedState, force: bool) -> None:
     positions = [str(position) for position in recorded.left_out]
     if positions and not force:
-        raise RebuildRefused(f"this version cannot read {', '.join(positions)}: their seats would be on sale again")
+        raise RebuildRefused(f"this version cannot read {', '.join(positions)}; their seats would go on sale again")
     if positions:
         _log.error("entries left out", positions=positions)
 

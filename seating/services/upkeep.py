@@ -1,4 +1,4 @@
-"""What has to be done every second, whether or not anybody asks for it."""
+"""The work that is due every second, independent of requests."""
 
 import itertools
 import time
@@ -29,7 +29,7 @@ _KNOWN_FOR_S = 5.0
 _MOST_RELEASES = 500
 
 _MOST_REFUSALS = 5
-"""How many ticks in a row the queue may be too long before the cron does the work itself."""
+"""How many ticks in a row the queue may refuse a nudge before the cron does the work itself."""
 _SWEEP_EVERY_TICKS = 5
 _LOGGED_VALUES = 20
 
@@ -56,9 +56,9 @@ class Upkeep:
     _ticks: Iterator[int] = field(default_factory=itertools.count)
 
     def tick(self) -> None:
-        """Raises InventoryUnavailable or SharedStateUnavailable where Redis does not answer.
+        """Do everything once. The next tick repeats whatever failed.
 
-        The next tick does all of it again.
+        Raises InventoryUnavailable or SharedStateUnavailable if Redis does not answer.
         """
         event_ids = self._live_events()
         found = list(zip(event_ids, self.inventory.read_all(event_ids), strict=True))
@@ -72,8 +72,8 @@ class Upkeep:
                 if snapshot:
                     self._look_after(event_id, snapshot)
             except (SeatingError, SQLAlchemyError) as error:
-                # One event's trouble is not the others'; the next tick comes back to it.
-                _log.warning("event not looked after", event_id=event_id, error=repr(error))
+                # A failure of one event must not stop the others; the next tick retries it.
+                _log.warning("event upkeep failed", event_id=event_id, error=repr(error))
         self._report_damage(event_ids)
         self.queue.trim()
         if self.database.wal_is_large():
@@ -84,7 +84,7 @@ class Upkeep:
                 cache.sweep()
 
     def _report(self, found: Sequence[tuple[str, Snapshot | None]]) -> None:
-        """For those who want to know how all events are, and whether there is a cron."""
+        """Leave a report on all events. Its age shows whether a cron is running."""
         live = set(self._live)
         missing = sum(snapshot is None and event_id in live for event_id, snapshot in found)
         snapshots = [snapshot for _, snapshot in found if snapshot]
@@ -99,12 +99,12 @@ class Upkeep:
         try:
             self.reports.leave(report)
         except SharedStateUnavailable as error:
-            # Redis takes no writes: what the cron can still do, such as recording, it does.
-            _log.warning("upkeep not reported", error=str(error.__cause__))
+            # Redis takes no writes. Go on: recording still works.
+            _log.warning("upkeep report failed", error=str(error.__cause__))
 
     def _lags(self, event_id: str, snapshot: Snapshot | None) -> bool:
-        """What is not trusted does not wait for a job: see below."""
-        # What only Redis knows, and is no inventory, is what an archived event left.
+        """Return whether the event needs a nudge. Untrusted ones are persisted directly: see `_look_after`."""
+        # An event without inventory that only Redis knows has been archived.
         lost = snapshot is None and event_id in self._live
         lags = snapshot is not None and snapshot.backlog.trusted and snapshot.backlog.lag > 0
         return (lost or lags) and self.retries.is_due(event_id)
@@ -113,19 +113,22 @@ class Upkeep:
         if snapshot.counts.held:
             self._expire_holds(event_id)
         if not snapshot.backlog.trusted:
-            # Redis was restarted. RQ's worker sleeps after that, or has ended; buyers would wait for it.
+            # Redis was restarted, and RQ's worker is sleeping or has ended. Buyers must not wait for it.
             self.persistence.run(event_id)
         elif snapshot.counts.state == "closed" and not snapshot.backlog.lag and _age_ms(snapshot) >= KEPT_CLOSED_MS:
             self._archive(event_id)
 
     def _archive(self, event_id: str) -> None:
-        """A day after it was closed an event leaves Redis. SQL is told first: what is missing without is rebuilt."""
+        """Remove an event from Redis a day after it was closed.
+
+        Mark it archived in SQL first, or the missing inventory would be rebuilt.
+        """
         self.database.write(events.set_archived, event_id)
         if self.inventory.archive(event_id, KEPT_CLOSED_MS):
             _log.info("event archived", event_id=event_id)
 
     def _live_events(self) -> list[str]:
-        """From SQL, which knows them even if Redis lost all, and from Redis, which knows them even if SQL did."""
+        """Return the events known to SQL or Redis: either may have lost its own."""
         now = time.monotonic()
         if now - self._asked_at > _KNOWN_FOR_S:
             try:
@@ -139,7 +142,7 @@ class Upkeep:
         return sorted({*self._live, *self.open_events.ids()})
 
     def _tell(self, losses: list[Loss]) -> None:
-        """Each once, and again when more of it becomes known."""
+        """Log each loss once, and again if it grows."""
         for loss in set(losses) - self._losses:
             first, last = str(loss.first), str(loss.last)
             _log.error("changes lost", event_id=loss.event_id, first=first, last=last, changes=loss.lost)
@@ -150,20 +153,23 @@ class Upkeep:
         for event_id, values in damaged.items():
             unseen = sorted(set(values).difference(self._damaged.get(event_id, ())))
             if unseen:
-                _log.error("unreadable values put aside", event_id=event_id, values=unseen[:_LOGGED_VALUES])
+                _log.error("unreadable values set aside", event_id=event_id, values=unseen[:_LOGGED_VALUES])
         self._damaged = {event_id: values for event_id, values in damaged.items() if values}
 
     def _expire_holds(self, event_id: str) -> None:
-        """All that are due, unless new ones fall due faster; scripts do it too, but nobody may be asking."""
+        """Release all expired holds. Scripts do that too, but only when there is a request."""
         for _ in range(_MOST_RELEASES):
             try:
                 if self.holds.expire(event_id) < RELEASED_A_CALL:
                     return
             except InventoryUnavailable:
-                return  # It is missing or not trusted; `_look_after` sees to that next.
+                return  # Missing or untrusted: `_look_after` handles that next.
 
     def _persist(self, event_ids: Sequence[str]) -> None:
-        """Redis may be full: then RQ can neither take a job nor give one out, and only persistence frees memory."""
+        """Nudge, or persist here if the queue stays long or refuses jobs.
+
+        RQ cannot work in a full Redis, and only persistence frees memory there.
+        """
         try:
             taken, reason = self.queue.nudge(*event_ids), "the queue stays long"
         except InventoryUnavailable as error:

@@ -1,4 +1,4 @@
-"""The positions that buyers were told of, and which of them are recorded nowhere."""
+"""The positions that were confirmed to buyers, and those among them that no table has."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from seating.storage.tables import answered, quarantine, terms, watermarks
 
 
 class Loss(NamedTuple):
-    """`lost` changes from `first` to `last`, of one epoch, were answered, and are in neither ledger nor quarantine."""
+    """`lost` changes from `first` to `last`, in one epoch, were confirmed but are in neither ledger nor quarantine."""
 
     event_id: str
     first: Position
@@ -21,7 +21,7 @@ class Loss(NamedTuple):
 
 
 class Told(NamedTuple):
-    """The lowest and the highest seq of an epoch that buyers were told of."""
+    """The lowest and the highest seq of an epoch that were confirmed to buyers."""
 
     lowest: int
     highest: int
@@ -31,7 +31,7 @@ class Told(NamedTuple):
 
 
 def remember(connection: Connection, told: Mapping[tuple[str, int], Told]) -> None:
-    """What was answered, by event and epoch; what is known already is only ever widened."""
+    """Store the confirmed range of each event and epoch. A stored range only ever widens."""
     is_postgres = connection.dialect.name == "postgresql"
     dialect: Any = postgresql if is_postgres else sqlite
     least, greatest = (func.least, func.greatest) if is_postgres else (func.min, func.max)
@@ -43,7 +43,7 @@ def remember(connection: Connection, told: Mapping[tuple[str, int], Told]) -> No
             "seq": greatest(answered.c.seq, new.excluded.seq),
         },
     )
-    # In one order, so that no two processes wait for each other's rows.
+    # Sorted, so that two processes cannot deadlock on each other's rows.
     rows = [
         {"event_id": event_id, "epoch": epoch, "lowest_seq": lowest, "seq": highest}
         for (event_id, epoch), (lowest, highest) in sorted(told.items())
@@ -52,7 +52,7 @@ def remember(connection: Connection, told: Mapping[tuple[str, int], Told]) -> No
 
 
 def losses(connection: Connection, event_id: str | None = None) -> list[Loss]:
-    """What was answered in terms that are over and is gone, but for what was settled, a term at a time."""
+    """Return the unsettled losses of past terms: confirmed changes that SQL never got. At most one per term."""
     end = _end_of_term()
     query = (
         select(answered, end.label("end"))
@@ -68,7 +68,7 @@ def losses(connection: Connection, event_id: str | None = None) -> list[Loss]:
 
 
 def settle(connection: Connection, event_id: str, epoch: int, at_ms: int, by: str, why: str) -> Loss | None:
-    """Puts the loss of a term to rest, and returns it; None if there is none."""
+    """Settle the loss of a term and return it; None if there is none."""
     loss = next((loss for loss in losses(connection, event_id) if loss.first.epoch == epoch), None)
     if loss is None:
         return None
@@ -87,7 +87,7 @@ def settle(connection: Connection, event_id: str, epoch: int, at_ms: int, by: st
 
 
 def _end_of_term() -> ColumnElement[int]:
-    """The last seq on record of an answered epoch; where no entry of it is, all that was told of it is lost."""
+    """The last recorded seq of a confirmed epoch. If none of its entries is recorded, all confirmed ones are lost."""
     own, later = terms.alias(), terms.alias()
     next_first = (
         select(func.min(later.c.first_seq))
@@ -116,7 +116,10 @@ def _loss(connection: Connection, row: Any) -> Loss | None:
 
 
 def _quarantined(connection: Connection, event_id: str, epoch: int, which: ColumnElement[bool]) -> set[int]:
-    """The seqs of an epoch that quarantine has, but for what waits there and only a receipt tells of: that is lost."""
+    """Return the seqs of an epoch that are in quarantine.
+
+    Undecided purchases known only from a receipt are left out: they count as lost.
+    """
     known = or_(quarantine.c.reason != LOST, quarantine.c.resolution.is_not(None))
     query = select(quarantine.c.seq).where(quarantine.c.event_id == event_id, quarantine.c.epoch == epoch, known, which)
     return set(connection.execute(query).scalars())

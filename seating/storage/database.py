@@ -1,4 +1,4 @@
-"""The SQL database: SQLite or Postgres, reached so that a wait for it never stops the process's other work."""
+"""The SQL database, SQLite or Postgres. Waiting for it never blocks the process's other work."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -20,20 +20,21 @@ _P = ParamSpec("_P")
 Row = tuple[str | int | None, ...]
 Offload = Callable[[Callable[[], Any]], Any]
 
-# Locks, lost connections, full disks: trying again later may help. A refused row is none of these.
+# Locks, lost connections, full disks: a later retry may succeed. A rejected row is never one of these.
 _PASSING = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
 
 _LARGE_WAL_BYTES: Final = 4_000_000
 
 _ROWS_AT_ONCE: Final = 1_000
-"""Rows that Postgres has to take within the time for one reply."""
+"""Rows per statement: Postgres must insert them within its statement timeout."""
 
 LOCK_WAIT_S: Final = 5
-"""How long a statement on SQLite waits for another writer before it is given up, to be tried later."""
+"""How long a statement on SQLite waits for another writer before it fails, to be retried later."""
 
 _SILENCE_S = 1.0
-"""An error that took so long is that of a database which hangs, not of one that refuses."""
+"""An error that took this long means a database that hangs, not one that refuses."""
 _SPARED_S = 3.0
+"""How long callers fail at once after a silence."""
 
 
 def in_this_thread(work: Callable[[], _T]) -> _T:
@@ -41,11 +42,10 @@ def in_this_thread(work: Callable[[], _T]) -> _T:
 
 
 class Database:
-    """`offload` runs a blocking function and returns its result; greenlets use a thread pool for it.
+    """`offload` runs a blocking function and returns its result; greenlets pass a thread pool's.
 
-    `checkpoints` is for the one process that writes the sale: all others leave SQLite's WAL to its `checkpoint`.
-    `patient` is for commands whose statements on Postgres may take minutes; all others are told within 10 s that it
-    does not answer.
+    Set `checkpoints` only in the process that records the sale: it alone checkpoints SQLite's WAL.
+    Set `patient` for commands whose Postgres statements may take minutes; otherwise they fail after 10 s.
     """
 
     def __init__(
@@ -53,8 +53,8 @@ class Database:
     ) -> None:
         self.url: Final = url
         self._offload = offload
-        # Threads make the first connection under a lock of SQLAlchemy's, and gevent's locks are for greenlets: threads
-        # that met at it would wait for ever.
+        # SQLAlchemy takes a lock for the first connection. gevent has patched that lock for greenlets, so offloaded
+        # threads that contend for it would deadlock.
         self._is_connected = offload is in_this_thread
         self._connecting = threading.Lock()
         sqlite = make_url(url).get_backend_name() == "sqlite"
@@ -63,25 +63,25 @@ class Database:
         )
         self._silent_until_s = 0.0
         self._reading = self.engine.execution_options(begin="BEGIN")
-        # A transaction of SQLite sees one moment anyway.
+        # Every SQLite transaction is a snapshot already.
         self._snapshot = self._reading if sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
 
     def read(self, query: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """The result of `query` with these arguments. Raises RecordUnavailable where the database does not answer."""
+        """Return the result of `query`, called with these arguments. Raises RecordUnavailable."""
         return self._run(self._reading, query, *args, **kwargs)
 
     def read_snapshot(
         self, query: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
-        """As `read`, where `query` asks several times and has to see one moment of the database."""
+        """Like `read`, but all statements of `query` see the same snapshot of the database."""
         return self._run(self._snapshot, query, *args, **kwargs)
 
     def write(self, change: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """`change`'s result, committed. Raises RecordUnavailable, or what the database says against the change."""
+        """Commit `change` and return its result. Raises RecordUnavailable, or the database's error if it rejects it."""
         return self._run(self.engine, change, *args, **kwargs)
 
     def wal_is_large(self) -> bool:
-        """Whether SQLite has written so much beside its database that `checkpoint` is due."""
+        """Return whether SQLite's WAL is so large that `checkpoint` is due."""
         path = self.engine.url.database
         if self.engine.dialect.name != "sqlite" or path is None:
             return False
@@ -93,11 +93,11 @@ class Database:
     def checkpoint(self) -> None:
         """Copies SQLite's WAL into the database and begins it anew, unless somebody still reads from it.
 
-        Nobody writes meanwhile: before SQLite 3.51.3, a writer that begins the WAL anew while another connection copies
-        it may damage the database (https://sqlite.org/wal.html#walresetbug). Raises RecordUnavailable.
+        Writers are locked out meanwhile: before SQLite 3.51.3, a writer that resets the WAL while another connection
+        copies it may corrupt the database (https://sqlite.org/wal.html#walresetbug). Raises RecordUnavailable.
         """
         self.write(lambda _connection: self._copy_wal())
-        # Any change begins the WAL anew, once all of it has been copied.
+        # Once the whole WAL has been copied, any write resets it.
         self.write(lambda connection: connection.exec_driver_sql("PRAGMA user_version=0"))
 
     def _copy_wal(self) -> None:
@@ -119,7 +119,7 @@ class Database:
 
         begun_s = monotonic()
         if begun_s < self._silent_until_s:
-            raise RecordUnavailable from TimeoutError("the database was silent a moment ago")
+            raise RecordUnavailable from TimeoutError("the database timed out a moment ago")
         try:
             if not self._is_connected:
                 self._connect_first()
@@ -130,7 +130,7 @@ class Database:
         return result
 
     def _note_silence(self, error: Exception, waited_s: float) -> None:
-        """Who asks for many events one by one must not wait for each of them."""
+        """After a silence, fail at once for a while: a caller that reads many events must not wait for each of them."""
         if waited_s >= _SILENCE_S and postgres.is_silence(getattr(error, "orig", None)):
             self._silent_until_s = monotonic() + _SPARED_S
 
@@ -142,10 +142,10 @@ class Database:
 
 
 def insert_many(connection: Connection, columns: Sequence[Column[str] | Column[int]], rows: list[Row]) -> None:
-    """Insert `rows` in one statement, without what SQLAlchemy does for each row.
+    """Insert `rows`, one value for each of `columns`, without SQLAlchemy's cost per row.
 
-    They are texts and numbers, which drivers take as they are, one for each of `columns` of one table. Raises what an
-    insert of SQLAlchemy's does.
+    Values are strings and numbers, which drivers take as they are. All columns belong to one table. Raises what
+    SQLAlchemy's insert raises.
     """
     placeholder = "?" if connection.dialect.paramstyle == "qmark" else "%s"
     names, values = ", ".join(column.name for column in columns), ", ".join([placeholder] * len(columns))
@@ -155,31 +155,31 @@ def insert_many(connection: Connection, columns: Sequence[Column[str] | Column[i
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, object]]) -> None:
-    """Insert those of `rows` whose keys are not there yet."""
+    """Insert the rows whose keys do not exist yet."""
     if rows:
         dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
         connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
 
 
 def _sqlite_engine(url: str, *, checkpoints: bool) -> Engine:
-    # Greenlets get no pool: its lock would be shared with the threads that their work is offloaded to. The writer keeps
-    # its connection open, so that no other process closes the last one, which would make that process checkpoint.
+    # No pool for greenlets: they would share its lock with the threads that run their queries. The writer keeps its
+    # connection open, because the process that closes the last connection checkpoints.
     engine = create_engine(
         url,
-        hide_parameters=True,  # Errors go to logs, parameters are data.
+        hide_parameters=True,  # Errors are logged; parameters are personal data.
         poolclass=QueuePool if checkpoints else NullPool,
         connect_args={"timeout": LOCK_WAIT_S, "check_same_thread": False},
     )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
-        # SQLAlchemy says BEGIN below; sqlite3 must not say one of its own, or savepoints break.
+        # The listener below sends BEGIN. If sqlite3 sent its own, savepoints would break.
         connection.isolation_level = None
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA wal_autocheckpoint=0")
-        # Whoever begins the WAL anew cuts it to what it needs, so that its size says how much is in it.
+        # A reset truncates the file, so its size is the amount of data in it.
         connection.execute("PRAGMA journal_size_limit=0")
 
     @event.listens_for(engine, "begin")

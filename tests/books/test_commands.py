@@ -50,7 +50,7 @@ def test_reconcile_says_what_differs_and_rebuild_mends_it(system: System, event:
     redis = system.redis.client()
     redis.hincrby(keys.inventory(event), "sold", 2)
     in_words, as_data = _together(system, ("reconcile", event), ("reconcile", event, "--json"))
-    what = "inventory sold is '3', and should be '1'"
+    what = "inventory sold is '3' but should be '1'"
     assert in_words == (1, f"{event}: {what}; run: seating rebuild\n", "")
     assert as_data.status == 1
     assert as_data.json == [{"event_id": event, "what": what, "advice": "run: seating rebuild"}]

@@ -188,7 +188,7 @@ def test_what_was_answered_and_never_recorded_is_reported(sale: OneProcess) -> N
     lose(sale)
     sale.persist(event)
     findings = [finding.what for finding in sale.check.reconcile(event)]
-    assert findings == [f"answered changes from {term}-7 to {term}-11 are lost, 5 in all"]
+    assert findings == [f"confirmed changes from {term}-7 to {term}-11 are lost, 5 in all"]
     assert sale.now(event).counts.sold == 4
 
 
@@ -200,7 +200,7 @@ def test_answers_that_are_told_of_after_the_rebuild_count(sale: OneProcess) -> N
     assert sale.check.reconcile(event) == []
     sale.answered.flush()
     assert [finding.what for finding in sale.check.reconcile(event)] == [
-        f"answered changes from {lost.position} to {lost.position} are lost, 1 in all",
+        f"confirmed changes from {lost.position} to {lost.position} are lost, 1 in all",
         "1 entries wait in quarantine",
     ]
     assert sale.purchases.get(lost).state == "quarantined"  # As its buyer's receipt tells of it.
@@ -395,7 +395,7 @@ def test_a_good_beginning_of_a_bad_tail_is_recorded(sale: OneProcess) -> None:
     assert [(row.seq, row.resolution) for row in sale.rows(quarantine, event)] == [(5, "replayed")]
     assert sale.now(event).counts.sold == 2
     sale.answered.flush()
-    assert sale.check.reconcile(event)[0].what == f"answered changes from {term}-4 to {term}-4 are lost, 1 in all"
+    assert sale.check.reconcile(event)[0].what == f"confirmed changes from {term}-4 to {term}-4 are lost, 1 in all"
 
 
 def test_a_hold_that_was_extended_in_a_fork_goes_on(moved: OneProcess) -> None:

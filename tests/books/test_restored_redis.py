@@ -134,7 +134,7 @@ def test_older_than_its_buyers_with_sql_behind(running: System, own_redis: Redis
     said = seating(running, "reconcile", _EVENT)
     assert said.status == 1
     assert [line.partition("; ")[0] for line in said.out.splitlines()] == [
-        f"{_EVENT}: answered changes from {first} to {last} are lost, 15 in all",
+        f"{_EVENT}: confirmed changes from {first} to {last} are lost, 15 in all",
         f"{_EVENT}: 15 entries wait in quarantine",
     ]
     for answer in lost.values():

@@ -121,7 +121,7 @@ def test_what_the_next_epoch_answered_hides_nothing(sale: OneProcess) -> None:
     sale.answered.flush()
     findings = [finding.what for finding in sale.check.reconcile(event)]
     assert findings == [
-        f"answered changes from {first} to {last} are lost, 3 in all",
+        f"confirmed changes from {first} to {last} are lost, 3 in all",
         "3 entries wait in quarantine",
     ]
     aside = sale.rows(quarantine, event)
@@ -133,7 +133,7 @@ def test_what_the_next_epoch_answered_hides_nothing(sale: OneProcess) -> None:
     assert sale.purchases.get(lost[0].id).state == "persisted"
     assert sale.buy(event, "lost 0") == lost[0]
     assert [finding.what for finding in sale.check.reconcile(event)] == [
-        f"answered changes from {lost[1].id.position} to {last} are lost, 2 in all",
+        f"confirmed changes from {lost[1].id.position} to {last} are lost, 2 in all",
         "2 entries wait in quarantine",
     ]
 
@@ -147,7 +147,7 @@ def _assert_reported(system: System, lost: Iterable[Answer]) -> None:
     loss = {"eventId": _EVENT, "first": first, "last": last, "changes": len(missing)}
     wait_until(lambda: system.get("/ready").json["checks"]["losses"] == [loss], what=f"/ready to tell of {loss}")
     assert system.get("/ready").status == 200
-    what = f"answered changes from {first} to {last} are lost, {len(missing)} in all"
+    what = f"confirmed changes from {first} to {last} are lost, {len(missing)} in all"
     waiting = f"{len(missing)} entries wait in quarantine"
     in_words = seating(system, "reconcile", _EVENT)
     assert in_words.status == 1

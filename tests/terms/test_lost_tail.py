@@ -55,7 +55,7 @@ def test_a_tail_that_is_lost_before_anybody_noted_it(
     web.answered.flush()
     first, last = lost[0].id.position, lost[-1].id.position
     assert [finding.what for finding in after.check.reconcile(event)] == [
-        f"answered changes from {first} to {last} are lost, 4 in all",
+        f"confirmed changes from {first} to {last} are lost, 4 in all",
         "4 entries wait in quarantine",
     ]
     assert [after.purchases.get(receipt.id).state for receipt in lost] == ["quarantined"] * 4
@@ -102,7 +102,7 @@ def test_a_planned_failover_without_a_fence(own_redis: RedisServer, database: Da
         assert [restarted.purchases.get(receipt.id).state for receipt in on_old] == ["quarantined"] * 3
         first, last = on_old[0].id.position, on_old[-1].id.position
         assert [finding.what for finding in restarted.check.reconcile(event)] == [
-            f"answered changes from {first} to {last} are lost, 3 in all",
+            f"confirmed changes from {first} to {last} are lost, 3 in all",
             "3 entries wait in quarantine",
         ]
         positions = [receipt.id.position for receipt in (*standing, *on_old)]

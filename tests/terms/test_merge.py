@@ -153,7 +153,7 @@ def test_a_seat_of_the_box_office_that_was_bought(sale: OneProcess) -> None:
     sale.persist(event)
     sale.merge.run(event, "sql", OPERATOR)
     [waiting] = sale.quarantine.page(event, 0, 10).items
-    assert waiting.error == "sold at the box office, and given to others: A1, A2"
+    assert waiting.error == "sold at the box office, but given to other buyers: A1, A2"
     assert [sale.purchases.get(receipt.id).state for receipt in bought] == ["persisted"] * 2
     assert sale.now(event).counts.sold == 3
     assert [finding.what for finding in sale.check.reconcile(event)] == ["1 entries wait in quarantine"]
