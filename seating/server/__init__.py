@@ -1,1 +1,1 @@
-"""The web server: gunicorn's master, signals and settings, with connections of our own."""
+"""The web server: gunicorn's master, signals and settings, with our own handling of connections."""

@@ -1,4 +1,4 @@
-"""Taking connections from the kernel's queue: in batches, as many as there is room for, so many of one address."""
+"""Accepts connections in batches, within the limits for the process and for each address."""
 
 import errno
 import socket
@@ -21,7 +21,7 @@ from seating.web.client_address import is_trusted, network_of
 
 _BATCH: Final = 64
 _BLINDLY: Final = 8
-"""Of a batch, without a look at whether another process would be the better one."""
+"""How many connections of a batch to accept without checking whether another process has fewer."""
 _GIVE_WAY_S: Final = 0.002
 _OUT_OF_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _PAUSE_S: Final = 0.5
@@ -34,7 +34,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Limits(NamedTuple):
-    """How many connections a process has, and how many one address has of them that is not of the `proxies`."""
+    """The most connections for a process, and for one address in it; `proxies` are exempt from the latter."""
 
     in_all: int
     per_address: int
@@ -42,7 +42,7 @@ class Limits(NamedTuple):
 
 
 class Acceptor:
-    """`serve` is called for each connection in a greenlet of its pool; the connection is closed afterwards."""
+    """Calls `serve` for each connection in a greenlet of its pool, then closes the connection."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Acceptor:
         while True:
             self.greenlets.wait_available()
             get_hub().wait(readable)
-            if self._place.leads():  # Only for a moment: the others may be busy, or stopped.
+            if self._place.leads():  # Give way only briefly: the other processes may be busy or stopped.
                 gevent.sleep(_GIVE_WAY_S)
             try:
                 self._accept_batch()
@@ -122,7 +122,7 @@ class Acceptor:
 
 
 def _waited_s(client: ClientSocket) -> float:
-    """For how long it, or its first bytes, have been waiting for this process. 0 where the kernel does not say."""
+    """Return how long the connection, or its first bytes, has waited for this process; 0 if the kernel does not say."""
     if not hasattr(socket, "TCP_INFO"):
         return 0.0
     info = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_SEGMENT_MS.size)

@@ -18,7 +18,7 @@ Wait = Literal["idle", "head", "body", "send"]
 HEAD_WITHIN_S: Final = 5.0
 BODY_WITHIN_S: Final = 10.0
 SEND_WITHIN_S: Final = 20.0
-"""For one piece that the application hands over, usually the whole answer."""
+"""Limit for one piece that the application sends, usually the whole response."""
 
 _FORGET: Final = struct.pack("ii", 1, 0)
 _NEVER: Final = math.inf
@@ -28,7 +28,7 @@ _LOOK_EVERY_S: Final = 0.5
 class ClientSocket(socket):
     """`recv` and `sendall` raise TimeoutError once the deadline has passed, up to half a second late.
 
-    A deadline for reading is absolute: a byte now and then does not move it.
+    A deadline for reading is absolute: single bytes that trickle in do not extend it.
     """
 
     __slots__ = ("due", "read_by", "reading", "waiting", "waits_for")
@@ -41,18 +41,18 @@ class ClientSocket(socket):
         self.waiting: Any = None
 
     def read_within(self, seconds: float, reading: Wait) -> None:
-        """Everything that is read from now on has to come within `seconds`."""
+        """Require everything that is read from now on to arrive within `seconds`."""
         self.read_by = time.monotonic() + seconds
         self.reading = reading
 
     def read_whenever(self) -> None:
-        """For a WebSocket, which has pings for this."""
+        """Read without a deadline, for a WebSocket: it has pings instead."""
         self.read_by = _NEVER
 
     def recv(self, *args: Any) -> bytes:
         if self.read_by == _NEVER:
             return super().recv(*args)
-        if self.read_by < time.monotonic():  # What comes all the time, or just now, is not waited for.
+        if self.read_by < time.monotonic():  # Data that keeps coming never waits, so check here too.
             _count_missed(self.reading)
             raise TimeoutError(self.reading)
         self._wait_until(self.read_by, self.reading)
@@ -62,7 +62,7 @@ class ClientSocket(socket):
             self.due = _NEVER
 
     def sendall(self, data: Any, flags: int = 0) -> None:
-        try:  # Mostly the kernel has room for all of it, and there is nothing to wait for.
+        try:  # Usually the kernel takes all of it at once, without a wait.
             sent = self.send(data, flags, timeout=0.0)  # type: ignore[call-arg]
         except BlockingIOError:
             sent = 0
@@ -72,19 +72,19 @@ class ClientSocket(socket):
         try:
             super().sendall(memoryview(data)[sent:], flags)
         except TimeoutError:
-            # Closing it is to forget what was not read, which the kernel would otherwise keep for minutes.
+            # Discard unsent data on close; the kernel would otherwise keep it for minutes.
             self.setsockopt(SOL_SOCKET, SO_LINGER, _FORGET)
             raise
         finally:
             self.due = _NEVER
 
     def _wait_until(self, due: float, waits_for: Wait) -> None:
-        """`due` is set for as long as this greenlet waits here and no longer, so nothing else is ever interrupted."""
+        """Set `due` only while this greenlet waits here, so that nothing else is ever interrupted."""
         self.waiting, self.waits_for, self.due = getcurrent(), waits_for, due
 
 
 class Deadlines:
-    """Looks at all connections now and then, which costs less than a timer for every wait."""
+    """Checks all connections periodically, which is cheaper than a timer for every wait."""
 
     def __init__(self, clients: Sequence[set[ClientSocket]]) -> None:
         self._clients = clients
@@ -94,7 +94,7 @@ class Deadlines:
         self._timer.start(self._look)
 
     def _look(self) -> None:
-        """Runs in the hub, where greenlets can be interrupted at once: what is due now is due when it is raised."""
+        """Runs in the hub, so it interrupts a greenlet at once: a wait found overdue cannot end in between."""
         now = time.monotonic()
         for client in [client for open_ones in self._clients for client in open_ones if client.due < now]:
             if client.due < now:

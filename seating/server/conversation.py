@@ -1,4 +1,4 @@
-"""What happens on a connection: request after request, each read on one of two roads and answered in one way."""
+"""Serves one connection: reads each request with one of two parsers and sends each response the same way."""
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -22,7 +22,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Received(NamedTuple):
-    """What comes after it is `rest`; or, where there is a body to be read first, in `unreader` after that."""
+    """A request. `rest` is what follows it; if its body is still unread, that is in `unreader` behind the body."""
 
     environ: dict[str, Any]
     response: JoinedResponse
@@ -32,7 +32,7 @@ class Received(NamedTuple):
 
 
 class Conversation:
-    """Of all connections to one listening socket, whose name is `server`. `worker` is gunicorn's."""
+    """Serves the connections of one listening socket, whose address is `server`. `worker` is gunicorn's."""
 
     def __init__(self, worker: Any, server: Any, application: "WSGIApplication") -> None:
         self._worker = worker
@@ -50,7 +50,7 @@ class Conversation:
         self._plain = PlainReader(base, self._cfg.limit_request_line, self._cfg.limit_request_fields)
 
     def hold(self, client: ClientSocket, address: tuple[Any, ...]) -> None:
-        """Until one of both wants no more. Raises what gunicorn's parser raises, OSError, and TimeoutError."""
+        """Serve until either side closes. Raises what gunicorn's parser raises, OSError, and TimeoutError."""
         peer = self.peer(client, address)
         data: bytes | None = b""
         while data is not None:
@@ -67,7 +67,7 @@ class Conversation:
         return {"gunicorn.socket": client, "REMOTE_ADDR": address[0], "REMOTE_PORT": str(address[1])}
 
     def read_fast(self, client: ClientSocket, peer: dict[str, Any], data: bytes) -> Received | None:
-        """None for what is left to the other road."""
+        """Read a request with the fast parser; None if gunicorn's has to read it."""
         request = self._plain.read(data, peer)
         if request is None:
             return None
@@ -87,7 +87,7 @@ class Conversation:
         parser.unreader.unread(data)
         request = next(parser)
         if getattr(request.body.reader, "length", None) == 0:
-            client.read_whenever()  # It may be a WebSocket, which has pings for this.
+            client.read_whenever()  # It may be a WebSocket: it has pings instead.
         else:
             client.read_within(BODY_WITHIN_S, "body")
         response, environ = create(request, client, address, self._server, self._cfg, JoinedResponse)
@@ -95,7 +95,7 @@ class Conversation:
         return Received(environ, response, body=request.body, unreader=parser.unreader)
 
     def _answer(self, received: Received) -> bool:
-        """Whether the connection may go on."""
+        """Send the response; return whether the connection stays open."""
         response, worker = received.response, self._worker
         worker.nr += 1
         if worker.nr >= worker.max_requests:
@@ -112,7 +112,7 @@ class Conversation:
         except Exception as error:
             if not response.begun:
                 raise
-            _log.error("answer broken off", exc_info=error)
+            _log.error("response aborted", exc_info=error)
             return False
         finally:
             if hasattr(items, "close"):
@@ -120,7 +120,7 @@ class Conversation:
         return not response.should_close()
 
     def _rest(self, client: ClientSocket, received: Received) -> bytes | None:
-        """What the application left of a body is read and forgotten."""
+        """Read and discard the rest of the body; return what follows it."""
         body = received.body
         if body is None:
             return received.rest
@@ -128,6 +128,6 @@ class Conversation:
             return None
         client.read_within(HEAD_WITHIN_S, "body")
         while body.read(_READ_BYTES):
-            gevent.sleep(0)  # Others have their turn, however fast it comes.
+            gevent.sleep(0)  # Yield to others, however fast the data comes.
         rest: bytes = received.unreader.take_buffered()
         return rest

@@ -1,4 +1,4 @@
-"""Greenlets that serve one connection after another: to wake one costs a quarter of what it costs to make one."""
+"""Greenlets that serve one connection after another: waking one costs a quarter of creating one."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -9,13 +9,13 @@ from gevent.event import Event
 from gevent.hub import Waiter
 
 _MOST_SPARE: Final = 128
-"""How many wait for work; each keeps about 20 KB."""
+"""How many idle greenlets to keep, at about 20 KB each."""
 
 Arguments = tuple[Any, ...]
 
 
 class GreenletPool:
-    """Calls `work` in greenlets, `most` at a time, as gevent's own pool does with a new greenlet for each call."""
+    """Calls `work` in greenlets, `most` at a time. Like gevent's pool, but reuses greenlets."""
 
     def __init__(self, work: Callable[..., None], most: int) -> None:
         self._work = work
@@ -27,7 +27,7 @@ class GreenletPool:
         self._all: set[gevent.Greenlet[..., None]] = set()
 
     def __len__(self) -> int:
-        """Return how many are at work."""
+        """Return how many greenlets are busy."""
         return self._busy
 
     def free_count(self) -> int:
@@ -38,7 +38,7 @@ class GreenletPool:
         self._room.wait()
 
     def spawn(self, *arguments: Any) -> None:
-        """Call `work` with `arguments` soon. Only while one is free."""
+        """Call `work` with `arguments` soon. Call this only while `free_count` is not 0."""
         self._busy += 1
         if not self.free_count():
             self._room.clear()
@@ -63,6 +63,6 @@ class GreenletPool:
             if len(self._spare) >= _MOST_SPARE:
                 return
             self._spare.append(waiter)
-            del arguments  # A connection is not kept by the greenlet that served it.
+            del arguments  # An idle greenlet must not keep its last connection alive.
             arguments = waiter.get()
             waiter.clear()

@@ -1,17 +1,17 @@
-"""How many connections a process can have, by the system's limit for open files."""
+"""The number of connections a process can have under the system's limit for open files."""
 
 import resource
 from typing import Final
 
 OPS_CONNECTIONS: Final = 32
-"""How many a process serves at a time on the port for operations, beside its other connections."""
+"""How many connections a process serves at a time on the operations port, in addition to the others."""
 _FOR_ALL_ELSE: Final = 128
-"""Redis, SQL, logs, metrics, threads: less than half of it was ever seen open."""
+"""Redis, SQL, logs, metrics, threads. Measurements never exceeded half of it."""
 _FEWEST: Final = 16
 
 
 def make_room(connections: int, calls_out: int) -> int:
-    """Raises the soft limit as far as needed and allowed; returns for how many `connections` there is room.
+    """Raise the soft limit as far as needed and allowed; return how many of the `connections` fit.
 
     `calls_out` are connections to other services that are opened while requests are served.
     """

@@ -1,8 +1,8 @@
-"""The fast road: requests that are plain beyond doubt, read with llhttp in its strict mode.
+"""The fast parser: reads unmistakably plain requests with llhttp in its strict mode.
 
-Whatever else there is (expectations, upgrades, trailers, a header twice, HTTP/1.0, a head in several pieces, anything
-that llhttp refuses) is left to gunicorn's own parser, bytes and all. tests/server/test_fuzz_bytes.py compares the two:
-nothing is accepted here that gunicorn refuses, or reads in another way.
+Everything else (expectations, upgrades, trailers, repeated headers, HTTP/1.0, a head in several pieces, whatever llhttp
+refuses) goes to gunicorn's parser, unchanged. tests/server/test_fuzz_bytes.py compares the two: this parser accepts
+nothing that gunicorn's refuses or reads differently.
 """
 
 import re
@@ -28,7 +28,7 @@ _NOT_PLAIN: Final = frozenset({b"EXPECT", b"UPGRADE"})
 
 
 class PlainRequest:
-    """`rest` is what came after it, or what has come of a body of `pending` bytes that is not whole yet."""
+    """`rest` is what followed it, or what has arrived of an incomplete body, whose size is `pending`."""
 
     __slots__ = ("closes", "environ", "method", "pending", "rest")
 
@@ -46,7 +46,7 @@ class PlainRequest:
 
 
 class _Head:
-    """What llhttp calls: C calls C. A dictionary keeps a header's last value; their number tells if one came twice."""
+    """llhttp's callbacks, all of them C. The dictionary keeps the last value; the count reveals repeated headers."""
 
     __slots__ = ("on_header", "on_url")
 
@@ -56,7 +56,7 @@ class _Head:
 
 
 class PlainReader:
-    """`base` is what all environs have, and `peer` what those of one connection have."""
+    """`base` is common to all environs; `peer` to those of one connection."""
 
     def __init__(self, base: Mapping[str, Any], most_line_bytes: int, most_fields: int) -> None:
         self._base = base
@@ -64,7 +64,7 @@ class PlainReader:
         self._most_fields = most_fields
 
     def read(self, data: bytes, peer: Mapping[str, Any]) -> PlainRequest | None:
-        """None unless a plain request is at the beginning of `data`: its head whole, and a chunked body whole too."""
+        """Return the plain request at the start of `data`, its head (and a chunked body) complete; else None."""
         end = data.find(b"\r\n\r\n", 0, _MOST_HEAD_BYTES)
         line_end = data.find(b"\r\n", 0, self._most_line + 2)
         target_end = line_end - len(_VERSION)
@@ -101,7 +101,7 @@ class PlainReader:
 
 
 def _fields(head: bytes, target: bytes) -> dict[bytes, bytes] | None:
-    """The headers, if llhttp takes the head and sees the same target in it."""
+    """Return the headers if llhttp accepts the head and finds the same target in it."""
     if not target.startswith(b"/") or target.startswith(b"//") or b"#" in target or not target.isascii():
         return None
     fields: dict[bytes, bytes] = {}
@@ -115,7 +115,7 @@ def _fields(head: bytes, target: bytes) -> dict[bytes, bytes] | None:
 
 @lru_cache(maxsize=1024)
 def _key(name: bytes) -> str:
-    """A header's name in the environ; "" for those that are not for this road."""
+    """Return a header's name in the environ; "" for one that this parser does not handle."""
     upper = name.upper()
     if not _NAME.fullmatch(upper) or upper in _NOT_PLAIN:
         return ""
@@ -144,7 +144,7 @@ def _with_body(method: str, environ: dict[str, Any], data: bytes, start: int, cl
 
 
 def _unchunked(data: bytes, at: int) -> tuple[bytes, int] | None:
-    """A chunked body without extensions or trailers, and where it ends; None unless all of it is there."""
+    """Return a chunked body and where it ends; None if it is incomplete, or has extensions or trailers."""
     chunks: list[bytes] = []
     while found := _CHUNK_SIZE.match(data, at):
         size, start = int(found[1], 16), found.end()

@@ -1,4 +1,4 @@
-"""What a response is on the wire: gunicorn's, with its head and the first of its body in one write."""
+"""gunicorn's response, with the head and the first part of the body in one write."""
 
 import time
 from functools import lru_cache
@@ -12,18 +12,18 @@ from seating.web.security_headers import COMMON
 
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 _PREPARED: Final = frozenset(COMMON)
-"""Headers of nearly every response, which need no checks."""
+"""Our own headers, on nearly every response: they need no checks."""
 
 
 class JoinedResponse(Response):  # type: ignore[misc]
-    """`unsent` is the head that waits for the first of the body."""
+    """`unsent` is the head, until the first part of the body is sent with it."""
 
     headers_sent: bool
     unsent: bytes = b""
 
     @property
     def begun(self) -> bool:
-        """Whether the client has some of it."""
+        """Whether any of it was sent."""
         return self.headers_sent and not self.unsent
 
     def process_headers(self, headers: list[tuple[str, str]]) -> None:
@@ -67,7 +67,7 @@ class JoinedResponse(Response):  # type: ignore[misc]
 
 @lru_cache(maxsize=256)
 def _is_plain(name: Any) -> bool:
-    """Whether a header of this name is sent as it is. gunicorn looks at the others, and refuses what is none."""
+    """Return whether a header of this name is sent as it is. gunicorn checks the others and refuses invalid names."""
     return bool(TOKEN_RE.fullmatch(name)) and name.lower() != "content-length" and not is_hoppish(name)
 
 

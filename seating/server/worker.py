@@ -1,4 +1,4 @@
-"""gunicorn's worker: its master, signals and settings, connections of ours, and refusals that are problem details."""
+"""Our gunicorn worker: gunicorn's signals and settings, our connections, and refusals as problem details."""
 
 import errno
 import math
@@ -34,31 +34,31 @@ STATUS: Final[dict[type[BaseException], int]] = {
     http_errors.LimitRequestLine: 414,
     http_errors.ExpectationFailed: 417,
     http_errors.LimitRequestHeaders: 431,
-    # The application's own fault, though gunicorn derives them from the client's.
+    # Our own bugs, though gunicorn derives them from its client errors.
     http_errors.InvalidResponseHeader: 500,
     http_errors.InvalidResponseHeaderName: 500,
     http_errors.UnsupportedTransferCoding: 501,
 }
 
 _MOST_UNSENT_BYTES: Final = 256 * 1024
-"""That the kernel takes for a client who does not read. By itself it takes up to four megabytes (`tcp_wmem`)."""
+"""What the kernel buffers for a client that does not read. Its default is up to four megabytes (`tcp_wmem`)."""
 
 _log = structlog.get_logger(__name__)
 
 
 class WebWorker(GeventWorker):  # type: ignore[misc]
-    """Serves connections with the parts in this folder, and starts, stops and reloads as gunicorn's workers do."""
+    """Serves connections with the parts of this package; starts, stops and reloads like gunicorn's workers."""
 
     _board: ClassVar[LoadBoard | None] = None
 
     def __init__(self, *args: Any) -> None:
-        """In the master, before it forks."""
+        """Runs in the master, before it forks."""
         super().__init__(*args)
         WebWorker._board = board = self._board or LoadBoard(self.cfg.workers)
         self.place = board.place(self.age)
 
     def run(self) -> None:
-        # The master imports this file too, and must not import the metrics: they belong to one process.
+        # The master imports this file too, but must not import the metrics: they belong to one process.
         from seating.server.accepting import Acceptor, Limits
         from seating.server.client_socket import Deadlines
         from seating.server.conversation import Conversation
@@ -74,7 +74,7 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
             application, place = self.wsgi, self.place
             limits = Limits(self.worker_connections, share, settings.proxy_networks)
             if settings.ops_address and server[1] == settings.ops_address[1]:
-                # Buyers neither take these connections nor have this process give way.
+                # Separate from buyers' connections, and not counted on the board.
                 application, place = operations_of(self.wsgi), LoadBoard(1).place(0)
                 limits = Limits(OPS_CONNECTIONS, OPS_CONNECTIONS)
             serve = partial(self._serve, Conversation(self, server, application).hold)
@@ -91,7 +91,7 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
         self._finish([acceptor.greenlets for acceptor in acceptors])
 
     def _finish(self, pools: "list[GreenletPool]") -> None:
-        """What was accepted is answered, within the graceful timeout."""
+        """Finish accepted connections, within the graceful timeout."""
         ends = time.monotonic() + self.cfg.graceful_timeout
         while any(len(pool) for pool in pools) and time.monotonic() < ends:
             self.notify()
@@ -103,7 +103,7 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
         try:
             hold(client, address)
         except (http_errors.NoMoreData, StopIteration, TimeoutError):
-            pass  # It left in the middle of a request, its WebSocket has ended, or it took too long.
+            pass  # The client left during a request, its WebSocket ended, or it was too slow.
         except OSError as error:
             if error.errno not in (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN):
                 _log.error("connection failed", exc_info=error)
@@ -111,33 +111,33 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
             self.handle_error(None, client, address, error)
 
     def _refuse(self, client: "ClientSocket") -> None:
-        """Says that this address has too many connections, without waiting for anything."""
+        """Send the refusal for too many connections, without waiting for anything."""
         error = TooManyConnections()
         client.setblocking(False)
         with suppress(BlockingIOError):
-            client.recv(16 * 1024)  # What is left unread would make the kernel drop the answer.
+            client.recv(16 * 1024)  # Closing with unread data would make the kernel drop the response.
         retry = f"Retry-After: {error.retry_after_s}"
         client.send(_answer(status_of(error), error.code, error.message, secrets.token_hex(8), retry))
 
     def handle_exit(self, signal_number: int, frame: Any) -> None:
-        """Live sockets would otherwise last as long as the graceful timeout."""
+        """Close the live sockets, which would otherwise use up the graceful timeout."""
         super().handle_exit(signal_number, frame)
-        if hasattr(self, "wsgi"):  # A worker may be told to go before it has begun.
+        if hasattr(self, "wsgi"):  # A worker may be stopped before it has started.
             from seating.web.services import close_feeds
 
             gevent.spawn(close_feeds, self.wsgi)
 
     def handle_error(self, _request: Any, client: Any, _address: Any, error: BaseException) -> None:
-        """Answers a request that failed before, or outside of, the application; the connection is then closed."""
+        """Respond to a request that failed before or outside the application; the connection is then closed."""
         status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
         request_id = secrets.token_hex(8)
         if status == 500:
             _log.error("unexpected error", exc_info=error, request_id=request_id)
         else:
-            _log.info("not understood", request_id=request_id, status=status, reason=type(error).__name__)
+            _log.info("malformed request", request_id=request_id, status=status, reason=type(error).__name__)
         with suppress(OSError):  # The client may be gone.
             util.write_nonblock(client, _answer(status, code_of(status), HTTPStatus(status).description, request_id))
-        # What it may still be sending would otherwise make the kernel drop the answer.
+        # Data still arriving would otherwise make the kernel drop the response.
         util.close_graceful(client)
 
 
