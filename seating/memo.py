@@ -1,4 +1,4 @@
-"""Ask once, remember: a crowd that asks for one value costs one load."""
+"""Caching with request coalescing: a crowd that asks for one value costs one load."""
 
 import math
 import time
@@ -13,7 +13,7 @@ V = TypeVar("V")
 
 
 class _Abandoned(Exception):
-    """The load ended without an outcome: its greenlet was killed, or ran into a deadline that others do not have."""
+    """The load ended without an outcome: its greenlet was killed, or hit a deadline of its own."""
 
 
 class _Kept(NamedTuple, Generic[V]):
@@ -26,13 +26,12 @@ class _Kept(NamedTuple, Generic[V]):
 class Memo(Generic[K, V]):
     """Values by key, loaded on demand, for the greenlets of one thread.
 
-    Keeps values of at most `max_weight` together, the least recently used go first, each for `max_age_s` after it was
-    loaded. With `max_weight=0` nothing is kept: those who ask at the same time share one load, and that is all.
+    Keeps values up to a total of `max_weight`, dropping the least recently used, each for `max_age_s` after its load.
+    With `max_weight=0` nothing is kept; only concurrent callers share a load.
 
-    A value may have a version, which is what it was made of: there is one value for each key, and it is replaced when
-    another version is asked for.
+    A value may have a version. Each key has one value, which is replaced when another version is requested.
 
-    Errors are never kept. To remember that there is nothing, load a value that says so.
+    Errors are never kept. To cache an absence, load a value that represents it.
     """
 
     def __init__(
@@ -49,9 +48,9 @@ class Memo(Generic[K, V]):
         return len(self._kept)
 
     def get(self, key: K, load: Callable[[], V], version: Hashable = None) -> V:
-        """Return the kept value, or that of `load`. Raises what `load` raises, for everyone who waited for it.
+        """Return the kept value, or that of `load`. What `load` raises is raised for every caller that waited.
 
-        `load` has to end by itself. If its greenlet is killed, one of those who wait loads instead.
+        `load` must have a time limit. If its greenlet is killed, one of the waiting callers loads instead.
         """
         while True:
             kept = self._kept.get(key)
@@ -96,9 +95,9 @@ class Memo(Generic[K, V]):
 
 
 class FreshLook(Generic[K, V]):
-    """One look at a time by key, for the greenlets of one thread. All who ask while it goes on share the next one.
+    """One look at a time for each key, for the greenlets of one thread. Callers that arrive meanwhile share the next.
 
-    So nobody gets what was seen before they asked, and a crowd costs two looks, not one each. Nothing is kept.
+    So no caller gets a value read before its call, and a crowd costs two looks instead of one each. Nothing is kept.
     """
 
     def __init__(self) -> None:
@@ -106,9 +105,9 @@ class FreshLook(Generic[K, V]):
         self._next: dict[K, AsyncResult[V]] = {}
 
     def get(self, key: K, look: Callable[[], V]) -> V:
-        """Return what `look` sees from now on. Raises what it raises, for everyone who shares it.
+        """Return the result of a `look` that begins from now on. What it raises is raised for every caller sharing it.
 
-        `look` has to end by itself. If its greenlet is killed, those who wait share another look.
+        `look` must have a time limit. If its greenlet is killed, the waiting callers share another look.
         """
         while True:
             shared = self._next.get(key)
@@ -136,7 +135,7 @@ class FreshLook(Generic[K, V]):
                     del outcomes[key]
 
     def _wait_turn(self, key: K, outcome: "AsyncResult[V]") -> None:
-        """Gather those who ask meanwhile; they are too late once the look begins."""
+        """Gather the callers that arrive before the look begins; later ones have to share the next."""
         before = self._looking.get(key)
         if before is not None:
             self._next[key] = outcome

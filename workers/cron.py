@@ -1,4 +1,4 @@
-"""The cron: calls the upkeep every second, whatever happened the second before."""
+"""The cron: runs the upkeep every second, even if the last run failed."""
 
 import signal
 import threading
@@ -16,7 +16,7 @@ _log = structlog.get_logger(__name__)
 
 
 def run() -> None:
-    """Until SIGTERM or SIGINT."""
+    """Run until SIGTERM or SIGINT."""
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -29,4 +29,4 @@ def _tick(upkeep: Upkeep) -> None:
     try:
         upkeep.tick()
     except SeatingError as error:
-        _log.warning("upkeep put off", code=error.code, error=str(error.__cause__))
+        _log.warning("upkeep failed", code=error.code, error=str(error.__cause__))

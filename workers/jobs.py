@@ -1,4 +1,4 @@
-"""The jobs that RQ runs. Each takes ids, calls one service, and may run twice, or twice at once."""
+"""The RQ jobs. Each takes ids, calls one service, and may run twice, even at the same time."""
 
 from functools import cache
 
@@ -17,13 +17,13 @@ def services() -> BackgroundServices:
 
 
 def persist(*event_ids: str) -> None:
-    """Records what the events' logs have gathered."""
+    """Record the events' logs in SQL."""
     services().persistence.run_all(event_ids, services().queue.take)
     checkpoint()
 
 
 def checkpoint() -> None:
-    """Keeps SQLite's WAL small, whoever wrote it."""
+    """Checkpoint SQLite's WAL, to keep it small."""
     database = services().persistence.database
     if database.wal_is_large():
         try:

@@ -1,4 +1,4 @@
-"""The worker: takes jobs off the one queue and runs them in this process."""
+"""The worker: takes jobs from the one queue and runs them in this process."""
 
 import signal
 import time
@@ -12,7 +12,7 @@ from rq.serializers import JSONSerializer
 from workers import jobs
 
 _SILENT_S = 30
-"""How long a worker may be silent to RQ. A read of the queue waits for 15 s less, and 10 s more for its reply."""
+"""RQ's worker TTL. A read of the queue blocks for 15 s less, and may wait 10 s more for its reply."""
 
 _AGAIN_S = 1.0
 
@@ -20,7 +20,7 @@ _log = structlog.get_logger(__name__)
 
 
 class _Worker(SimpleWorker):
-    """One that waits 4 s at most between two attempts to connect, and takes no commands, which need a connection."""
+    """Waits at most 4 s between attempts to connect, and listens for no commands: that would need a connection."""
 
     max_connection_wait_time = 4.0
     asked_to_stop = False
@@ -34,21 +34,21 @@ class _Worker(SimpleWorker):
 
 
 def run() -> None:
-    """Until SIGTERM or SIGINT, which let the job at hand finish. RQ ends on errors of Redis; then it begins anew."""
+    """Work until SIGTERM or SIGINT; the current job finishes first. RQ's worker exits on Redis errors: restart it."""
     queue = jobs.services().queue.queue
     while not _work(queue):
         time.sleep(_AGAIN_S)
 
 
 def _work(queue: Queue) -> bool:
-    """Return whether it ended because it was asked to."""
+    """Return whether the worker stopped on request."""
     worker = None
     try:
-        # Made in here: a worker asks Redis something as soon as it is made.
+        # Inside the try: creating a worker already queries Redis.
         worker = _Worker([queue], connection=queue.connection, serializer=JSONSerializer, worker_ttl=_SILENT_S)
         worker.work(logging_level="WARNING")
     except redis.RedisError as error:
-        _log.warning("worker ended", error=str(error))
+        _log.warning("worker stopped", error=str(error))
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)

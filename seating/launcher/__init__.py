@@ -1,1 +1,1 @@
-"""The whole system from one command: starts every part, watches it, and stops it."""
+"""Starts every part of the system, supervises it, and stops it."""

@@ -1,4 +1,4 @@
-"""One supervised process: started, and started again when it ends by itself."""
+"""One supervised process, restarted whenever it exits by itself."""
 
 import ctypes
 import os
@@ -18,7 +18,7 @@ _STEADY_AFTER_S = 30.0
 
 
 class Child:
-    """It runs in a session of its own, so that Ctrl-C reaches only the launcher, which stops parts in their order."""
+    """Runs in its own session, so that Ctrl-C reaches only the launcher, which stops the parts in order."""
 
     def __init__(self, name: str, command: Sequence[str], environment: dict[str, str]) -> None:
         self.name = name
@@ -44,7 +44,7 @@ class Child:
         )
 
     def look_after(self) -> None:
-        """Notices that it ended, and starts it again once its wait is over: 0.2 s, then twice as long each time."""
+        """Restart it if it has exited, after a wait of 0.2 s that doubles each time."""
         if self._restart_at is not None:
             if time.monotonic() >= self._restart_at:
                 self.start()
@@ -60,7 +60,7 @@ class Child:
         return self._process is None or self._process.poll() is not None
 
     def stop(self, within_s: float) -> None:
-        """SIGTERM, and SIGKILL to its whole session if it has not ended `within_s` seconds later."""
+        """Send SIGTERM, then SIGKILL to its whole session if it is still running after `within_s` seconds."""
         if self._process is None or self.has_ended():
             return
         self._process.terminate()
@@ -73,11 +73,11 @@ class Child:
 
 
 def die_with(parent_pid: int) -> None:
-    """To be called in a child: it gets SIGTERM when its parent dies, however that dies.
+    """Call this in a child: it then gets SIGTERM when its parent dies, for whatever reason.
 
-    Linux only; elsewhere a killed parent leaves its children to be stopped by hand.
+    Linux only. Elsewhere, the children of a killed parent have to be stopped by hand.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent_pid:  # It died before it could be asked for.
+        if os.getppid() != parent_pid:  # It died before the call above.
             os.kill(os.getpid(), signal.SIGTERM)

@@ -1,13 +1,13 @@
-"""Which Redis or Valkey a program is, and which one wrote a data folder."""
+"""Product and version of a Redis or Valkey: of a program, and of the one that wrote a data folder."""
 
 import re
 from pathlib import Path
 from typing import Final, NamedTuple
 
-# The last format that both products have: Valkey began as Redis 7.2.
+# The last format that both products share: Valkey forked from Redis 7.2.
 _LAST_COMMON: Final = (7, 2)
 _BASE_FILE: Final = re.compile(r"^file (\S+) seq \d+ type b$", re.MULTILINE)
-# It opens with its format's name and number, then with the product's own version.
+# The file begins with its format's name and number, then the product's version.
 _HEADER: Final = re.compile(rb"(?:REDIS|VALKEY)\d+.{1,3}(redis|valkey)-ver.(\d+)\.(\d+)\.(\d+)", re.DOTALL)
 
 
@@ -18,7 +18,7 @@ class Build(NamedTuple):
     version: tuple[int, ...]
 
     def reads(self, writer: "Build") -> bool:
-        """Whether it can load what `writer` saved. A patch changes no format."""
+        """Return whether it can load what `writer` saved. Patch releases never change the format."""
         if self.product == writer.product:
             return self.version[:2] >= writer.version[:2]
         return self.product == "valkey" and writer.version[:2] <= _LAST_COMMON
@@ -28,7 +28,7 @@ class Build(NamedTuple):
 
 
 def written_by(data_dir: Path) -> Build | None:
-    """Whose append-only file is in `data_dir`, by the file's own header; None if there is none that says so."""
+    """Return the build that wrote the append-only file in `data_dir`, by its header; None if unknown."""
     folder = data_dir / "appendonlydir"
     try:
         base = _BASE_FILE.search((folder / "appendonly.aof.manifest").read_text())

