@@ -1,1 +1,1 @@
-"""A rehearsal of an on-sale against a running server, and a check of its books afterwards."""
+"""Rehearses an on-sale against a running server, then checks its books."""

@@ -1,4 +1,4 @@
-"""`python -m seating.rehearsal`: a process of its own, so that every socket in it waits as greenlets do."""
+"""`python -m seating.rehearsal`: a separate process, so that gevent can patch all of its sockets."""
 
 from gevent import monkey
 

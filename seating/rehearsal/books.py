@@ -1,4 +1,4 @@
-"""The books after a sale: was every yes kept, exactly once, and does the count come out?"""
+"""Checks the books after a sale: is every confirmed purchase recorded exactly once, and do the counts add up?"""
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
@@ -13,14 +13,14 @@ from seating.rehearsal.server import READING_AT_ONCE
 
 
 class Wrong(NamedTuple):
-    """One thing that should never be: its kind in words, and the case."""
+    """One violation: its kind in words, and the case."""
 
     kind: str
     case: str
 
 
 def read_answers(buyers: Iterable[Buyer]) -> tuple[list[Sold], list[Wrong]]:
-    """What the buyers were told that they bought, and the 200s that cannot be read."""
+    """Return the purchases confirmed to buyers, and the 200s that cannot be read."""
     bought: list[Sold] = []
     wrong: list[Wrong] = []
     for buyer in buyers:
@@ -41,7 +41,7 @@ def check(
     after: Counts,
     checked: Progress,
 ) -> Iterator[Wrong]:
-    """All that is wrong with them. Raises Unreachable."""
+    """Yield every violation. Raises Unreachable."""
     unsure = sum(buyer.may_have_bought for buyer in buyers)
     yield from _check_replays(buyers)
     yield from _check_answers(sale, bought)
@@ -52,9 +52,9 @@ def check(
 
 
 def check_counts(before: Counts, after: Counts, seats_bought: int, seats_unsure: int) -> Iterator[Wrong]:
-    """Sold and left are the whole, and sold grew by what was bought here.
+    """Check that sold and left seats add up to the capacity, and that the sold ones grew by what was bought here.
 
-    `seats_unsure` may be sold besides: seats of buyers whose answer never came, or was a 5xx.
+    `seats_unsure` more may be sold: those of buyers whose response never came, or was a 5xx.
     """
     sold, left, aside = after.seats_sold, after.seats_remaining, after.aside
     sum_in_words = f"{sold:,} sold + {left:,} left + {aside:,} held or blocked, of {after.total_seats:,}"
@@ -69,9 +69,9 @@ def check_counts(before: Counts, after: Counts, seats_bought: int, seats_unsure:
 
 
 def _check_replays(buyers: Iterable[Buyer]) -> Iterator[Wrong]:
-    """A repetition gets the first answer again, byte for byte, and is marked as one.
+    """Check that a repeated request gets the first response again, byte for byte, marked as a replay.
 
-    One that a server in trouble left without an answer, or with a 5xx, contradicts nothing.
+    A repetition without a response, or with a 5xx, proves nothing.
     """
     for buyer in buyers:
         first, second = buyer.answer, buyer.second
@@ -80,13 +80,13 @@ def _check_replays(buyers: Iterable[Buyer]) -> Iterator[Wrong]:
         if second.status != 200:
             yield Wrong("a repetition with the same key did not get its purchase again", f"{second.status}")
         elif second.body != first.body:
-            yield Wrong("a repetition got another answer than the first", f"{second.body[:200]!r}")
+            yield Wrong("a repetition got another response than the first", f"{second.body[:200]!r}")
         elif not second.replayed:
             yield Wrong("a repetition is not marked Idempotent-Replayed", f"{second.body[:200]!r}")
 
 
 def _check_answers(sale: RehearsedSale, bought: Sequence[Sold]) -> Iterator[Wrong]:
-    """No purchase, position or seat was given to two buyers, and each got what it asked for."""
+    """Check that no two buyers got the same purchase, position or seat, and that each got what it asked for."""
     yield from _twice("two buyers got the same purchase", (sold.purchase_id for sold in bought))
     yield from _twice("two buyers got the same position", (sold.position for sold in bought))
     yield from _twice("a seat was sold twice", (f"{sold.event_id} {seat}" for sold in bought for seat in sold.seats))
@@ -94,18 +94,18 @@ def _check_answers(sale: RehearsedSale, bought: Sequence[Sold]) -> Iterator[Wron
         if sold.seats and len(sold.seats) != sale.quantity:
             yield Wrong(f"a buyer of {sale.quantity} got {len(sold.seats)} seats", sold.purchase_id)
         if sale.event_id is not None and sold.event_id != sale.event_id:
-            yield Wrong("a purchase is of another event", sold.purchase_id)
+            yield Wrong("a purchase belongs to another event", sold.purchase_id)
 
 
 def _check_record(sale: RehearsedSale, sold: Sold) -> Iterator[Wrong]:
-    """It is in SQL as it was answered; once, since its id is the primary key there."""
+    """Check that SQL has it as confirmed. It is there once only: its id is the primary key."""
     record = sale.record_of(sold.purchase_id)
     if not isinstance(record, RecordedPurchase):
         yield Wrong("a purchase cannot be found again", f"{sold.purchase_id} {record}")
     elif record.state != "persisted":
         yield Wrong("a purchase is not in SQL", f"{sold.purchase_id} is {record.state}")
     elif record.quantity != sale.quantity or sorted(record.seats) != sorted(sold.seats):
-        yield Wrong("SQL has a purchase otherwise than it was answered", sold.purchase_id)
+        yield Wrong("a purchase in SQL differs from its response", sold.purchase_id)
 
 
 def _twice(kind: str, things: Iterable[Hashable]) -> Iterator[Wrong]:

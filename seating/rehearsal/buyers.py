@@ -1,4 +1,4 @@
-"""The crowd: each buyer has a key and a connection of its own, and all of them buy in one moment."""
+"""The crowd: each buyer has its own key and connection, and all of them buy at once."""
 
 import json
 import random
@@ -16,13 +16,13 @@ from seating.rehearsal.sale import RehearsedSale, code_of
 from seating.rehearsal.server import BROKEN, Reply, ask
 
 TRIES: Final = 5
-"""Times that one request is sent at most, all with the same key, while connections break under it."""
+"""How often one request is sent at most, always with the same key, while its connections break."""
 
 _FIRST_PAUSE_S: Final = 0.1
 _CONNECTING_AT_ONCE: Final = 64
 
 Progress = Callable[[], None]
-"""Called once for each buyer, or purchase, that is done."""
+"""Called once for each buyer or purchase that is done."""
 
 
 class BuyerOutcome(StrEnum):
@@ -32,9 +32,9 @@ class BuyerOutcome(StrEnum):
 
 
 class Rush(NamedTuple):
-    """From the release to the last answer, on the performance counter.
+    """The time from the release to the last response, on the performance counter.
 
-    `client_cpu_s` is what this process itself computed meanwhile.
+    `client_cpu_s` is the CPU time of this process meanwhile.
     """
 
     started_at: float
@@ -47,10 +47,10 @@ class Rush(NamedTuple):
 
 
 class Buyer:
-    """Buys once; `repeats` buyers send the request that succeeded a second time, as impatient people do.
+    """Buys once. With `repeats`, it sends the successful request a second time, as impatient people do.
 
-    After `buy`: `answer` is the first one (None: every connection broke), at `answered_at` on the performance counter,
-    `second` that to the repetition, and `broken` counts broken connections.
+    After `buy`: `answer` is the first response (None: every connection broke), at `answered_at` on the performance
+    counter; `second` is the response to the repetition; `broken` counts broken connections.
     """
 
     def __init__(self, sale: RehearsedSale, repeats: bool) -> None:
@@ -65,7 +65,7 @@ class Buyer:
         self._headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4())}
 
     def connect(self) -> None:
-        """A connection that cannot be opened now, or that the server closes meanwhile, opens when it is needed."""
+        """Try to connect in advance. If that fails, or the server closes the connection, it is opened when needed."""
         try:
             self._connection.connect()
         except OSError:
@@ -87,12 +87,12 @@ class Buyer:
 
     @property
     def reason(self) -> str:
-        """Status and code of a refusal or failure."""
+        """Return status and code of a refusal or failure."""
         return f"{self.answer.status}{code_of(self.answer)}" if self.answer else "broken connection"
 
     @property
     def may_have_bought(self) -> bool:
-        """Whether it failed in a way that leaves open if seats were sold."""
+        """Return whether it failed with an unknown outcome."""
         return self.answer is None or self.answer.status >= 500
 
     def _ask(self) -> Reply | None:
@@ -100,29 +100,29 @@ class Buyer:
             try:
                 return ask(self._connection, "POST", self._path, self._order, self._headers)
             except BROKEN:
-                # Whether it had its effect is not known.
+                # It may have taken effect.
                 self.broken += 1
                 gevent.sleep(_FIRST_PAUSE_S * 2**tried * random.uniform(0.5, 1.5))
         return None
 
 
 def gather(sale: RehearsedSale, count: int, repeating_percent: int) -> list[Buyer]:
-    """`count` buyers, of whom that share, spread evenly, sends its request twice."""
+    """Return `count` buyers; the given share of them, spread evenly, repeat their request."""
     repeating = [buyers * repeating_percent // 100 for buyers in range(count + 1)]
     return [Buyer(sale, repeats=repeating[i + 1] > repeating[i]) for i in range(count)]
 
 
 def connect(buyers: Sequence[Buyer], connected: Progress) -> None:
-    """Opens every connection before the first request goes out."""
+    """Open every connection before the first request is sent."""
     for _ in Pool(_CONNECTING_AT_ONCE).imap_unordered(Buyer.connect, buyers):
         connected()
 
 
 def release(buyers: Sequence[Buyer], answered: Progress) -> Rush:
-    """Lets all of them buy in one moment, and waits for the last answer."""
+    """Let all of them buy at once, and wait for the last response."""
     start = Event()
     greenlets = [gevent.spawn(buyer.buy, start) for buyer in buyers]
-    gevent.idle()  # Each of them has come to the start line.
+    gevent.idle()  # All greenlets are waiting for the start now.
     cpu_before_s = time.process_time()
     started_at = time.perf_counter()
     start.set()

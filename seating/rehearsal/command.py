@@ -1,4 +1,4 @@
-"""`seating onsale`: gathers the buyers, lets them buy, and reports."""
+"""`seating onsale`: runs the rehearsal and reports."""
 
 import resource
 import sys
@@ -28,31 +28,29 @@ def _server(_context: click.Context, _option: click.Parameter, url: str | None) 
 
 @click.command()
 @click.option("--url", "server", callback=_server, help="The server  [default: http://127.0.0.1:$PORT]")
-@click.option("--buyers", "count", default=1000, show_default=True, type=click.IntRange(1, 50_000), help="All at once.")
+@click.option("--buyers", "count", default=1000, show_default=True, type=click.IntRange(1, 50_000), help="Buy at once.")
 @click.option(
-    "--quantity", default=1, show_default=True, type=click.IntRange(1, MAX_QUANTITY), help="Seats for each of them."
+    "--quantity", default=1, show_default=True, type=click.IntRange(1, MAX_QUANTITY), help="Seats for each buyer."
 )
-@click.option("--event", "event_id", metavar="ID", help="What they buy  [default: the server's default event]")
-@click.option(
-    "--retried", default=10, show_default=True, type=click.IntRange(0, 100), help="Percent who send theirs twice."
-)
+@click.option("--event", "event_id", metavar="ID", help="The event  [default: the server's default event]")
+@click.option("--retried", default=10, show_default=True, type=click.IntRange(0, 100), help="Percent who repeat.")
 def onsale(server: HttpClient, count: int, quantity: int, event_id: str | None, retried: int) -> None:
-    """Buy with a crowd at once, and check the books afterwards.
+    """Let a crowd buy at once, then check the books.
 
-    Exit status 0: the books are right. 1: they are wrong. 2: the server cannot be asked.
+    Exit status 0: the books are right. 1: they are wrong. 2: the server is unreachable.
     """
     files, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(files, count + _OTHER_FILES), most_files))
     except ValueError:
-        refused = f"{count:,} connections are more than this system lets a process have: see ulimit -n"
+        refused = f"{count:,} connections exceed this system's limit for a process: see ulimit -n"
         raise click.UsageError(refused) from None
     if _rehearse(RehearsedSale(server, event_id or None, quantity), count, retried):
         sys.exit(1)
 
 
 def main() -> NoReturn:
-    """Ends with the status that `onsale` promises; with one line on stderr where it is 2."""
+    """Exit with the status of `onsale`; status 2 comes with one line on stderr."""
     try:
         onsale.main(prog_name="seating onsale", standalone_mode=False)
     except (InvalidSettings, Unreachable) as error:
@@ -67,7 +65,7 @@ def main() -> NoReturn:
 
 
 def _rehearse(sale: RehearsedSale, count: int, retried_percent: int) -> list[Wrong]:
-    """The whole rehearsal; what is wrong with the books. Raises Unreachable."""
+    """Run the whole rehearsal and return every violation. Raises Unreachable."""
     before = sale.counts(patiently=False)
     click.echo(report.opening(sale, count, before))
     crowd = buyers.gather(sale, count, retried_percent)
@@ -87,7 +85,7 @@ def _rehearse(sale: RehearsedSale, count: int, retried_percent: int) -> list[Wro
 
 @contextmanager
 def _bar(label: str, length: int) -> Iterator[Progress]:
-    """On stderr, and on a terminal only: the figures can be piped."""
+    """Show progress on stderr, only on a terminal, so that the figures can be piped."""
     steps = max(1, length // 50)
     hidden = not sys.stderr.isatty()
     with click.progressbar(

@@ -1,4 +1,4 @@
-"""The figures of a rehearsal, for people: one a line, aligned."""
+"""The figures of a rehearsal for people: one per line, aligned."""
 
 import math
 from collections import Counter, defaultdict
@@ -20,7 +20,7 @@ def opening(sale: RehearsedSale, buyers: int, before: Counts) -> str:
 
 
 def figures(buyers: Sequence[Buyer], rush: Rush) -> str:
-    """Counts, duration and percentiles. A wait runs from the release of all buyers to the buyer's own answer."""
+    """Return counts, duration and percentiles. A wait runs from the release of all buyers to a buyer's response."""
     reasons = {
         outcome: Counter(buyer.reason for buyer in buyers if buyer.outcome is outcome)
         for outcome in (BuyerOutcome.REFUSED, BuyerOutcome.FAILED)
@@ -51,7 +51,7 @@ def lag(seconds: float | None, within_s: float) -> str:
 
 
 def books(after: Counts, bought: int, wrong: Sequence[Wrong]) -> str:
-    """One line when they are right, else one for each kind of what is wrong."""
+    """Return one line if the books are right, else one for each kind of violation."""
     if wrong:
         return "\n".join((_line("books", "WRONG"), *_by_kind(wrong)))
     aside = f" + {after.aside:,} held or blocked" if after.aside else ""
@@ -60,7 +60,7 @@ def books(after: Counts, bought: int, wrong: Sequence[Wrong]) -> str:
 
 
 def percentile(ordered: Sequence[float], percent: int) -> float:
-    """By nearest rank; of nothing, not a number."""
+    """Return the percentile by nearest rank; NaN for an empty sequence."""
     return ordered[math.ceil(len(ordered) * percent / 100) - 1] if ordered else math.nan
 
 

@@ -1,4 +1,4 @@
-"""What is bought, and what the server says of it: the routes and bodies that a rehearsal needs."""
+"""The sale under rehearsal: the routes and bodies that a rehearsal needs."""
 
 import json
 import time
@@ -23,7 +23,7 @@ class _Body(BaseModel):
 
 
 class Sold(_Body):
-    """A 200 to a purchase. `seats` are ids, none in general admission."""
+    """The body of a purchase's 200. `seats` are ids, none in general admission."""
 
     purchase_id: str
     event_id: str
@@ -32,7 +32,7 @@ class Sold(_Body):
 
 
 class RecordedPurchase(_Body):
-    """A purchase as it stands."""
+    """The current state of a purchase."""
 
     state: str
     quantity: int
@@ -40,7 +40,7 @@ class RecordedPurchase(_Body):
 
 
 class Counts(_Body):
-    """Seats of the event. Held and blocked ones are told of the default event only."""
+    """The event's seat counts. The server gives held and blocked seats for the default event only."""
 
     total_seats: int
     seats_sold: int
@@ -50,7 +50,7 @@ class Counts(_Body):
 
     @property
     def aside(self) -> int:
-        """Neither sold nor for sale: as the server says, or else what is missing to the capacity."""
+        """Seats neither sold nor for sale: as the server says, or else the rest of the capacity."""
         if self.seats_held is None or self.seats_blocked is None:
             return self.total_seats - self.seats_sold - self.seats_remaining
         return self.seats_held + self.seats_blocked
@@ -67,7 +67,7 @@ _AnyBody = TypeVar("_AnyBody", bound=BaseModel)
 class RehearsedSale(NamedTuple):
     """What every buyer wants: `quantity` seats of one event; the default event without `event_id`.
 
-    What is asked about it raises Unreachable.
+    Its queries raise Unreachable.
     """
 
     server: HttpClient
@@ -86,7 +86,7 @@ class RehearsedSale(NamedTuple):
         return self._read(Counts, self.event_path, patiently=patiently)
 
     def record_of(self, purchase_id: str) -> RecordedPurchase | str:
-        """The purchase, or in words what came instead."""
+        """Return the purchase, or a description of what came instead."""
         answer = self.server.read(f"/api/v1/purchases/{quote(purchase_id, safe='')}")
         if answer.status != 200:
             return f"answered {answer.status}"
@@ -98,7 +98,7 @@ class RehearsedSale(NamedTuple):
     def seconds_to_lag_zero(
         self, bought: Sequence[Sold], last_answer_at: float, within_s: float = LAG_WITHIN_S
     ) -> float | None:
-        """From `last_answer_at` (performance counter) until SQL has every purchase, None if not `within_s` of now."""
+        """Return the seconds from `last_answer_at` until SQL has every purchase; None if not `within_s` from now."""
         give_up_at = time.perf_counter() + within_s
         newest = max(bought, key=lambda sold: sold.position, default=None)
         while not self._lag_is_zero(newest):
@@ -108,9 +108,9 @@ class RehearsedSale(NamedTuple):
         return time.perf_counter() - last_answer_at
 
     def _lag_is_zero(self, newest: Sold | None) -> bool:
-        """Of an event that the server's stats do not cover: whether SQL has its newest purchase, and so all others.
+        """For an event that the server's stats do not cover: return whether SQL has its newest purchase, hence all.
 
-        One that was put aside for good has left the log too; what is amiss with it is the books' matter.
+        A purchase in quarantine has left the log too; checking the books reports it.
         """
         stats = self._read(_Stats, "/api/v1/stats")
         if self.event_id in (None, stats.event_id):

@@ -1,4 +1,4 @@
-"""The server under rehearsal: one connection for each buyer, and what can be asked about the sale."""
+"""The server under rehearsal: connections for the buyers, and reads for the checks."""
 
 import ssl
 from collections.abc import Mapping
@@ -18,14 +18,14 @@ BROKEN: Final = (OSError, HTTPException)
 _ANSWER_WITHIN_S: Final = 60.0
 _MAX_BODY_BYTES: Final = 1_000_000
 _PAUSES_S: Final = (0.2, 0.4, 0.8, 1.6, 3.2)
-"""Before a read is tried again."""
+"""Pauses before a read is repeated."""
 _LONGEST_PAUSE_S: Final = 10.0
 _TRY_AGAIN: Final = frozenset({429, 503})
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Unreachable(Exception):
-    """The server does not answer, or not what a seating server does. The message is one line."""
+    """The server does not answer, or not like a seating server. The message is one line."""
 
 
 class Reply(NamedTuple):
@@ -38,7 +38,7 @@ class Reply(NamedTuple):
 def ask(
     connection: HTTPConnection, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] = _NONE
 ) -> Reply:
-    """Raises one of BROKEN; the connection opens again with the next request."""
+    """Send one request. Raises one of BROKEN; the next request reconnects."""
     try:
         with gevent.Timeout(_ANSWER_WITHIN_S, TimeoutError("no whole answer")):
             connection.request(method, path, body, headers)
@@ -53,10 +53,10 @@ def ask(
 
 
 class HttpClient:
-    """`prefix` is the path that a proxy may have put before all routes."""
+    """`prefix` is the path under which a proxy may serve all routes."""
 
     def __init__(self, url: str) -> None:
-        """Raises ValueError for what is no http or https address."""
+        """Raises ValueError unless `url` is an http or https address."""
         parts = urlsplit(url)
         beside = parts.username or parts.password or parts.query or parts.fragment
         if parts.scheme not in ("http", "https") or not parts.hostname or beside:
@@ -69,13 +69,13 @@ class HttpClient:
         self._idle: list[HTTPConnection] = []
 
     def connection(self) -> HTTPConnection:
-        """A new one, not open yet, on which every wait is bounded."""
+        """Return a new connection, not open yet, with a timeout for every wait."""
         if self.url.startswith("https:"):
             return HTTPSConnection(self.host, self.port, timeout=_ANSWER_WITHIN_S, context=self._tls)
         return HTTPConnection(self.host, self.port, timeout=_ANSWER_WITHIN_S)
 
     def read(self, path: str, *, patiently: bool = True) -> Reply:
-        """The answer to a GET; `patiently`, it is asked again after a broken connection, a 429 and a 503.
+        """Return the response to a GET. With `patiently`, retry after a broken connection, a 429 or a 503.
 
         Raises Unreachable.
         """
@@ -94,7 +94,7 @@ class HttpClient:
             gevent.sleep(pause_s)
 
     def _get(self, path: str) -> Reply:
-        """On a connection that is kept for the next read."""
+        """Use a connection that is kept for the next read."""
         connection = self._idle.pop() if self._idle else self.connection()
         reply = ask(connection, "GET", self.prefix + path)
         self._idle.append(connection)
@@ -102,5 +102,5 @@ class HttpClient:
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
-        """Shared by all connections: to read the trusted certificates takes 10 ms and more."""
+        """Shared by all connections: reading the trusted certificates takes 10 ms or more."""
         return ssl.create_default_context()
