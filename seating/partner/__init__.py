@@ -1,1 +1,1 @@
-"""The event partner's stand-in, for machines on which there is no partner."""
+"""A stand-in for the event partner, for machines without one."""

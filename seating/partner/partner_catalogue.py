@@ -1,4 +1,4 @@
-"""What the stand-in knows: a few users and their events, and what was added since it started."""
+"""The stand-in's data: a few users and their events, and the events added since it started."""
 
 import re
 import threading
@@ -13,7 +13,7 @@ _WITH = re.compile(r"with-([1-9]\d?|1\d\d|200)(?:-event-([1-9]\d{0,2}))?")
 
 
 class PartnerCatalogue:
-    """Safe for many threads. Of the events that were added it keeps the newest MOST_ADDED."""
+    """Thread-safe. Keeps the newest MOST_ADDED of the added events."""
 
     def __init__(self) -> None:
         self._added: dict[str, dict[str, Any]] = {}
@@ -21,7 +21,7 @@ class PartnerCatalogue:
         self._lock = threading.Lock()
 
     def add(self, name: str, user_id: str) -> None:
-        """The user need not be known: whoever has an event is one."""
+        """Add an event. An unknown user becomes one by having an event."""
         with self._lock:
             event_id = f"event-{next(self._numbers)}"
             self._added[event_id] = {"id": event_id, "name": name, "userId": user_id}

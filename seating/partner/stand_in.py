@@ -1,10 +1,10 @@
-"""A small HTTP server that behaves as the event partner is known to.
+"""A small HTTP server that imitates the event partner.
 
 - Users 1 (two events), 2 (one) and 3 (one); `/getUserById/{id}` answers at once, `/getEventById/{id}` after 500 ms.
 - A user `with-<n>` has n events, up to 200, `with-<n>-event-1` and so on; the lists do not name them.
 - `/addEvent` accepts 5 events, refuses the next 10 with 503, and starts over. Accepted ones show in the lists and among
   their user's events until the process ends.
-- The lists, `/getUsers` and `/getEvents`, drop one connection in twenty, by a generator that is seeded.
+- The lists, `/getUsers` and `/getEvents`, drop one connection in twenty, chosen by a seeded generator.
 """
 
 import json
@@ -30,16 +30,16 @@ _log = structlog.get_logger(__name__)
 
 
 def run(port: int, seed: int) -> None:
-    """Serves until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     with StandIn(port, seed) as server:
-        _log.info("partner stands in", port=server.server_port, seed=seed)
+        _log.info("partner stand-in ready", port=server.server_port, seed=seed)
         server.serve_forever()
 
 
 class StandIn(ThreadingHTTPServer):
-    """On the loopback alone."""
+    """Listens on the loopback interface only."""
 
     daemon_threads = True
     request_queue_size = 1024
@@ -51,18 +51,18 @@ class StandIn(ThreadingHTTPServer):
         self.catalogue = PartnerCatalogue()
 
     def drops(self) -> bool:
-        """Whether to drop the next connection to a list."""
+        """Return whether to drop the next connection to a list."""
         return self._random.random() < _DROPPED_SHARE
 
     def accepts(self) -> bool:
-        """Whether to accept the next event."""
+        """Return whether to accept the next event."""
         return next(self._asked_to_add) % (_ACCEPTED + _REFUSED) < _ACCEPTED
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = _IDLE_S
-    # An answer is one write: in two, the second would wait for the acknowledgement of the first.
+    # Send a response in one write: a second would wait for the acknowledgement of the first.
     wbufsize = -1
     server: StandIn
 
@@ -116,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _event_in(body: bytes) -> tuple[str, str] | None:
-    """The name and the user of a new event; None for anything else."""
+    """Return the name and the user of a new event; None for an invalid body."""
     try:
         match json.loads(body):
             case {"name": str(name), "userId": str() | int() as user_id}:

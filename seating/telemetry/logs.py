@@ -1,4 +1,4 @@
-"""Logs: one line an event, JSON or for the console. An event is a constant with keyword data."""
+"""Logs: one line per event, as JSON or for the console. An event is a constant with keyword data."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ _SHARED: list[Processor] = [
 
 
 def configure(level: str, log_format: Format, to: TextIO | None = None) -> None:
-    """Sends structlog's events and the standard library's records to `to`, by default standard output, in one form."""
+    """Write structlog's events and the standard library's records to `to` (default: standard output) in one format."""
     to = to or sys.stdout
     logging.config.dictConfig(_stdlib_config(level, log_format, to))
     processors: list[Processor] = [_json_event]
@@ -35,7 +35,7 @@ def configure(level: str, log_format: Format, to: TextIO | None = None) -> None:
 
 
 class _Lines:
-    """Writes each line at once. The file has a lock of its own; structlog's would be one that gevent's patch slows."""
+    """Writes each line at once. The file has its own lock; gevent's patch would slow down structlog's."""
 
     def __init__(self, to: BinaryIO) -> None:
         self._to = to
@@ -48,7 +48,7 @@ class _Lines:
 
 
 def _json_event(logger: Any, method: str, event: EventDict) -> bytes:
-    """Do in one step what structlog has a processor each for: there is a line for every request."""
+    """Do the work of several structlog processors in one step: it runs for every request."""
     structlog.processors.add_log_level(logger, method, event)
     event["timestamp"] = datetime.now(UTC).replace(tzinfo=None).isoformat() + "Z"
     if "exc_info" in event:
@@ -57,7 +57,7 @@ def _json_event(logger: Any, method: str, event: EventDict) -> bytes:
 
 
 def _stdlib_config(level: str, log_format: Format, to: TextIO) -> dict[str, Any]:
-    """A logging.config dictionary for libraries that log through the standard library, gunicorn and RQ among them."""
+    """Return a logging.config dictionary for libraries that use the standard library, such as gunicorn and RQ."""
     renderer: Processor = structlog.processors.JSONRenderer(lambda event, **_: _json_line(event).decode())
     if log_format == "console":
         renderer = structlog.dev.ConsoleRenderer(colors=False)
@@ -84,7 +84,7 @@ def _stdlib_config(level: str, log_format: Format, to: TextIO) -> dict[str, Any]
         },
         "root": {"handlers": ["output"], "level": level.upper()},
         "loggers": {
-            # One line a job is one line a nudge: only what goes wrong is worth it.
+            # RQ logs lines for every job, that is, for every nudge: keep only the problems.
             "rq": {"level": "WARNING"},
             "alembic": {"level": "WARNING"},
             "gunicorn.error": {"handlers": ["output"], "level": level.upper(), "propagate": False},
@@ -95,5 +95,5 @@ def _stdlib_config(level: str, log_format: Format, to: TextIO) -> dict[str, Any]
 def _json_line(event: EventDict, **_options: Any) -> bytes:
     try:
         return orjson.dumps(event, default=str)
-    except TypeError:  # Half a character in somebody's text, or a number of more than 64 bits.
+    except TypeError:  # A lone surrogate, or an integer of more than 64 bits.
         return json.dumps(event, default=str, separators=(",", ":")).encode()

@@ -1,6 +1,6 @@
 """Metrics, summed over all web processes (prometheus-client's multi-process mode).
 
-PROMETHEUS_MULTIPROC_DIR has to be set before this module is first imported; without it, one process counts for itself.
+Set PROMETHEUS_MULTIPROC_DIR before this module is first imported. Without it, a process counts only for itself.
 """
 
 import os
@@ -23,12 +23,12 @@ STARTED_AT_S: Final = time.time()
 _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-    # The process that imports this forks no more; by default its id is asked for at every count.
+    # This process does not fork after the import, so its id is constant; by default every count queries it.
     _pid: Final = os.getpid()
     _LockedValue: Any = values.MultiProcessValue(lambda: _pid)  # type: ignore[no-untyped-call]
 
     class _Value(_LockedValue):  # type: ignore[misc]
-        """Counts without the library's lock, which gevent's patch makes slow: one thread counts, that of the hub."""
+        """Counts without the library's lock, which gevent's patch makes slow. Only the hub's thread counts."""
 
         def inc(self, amount: float) -> None:
             self._value += amount
@@ -36,28 +36,28 @@ if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
 
     values.ValueClass = _Value
 
-_requests = Counter("seating_http_requests", "Answers given", ["route", "method", "status"])
-_seconds = Histogram("seating_http_request_seconds", "Time to the answer", ["route"], buckets=_BUCKETS)
+_requests = Counter("seating_http_requests", "HTTP responses", ["route", "method", "status"])
+_seconds = Histogram("seating_http_request_seconds", "Time to the response", ["route"], buckets=_BUCKETS)
 _purchases = Counter("seating_purchases", "Purchase requests", ["outcome"])
-_purchase_seconds = Histogram("seating_purchase_seconds", "Time to a purchase's answer", buckets=_BUCKETS)
-_batches = Counter("seating_redis_batches", "Writes to Redis, each shared by the calls of one moment")
+_purchase_seconds = Histogram("seating_purchase_seconds", "Time to a purchase's response", buckets=_BUCKETS)
+_batches = Counter("seating_redis_batches", "Writes to Redis, each shared by concurrent calls")
 _calls = Counter("seating_redis_calls", "Calls in those writes")
-_done_without = Counter("seating_done_without_redis", "What was decided or answered without Redis", ["what"])
+_done_without = Counter("seating_done_without_redis", "Decisions made without Redis, by cache or limit", ["what"])
 _dropped = Counter("seating_shared_state_dropped", "Shared state that could not be read, by script", ["script"])
-_partner_calls = Counter("seating_partner_calls", "Calls to the event partner, by how they ended", ["call", "outcome"])
+_partner_calls = Counter("seating_partner_calls", "Calls to the event partner, by outcome", ["call", "outcome"])
 _accept_wait = Histogram(
     "seating_http_accept_wait_seconds", "From a new connection's last segment to its process", buckets=_BUCKETS
 )
-_refused_connections = Counter("seating_http_connections_refused", "Connections of addresses that had too many")
+_refused_connections = Counter("seating_http_connections_refused", "Connections refused for their address's limit")
 _wrong_keys = Counter("seating_wrong_keys", "Requests with an API key that does not exist")
-_missed_deadlines = Counter("seating_http_deadlines_missed", "Connections closed for what took too long", ["wait"])
-# Of living processes only: gunicorn's master removes the file of one that died, however it died.
-_live_clients = ProcessGauge("seating_live_clients", "WebSockets that are open", multiprocess_mode="livesum")
-_live_closed = Counter("seating_live_closed", "WebSockets that were closed, by status code", ["code"])
+_missed_deadlines = Counter("seating_http_deadlines_missed", "Connections closed after a missed deadline", ["wait"])
+# Of live processes only: gunicorn's master removes the file of a dead one.
+_live_clients = ProcessGauge("seating_live_clients", "Open WebSockets", multiprocess_mode="livesum")
+_live_closed = Counter("seating_live_closed", "Closed WebSockets, by close code", ["code"])
 
 
 class Gauge(NamedTuple):
-    """A value read when the metrics are."""
+    """A value that is read when the metrics are scraped."""
 
     name: str
     help: str
@@ -87,7 +87,7 @@ def count_request(route: str, method: str, status: str, seconds: float) -> None:
 
 @cache
 def _bound(route: str, method: str, status: str) -> tuple[Counter, Histogram]:
-    """Finding a metric by its labels costs more than counting. Routes are the application's own, so these are few."""
+    """Cached, because finding a metric by its labels costs more than counting. Routes are ours, so there are few."""
     return _requests.labels(route, method, status), _seconds.labels(route)
 
 
@@ -100,7 +100,7 @@ def count_refused_connection() -> None:
 
 
 def count_missed_deadline(wait: str) -> None:
-    """`wait` is for a head, a body or sending."""
+    """`wait` is `head`, `body` or `send`."""
     _missed_deadlines.labels(wait).inc()
 
 
@@ -116,7 +116,7 @@ def _bound_outcome(outcome: str) -> Counter:
 
 
 def count_fail_open(what: str) -> None:
-    """`what` is the cache or limit that could not be asked."""
+    """`what` is the cache or limit that was unavailable."""
     _done_without.labels(what).inc()
 
 
@@ -125,7 +125,7 @@ def count_wrong_key() -> None:
 
 
 def count_dropped(script: str) -> None:
-    """`script` met state that it could not read."""
+    """`script` is the one that found unreadable state."""
     _dropped.labels(script).inc()
 
 
@@ -135,7 +135,7 @@ def count_batch(calls: int) -> None:
 
 
 def count_partner_call(call: str, outcome: str) -> None:
-    """`outcome` is success, failure, abandoned, or refused (by the breaker); unguarded ones are counted so as well."""
+    """`outcome` is success, failure, abandoned or refused (by the breaker); unguarded calls are counted extra."""
     _partner_calls.labels(call, outcome).inc()
 
 
@@ -144,7 +144,7 @@ def live_opened() -> None:
 
 
 def live_closed(code: int) -> None:
-    """`code` is one of ours: what clients send is none of it."""
+    """`code` is one of our close codes, never the client's."""
     _live_clients.dec()
     _live_closed.labels(str(code)).inc()
 
@@ -154,7 +154,7 @@ def live_refused(code: int) -> None:
 
 
 def live_clients() -> int:
-    """Of all web processes."""
+    """Return the open WebSockets of all web processes."""
     return int(sum(value for name, _, value in _samples("seating_live_clients")))
 
 
@@ -185,7 +185,7 @@ def purchase_totals() -> PurchaseTotals:
 
 
 def exposition(gauges: Iterable[Gauge]) -> bytes:
-    """All metrics as Prometheus text, `gauges` among them."""
+    """Return all metrics, including `gauges`, as Prometheus text."""
     registry = _registry()
     registry.register(_Gauges(gauges))
     return generate_latest(registry)
@@ -213,7 +213,7 @@ def _registry() -> CollectorRegistry:
 
 
 class _Processes(MultiProcessCollector):
-    """Without the files that have no length: their processes are just beginning, or were killed when they were."""
+    """Skips empty files: their processes are just starting, or were killed while starting."""
 
     def collect(self) -> Iterable[Metric]:
         files = _files_with_values(Path(self._path))
@@ -223,7 +223,7 @@ class _Processes(MultiProcessCollector):
 def _files_with_values(folder: Path) -> list[str]:
     found = []
     for path in folder.glob("*.db"):
-        with suppress(FileNotFoundError):  # gunicorn's master removes those of the dead.
+        with suppress(FileNotFoundError):  # gunicorn's master removes the files of dead processes.
             if path.stat().st_size:
                 found.append(str(path))
     return found

@@ -1,1 +1,1 @@
-"""Other people's HTTP services."""
+"""HTTP services of third parties."""

@@ -1,4 +1,4 @@
-"""The event partner's service over HTTP. Nothing that it sends, or fails to send, costs more than the deadline."""
+"""The client of the event partner's HTTP service. Nothing that the partner does delays a call past its deadline."""
 
 import json
 import random
@@ -40,23 +40,23 @@ T = TypeVar("T")
 
 
 class Deadline:
-    """Begins to run when it is made."""
+    """Starts when it is created."""
 
     def __init__(self, within_s: float) -> None:
         self._at: Final = time.monotonic() + within_s
 
     @property
     def left_s(self) -> float:
-        """Never less than a moment, in which whatever waits is ended."""
+        """Return the seconds left; never 0, which would mean no timeout."""
         return max(self._at - time.monotonic(), 0.001)
 
     def limit(self, grace_s: float = 0.0) -> "gevent.Timeout":
-        """A context whose greenlet gets PartnerTooSlow once the deadline has passed by `grace_s`."""
+        """Return a context that raises PartnerTooSlow `grace_s` after the deadline."""
         return gevent.Timeout(self.left_s + grace_s, PartnerTooSlow)
 
 
 class PartnerLimits(NamedTuple):
-    """`at_once` is how many calls one process makes at a time."""
+    """`at_once` is the most concurrent calls of one process."""
 
     connect_timeout_s: float
     read_timeout_s: float
@@ -75,14 +75,14 @@ _ADDED: Final = TypeAdapter(_Added)
 
 
 class _ConnectionLost(PartnerFailed):
-    """No answer, or half of one."""
+    """No response, or an incomplete one."""
 
 
 class PartnerClient:
-    """For the greenlets of one process. Talks to `base_url` only, and follows no redirect.
+    """For the greenlets of one process. Connects to `base_url` only, and follows no redirects.
 
     Every call raises PartnerFailed, PartnerTooSlow, PartnerThrottled, PartnerAnswerInvalid or CatalogueBusy. A read
-    whose connection broke is asked once more; an event is never sent twice.
+    is retried once after a broken connection; an event is never sent twice.
     """
 
     def __init__(self, base_url: str, limits: PartnerLimits) -> None:
@@ -99,7 +99,7 @@ class PartnerClient:
         return _checked(_EVENTS, self._read("/getEvents", deadline))
 
     def user(self, user_id: PartnerId, deadline: Deadline) -> PartnerUserEvents:
-        """Raises PartnerUserNotFound too."""
+        """Return a user's events. Also raises PartnerUserNotFound."""
         answer = self._read(f"/getUserById/{quote(str(user_id), safe='')}", deadline)
         if answer.status == HTTPStatus.NOT_FOUND:
             raise PartnerUserNotFound
@@ -113,10 +113,10 @@ class PartnerClient:
         return event
 
     def add_event(self, name: str, user_id: PartnerId, deadline: Deadline) -> None:
-        """Raises PartnerOverloaded too, for the partner's own 503."""
+        """Add an event. Also raises PartnerOverloaded, for the partner's own 503."""
         body = json.dumps({"name": name, "userId": user_id}).encode()
-        # A connection of its own: one that was kept may be closed by the partner in the moment in which it is used,
-        # and then nobody could tell whether the event was added.
+        # Use a new connection: the partner may close a kept one just as the request is sent, and then it would be
+        # unknown whether the event was added.
         with self._slot(deadline), closing(self._new_pool(1)) as pool:
             answer = self._exchange(pool, "POST", "/addEvent", body)
         if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -124,7 +124,7 @@ class PartnerClient:
         _checked(_ADDED, answer)
 
     def close(self) -> None:
-        """Ends the connections that are kept for the next call."""
+        """Close the idle connections."""
         self._pool.close()
 
     def _read(self, path: str, deadline: Deadline) -> "_Answer":
@@ -132,7 +132,7 @@ class PartnerClient:
             try:
                 return self._exchange(self._pool, "GET", path)
             except _ConnectionLost:
-                # Those whose connections broke together do not come back together.
+                # Jitter: calls whose connections broke together must not retry together.
                 gevent.sleep(random.uniform(*_RETRY_AFTER_S))
                 return self._exchange(self._pool, "GET", path)
 
@@ -159,7 +159,7 @@ class PartnerClient:
                 preload_content=False,
                 decode_content=False,
             )
-            # Closing one that was read to its end leaves its connection in the pool; any other goes with it.
+            # After a complete read, this returns the connection to the pool; otherwise it closes it.
             with closing(response):
                 content = _read_bounded(response)
         except Urllib3TimeoutError as error:
@@ -176,7 +176,7 @@ class PartnerClient:
 
 
 class _Answer(NamedTuple):
-    """`retry_after_s` is None where the partner names no wait."""
+    """`retry_after_s` is None if the partner names no wait."""
 
     status: int
     body: bytes
@@ -184,7 +184,7 @@ class _Answer(NamedTuple):
 
 
 def _read_bounded(response: BaseHTTPResponse) -> bytes:
-    """The body up to one byte more than is allowed. An end that comes too early is an error of the last, empty read."""
+    """Return the body, up to one byte beyond the limit. If it ends early, the last, empty read raises."""
     content = b""
     while len(content) <= MAX_ANSWER_BYTES and (piece := response.read(MAX_ANSWER_BYTES + 1 - len(content))):
         content += piece
@@ -207,18 +207,18 @@ def _checked(shape: TypeAdapter[T], answer: _Answer) -> T:
 
 
 def _to_be_retried(error: SeatingError, answer: _Answer) -> SeatingError:
-    """The error, with the partner's own wait if it names one."""
+    """Return the error, with the partner's own wait if it names one."""
     error.retry_after_s = answer.retry_after_s or error.retry_after_s
     return error
 
 
 def _refuse_other_id(asked: PartnerId, told: PartnerId) -> None:
     if str(asked) != str(told):
-        raise PartnerAnswerInvalid("it is about something else than was asked for")
+        raise PartnerAnswerInvalid("it describes another resource than the one requested")
 
 
 def _message_in(body: bytes) -> str | None:
-    """The partner's own words, if it has any that can be shown."""
+    """Return the partner's own message, if it can be shown."""
     try:
         said: Any = json.loads(body)
         message = said["message"]
@@ -228,11 +228,11 @@ def _message_in(body: bytes) -> str | None:
 
 
 LONGEST_WAIT_S: Final = 3600
-"""What a partner may ask of our callers; a typing error of its must not keep them away for years."""
+"""The longest wait that the partner may impose on our callers: its typo must not keep them away for years."""
 
 
 def wait_s_in(text: str | None) -> int | None:
-    """Seconds from now, 1 to LONGEST_WAIT_S; None where the header is missing or is neither a number nor a date."""
+    """Return seconds from now, 1 to LONGEST_WAIT_S; None if the header is missing or neither a number nor a date."""
     text = (text or "").strip()
     if text.isascii() and text.isdigit():
         wait_s = float(text[:10])
