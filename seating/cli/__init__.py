@@ -1,1 +1,1 @@
-"""The command line: the whole system, each of its parts alone, and the books."""
+"""The command line: run the whole system or one part, and inspect the books."""

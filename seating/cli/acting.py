@@ -1,4 +1,4 @@
-"""Who acts by a command, and why."""
+"""The actor of a command, and the reason given."""
 
 import os
 import pwd
@@ -23,9 +23,9 @@ why_required = click.option("--why", callback=_why, required=True, help="The rea
 
 
 def actor(why: str | None) -> Actor:
-    """The user of the process by login name, whatever its environment says."""
+    """Return the process's user by login name, whatever the environment says."""
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # A container may run as a user that has no name.
+    except KeyError:  # A container may run as a user without a name.
         name = str(os.getuid())
     return Actor("cli:" + name.encode(errors="replace").decode()[:_LONGEST_NAME], why=why)

@@ -1,4 +1,4 @@
-"""What operators did."""
+"""Lists the acts of operators."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -27,7 +27,7 @@ _COLUMNS: Final = (
 @as_json
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 def audit(event_id: str | None, actor: str | None, limit: int | None, as_json: bool, as_csv: bool) -> None:
-    """Who did what, newest first: acts of operators by routes and commands."""
+    """List the acts of operators, by routes and commands, newest first."""
     if as_json and as_csv:
         raise click.UsageError("give only one of --json and --csv")
     shown = None if as_csv and limit is None else limit or _SHOWN
@@ -38,7 +38,7 @@ def audit(event_id: str | None, actor: str | None, limit: int | None, as_json: b
         print_rows(rows, "", as_json)
     else:
         form = "{at}  {actor:20} {action:17} {event_id:13} {target}{change}{because}"
-        print_rows(map(_in_words, rows), form, as_json=False, nothing="nobody has done anything")
+        print_rows(map(_in_words, rows), form, as_json=False, nothing="no acts")
 
 
 def _acts(acts: Audit, event_id: str | None, actor: str | None) -> Iterator[RecordedAct]:
@@ -60,7 +60,7 @@ def _row(recorded: RecordedAct) -> dict[str, Any]:
 
 
 def _in_words(row: dict[str, Any]) -> dict[str, str]:
-    """`change` is `: before -> after`, as far as there is any, and `because` the reason in brackets."""
+    """Return the row's fields for printing: `change` is `: before -> after`, `because` the reason in parentheses."""
     texts = {name: value or "" for name, value in row.items()}
     change = " -> ".join(filter(None, (row["before"], row["after"])))
     return texts | {

@@ -1,4 +1,4 @@
-"""Looking into the books of events, and mending them."""
+"""Commands that inspect and repair the books of events."""
 
 import sys
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from seating.runtime import BackgroundServices
 from seating.storage.quarantine import QuarantinedEntry
 
 _PAGE = 1_000
-_MERGED = "merged; SQL took in {taken_in} purchases, and the log goes on from {position}"
+_MERGED = "merged; SQL took in {taken_in} purchases; the log continues from {position}"
 
 
 of_event = click.argument("event_id", metavar="EVENT", type=parse_event_id)
@@ -26,7 +26,7 @@ of_event = click.argument("event_id", metavar="EVENT", type=parse_event_id)
 @click.argument("event_ids", metavar="[EVENT]...", nargs=-1, type=parse_event_id)
 @as_json
 def reconcile(event_ids: tuple[str, ...], as_json: bool) -> None:
-    """Compare Redis, log, ledger and purchases of events, all by default. Status 1 if anything differs."""
+    """Compare Redis, log, ledger and purchases of events, by default all. Exit status 1 if anything differs."""
     books = startup_checks.operator_services().books
     findings = [finding for event_id in event_ids or books.event_ids() for finding in books.reconcile(event_id)]
     print_rows(
@@ -42,9 +42,9 @@ def reconcile(event_ids: tuple[str, ...], as_json: bool) -> None:
 @of_event
 @as_json
 def verify(event_id: str, as_json: bool) -> None:
-    """Recompute an event's hash chain from its first entry to its last. Status 1 if it is broken."""
+    """Recompute an event's whole hash chain. Exit status 1 if it is broken."""
     found = startup_checks.operator_services().books.verify(event_id)
-    form = "{entries} entries, the chain is whole" if found.broken is None else "after {entries} entries: {broken}"
+    form = "{entries} entries, the chain is intact" if found.broken is None else "after {entries} entries: {broken}"
     print_rows([found._asdict()], form, as_json)
     sys.exit(0 if found.broken is None else 1)
 
@@ -54,10 +54,10 @@ def verify(event_id: str, as_json: bool) -> None:
 @click.argument("seat_id", metavar="SEAT")
 @as_json
 def history(event_id: str, seat_id: str, as_json: bool) -> None:
-    """Who had a seat when."""
+    """Show who had a seat, and when."""
     changes = startup_checks.operator_services().books.history(event_id, seat_id)
     rows = [{"at": _moment(change.at_ms), **change._asdict()} for change in changes]
-    print_rows(rows, "{at}  {position:12} {what:22} {purchase_id}", as_json, nothing="nobody ever had it")
+    print_rows(rows, "{at}  {position:12} {what:22} {purchase_id}", as_json, nothing="no history")
 
 
 @click.command()
@@ -66,23 +66,24 @@ def history(event_id: str, seat_id: str, as_json: bool) -> None:
 @acting.why
 @as_json
 def rebuild(event_id: str, force: bool, why: str | None, as_json: bool) -> None:
-    """Make an event's inventory again of what SQL has. Its sale stops for as long as that takes."""
+    """Rebuild an event's inventory from SQL. Its sale stops meanwhile."""
     services = startup_checks.operator_services()
-    if services.events.get(event_id).counts:  # What it has and SQL has not is recorded first.
+    if services.events.get(event_id).counts:  # Record first what only Redis has.
         services.persistence.run(event_id)
-    reason, by = "asked for by the operator", acting.actor(why)
+    reason, by = "requested by the operator", acting.actor(why)
     position = services.rebuild.run(event_id, reason, claimable="recorded", force=force, by=by)
     services.persistence.run_now(event_id)
-    print_rows([{"event_id": event_id, "position": str(position)}], "rebuilt; its log goes on from {position}", as_json)
+    row = {"event_id": event_id, "position": str(position)}
+    print_rows([row], "rebuilt; its log continues from {position}", as_json)
 
 
 @click.command()
 @of_event
 def export(event_id: str) -> None:
-    """An event's purchases as CSV, newest first."""
+    """Print an event's purchases as CSV, newest first."""
     columns = ("purchase_id", "state", "purchased_at", "quantity", "seats", "reference")
     pages = _pages(startup_checks.operator_services(), event_id)
-    first = next(pages)  # Before anything is written: there may be no such event.
+    first = next(pages)  # Before any output: the event may not exist.
     rows = (
         {
             "purchase_id": str(purchase.id),
@@ -99,11 +100,11 @@ def export(event_id: str) -> None:
 
 @click.command()
 @of_event
-@click.option("--prefer", type=click.Choice(["redis", "sql"]), required=True, help="Who keeps a seat that both sold.")
+@click.option("--prefer", type=click.Choice(["redis", "sql"]), required=True, help="Which keeps a seat that both sold.")
 @acting.why
 @as_json
 def merge(event_id: str, prefer: Preference, why: str | None, as_json: bool) -> None:
-    """Make one history of two, where SQL lost what it had acknowledged. Nobody's purchase is dropped."""
+    """Merge two histories after SQL lost what it had acknowledged. No purchase is dropped."""
     done = startup_checks.operator_services().merge.run(event_id, prefer, acting.actor(why))
     print_rows([{"event_id": event_id, "position": str(done.position), "taken_in": done.taken_in}], _MERGED, as_json)
     for purchase, _, reason in done.waiting:
@@ -114,7 +115,7 @@ def merge(event_id: str, prefer: Preference, why: str | None, as_json: bool) -> 
 @as_json
 @click.pass_context
 def losses(context: click.Context, as_json: bool) -> None:
-    """List what was answered and is recorded nowhere."""
+    """List confirmed changes that are recorded nowhere."""
     if context.invoked_subcommand is None:
         rows = [
             {"event_id": loss.event_id, "first": str(loss.first), "last": str(loss.last), "changes": loss.lost}
@@ -128,21 +129,21 @@ def losses(context: click.Context, as_json: bool) -> None:
 @click.argument("epoch", type=int)
 @acting.why_required
 def settle(event_id: str, epoch: int, why: str) -> None:
-    """Put the losses of one epoch of an event to rest."""
+    """Settle the loss of one epoch of an event."""
     startup_checks.operator_services().losses.settle(event_id, epoch, acting.actor(why))
     click.echo("settled")
 
 
 @click.group()
 def quarantine() -> None:
-    """Entries that SQL refused, or that belong to another history."""
+    """Entries that SQL rejected, or that belong to another history."""
 
 
 @quarantine.command("list")
 @click.argument("event_id", metavar="[EVENT]", required=False, type=parse_event_id)
 @as_json
 def list_quarantine(event_id: str | None, as_json: bool) -> None:
-    """What waits for the operator."""
+    """List the entries that wait for a decision."""
     rows = [
         {
             "event_id": aside.event_id,
@@ -161,7 +162,7 @@ def list_quarantine(event_id: str | None, as_json: bool) -> None:
 @click.argument("position", metavar="POSITION")
 @acting.why
 def replay(event_id: str, position: str, why: str | None) -> None:
-    """Take an entry after all."""
+    """Record an entry after all."""
     startup_checks.operator_services().quarantine.replay(event_id, position, acting.actor(why))
     click.echo("taken")
 
@@ -171,7 +172,7 @@ def replay(event_id: str, position: str, why: str | None) -> None:
 @click.argument("position", metavar="POSITION")
 @acting.why
 def cancel(event_id: str, position: str, why: str | None) -> None:
-    """Take an entry back: a purchase is cancelled, anything else put to rest."""
+    """Dismiss an entry: a purchase is cancelled, anything else resolved."""
     startup_checks.operator_services().quarantine.cancel(event_id, position, acting.actor(why))
     click.echo("taken back")
 

@@ -1,4 +1,4 @@
-"""Putting events on sale from the command line."""
+"""Commands that put events on sale."""
 
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 @click.group()
 def events() -> None:
-    """What is on sale."""
+    """Manage events."""
 
 
 @events.command("create")
@@ -27,13 +27,13 @@ def events() -> None:
 @click.option(
     "--plan", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A seating-plan file."
 )
-@click.option("--seats", type=click.IntRange(1, 10_000_000), help="General admission: how many.")
+@click.option("--seats", type=click.IntRange(1, 10_000_000), help="Number of seats, for general admission.")
 @click.option(
-    "--best-first", multiple=True, metavar="ZONE[:ROW]", help="Better than what is not named; may be repeated."
+    "--best-first", multiple=True, metavar="ZONE[:ROW]", help="Rank this zone or row above the others; repeatable."
 )
 @acting.why
 def create(name: str, path: Path | None, seats: int | None, best_first: tuple[str, ...], why: str | None) -> None:
-    """Put an event on sale; prints its id."""
+    """Put an event on sale and print its id."""
     if (path is None) == (seats is None):
         raise click.UsageError("give either --plan or --seats")
     plan = None if path is None else _read(path, best_first)

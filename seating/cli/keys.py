@@ -1,4 +1,4 @@
-"""API keys: handing them out and taking them back. Running processes notice by themselves."""
+"""Commands that create, list and revoke API keys. Running processes notice by themselves."""
 
 import time
 
@@ -29,7 +29,7 @@ of_name = click.argument("name", metavar="NAME", type=_key_name)
 
 @click.group()
 def keys() -> None:
-    """API keys of shops and operators."""
+    """Manage the API keys of shops and operators."""
 
 
 @keys.command()
@@ -37,24 +37,24 @@ def keys() -> None:
 @acting.why
 @click.option("--role", type=click.Choice([role.value for role in Role]), required=True, help="What the key is for.")
 def add(name: str, role: str, why: str | None) -> None:
-    """Make a key and print its secret, once: only its hash is kept.
+    """Create a key and print its secret. It cannot be shown again: only its hash is stored.
 
-    A name may have two keys, so that a shop can change to the new one before the old one is removed.
+    A name may have several keys, so that a shop can switch to the new one before the old one is removed.
     """
     settings = startup_checks.operator_settings()
     file = ApiKeys(settings.effective_api_keys_file)
     try:
         secret = file.add(name, Role(role), rfc3339(time.time() * 1000))
     except OtherRole as error:
-        raise click.BadParameter(f"{name} has a key with the role {error}", param_hint="--role") from error
-    click.echo(secret)  # Before anything else can go wrong: nobody can tell it again.
+        raise click.BadParameter(f"{name} already has a key with the role {error}", param_hint="--role") from error
+    click.echo(secret)  # Before anything can fail: it cannot be recovered.
     _note(settings, act_now(acting.actor(why), "key.add", target=name, after=role))
 
 
 @keys.command("list")
 @as_json
 def list_keys(as_json: bool) -> None:
-    """Names, roles and ids of all keys."""
+    """List names, roles and ids of all keys."""
     found = ApiKeys(startup_checks.operator_settings().effective_api_keys_file).all()
     rows = [{"name": key.name, "role": key.role, "id": key.id, "created": key.created} for key in found]
     print_rows(rows, "{name:24} {role:8} {id}  {created}", as_json, nothing="there are no keys")
@@ -63,9 +63,9 @@ def list_keys(as_json: bool) -> None:
 @keys.command()
 @of_name
 @acting.why
-@click.option("--id", "key_id", help="Only the one with this id.")
+@click.option("--id", "key_id", help="Only the key with this id.")
 def remove(name: str, key_id: str | None, why: str | None) -> None:
-    """Take a name's keys back, all of them or one."""
+    """Revoke the keys of a name, all or one."""
     settings = startup_checks.operator_settings()
     file = ApiKeys(settings.effective_api_keys_file)
     removed = file.remove(lambda key: key.name == name and key_id in (None, key.id))

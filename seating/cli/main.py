@@ -38,7 +38,7 @@ for command in (
 
 
 def main() -> NoReturn:
-    """Ends with status 2 and one line when a setting, or what it points to, cannot work."""
+    """Exit with status 2 and one line on stderr if a setting, or what it points to, is unusable."""
     try:
         seating.main(standalone_mode=False)
     except InvalidSettings as error:

@@ -1,4 +1,4 @@
-"""Starting the system: all of it, or each part alone."""
+"""Commands that start the system, or one part of it."""
 
 import os
 import sys
@@ -39,7 +39,7 @@ def worker() -> None:
 
 @click.command()
 def cron() -> None:
-    """Look after open events, every second."""
+    """Maintain open events, every second."""
     from workers import cron as loop
 
     startup_checks.settings_with_redis()
@@ -47,18 +47,18 @@ def cron() -> None:
 
 
 @click.command()
-@click.option("--port", default=0, help="0 takes a free one.")
-@click.option("--seed", default=1, help="Of the dropped connections: the same seed drops the same ones.")
+@click.option("--port", default=0, help="0 picks a free port.")
+@click.option("--seed", default=1, help="Decides which connections are dropped.")
 def partner(port: int, seed: int) -> None:
-    """Stand in for the event partner, with a few users and its habits."""
+    """Imitate the event partner, with a few users."""
     startup_checks.settings()
     stand_in.run(port, seed)
 
 
 @click.command()
-@click.option("--with-demo", is_flag=True, hidden=True, help="An event and users, as `seating up` has them.")
+@click.option("--with-demo", is_flag=True, hidden=True, help="Add the event and users of `seating up`.")
 def migrate(with_demo: bool) -> None:
-    """Bring the database up to this version."""
+    """Upgrade the database to this version."""
     settings = startup_checks.settings_with_redis()
     database = Database(settings.effective_database_url, patient=True)
     migrations.upgrade(database)
@@ -79,5 +79,5 @@ def up() -> None:
 @click.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def onsale(words: tuple[str, ...]) -> None:
-    """Buy with a thousand buyers at once from a running server, and check its books."""
+    """Let a thousand buyers buy at once from a running server, and check its books."""
     os.execv(sys.executable, [sys.executable, "-m", "seating.rehearsal", *words])

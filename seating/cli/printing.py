@@ -1,4 +1,4 @@
-"""What commands print: rows in words, as JSON, and as CSV."""
+"""The output of commands: rows as text, JSON or CSV."""
 
 import csv
 import json
@@ -10,7 +10,7 @@ import click
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
-# A cell that begins so is a formula to a spreadsheet (https://owasp.org/www-community/attacks/CSV_Injection).
+# Spreadsheets take a cell that starts with one of these for a formula (https://owasp.org/www-community/attacks/CSV_Injection).
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -26,7 +26,7 @@ def print_rows(rows: Iterable[Mapping[str, Any]], form: str, as_json: bool, noth
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """None is an empty cell. A text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    """Print rows as CSV. None is an empty cell. A text that looks like a formula gets a leading apostrophe."""
     writer = csv.DictWriter(_Lines(), columns)
     writer.writeheader()
     for row in rows:
@@ -34,7 +34,7 @@ def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None
 
 
 class _Lines:
-    """Standard output, whose lines end in `\n`. The writer's own end in `\r\n`: it quotes what has either."""
+    """Standard output with lines that end in `\n`. The csv writer ends them in `\r\n`, so that it quotes both."""
 
     def write(self, line: str) -> None:
         sys.stdout.write(line.removesuffix("\r\n") + "\n")

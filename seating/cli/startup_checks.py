@@ -1,4 +1,4 @@
-"""What commands need before they begin."""
+"""Checks that commands run before they start."""
 
 import stat
 import sys
@@ -23,24 +23,24 @@ _log = structlog.get_logger(__name__)
 
 
 def settings() -> Settings:
-    """Raises InvalidSettings."""
+    """Load the settings and create the data folder. Raises InvalidSettings."""
     loaded = load_settings()
     try:
         loaded.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise InvalidSettings(f"SEATING_DATA_DIR: cannot make {loaded.data_dir}: {error.strerror}") from error
+        raise InvalidSettings(f"SEATING_DATA_DIR: cannot create {loaded.data_dir}: {error.strerror}") from error
     logs.configure(loaded.log_level, loaded.log_format)
     return loaded
 
 
 def warn_of_readers(loaded: Settings) -> None:
-    """A data folder that was there before may be open to other users of the machine."""
+    """Warn about an existing data folder that other users of the machine can read."""
     if loaded.data_dir.stat().st_mode & _OTHERS:
-        _log.warning("others can read the data folder", folder=str(loaded.data_dir), remedy="chmod 700")
+        _log.warning("data folder readable by others", folder=str(loaded.data_dir), remedy="chmod 700")
 
 
 def refuse_without_key(loaded: Settings) -> None:
-    """Raises InvalidSettings where nobody could be told to be an operator, or InvalidKeyFile."""
+    """Raises InvalidSettings if no operator could authenticate, or InvalidKeyFile."""
     if loaded.admin_token is not None or loaded.seating_development:
         return
     keys = ApiKeys(loaded.effective_api_keys_file).readable()
@@ -51,7 +51,7 @@ def refuse_without_key(loaded: Settings) -> None:
 
 
 def settings_with_redis() -> Settings:
-    """The settings, once the Redis that they name has been seen to keep what it is told. Raises RedisError too."""
+    """Load the settings and verify that Redis is durable. Raises InvalidSettings or RedisError."""
     loaded = settings()
     _check_redis(loaded)
     return loaded
@@ -66,21 +66,21 @@ def _check_redis(loaded: Settings) -> None:
 
 
 def operator_settings() -> Settings:
-    """For a command that answers. Standard output is for what was asked, which a program may read."""
+    """Load the settings and log to stderr: standard output is for the result, which a program may read."""
     loaded = settings()
     logs.configure(loaded.log_level, loaded.log_format, sys.stderr)
     return loaded
 
 
 def operator_services() -> BackgroundServices:
-    """For a command that answers from the stores."""
+    """Return the services for a command that queries or changes the stores."""
     loaded = operator_settings()
     _check_redis(loaded)
     return BackgroundServices(loaded, patient=True)
 
 
 def _loads(client: "redis.Redis") -> bool:
-    """Whether it still reads its file, which takes as long as it takes."""
+    """Return whether Redis is still loading its file, however long that takes."""
     try:
         client.ping()
     except redis.BusyLoadingError:
