@@ -1,7 +1,7 @@
-"""The file of API keys: a line each, of its name, its role, the SHA-256 of the secret, and when it was made.
+"""The file of API keys: one per line, with name, role, SHA-256 of the secret, and time of creation.
 
-A secret has 256 random bits, so that its hash needs neither salt nor slowness. Of the keys of one name several may be
-there, so that a new one can be handed out before the old one is removed.
+A secret has 256 random bits, so its hash needs neither a salt nor a slow function. A name may have several keys, so
+that a new one can be handed out before the old one is removed.
 """
 
 import fcntl
@@ -30,11 +30,11 @@ _log = structlog.get_logger(__name__)
 
 
 class InvalidKeyFile(Exception):
-    """The file cannot be used. The message is one line that says why."""
+    """The file is unusable. The message is one line that says why."""
 
 
 class OtherRole(Exception):
-    """All keys of a name have one role. The message has that role."""
+    """All keys of a name must have the same role, which is the message."""
 
 
 class ApiKey(NamedTuple):
@@ -55,17 +55,17 @@ class ApiKey(NamedTuple):
 
     @classmethod
     def parse(cls, line: str) -> Self:
-        """Raises ValueError that says what is wrong, and never shows the line: it may hold a secret by mistake."""
+        """Raises ValueError with the reason. It never quotes the line, which may contain a secret by mistake."""
         words = line.split()
         if len(words) != 4:
             raise ValueError("must have a name, a role, a SHA-256 and a time")
         name, role, digest, created = words
         if not is_key_name(name):
-            raise ValueError("begins with what is no name of a key")
+            raise ValueError("begins with an invalid name")
         if role not in [*Role]:
-            raise ValueError(f"has none of the roles {', '.join(Role)}")
+            raise ValueError(f"must have one of the roles {', '.join(Role)}")
         if not _DIGEST.fullmatch(digest):
-            raise ValueError("has no SHA-256 in hexadecimal")
+            raise ValueError("must have a SHA-256 in hexadecimal")
         return cls(name, Role(role), digest, created)
 
     def __str__(self) -> str:
@@ -73,7 +73,7 @@ class ApiKey(NamedTuple):
 
 
 class ApiKeys:
-    """The keys as the file has them now: it is read again whenever it has changed."""
+    """The keys in the file. It is read again whenever it has changed."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -82,7 +82,7 @@ class ApiKeys:
         self._faults: list[str] = []
 
     def find(self, secret: str) -> Caller | None:
-        """Whose secret this is. Takes the same time whichever key it is, or none. Raises InvalidKeyFile."""
+        """Return the owner of the secret, in constant time; None if no key matches. Raises InvalidKeyFile."""
         digest, found = _digest(secret), None
         for key in self.readable():
             if hmac.compare_digest(key.digest, digest):
@@ -90,32 +90,32 @@ class ApiKeys:
         return found
 
     def has_operator(self) -> bool:
-        """Whether there may be a key that may do everything: as long as the file cannot be read, nobody knows."""
+        """Return whether there is an operator's key; True while the file is unreadable, since there may be one."""
         keys = self._current()
         return self._version is None or any(key.role is Role.OPERATE for key in keys)
 
     def readable(self) -> list[ApiKey]:
-        """Those in lines that can be read; of the others the log has a line each. Raises InvalidKeyFile."""
+        """Return the keys in valid lines, and log each other line. Raises InvalidKeyFile."""
         keys = self._current()
         if self._version is None:
             raise InvalidKeyFile(f"{self._path}: cannot be read")
         return keys
 
     def all(self) -> list[ApiKey]:
-        """Raises InvalidKeyFile where any line cannot be read."""
+        """Return all keys. Raises InvalidKeyFile if any line is invalid."""
         keys, faults = self._read()
         if faults:
             raise InvalidKeyFile(f"{self._path}: {faults[0]}")
         return keys
 
     def add(self, name: str, role: Role, created: str) -> str:
-        """Return the secret of a new key, which is kept nowhere. Raises InvalidKeyFile, OtherRole."""
+        """Add a key and return its secret, which is not stored. Raises InvalidKeyFile, OtherRole."""
         secret = f"seating-{role}-{secrets.token_urlsafe(32)}"
         key = ApiKey(name, role, _digest(secret), created)
         with self._locked():
             keys = self.all()
             if len(keys) >= MOST_KEYS:
-                raise InvalidKeyFile(f"{self._path}: has {MOST_KEYS} keys already; remove some")
+                raise InvalidKeyFile(f"{self._path}: already has {MOST_KEYS} keys; remove some")
             for other in keys:
                 if other.name == name and other.role is not role:
                     raise OtherRole(other.role)
@@ -123,7 +123,7 @@ class ApiKeys:
         return secret
 
     def remove(self, matches: Callable[[ApiKey], bool]) -> int:
-        """Return how many there were. Raises InvalidKeyFile."""
+        """Remove the matching keys and return how many there were. Raises InvalidKeyFile."""
         with self._locked():
             keys = self.all()
             kept = [key for key in keys if not matches(key)]
@@ -132,14 +132,14 @@ class ApiKeys:
         return len(keys) - len(kept)
 
     def _current(self) -> list[ApiKey]:
-        """A line that cannot be read is no key, and is told of; the others stay good."""
+        """Return the current keys. An invalid line is logged and skipped; the others stay valid."""
         version = self._version_now()
         if version != self._version:
             try:
                 self._keys, faults = self._read()
                 self._version = version
             except InvalidKeyFile as error:
-                # Perhaps only now, for want of a file descriptor: the next one who asks tries again.
+                # Possibly transient, such as a lack of file descriptors: the next call tries again.
                 self._keys, faults = [], [str(error)]
                 self._version = None
             for fault in faults:
@@ -156,13 +156,13 @@ class ApiKeys:
         return found.st_ino, found.st_mtime_ns, found.st_size
 
     def _read(self) -> tuple[list[ApiKey], list[str]]:
-        """The keys, and what is wrong with each line that is none. Raises InvalidKeyFile where there are no lines."""
+        """Return the keys, and the fault of each invalid line. Raises InvalidKeyFile if the file cannot be read."""
         try:
             lines = self._path.read_text().splitlines()
         except FileNotFoundError:
             return [], []
         except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is no text"
+            reason = getattr(error, "strerror", None) or "it is not text"
             raise InvalidKeyFile(f"{self._path}: cannot be read: {reason}") from error
         keys: list[ApiKey] = []
         faults: list[str] = []
@@ -178,7 +178,7 @@ class ApiKeys:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Of two who change the file, one waits: by its folder's lock, which is nobody's file."""
+        """Serialize changes of the file by locking its folder: the file itself is replaced by each change."""
         with self._writing():
             folder = os.open(self._path.parent, os.O_RDONLY)
             try:
@@ -188,7 +188,7 @@ class ApiKeys:
                 os.close(folder)
 
     def _write(self, keys: list[ApiKey]) -> None:
-        """In one step. A new file is readable by its owner alone; another keeps its owner and mode, whoever writes."""
+        """Replace the file atomically. A new one is readable by its owner only; an old one keeps owner and mode."""
         handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
         try:
             with os.fdopen(handle, "w") as file:

@@ -1,4 +1,4 @@
-"""The record of operators' acts."""
+"""The audit log: the acts of operators."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -13,21 +13,21 @@ from seating.storage.tables import audit
 
 
 class RecordedAct(NamedTuple):
-    """Ids grow as acts are recorded."""
+    """Ids grow in the order of recording."""
 
     id: int
     act: Act
 
 
 def add(connection: Connection, acts: Iterable[Act | None]) -> None:
-    """Records acts, but for those whose log entry has its act already. Texts are cut to what their columns hold."""
+    """Record acts, except those whose log entry already has one. Texts are cut to the width of their columns."""
     insert_new(connection, audit, [_row(act) for act in acts if act])
 
 
 def page(
     connection: Connection, below_id: int | None, count: int, event_id: str | None, actor: str | None
 ) -> list[RecordedAct]:
-    """At most `count` acts, newest first, from below `below_id` on; those on one event, or of one actor, if given."""
+    """Return at most `count` acts with ids below `below_id`, newest first, optionally of one event or actor."""
     query = select(audit)
     if below_id is not None:
         query = query.where(audit.c.id < below_id)

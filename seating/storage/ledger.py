@@ -1,4 +1,4 @@
-"""An event's log on record: each entry to the letter, and what it means folded into the other tables."""
+"""The ledger: an event's recorded log, each entry verbatim, and its effects folded into the other tables."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -34,29 +34,29 @@ _PAGE = 10_000
 
 
 class LedgerRow(NamedTuple):
-    """An entry and what it says."""
+    """An entry and its decoded change."""
 
     entry: LogEntry
     change: Change
 
 
 class UnreadableEntry(Exception):
-    """An entry that this version cannot read: a later one wrote it, or it is damaged."""
+    """This version cannot read an entry: a later version wrote it, or it is damaged."""
 
 
 class Recorded(NamedTuple):
-    """An entry on record; `poison` if it is in quarantine because the tables refused it."""
+    """A recorded entry; `poison` if it is in quarantine because the tables rejected it."""
 
     entry: LogEntry
     poison: bool
 
 
 class _Refused(Exception):
-    """An entry that says what cannot be."""
+    """An entry contradicts the record."""
 
 
 def read_rows(entries: Sequence[LogEntry]) -> list[LedgerRow]:
-    """What each entry says, up to the first one that cannot be read. Raises UnreadableEntry where that is the first."""
+    """Decode entries up to the first unreadable one. Raises UnreadableEntry if that is the very first."""
     rows: list[LedgerRow] = []
     for entry in entries:
         try:
@@ -69,7 +69,7 @@ def read_rows(entries: Sequence[LogEntry]) -> list[LedgerRow]:
 
 
 def write(connection: Connection, event_id: str, rows: Sequence[LedgerRow], plan: SeatingPlan | None) -> list[LogEntry]:
-    """Records `rows`; those that SQL refuses for good go to quarantine instead, and are returned."""
+    """Record `rows`. Those that SQL rejects for good go to quarantine instead, and are returned."""
     try:
         with connection.begin_nested():
             insert_rows(connection, event_id, rows, plan)
@@ -86,11 +86,11 @@ def write(connection: Connection, event_id: str, rows: Sequence[LedgerRow], plan
 
 
 REFUSALS = (IntegrityError, DataError, _Refused, IndexError)
-"""What tells that a row will never be taken as it is. An IndexError: it names seats that the plan does not have."""
+"""Errors that mean SQL will never accept a row as it is. IndexError: the plan does not have its seats."""
 
 
 def refusal_in_words(error: Exception) -> str:
-    """What one of REFUSALS means, in one line without data."""
+    """Describe one of REFUSALS in one line, without data."""
     match error:
         case _Refused():
             return str(error)
@@ -99,17 +99,17 @@ def refusal_in_words(error: Exception) -> str:
         case DataError():
             return "one of its values does not fit its column"
         case IntegrityError() if sold_seats.name in str(error.orig):
-            return "one of its seats is sold already, by the record"
+            return "one of its seats is already sold in the record"
         case _:
-            return "the record has something else in its place"
+            return "the record has another entry in its place"
 
 
 def insert_rows(connection: Connection, event_id: str, rows: Sequence[LedgerRow], plan: SeatingPlan | None) -> None:
-    """Records `rows`, and the acts that they tell of. Raises one of REFUSALS."""
+    """Record `rows` and the acts in them. Raises one of REFUSALS."""
     columns = (ledger.c.event_id, ledger.c.epoch, ledger.c.seq, ledger.c.change, ledger.c.link)
     insert_many(connection, columns, [(event_id, *entry.position, entry.change, entry.link) for entry, _ in rows])
     acts: list[Act | None] = []
-    # Purchases in bulk, but never across a change that may free or need what they take.
+    # Insert purchases in bulk, but never across a change that may free or need their seats.
     for kind, group in groupby(rows, key=lambda row: type(row.change)):
         if kind is Purchased:
             bought = [(row.entry.position, row.change) for row in group if isinstance(row.change, Purchased)]
@@ -123,14 +123,14 @@ def insert_rows(connection: Connection, event_id: str, rows: Sequence[LedgerRow]
 
 
 def begin(connection: Connection, event_id: str, first: LogEntry) -> None:
-    """Records the entry that an event's log begins with, and the watermark at it."""
+    """Record the first entry of an event's log, and set the watermark to it."""
     append(connection, event_id, first)
     terms.begin(connection, event_id, *first.position)
     watermarks.begin(connection, event_id, Checkpoint.of(first))
 
 
 def append(connection: Connection, event_id: str, entry: LogEntry) -> None:
-    """Records an entry that changes no other table, and the act that it tells of."""
+    """Record an entry that changes no other table, and the act in it."""
     epoch, seq = entry.position
     row = {"event_id": event_id, "epoch": epoch, "seq": seq, "change": entry.change, "link": entry.link}
     connection.execute(insert(ledger).values(row))
@@ -139,7 +139,7 @@ def append(connection: Connection, event_id: str, entry: LogEntry) -> None:
 
 
 def entries(connection: Connection, event_id: str, after_seq: int = 0) -> Iterator[list[Recorded]]:
-    """The log on record beyond `after_seq`, ledger and poison in the order of their seqs, in pages."""
+    """Yield the recorded log after `after_seq` in pages: ledger and poison, in order of seq."""
     poison = and_(
         quarantine_table.c.reason == quarantine.POISON,
         or_(quarantine_table.c.resolution.is_(None), quarantine_table.c.resolution == quarantine.CANCELLED),
@@ -164,7 +164,7 @@ def entries(connection: Connection, event_id: str, after_seq: int = 0) -> Iterat
 
 
 def known_links(connection: Connection, event_id: str, links: Sequence[str]) -> set[str]:
-    """Those of the links that ledger or quarantine has, or that a merge stands for."""
+    """Return those of the links that are in ledger or quarantine, or that a merge stands for."""
     tables = ((ledger, ledger.c.link), (quarantine_table, quarantine_table.c.link))
     merged = ((merges, merges.c.acknowledged_link), (merges, merges.c.tail_link))
     found = connection.execute(
@@ -176,7 +176,7 @@ def known_links(connection: Connection, event_id: str, links: Sequence[str]) -> 
 
 
 def has(connection: Connection, event_id: str, checkpoint: Checkpoint) -> bool:
-    """Whether ledger or quarantine has this very entry, or a merge stands for it."""
+    """Return whether exactly this entry is in ledger or quarantine, or a merge stands for it."""
     epoch, seq = checkpoint.position
     tables = ((ledger, ledger.c), (quarantine_table, quarantine_table.c))
     for table, columns in tables:
@@ -193,7 +193,7 @@ def has(connection: Connection, event_id: str, checkpoint: Checkpoint) -> bool:
 
 
 def _apply(connection: Connection, event_id: str, row: LedgerRow, plan: SeatingPlan | None) -> str | None:
-    """The id of the purchase that was cancelled or of the seat that was set; None for any other change."""
+    """Apply the change to the tables. Return the id of the cancelled purchase or of the seats set; else None."""
     change = row.change
     if isinstance(change, Cancelled):
         return _cancel(connection, event_id, change, plan)
@@ -212,12 +212,12 @@ def _apply(connection: Connection, event_id: str, row: LedgerRow, plan: SeatingP
 
 
 def _cancel(connection: Connection, event_id: str, change: Cancelled, plan: SeatingPlan | None) -> str:
-    """The id of the purchase."""
+    """Cancel the purchase and return its id."""
     seats = plan.seats_of(change.runs) if plan else []
     purchase_id = (
         purchases.cancel(connection, event_id, change.purchase, change.at_ms, seats)
         or quarantine.cancel(connection, event_id, change.purchase)
-        # While that waited for the operator's replay to commit, the purchase has left quarantine for its table.
+        # While we waited for an operator's replay to commit, the purchase moved from quarantine to its table.
         or purchases.cancel(connection, event_id, change.purchase, change.at_ms, seats)
     )
     if purchase_id is None:

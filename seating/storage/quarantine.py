@@ -1,4 +1,4 @@
-"""Log entries put aside for the operator: those that SQL refused for good, those of a fork, and what was lost."""
+"""Log entries set aside for an operator: rejected by SQL for good, left over from a fork, or lost."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
@@ -23,9 +23,9 @@ FOUND: Final = "found"
 
 
 class QuarantinedEntry(NamedTuple):
-    """`resolution` is None for what still waits.
+    """`resolution` is None while the entry waits.
 
-    `error` opens with one line in words; what follows is the database's own text, which stays in the database.
+    The first line of `error` is ours. The rest is the database's own text, which may contain data: do not show it.
     """
 
     event_id: str
@@ -36,7 +36,7 @@ class QuarantinedEntry(NamedTuple):
 
     @property
     def purchase_id(self) -> PurchaseId | None:
-        """What the buyer was answered with; None if the entry is no purchase."""
+        """The purchase id that the buyer got; None if the entry is not a purchase."""
         change = self.entry.read()
         if not isinstance(change, Purchased):
             return None
@@ -44,19 +44,19 @@ class QuarantinedEntry(NamedTuple):
 
     @property
     def words(self) -> str:
-        """Why it is here, without the database's own text."""
+        """Why it is in quarantine, without the database's own text."""
         first_line = self.error.partition("\n")[0]
         # Rows of earlier versions begin with the driver's exception, in parentheses.
         return "SQL refuses it" if first_line.startswith("(") else first_line
 
 
 def put_aside(connection: Connection, asides: Iterable[QuarantinedEntry]) -> None:
-    """Entries that are there already stay as they are."""
+    """Add entries to quarantine. Those already there stay unchanged."""
     insert_new(connection, quarantine, [_row(aside) for aside in asides])
 
 
 def page(connection: Connection, event_id: str | None, offset: int, count: int) -> list[QuarantinedEntry]:
-    """What waits for the operator, newest first."""
+    """Return a page of the waiting entries, newest first."""
     query = select(quarantine).where(quarantine.c.resolution.is_(None))
     if event_id is not None:
         query = query.where(quarantine.c.event_id == event_id)
@@ -65,7 +65,7 @@ def page(connection: Connection, event_id: str | None, offset: int, count: int) 
 
 
 def find(connection: Connection, event_id: str, position: Position) -> QuarantinedEntry | None:
-    """Of two entries at one position, the one that still waits."""
+    """Return the entry at `position`; of two, the one that still waits."""
     found = connection.execute(
         select(quarantine)
         .where(*_at(event_id, position))
@@ -75,9 +75,9 @@ def find(connection: Connection, event_id: str, position: Position) -> Quarantin
 
 
 def find_purchase(connection: Connection, purchase_id: PurchaseId) -> QuarantinedEntry | None:
-    """The entry that this very purchase is, not another one that stands at its position.
+    """Return the entry of exactly this purchase, not another one at its position.
 
-    Where it was replayed and has come to quarantine again, the one that still waits.
+    If it was replayed and quarantined again, return the one that still waits.
     """
     event_id, position, nonce = purchase_id
     own = quarantine.c.change.contains(f'"nonce":"{nonce}"')
@@ -88,10 +88,10 @@ def find_purchase(connection: Connection, purchase_id: PurchaseId) -> Quarantine
 
 
 def look_again(connection: Connection, event_id: str) -> list[LogEntry]:
-    """A term begins, and the record has all that is left of the terms before. Each purchase waits once at most.
+    """Review quarantine when a term begins: the record now has all that is left of earlier terms.
 
-    Receipts whose purchases turned up, on record or as entries that are here, are put to rest. What the operator had
-    replayed and the end of a log has taken waits once more, and is returned.
+    Resolve receipts whose purchases turned up, in the record or as entries here. Reopen and return entries that an
+    operator had replayed, if the lost end of a log took them along. Afterwards, each purchase waits at most once.
     """
     rows = connection.execute(
         select(quarantine)
@@ -119,7 +119,7 @@ def look_again(connection: Connection, event_id: str) -> list[LogEntry]:
 def _superfluous(
     waiting: Sequence[QuarantinedEntry], others: Sequence[QuarantinedEntry], *, is_recorded: bool
 ) -> Sequence[QuarantinedEntry]:
-    """Which of those that wait for one purchase, newest first, stand for what is elsewhere."""
+    """Return those of one purchase's waiting entries, newest first, that duplicate something stored elsewhere."""
     if is_recorded:
         return waiting
     entries = [one for one in waiting if one.reason != LOST]
@@ -128,14 +128,14 @@ def _superfluous(
 
 
 def waiting(connection: Connection, event_id: str) -> list[QuarantinedEntry]:
-    """What waits for the operator, first to last."""
+    """Return the waiting entries, oldest first."""
     here = (quarantine.c.event_id == event_id, quarantine.c.resolution.is_(None))
     rows = connection.execute(select(quarantine).where(*here).order_by(quarantine.c.epoch, quarantine.c.seq))
     return [_aside(row) for row in rows]
 
 
 def cancel(connection: Connection, event_id: str, position: Position) -> PurchaseId | None:
-    """Marks a poisoned purchase as taken back; None if there is none. `position` is what its buyer was told."""
+    """Mark a poisoned purchase as cancelled; None if there is none. `position` is the one its buyer got."""
     poison = (quarantine.c.reason == POISON, quarantine.c.resolution.is_(None))
     row = connection.execute(select(quarantine).where(_told(event_id, position), *poison)).first()
     if row is None:
@@ -145,7 +145,7 @@ def cancel(connection: Connection, event_id: str, position: Position) -> Purchas
 
 
 def resolve(connection: Connection, aside: QuarantinedEntry, resolution: str) -> bool:
-    """Marks an entry as dealt with; False if that was done before."""
+    """Mark an entry as resolved; return False if it was already."""
     changed = connection.execute(
         update(quarantine).where(*_here(aside), quarantine.c.resolution.is_(None)).values(resolution=resolution)
     )
@@ -153,7 +153,7 @@ def resolve(connection: Connection, aside: QuarantinedEntry, resolution: str) ->
 
 
 def take_out(connection: Connection, aside: QuarantinedEntry) -> bool:
-    """Removes a poisoned entry, to be recorded after all; False if somebody else did."""
+    """Remove a poisoned entry, to record it after all; return False if it was already removed."""
     gone = connection.execute(delete(quarantine).where(*_here(aside), quarantine.c.resolution.is_(None)))
     return gone.rowcount == 1
 
@@ -163,12 +163,12 @@ def _set_resolution(connection: Connection, aside: QuarantinedEntry, resolution:
 
 
 def _here(aside: QuarantinedEntry) -> tuple[Any, ...]:
-    """Two forks may have left entries at one position; their links differ."""
+    """Return the entry's key. Two forks may have left entries at one position; their links differ."""
     return (*_at(aside.event_id, aside.entry.position), quarantine.c.link == aside.entry.link)
 
 
 def _told(event_id: str, position: Position) -> ColumnElement[bool]:
-    """Entries of the purchase that was answered with `position`. One that was replayed stands elsewhere."""
+    """Match the entries of the purchase confirmed with `position`. A replayed one is stored at another position."""
     replayed = quarantine.c.change.contains(f'"original":"{position}"')
     return and_(quarantine.c.event_id == event_id, or_(and_(*_at(event_id, position)), replayed))
 

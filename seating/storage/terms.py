@@ -1,4 +1,4 @@
-"""The epochs of each event: every number is handed out once, and never below one that anybody knows."""
+"""Hands out the epochs of each event: each number once, and higher than any known one."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,14 +12,14 @@ _FLOOR: Final = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp())
 
 
 def first_epoch(now_s: float) -> int:
-    """The epoch in which the log of a new event begins."""
+    """Return the epoch in which the log of a new event begins."""
     return int(now_s) - _FLOOR
 
 
 def allocate(connection: Connection, event_id: str, now_s: float, *known: int) -> int:
-    """An epoch above all that SQL or the caller knows, and at least the seconds since 2020.
+    """Return an epoch above all that SQL or the caller knows; at least the number of seconds since 2020.
 
-    Raises sqlalchemy's IntegrityError where another writer takes the same one.
+    Raises SQLAlchemy's IntegrityError if another writer takes the same one.
     """
     highest = [
         connection.execute(select(func.max(table.c.epoch)).where(table.c.event_id == event_id)).scalar() or 0
@@ -31,20 +31,20 @@ def allocate(connection: Connection, event_id: str, now_s: float, *known: int) -
 
 
 def begin(connection: Connection, event_id: str, epoch: int, first_seq: int) -> None:
-    """Notes where an epoch begins in the ledger. Written again, it changes nothing."""
+    """Store where an epoch begins in the ledger. Idempotent."""
     here = (terms.c.event_id == event_id, terms.c.epoch == epoch)
     if not connection.execute(update(terms).where(*here).values(first_seq=first_seq)).rowcount:
         connection.execute(insert(terms).values(event_id=event_id, epoch=epoch, first_seq=first_seq))
 
 
 def first_seqs(connection: Connection, event_id: str) -> dict[int, int]:
-    """Where each epoch on record begins."""
+    """Return the first seq of each recorded epoch."""
     query = select(terms.c.epoch, terms.c.first_seq).where(terms.c.event_id == event_id, terms.c.first_seq.is_not(None))
     return {row.epoch: row.first_seq for row in connection.execute(query)}
 
 
 def end(connection: Connection, event_id: str, last_seqs: Mapping[int, int]) -> None:
-    """Notes where epochs on record ended, once for each."""
+    """Store where recorded epochs ended, once for each."""
     for epoch, last_seq in last_seqs.items():
         here = (terms.c.event_id == event_id, terms.c.epoch == epoch, terms.c.last_seq.is_(None))
         connection.execute(update(terms).where(*here).values(last_seq=last_seq))

@@ -16,7 +16,7 @@ def test_a_seat_that_the_record_has_sold(sale: OneProcess) -> None:
     (seat, *_) = HALL.seats_of(sale.buy(event, "k1").runs)
     row = {"event_id": event, "seat_id": seat, "purchase_id": None}
     sale.database.write(lambda connection: connection.execute(insert(sold_seats), row))
-    _assert_in_words(sale, event, "one of its seats is sold already, by the record")
+    _assert_in_words(sale, event, "one of its seats is already sold in the record")
 
 
 def test_a_place_that_the_record_has_given_away(sale: OneProcess) -> None:
@@ -24,7 +24,7 @@ def test_a_place_that_the_record_has_given_away(sale: OneProcess) -> None:
     sale.buy(event, "k1")
     row = {"event_id": event, "epoch": sale.term(event), "seq": 3, "change": "{}", "link": "0" * 40}
     sale.database.write(lambda connection: connection.execute(insert(ledger), row))
-    _assert_in_words(sale, event, "the record has something else in its place")
+    _assert_in_words(sale, event, "the record has another entry in its place")
 
 
 def _assert_in_words(sale: OneProcess, event: str, words: str) -> None:
