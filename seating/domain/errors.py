@@ -1,4 +1,4 @@
-"""Every way to be told no: one class a reason, with a stable `code` for programs and a sentence for people."""
+"""Refusals: one class for each reason, with a stable `code` for programs and a `sentence` for people."""
 
 from typing import Any, ClassVar
 
@@ -6,9 +6,9 @@ from seating.domain.rate_policy import Quota, Verdict
 
 
 class SeatingError(Exception):
-    """A refusal. `facts` say more about it, `retry_after_s` says when trying again makes sense.
+    """A refusal. `facts` are its details; `retry_after_s` is when a retry makes sense.
 
-    `verdict` is what the rate limit said before this was raised, None where it was not asked.
+    `verdict` is the rate limit's decision before this was raised; None if it was not checked.
     """
 
     code: ClassVar[str]
@@ -23,7 +23,7 @@ class SeatingError(Exception):
 
 
 class InvalidRequest(SeatingError):
-    """Something in the request is of the wrong shape. `field` names it (`body` for the whole body)."""
+    """A part of the request is invalid. `field` names it (`body` for the whole body)."""
 
     code = "VALIDATION_ERROR"
     sentence = "The request is not valid"
@@ -34,7 +34,7 @@ class InvalidRequest(SeatingError):
 
 class MissingIdempotencyKey(SeatingError):
     code = "MISSING_IDEMPOTENCY_KEY"
-    sentence = "Send an Idempotency-Key header: any unique string, best a UUID; repeat it when you repeat the request"
+    sentence = "Send an Idempotency-Key header: a unique string, such as a UUID; send the same one when you retry"
 
 
 class InvalidIdempotencyKey(SeatingError):
@@ -44,7 +44,7 @@ class InvalidIdempotencyKey(SeatingError):
 
 class IdempotencyKeyReused(SeatingError):
     code = "IDEMPOTENCY_KEY_REUSED"
-    sentence = "This Idempotency-Key has already bought something else; use a new key for a new purchase"
+    sentence = "This idempotency key was already used for another request; use a new key"
 
 
 class EventNotFound(SeatingError):
@@ -54,7 +54,7 @@ class EventNotFound(SeatingError):
 
 class PlanNotFound(SeatingError):
     code = "PLAN_NOT_FOUND"
-    sentence = "This event is of general admission: it has no seating plan"
+    sentence = "This event is general admission: it has no seating plan"
 
 
 class PurchaseNotFound(SeatingError):
@@ -69,12 +69,12 @@ class SoldOut(SeatingError):
 
 class NotTogether(SeatingError):
     code = "NOT_TOGETHER"
-    sentence = "No row has that many neighbouring seats left; ask for fewer"
+    sentence = "No row has that many adjacent seats left; ask for fewer"
 
 
 class SeatUnavailable(SeatingError):
     code = "SEAT_UNAVAILABLE"
-    sentence = "At least one of these seats is not available any more"
+    sentence = "At least one of these seats is no longer available"
 
 
 class SeatNotFound(SeatingError):
@@ -83,7 +83,7 @@ class SeatNotFound(SeatingError):
 
 
 class UnknownSeat(SeatNotFound):
-    """Asked for by its own address."""
+    """The seat in the request's address does not exist."""
 
 
 class InvalidStatus(SeatingError):
@@ -98,73 +98,73 @@ class SeatSold(SeatingError):
 
 class SeatHeld(SeatingError):
     code = "SEAT_HELD"
-    sentence = "A buyer holds this seat at this moment"
+    sentence = "A buyer is holding this seat"
 
 
 class HoldExpired(SeatingError):
     code = "HOLD_EXPIRED"
-    sentence = "There is no such hold, or not any more"
+    sentence = "This hold does not exist or has expired"
 
 
 class TooManyHeld(SeatingError):
     code = "TOO_MANY_HELD"
-    sentence = "You hold too many seats of this event already; buy them or give some back first"
+    sentence = "You already hold too many seats of this event; buy or release some first"
 
 
 class NotOnSale(SeatingError):
     code = "NOT_ON_SALE"
-    sentence = "This event is not on sale now"
+    sentence = "This event is not on sale"
 
 
 class InventoryUnavailable(SeatingError):
-    """Redis cannot be asked, or its state is not to be trusted yet. The request changed nothing."""
+    """Redis is unavailable or not trusted yet. The request changed nothing."""
 
     code = "INVENTORY_UNAVAILABLE"
-    sentence = "The seats cannot be reached at this moment; nothing was sold to you, please try again"
+    sentence = "Seats are temporarily unavailable and nothing was sold to you; try again"
     retry_after_s = 1
 
 
 class OutcomeUnknown(InventoryUnavailable):
-    """The request was on its way to Redis when the connection broke: it may have been carried out."""
+    """The connection to Redis broke after the request was sent: it may have taken effect."""
 
     sentence = (
-        "The connection to the inventory broke while your request was under way, so its outcome is not known; "
-        "repeat it with the same Idempotency-Key to learn it"
+        "The connection to the inventory broke, so the outcome of your request is unknown; "
+        "repeat it with the same idempotency key to find out"
     )
 
 
 class BacklogFull(SeatingError):
     code = "BACKLOG_FULL"
-    sentence = "Too many purchases wait to be recorded; nothing was sold to you, please try again"
+    sentence = "Too many purchases are waiting to be recorded and nothing was sold to you; try again"
     retry_after_s = 2
 
 
 class RecordUnavailable(SeatingError):
-    """SQL cannot be asked now."""
+    """SQL is unavailable."""
 
     code = "RECORD_UNAVAILABLE"
-    sentence = "The record cannot be read at this moment, please try again"
+    sentence = "The record is temporarily unavailable; try again"
     retry_after_s = 2
 
 
 class SharedStateUnavailable(SeatingError):
-    """Redis cannot be asked for what the processes share: caches, flights, limits."""
+    """Redis is unavailable for the state that processes share: caches, flights, limits."""
 
     code = "SHARED_STATE_UNAVAILABLE"
-    sentence = "What the processes share cannot be reached at this moment, please try again"
+    sentence = "Shared state is temporarily unavailable; try again"
     retry_after_s = 1
 
 
 class LoadFailed(SeatingError):
-    """What another process was fetching for this request too could not be had."""
+    """The fetch that this request shared with another process failed."""
 
     code = "LOAD_FAILED"
-    sentence = "What you asked for could not be fetched at this moment, please try again"
+    sentence = "The requested data could not be loaded; try again"
     retry_after_s = 1
 
 
 class RateLimited(SeatingError):
-    """`quota` is the one that takes longest to have room."""
+    """`quota` is the one with the longest wait."""
 
     code = "RATE_LIMITED"
     sentence = "Too many requests from your address"
@@ -183,7 +183,7 @@ class UserNotFound(SeatingError):
 
 class UserExists(SeatingError):
     code = "USER_EXISTS"
-    sentence = "There is a user with this id or e-mail address already"
+    sentence = "A user with this id or e-mail address already exists"
 
 
 class QuarantineEntryNotFound(SeatingError):
@@ -192,21 +192,21 @@ class QuarantineEntryNotFound(SeatingError):
 
 
 class NotReplayable(SeatingError):
-    """An entry in quarantine still cannot be taken. The message says what stands against it."""
+    """An entry in quarantine still cannot be recorded. The message says why."""
 
     code = "NOT_REPLAYABLE"
-    sentence = "The entry still cannot be taken"
+    sentence = "The entry still cannot be recorded"
 
 
 class NothingToMerge(SeatingError):
     code = "NOTHING_TO_MERGE"
-    sentence = "SQL has everything that it acknowledged: there is nothing to merge"
+    sentence = "There is nothing to merge: SQL has everything that it acknowledged"
 
 
 class NoSuchLoss(SeatingError):
     code = "LOSS_NOT_FOUND"
-    sentence = "There is no such loss, or it is settled"
+    sentence = "This loss does not exist or is already settled"
 
 
 class Overtaken(Exception):
-    """Another process did this first, or does it now. Nothing was changed here."""
+    """Another process did this first or is doing it now. Nothing was changed here."""

@@ -1,6 +1,6 @@
-"""Idempotency keys: how they are read, whose they are, and what tells a repetition from a reuse.
+"""Idempotency keys: their two spellings, and the hashes that identify callers and orders.
 
-Source: draft-ietf-httpapi-idempotency-key-header (a structured-field string), and what clients send (the bare one).
+Source: draft-ietf-httpapi-idempotency-key-header (a quoted string), and common practice (a bare one).
 """
 
 import base64
@@ -13,15 +13,15 @@ _BARE = re.compile(r"[\x21-\x7e]{1,255}")
 _QUOTED = re.compile(r'"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\]){1,510})"')
 
 
-def parse_key(header: str | None) -> str:
-    """The key in an Idempotency-Key header; `abc` and `"abc"` are one key.
+def parse_key(sent: str | None) -> str:
+    """Return the key that a client sent; `abc` and `"abc"` are the same key.
 
-    Raises MissingIdempotencyKey, or InvalidIdempotencyKey for a broken quoted string or for anything but
-    1 to 255 visible ASCII characters.
+    Raises MissingIdempotencyKey, or InvalidIdempotencyKey for an invalid quoted string and for anything but 1 to 255
+    visible ASCII characters.
     """
-    if header is None or not header.strip(" \t"):
+    if sent is None or not sent.strip(" \t"):
         raise MissingIdempotencyKey
-    text = header.strip(" \t")
+    text = sent.strip(" \t")
     if text.startswith('"'):
         quoted = _QUOTED.fullmatch(text)
         if quoted is None:
@@ -33,6 +33,6 @@ def parse_key(header: str | None) -> str:
 
 
 def short_hash(*parts: str) -> str:
-    """128 bits of SHA-256 over `parts`, as 22 characters of URL-safe base 64."""
+    """Return 128 bits of SHA-256 over `parts`, as 22 characters of URL-safe Base64."""
     digest = hashlib.sha256("\0".join(parts).encode()).digest()[:16]
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")

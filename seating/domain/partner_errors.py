@@ -1,4 +1,4 @@
-"""What can go wrong with the event partner. Only PartnerFailed and what is one count against it.
+"""Failures of calls to the event partner. Only PartnerFailed and its subclasses count against it.
 
 `retry_after_s` is how long the partner asks us to wait, where it says so.
 """
@@ -10,37 +10,37 @@ from seating.domain.errors import SeatingError
 
 
 class PartnerFailed(SeatingError):
-    """It answered with 5xx, or its connection could not be had or broke."""
+    """The partner answered with 5xx, or the connection failed."""
 
     code = "PARTNER_FAILED"
-    sentence = "The event partner cannot be reached or failed, so there is no answer; please try again"
+    sentence = "The event partner failed or is unreachable; try again"
 
 
 class PartnerTooSlow(PartnerFailed):
     code = "PARTNER_TIMEOUT"
-    sentence = "The event partner did not answer in time, so there is no answer; please try again"
+    sentence = "The event partner did not answer in time; try again"
 
 
 class PartnerOverloaded(PartnerFailed):
-    """It refused an event itself. The message is the partner's own."""
+    """The partner refused an event. The message is its own."""
 
     code = "PARTNER_OVERLOADED"
-    sentence = "The event partner takes no events now, please try again later"
+    sentence = "The event partner is not accepting events; try again later"
 
 
 class PartnerThrottled(SeatingError):
-    """The partner answered 429: it limits our calls, which says nothing about its health. Nothing was done."""
+    """The partner answered 429: our calls are rate-limited, which says nothing about its health. Nothing was done."""
 
     code = "PARTNER_THROTTLED"
-    sentence = "The event partner limits our calls at the moment; please try again later"
+    sentence = "The event partner is limiting our calls; try again later"
     retry_after_s = 5
 
 
 class PartnerAnswerInvalid(SeatingError):
-    """It answered, but not as agreed: another status, too much, no JSON, or JSON of another shape."""
+    """The partner broke its contract: an unexpected status, a response too large, no JSON, or JSON of another shape."""
 
     code = "PARTNER_ANSWER_INVALID"
-    sentence = "The event partner gave an answer that cannot be used"
+    sentence = "The event partner sent an invalid response"
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"{self.sentence}: {reason}")
@@ -52,7 +52,7 @@ class PartnerUserNotFound(SeatingError):
 
 
 class PartnerUnavailable(SeatingError):
-    """The breaker lets no call out. Nothing was sent."""
+    """The breaker refused the call. Nothing was sent."""
 
     code = "PARTNER_UNAVAILABLE"
     sentence = "Event service is currently experiencing issues. Please try again later."
@@ -64,13 +64,13 @@ class PartnerUnavailable(SeatingError):
 
 
 class CatalogueBusy(SeatingError):
-    """Too many calls of our own wait already. Nothing was sent."""
+    """Too many of our own calls are already waiting. Nothing was sent."""
 
     code = "CATALOGUE_BUSY"
-    sentence = "Too many questions to the event partner wait already, please try again"
+    sentence = "Too many calls to the event partner are already waiting; try again"
     retry_after_s = 1
 
 
 class PartnerNotConfigured(SeatingError):
     code = "PARTNER_NOT_CONFIGURED"
-    sentence = "No event partner is configured here: EVENT_API_BASE_URL is not set"
+    sentence = "No event partner is configured: EVENT_API_BASE_URL is not set"

@@ -1,11 +1,11 @@
-"""Refusals of a request or a connection as such, before it is known what it asks for."""
+"""Refusals of a request or connection before its content matters."""
 
 from seating.domain.errors import SeatingError
 
 
 class BodyTooLarge(SeatingError):
     code = "BODY_TOO_LARGE"
-    sentence = "The body is larger than this route takes"
+    sentence = "The body is too large for this route"
 
 
 class BodyTooSlow(SeatingError):
@@ -14,33 +14,33 @@ class BodyTooSlow(SeatingError):
 
 
 class NotFound(SeatingError):
-    """Of an address that no route has, since a part of it has a slash, for example."""
+    """No route matches the address, for example because a part of it contains a slash."""
 
     code = "NOT_FOUND"
     sentence = "There is nothing at this address"
 
 
 class UriTooLong(SeatingError):
-    """The server raises it of itself."""
+    """Raised by the server itself."""
 
     code = "URI_TOO_LONG"
-    sentence = "The address with its query is longer than the server takes"
+    sentence = "The address with its query is too long"
 
 
 class UnsupportedMediaType(SeatingError):
     code = "UNSUPPORTED_MEDIA_TYPE"
-    sentence = "Send the body as application/json, not compressed"
+    sentence = "Send the body as application/json, uncompressed"
 
 
 class Unauthorized(SeatingError):
-    """Nobody is known to ask, or by a key that does not exist."""
+    """The request has no API key, or an unknown one."""
 
     code = "UNAUTHORIZED"
-    sentence = "This takes an API key: send it as Authorization: Bearer"
+    sentence = "This requires an API key: send it as Authorization: Bearer"
 
 
 class Forbidden(SeatingError):
-    """The caller's key is good, but not for this."""
+    """The caller's key is valid, but not for this route."""
 
     code = "FORBIDDEN"
     sentence = "Your key's role does not allow this"
@@ -59,10 +59,10 @@ class TooManyConnections(SeatingError):
 
 class LiveFeedFull(SeatingError):
     code = "LIVE_FEED_FULL"
-    sentence = "As many live feeds are open here as can be served beside the sale; please try again"
+    sentence = "Too many live feeds are open; try again"
     retry_after_s = 5
 
 
 class InternalError(SeatingError):
     code = "INTERNAL_ERROR"
-    sentence = "Something went wrong here; the request id helps us to find out what"
+    sentence = "Something went wrong on our side; quote the request id when you report it"

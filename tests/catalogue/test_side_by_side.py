@@ -61,7 +61,7 @@ def test_a_user_whom_the_partner_does_not_know(make: Make, partner: Partner) -> 
 
 def test_an_event_that_is_not_there_is_no_reason_for_a_part(make: Make, partner: Partner) -> None:
     partner.habit = only("getEventById/e3", answers(404, {}))
-    with pytest.raises(Exception, match="event partner gave an answer that cannot be used: status 404"):
+    with pytest.raises(Exception, match="event partner sent an invalid response: status 404"):
         make().events_of("5")
 
 
