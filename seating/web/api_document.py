@@ -1,4 +1,4 @@
-"""The OpenAPI document: what views declare, completed with what follows from them."""
+"""Completes the OpenAPI document with what follows from the declarations of the views."""
 
 import inspect
 import json
@@ -31,11 +31,11 @@ from seating.web.request_errors import (
 
 DESCRIPTION: Final = """The backend of a ticket on-sale.
 
-- **Errors** are `application/problem+json` (RFC 9457) with a `code` for programs; `ErrorCode` has the meaning of each.
-  Requests that reach no route get the code of their status, such as `NOT_FOUND`. More codes may be added.
+- **Errors** are `application/problem+json` (RFC 9457) with a `code` for programs; `ErrorCode` explains each code.
+  Requests that match no route get the code of their status, such as `NOT_FOUND`. More codes may be added.
 - **Lists** are paged: `limit` is the size of a page, and `next` in the body is the `cursor` of the next one, or null.
-  Only `GET /users` answers with a bare list, which older clients need, and has the next page in the header `Link`.
-- **Keys** are sent as `Authorization: Bearer`. Where an operation also lists no key, the installation decides.
+  Only `GET /users` returns a bare list, which older clients need; its next page is in the header `Link`.
+- **API keys** are sent as `Authorization: Bearer`. If an operation also allows no key, the installation decides.
 - **WebSockets** are described in `x-websockets`.
 - New fields may be added to responses."""
 
@@ -48,7 +48,7 @@ _SECURITY: Final[dict[Access, list[dict[str, list[str]]]]] = {
 _OF_BODIES: Final = (errors.InvalidRequest, BodyTooSlow, BodyTooLarge, UnsupportedMediaType)
 _OF_KEYS: Final = (Unauthorized, Forbidden, errors.RateLimited)
 _OF_HTTP: Final = (400, 403, 405, 417, 431, 500, 501)
-"""Statuses of requests that reach no route: their codes are the names of these."""
+"""Statuses of requests that match no route: their names are the codes."""
 
 _REQUEST_ID: Final = "4f1d2c3b5a697887"
 _QUOTA: Final = Quota(5, 10_000)
@@ -73,7 +73,7 @@ _EXAMPLES: Final[dict[type[errors.SeatingError], errors.SeatingError]] = {
 
 
 def complete(app: Flask, document: dict[str, Any]) -> None:
-    """Change `document`, which has what flask-openapi3 reads from the views of `app`."""
+    """Complete `document`, which flask-openapi3 has generated from the views of `app`, in place."""
     components = document["components"]
     components["headers"] = HEADERS
     components["examples"] = {kind.__name__: _example_of(kind) for kind in _kinds()}
@@ -108,7 +108,7 @@ def _complete_operation(operation: dict[str, Any], view: View, schemas: dict[str
 
 
 def _tidy(parameter: dict[str, Any]) -> None:
-    """Leave out what only bodies can be, which is null; show each cursor as a text, as `next` in answers is."""
+    """Remove null, which parameters cannot be; show each cursor as a string, like `next` in responses."""
     schema = parameter["schema"]
     schema.pop("example", None)
     if "anyOf" in schema:
@@ -120,7 +120,7 @@ def _tidy(parameter: dict[str, Any]) -> None:
 
 
 def _refusals(view: View) -> dict[int, list[type[errors.SeatingError]]]:
-    """Return the errors of a view by their status."""
+    """Return the errors of a view by status."""
     parameters = get_type_hints(view)
     kinds = [InternalError, *getattr(view, "refusals", ())]
     if "body" in parameters:
@@ -162,7 +162,7 @@ def _error_codes() -> dict[str, Any]:
 
 
 def _meanings(kinds: Iterable[type[errors.SeatingError]]) -> dict[str, str]:
-    """Return sentences by codes; of errors with the same code, that of the first."""
+    """Return the sentence of each code; the first error with a code wins."""
     meanings: dict[str, str] = {}
     for kind in kinds:
         meanings.setdefault(kind.code, kind.sentence)
@@ -196,7 +196,7 @@ def _media_examples(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str
 
 
 def _example(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
-    """Build an example from those of the parts of a schema."""
+    """Build an example from the examples of a schema's parts."""
     if "examples" in schema:
         return schema["examples"][0]
     if "$ref" in schema:

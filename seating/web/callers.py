@@ -1,4 +1,4 @@
-"""Who asks, and what each route lets them do: every view says it with one of the decorators here."""
+"""Who is calling, and what each route allows: every view declares its access with `open_to`."""
 
 import hmac
 import time
@@ -30,7 +30,7 @@ _CALLER: Final = "seating.caller"
 
 
 class Access(StrEnum):
-    """Whom a route answers: `view.access` has it of each."""
+    """Who may use a route; stored as `view.access`."""
 
     ANYBODY = "anybody"
     BUYERS = "buyers"
@@ -52,7 +52,7 @@ _ROLES: Final = {
 
 
 def open_to(access: Access) -> Callable[[View], View]:
-    """Raises Unauthorized, Forbidden, RateLimited before anything else of the request is looked at."""
+    """Check access before anything else in the request. Raises Unauthorized, Forbidden, RateLimited."""
 
     def decorate(view: View) -> View:
         if access is Access.ANYBODY:
@@ -71,7 +71,7 @@ def open_to(access: Access) -> Callable[[View], View]:
 
 
 def caller() -> Caller:
-    """Of a request that was admitted."""
+    """Return the caller of an admitted request."""
     found: Caller = request_ctx.request.environ[_CALLER]
     return found
 
@@ -93,24 +93,24 @@ def _without_key(access: Access, asked: Request) -> Caller:
     if _are_open_users(access):
         return ANONYMOUS
     if access is Access.BUYERS:
-        raise Unauthorized("Seats are sold here to callers with a key: send it as Authorization: Bearer")
+        raise Unauthorized("Buying seats requires an API key: send it as Authorization: Bearer")
     if not current.seating_development or current.proxy_networks or current.admin_token:
         raise Unauthorized
     if services().api_keys.has_operator():
         raise Unauthorized
     refusal = this_machine.refusal(asked)
     if refusal:
-        raise Unauthorized(f"Without a key, this answers only to this machine itself, and {refusal}")
+        raise Unauthorized(f"Without an API key, this is open to this machine only, and {refusal}")
     return OPERATOR
 
 
 def _are_open_users(access: Access) -> bool:
-    """Whether this is about users, and those are open to anybody."""
+    """Return whether this is a route for users, and those are open to everybody."""
     return access in (Access.USERS, Access.USER_CHANGES) and not settings().users_need_key
 
 
 def _caller(asked: Request) -> Caller | None:
-    """Whose key the request has, None without one. Another scheme is somebody else's, of a proxy perhaps."""
+    """Return the owner of the request's key; None without one. Another scheme is not ours; a proxy's, perhaps."""
     header = asked.environ.get("HTTP_AUTHORIZATION")
     scheme, _, secret = header.partition(" ") if header else ("", "", "")
     if scheme.lower() != "bearer":
@@ -120,7 +120,7 @@ def _caller(asked: Request) -> Caller | None:
     if found is None:
         _wrong_keys.refuse(address)
         _wrong_keys.count(address)
-        raise Unauthorized("This key does not exist, or was removed")
+        raise Unauthorized("This API key does not exist or was removed")
     return found
 
 
@@ -134,12 +134,12 @@ def _owner(secret: str) -> Caller | None:
     try:
         return services().api_keys.find(secret)
     except InvalidKeyFile as error:
-        # A shop whose key is good must not take it for one that was taken back.
-        raise SharedStateUnavailable("API keys cannot be read at this moment, please try again") from error
+        # A shop must not take its valid key for a revoked one.
+        raise SharedStateUnavailable("API keys are temporarily unavailable; try again") from error
 
 
 class _WrongKeys:
-    """Addresses that sent too many wrong keys. Redis counts for all processes; each remembers whom it refuses."""
+    """Addresses that sent too many wrong keys. Redis counts for all processes; each remembers those it refuses."""
 
     def __init__(self) -> None:
         self._refused: OrderedDict[str, tuple[float, Quota]] = OrderedDict()
@@ -155,14 +155,14 @@ class _WrongKeys:
         self._refused.pop(address, None)
 
     def count(self, address: str) -> None:
-        """Raises RateLimited for one too many. Without Redis they are not counted; nobody guesses a key anyway."""
+        """Count a wrong key. Raises RateLimited. Fails open without Redis: keys cannot be guessed anyway."""
         metrics.count_wrong_key()
         limit = services().rate_limits.of(_GROUP, address)
         try:
             if limit is not None:
                 services().rate_limits.take(_GROUP, limit)
         except RateLimited as error:
-            self._refused.pop(address, None)  # So that it stands at the end.
+            self._refused.pop(address, None)  # Move it to the end.
             self._refused[address] = time.monotonic() + (error.retry_after_s or 0), error.quota
             if len(self._refused) > _MOST_REFUSED:
                 self._refused.popitem(last=False)

@@ -1,6 +1,6 @@
 """Cross-origin requests (CORS, the Fetch standard): which pages may read the responses.
 
-Flask-CORS would take an IPv6 origin for a regular expression, and compares texts rather than origins.
+Flask-CORS takes an IPv6 origin for a regular expression, and compares strings rather than origins.
 """
 
 from collections.abc import Iterable, Set
@@ -37,7 +37,7 @@ EXPOSED_HEADERS: Final = (
     "X-Request-Id",
 )
 _MAX_AGE_S: Final = 7200
-"""The most that Chromium remembers."""
+"""The maximum that Chromium accepts."""
 
 _PREFLIGHT: Final = [
     ("Access-Control-Allow-Methods", ", ".join(METHODS)),
@@ -48,9 +48,9 @@ _EXPOSED: Final = ("Access-Control-Expose-Headers", ", ".join(EXPOSED_HEADERS))
 
 
 class CrossOrigin:
-    """WSGI middleware. Lets pages of `origins` read every response, errors included, and answers their preflights.
+    """WSGI middleware that lets pages of `origins` read every response, errors included, and answers their preflights.
 
-    Credentials are never allowed: no route reads cookies, and a page sends a token by itself.
+    Credentials are never allowed: no route reads cookies, and pages send tokens explicitly.
     """
 
     def __init__(self, app: "WSGIApplication", origins: Set[Origin]) -> None:
@@ -82,7 +82,7 @@ class CrossOrigin:
 
 
 def _vary_by_origin(headers: list[tuple[str, str]]) -> None:
-    """Caches must not give one origin's response to another."""
+    """Add Vary: Origin, so that caches do not serve one origin's response to another."""
     for number, (name, value) in enumerate(headers):
         if name == "Vary":
             headers[number] = ("Vary", f"{value}, Origin")

@@ -1,4 +1,4 @@
-"""What a view declares for the OpenAPI document beside its signature: its own refusals and response headers."""
+"""What a view declares for the OpenAPI document besides its signature: its refusals and response headers."""
 
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -9,11 +9,11 @@ View = Callable[..., Any]
 _View = TypeVar("_View", bound=View)
 
 OF_INVENTORY: Final = (EventNotFound, NotOnSale, InventoryUnavailable)
-"""Refusals of every route that reads or changes the inventory of an event; NotOnSale means one that was archived."""
+"""Refusals of every route that reads or changes an event's inventory; NotOnSale then means that it is archived."""
 
 
 def refuses(*errors: type[SeatingError]) -> Callable[[_View], _View]:
-    """Declare refusals, without those that follow from a view's parameters, access and rate limit."""
+    """Declare refusals, except those that follow from a view's parameters, access and rate limit."""
 
     def declare(view: _View) -> _View:
         view.refusals = errors  # type: ignore[attr-defined]
@@ -23,7 +23,7 @@ def refuses(*errors: type[SeatingError]) -> Callable[[_View], _View]:
 
 
 def sends(*headers: str, statuses: tuple[int, ...] = (200, 201, 304)) -> Callable[[_View], _View]:
-    """Declare headers by their names in api_headers, and the statuses that have them."""
+    """Declare headers, by name in api_headers, and the statuses that send them."""
 
     def declare(view: _View) -> _View:
         view.sends = dict.fromkeys(headers, statuses)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details. This is the only place that knows which error has which status."""
+"""Errors as RFC 9457 problem details. Only this file maps errors to statuses."""
 
 import json
 from functools import lru_cache
@@ -73,7 +73,7 @@ _PARTNER_REFUSALS: Final = (
     partner_errors.PartnerUnavailable,
 )
 
-# What stands in `error` instead of the code, for clients that have always read it there.
+# The text in `error` instead of the code, for older clients that read it there.
 _LEGACY_ERRORS: Final[dict[type[errors.SeatingError], str]] = {
     errors.UnknownSeat: errors.UnknownSeat.sentence,
     errors.InvalidStatus: errors.InvalidStatus.sentence,
@@ -81,7 +81,7 @@ _LEGACY_ERRORS: Final[dict[type[errors.SeatingError], str]] = {
     **dict.fromkeys(_PARTNER_REFUSALS, "Service temporarily unavailable"),
 }
 
-# What RFC 9110 calls statuses that Python knows by older names.
+# RFC 9110's names of statuses for which Python has older ones.
 _TITLES: Final = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 
 _camel: Final = lru_cache(maxsize=64)(to_camel)
@@ -89,7 +89,7 @@ _camel: Final = lru_cache(maxsize=64)(to_camel)
 PROBLEM_TYPE: Final = "application/problem+json"
 
 _NO_SOCKET: Final = "There is no WebSocket at this address; live feeds are at / and at /api/v1/events/{id}/live"
-_ONLY_SOCKET: Final = "This address is a WebSocket's: connect with ws:// or wss://, which sends Upgrade: websocket"
+_ONLY_SOCKET: Final = "This address serves WebSockets: connect with ws:// or wss://, which sends Upgrade: websocket"
 
 _log = structlog.get_logger(__name__)
 
@@ -101,7 +101,7 @@ def register(app: Flask) -> None:
 
 
 def status_of(error: errors.SeatingError) -> int:
-    """An error without a status of its own has its parent's."""
+    """Return the error's status, or that of its nearest parent class."""
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
@@ -110,14 +110,14 @@ def title_of(status: int) -> str:
 
 
 def code_of(status: int) -> str:
-    """The code of an error that HTTP itself has the words for."""
+    """Return the code of a plain HTTP error: its title in capitals."""
     return title_of(status).upper().replace(" ", "_")
 
 
 def problem(
     status: int, code: str, message: str, request_id: str | None, legacy_error: str | None = None, **details: Any
 ) -> str:
-    """JSON with `code` for all clients, and `error` (`legacy_error`, else the code) and `message` for older ones."""
+    """Return JSON with `code` for all clients; `error` (`legacy_error` or the code) and `message` serve older ones."""
     fields = {
         "type": "about:blank",
         "title": title_of(status),
@@ -151,7 +151,7 @@ def refuse(error: errors.SeatingError) -> Response:
 
 
 def _details(error: errors.SeatingError) -> dict[str, Any]:
-    """Spell an error's facts as clients read them, behind what those of the partner's routes have always read."""
+    """Return an error's facts in camel case, after the fields that clients of the partner's routes rely on."""
     details: dict[str, Any] = {}
     if isinstance(error, _PARTNER_REFUSALS):
         details["success"] = False
@@ -164,7 +164,7 @@ def _details(error: errors.SeatingError) -> dict[str, Any]:
 
 def _refuse_by_http(error: HTTPException) -> Response:
     status = error.code or 500
-    messages = {404: request_errors.NotFound.sentence, 405: f"This address does not take {request.method}"}
+    messages = {404: request_errors.NotFound.sentence, 405: f"This address does not support {request.method}"}
     if isinstance(error, WebsocketMismatch):
         messages[400] = _ONLY_SOCKET
     if _asks_for_a_socket():

@@ -1,8 +1,8 @@
-"""Seat changes as they happen, over WebSockets.
+"""Live seat changes over WebSockets.
 
-`/` speaks of the default event: CONNECTED, then SEAT_UPDATE for each changed seat.
-`/api/v1/events/{id}/live?since=<since>` sends SEATS or STATE for each log entry after `since`, SNAPSHOT_NEEDED where
-those are not to be had any more, and AVAILABILITY and STATE in general admission. docs/live.md describes all of it.
+`/` serves the default event: CONNECTED, then SEAT_UPDATE for each changed seat.
+`/api/v1/events/{id}/live?since=<since>` sends SEATS or STATE for each log entry after `since`, or SNAPSHOT_NEEDED if
+those entries are gone; in general admission, AVAILABILITY and STATE. docs/live.md describes both.
 """
 
 from typing import Any, Final
@@ -32,13 +32,13 @@ from seating.web.responses import render
 from seating.web.schemas import Answer, examples
 from seating.web.services import hub, services, settings
 
-api = Routes("live_status", __name__, abp_tags=[Tag(name="Seats", description="The map, and who watches it.")])
+api = Routes("live_status", __name__, abp_tags=[Tag(name="Seats", description="The seat map and its live feeds.")])
 sockets = Blueprint("live", __name__)
 
 _CONNECTIONS: Final = "seating.connections"
 _REFUSED: Final = "seating.refused_feeds"
 _LIVE_SHARE = 0.75
-"""Of a process's connections: the rest is kept for requests."""
+"""The share of a process's connections for live feeds: the rest is kept for requests."""
 
 _log = structlog.get_logger(__name__)
 
@@ -46,7 +46,7 @@ _log = structlog.get_logger(__name__)
 class LiveStatusView(Answer):
     model_config = examples({"connectedClients": 12})
 
-    connected_clients: int = Field(description="open WebSockets of all web processes of this machine")
+    connected_clients: int = Field(description="open WebSockets of all web processes on this machine")
 
 
 def register(app: Flask, current: Settings) -> None:
@@ -61,13 +61,13 @@ def register(app: Flask, current: Settings) -> None:
 @api.get("/seats/ws-status", responses={200: LiveStatusView})
 @open_to(Access.ANYBODY)
 def get_live_status() -> Response:
-    """How many WebSockets are open, over all web processes"""
+    """Count the open WebSockets of all web processes"""
     return render(LiveStatusView(connected_clients=services().offload(metrics.live_clients)))
 
 
 @sockets.before_request
 def _before_handshake() -> Response | None:
-    """An incorrect handshake gets an HTTP error; a correct one that is refused gets a socket that closes."""
+    """Answer an invalid handshake with an HTTP error, and a valid but refused one with a socket that closes."""
     handshake.check(request)
     try:
         _admit()

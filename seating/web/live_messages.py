@@ -1,6 +1,6 @@
-"""The live feeds as the OpenAPI document shows them in `x-websockets`: OpenAPI itself has no WebSockets.
+"""Describes the live feeds in the OpenAPI document's `x-websockets`: OpenAPI itself has no WebSockets.
 
-docs/live.md explains them. The messages are made in seating/live/messages.py.
+docs/live.md explains them; seating/live/messages.py creates the messages.
 """
 
 from typing import Any, Final, Literal
@@ -19,7 +19,7 @@ _REACHED: Final = {"position": "217907169-42", "since": "217907169-42.0f3a9c5e"}
 
 class _Message(Answer):
     position: str = Field(description="`<epoch>-<seq>` in the event's log")
-    since: str = Field(description="where a new connection goes on")
+    since: str = Field(description="send this to resume on a new connection")
 
 
 class ConnectedMessage(_Message):
@@ -109,7 +109,7 @@ class SnapshotNeededMessage(_Message):
 
 
 class AvailabilityMessage(_Message):
-    """General admission: what can be bought now."""
+    """General admission: the number of seats that can be bought now."""
 
     model_config = examples({"type": "AVAILABILITY", **_REACHED, "seatsRemaining": 4848})
 
@@ -125,8 +125,8 @@ _CLOSE_CODES: Final = {
     "1002": "the client sent something that is not a WebSocket message",
     "1007": "the client sent a text that is not UTF-8",
     "1009": "the client sent more than 64 KB",
-    "1011": "an error of the server",
-    "1013": "the client was too slow, or seats cannot be read now: reconnect",
+    "1011": "a server error",
+    "1013": "the client was too slow, or seats are temporarily unavailable: reconnect",
 }
 _REFUSALS: Final = (
     InvalidRequest,
@@ -140,7 +140,7 @@ _REFUSALS: Final = (
 
 
 def describe(schemas: dict[str, Any]) -> dict[str, Any]:
-    """Return the feeds by their addresses, and add their messages to `schemas`."""
+    """Return the feeds by address, and add their messages to `schemas`."""
     messages: tuple[type[BaseModel], ...] = (*_DEFAULT_FEED, *_EVENT_FEED)
     _, found = models_json_schema(
         [(message, "serialization") for message in messages], ref_template="#/components/schemas/{model}"
@@ -151,7 +151,7 @@ def describe(schemas: dict[str, Any]) -> dict[str, Any]:
         "name": "since",
         "in": "query",
         "required": False,
-        "description": "of the last message or snapshot: everything after it follows",
+        "description": "that of the last message or snapshot; the feed continues from there",
         "schema": {"type": "string"},
     }
     return {
@@ -175,7 +175,7 @@ def _feed(
 
 
 def _refusal_codes() -> dict[str, str]:
-    """Codes of feeds that are refused."""
+    """Return the close codes of refused feeds."""
     sentences: dict[str, list[str]] = {}
     for kind in _REFUSALS:
         sentences.setdefault(str(FIRST_CODE + STATUS[kind]), []).append(f"{kind.code}: {kind.sentence}")

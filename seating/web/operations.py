@@ -1,4 +1,4 @@
-"""What answers here, and the figures of the sale."""
+"""The service's description, and the statistics of the sale."""
 
 from typing import Literal
 
@@ -32,14 +32,14 @@ class CacheStatsView(Answer):
 
 
 class PersistenceStats(Answer):
-    position: str = Field(description="where the log ends")
-    persisted: str = Field(description="up to where SQL has it")
-    lag: int = Field(description="entries in between")
-    quarantined: int = Field(description="entries that wait in quarantine")
+    position: str = Field(description="the end of the log")
+    persisted: str = Field(description="the last position that SQL has")
+    lag: int = Field(description="number of entries that SQL lacks")
+    quarantined: int = Field(description="number of entries waiting in quarantine")
 
 
 class StatsView(Answer):
-    """Purchase requests over all processes since the start, and where the default event's log stands."""
+    """Purchase requests over all processes since the start, and the progress of the default event's log."""
 
     model_config = examples(
         {
@@ -88,13 +88,13 @@ class HomeView(Answer):
     message: str
     version: str
     status: Literal["OK"] = "OK"
-    websocket: str = Field(description="where seat changes are pushed")
+    websocket: str = Field(description="the address of the live feed")
 
 
 @api.get("/", responses={200: HomeView})
 @open_to(Access.ANYBODY)
 def get_home() -> Response:
-    """What answers here"""
+    """Describe this service"""
     address = f"{'wss' if client_scheme(request) == 'https' else 'ws'}://{client_host(request)}/"
     return render(HomeView(message="seating: every seat sold once", version=__version__, websocket=address))
 
@@ -103,7 +103,7 @@ def get_home() -> Response:
 @open_to(Access.ANYBODY)
 @refuses(*OF_INVENTORY)
 def get_sale_stats() -> Response:
-    """Figures of the sale"""
+    """Statistics of the sale"""
     event_id = settings().default_event
     counts, backlog, quarantined, remembered_keys = services().monitoring.sale(event_id)
     totals = services().offload(metrics.purchase_totals)

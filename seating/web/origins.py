@@ -1,4 +1,4 @@
-"""How a client addressed this server, and whether a page that asks is one of ours."""
+"""How a client addressed this server, and whether a requesting page is ours."""
 
 from collections.abc import Set
 from typing import Final, Literal
@@ -15,27 +15,27 @@ _HTTP_SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "
 
 
 def is_from_trusted_proxy(request: Request) -> bool:
-    """Whether what the peer says of the client is believed."""
+    """Return whether to trust the peer's headers about the client."""
     return is_trusted(request.environ.get("REMOTE_ADDR") or "", settings().proxy_networks)
 
 
 def client_scheme(request: Request) -> str | None:
-    """`http` or `https`, as the client sees it; None if a trusted proxy is in front and does not say."""
+    """Return `http` or `https` as the client sees it; None if a trusted proxy does not say."""
     if not is_from_trusted_proxy(request):
         return request.scheme
     return _HTTP_SCHEMES.get(_last(request, "X-Forwarded-Proto").lower())
 
 
 def client_host(request: Request) -> str:
-    """The host that the client asked, with the port if one was named."""
+    """Return the host that the client addressed, with the port if it named one."""
     forwarded = _last(request, "X-Forwarded-Host") if is_from_trusted_proxy(request) else ""
     return forwarded or request.host
 
 
 def is_own(request: Request, origin: Origin) -> bool:
-    """Whether `origin` is the one that the client asked.
+    """Return whether `origin` is the one that the client addressed.
 
-    A proxy may drop the port from the host (nginx's `proxy_set_header Host $host` does), and need not name the scheme.
+    A proxy may drop the port from the host (nginx's `proxy_set_header Host $host` does), and may not send the scheme.
     """
     try:
         host, port = Authority.parse(client_host(request))
@@ -49,7 +49,7 @@ def is_own(request: Request, origin: Origin) -> bool:
 
 
 def may_connect(request: Request, listed: Set[Origin] | AnyOrigin) -> bool:
-    """Whether the page that sent `request`, if it was one, is ours or listed. Browsers never omit the Origin here."""
+    """Return whether the request came from no page, ours, or a listed one. Browsers never omit the Origin here."""
     text = request.headers.get("Origin")
     if text is None or listed == "*":
         return True
@@ -61,5 +61,5 @@ def may_connect(request: Request, listed: Set[Origin] | AnyOrigin) -> bool:
 
 
 def _last(request: Request, name: str) -> str:
-    """The last value in a header that each proxy may append to: what the peer itself says."""
+    """Return the last value of a header that proxies append to: the peer's own."""
     return request.headers.get(name, "").rpartition(",")[2].strip()

@@ -1,4 +1,4 @@
-"""What monitoring and load balancers ask, on the port of the sale and on one of their own (OPS_BIND)."""
+"""Routes for monitoring and load balancers, served on the main port and on OPS_BIND."""
 
 import time
 from typing import Any, Final, Literal
@@ -32,7 +32,7 @@ _EXPOSITION: Final[dict[str, Any]] = {
 
 
 class HealthView(Answer):
-    """The process lives, whatever else does not."""
+    """The process is alive, whatever else is not."""
 
     model_config = examples(
         {
@@ -48,7 +48,7 @@ class HealthView(Answer):
     timestamp: str
     uptime: float = Field(description="seconds")
     memory: int = Field(description="resident bytes of this process")
-    cache_size: int = Field(description="users in the shared cache, as this process last knew")
+    cache_size: int = Field(description="users in the shared cache, as last seen by this process")
 
 
 class ReadyView(Answer):
@@ -56,7 +56,7 @@ class ReadyView(Answer):
 
     status: Literal["READY", "NOT_READY"]
     checks: dict[str, Any] = Field(
-        description="redis and events decide; the rest is reported, as it was seen `ageS` seconds ago"
+        description="redis and events decide; the rest is for information, as seen `ageS` seconds ago"
     )
 
 
@@ -82,7 +82,7 @@ class MetricsView(Answer):
 @api.get("/health", responses={200: HealthView})
 @open_to(Access.ANYBODY)
 def get_health() -> Response:
-    """Whether this process lives"""
+    """Whether this process is alive"""
     return render(
         HealthView(
             timestamp=rfc3339(time.time() * 1000),
@@ -98,8 +98,8 @@ def get_health() -> Response:
 def get_readiness() -> Response:
     """Whether seats can be sold
 
-    503 when Redis takes no writes, or events are open and none of them can be sold from. All else is reported beside,
-    and nothing is waited for.
+    503 if Redis takes no writes, or if events are open and none of them can be sold from. Everything else is only
+    reported. The response never waits for a store.
     """
     found = services().readiness.report()
     if found.ready:
@@ -110,11 +110,11 @@ def get_readiness() -> Response:
 @api.get("/metrics", responses={200: MetricsView})
 @open_to(Access.ANYBODY)
 def get_metrics() -> Response:
-    """Figures of the service
+    """Metrics of the service
 
-    JSON, or Prometheus text for whoever accepts `text/plain` or `application/openmetrics-text` rather.
+    JSON, or Prometheus text for clients that prefer `text/plain` or `application/openmetrics-text`.
     """
-    # Scrapers name a version with each type, and werkzeug would take that for another type.
+    # Scrapers add a version to each type, which werkzeug would take for another type.
     accepted = MIMEAccept((name.partition(";")[0], quality) for name, quality in request.accept_mimetypes)
     if accepted.best_match(("application/json", *_PROMETHEUS_TYPES)) in _PROMETHEUS_TYPES:
         gauges = services().monitoring.gauges()

@@ -1,4 +1,4 @@
-"""After a store came back with less: what was lost, and making one history of two. For the operator to decide."""
+"""For operators, after a store lost data: list losses, and merge two histories into one."""
 
 from typing import Literal
 
@@ -28,7 +28,7 @@ class LossPath(BaseModel):
     )
 
     def parts(self) -> tuple[str, int]:
-        """Event and epoch. Raises NoSuchLoss for what no loss was ever called."""
+        """Return event and epoch. Raises NoSuchLoss for a malformed id."""
         event_id, _, epoch = self.loss_id.rpartition(".")
         if not is_event_id(event_id) or not epoch.isascii() or not epoch.isdigit() or len(epoch) > 9:
             raise NoSuchLoss
@@ -52,9 +52,9 @@ class LossView(Answer):
 
     id: str
     event_id: str
-    first: str = Field(description="position of the first change that is lost")
+    first: str = Field(description="position of the first lost change")
     last: str
-    changes: int = Field(description="how many; purchases among them whose buyers are known wait in quarantine")
+    changes: int = Field(description="number of lost changes; purchases with known buyers among them are in quarantine")
 
 
 class LossListView(Answer):
@@ -71,7 +71,7 @@ class Settlement(StrictModel):
 class MergeOrder(StrictModel):
     model_config = examples({"prefer": "redis", "why": "SQL came back from a backup"})
 
-    prefer: Literal["redis", "sql"] = Field(description="who keeps a seat that both histories have given away")
+    prefer: Literal["redis", "sql"] = Field(description="which history keeps a seat that both have given away")
     why: Why | None = None
 
 
@@ -89,8 +89,8 @@ class MergeView(Answer):
         }
     )
 
-    position: AsText = Field(description="of the entry that both histories end in")
-    purchases_taken_in: int = Field(description="how many SQL did not have")
+    position: AsText = Field(description="of the entry `merged`, from which the log continues")
+    purchases_taken_in: int = Field(description="number of purchases that SQL did not have")
     waiting: list[WaitingView] = Field(description="purchases whose seats have another owner; see quarantine")
 
 
@@ -99,7 +99,7 @@ class MergeView(Answer):
 @refuses(RecordUnavailable)
 @parsed
 def list_losses(query: LossPageQuery) -> Response:
-    """What was answered and is recorded nowhere"""
+    """List confirmed changes that are recorded nowhere"""
     page = services().losses.page(query.cursor, query.limit)
     return render(LossListView(losses=[_view(loss) for loss in page.items], next=page.next))
 
@@ -109,7 +109,7 @@ def list_losses(query: LossPageQuery) -> Response:
 @refuses(NoSuchLoss, RecordUnavailable)
 @parsed
 def settle_loss(path: LossPath, body: Settlement) -> Response:
-    """Put a loss to rest, with its purchases that wait in quarantine"""
+    """Settle a loss, with its purchases in quarantine"""
     services().losses.settle(*path.parts(), actor(body.why))
     return Response(status=204)
 
@@ -119,10 +119,10 @@ def settle_loss(path: LossPath, body: Settlement) -> Response:
 @refuses(EventNotFound, NothingToMerge, RecordUnavailable, InventoryUnavailable)
 @parsed
 def merge_histories(path: EventPath, body: MergeOrder) -> Response:
-    """Make one history of two, where SQL lost what it had acknowledged
+    """Merge two histories after SQL lost what it had acknowledged
 
-    Nobody's purchase is dropped: preference decides only seats that both histories have given away. 409
-    `NOTHING_TO_MERGE` where SQL has everything.
+    No purchase is dropped: `prefer` decides only about seats that both histories have given away. 409
+    `NOTHING_TO_MERGE` if SQL has everything.
     """
     done = services().merge.run(path.event_id, body.prefer, actor(body.why))
     waiting = [WaitingView(purchase_id=str(w.receipt.id), reason=w.reason) for w in done.waiting]

@@ -1,4 +1,4 @@
-"""Headers that every response has: nothing is cached, framed, sniffed or loaded unless a view says otherwise."""
+"""Headers of every response: nothing is cached, framed, sniffed or loaded unless a view says otherwise."""
 
 import base64
 import hashlib
@@ -15,7 +15,7 @@ COMMON: Final = (
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
 )
-"""A page that reads a response by CORS is not hindered by its resource policy, which is for images and scripts."""
+"""The resource policy is for images and scripts. It does not stop pages that read responses by CORS."""
 
 _NAMES: Final = frozenset(name for name, _ in COMMON)
 
@@ -23,13 +23,13 @@ _INLINE: Final = re.compile(rb'<script>(.*?)</script>|\sonclick="(.*?)"', re.DOT
 
 
 def add_common(headers: list[tuple[str, str]]) -> None:
-    """Add those that are not there yet."""
+    """Add the common headers that `headers` lacks."""
     given = {name for name, _ in headers}
     headers += COMMON if given.isdisjoint(_NAMES) else [header for header in COMMON if header[0] not in given]
 
 
 def register(app: Flask) -> None:
-    """Let the documentation's pages load their own files, and run the scripts that they came with."""
+    """Let the documentation's pages load their own files and run their inline scripts."""
     for blueprint in ("openapi", "swagger"):
         app.after_request_funcs.setdefault(blueprint, []).append(_allow_page)
 
@@ -41,7 +41,7 @@ def _allow_page(response: Response) -> Response:
 
 
 def _page_policy(page: bytes) -> str:
-    """Swagger UI sets styles in its markup, so styles are not restricted to files."""
+    """Return the policy for a page. Swagger UI uses inline styles, so those are allowed."""
     inline = [script or handler for script, handler in _INLINE.findall(page)]
     digests = [base64.b64encode(hashlib.sha256(text).digest()).decode() for text in inline]
     scripts = " ".join(f"'sha256-{digest}'" for digest in digests)

@@ -1,7 +1,7 @@
-"""Whether a request comes from a person at this machine: for development, where operators need no key.
+"""Decides whether a request comes from a person at this machine: in development, operators need no key.
 
-A page from anywhere can make the browser of that person send requests here, also under a name of its own that leads to
-this address; and a proxy on this machine brings the whole world with it.
+Any page can make that person's browser send requests here, even under a name of its own that resolves to this address
+(DNS rebinding). And a proxy on this machine forwards requests from everywhere.
 """
 
 from typing import Final
@@ -16,7 +16,7 @@ _OWN_SITES: Final = ("same-origin", "none")
 
 
 def refusal(request: Request) -> str:
-    """What speaks against it, as the end of a sentence, or ""."""
+    """Return why not, as the end of a sentence, or ""."""
     environ, headers = request.environ, request.headers
     peer = address_of(environ.get("REMOTE_ADDR") or "")
     if peer is None or not peer.is_loopback:
@@ -36,7 +36,7 @@ def refusal(request: Request) -> str:
 
 
 def _is_loopback_name(host: str) -> bool:
-    """Of a Host header, with or without a port."""
+    """Return whether a Host header, with or without a port, names the loopback interface."""
     try:
         name = Authority.parse(host).host
     except ValueError:

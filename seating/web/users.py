@@ -1,4 +1,4 @@
-"""Users: read through the shared cache, create, list."""
+"""Users: read through the shared cache, created and listed."""
 
 from urllib.parse import urlencode
 
@@ -33,7 +33,7 @@ class UserPath(BaseModel):
 
 
 class UserPageQuery(PageQuery):
-    cursor: Line = Field("", max_length=64, description="where the `Link` of the page before leads")
+    cursor: Line = Field("", max_length=64, description="from the `Link` of the previous page")
 
 
 class NewUser(StrictModel):
@@ -41,9 +41,9 @@ class NewUser(StrictModel):
 
     name: Line = Field(min_length=1, max_length=200, pattern=NOT_BLANK)
     email: str = Field(
-        max_length=320, description="kept in lower case; nobody else may have it", json_schema_extra={"format": "email"}
+        max_length=320, description="stored in lower case; must be unique", json_schema_extra={"format": "email"}
     )
-    id: str | None = Field(None, max_length=MAX_ID_LENGTH, description="chosen at random if not given")
+    id: str | None = Field(None, max_length=MAX_ID_LENGTH, description="random if not given")
     plan: Plan = "free"
 
 
@@ -68,7 +68,7 @@ class UserView(Answer):
 
 
 class UserListView(RootModel[list[UserView]]):
-    """In the order of their ids."""
+    """Users, ordered by id."""
 
 
 @api.get("/users", responses={200: UserListView})
@@ -78,10 +78,10 @@ class UserListView(RootModel[list[UserView]]):
 @limited("users")
 @parsed
 def list_users(query: UserPageQuery) -> Response:
-    """All users, paged
+    """List users
 
-    A bare list, as older clients need it: a `Link` header (RFC 8288) with `rel="next"` leads to the next page, instead
-    of `next` in the body.
+    A bare list, which older clients need. The next page is in the `Link` header (RFC 8288) with `rel="next"`, not in
+    the body.
     """
     page = services().users.page(query.cursor, query.limit)
     answer = WholeResponse(b"[" + b",".join(map(document, page.items)) + b"]")
@@ -98,7 +98,7 @@ def list_users(query: UserPageQuery) -> Response:
 @limited("users")
 @parsed
 def get_user(path: UserPath) -> Response:
-    """One user
+    """Get a user
 
     `X-Cache` says where it came from: HIT, MISS, or COALESCED with another request for the same user.
     """
