@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-help: ## list what there is to make
+help: ## list all targets
 	@grep -E '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s%s\n", $$1, $$2}'
 
 $(VENV)/.runs: setup.cfg pyproject.toml
@@ -25,7 +25,7 @@ $(VENV)/.bench: $(VENV)/.tests
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	@touch $@
 
-install: $(VENV)/.tests ## everything for working on it, into .venv
+install: $(VENV)/.tests ## install everything for development into .venv
 
 run: $(VENV)/.runs ## the whole system on http://127.0.0.1:3000 (PORT), Ctrl-C stops it
 	@LOG_FORMAT=$${LOG_FORMAT:-console} exec $(BIN)/seating up
@@ -39,17 +39,17 @@ fuzz: $(VENV)/.tests ## 2,000 random sales of 50 steps each against a plain mode
 fuzz-terms: $(VENV)/.tests ## 2,000 random histories of both stores failing under a sale (RUNS)
 	SEATING_TERMS_RUNS=$(or $(RUNS),2000) $(BIN)/pytest tests/terms/test_protocol.py
 
-fuzz-bytes: $(VENV)/.tests ## 1,000,000 raw requests, many of them spoilt, read by both roads of the web server (RUNS)
+fuzz-bytes: $(VENV)/.tests ## 1,000,000 raw requests, many malformed, through both parsers of the web server (RUNS)
 	SEATING_FUZZ_BYTES=$(or $(RUNS),1000000) $(BIN)/pytest --timeout 3600 tests/server/test_fuzz_bytes.py
 
-fuzz-api: $(VENV)/.tests ## 20,000 requests to all routes, made of the OpenAPI document (REQUESTS)
+fuzz-api: $(VENV)/.tests ## 20,000 requests to all routes, generated from the OpenAPI document (REQUESTS)
 	SEATING_FUZZ_REQUESTS=$(or $(REQUESTS),20000) $(BIN)/pytest tests/web/test_fuzz_api.py
 
 lint-api: $(VENV)/.lint ## lint the OpenAPI document with Redocly; downloads it once
 	$(BIN)/python -m tests.web.openapi_file $(VENV)/openapi.json
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/npx --yes @redocly/cli@2.77.0 lint --config tests/web/redocly.yaml $(VENV)/openapi.json
 
-test-careful: $(VENV)/.tests ## what clients can do to the web server, as if there were no httptools
+test-careful: $(VENV)/.tests ## test the web server without httptools
 	PYTHONPATH=$(CURDIR)/tests/without_httptools $(BIN)/pytest -n 2 --dist loadgroup tests/server tests/web tests/live tests/launcher \
 		tests/crashes/test_kill.py
 
@@ -59,7 +59,7 @@ check: $(VENV)/.tests ## format, lint, types, floors
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(VENV)/.tests ## put the code into form
+format: $(VENV)/.tests ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

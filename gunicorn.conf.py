@@ -15,10 +15,10 @@ from seating.telemetry import logs
 
 _settings = load_settings()
 _metrics_dir = _settings.data_dir / "metrics"
-# prometheus-client reads it at import, which happens in the workers.
+# prometheus-client reads this when the workers import it.
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir)
 _connections = open_files.make_room(_settings.web_connections, _settings.event_api_concurrency)
-# The live feed's share is of what there is room for.
+# The live feed gets its share of the connections that actually fit.
 os.environ["WEB_CONNECTIONS"] = str(_connections)
 
 bind = [f"{_settings.bind}:{_settings.port}" if ":" not in _settings.bind else f"[{_settings.bind}]:{_settings.port}"]
@@ -27,47 +27,45 @@ if _settings.ops_bind:
 workers = _settings.web_workers
 worker_class = "seating.server.worker.WebWorker"
 worker_connections = _connections
-# Bounds the wait for the next request; what has begun has other deadlines (seating/server/client_socket.py).
+# Bounds the wait for the next request; requests in progress have other deadlines (seating/server/client_socket.py).
 keepalive = 5
 graceful_timeout = 30
 timeout = 60
-# Whole documents, and answers to them, are far below these.
+# Real requests are far below these.
 limit_request_line = 4094
 limit_request_fields = 64
 limit_request_field_size = 16_384
-# No header says where this application lives; those of a trusted proxy are read in seating/web/origins.py.
+# Ignore forwarding headers here; seating/web/origins.py reads those of a trusted proxy.
 forwarder_headers = ""
 forwarded_allow_ips = ""
 control_socket_disable = True
 proc_name = "seating"
-# Its records go where all others go; and the application logs requests by itself, once each.
+# gunicorn logs like everything else; the application logs each request itself.
 errorlog = None
 logs.configure(_settings.log_level, _settings.log_format)
 
 
 def on_starting(_server):
-    """Figures of processes that are gone are not summed."""
+    """Log the start, and clear the metrics of earlier processes."""
     log = structlog.get_logger("gunicorn.conf")
-    log.info("web server starts", fast_road=plain_requests.AVAILABLE, connections_per_process=_connections)
+    log.info("web server starts", fast_parser=plain_requests.AVAILABLE, connections_per_process=_connections)
     if not plain_requests.AVAILABLE:
-        log.warning("no httptools: requests are read by gunicorn's own parser, which is slower")
+        log.warning("httptools missing, using gunicorn's slower parser")
     if _connections < _settings.web_connections:
-        log.warning(
-            "too few open files allowed", connections_per_process=_connections, wanted=_settings.web_connections
-        )
+        log.warning("open file limit too low", connections_per_process=_connections, wanted=_settings.web_connections)
     shutil.rmtree(_metrics_dir, ignore_errors=True)
     _metrics_dir.mkdir(parents=True)
 
 
 def post_fork(_server, worker):
-    """Without its master, a worker would go on holding the port."""
+    """Stop with the master: an orphaned worker would keep the port."""
     die_with(worker.ppid)
 
 
 def post_worker_init(_worker):
-    """What stays for good is never looked through for garbage, and the rest less often.
+    """Exclude permanent objects from garbage collection, and collect the rest less often.
 
-    Looking for it took a tenth of a web process's CPU time.
+    Garbage collection took a tenth of a web process's CPU time.
     """
     gc.collect()
     gc.freeze()

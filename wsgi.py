@@ -1,4 +1,4 @@
-"""What gunicorn serves: `gunicorn -c gunicorn.conf.py wsgi:app`."""
+"""The application for gunicorn: `gunicorn -c gunicorn.conf.py wsgi:app`."""
 
 from seating.app import create_app
 from seating.config import load_settings

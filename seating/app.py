@@ -41,7 +41,7 @@ from seating.web.services import attach, attach_operations
 
 
 def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
-    """Needs a process of greenlets: its clients wait for Redis as greenlets do."""
+    """Create the application. The process must be patched by gevent: clients wait for Redis as greenlets."""
     app = Application(
         "seating",
         info=Info(
@@ -52,15 +52,15 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
         ),
         servers=[Server(url="/")],
         security_schemes={"key": SecurityScheme(type="http", scheme="bearer")},
-        # The framework adds this answer, which the completed document has otherwise.
+        # The framework adds this response; the completed document describes it differently.
         validation_error_status=500,
         validation_error_model=Problem,
         doc_prefix="/docs",
         static_folder=None,
     )
-    # A redirect would be a page; an address with a doubled slash is one that does not exist.
+    # Do not redirect an address with a doubled slash: it does not exist, and a redirect would be an HTML page.
     app.url_map.merge_slashes = False
-    # Swagger's page would otherwise show a badge from its makers' server.
+    # Otherwise Swagger's page loads a badge from its makers' server.
     app.config["SWAGGER_CONFIG"] = {"validatorUrl": None}
     attach(app, settings, services, hub)
     errors.register(app)
@@ -76,7 +76,7 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
 
     @app.route("/openapi.json")
     def openapi() -> Response:
-        """The document as it is, or gzipped: made once, it does not change."""
+        """Serve the document, plain or gzipped. It is built once and never changes."""
         tag, plain, compressed = document()
         gzipped = accepts_gzip()
         return render_kept(compressed if gzipped else plain, tag, gzipped=gzipped)
@@ -84,7 +84,7 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
     @app.route("/docs")
     @open_to(Access.ANYBODY)
     def docs() -> BaseResponse:
-        """Flask's own redirect would name the scheme of this server, which may be behind TLS."""
+        """Redirect by path: Flask's own redirect names this server's scheme, which may differ behind a TLS proxy."""
         return redirect("/docs/", 308)
 
     security_headers.register(app)
@@ -95,7 +95,7 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
 
 
 def _operations_app(settings: Settings, services: Services, hub: Hub) -> Application:
-    """What the port for operations serves: nothing but the probes."""
+    """Return the application of the operations port: the probes only."""
     app = Application("seating", doc_ui=False, static_folder=None)
     attach(app, settings, services, hub)
     errors.register(app)

@@ -1,4 +1,4 @@
-"""Builds clients and services, once a process: for the web, and for the processes behind it."""
+"""Builds clients and services once per process: for the web, worker, cron and command line."""
 
 from collections.abc import Callable
 from typing import Any
@@ -44,7 +44,7 @@ from seating.web.users import document
 
 _FLUSH_EVERY_S = 1.0
 _NUDGES_WAITING = 4
-"""A job that comes after these finds nothing to do, most likely, and costs as much as recording a hundred purchases."""
+"""How many jobs may wait. A further job would find nothing to do, and costs as much as recording 100 purchases."""
 
 _READINESS_REPLY_WITHIN_S = 2.0
 
@@ -52,9 +52,9 @@ _log = structlog.get_logger(__name__)
 
 
 class BackgroundServices(Sale):
-    """What the worker's jobs, the cron and the command line call. For a process without greenlets.
+    """The services of the worker's jobs, the cron and the command line, which have no greenlets.
 
-    `writes_the_sale` is for the RQ worker, which alone checkpoints SQLite; `patient` is for commands whose statements
+    Set `writes_the_sale` in the RQ worker, which alone checkpoints SQLite; set `patient` for commands whose statements
     may take minutes.
     """
 
@@ -78,10 +78,10 @@ class BackgroundServices(Sale):
 
 
 def web_services(settings: Settings) -> Services:
-    """For a process of greenlets."""
+    """Build the services of a web process, which runs on greenlets."""
     calls = AutoPipeline(ScriptConnection(settings.effective_redis_url, Scripts()))
     offload = _offload_to_threads if monkey.is_module_patched("socket") else in_this_thread
-    # psycopg waits for its sockets as greenlets do; SQLite waits for its file in the kernel.
+    # psycopg yields to other greenlets while it waits; SQLite blocks the thread.
     sqlite = settings.effective_database_url.startswith("sqlite")
     database = Database(settings.effective_database_url, offload=offload if sqlite else in_this_thread)
     client = plain_client(settings.effective_redis_url)
@@ -121,7 +121,7 @@ def web_services(settings: Settings) -> Services:
 
 
 def live_hub(settings: Settings, services: Services) -> Hub:
-    """The live feed of a process of greenlets."""
+    """Build the live hub of a web process."""
     calls = _calls_for_long_replies(settings)
     return Hub(
         LiveLog(plain_client(settings.effective_redis_url)),
@@ -133,7 +133,7 @@ def live_hub(settings: Settings, services: Services) -> Hub:
 
 
 def _calls_for_long_replies(settings: Settings) -> AutoPipeline:
-    """On a connection of their own, so that no buyer waits behind a map."""
+    """Use a separate connection, so that no buyer waits behind a map."""
     return AutoPipeline(ScriptConnection(settings.effective_redis_url, Scripts()))
 
 
@@ -152,7 +152,7 @@ def _flush_forever(answered: Answered) -> None:
         try:
             answered.flush()
         except (RecordUnavailable, SQLAlchemyError) as error:
-            _log.warning("answered positions not recorded", error=str(error.__cause__))
+            _log.warning("confirmed positions not recorded", error=str(error.__cause__))
 
 
 def _user_cache(settings: Settings, calls: Calls) -> LruCache:
@@ -171,7 +171,7 @@ def _guards(settings: Settings, calls: Calls) -> CircuitBreakers:
         failure_window_ms=settings.circuit_breaker_failure_window_ms,
         reset_timeout_ms=settings.circuit_breaker_reset_timeout_ms,
         max_reset_timeout_ms=settings.circuit_breaker_max_reset_timeout_ms,
-        # A probe has ended by the deadline, or else its process has.
+        # By then the probe has ended, or its process has died.
         probe_lease_ms=settings.event_api_deadline_ms + 1000,
     )
     return CircuitBreakers([Breaker(calls, kind, policy) for kind in catalogue.KINDS])
@@ -190,7 +190,7 @@ def _catalogue(settings: Settings, guards: CircuitBreakers) -> Catalogue:
 
 
 def _offload_to_threads(work: Callable[[], Any]) -> Any:
-    """A greenlet waits for a thread; the process's other greenlets go on."""
+    """Run `work` in a thread; only the calling greenlet waits."""
     result, error = get_hub().threadpool.apply(_outcome_of, (work,))
     if error is not None:
         raise error
@@ -198,7 +198,7 @@ def _offload_to_threads(work: Callable[[], Any]) -> Any:
 
 
 def _outcome_of(work: Callable[[], Any]) -> tuple[Any, Exception | None]:
-    """The result or the error of `work`: gevent prints what a thread raises, whatever data it names."""
+    """Return the result or the error of `work`: gevent prints what a thread raises, including personal data."""
     try:
         return work(), None
     except Exception as error:  # noqa: BLE001 - it is raised again, where `work` is waited for

@@ -35,7 +35,7 @@ def ask(connection: socket.socket, request_bytes: bytes = PLAIN) -> bytes:
 
 def test_without_httptools_the_careful_road_serves_alone(serve: Serve) -> None:
     echo = serve(PYTHONPATH=WITHOUT_HTTPTOOLS)
-    assert "no httptools: requests are read by gunicorn's own parser" in echo.log.read_text()
+    assert "httptools missing, using gunicorn's slower parser" in echo.log.read_text()
     with connect(echo) as connection:
         assert ask(connection) == ask(connection, NOT_PLAIN)
 
@@ -183,7 +183,7 @@ def test_a_soft_limit_of_open_files_is_raised(serve: Serve) -> None:
 def test_at_the_limit_of_open_files_accepting_waits(serve: Serve) -> None:
     """Who is in is served, nothing spins, and who waits is served when there is room."""
     echo = serve(open_files=(512, 512))
-    assert "too few open files allowed" in echo.log.read_text()
+    assert "open file limit too low" in echo.log.read_text()
     (process,) = echo.workers()
     with ExitStack() as stack, connect(echo) as first:
         ask(first)
