@@ -1,4 +1,4 @@
-"""How a socket begins: greeted, or given what it missed, or told to take a snapshot; from there on the feed goes on."""
+"""Starts a socket: with a greeting, the entries it missed, or a request to load a snapshot. Then it joins the feed."""
 
 from typing import NamedTuple
 
@@ -13,14 +13,14 @@ _MOVED_WITHIN_S = 1.0
 
 
 class History(NamedTuple):
-    """Nobody is given more than `max_entries` of `log`: a snapshot is shorter than that."""
+    """A client gets at most `max_entries` from `log`: beyond that, a snapshot is shorter."""
 
     log: EventLog
     max_entries: int
 
 
 def begin(feed: Feed, audience: Audience, since: ResumePoint | None, outbox: Outbox, history: History) -> None:
-    """Attaches `outbox` to `feed`. Raises InventoryUnavailable."""
+    """Bring the socket up to date and attach `outbox` to `feed`. Raises InventoryUnavailable."""
     if not audience.resumes:
         outbox.offer(text_frame(messages.connected(feed.event_id, feed.checkpoint)))
     elif feed.plan is None:
@@ -32,9 +32,9 @@ def begin(feed: Feed, audience: Audience, since: ResumePoint | None, outbox: Out
 
 
 def _catch_up(feed: Feed, audience: Audience, reached: ResumePoint, outbox: Outbox, history: History) -> bool:
-    """Write what came after `reached` until nothing is missing. False if the log has no such entry.
+    """Write the entries after `reached` until none is missing. Return False if the log has no such entry.
 
-    As fast as the client takes it, so nothing piles up here.
+    Writes only as fast as the client reads, so nothing accumulates.
     """
     if feed.position.seq - reached.position.seq > history.max_entries:
         return False
@@ -51,7 +51,7 @@ def _catch_up(feed: Feed, audience: Audience, reached: ResumePoint, outbox: Outb
             outbox.wait_written()
             reached = ResumePoint.of(Checkpoint.of(missed[-1]))
         else:
-            # The client had it from a faster process, which this one follows at any moment; or the log is shorter than
-            # the feed, which is looked after every few seconds.
+            # The client got it from a faster process, and this one will catch up in a moment. Or the log is shorter
+            # than the feed, which the hub rechecks every few seconds.
             feed.moved.wait(_MOVED_WITHIN_S)
     return outbox.code is not None or reached.is_at(feed.checkpoint)

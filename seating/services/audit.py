@@ -1,4 +1,4 @@
-"""What operators did: noted where no other transaction does it, and listed."""
+"""Operators' acts: list them, and record those that no other transaction records."""
 
 import time
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ class Audit:
     def page(
         self, below_id: int | None, count: int, event_id: str | None = None, actor: str | None = None
     ) -> Page[RecordedAct, int]:
-        """At most `count` acts, newest first; those on one event, or of one actor. Raises RecordUnavailable."""
+        """Return at most `count` acts, newest first, optionally of one event or actor. Raises RecordUnavailable."""
         rows = self.database.read(audit.page, below_id, count + 1, event_id, actor)
         return first_of(rows, count, lambda row: row.id)
 
     def note(self, act: Act) -> None:
-        """Records an act that is done, and that SQL has no part in. Where SQL does not take it, the log has it."""
+        """Record a completed act that did not touch SQL. If SQL is unavailable, log it instead."""
         try:
             self.database.write(audit.add, [act])
         except (RecordUnavailable, SQLAlchemyError) as error:
@@ -46,12 +46,12 @@ def act_now(
     before: str | None = None,
     after: str | None = None,
 ) -> Act:
-    """An act of this moment that makes no log entry."""
+    """Return an act that happens now and makes no log entry."""
     return Act(time.time_ns() // 1_000_000, by, action, event_id, target, before, after)
 
 
 def _described(act: Act) -> dict[str, object]:
-    """All of an act but for what it has not. Its event is named as in all lines of the log."""
+    """Return the act's set fields for a log line, with the event under its usual name."""
     said = {"actor": act.actor.name, "address": act.actor.address, "request_id": act.actor.request_id}
     said |= {"why": act.actor.why, "action": act.action, "event_id": act.event_id, "target": act.target}
     said |= {"before": act.before, "after": act.after}

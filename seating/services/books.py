@@ -1,4 +1,4 @@
-"""Checking the books of an event: Redis, log, ledger and the tables folded from it have to tell the same story."""
+"""Check the books of an event: Redis, log, ledger and the tables folded from it must agree."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from seating.storage.database import Database
 
 
 class Finding(NamedTuple):
-    """Something that is not as it should be, and what to do about it."""
+    """A difference, and what to do about it."""
 
     event_id: str
     what: str
@@ -28,7 +28,7 @@ class Finding(NamedTuple):
 
 
 class Verified(NamedTuple):
-    """`entries` were checked; `broken` says where the chain breaks, None if it does not."""
+    """`entries` is how many were checked; `broken` says where the chain breaks; None if it is intact."""
 
     entries: int
     broken: str | None
@@ -36,18 +36,18 @@ class Verified(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Safe on a running sale: Redis is read at one moment, and SQL after it, up to that moment."""
+    """Safe during a sale: reads a snapshot of Redis, then SQL up to that snapshot."""
 
     database: Database
     client: "redis.Redis"
     open_events: OpenEvents
 
     def event_ids(self) -> list[str]:
-        """Of all events that SQL has, but for those that are over, and of those that only Redis has."""
+        """Return the ids of all events in SQL except archived ones, and of those that only Redis has."""
         return sorted({*self.database.read(events.live), *self.open_events.ids()})
 
     def reconcile(self, event_id: str) -> list[Finding]:
-        """What differs, nothing if the books are right. Raises EventNotFound."""
+        """Return the differences; none if the books are right. Raises EventNotFound."""
         snapshot = book_snapshot.take(self.client, event_id)
         try:
             record = self._record(event_id)
@@ -55,37 +55,37 @@ class Books:
             if snapshot is None and event_id not in self.open_events.ids():
                 raise
             if snapshot is None:
-                return [Finding(event_id, "it was archived, and SQL has no record of it", "restore a later SQL backup")]
-            what = "Redis has its sales and SQL has no record of it"
+                return [Finding(event_id, "it was archived, but SQL has no record of it", "restore a later SQL backup")]
+            what = "Redis has sales of it, but SQL has no record of it"
             return [Finding(event_id, what, book_differences.merge_advice(event_id))]
         differences = book_differences.find(event_id, record, snapshot)
         return [Finding(event_id, what, advice) for what, advice in differences]
 
     def verify(self, event_id: str) -> Verified:
-        """Recomputes the hash chain from the first entry in the ledger to the last one in Redis's log."""
+        """Recompute the hash chain from the ledger's first entry to the last one in Redis's log."""
         snapshot = book_snapshot.take(self.client, event_id)
         record = self._record(event_id)
         story = story_of(record, snapshot)
         previous, seq = log_entry.GENESIS, 0
         for count, entry in enumerate(story):
             if entry.position.seq != seq + 1 and not isinstance(entry.read(), Merged):
-                return Verified(count, f"after {count} entries comes {entry.position}: there is a gap")
+                return Verified(count, f"there is a gap after {count} entries, before {entry.position}")
             if log_entry.chain_link(previous, entry.position, entry.change) != entry.link:
-                return Verified(count, f"the entry at {entry.position} is not what was written")
+                return Verified(count, f"the entry at {entry.position} was altered")
             previous, seq = entry.link, entry.position.seq
         if record.checkpoint not in {Checkpoint.of(entry) for entry in story}:
             return Verified(len(story), f"the watermark at {record.checkpoint.position} matches no entry")
         if snapshot and previous != snapshot.inventory["chain"]:
-            return Verified(len(story), "the inventory's own link is not that of the last entry")
+            return Verified(len(story), "the inventory's link does not match the last entry")
         return Verified(len(story), None)
 
     def history(self, event_id: str, seat_id: str) -> list[SeatHistoryEntry]:
-        """Who had a seat when, first to last; also in Redis's tail. Raises EventNotFound, SeatNotFound."""
+        """Return who had a seat and when, up to the end of Redis's log. Raises EventNotFound, SeatNotFound."""
         snapshot = book_snapshot.take(self.client, event_id)
         record = self._record(event_id)
         if record.plan is None:
             raise SeatNotFound
-        record.plan.runs_of([seat_id])  # Nobody shall be told that a seat was free because its name was mistyped.
+        record.plan.runs_of([seat_id])  # Raises for a mistyped id: it would look like a seat without history.
         return seat_history.tell(event_id, seat_id, record.plan, story_of(record, snapshot), record.start())
 
     def _record(self, event_id: str) -> Record:

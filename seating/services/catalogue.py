@@ -1,4 +1,4 @@
-"""The event partner's catalogue: its lists, the events of a user fetched side by side, and adding an event."""
+"""The event partner's catalogue: list it, fetch a user's events concurrently, add an event."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -24,9 +24,9 @@ KINDS: Final = (GET_USERS, GET_EVENTS, GET_USER, GET_EVENT, ADD_EVENT)
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Every answer is whole, or else one of partner_errors, within `deadline_s`.
+    """Returns complete results or raises one of partner_errors, within `deadline_s`.
 
-    Requests of this process that ask for one event at one time share its fetch.
+    Concurrent requests in this process for the same event share its fetch.
     """
 
     client: PartnerClient | None
@@ -43,13 +43,13 @@ class Catalogue:
         return self.guards.call(GET_EVENTS, lambda: client.events(deadline))
 
     def events_of(self, user_id: PartnerId) -> list[PartnerEvent]:
-        """In the order in which the partner names them. Raises PartnerUserNotFound too."""
+        """Return the user's events in the partner's order. Also raises PartnerUserNotFound."""
         client, deadline = self._begin()
         user = self.guards.call(GET_USER, lambda: client.user(user_id, deadline))
         return self._fetch(client, user.events, deadline)
 
     def add_event(self, name: str, user_id: PartnerId) -> None:
-        """Raises PartnerOverloaded too. After PartnerFailed it is not known whether the event was added."""
+        """Add an event. Also raises PartnerOverloaded. After PartnerFailed the outcome is unknown."""
         client, deadline = self._begin()
         self.guards.call(ADD_EVENT, lambda: client.add_event(name, user_id, deadline))
 
@@ -67,11 +67,11 @@ class Catalogue:
             return self.guards.run(GET_EVENT, admission, lambda: client.event(event_id, deadline))
 
         if admission.is_probe:
-            # A probe is one call: only when it has shown that the partner is back, the others follow.
+            # A probe is one call. The others follow only after it has shown that the partner is back.
             return [fetch(event_ids[0]), *self._fetch(client, event_ids[1:], deadline)]
 
         def fetch_once(event_id: PartnerId) -> PartnerEvent:
-            # Whoever fetches is stopped by the client, and needs a moment to tell the breaker; this is for who waits.
+            # The client stops the fetching request, which needs a moment to record it. This limit is for waiting ones.
             with deadline.limit(grace_s=_GRACE_S):
                 return self._fetches.get(event_id, lambda: fetch(event_id))
 
@@ -79,11 +79,11 @@ class Catalogue:
 
 
 def _side_by_side(fetch: Callable[[PartnerId], PartnerEvent], event_ids: Sequence[PartnerId]) -> list[PartnerEvent]:
-    """All of them, or the first error, and then nothing goes on behind it."""
+    """Return all events, or raise the first error after stopping the other fetches."""
 
     def outcome_of(event_id: PartnerId) -> PartnerEvent | SeatingError | None:
-        # What a greenlet ends with by itself, gevent prints; and it keeps what has ended it, and by that the socket
-        # that was about to be connected.
+        # gevent prints an exception that ends a greenlet, and keeps it alive, together with a socket that was just
+        # being connected.
         try:
             return fetch(event_id)
         except SeatingError as error:
@@ -98,5 +98,5 @@ def _side_by_side(fetch: Callable[[PartnerId], PartnerEvent], event_ids: Sequenc
                 raise ended.get()
         return [one.get() for one in fetches]
     finally:
-        # What they still have to put away is no reason to let the answer wait.
+        # Do not wait for their clean-up.
         gevent.killall(fetches, block=False)

@@ -1,4 +1,4 @@
-"""The gate through which every change of an event goes, whoever asks for it."""
+"""The gate that every change of an event passes through."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,21 +15,21 @@ from seating.services.seat_names import SeatNames
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change under way; `reached` says where the log has it."""
+    """A change in progress. Call `reached` with its position in the log."""
 
     _event_id: str
     _changes: "EventChanges"
 
     def reached(self, position: Position, receipt: Receipt | None = None, idempotency: str = "") -> None:
-        """Call this before the caller is answered. A purchase has a receipt, and the hash of its caller and key."""
+        """Call this before responding. For a purchase, pass its receipt and the hash of caller and key."""
         self._changes.answered.note(self._event_id, position, receipt, idempotency)
         self._changes.nudge(self._event_id)
 
 
 @dataclass(frozen=True, slots=True)
 class EventChanges:
-    """Before a change: this process knows the event's term. After it: the position is noted as answered, so that its
-    loss would be reported, and persistence is nudged. If it is refused: the refusal is explained.
+    """Before a change, make sure that this process knows the event's term. After it, note the position as confirmed, so
+    that its loss is reported, and nudge persistence. Explain refusals.
     """
 
     names: SeatNames
@@ -39,7 +39,7 @@ class EventChanges:
 
     @contextmanager
     def of(self, event_id: str) -> Iterator[Change]:
-        """Raises EventNotFound, NotOnSale or InventoryUnavailable where Redis has no inventory, and SeatUnavailable."""
+        """Raises EventNotFound, NotOnSale or InventoryUnavailable if Redis has no inventory, and SeatUnavailable."""
         self.fence.before_first_sale(event_id)
         try:
             yield Change(event_id, self)

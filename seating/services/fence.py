@@ -1,4 +1,4 @@
-"""Keeping processes off a Redis whose term is over: SQL knows the running one."""
+"""Keeps processes off a Redis whose term is over. SQL knows the current term."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -19,7 +19,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Fence:
-    """Raises what this process has seen of events by their terms on record. Where SQL does not answer, sales go on."""
+    """Raises the seen positions of this process to the recorded terms. If SQL does not answer, sales go on."""
 
     def __init__(self, database: Database, inventory: Inventory, seen: SeenPositions) -> None:
         self._database = database
@@ -27,13 +27,13 @@ class Fence:
         self._seen = seen
 
     def before_first_sale(self, event_id: str) -> None:
-        """Asks SQL for the term of an event that this process has seen nothing of."""
+        """Read the term of an event from SQL if this process has not seen the event yet."""
         if not self._seen.knows(event_id) and self._inventory.is_known(event_id):
-            self._seen.note(event_id, Position(0, 1))  # It is asked for once, whatever SQL says.
+            self._seen.note(event_id, Position(0, 1))  # Ask only once, even if SQL fails.
             self._learn([event_id])
 
     def on_new_connection(self) -> None:
-        """Asks SQL for the terms of all events that this process has seen, before anything is sold on it."""
+        """Read the terms of all seen events from SQL before anything is sold on the new connection."""
         events = self._seen.events()
         for first in range(0, len(events), _ASKED_AT_ONCE):
             self._learn(events[first : first + _ASKED_AT_ONCE])
@@ -42,8 +42,8 @@ class Fence:
         try:
             epochs = self._database.read(watermarks.epochs, event_ids)
         except (RecordUnavailable, SQLAlchemyError) as error:
-            # Nor may it end the greenlet that sends all calls to Redis.
-            _log.warning("running term unknown", error=str(error.__cause__ or error))
+            # A failure must not kill the greenlet that sends all calls to Redis.
+            _log.warning("current term unknown", error=str(error.__cause__ or error))
             return
         for event_id, epoch in epochs.items():
             self._seen.note(event_id, Position(epoch, 0))

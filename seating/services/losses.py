@@ -1,4 +1,4 @@
-"""What was answered and is recorded nowhere: listed, and put to rest by a person."""
+"""Confirmed changes that are recorded nowhere: list them, and settle them on an operator's request."""
 
 from dataclasses import dataclass
 
@@ -20,17 +20,17 @@ class Losses:
     database: Database
 
     def all(self, event_id: str | None = None) -> list[Loss]:
-        """Those that nobody has settled, of one event or of all."""
+        """Return all unsettled losses, of one event or of all."""
         return self.database.read(answered.losses, event_id)
 
     def page(self, offset: int, count: int) -> Page[Loss, int]:
-        """At most `count` of those that nobody has settled, after the first `offset`."""
+        """Return at most `count` unsettled losses after the first `offset`."""
         return first_of(self.all()[offset : offset + count + 1], count, lambda _: offset + count)
 
     def settle(self, event_id: str, epoch: int, by: Actor) -> None:
-        """Puts the losses of a term to rest, with its purchases that wait in quarantine. Raises NoSuchLoss.
+        """Settle the loss of a term, with its purchases in quarantine. Raises NoSuchLoss.
 
-        Why, as `by` says, is kept with them.
+        The reason in `by` is stored with it.
         """
 
         def write(connection: Connection) -> None:

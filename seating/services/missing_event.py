@@ -1,4 +1,4 @@
-"""Why Redis has no inventory of an event: there is no such event, it is over, or Redis has lost it."""
+"""Explains why Redis has no inventory of an event: it does not exist, is archived, or was lost."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,9 +15,9 @@ _REMEMBERED_FOR_S = 1.0
 
 
 class MissingEvent:
-    """Asks SQL once, however many ask at a time, and remembers the answer for a second.
+    """Queries SQL once for concurrent callers, and caches the answer for a second.
 
-    `nudge` is told of an inventory that is lost, so that it is rebuilt at once.
+    Calls `nudge` for a lost inventory, so that it is rebuilt at once.
     """
 
     def __init__(self, database: Database, nudge: Callable[[str], object]) -> None:
@@ -26,14 +26,14 @@ class MissingEvent:
         self._answers = Memo[str, Answer](max_weight=_REMEMBERED, max_age_s=_REMEMBERED_FOR_S)
 
     def absence_of(self, event_id: str) -> SeatingError:
-        """The error that tells a caller why there is no inventory."""
+        """Return the error that explains why there is no inventory."""
         return self._answers.get(event_id, partial(self._ask, event_id))()
 
     def _ask(self, event_id: str) -> Answer:
         try:
             event = self._database.read(events.find, event_id)
         except RecordUnavailable:
-            return InventoryUnavailable  # Nobody knows; whoever comes within the next second is told the same.
+            return InventoryUnavailable  # Unknown. Cached for a second like any other answer.
         if event is None:
             return EventNotFound
         if event.archived:

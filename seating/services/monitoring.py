@@ -1,4 +1,4 @@
-"""Figures of the sale, for operators and their monitoring."""
+"""Statistics of the sale, for operators and monitoring."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -28,7 +28,7 @@ class Monitoring:
     guards: CircuitBreakers
 
     def sale(self, event_id: str) -> SaleFigures:
-        """Raises EventNotFound, InventoryUnavailable."""
+        """Return the statistics of an event. Raises EventNotFound, InventoryUnavailable."""
         snapshot = self.inventory.read(event_id)
         if snapshot is None:
             raise self.presence.absence_of(event_id)
@@ -40,7 +40,7 @@ class Monitoring:
         )
 
     def gauges(self) -> list[Gauge]:
-        """Figures over all open events; none while Redis does not answer."""
+        """Return gauges over all open events; only `seating_redis_up` while Redis does not answer."""
         try:
             event_ids = sorted({*self.open_events.ids(), *self.inventory.seen_events()})
             snapshots = [snapshot for snapshot in self.inventory.read_all(event_ids) if snapshot]
@@ -68,6 +68,6 @@ class Monitoring:
                 sum(bool(s.backlog.stopped) for s in snapshots),
             ),
             Gauge("seating_quarantined_entries", "Entries that wait in quarantine", quarantined),
-            Gauge("seating_damaged_values", "Values put aside since they could not be read", sum(map(len, damaged))),
+            Gauge("seating_damaged_values", "Unreadable values that were set aside", sum(map(len, damaged))),
             *self.guards.gauges(),
         ]

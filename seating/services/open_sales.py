@@ -1,4 +1,4 @@
-"""Whether the open events can be sold from: a few of them at a time, however many there are."""
+"""Checks whether the open events can be sold from, a few at a time."""
 
 from collections import deque
 from collections.abc import Callable, Collection
@@ -10,7 +10,7 @@ from seating.redis_store.inventory import Inventory
 from seating.redis_store.inventory_snapshot import Head, Snapshot
 
 SAMPLE: Final = 20
-"""How many events are looked at together."""
+"""How many events are checked at a time."""
 
 
 class EventState(StrEnum):
@@ -18,16 +18,16 @@ class EventState(StrEnum):
     COMPARED = "being compared with SQL"
     CLOSED = "closed"
     MISSING = "missing"
-    """It should have an inventory and has none that can be read."""
+    """It should have an inventory, but has no readable one."""
     NOT_OPEN = "not open"
-    """It is archived, or there is no such event."""
+    """It is archived or does not exist."""
 
 
 _OPEN: Final = frozenset({EventState.TRUSTED, EventState.COMPARED, EventState.MISSING})
 
 
 class EventSight(NamedTuple):
-    """An event as it was seen. `snapshot` is None where it has no inventory."""
+    """The state of an event when it was checked. `snapshot` is None without an inventory."""
 
     event_id: str
     state: EventState
@@ -39,14 +39,14 @@ class EventSight(NamedTuple):
 
 
 class KnownEvents(NamedTuple):
-    """`in_redis` are those that Redis has something of, `in_sql` those that SQL says should have an inventory."""
+    """`in_redis`: events with any key in Redis. `in_sql`: events that should have an inventory, according to SQL."""
 
     in_redis: Collection[str]
     in_sql: frozenset[str]
 
 
 class SalesSight(NamedTuple):
-    """Some of the events, the default event first; `all_seen` is whether every other had its turn by now."""
+    """Some of the events, the default event first; `all_seen` says whether all others have had their turn."""
 
     events: list[EventSight]
     all_seen: bool
@@ -57,14 +57,14 @@ class SalesSight(NamedTuple):
 
     @property
     def sells(self) -> bool:
-        """Whether an open event can be sold from, or there is none to be sold."""
+        """Whether an open event can be sold from, or no event is open."""
         if not self.open_events:
             return self.all_seen
         return any(sight.state is EventState.TRUSTED for sight in self.open_events)
 
 
 class OpenSales:
-    """Looks at SAMPLE events at most: the default event, some that were open a moment ago, and the others in turn."""
+    """Checks at most SAMPLE events: the default event, some that were open last time, and the others in turn."""
 
     def __init__(self, inventory: Inventory, default_event: str, known: Callable[[], KnownEvents]) -> None:
         self._inventory = inventory
@@ -76,7 +76,7 @@ class OpenSales:
         self._all_seen = False
 
     def look(self) -> SalesSight:
-        """Raise InventoryUnavailable."""
+        """Check the next sample. Raises InventoryUnavailable."""
         known = self._known()
         event_ids = self._next(known)
         found = zip(event_ids, self._inventory.look_at(event_ids), strict=True)
@@ -89,7 +89,7 @@ class OpenSales:
     def _next(self, known: KnownEvents) -> list[str]:
         again = (*islice(self._trusted, SAMPLE // 2), *islice(self._untrusted, SAMPLE // 4))
         chosen = dict.fromkeys((self._default_event, *again))
-        if not self._turn:  # Those first that are likely to be open: Redis remembers all that were archived, too.
+        if not self._turn:  # Likely open events first: Redis also knows all archived ones.
             self._turn.extend(sorted(known.in_sql))
             self._turn.extend(sorted(set(known.in_redis) - known.in_sql))
         while self._turn and len(chosen) < SAMPLE:

@@ -1,4 +1,4 @@
-"""Waiting until SQL has a purchase (RFC 7240, `Prefer: wait`)."""
+"""Waits until SQL has a purchase."""
 
 import time
 from typing import Final
@@ -14,7 +14,7 @@ _LOOK_EVERY_S: Final = 0.05
 
 
 class PersistedWatch:
-    """All who wait share one question to SQL at a time, which names their purchases by their ids."""
+    """All waiting callers share one query, by the ids of their purchases."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -22,7 +22,7 @@ class PersistedWatch:
         self._asks = False
 
     def wait(self, purchase_id: PurchaseId, wait_s: float) -> bool:
-        """True once SQL has the purchase; False if that is not so, or not known, after `wait_s`."""
+        """Return True once SQL has the purchase; False if it does not, or that is unknown, after `wait_s`."""
         deadline = time.monotonic() + wait_s
         recorded: AsyncResult[bool] = AsyncResult()
         self._waiting[recorded] = str(purchase_id)
@@ -46,6 +46,6 @@ class PersistedWatch:
                 if purchase_id in found:
                     recorded.set(True)
         except RecordUnavailable:
-            pass  # Not known; whoever has the time asks again.
+            pass  # Unknown; try again while there is time.
         finally:
             self._asks = False

@@ -1,4 +1,4 @@
-"""Nudging persistence from a web process: outside the requests, and seldom."""
+"""Nudges persistence from a web process, outside the requests and at a limited rate."""
 
 import gevent
 import structlog
@@ -13,7 +13,7 @@ _log = structlog.get_logger(__name__)
 
 
 class PersistenceTrigger:
-    """However many purchases there are, one nudge is sent for all their events every `_EVERY_S`: batches gather."""
+    """Sends at most one nudge every `_EVERY_S`, for all changed events, so that batches gather."""
 
     def __init__(self, queue: PersistQueue) -> None:
         self._queue = queue
@@ -22,7 +22,7 @@ class PersistenceTrigger:
         self._greenlet = gevent.spawn(self._nudge_forever)
 
     def nudge(self, event_id: str) -> None:
-        """Costs the caller nothing."""
+        """Mark the event for the next nudge. Never blocks."""
         self._lagging.add(event_id)
         self._wake.set()
 
@@ -36,10 +36,10 @@ class PersistenceTrigger:
             events, self._lagging = self._lagging, set()
             try:
                 if not self._queue.nudge(*events):
-                    # What waits in the queue may be for others; these are tried again.
+                    # The waiting jobs may be for other events: try these again.
                     self._lagging |= events
                     self._wake.set()
             except InventoryUnavailable as error:
-                # The cron nudges whatever lags, every second.
+                # The cron nudges for lagging events every second.
                 _log.warning("nudge failed", events=len(events), error=str(error.__cause__))
             gevent.sleep(_EVERY_S)

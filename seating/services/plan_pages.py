@@ -1,4 +1,4 @@
-"""What the page gets of a plan, rendered once a process."""
+"""Rendered seating plans, cached per process."""
 
 import gzip
 from functools import partial
@@ -15,7 +15,7 @@ _MOST_BYTES: Final = 32_000_000
 
 
 class PlanPages:
-    """Keeps pages of 32 MB together, least recently used go first. `offload` is for rendering and decompressing."""
+    """Keeps up to 32 MB of pages, dropping the least recently used. `offload` runs rendering and decompression."""
 
     def __init__(self, names: SeatNames, offload: Offload) -> None:
         self._names = names
@@ -23,7 +23,7 @@ class PlanPages:
         self._kept = Memo[tuple[str, bool], PlanPage](max_weight=_MOST_BYTES, weigh=lambda page: len(page.body))
 
     def of(self, event_id: str, *, gzipped: bool = True) -> PlanPage:
-        """Raises PlanNotFound in general admission, EventNotFound, InventoryUnavailable."""
+        """Return an event's page. Raises PlanNotFound in general admission, EventNotFound, InventoryUnavailable."""
         make = self._render if gzipped else self._decompress
         return self._kept.get((event_id, gzipped), partial(make, event_id))
 

@@ -1,4 +1,4 @@
-"""What the operator does with entries in quarantine: list them, take them after all, or take them back."""
+"""Operators' decisions on quarantined entries: list, replay or cancel them."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ class Quarantine:
     changes: EventChanges
 
     def page(self, event_id: str | None, offset: int, count: int) -> Page[QuarantinedEntry, int]:
-        """What waits for the operator, of one event or of all. Raises EventNotFound."""
+        """Return a page of waiting entries, of one event or of all. Raises EventNotFound."""
 
         def find(connection: Connection) -> list[QuarantinedEntry]:
             if event_id is not None and events.find(connection, event_id) is None:
@@ -37,9 +37,9 @@ class Quarantine:
         return first_of(self.database.read(find), count, lambda _: offset + count)
 
     def replay(self, event_id: str, position: str, by: Actor) -> None:
-        """Takes an entry after all: poison into its place in the ledger, a lost history's sale by selling again.
+        """Record an entry after all: poison at its place in the ledger, a sale of another history by selling again.
 
-        Raises QuarantineEntryNotFound, or NotReplayable with the reason for which it still cannot be taken.
+        Raises QuarantineEntryNotFound, or NotReplayable with the reason why it still cannot be recorded.
         """
         aside = self._waiting(event_id, position)
         if aside.reason == aside_record.POISON:
@@ -49,7 +49,7 @@ class Quarantine:
         self.inventory.unquarantine(event_id, aside.entry.position)
 
     def cancel(self, event_id: str, position: str, by: Actor) -> None:
-        """Takes an entry back: a purchase is cancelled, anything else only put to rest."""
+        """Cancel an entry: a purchase is cancelled, anything else only resolved."""
         aside = self._waiting(event_id, position)
         if aside.purchase_id is not None:
             self.purchases.cancel(aside.purchase_id, by)
@@ -91,19 +91,19 @@ class Quarantine:
         try:
             self.database.write(move)
         except ledger.REFUSALS as error:
-            raise NotReplayable(f"The record still refuses it: {ledger.refusal_in_words(error)}") from None
+            raise NotReplayable(f"The record still rejects it: {ledger.refusal_in_words(error)}") from None
 
     def _sell_again(self, aside: QuarantinedEntry, by: Actor) -> None:
-        """Its seats, under its own id; the buyer's receipt stays as it was."""
+        """Sell its seats again under its own id. The buyer's receipt stays the same."""
         purchase, purchase_id = aside.entry.read(), aside.purchase_id
         if not isinstance(purchase, Purchased) or purchase_id is None:
-            raise NotReplayable("Of another history only purchases can be replayed; cancel this entry")
+            raise NotReplayable("Only purchases can be replayed from another history; cancel this entry")
         try:
             with self.changes.of(aside.event_id):
                 receipt = self.inventory.sell_again(aside.event_id, purchase_id.position, purchase, by).receipt
         except SeatingError as error:
             raise NotReplayable(f"It cannot be replayed: {error.message}") from None
         if receipt.id.nonce != purchase.nonce:
-            raise NotReplayable(f"Its key has bought again since: {receipt.id}")
+            raise NotReplayable(f"Its idempotency key has bought again since: {receipt.id}")
         self.changes.nudge(aside.event_id)
         self.database.write(aside_record.resolve, aside, aside_record.REPLAYED)

@@ -1,4 +1,4 @@
-"""An event's inventory as SQL tells it: the fold of ledger and poison, from the last merge on."""
+"""An event's inventory according to SQL: the fold of ledger and poison since the last merge."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from seating.storage import events, ledger, merges
 
 @dataclass(frozen=True, slots=True)
 class RecordedState:
-    """`last` is the entry where the record ends.
+    """`last` is the last recorded entry.
 
-    `left_out` are the positions of entries that could not be folded: what they changed is not in `state`.
+    `left_out` are the positions of entries that could not be folded: `state` lacks their changes.
     """
 
     state: InventoryState
@@ -30,12 +30,12 @@ class RecordedState:
         return Checkpoint.of(self.last)
 
     def seat_name(self, run: SeatRange) -> str:
-        """The id of a run's first seat."""
+        """Return the id of the range's first seat."""
         return self.plan.seats_of([run])[0] if self.plan else str(run)
 
 
 def fold(connection: Connection, event_id: str, on_page: Callable[[], None] = lambda: None) -> RecordedState:
-    """`on_page` is called every few thousand entries. Raises EventNotFound."""
+    """Fold the record, calling `on_page` every few thousand entries. Raises EventNotFound."""
     plan = events.plan_of(connection, event_id)
     state, merged_seq = start(connection, event_id, plan)
     last = None
@@ -52,7 +52,7 @@ def fold(connection: Connection, event_id: str, on_page: Callable[[], None] = la
 
 
 def start(connection: Connection, event_id: str, plan: SeatingPlan | None) -> tuple[InventoryState, int]:
-    """The state that a fold begins with, and the seq of the merge that left it; 0 where there was none."""
+    """Return the state that a fold starts from, and the seq of the merge that produced it; 0 without a merge."""
     merged = merges.last(connection, event_id)
     if merged is None:
         return InventoryState.before_opening(plan), 0
@@ -60,7 +60,7 @@ def start(connection: Connection, event_id: str, plan: SeatingPlan | None) -> tu
 
 
 def apply(state: InventoryState, entry: LogEntry) -> bool:
-    """False for one that was put aside, as it cannot be read or names seats that are not there; it changes nothing."""
+    """Apply the entry. Return False, with `state` unchanged, if it is unreadable or names unknown seats."""
     change = entry.read()
     if change is None:
         return False

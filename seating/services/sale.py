@@ -1,4 +1,4 @@
-"""All that a process needs for a sale, put together once: every kind of process has this, and the tests too."""
+"""The parts of a sale, built once for every kind of process and for the tests."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ from seating.storage.database import Database
 
 @dataclass(frozen=True, slots=True)
 class SaleOptions:
-    """New purchases are refused while `backlog_max_entries` wait for SQL, or Redis uses that share of its maxmemory."""
+    """Purchases are refused while `backlog_max_entries` wait for SQL, or Redis uses that share of its maxmemory."""
 
     holds: HoldLimits
     log: LogKeeping
@@ -55,7 +55,7 @@ class Sale:
         *,
         answered: Answered | None = None,
     ) -> None:
-        """`client` reads whole events, on a connection for which no buyer waits."""
+        """`client` reads whole events, on a connection that buyers do not use."""
         backlog = {
             "backlog_max_entries": options.backlog_max_entries,
             "backlog_memory_percent": options.backlog_memory_percent,

@@ -1,4 +1,4 @@
-"""Who had a seat when, told from an event's log."""
+"""The history of a seat, from an event's log."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
@@ -29,9 +29,9 @@ _SET: Final = {
 
 
 class SeatHistoryEntry(NamedTuple):
-    """`purchase_id` is empty for what was no purchase, and without its random end where its entry cannot be read.
+    """`purchase_id` is empty unless it was a purchase, and lacks its random end if the entry is unreadable.
 
-    `by` is the name of the operator whose act it was.
+    `by` is the name of the operator who did it.
     """
 
     at_ms: int
@@ -45,9 +45,9 @@ class SeatHistoryEntry(NamedTuple):
 def tell(
     event_id: str, seat_id: str, plan: SeatingPlan, story: Iterable[LogEntry], merged: InventoryState
 ) -> list[SeatHistoryEntry]:
-    """First to last. `story` is the whole log; entries that cannot be read, or name unknown seats, are left out.
+    """Return the history in order. `story` is the whole log; unreadable entries and unknown seats are left out.
 
-    `merged` is the state that the last merge in it left, whatever led to that.
+    `merged` is the state after the last merge in it.
     """
     owners: dict[Position, str] = {}
     holds: set[str] = set()
@@ -76,7 +76,7 @@ def tell(
 def _merged(
     event_id: str, seat_id: str, plan: SeatingPlan, state: InventoryState, entry: LogEntry, known: set[str]
 ) -> Iterator[SeatHistoryEntry]:
-    """What a merged state tells of a seat beyond what is known: purchases, and what the organiser made of it."""
+    """Yield what only the merged state shows about a seat: purchases, and the organiser's status."""
     for receipt in purchases_of(event_id, state):
         if str(receipt.id) in known or seat_id not in plan.seats_of(receipt.runs):
             continue

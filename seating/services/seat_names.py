@@ -1,4 +1,4 @@
-"""From seat ids to places in an event's maps, and back."""
+"""Translates seat ids to places in an event's maps, and back."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ class SeatNames:
     _recorded: Memo[str, SeatingPlan] = field(default_factory=_recorded_plans)
 
     def plan(self, event_id: str) -> SeatingPlan | None:
-        """Of an open event; None in general admission. Raises EventNotFound."""
+        """Return an open event's plan; None in general admission. Raises EventNotFound."""
         try:
             return self._open_plan(event_id)
         except MissingInventory:
@@ -44,7 +44,7 @@ class SeatNames:
             return None
 
     def runs(self, event_id: str, seats: Sequence[str]) -> list[SeatRange]:
-        """Where these seats are. Raises SeatNotFound, InvalidRequest for one given twice, EventNotFound."""
+        """Return the places of these seats. Raises SeatNotFound, InvalidRequest for a repeated seat, EventNotFound."""
         if not seats:
             return []
         plan = self.plan(event_id)
@@ -53,7 +53,7 @@ class SeatNames:
         return plan.runs_of(seats)
 
     def names(self, event_id: str, runs: Sequence[SeatRange]) -> list[str]:
-        """The seats in `runs`, also of an event that is over."""
+        """Return the ids of the seats in `runs`, even of an archived event."""
         if not runs:
             return []
         try:

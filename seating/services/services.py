@@ -1,4 +1,4 @@
-"""The use cases that views reach."""
+"""The use cases that views call."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,10 +25,10 @@ from seating.storage.database import Database, Offload
 
 
 class Services(Sale):
-    """A sale, and what else web processes serve.
+    """A sale, and everything else that web processes serve.
 
-    `states` reads whole maps, on a connection for which no buyer waits, and `own_calls` are for readiness, on one that
-    waits for no buyer; `offload` is for a view's own blocking work, such as reading files.
+    `states` reads whole maps, on a connection that buyers do not use. `own_calls` are for readiness, on another one, so
+    that it does not wait for buyers. `offload` runs a view's own blocking work, such as reading files.
     """
 
     def __init__(

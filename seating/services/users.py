@@ -1,4 +1,4 @@
-"""Users: read through the shared cache, create, list; and empty that cache."""
+"""Users: read them through the shared cache, create and list them, clear the cache."""
 
 import time
 from collections.abc import Callable
@@ -18,9 +18,9 @@ from seating.storage.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Users:
-    """`document` renders a user; the cache keeps what it made. `latency_s` slows reads down, for demonstrations.
+    """`document` renders a user for the cache. `latency_s` slows reads down, for demonstrations.
 
-    Raises RecordUnavailable where SQL does not answer.
+    Raises RecordUnavailable.
     """
 
     database: Database
@@ -29,18 +29,18 @@ class Users:
     latency_s: float = 0
 
     def get(self, user_id: str) -> tuple[bytes | None, Source]:
-        """The user's document, or None if there is none, and where it came from. Raises InvalidRequest."""
+        """Return the user's document, None if unknown, and where it came from. Raises InvalidRequest."""
         check_id(user_id)
         return self.coalescing.get(user_id, lambda: self._load(user_id))
 
     def page(self, cursor: str, count: int) -> Page[User, str]:
-        """At most `count` users in the order of their ids, after the one that `cursor` names."""
+        """Return at most `count` users after the id `cursor`, ordered by id."""
         time.sleep(self.latency_s)
         found = self.database.read(user_record.page, cursor, count + 1)
         return first_of(found, count, lambda user: user.id)
 
     def create(self, name: str, email: str, plan: Plan, user_id: str | None = None) -> bytes:
-        """The new user's document, cached by now. Raises InvalidRequest, UserExists."""
+        """Create a user; cache and return its document. Raises InvalidRequest, UserExists."""
         user = User(
             id=new_user_id() if user_id is None else check_new_id(user_id),
             name=name,
@@ -58,7 +58,7 @@ class Users:
         return document
 
     def clear_cache(self, by: Actor, *, reset_counters: bool = False) -> int:
-        """How many entries were removed. Raises SharedStateUnavailable."""
+        """Clear the cache; return how many entries were removed. Raises SharedStateUnavailable."""
         removed = self.coalescing.cache.clear(reset_counters=reset_counters)
         act = act_now(by, "cache.clear", target="users", before=f"{removed} entries", after="empty")
         Audit(self.database).note(act)

@@ -12,7 +12,7 @@ _EVENT = (events.c.id, events.c.name, events.c.capacity, events.c.seated, events
 
 
 def add(connection: Connection, event: Event, plan: SeatingPlan | None) -> None:
-    """Raises sqlalchemy's IntegrityError if the id is taken."""
+    """Insert an event. Raises SQLAlchemy's IntegrityError if the id is taken."""
     connection.execute(insert(events).values(**asdict(event), plan=plan.pack() if plan else None))
 
 
@@ -22,7 +22,7 @@ def find(connection: Connection, event_id: str) -> Event | None:
 
 
 def page(connection: Connection, after_id: str, count: int) -> list[Event]:
-    """At most `count` events in the order of their ids, from the first one after `after_id`."""
+    """Return at most `count` events after the id `after_id`, ordered by id."""
     query = select(*_EVENT).where(events.c.id > after_id).order_by(events.c.id).limit(count)
     return [Event(*row) for row in connection.execute(query)]
 
@@ -33,7 +33,7 @@ def plan_of(connection: Connection, event_id: str) -> SeatingPlan | None:
 
 
 def live(connection: Connection) -> list[str]:
-    """The ids of all events that should have an inventory."""
+    """Return the ids of all events that should have an inventory."""
     return list(connection.execute(select(events.c.id).where(~events.c.archived).order_by(events.c.id)).scalars())
 
 

@@ -1,4 +1,4 @@
-"""Where two histories of an event were made one: the state that folds begin with, and what the merge stands for."""
+"""The merges of each event: the state that folds start from, and the entries that a merge stands for."""
 
 import zlib
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from seating.storage.tables import merges
 
 
 class MergeRow(NamedTuple):
-    """`seq` is that of the ledger's entry; `state` is InventoryState.dump()."""
+    """`seq` is that of the ledger's entry `merged`; `state` is InventoryState.dump()."""
 
     seq: int
     acknowledged: Checkpoint

@@ -1,4 +1,4 @@
-"""Bringing the database's tables up to this version. Several deployments at once wait for one another."""
+"""Upgrades the database's tables to this version. Concurrent deployments wait for each other."""
 
 from pathlib import Path
 
@@ -13,12 +13,12 @@ _LOCK = 0x5EA7
 
 
 def upgrade(database: Database) -> None:
-    """Raises RecordUnavailable where the database does not answer."""
+    """Upgrade the tables. Raises RecordUnavailable."""
     database.write(_upgrade)
 
 
 def _upgrade(connection: Connection) -> None:
-    # SQLite's own transaction is the lock already: it begins as a writer.
+    # SQLite needs no other lock: the transaction begins as a writer.
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
     config = Config()

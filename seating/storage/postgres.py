@@ -1,4 +1,4 @@
-"""Connections to Postgres that nobody waits for without end, whatever hangs: server, host or network."""
+"""Connections to Postgres with a limit for every wait, whether the server, the host or the network hangs."""
 
 from typing import Any, Final
 
@@ -9,14 +9,14 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 
 _CONNECT_WITHIN_S: Final = 2
-"""To each address of the host."""
+"""For each address of the host."""
 _LOCK_WITHIN_S: Final = 3
 _PATIENT_LOCK_WITHIN_S: Final = 5
 _STATEMENT_WITHIN_S: Final = 4
 _REPLY_WITHIN_S: Final = 5.0
 _FREE_CONNECTION_WITHIN_S: Final = 2.0
 
-# What the kernel does about a host that is gone while nobody, or somebody who is patient, waits for it.
+# Lets the kernel detect a dead host on connections that are idle or wait patiently.
 _KEEPALIVE: Final = {
     "keepalives": 1,
     "keepalives_idle": 10,
@@ -27,16 +27,16 @@ _KEEPALIVE: Final = {
 
 
 def engine(url: str, *, patient: bool) -> Engine:
-    """Return an engine whose statements fail after a few seconds, or, if `patient`, take as long as they take.
+    """Return an engine whose statements fail after a few seconds or, if `patient`, have no time limit.
 
-    A connection that was given up is closed, and the pool leaves all those that are older than its loss.
+    A connection that times out is closed, and the pool then replaces all connections older than that.
     """
     options = f"-c lock_timeout={_LOCK_WITHIN_S}s -c statement_timeout={_STATEMENT_WITHIN_S}s"
     if patient:
         options = f"-c lock_timeout={_PATIENT_LOCK_WITHIN_S}s"
     made = create_engine(
         url,
-        hide_parameters=True,  # Errors go to logs, parameters are data.
+        hide_parameters=True,  # Errors are logged; parameters are personal data.
         poolclass=QueuePool,
         pool_size=4,
         max_overflow=4,
@@ -44,7 +44,7 @@ def engine(url: str, *, patient: bool) -> Engine:
         pool_pre_ping=True,
         connect_args={"connect_timeout": _CONNECT_WITHIN_S, "options": options, **_KEEPALIVE},
     )
-    # Many rows a statement: one by one, a large event's would not be in within the time for one reply.
+    # Many rows per statement: one by one, a large event would exceed the time for one reply.
     made.dialect.use_insertmanyvalues_wo_returning = True
     if not patient:
 
@@ -56,12 +56,12 @@ def engine(url: str, *, patient: bool) -> Engine:
 
 
 def is_silence(error: BaseException | None) -> bool:
-    """Whether the server said nothing at all, rather than something against the statement."""
+    """Return whether the error means that the server did not respond, rather than that it rejected the statement."""
     return isinstance(error, psycopg.OperationalError) and error.sqlstate is None
 
 
 class _BoundedConnection(psycopg.Connection[Any]):
-    """The server's own timeouts end its work; this ends the wait for a server that cannot be heard."""
+    """Limits the wait for a server that does not respond; the server's own timeouts only limit its work."""
 
     def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = _REPLY_WITHIN_S) -> Any:
         try:

@@ -1,4 +1,4 @@
-"""How far SQL is with one event: what a round of persistence begins with."""
+"""SQL's progress with one event, which a round of persistence starts from."""
 
 from typing import Final, NamedTuple
 
@@ -9,7 +9,7 @@ from seating.domain.position import Position
 from seating.storage import ledger, quarantine
 from seating.storage.tables import database_identity, events, watermarks
 
-# Made once: a statement of SQLAlchemy's costs more to make than to run.
+# Built once: building a SQLAlchemy statement costs more than running it.
 _QUERY: Final = (
     select(
         *(watermarks.c.epoch, watermarks.c.seq, watermarks.c.link, events.c.archived),
@@ -21,9 +21,9 @@ _QUERY: Final = (
 
 
 class Progress(NamedTuple):
-    """`has_acknowledged` is whether SQL has what Redis knows to be acknowledged, `database` is the id of this SQL.
+    """`has_acknowledged`: whether SQL has the entry that Redis knows to be acknowledged. `database`: this SQL's id.
 
-    `quarantined` are the entries that wait in quarantine, first to last.
+    `quarantined`: the entries waiting in quarantine, oldest first.
     """
 
     checkpoint: Checkpoint
@@ -36,7 +36,7 @@ class Progress(NamedTuple):
 def read(
     connection: Connection, event_id: str, acknowledged: Checkpoint | None, with_quarantine: bool
 ) -> Progress | None:
-    """None for an event that is not on record. `quarantined` is empty unless `with_quarantine`."""
+    """Return the progress; None for an unknown event. `quarantined` is empty unless `with_quarantine`."""
     row = connection.execute(_QUERY, {"event_id": event_id}).one_or_none()
     if row is None:
         return None

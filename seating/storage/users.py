@@ -13,12 +13,12 @@ _DEMO_CREATED_MS: Final = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 
 
 def add(connection: Connection, user: User) -> None:
-    """Raises sqlalchemy's IntegrityError if the id or the e-mail address is taken."""
+    """Insert a user. Raises SQLAlchemy's IntegrityError if the id or the e-mail address is taken."""
     connection.execute(insert(users).values(asdict(user)))
 
 
 def ensure_demo(connection: Connection) -> None:
-    """The five of a fresh start, unless there are users."""
+    """Insert five demo users unless there are users."""
     if connection.execute(select(users.c.id).limit(1)).first() is None:
         for number, name in enumerate(_DEMO_NAMES, start=1):
             email = f"{name.split()[0].lower()}@example.com"
@@ -31,6 +31,6 @@ def find(connection: Connection, user_id: str) -> User | None:
 
 
 def page(connection: Connection, after_id: str, count: int) -> list[User]:
-    """At most `count` users in the order of their ids, from the first one after `after_id`."""
+    """Return at most `count` users after the id `after_id`, ordered by id."""
     query = select(users).where(users.c.id > after_id).order_by(users.c.id).limit(count)
     return [User(*row) for row in connection.execute(query)]

@@ -1,4 +1,4 @@
-"""How far each event's log is in SQL."""
+"""SQL's watermarks: how far each event's log is recorded."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -11,7 +11,7 @@ from seating.storage.tables import watermarks
 
 
 def read(connection: Connection, event_id: str) -> Checkpoint | None:
-    """None for an event that is not on record."""
+    """Return the watermark; None for an unknown event."""
     row = connection.execute(
         select(watermarks.c.epoch, watermarks.c.seq, watermarks.c.link).where(watermarks.c.event_id == event_id)
     ).one_or_none()
@@ -19,7 +19,7 @@ def read(connection: Connection, event_id: str) -> Checkpoint | None:
 
 
 def read_all(connection: Connection, event_ids: Sequence[str]) -> dict[str, Checkpoint]:
-    """Of those of the events that are on record."""
+    """Return the watermarks of the events that SQL knows."""
     found: dict[str, Checkpoint] = {}
     for first in range(0, len(event_ids), 500):
         query = select(watermarks).where(watermarks.c.event_id.in_(event_ids[first : first + 500]))
@@ -28,7 +28,7 @@ def read_all(connection: Connection, event_ids: Sequence[str]) -> dict[str, Chec
 
 
 def epochs(connection: Connection, event_ids: Sequence[str]) -> dict[str, int]:
-    """The running term of each of the events that is on record."""
+    """Return the current term of each of the events that SQL knows."""
     query = select(watermarks.c.event_id, watermarks.c.epoch).where(watermarks.c.event_id.in_(event_ids))
     return {row.event_id: row.epoch for row in connection.execute(query)}
 
@@ -39,13 +39,13 @@ def begin(connection: Connection, event_id: str, checkpoint: Checkpoint) -> None
 
 
 def advance(connection: Connection, event_id: str, old: Checkpoint, new: Checkpoint) -> bool:
-    """Moves the watermark from `old` to `new`; False if it is no longer at `old`, because another writer moved it."""
+    """Move the watermark from `old` to `new`; return False if another writer has moved it."""
     known = {"old_epoch": old.position.epoch, "old_seq": old.position.seq, "old_link": old.link}
     moved = {"new_epoch": new.position.epoch, "new_seq": new.position.seq, "new_link": new.link}
     return connection.execute(_ADVANCE, {"event": event_id} | known | moved).rowcount == 1
 
 
-# Made once: a statement of SQLAlchemy's costs more to make than to run.
+# Built once: building a SQLAlchemy statement costs more than running it.
 _ADVANCE: Final = (
     update(watermarks)
     .where(

@@ -71,7 +71,7 @@ def test_verify_finds_a_changed_byte(system: System, event: str) -> None:
     changed = sorted(rows(system, ledger, event), key=lambda row: row.seq)[2]
     _write(system, event, changed.seq, "{}")
     as_words, as_data = _together(system, ("verify", event), ("verify", event, "--json"))
-    broken = f"the entry at {changed.epoch}-3 is not what was written"
+    broken = f"the entry at {changed.epoch}-3 was altered"
     assert as_words == (1, f"after 2 entries: {broken}\n", "")
     assert (as_data.status, as_data.json) == (1, [{"entries": 2, "broken": broken}])
     _write(system, event, changed.seq, changed.change)

@@ -34,7 +34,7 @@ def _assert_in_words(sale: OneProcess, event: str, words: str) -> None:
     assert "INSERT INTO" in aside.error
     with pytest.raises(NotReplayable) as refused:
         sale.quarantine.replay(event, str(aside.entry.position), OPERATOR)
-    assert refused.value.message == f"The record still refuses it: {words}"
+    assert refused.value.message == f"The record still rejects it: {words}"
 
 
 def test_what_an_earlier_version_put_aside(sale: OneProcess) -> None:

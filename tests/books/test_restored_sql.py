@@ -88,7 +88,7 @@ def test_an_event_that_the_backup_does_not_have(sale: OneProcess) -> None:
     sale.persist(event)
     assert event in sale.check.event_ids()
     (finding,) = sale.check.reconcile(event)
-    assert finding.what == "Redis has its sales and SQL has no record of it"
+    assert finding.what == "Redis has sales of it, but SQL has no record of it"
     distrust(sale, event)
     sale.persist(event)
     with pytest.raises(InventoryUnavailable):
