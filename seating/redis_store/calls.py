@@ -1,4 +1,4 @@
-"""How the rest of redis_store asks Redis: one command or one script at a time, and what can go wrong with that."""
+"""The interface through which redis_store calls Redis: commands, scripts, and their failures."""
 
 import hashlib
 import re
@@ -23,9 +23,9 @@ class Command(NamedTuple):
 
 
 class ScriptCall(NamedTuple):
-    """A script on an event. The connection puts the caller in front of `args`.
+    """A script on an event. The connection inserts the caller before `args`.
 
-    One that `promises` something to its caller runs on a durable server only.
+    A script that `promises` something to its caller runs only on a durable server.
     """
 
     digest: str
@@ -38,48 +38,48 @@ Call = Command | ScriptCall
 
 
 class RedisUnavailable(Exception):
-    """The call was not sent: Redis cannot be reached, is not durable, or too many calls wait. Nothing has changed."""
+    """The call was not sent: Redis is unreachable or not durable, or too many calls wait. Nothing has changed."""
 
 
 class RedisOutcomeUnknown(RedisUnavailable):
-    """The call was sent and its reply did not come: it may or may not have been carried out."""
+    """The call was sent but got no reply: it may or may not have run."""
 
 
 class Calls(Protocol):
     """Replies are what Redis sends: bytes, integers, None and lists of them.
 
-    Raises RedisUnavailable, RedisOutcomeUnknown, or redis.ResponseError for a command that Redis refused.
+    Raises RedisUnavailable, RedisOutcomeUnknown, or redis.ResponseError if Redis refused the command.
     """
 
     @property
     def seen(self) -> "SeenPositions":
-        """What this process has seen of each event."""
+        """The highest position of each event that this process has seen."""
 
     def doubt(self) -> None:
-        """An inventory names another server than the one that answered: connect anew before the next call."""
+        """Reconnect before the next call: an inventory names another server than the one that responded."""
 
     @property
     def missing_durability(self) -> str:
-        """What the server needs before it may promise anything; "" when it is durable."""
+        """What the server lacks to be durable, or ""."""
         ...
 
     def command(self, *words: Argument) -> Any: ...
 
     def commands(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
-        """The replies to independent commands, asked for together."""
+        """Send independent commands together and return their replies."""
         ...
 
     def script(self, name: str, keys: Sequence[str], args: Sequence[Argument], *, promises: bool = False) -> Any: ...
 
     def scripts(self, name: str, keys_of_each: Sequence[Sequence[str]], args: Sequence[Argument]) -> list[Any]:
-        """The replies of one script run for several keys, asked for together."""
+        """Run one script for several sets of keys, sent together, and return the replies."""
         ...
 
 
 class Scripts:
-    """The Lua scripts by name: each file of lua/ behind the clock, and behind those that it says it uses.
+    """The Lua scripts by name: each file of lua/, after the clock and the files that it declares to use.
 
-    `replaced` swaps a file's text, which is how tests move the clock or take a guard out.
+    `replaced` swaps a file's text: tests use it to move the clock or remove a guard.
     """
 
     def __init__(self, replaced: dict[str, str] | None = None) -> None:
@@ -94,7 +94,7 @@ class Scripts:
 
     @cached_property
     def digests(self) -> dict[str, str]:
-        """Name to SHA-1, the id that EVALSHA takes."""
+        """The SHA-1 of each script, by name, for EVALSHA."""
         return {
             name: hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
             for name, source in self.sources.items()
@@ -102,7 +102,7 @@ class Scripts:
 
 
 def _assemble(shared: str, body: str) -> str:
-    """A script's flags (`#!lua …`) have to be its very first line."""
+    """Join the parts. A script's flags (`#!lua …`) must be its very first line."""
     if body.startswith("#!"):
         flags, _, rest = body.partition("\n")
         return f"{flags}\n{shared}{rest}"

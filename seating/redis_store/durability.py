@@ -1,4 +1,4 @@
-"""What makes a yes durable: the settings of Redis without which no seat is sold."""
+"""The Redis settings that make a confirmation durable. Without them no seat is sold."""
 
 from collections.abc import Mapping
 from time import monotonic
@@ -20,7 +20,7 @@ _NOT_ZERO: Final = {"maxmemory": "<bytes, not 0>"}
 _REPLICATED: Final = {"min-replicas-to-write": "1", "min-replicas-max-lag": "<seconds, not 0>"}
 
 SETTINGS: Final = (*_REQUIRED, *_NOT_ZERO, *_REPLICATED)
-"""What a ServerReport has to say for `missing`."""
+"""The settings that `missing` needs from a ServerReport."""
 
 _ASK_AGAIN_S = 60.0
 _ASK_AGAIN_WHILE_MISSING_S = 1.0
@@ -29,9 +29,9 @@ _log = structlog.get_logger(__name__)
 
 
 def missing(settings: Mapping[str, str], *, fails_over: bool) -> str:
-    """Return what to set on the server, or "" if it keeps what it confirms.
+    """Return what to set on the server, or "" if it is durable.
 
-    `fails_over` is whether Sentinel may promote a replica: then a write has to reach one.
+    `fails_over` says whether Sentinel may promote a replica: then each write must reach one.
     """
     not_zero = _NOT_ZERO | (_REPLICATED if fails_over else {})
     wrong = {name: value for name, value in _REQUIRED.items() if settings.get(name) != value}
@@ -60,13 +60,13 @@ def check(client: "redis.Redis", *, fails_over: bool = False) -> None:
 
 
 def launch_options(maxmemory_mb: int) -> list[str]:
-    """The same settings, as options of a redis-server that we start ourselves."""
+    """Return the same settings as options for a redis-server that we start."""
     required = [word for name, value in _REQUIRED.items() for word in (f"--{name}", value)]
     return [*required, "--maxmemory", f"{maxmemory_mb}mb", "--save", ""]
 
 
 class DurabilityWatch:
-    """Whether the server of one connection is durable now, asked on every connect and every minute."""
+    """Tracks whether a connection's server is durable: checked on every connect and every minute."""
 
     def __init__(self, *, fails_over: bool) -> None:
         self._fails_over = fails_over
@@ -91,7 +91,7 @@ class DurabilityWatch:
             _log.warning("redis durable again")
 
     def refusal(self) -> str:
-        """Return why this server may not promise anything, or "". Logs it once, until it is mended."""
+        """Return why this server may not confirm anything, or "". Logs it once until it is fixed."""
         if self.missing and not self._logged:
             self._logged = True
             _log.error("redis not durable", missing=self.missing)
@@ -100,8 +100,8 @@ class DurabilityWatch:
     def _missing_on(self, report: ServerReport) -> str:
         if report.settings_hidden:
             return f"CONFIG GET ({report.settings_hidden})"
-        # An append-only file that was just switched on, as after a full sync, counts from its first rewrite on. One
-        # that was known to be on before is synced during its rewrites too.
+        # An append-only file that was just enabled, for example after a full sync, is complete only after its first
+        # rewrite. One that was already on stays valid during later rewrites.
         if report.rewrites and report.server != self._durable:
             return "the end of the rewrite of its append-only file"
         return missing(report.settings, fails_over=self._fails_over)

@@ -14,17 +14,17 @@ from seating.redis_store.event_scripts import EventScripts
 
 
 class EventLog:
-    """Raises InventoryUnavailable where Redis does not answer."""
+    """Raises InventoryUnavailable if Redis does not answer."""
 
     def __init__(self, calls: Calls) -> None:
         self._scripts = EventScripts(calls)
 
     def entries_from(self, event_id: str, position: Position, count: int) -> list[LogEntry]:
-        """At most `count` entries from `position` on, that one included if it is still there."""
+        """Return at most `count` entries from `position` on, inclusive if that entry still exists."""
         return [_entry(reply) for reply in self._range(event_id, str(position), "+", count)]
 
     def entry_at(self, event_id: str, position: Position) -> LogEntry | None:
-        """None where the log never had it, or has been trimmed beyond it."""
+        """Return the entry; None if it never existed or was trimmed."""
         found = self._range(event_id, str(position), str(position), 1)
         return _entry(found[0]) if found else None
 
@@ -43,15 +43,15 @@ def _read(position: bytes, change: bytes, link: bytes) -> LogEntry:
 
 
 class LiveLog:
-    """A position above a log's end is waited for in silence: the caller has to know that it was there once."""
+    """Reads from beyond a log's end block silently: the caller must know that its position existed."""
 
     def __init__(self, client: "redis.Redis") -> None:
         self._client = client
 
     def after(self, positions: Mapping[str, Position], count: int, wait_ms: int) -> dict[str, list[LogEntry]]:
-        """By event, at most `count` entries each beyond its position; nothing if none came within `wait_ms`.
+        """Return at most `count` entries of each event after its position; empty if none came within `wait_ms`.
 
-        Raises InventoryUnavailable where Redis does not answer, or refuses; the next call connects anew.
+        Raises InventoryUnavailable if Redis does not answer or refuses; the next call reconnects.
         """
         events = {keys.log(event_id).encode(): event_id for event_id in positions}
         streams: Any = {keys.log(event_id): str(position) for event_id, position in positions.items()}

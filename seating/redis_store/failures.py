@@ -1,4 +1,4 @@
-"""What it means for a caller that Redis does not answer, or refuses."""
+"""Translates Redis failures into domain errors."""
 
 import re
 import time
@@ -24,15 +24,15 @@ FAILURES: Final = (RedisUnavailable, RedisError)
 _EVERY_S: Final = 60.0
 _LONGEST_MESSAGE: Final = 300
 
-# A value of another type, and what scripts and commands say of values that they cannot work with. Whatever else Redis
-# refuses begins with a code in capitals, or has a class of its own.
+# A value of the wrong type, or the message of a script or command that cannot use a value. All other refusals of Redis
+# begin with a code in capitals or have a class of their own.
 _DAMAGE: Final = re.compile("WRONGTYPE |[a-z]")
 
 _log = structlog.get_logger(__name__)
 
 
 def meaning(error: Exception) -> SeatingError:
-    """What a failed change means: OutcomeUnknown, BacklogFull, or InventoryUnavailable, where nothing has changed."""
+    """Return what a failed change means: OutcomeUnknown, or BacklogFull or InventoryUnavailable if nothing changed."""
     if not isinstance(error, RedisUnavailable | ResponseError) or isinstance(error, RedisOutcomeUnknown):
         return OutcomeUnknown()
     return BacklogFull() if isinstance(error, OutOfMemoryError) else InventoryUnavailable()
@@ -40,7 +40,7 @@ def meaning(error: Exception) -> SeatingError:
 
 @contextmanager
 def unavailable(as_error: type[SeatingError] = InventoryUnavailable) -> Iterator[None]:
-    """Raises what fails inside, where no change can be lost, as `as_error`."""
+    """Raise failures inside the block as `as_error`. Only for calls that cannot lose a change."""
     try:
         yield
     except FAILURES as error:
@@ -57,7 +57,7 @@ class ScriptFailures:
         self._logged_at_s: dict[tuple[str, str], float] = {}
 
     def note(self, script: str, error: ResponseError) -> None:
-        """Logs it. A full Redis is no failure of a script: it refuses before the script runs."""
+        """Log the failure, unless Redis is full: then it refused before the script ran."""
         if isinstance(error, OutOfMemoryError):
             return
         kind, now_s = (script, type(error).__name__), self._clock_s()
@@ -67,10 +67,10 @@ class ScriptFailures:
 
 
 class SharedState:
-    """What the processes share beside the sale: as `Calls`, but for its one error, SharedStateUnavailable.
+    """State that processes share in addition to the sale. Like `Calls`, but raises only SharedStateUnavailable.
 
-    None of this state is worth an outage: where a script meets a value that it cannot read, its keys are dropped and it
-    is run again.
+    None of this state is worth an outage: if a script finds an unreadable value, its keys are dropped and it runs
+    again.
     """
 
     def __init__(self, calls: Calls) -> None:

@@ -1,4 +1,4 @@
-"""The holds of each open event: seats that are kept for a buyer for a while. Also in general admission."""
+"""The holds of each open event: seats reserved for a buyer for a limited time. Also in general admission."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from seating.redis_store.calls import Calls
 from seating.redis_store.event_scripts import EventScripts, accepted
 
 RELEASED_A_CALL: Final = 200
-"""As holding.lua has it."""
+"""The limit in holding.lua."""
 
 
 @dataclass(frozen=True, slots=True)
 class HoldLimits:
-    """`ttl_s` from the last time that it was asked for or extended, `max_s` altogether, `max_seats` a holder.
+    """A hold lasts `ttl_s` after the request or the last extension, at most `max_s`; `max_seats` is per holder.
 
-    A shop, which holds for many buyers, has a bound of its own.
+    A shop holds for many buyers, so it has its own limit.
     """
 
     ttl_s: int
@@ -29,7 +29,7 @@ class HoldLimits:
 
 
 class Kept(NamedTuple):
-    """`replayed` tells the first answer from its repetitions."""
+    """`replayed` is True for a repeated request."""
 
     record: HeldRecord
     replayed: bool
@@ -57,9 +57,9 @@ class HoldStore:
         *,
         is_shop: bool,
     ) -> Kept:
-        """Holds `order` for whoever has `token`; `holder` is whom its seats count for, and is not logged.
+        """Hold `order` for the owner of `token`. Its seats count for `holder`, who is not logged.
 
-        `idempotency` is the hash of caller and key, or empty; a repetition gets the first record again.
+        `idempotency` is the hash of caller and key, or empty; a repeated request gets the first record again.
         """
         args = (
             idempotency,
@@ -81,7 +81,7 @@ class HoldStore:
         return Kept(held, outcome == b"REPLAYED")
 
     def extend(self, event_id: str, token: str) -> HeldRecord:
-        """Lets it last for another `ttl_s` from now on, within `max_s`. Raises HoldExpired, BacklogFull."""
+        """Extend the hold to `ttl_s` from now, within `max_s`. Raises HoldExpired, BacklogFull."""
         args = (hold_id(token), self._limits.ttl_s * 1000, self._limits.max_s * 1000, *self._backlog_limits)
         reply = accepted(self._scripts.run("extend", keys.of_seats(event_id), args))
         _, position, until_ms, quantity, runs = reply
@@ -90,7 +90,7 @@ class HoldStore:
         )
 
     def release(self, event_id: str, token: str) -> Position:
-        """Where the log ends then. Raises HoldExpired."""
+        """Release the hold and return the end of the log. Raises HoldExpired."""
         reply = accepted(self._scripts.run("release", keys.of_seats(event_id), (hold_id(token),)))
         return self._reached(event_id, reply[1])
 
@@ -100,5 +100,5 @@ class HoldStore:
         return position
 
     def expire(self, event_id: str) -> int:
-        """Releases holds that are due; returns how many. Of more than `RELEASED_A_CALL` some are left."""
+        """Release at most `RELEASED_A_CALL` expired holds and return how many."""
         return int(self._scripts.run("expire", keys.of_seats(event_id), ())[1])

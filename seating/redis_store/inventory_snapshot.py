@@ -1,4 +1,4 @@
-"""An inventory as of one moment."""
+"""A consistent snapshot of an inventory."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple, Self
@@ -10,13 +10,13 @@ from seating.domain.position import Position
 
 _NUMBERS: Final = ("epoch", "seq", "persisted", "capacity", "sold", "held", "blocked", "updated")
 FIELDS: Final = (*_NUMBERS, "state", "chain", "acknowledged", "seen", "stopped", "archived", "database")
-"""What look.lua reads of `inventory:{e}`."""
+"""The fields of `inventory:{e}` that look.lua reads."""
 
 
 class Backlog(NamedTuple):
-    """Where an event's log ends, and how much of it SQL has.
+    """The end of an event's log, and how much of it SQL has.
 
-    `trusted` is whether this server may sell; `stopped` says why SQL cannot record, empty as long as it can.
+    `trusted`: this server may sell. `stopped`: why SQL cannot record; empty if it can.
     """
 
     position: Position
@@ -26,12 +26,12 @@ class Backlog(NamedTuple):
 
     @property
     def lag(self) -> int:
-        """Entries that SQL does not have yet."""
+        """The number of entries that SQL lacks."""
         return self.position.seq - self.persisted
 
     @property
     def is_recorded(self) -> bool:
-        """Whether SQL has all of a log that can be trusted."""
+        """Whether the log is trusted and SQL has all of it."""
         return self.trusted and not self.lag
 
     @property
@@ -40,11 +40,11 @@ class Backlog(NamedTuple):
 
 
 class Head(NamedTuple):
-    """What trusting an inventory goes by, as of one moment.
+    """The fields that decide whether to trust an inventory, in one snapshot.
 
-    `server` is the one that answered. `checkpoint` is where the log ends; None for an inventory that was claimed
-    before it was one, or archived. `acknowledged` is what SQL was known to have; without `has_terms` a version that
-    knew no terms wrote the inventory.
+    `server` is the one that responded. `checkpoint` is the end of the log; None for an inventory that is archived, or
+    claimed but not written yet. `acknowledged` is the last entry that SQL is known to have. Without `has_terms`, a
+    version that did not know terms wrote the inventory.
     """
 
     server: str
@@ -59,7 +59,7 @@ class Head(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """An inventory as of one moment."""
+    """A consistent snapshot of an inventory."""
 
     counts: InventoryCounts
     backlog: Backlog
@@ -67,7 +67,7 @@ class Snapshot(NamedTuple):
 
     @classmethod
     def of(cls, values: Sequence[bytes | None]) -> Self | None:
-        """From look.lua's reply; None where there is no inventory, it is archived, or it cannot be read."""
+        """Decode look.lua's reply; None if the inventory is missing, archived or unreadable."""
         found = head(values)
         if found is None or found.checkpoint is None:
             return None
@@ -88,7 +88,7 @@ class Snapshot(NamedTuple):
 
 
 def head(values: Sequence[bytes | None]) -> Head | None:
-    """From look.lua's reply; None where no key of that name exists. What cannot be read counts as missing."""
+    """Decode look.lua's reply; None if the key does not exist. Unreadable fields count as missing."""
     if not values:
         return None
     server, sells, claimed = (value.decode() for value in values[:3] if value is not None)

@@ -1,4 +1,4 @@
-"""Which events Redis has something of."""
+"""Finds the events that have keys in Redis."""
 
 import time
 from typing import Final
@@ -11,7 +11,7 @@ LOOKED_FOR_EVERY_S: Final = 60.0
 
 
 class OpenEvents:
-    """Found among all keys, at first and every minute. Raises InventoryUnavailable."""
+    """Scans all keys at first use and every minute. Raises InventoryUnavailable."""
 
     def __init__(self, calls: Calls) -> None:
         self._scripts = EventScripts(calls)
@@ -19,7 +19,7 @@ class OpenEvents:
         self._looked_at = float("-inf")
 
     def ids(self) -> list[str]:
-        """As of the last look; archived ones too."""
+        """Return the event ids of the last scan, including archived events."""
         now = time.monotonic()
         if now - self._looked_at > LOOKED_FOR_EVERY_S:
             self._found = self._look()

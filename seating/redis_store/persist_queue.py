@@ -1,4 +1,4 @@
-"""Nudges to the persistence workers, through RQ: "these events have entries that SQL does not". They carry no data."""
+"""Nudges for the persistence workers, through RQ: "these events have entries that SQL lacks". They carry no data."""
 
 import time
 from typing import Any, Final
@@ -21,12 +21,12 @@ _FAILED_KEPT_S = 24 * 3600
 _KEPT_FAILED = 50
 _EVENTS_A_JOB = 100
 _SEEN_WITHIN_S: Final = 45.0
-"""A worker that waits for work gives a sign of life every 15 s, and one that works before each job."""
+"""An idle worker sends a heartbeat every 15 s, a busy one before each job."""
 _MOST_WORKERS: Final = 100
 
 
 class PersistQueue:
-    """A lost or doubled nudge is harmless: a job looks for itself what there is to do. Holds at most `max_waiting`."""
+    """Holds at most `max_waiting` jobs. A lost or duplicate nudge is harmless: a job itself finds out what to do."""
 
     def __init__(self, client: "redis.Redis", max_waiting: int = 20) -> None:
         self._client = client
@@ -34,7 +34,7 @@ class PersistQueue:
         self.queue = Queue(keys.QUEUE, connection=client, serializer=JSONSerializer)
 
     def nudge(self, *event_ids: str) -> bool:
-        """False if the queue is long enough already. Raises InventoryUnavailable where Redis does not take it."""
+        """Enqueue a job; return False if the queue is already full. Raises InventoryUnavailable."""
         with unavailable():
             for first in range(0, len(event_ids), _EVENTS_A_JOB):
                 if self.queue.count >= self._max_waiting:
@@ -43,9 +43,9 @@ class PersistQueue:
         return True
 
     def take(self) -> set[str]:
-        """The events that the waiting jobs name, which end unrun: a run that goes on has them as well.
+        """Remove the waiting jobs and return their events, so that the current run covers them as well.
 
-        Empty where Redis does not answer.
+        Returns nothing if Redis does not answer.
         """
         try:
             taken: Any = self._client.lpop(self.queue.key, self._max_waiting) or ()
@@ -55,22 +55,22 @@ class PersistQueue:
                 self._client.unlink(*map(Job.key_for, ids))
             return {event_id for job in jobs if job.func_name == PERSIST_JOB for event_id in job.args}
         except (redis.RedisError, NoSuchJobError, DeserializationError, ValueError):
-            return set()  # The cron nudges for whatever lags.
+            return set()  # The cron nudges for every event that lags.
 
     def ask_for_checkpoint(self) -> None:
-        """Of SQLite's WAL, which the worker makes after every other job anyway. Raises InventoryUnavailable."""
+        """Enqueue a checkpoint of SQLite's WAL. Raises InventoryUnavailable."""
         with unavailable():
             if self.queue.count == 0:
                 self._enqueue(CHECKPOINT_JOB, ())
 
     def _enqueue(self, job: str, args: tuple[str, ...]) -> None:
-        # A finished job tells nobody anything: it is not kept at all.
+        # Do not keep finished jobs: nobody reads their results.
         self.queue.enqueue_call(job, args, timeout=_JOB_LIMIT_S, result_ttl=0, failure_ttl=_FAILED_KEPT_S)
 
     def workers_seen(self) -> int:
-        """Return how many workers gave a sign of life lately, 100 at most. Raises InventoryUnavailable.
+        """Return how many workers are alive, by recent heartbeats, at most 100. Raises InventoryUnavailable.
 
-        RQ itself would count one that was killed for minutes.
+        RQ's own count includes a killed worker for minutes.
         """
         with unavailable():
             names = sorted(worker_registration.get_keys(self.queue))[:_MOST_WORKERS]
@@ -82,7 +82,7 @@ class PersistQueue:
         return sum(utcparse(sign.decode()).timestamp() > since_s for sign in signs if sign)
 
     def trim(self) -> None:
-        """Forgets all but the newest jobs that failed; RQ itself keeps them by age, however many."""
+        """Delete all but the newest failed jobs; RQ itself limits them only by age."""
         failed = FailedJobRegistry(queue=self.queue)
         with unavailable():
             for job_id in failed.get_job_ids(0, -_KEPT_FAILED - 1):

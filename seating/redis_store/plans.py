@@ -1,4 +1,4 @@
-"""The seating plans of open events: fetched from Redis once, then kept, since a plan never changes."""
+"""The seating plans of open events, fetched from Redis once and cached: a plan never changes."""
 
 from functools import partial
 
@@ -11,11 +11,11 @@ from seating.redis_store.event_scripts import EventScripts, MissingInventory
 
 
 class UnreadablePlan(InventoryUnavailable):
-    """What is kept under the plan's key is no plan."""
+    """The plan's key does not contain a valid plan."""
 
 
 class Plans:
-    """Keeps plans of at most `max_seats` seats together (about 300 bytes a seat), least recently used go first."""
+    """Caches plans with up to `max_seats` seats in total (about 300 bytes each), dropping the least recently used."""
 
     def __init__(self, calls: Calls, max_seats: int = 500_000) -> None:
         self._scripts = EventScripts(calls)
@@ -25,11 +25,11 @@ class Plans:
         return len(self._kept)
 
     def of(self, event_id: str) -> SeatingPlan:
-        """Raises MissingInventory where Redis has no plan, UnreadablePlan, InventoryUnavailable without an answer."""
+        """Return the plan. Raises MissingInventory if Redis has none, UnreadablePlan, InventoryUnavailable."""
         return self._kept.get(event_id, partial(self._fetch, event_id))
 
     def restore(self, event_id: str, plan: SeatingPlan) -> None:
-        """Writes a plan again over what cannot be read; one that is gone stays so."""
+        """Overwrite an unreadable plan; do not create a missing one."""
         self._scripts.ask("SET", keys.plan(event_id), plan.pack(), "XX")
 
     def _fetch(self, event_id: str) -> SeatingPlan:

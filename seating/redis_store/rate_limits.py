@@ -1,4 +1,4 @@
-"""Rate limits that all processes agree on: Redis counts, by its own clock, what it lets pass."""
+"""Rate limits shared by all processes: Redis counts, by its own clock."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -11,14 +11,14 @@ from seating.redis_store.failures import SharedState
 
 
 class RateLimit(NamedTuple):
-    """What one request is measured by."""
+    """The policy and caller that a request counts for."""
 
     policy: RatePolicy
     caller: str
 
     @property
     def key(self) -> str:
-        """Windows and buckets keep different types of value: a change of policy begins anew."""
+        """The key. Windows and buckets store different types, so a change of policy starts afresh."""
         return f"{self.policy.arguments[0]}:{self.caller}"
 
     def verdict(self, reply: list[Any]) -> Verdict:
@@ -33,7 +33,7 @@ class RateLimit(NamedTuple):
 
 
 class RateLimits:
-    """One policy for each group of routes, None for no limit."""
+    """One policy per group of routes; None for no limit."""
 
     def __init__(self, calls: Calls, policies: Mapping[str, RatePolicy | None]) -> None:
         self._shared = SharedState(calls)
@@ -44,6 +44,6 @@ class RateLimits:
         return RateLimit(policy, caller) if policy else None
 
     def take(self, group: str, limit: RateLimit) -> Verdict:
-        """Raises RateLimited, or SharedStateUnavailable where Redis does not answer."""
+        """Count a request. Raises RateLimited, or SharedStateUnavailable if Redis does not answer."""
         key = keys.limit(group, limit.key)
         return limit.verdict(self._shared.script("limit_take", (key,), *limit.policy.arguments))

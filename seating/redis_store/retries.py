@@ -1,4 +1,4 @@
-"""When an event whose persistence failed is to be tried again: after 2, 4, 8 … 60 s, by Redis's own expiry."""
+"""Schedules retries of failed persistence, after 2, 4, 8 … 60 s, with keys that expire in Redis."""
 
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ _FAILURES_KEPT_S = 600
 
 
 class Retry(NamedTuple):
-    """Whether an event has `failed`, and whether it `waits` for its next try."""
+    """Whether an event has `failed`, and whether it still `waits` for its next attempt."""
 
     failed: bool
     waits: bool
@@ -25,7 +25,7 @@ class Retries:
         self._scripts = EventScripts(calls)
 
     def is_due(self, event_id: str) -> bool:
-        """Whether nothing speaks against trying now."""
+        """Return whether the event may be tried now."""
         return not self.read(event_id).waits
 
     def read(self, event_id: str) -> Retry:
@@ -33,7 +33,7 @@ class Retries:
         return Retry(failures is not None, waits is not None)
 
     def postpone(self, event_id: str) -> int:
-        """After one more failure; the seconds until the next try."""
+        """Note a failure; return the seconds until the next attempt."""
         failures = int(self._ask("INCR", keys.retry(event_id)))
         wait_s: int = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(failures - 1, 10))
         self._ask("EXPIRE", keys.retry(event_id), _FAILURES_KEPT_S)
@@ -41,7 +41,7 @@ class Retries:
         return wait_s
 
     def forget(self, event_id: str) -> None:
-        """After a success."""
+        """Clear the failures after a success."""
         self._ask("DEL", keys.retry(event_id), keys.retry_wait(event_id))
 
     def _ask(self, *words: str | int) -> Any:

@@ -1,4 +1,4 @@
-"""All seats of an event as of one position, in one script and without an object a seat."""
+"""All seats of an event at one position, read by one script, without an object per seat."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,9 +15,9 @@ from seating.redis_store.failures import unavailable
 
 
 class States(NamedTuple):
-    """`maps` are the blocks' maps in the plan's order, a row break between them; empty in general admission.
+    """`maps` are the blocks' maps in the plan's order, separated by row breaks; empty in general admission.
 
-    `lapsed` of the `remaining` seats have a hold that is due, which no log entry has released yet.
+    `lapsed` of the `remaining` seats have an expired hold that no log entry has released yet.
     """
 
     checkpoint: Checkpoint
@@ -31,19 +31,19 @@ class States(NamedTuple):
 
 
 def _in_order(pairs: Sequence[bytes]) -> list[bytes]:
-    """The maps of `seats:{e}` by their blocks; a field that is no block is none of ours."""
+    """Return the maps of `seats:{e}` in order of block; fields that are not blocks are ignored."""
     blocks = zip(pairs[::2], pairs[1::2], strict=True)
     return [seats for _, seats in sorted((int(block), seats) for block, seats in blocks if block.isdigit())]
 
 
 class SeatStates:
-    """Its replies are long: `calls` should not be those that sell."""
+    """Its replies are long, so `calls` must not be those of the sale."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
     def of(self, event_id: str) -> States:
-        """Raises MissingInventory where Redis has no inventory, InventoryUnavailable where it is not to be trusted."""
+        """Return the states. Raises MissingInventory, or InventoryUnavailable if the inventory is not trusted."""
         with unavailable():
             outcome, *found = self._calls.script("seat_states", keys.of_seats(event_id), ())
         if outcome == b"MISSING":
@@ -63,7 +63,7 @@ class SeatStore:
         self._seen = calls.seen
 
     def set(self, event_id: str, seat: SeatRange, status: str, by: Actor) -> Position:
-        """Sets one seat to a status as maps have it. Raises SeatSold or SeatHeld where a buyer has it."""
+        """Set one seat to a status, given as in maps. Raises SeatSold or SeatHeld if a buyer has it."""
         args = (str(seat), status, by.member())
         reply = accepted(self._scripts.run("set_seat", keys.of_seats(event_id), args))
         position = Position.parse(reply[1].decode())

@@ -1,4 +1,4 @@
-"""The highest position of each event that this process has seen: an inventory that lacks it has lost something."""
+"""The highest position of each event that this process has seen. An inventory behind it has lost data."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -11,8 +11,8 @@ _NONE: Final = Position(0, 0)
 
 
 class SeenPositions:
-    """Shared by all connections of a process. Every script on an event passes what is here, and refuses where it is
-    behind."""
+    """Shared by all connections of a process. Each script on an event gets the event's position and refuses if the
+    inventory is behind it."""
 
     def __init__(self) -> None:
         self._by_inventory: dict[Argument, Position] = {}
@@ -26,7 +26,7 @@ class SeenPositions:
             self._by_inventory[key] = position
 
     def of(self, event_keys: Sequence[Argument]) -> Position:
-        """By the keys of a script, the inventory first; 0-0 for an event that nothing was seen of."""
+        """Return the position by a script's keys, the inventory's first; 0-0 for an event not seen yet."""
         return self._by_inventory.get(event_keys[0], _NONE)
 
     def knows(self, event_id: str) -> bool:

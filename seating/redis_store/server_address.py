@@ -1,4 +1,4 @@
-"""Where Redis is: the server that a URL names, or the primary that Sentinel names at the moment."""
+"""Finds Redis: the server in a URL, or the current primary according to Sentinel."""
 
 import re
 from collections.abc import Callable
@@ -26,7 +26,7 @@ _HOST = re.compile(r"(?P<host>\[[^\]]+\]|[^:]+)(?::(?P<port>\d+))?")
 
 
 def fails_over(url: str) -> bool:
-    """Whether replicas are promoted without a person."""
+    """Return whether Sentinel promotes replicas automatically."""
     return SENTINEL_URL.fullmatch(url) is not None
 
 
@@ -58,7 +58,7 @@ def _hosts(text: str) -> list[tuple[str, int]]:
 
 
 class Sentinels:
-    """Those who know which server of `service` is the primary."""
+    """The sentinels that monitor `service`."""
 
     def __init__(self, hosts: list[tuple[str, int]], service: str, options: dict[str, Any]) -> None:
         bounds = {
@@ -72,13 +72,13 @@ class Sentinels:
         self._sentinel = _Sentinel(hosts, sentinel_kwargs=options | bounds)
 
     def primary(self) -> tuple[str, int]:
-        """Raise redis.ConnectionError where none of them knows."""
+        """Return the address of the primary. Raises redis.ConnectionError if no sentinel knows it."""
         host, port = self._sentinel.discover_master(self._service)
         return host, port
 
 
 class _SentinelConnection(Connection):
-    """Ask Sentinel for the primary on every connect."""
+    """Asks Sentinel for the primary on every connect."""
 
     def __init__(self, *, sentinels: Sentinels, **options: Any) -> None:
         self._sentinels = sentinels
@@ -94,12 +94,12 @@ class _SentinelSSLConnection(_SentinelConnection, SSLConnection):
 
 
 def left_behind(error: ResponseError) -> bool:
-    """Whether the server says that it is no primary any more, or has no replica left that follows it."""
+    """Return whether the error means that the server is no longer the primary, or has lost its replicas."""
     return isinstance(error, (ReadOnlyError, MasterDownError)) or str(error).startswith(("UNBLOCKED", "NOREPLICAS"))
 
 
 class _PrimaryOnly:
-    """Treat a server that was left behind as a lost connection, which its user makes anew."""
+    """Turns the reply of a server that is no longer the primary into a lost connection, so that its user reconnects."""
 
     def read_response(self: Any, *args: Any, **options: Any) -> Any:
         try:
@@ -112,5 +112,5 @@ class _PrimaryOnly:
 
 
 def primary_only(connection_class: type[Any]) -> type[Any]:
-    """Return a kind of connection that breaks off when its server is left behind."""
+    """Return a connection class that disconnects when its server is no longer the primary."""
     return type(connection_class.__name__, (_PrimaryOnly, connection_class), {})

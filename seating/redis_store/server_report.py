@@ -1,4 +1,4 @@
-"""What a Redis server says of itself: who it is, whether it is a primary, and how it is set."""
+"""A Redis server's report on itself: its identity, its role and its settings."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Self
@@ -8,14 +8,14 @@ from redis.exceptions import ResponseError
 
 
 class ServerIdentity(NamedTuple):
-    """One history of writes: the process, and the replication id, which a demotion and a promotion change."""
+    """Identifies one history of writes: the process, and the replication id, which demotion and promotion change."""
 
     run_id: str
     replication_id: str
 
 
 class ServerReport(NamedTuple):
-    """`settings_hidden` is why `settings` are empty. `rewrites` is whether an append-only file is being rewritten."""
+    """`settings_hidden` is why `settings` is empty. `rewrites`: the append-only file is being rewritten."""
 
     server: ServerIdentity
     is_primary: bool
@@ -26,7 +26,7 @@ class ServerReport(NamedTuple):
 
     @staticmethod
     def questions(settings: Iterable[str]) -> list[tuple[str, ...]]:
-        """Return the commands whose replies `read` takes."""
+        """Return the commands whose replies `read` expects."""
         return [("INFO", "server", "replication", "persistence"), ("CONFIG", "GET", *settings)]
 
     @classmethod
@@ -56,6 +56,6 @@ class ServerReport(NamedTuple):
 
 
 def info_fields(info: bytes) -> dict[str, str]:
-    """Return the reply to INFO by its fields' names."""
+    """Return the fields of a reply to INFO."""
     pairs = (line.partition(":") for line in info.decode().splitlines())
     return {name: value for name, separator, value in pairs if separator}

@@ -1,4 +1,4 @@
-"""Which process is fetching what, so that no other does: a short lease, and its holder's outcome for all who follow."""
+"""Lets one process fetch a key while others wait: a short lease, and the holder's outcome for the followers."""
 
 import re
 import secrets
@@ -17,12 +17,12 @@ from seating.telemetry import metrics
 _TOKEN = re.compile(rb"[0-9a-f]{16}")
 _FIRST_LOOK_S = 0.005
 _LONGEST_LOOK_S = 0.05
-# Whoever follows looks far more often than this.
+# Followers poll far more often than this.
 _OUTCOME_KEPT_MS = 2000
 
 
 class Lease:
-    """The right to fetch `key`. `until` is when it may have lapsed, by this process's clock, which no stop stops."""
+    """The right to fetch `key`. `until`: earliest possible expiry, on a monotonic clock that runs on during a stop."""
 
     def __init__(self, key: str, token: str, until: float) -> None:
         self.key = key
@@ -35,9 +35,9 @@ class Lease:
 
 
 class SingleFlight:
-    """A holder that dies or is stopped holds nobody up for longer than `lease_s`; one that works on renews its lease.
+    """A holder that dies or is stopped delays others for at most `lease_s`; a working one renews its lease.
 
-    Raises SharedStateUnavailable where Redis does not answer.
+    Raises SharedStateUnavailable if Redis does not answer.
     """
 
     def __init__(self, calls: Calls, name: str, *, lease_s: float = 2.0) -> None:
@@ -46,7 +46,7 @@ class SingleFlight:
         self._lease_s = lease_s
 
     def begin(self, key: str) -> Lease | str:
-        """The lease, or else the token of the flight that is on its way."""
+        """Return the lease, or the token of the flight in progress."""
         until = time.monotonic() + self._lease_s
         token = secrets.token_hex(8)
         flight = keys.flight(self._name, key)
@@ -54,13 +54,13 @@ class SingleFlight:
         if other is None:
             return Lease(key, token, until)
         if not _TOKEN.fullmatch(other):
-            # Nobody would ever land it.
+            # Otherwise nobody would end the flight.
             metrics.count_dropped("flight")
             self._shared.commands(("DEL", flight))
         return str(other.decode(errors="replace"))
 
     def follow(self, key: str, token: str, deadline: float) -> bytes | None:
-        """The outcome of the flight, or None once it is lost. Raises LoadFailed at `deadline` (monotonic)."""
+        """Wait for the flight's outcome; None if the flight was lost. Raises LoadFailed at `deadline` (monotonic)."""
         watched = keys.flight(self._name, key), keys.landed(self._name, token)
         look_s = _FIRST_LOOK_S
         while time.monotonic() < deadline:
@@ -73,13 +73,13 @@ class SingleFlight:
         raise LoadFailed
 
     def land(self, lease: Lease, outcome: bytes) -> bool:
-        """Hands `outcome`, if there is one, to those who follow, and ends the flight; False if the lease had lapsed."""
+        """End the flight and give any `outcome` to its followers; return False if the lease had expired."""
         watched = keys.flight(self._name, lease.key), keys.landed(self._name, lease.token)
         return bool(self._shared.script("flight_land", watched, lease.token, outcome, _OUTCOME_KEPT_MS))
 
     @contextmanager
     def renewing(self, lease: Lease) -> Iterator[None]:
-        """Holds the lease for as long as the block takes."""
+        """Renew the lease until the block ends."""
         renewer = gevent.spawn(self._renew_on, lease)
         try:
             yield
@@ -99,5 +99,5 @@ class SingleFlight:
                 if not self._shared.script("flight_renew", (flight,), lease.token, self._lease_ms):
                     return
             except SharedStateUnavailable:
-                continue  # The lease may still be there at the next try; if it is not, that is seen then.
+                continue  # The lease may still exist at the next attempt, which will tell.
             lease.until = until
