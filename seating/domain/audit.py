@@ -1,4 +1,4 @@
-"""Acts of operators: what each did to what, and how that was before and after."""
+"""Acts of operators: what each did to what, and the state before and after."""
 
 from typing import Literal, NamedTuple
 
@@ -26,9 +26,9 @@ Action = Literal[
 
 
 class Act(NamedTuple):
-    """`target` is what of the event was changed, None for the event itself; `before` and `after` are short texts.
+    """`target` is the part of the event that was changed, None for the event itself; `before` and `after` are short.
 
-    `position` is that of the log entry that the act made, None for an act that made none.
+    `position` is that of the act's log entry; None without one.
     """
 
     at_ms: int
@@ -42,9 +42,9 @@ class Act(NamedTuple):
 
 
 def act_of(event_id: str, position: Position, change: Change, target: str | None = None) -> Act | None:
-    """The act that an entry tells of; None for one that names no actor.
+    """Return the act in an entry; None if the entry names no actor.
 
-    `target` is the id of the seat that the entry set, or of the purchase that it cancelled.
+    `target` is the id of the seat that was set, or of the purchase that was cancelled.
     """
     match change:
         case changes.Purchased(by=Actor() as by):

@@ -1,4 +1,4 @@
-"""What a circuit breaker is, whatever it guards."""
+"""The terms of a circuit breaker, whatever it guards."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class BreakerState(StrEnum):
-    """HALF_OPEN: the wait is over, and one probe is to show whether the service is back."""
+    """HALF_OPEN: the wait is over, and one probe will show whether the service is back."""
 
     CLOSED = "CLOSED"
     OPEN = "OPEN"
@@ -14,7 +14,7 @@ class BreakerState(StrEnum):
 
 
 class CallOutcome(StrEnum):
-    """ABANDONED: the call tells nothing about the service, since its caller gave it up or was only told to wait."""
+    """ABANDONED: the call says nothing about the service: its caller gave up, or was only told to wait."""
 
     SUCCESS = "SUCCESS"
     FAILURE = "FAILURE"
@@ -24,7 +24,7 @@ class CallOutcome(StrEnum):
 @dataclass(frozen=True, slots=True)
 class BreakerPolicy:
     """Opens at `failure_threshold` failures within the window, for `reset_timeout_ms`, twice as long after each failed
-    probe up to `max_reset_timeout_ms`. A probe that has not ended after `probe_lease_ms` is taken for dead.
+    probe up to `max_reset_timeout_ms`. A probe that has not ended after `probe_lease_ms` counts as dead.
     """
 
     failure_threshold: int
@@ -35,8 +35,8 @@ class BreakerPolicy:
 
 
 class Admission(NamedTuple):
-    """Leave to make calls. `turn` goes up with every change of state and every probe, so that outcomes of calls from
-    before are recognised as late; None where the breaker could not be asked.
+    """Permission to make calls. `turn` grows with every change of state and every probe, so that late outcomes are
+    recognised; None if the breaker's state was unavailable.
     """
 
     turn: int | None
@@ -44,7 +44,7 @@ class Admission(NamedTuple):
 
 
 class Refused(Exception):
-    """The breaker lets no call out now. `retry_after_ms` is the time until it may let one out."""
+    """The breaker refuses calls. `retry_after_ms` is the time until it may admit one."""
 
     def __init__(self, state: BreakerState, retry_after_ms: int) -> None:
         super().__init__(f"{state}, next probe in {retry_after_ms} ms")

@@ -1,4 +1,4 @@
-"""Who asks: whoever has a key, which has a name and a role, or else anybody."""
+"""The caller of a request: the owner of an API key, with a name and a role, or an anonymous one."""
 
 import re
 from enum import StrEnum
@@ -14,7 +14,7 @@ class Role(StrEnum):
 
 
 class Caller(NamedTuple):
-    """Owner of idempotency keys, rate limits and held seats. Without a `role` it is all who have no key."""
+    """Owner of idempotency keys, rate limits and held seats. The one without a `role` is everybody without a key."""
 
     name: str
     role: Role | None = None
@@ -22,11 +22,11 @@ class Caller(NamedTuple):
 
 ANONYMOUS: Final = Caller("anonymous")
 OPERATOR: Final = Caller("operator", Role.OPERATE)
-"""Whoever has the ADMIN_TOKEN, or sits at a machine where none is needed."""
+"""The owner of ADMIN_TOKEN, or a person at a machine where no key is needed."""
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 
 
 def is_key_name(text: str) -> bool:
-    """Whether a key may be called that: the names that need no key are not to be had."""
+    """Return whether a key may have this name. The names of callers without a key are reserved."""
     return _NAME.fullmatch(text) is not None and text not in (ANONYMOUS.name, OPERATOR.name)

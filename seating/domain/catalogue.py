@@ -1,4 +1,4 @@
-"""What the event partner tells: its users and events. Fields beyond those that are needed here pass through."""
+"""The event partner's users and events. Fields that are not needed here pass through."""
 
 import re
 from typing import Annotated
@@ -9,7 +9,7 @@ from seating.domain.errors import InvalidRequest
 
 PARTNER_ID_FORM = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
-# A number or a harmless text: ids become part of a URL.
+# A number or a safe string: ids become part of a URL.
 PartnerId = Annotated[int, Field(ge=0)] | Annotated[str, Field(pattern=PARTNER_ID_FORM)]
 
 
@@ -21,21 +21,21 @@ class _Told(BaseModel):
 
 
 class PartnerUser(_Told):
-    """As the list of users has them."""
+    """A user in the partner's list."""
 
 
 class PartnerUserEvents(_Told):
-    """A user with the ids of the events that belong to them."""
+    """A user with the ids of their events."""
 
     events: list[PartnerId] = Field(max_length=1000)
 
 
 class PartnerEvent(_Told):
-    """An event of the partner's: none that is on sale here."""
+    """An event of the partner's, not one on sale here."""
 
 
 def parse_partner_id(text: str) -> str:
-    """Raises InvalidRequest for what can be no id of the partner's."""
+    """Return the id. Raises InvalidRequest if it cannot be one of the partner's."""
     if not re.fullmatch(PARTNER_ID_FORM, text, re.ASCII):
         raise InvalidRequest("User id must be 1 to 64 letters, digits, dots, hyphens and underscores", "userId")
     return text

@@ -1,4 +1,4 @@
-"""Whether a log goes on from where its reader is: every entry the next one, and none lost at the end."""
+"""Checks that a log continues from its reader's checkpoint, without gaps and without a lost end."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,13 @@ from seating.domain.position import Position
 
 
 class Diverged(Exception):
-    """The log does not continue what its reader has. The message says where."""
+    """The log does not continue from its reader's checkpoint. The message says where."""
 
 
 def continuation(checkpoint: Checkpoint, found: Sequence[LogEntry]) -> list[LogEntry]:
-    """What `found`, read from `checkpoint` on, adds to it, up to where it goes wrong.
+    """Return the entries of `found`, read from `checkpoint` on, that continue it, up to the first that does not.
 
-    Raises Diverged unless it begins at `checkpoint` and the entry after that follows.
+    Raises Diverged unless `found` begins at `checkpoint` and its second entry follows.
     """
     if not found or Checkpoint.of(found[0]) != checkpoint:
         raise Diverged(f"no entry at {checkpoint.position} with the link that SQL has")
@@ -22,7 +22,7 @@ def continuation(checkpoint: Checkpoint, found: Sequence[LogEntry]) -> list[LogE
     for entry in found[1:]:
         if not entry.follows(previous):
             if entries:
-                break  # These come first; the next reading goes wrong at its very first entry.
+                break  # Record these first; the next read fails at its first new entry.
             raise Diverged(f"the entry at {entry.position} does not follow {checkpoint.position}")
         entries.append(entry)
         previous = entry
@@ -30,6 +30,6 @@ def continuation(checkpoint: Checkpoint, found: Sequence[LogEntry]) -> list[LogE
 
 
 def refuse_shortened(end: Position, inventory: Checkpoint | None) -> None:
-    """Raises Diverged for a log that ends before its inventory does: it has lost its end."""
+    """Raises Diverged if the log ends before its inventory's position: it has lost its end."""
     if inventory and end < inventory.position:
         raise Diverged(f"the log ends at {end}, its inventory is at {inventory.position}")

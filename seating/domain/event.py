@@ -1,4 +1,4 @@
-"""An event: what is sold, and how many seats of it there are."""
+"""An event and its seat counts."""
 
 import base64
 import re
@@ -15,7 +15,7 @@ _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`seated` tells a seating plan from general admission; an `archived` event is closed and gone from Redis."""
+    """`seated`: it has a seating plan, unlike general admission. `archived`: it is closed and removed from Redis."""
 
     id: str
     name: str
@@ -26,7 +26,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class InventoryCounts:
-    """What can be bought of an event as of now, in seats; `state` is on_sale, paused or closed."""
+    """An event's current counts of seats; `state` is on_sale, paused or closed."""
 
     state: str
     capacity: int
@@ -45,12 +45,12 @@ def is_event_id(text: str) -> bool:
 
 
 def parse_event_id(text: str) -> str:
-    """Raises EventNotFound for what no event was ever called."""
+    """Return the id. Raises EventNotFound if it cannot be one."""
     if not is_event_id(text):
         raise EventNotFound
     return text
 
 
 def new_event_id() -> str:
-    """Ten random characters of base 32: short enough for a URL, no two alike."""
+    """Return ten random Base32 characters: short enough for a URL, and unique."""
     return base64.b32encode(secrets.token_bytes(7)).decode().lower()[:10]

@@ -1,4 +1,4 @@
-"""A hold: seats that are kept for a buyer for a while. Whoever knows its token may buy them."""
+"""A hold: seats reserved for a buyer for a limited time. Anyone who knows its token may buy them."""
 
 import secrets
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from seating.domain.position import Position
 from seating.domain.seating_plan import SeatRange, runs_text
 
 HOLD_RENDERING: Final = 1
-"""Version of the answer that a held record is rendered to."""
+"""Version of the response that is rendered from a HeldRecord."""
 
 
 class Hold(NamedTuple):
-    """Times are in ms since 1970: it is honoured before `until_ms`, and due from then on."""
+    """Times are in ms since 1970. It is valid before `until_ms` and expired from then on."""
 
     since_ms: int
     until_ms: int
@@ -22,30 +22,30 @@ class Hold(NamedTuple):
 
     @classmethod
     def parse(cls, kept: str) -> Self:
-        """Reads what scripts keep: since|until|quantity|runs|holder."""
+        """Parse the text that scripts store: since|until|quantity|runs|holder."""
         since, until, quantity, runs, _holder = kept.split("|")
         return cls(int(since), int(until), int(quantity), SeatRange.parse_all(runs))
 
     def __str__(self) -> str:
-        """As scripts keep it, but for its holder, whom the log does not know."""
+        """Return the text that scripts store, without the holder, whom the log does not know."""
         return f"{self.since_ms}|{self.until_ms}|{self.quantity}|{runs_text(self.runs)}|"
 
 
 @dataclass(frozen=True, slots=True)
 class HoldOrder:
-    """What a buyer wants to hold: given seats, or the best ones for a quantity."""
+    """A request to hold given seats, or the best ones for a quantity."""
 
     quantity: int
     seats: tuple[str, ...] = ()
     together: bool = False
 
     def fingerprint(self) -> str:
-        """Never that of a purchase: one key cannot be used for both."""
+        """Return the fingerprint. It never equals a purchase's, so one key cannot be used for both."""
         return short_hash("hold", str(self.quantity), str(self.together), *sorted(self.seats))
 
 
 class HeldRecord(NamedTuple):
-    """What is answered to whoever holds seats; kept under an idempotency key, if there was one."""
+    """What the response to a hold needs; stored under the idempotency key, if there is one."""
 
     position: Position
     until_ms: int
@@ -54,24 +54,24 @@ class HeldRecord(NamedTuple):
 
     @classmethod
     def parse(cls, record: str) -> Self:
-        """Reads the text that hold.lua wrote: rendering|fingerprint|position|until|quantity|runs."""
+        """Parse the text that hold.lua stores: rendering|fingerprint|position|until|quantity|runs."""
         _rendering, _fingerprint, position, until_ms, quantity, runs = record.split("|")
         return cls(Position.parse(position), int(until_ms), int(quantity), SeatRange.parse_all(runs))
 
 
 def new_token() -> str:
-    """128 random bits."""
+    """Return 128 random bits as text."""
     return secrets.token_urlsafe(16)
 
 
 def token_of_key(event_id: str, caller: str, key: str) -> str:
-    """The token of a hold that was asked for with an idempotency key, so that a repetition can be told it again.
+    """Derive a hold's token from an idempotency key, so that a repeated request gets the same token.
 
-    As secret as the key, whose owner is told the token anyway; and nothing that is kept leads to either.
+    It is as secret as the key, whose owner gets the token anyway. Neither can be derived from what is stored.
     """
     return short_hash("hold token", event_id, caller, key)
 
 
 def hold_id(token: str) -> str:
-    """What the token is kept as. Nothing leads back."""
+    """Return the id under which a token's hold is stored. The token cannot be derived from it."""
     return short_hash("hold id", token)

@@ -1,4 +1,4 @@
-"""One entry of an event's log, as both of its readers meet it."""
+"""An entry of an event's log, and how far a reader has come."""
 
 import hashlib
 import re
@@ -12,9 +12,9 @@ LINK: Final = re.compile("[0-9a-f]{40}")
 
 
 def chain_link(previous: str, position: Position, change: str) -> str:
-    """The link of an entry, from the link before it: SHA-1 in hex, as prelude.lua computes it.
+    """Return an entry's link, computed from the previous link: SHA-1 in hex, as in prelude.lua.
 
-    The separators cannot occur in a link or a position, so no two entries spell the same.
+    The separators cannot occur in a link or a position, so the hashed text is unambiguous.
     """
     epoch, seq = position
     return hashlib.sha1(f"{previous}\n{epoch}-{seq}\n{change}".encode(), usedforsecurity=False).hexdigest()
@@ -25,7 +25,7 @@ _RESUME_POINT: Final = re.compile(r"([^.]+)(?:\.([0-9a-f]{8}))?", re.ASCII)
 
 
 class LogEntry(NamedTuple):
-    """`change` is the JSON text that a script wrote, kept to the letter; `link` ties it to all entries before it."""
+    """`change` is the JSON text that a script wrote, verbatim; `link` ties it to all previous entries."""
 
     position: Position
     change: str
@@ -33,17 +33,17 @@ class LogEntry(NamedTuple):
 
     @classmethod
     def first(cls, epoch: int, change: str) -> Self:
-        """The entry that a log begins with."""
+        """Return the first entry of a log."""
         return cls.after(Checkpoint(Position(epoch, 0), GENESIS), change)
 
     @classmethod
     def after(cls, checkpoint: "Checkpoint", change: str, epoch: int | None = None) -> Self:
-        """The entry that goes on from `checkpoint`, in its epoch or in a new one."""
+        """Return the entry that follows `checkpoint`, in its epoch or a new one."""
         position = Position(epoch or checkpoint.position.epoch, checkpoint.position.seq + 1)
         return cls(position, change, chain_link(checkpoint.link, position, change))
 
     def follows(self, previous: "LogEntry | Checkpoint") -> bool:
-        """Whether this is the very next one: no gap, no earlier epoch, and its link made from that one's."""
+        """Return whether this is the next entry: no gap, no earlier epoch, and a link that follows from the last."""
         return (
             self.position.seq == previous.position.seq + 1
             and self.position.epoch >= previous.position.epoch
@@ -51,7 +51,7 @@ class LogEntry(NamedTuple):
         )
 
     def read(self) -> Change | None:
-        """What `change` says; None if this version cannot read it."""
+        """Decode `change`; None if this version cannot read it."""
         try:
             return parse_change(self.change)
         except UnknownChange:
@@ -59,7 +59,7 @@ class LogEntry(NamedTuple):
 
     @classmethod
     def beyond(cls, checkpoint: "Checkpoint | None", position: Position, change: str) -> Self:
-        """An entry that goes on from `checkpoint` with a gap, or from nothing."""
+        """Return an entry that continues `checkpoint` after a gap, or starts from nothing."""
         return cls(position, change, chain_link(checkpoint.link if checkpoint else GENESIS, position, change))
 
 
@@ -75,7 +75,7 @@ class Checkpoint(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Reads what `__str__` writes; None for anything else."""
+        """Parse the result of `__str__`; None for anything else."""
         position, _, link = text.partition(" ")
         try:
             return cls(Position.parse(position), link) if LINK.fullmatch(link) else None
@@ -83,7 +83,7 @@ class Checkpoint(NamedTuple):
             return None
 
     def __str__(self) -> str:
-        """As an inventory keeps what SQL acknowledged: `<position> <link>`."""
+        """Return `<position> <link>`, as the inventory stores it."""
         return f"{self.position} {self.link}"
 
     def is_followed_by(self, entry: LogEntry) -> bool:
@@ -91,7 +91,7 @@ class Checkpoint(NamedTuple):
 
 
 class ResumePoint(NamedTuple):
-    """How far a client has come: a position, and how the link of the entry there begins, empty if it does not say."""
+    """How far a client has come: a position, and the beginning of the entry's link, or empty if unknown."""
 
     position: Position
     link_start: str
@@ -112,5 +112,5 @@ class ResumePoint(NamedTuple):
         return cls(Position.parse(match[1]), match[2] or "")
 
     def is_at(self, checkpoint: Checkpoint) -> bool:
-        """Whether `checkpoint` is where the client is, in the same history as far as it says."""
+        """Return whether the client is at `checkpoint`, in the same history as far as it knows."""
         return self.position == checkpoint.position and checkpoint.link.startswith(self.link_start)

@@ -1,7 +1,7 @@
-"""Making one history of two: what SQL has of an event, and what Redis has, when each has sold without the other.
+"""Merges two histories of an event, SQL's and Redis's, after each has sold without the other.
 
-Purchases are united by their ids, cancellations by position: whoever was told "yours" keeps it. Preference decides only
-what both have given away; the other one waits for the operator, with the seat named.
+Purchases are united by id, cancellations by position: every confirmed buyer keeps the purchase. The preference only
+decides about seats that both have given away; the other purchase waits for the operator, with the seat named.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,7 +20,7 @@ _ORGANISERS: Final = {BOX_OFFICE: "sold", ORGANISER: "held", BLOCKED: "blocked"}
 
 
 class Waiting(NamedTuple):
-    """A purchase that found no place. `idempotency` is the hash of its caller and key."""
+    """A purchase left without its seats. `idempotency` is the hash of its caller and key."""
 
     receipt: Receipt
     idempotency: str
@@ -29,8 +29,8 @@ class Waiting(NamedTuple):
 
 @dataclass(slots=True)
 class MergedState:
-    """`state` is what both histories become; `waiting` has what it has no place for, `box_office` the seats that one
-    sold at the box office and the other gave to somebody else.
+    """`state` is the merged state. `waiting` are the purchases that did not fit; `box_office` are the seats that one
+    history sold at the box office and the other gave to somebody else.
     """
 
     state: InventoryState
@@ -40,9 +40,9 @@ class MergedState:
 
 
 def continues(terms: dict[int, int], tail: Position, checkpoint: Position) -> bool:
-    """Whether a history with these terms (epoch to first seq), which ends at `tail`, has the entry at `checkpoint`.
+    """Return whether a history with these terms (epoch to first seq) that ends at `tail` has the entry at `checkpoint`.
 
-    A position never means two things, so the one that has it has all that led to it.
+    A position never means two things, so a history that has the entry also has everything before it.
     """
     first = terms.get(checkpoint.epoch)
     if first is None or not first <= checkpoint.seq <= tail.seq:
@@ -52,20 +52,20 @@ def continues(terms: dict[int, int], tail: Position, checkpoint: Position) -> bo
 
 
 def ends(terms: dict[int, int], tail_seq: int) -> dict[int, int]:
-    """The last seq of each epoch, in a history with these terms (epoch to first seq) that ends at `tail_seq`."""
+    """Return the last seq of each epoch in a history with these terms (epoch to first seq) that ends at `tail_seq`."""
     return {epoch: min((seq - 1 for later, seq in terms.items() if later > epoch), default=tail_seq) for epoch in terms}
 
 
 def merge(
     event_id: str, preferred: InventoryState, other: InventoryState, seat_name: Callable[[SeatRange], str]
 ) -> MergedState:
-    """Takes what only `other` has into `preferred`, whose seats stay as they are."""
+    """Merge what only `other` has into `preferred`, whose seats stay as they are."""
     merged = MergedState(preferred, seat_name)
     _unite_cancellations(event_id, merged, other)
     for idempotency, receipt in _purchases(event_id, other):
         _take_in(event_id, merged, idempotency, receipt)
     for hold, kept in other.holds.items():
-        # Without a seat it is no promise to a buyer that can be kept: it lapses now instead of later.
+        # A hold without its seats cannot be honoured: let it expire now.
         if hold not in preferred.holds and not _first_taken(merged, kept.runs, kept.quantity):
             preferred.holds[hold] = kept
             _give(preferred, kept.runs, kept.quantity, "held", "h")
@@ -81,7 +81,7 @@ def purchases_of(event_id: str, state: InventoryState) -> list[Receipt]:
 
 
 def _purchases(event_id: str, state: InventoryState) -> list[tuple[str, Receipt]]:
-    """By the hash of caller and key, first to last."""
+    """Return purchases with the hash of caller and key, in order."""
     found = [
         (idempotency, Receipt.parse(event_id, record))
         for idempotency, record in state.idempotency.items()
@@ -105,7 +105,7 @@ def _take_in(event_id: str, merged: MergedState, idempotency: str, receipt: Rece
     if kept is not None and is_purchase_record(kept):
         own = Receipt.parse(event_id, kept)
         if own.id != receipt.id:
-            merged.waiting.append(Waiting(receipt, idempotency, f"its key has bought {own.id} too"))
+            merged.waiting.append(Waiting(receipt, idempotency, f"its idempotency key also bought {own.id}"))
         return
     record = (receipt.rendering, receipt.fingerprint, receipt.id.position, receipt.id.nonce, receipt.quantity)
     runs = ",".join(map(str, receipt.runs))
@@ -130,7 +130,7 @@ def _take_in_organisers(merged: MergedState, other: InventoryState) -> None:
 
 
 def _first_taken(merged: MergedState, runs: Iterable[SeatRange], quantity: int) -> str:
-    """In words, what stands in the way; empty if nothing does."""
+    """Return what is in the way, in words; empty if nothing."""
     state = merged.state
     if state.remaining < quantity:
         return f"only {state.remaining} seats are left"

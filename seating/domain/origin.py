@@ -1,4 +1,4 @@
-"""Where a web page comes from, as browsers name it: scheme, host and port (RFC 6454)."""
+"""A web page's origin: scheme, host and port (RFC 6454)."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _ASCII_HOST: Final = re.compile(r"[a-z0-9._-]+")
 
 
 class Authority(NamedTuple):
-    """A host and, if it is named, its port. The host is in lower case, international names in their ASCII form."""
+    """A host and an optional port. The host is in lower case; international names are in ASCII form."""
 
     host: str
     port: int | None
@@ -33,7 +33,7 @@ class Authority(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """Two of them are the same if their fields are."""
+    """Two origins are the same if their fields are."""
 
     scheme: str
     host: str

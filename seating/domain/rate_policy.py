@@ -1,4 +1,4 @@
-"""What a caller may do how often, as settings say it: `5/10s,10/60s`, `bucket:5,10/60s` or `off`."""
+"""Rate policies, written in settings as `5/10s,10/60s`, `bucket:5,10/60s` or `off`."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _LARGEST_WINDOW_LIMIT = 10_000
 
 
 class Quota(NamedTuple):
-    """At most `limit` requests in any `window_ms`; of a bucket, what it holds and how long it takes to fill up."""
+    """At most `limit` requests in any `window_ms`; for a bucket, its capacity and the time to fill it."""
 
     limit: int
     window_ms: int
@@ -27,21 +27,21 @@ class Quota(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RatePolicy:
-    """`arguments` are what the scripts take: `window` with limit, ms, … or `bucket` with capacity, tokens, ms."""
+    """`arguments` are the scripts': `window` with limit, ms, … or `bucket` with capacity, tokens, ms."""
 
     quotas: tuple[Quota, ...]
     arguments: tuple[str | int, ...]
 
 
 class Left(NamedTuple):
-    """How many more requests would pass now, and in how many ms that number grows."""
+    """How many more requests would pass now, and the ms until that number grows."""
 
     requests: int
     reset_ms: int
 
 
 class Verdict(NamedTuple):
-    """`wait_ms` from now the request would pass, 0 if it does; `left` is in the order of the policy's quotas."""
+    """`wait_ms` is the time until the request would pass, 0 if it does; `left` is in the order of the quotas."""
 
     passes: bool
     wait_ms: int
@@ -49,7 +49,7 @@ class Verdict(NamedTuple):
 
 
 def parse(text: str) -> RatePolicy | None:
-    """None for `off`. Raises ValueError that says what the form is."""
+    """Parse a policy; None for `off`. Raises ValueError with the expected form."""
     if text == "off":
         return None
     try:
@@ -78,7 +78,7 @@ def _bucket(capacity: str, refill: str) -> RatePolicy:
 
 
 def _rate(text: str) -> tuple[int, int]:
-    """Requests, and the ms in which they come."""
+    """Return the number of requests and the period in ms."""
     found = _RATE.fullmatch(text.strip())
     if found is None:
         raise ValueError

@@ -1,4 +1,4 @@
-"""What the outside sees of seats: the four words, and which entry of a log gave which seats which of them."""
+"""The public view of seats: four statuses, and which seats a log entry gives which status."""
 
 from typing import Final, NamedTuple
 
@@ -13,14 +13,14 @@ _OUTSIDE = bytes(ord(WORDS.get(chr(character), UNKNOWN)[0]) for character in ran
 
 
 class SeatChange(NamedTuple):
-    """The seats of `runs` have become `word`."""
+    """The seats of `runs` now have the status `word`."""
 
     word: str
     runs: list[SeatRange]
 
 
 def seat_changes(change: Change) -> list[SeatChange]:
-    """None for a change that left all seats as they were; runs are empty in general admission."""
+    """Return the seats that a change affects, by status; empty if none. `runs` is empty in general admission."""
     match change:
         case Purchased():
             return [SeatChange("sold", change.runs)]
@@ -34,5 +34,5 @@ def seat_changes(change: Change) -> list[SeatChange]:
 
 
 def outside_map(maps: bytes) -> str:
-    """A letter a seat, as they stand in `maps`, without row breaks."""
+    """Return one letter per seat, in the order of `maps`, without row breaks."""
     return maps.translate(_OUTSIDE, ROW_BREAK.encode()).decode()

@@ -1,4 +1,4 @@
-"""What a seat is, as maps have it (a character) and as the outside has it (a word)."""
+"""A seat's status: a character in maps, a word for clients."""
 
 from typing import Final
 
@@ -19,7 +19,7 @@ WORDS: Final = {
 }
 
 UNKNOWN: Final = "reserved"
-"""The word for a character that nobody has written: the seat cannot be had."""
+"""The word for an unknown character: the seat cannot be bought."""
 
 SETTABLE: Final = {"available": AVAILABLE, "reserved": BLOCKED, "sold": BOX_OFFICE, "held": ORGANISER}
-"""What an organiser can set a seat to, by its word."""
+"""The statuses that an organiser can set, by word."""

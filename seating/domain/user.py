@@ -1,4 +1,4 @@
-"""A user: what is kept of one, and what their id and e-mail address may be."""
+"""A user, and the rules for ids and e-mail addresses."""
 
 import base64
 import secrets
@@ -11,7 +11,7 @@ from seating.domain.errors import InvalidRequest
 
 Plan = Literal["free", "pro", "enterprise"]
 MAX_ID_LENGTH: Final = 64
-# These stand where an id would in the addresses of other routes, or mean another place.
+# In the addresses of other routes these stand in the place of an id, or they mean another path.
 _ROUTE_WORDS = frozenset({"cache", "cache-status", ".", ".."})
 
 
@@ -28,30 +28,30 @@ class User:
 
 
 def check_id(user_id: str) -> str:
-    """Any visible text is an id. Raises InvalidRequest."""
+    """Return the id if it is visible text. Raises InvalidRequest."""
     if not 1 <= len(user_id) <= MAX_ID_LENGTH:
         raise InvalidRequest(f"Id must be 1 to {MAX_ID_LENGTH} characters", "id")
     if not user_id.isprintable() or user_id != user_id.strip():
-        raise InvalidRequest("Id must be visible characters, without blanks around them", "id")
+        raise InvalidRequest("Id must be visible characters, without surrounding spaces", "id")
     return user_id
 
 
 def check_new_id(user_id: str) -> str:
-    """An id that can be told from the words of routes, in any address. Raises InvalidRequest."""
+    """Return the id if it cannot be confused with a word of a route. Raises InvalidRequest."""
     if check_id(user_id) in _ROUTE_WORDS or "/" in user_id:
-        raise InvalidRequest("Id must not be a word of a route, nor have a slash", "id")
+        raise InvalidRequest("Id must not be a reserved word or contain a slash", "id")
     return user_id
 
 
 def new_user_id() -> str:
-    """Sixteen random characters of base 32."""
+    """Return sixteen random Base32 characters."""
     return base64.b32encode(secrets.token_bytes(10)).decode().lower()
 
 
 def normal_email(text: str) -> str:
-    """The address in the one form in which it is compared. Raises InvalidRequest.
+    """Return the address in its normal form, for comparison. Raises InvalidRequest.
 
-    Only the form is looked at: whether mail arrives, no request waits to find out. Names under .test (RFC 2606) pass.
+    Only the syntax is checked; no server is contacted. Names under .test (RFC 2606) pass.
     """
     try:
         checked = validate_email(text, strict=True, check_deliverability=False, test_environment=True)
