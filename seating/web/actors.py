@@ -1,4 +1,4 @@
-"""Who acts, for the audit log."""
+"""The actor of a request, for the audit log."""
 
 from flask import request
 
@@ -9,6 +9,6 @@ from seating.web.services import settings
 
 
 def actor(why: str | None = None) -> Actor:
-    """The operator whose request this is, and the reason given in it."""
+    """Return the operator who sent the request, with the reason given."""
     address = caller_address(request, settings().proxy_networks)
     return Actor(caller().name, address, request.environ.get("seating.request_id"), why)

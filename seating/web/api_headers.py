@@ -15,9 +15,11 @@ def _header(description: str, example: str, *, required: bool = False, **schema:
 
 
 HEADERS: Final[dict[str, dict[str, Any]]] = {
-    "Cache-Control": _header("how long the body may be kept", "no-cache", required=True),
-    "ETag": _header("of the body: send it as `If-None-Match`", 'W/"demo.217907169-42.0f3a9c5e.0"', required=True),
-    "Idempotent-Replayed": _header("the answer repeats that of an earlier request", "true", const="true"),
+    "Cache-Control": _header("how long the body may be cached", "no-cache", required=True),
+    "ETag": _header(
+        "the body's version: send it as `If-None-Match`", 'W/"demo.217907169-42.0f3a9c5e.0"', required=True
+    ),
+    "Idempotent-Replayed": _header("the response repeats an earlier one", "true", const="true"),
     "Link": _header('the next page, with `rel="next"` (RFC 8288)', '</users?cursor=5&limit=50>; rel="next"'),
     "Position": _header("`<epoch>-<seq>` in the event's log", "217907169-42", required=True),
     "Preference-Applied": _header("SQL has the purchase (RFC 7240)", "wait", const="wait"),
@@ -26,10 +28,10 @@ HEADERS: Final[dict[str, dict[str, Any]]] = {
         '"5-in-10s";r=4;t=2',
     ),
     "RateLimit-Policy": _header("for each quota, `q` requests in `w` seconds", '"5-in-10s";q=5;w=10'),
-    "Retry-After": _header("seconds after which another try makes sense", "1", pattern="^[0-9]+$"),
-    "WWW-Authenticate": _header("the scheme of the key", 'Bearer realm="seating"', required=True),
+    "Retry-After": _header("seconds after which to retry", "1", pattern="^[0-9]+$"),
+    "WWW-Authenticate": _header("the authentication scheme", 'Bearer realm="seating"', required=True),
     "X-Cache": _header("where the user came from", "HIT", required=True, enum=["HIT", "MISS", "COALESCED"]),
-    "X-Request-Id": _header("the request's `X-Request-Id`, or else a new one", "4f1d2c3b5a697887", required=True),
+    "X-Request-Id": _header("the request's `X-Request-Id`, or a new one", "4f1d2c3b5a697887", required=True),
 }
 
 
@@ -40,7 +42,7 @@ def header_names(view: View, status: int, *, is_problem: bool) -> list[str]:
         names.append("WWW-Authenticate")
     if is_problem and status in (429, 502, 503):
         names.append("Retry-After")
-    # The limit is asked after the key.
+    # The key is checked before the rate limit.
     if getattr(view, "is_limited", False) and status not in (401, 403):
         names += ["RateLimit", "RateLimit-Policy"]
     return names

@@ -1,4 +1,4 @@
-"""Flask, with a shorter way from a request to a view that needs nothing special."""
+"""Flask, with a shorter path from a request to an ordinary view."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -21,7 +21,7 @@ _NO_SESSION: Final = NullSession()
 
 
 class Routes(APIBlueprint):
-    """Views of one subject, documented by flask-openapi3, and called as they are: `parsed` parses for them."""
+    """Views of one subject. flask-openapi3 documents them; `parsed`, not flask-openapi3, parses their requests."""
 
     @staticmethod
     def create_view_func(func: Any, *_models: Any, **_options: Any) -> Any:
@@ -29,11 +29,11 @@ class Routes(APIBlueprint):
 
 
 class Application(OpenAPI):
-    """Flask without its sessions, signals and address books where a request leads straight to a view.
+    """Flask without sessions, signals and URL adapters for requests that lead straight to a view.
 
-    Nearly all do. The others go Flask's own way: unknown addresses, OPTIONS, WebSockets, and views with functions
-    before or after them. Contexts, error handlers and the application's after_request functions are the same on both.
-    Flask 3.2 will have one context instead of two: this is for 3.1.
+    Nearly all do. Flask itself handles the others: unknown addresses, OPTIONS, WebSockets, and views with functions
+    before or after them. Contexts, error handlers and the application's after_request functions work in both cases.
+    This is for Flask 3.1; 3.2 will have one context instead of two.
     """
 
     def generate_spec_json(self) -> None:
@@ -51,7 +51,7 @@ class Application(OpenAPI):
         try:
             return self._respond(*found)(environ, start_response)
         finally:
-            environ["werkzeug.request"] = None  # They refer to each other.
+            environ["werkzeug.request"] = None  # Break the reference cycle.
             _cv_request.reset(in_request)
             _cv_app.reset(in_app)
 
@@ -70,7 +70,7 @@ class Application(OpenAPI):
 
 
 class _Context(RequestContext):
-    """Of a request whose route is known."""
+    """The context of a request whose route is already known."""
 
     def __init__(self, app: Flask, environ: "WSGIEnvironment", rule: Rule, values: dict[str, Any]) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""What operators did."""
+"""The audit log of operators' acts."""
 
 from typing import Annotated, Final, get_args
 
@@ -19,11 +19,11 @@ from seating.web.services import services
 api = Routes("audit", __name__, abp_tags=[Tag(name="Audit", description=__doc__)])
 
 _ACTIONS: Final = get_args(Action)
-"""A later version may have recorded others."""
+"""The actions of this version; a later one may have recorded others."""
 
 
 class AuditPageQuery(PageQuery):
-    cursor: int | None = Field(None, ge=1, le=10**18, description="`next` of the page before")
+    cursor: int | None = Field(None, ge=1, le=10**18, description="`next` of the previous page")
     event: Line | None = Field(None, max_length=64, description="only acts on this event")
     actor: Line | None = Field(None, max_length=80, description="only acts of this actor")
 
@@ -50,9 +50,9 @@ class ActView(Answer):
     at: Moment = Field(validation_alias=AliasPath("act", "at_ms"))
     actor: str = Field(
         validation_alias=AliasPath("act", "actor", "name"),
-        description="the name of a person or key; `cli:<login name>` of a command",
+        description="the name of a person or key; `cli:<login name>` for a command",
     )
-    address: str | None = Field(validation_alias=AliasPath("act", "actor", "address"), description="null of a command")
+    address: str | None = Field(validation_alias=AliasPath("act", "actor", "address"), description="null for a command")
     request_id: str | None = Field(
         validation_alias=AliasPath("act", "actor", "request_id"), description="`X-Request-Id` of the request"
     )
@@ -60,14 +60,14 @@ class ActView(Answer):
     event_id: str | None = Field(validation_alias=AliasPath("act", "event_id"))
     target: str | None = Field(
         validation_alias=AliasPath("act", "target"),
-        description="what of the event: a seat, a purchase, an entry, an epoch; null for the event itself",
+        description="part of the event: a seat, a purchase, an entry, an epoch; null for the event itself",
     )
     before: str | None = Field(validation_alias=AliasPath("act", "before"))
     after: str | None = Field(validation_alias=AliasPath("act", "after"))
     why: str | None = Field(validation_alias=AliasPath("act", "actor", "why"), description="if a reason was given")
     position: Annotated[str | None, BeforeValidator(lambda found: found and str(found))] = Field(
         validation_alias=AliasPath("act", "position"),
-        description="of the entry that the act made in the event's log; null if it made none",
+        description="position of the act's entry in the event's log; null if it made none",
     )
 
 
@@ -81,9 +81,9 @@ class AuditView(Answer):
 @refuses(RecordUnavailable)
 @parsed
 def list_acts(query: AuditPageQuery) -> Response:
-    """What operators did, newest first
+    """List operators' acts, newest first
 
-    Who did what to what, how that was before and after, from where, and why if a reason was given. A request that was
+    Who did what to what, the state before and after, from where, and why, if a reason was given. A request that was
     refused or changed nothing is not listed. An act that changed an inventory is listed once SQL has its log entry.
     """
     page = services().audit.page(query.cursor, query.limit, query.event, query.actor)

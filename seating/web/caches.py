@@ -1,4 +1,4 @@
-"""The cache that users are read through."""
+"""The shared cache of users."""
 
 import time
 from typing import Literal
@@ -23,7 +23,7 @@ api = Routes("caches", __name__, abp_tags=[Tag(name="Cache", description=__doc__
 
 
 class CacheStatusView(Answer):
-    """Over all processes."""
+    """Statistics over all processes."""
 
     model_config = examples(
         {
@@ -49,11 +49,11 @@ class CacheStatusView(Answer):
     capacity: int
     evictions: int
     expirations: int
-    coalesced: int = Field(description="requests that waited for another one's fetch")
+    coalesced: int = Field(description="requests that waited for another request's fetch")
     average_response_time: float = Field(description="ms")
-    hit_ratio: str = Field(description="hits of all requests, in percent")
+    hit_ratio: str = Field(description="percentage of requests that were hits")
     total_requests: int
-    bytes: int = Field(description="of keys and values kept")
+    bytes: int = Field(description="size of the stored keys and values")
     uptime: float = Field(description="seconds")
     timestamp: str
 
@@ -87,7 +87,7 @@ def get_cache_status() -> Response:
 @refuses(SharedStateUnavailable)
 @parsed
 def clear_users_cache(query: WhyQuery) -> Response:
-    """Empty the cache and begin its counters at zero"""
+    """Clear the cache and reset its counters"""
     removed = services().users.clear_cache(actor(query.why), reset_counters=True)
     return render(CacheClearedView(entries_removed=removed))
 
@@ -97,7 +97,7 @@ def clear_users_cache(query: WhyQuery) -> Response:
 @refuses(SharedStateUnavailable)
 @parsed
 def clear_cache(query: WhyQuery) -> Response:
-    """Empty the cache"""
+    """Clear the cache"""
     return render(CacheClearedView(entries_removed=services().users.clear_cache(actor(query.why))))
 
 

@@ -1,4 +1,4 @@
-"""Events that a partner service keeps."""
+"""The events of a partner's service."""
 
 from typing import Final, Literal
 
@@ -41,11 +41,11 @@ _OF_PARTNER: Final = (
 
 
 class PartnerUserPath(BaseModel):
-    user_id: str = Field(description="the user's id with the event partner", json_schema_extra=example("1"))
+    user_id: str = Field(description="the user's id at the event partner", json_schema_extra=example("1"))
 
 
 class NewPartnerEvent(StrictModel):
-    """An event for the partner to keep."""
+    """An event to add at the partner."""
 
     model_config = examples({"name": "Opening night", "userId": "1"})
 
@@ -73,7 +73,7 @@ class PartnerEventList(RootModel[list[PartnerEvent]]):
 @open_to(Access.ANYBODY)
 @refuses(*_OF_PARTNER)
 def list_partner_users() -> Response:
-    """The partner's users"""
+    """List the partner's users"""
     return render(PartnerUserList(services().catalogue.users()))
 
 
@@ -81,7 +81,7 @@ def list_partner_users() -> Response:
 @open_to(Access.ANYBODY)
 @refuses(*_OF_PARTNER)
 def list_partner_events() -> Response:
-    """The partner's events"""
+    """List the partner's events"""
     return render(PartnerEventList(services().catalogue.events()))
 
 
@@ -90,9 +90,9 @@ def list_partner_events() -> Response:
 @refuses(*_OF_PARTNER, PartnerUserNotFound, InvalidRequest)
 @parsed
 def list_partner_events_of_user(path: PartnerUserPath) -> Response:
-    """All events of one of the partner's users
+    """List all events of one of the partner's users
 
-    Whole, or an error: never a part of them.
+    The response is complete or an error, never a partial list.
     """
     return render(PartnerEventList(services().catalogue.events_of(parse_partner_id(path.user_id))))
 
@@ -102,10 +102,10 @@ def list_partner_events_of_user(path: PartnerUserPath) -> Response:
 @refuses(*_OF_PARTNER, PartnerOverloaded)
 @parsed
 def add_partner_event(body: NewPartnerEvent) -> Response:
-    """Have the partner add an event
+    """Add an event at the partner
 
-    Its refusal is passed through as 503. After too many failures nothing is sent until `retryAfter` seconds have
-    passed. After 502 and 504 it is not known whether the event was added.
+    The partner's refusal is passed on as 503. After too many failures nothing is sent until `retryAfter` seconds have
+    passed. After 502 or 504 it is unknown whether the event was added.
     """
     services().catalogue.add_event(body.name, body.user_id)
     return render(PartnerEventAdded())

@@ -1,4 +1,4 @@
-"""Whose request this is, as far as addresses tell."""
+"""Determines a client's address, behind trusted proxies."""
 
 from collections.abc import Sequence
 from functools import cache, lru_cache
@@ -10,7 +10,7 @@ from flask import Request
 from seating.config import IPNetwork
 
 FORWARDING_HEADERS = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via")
-"""What proxies say of the requests that they hand on."""
+"""Headers in which proxies describe the requests that they forward."""
 
 _ANYBODY = "unknown"
 _LONGEST = 100
@@ -19,10 +19,10 @@ _log = structlog.get_logger(__name__)
 
 
 def caller_address(request: Request, proxies: Sequence[IPNetwork]) -> str:
-    """The client's IPv4 address, or the /64 of its IPv6 address, of which one subscriber has all.
+    """Return the client's IPv4 address, or the /64 of its IPv6 address: one subscriber has all of it.
 
-    A proxy appends to X-Forwarded-For whom it heard: read from its end, the first that is no trusted proxy is the
-    client. What stands before that, anybody could have written; so could a peer that is no trusted proxy.
+    Each proxy appends its peer to X-Forwarded-For. Read from the end, the first address that is not a trusted proxy is
+    the client. Anyone could have written what stands before it, or the whole header if the peer is not trusted.
     """
     peer: str = request.environ.get("REMOTE_ADDR") or ""
     client = peer
@@ -36,14 +36,14 @@ def caller_address(request: Request, proxies: Sequence[IPNetwork]) -> str:
 
 @lru_cache(maxsize=4096)
 def is_trusted(peer: str, proxies: tuple[IPNetwork, ...]) -> bool:
-    """Whether what a peer says of others is believed."""
+    """Return whether the peer's forwarding headers are trusted."""
     address = address_of(peer)
     return address is not None and any(address in network for network in proxies)
 
 
 @lru_cache(maxsize=4096)
 def network_of(text: str) -> str | None:
-    """The address as it is counted; None for what is no address."""
+    """Return the address as counted by limits; None if invalid."""
     address = address_of(text)
     if address is None:
         return None
@@ -53,7 +53,7 @@ def network_of(text: str) -> str | None:
 
 
 def address_of(text: str) -> IPv4Address | IPv6Address | None:
-    """None for what is no address. Some proxies append a port; a longer text has a zone without an end."""
+    """Parse an address; None if invalid. Some proxies append a port. The length limit excludes endless zone ids."""
     if len(text) > _LONGEST:
         return None
     host = text.removeprefix("[").partition("]")[0] if text.startswith("[") else text
@@ -70,7 +70,7 @@ def _first_stranger(forwarded: str, peer: str, proxies: tuple[IPNetwork, ...]) -
     client = peer
     for hop in reversed(forwarded.split(",")):
         if address_of(hop.strip()) is None:
-            return client  # Whoever wrote this, what stands before it is no better.
+            return client  # Not an address: nothing before it can be trusted either.
         client = hop.strip()
         if not is_trusted(client, proxies):
             return client
@@ -79,5 +79,5 @@ def _first_stranger(forwarded: str, peer: str, proxies: tuple[IPNetwork, ...]) -
 
 @cache
 def _warn_of_strangers() -> None:
-    """Once: it is a proxy that nobody named, or somebody who tries it."""
-    _log.warning("X-Forwarded-For ignored", reason="it did not come from a network of TRUSTED_PROXIES")
+    """Warn once: this is an undeclared proxy, or a client that forges the header."""
+    _log.warning("X-Forwarded-For ignored", reason="its sender is not in TRUSTED_PROXIES")

@@ -1,6 +1,6 @@
-"""The checks before a WebSocket begins (RFC 6455, section 4.2), and what the library is then given to begin with.
+"""Checks a WebSocket handshake (RFC 6455, section 4.2) and prepares it for the library.
 
-The library answers a handshake that is wrong with a page of status 500.
+The library answers an invalid handshake with a 500 page.
 """
 
 import base64
@@ -15,7 +15,7 @@ from seating.web.request_errors import LiveFeedFull, TooManyConnections
 
 
 class OpenSockets:
-    """Of one process: at most `per_address` of one client address, and `in_all`, so that buyers get connections too."""
+    """The live sockets of one process: at most `per_address`, and `in_all`, so that buyers get connections too."""
 
     def __init__(self, per_address: int, in_all: int) -> None:
         self._per_address = per_address
@@ -23,7 +23,7 @@ class OpenSockets:
         self._open: Counter[str] = Counter()
 
     def enter(self, address: str) -> None:
-        """Raises TooManyConnections, LiveFeedFull."""
+        """Count a socket. Raises TooManyConnections, LiveFeedFull."""
         if self._open[address] >= self._per_address:
             raise TooManyConnections
         if self._open.total() >= self._in_all:
@@ -37,19 +37,19 @@ class OpenSockets:
 
 
 def check(request: Request) -> None:
-    """Raises InvalidRequest. Routing has seen to `Upgrade` and `Connection`."""
+    """Check the handshake. Raises InvalidRequest. Routing has already checked `Upgrade` and `Connection`."""
     if request.method != "GET" or request.environ.get("SERVER_PROTOCOL") != "HTTP/1.1":
-        raise InvalidRequest("A WebSocket begins with GET and HTTP/1.1", "method")
+        raise InvalidRequest("A WebSocket handshake must use GET and HTTP/1.1", "method")
     if request.headers.get("Sec-WebSocket-Version") != "13":
         raise InvalidRequest("Sec-WebSocket-Version must be 13", "Sec-WebSocket-Version")
     if not _is_key(request.headers.get("Sec-WebSocket-Key", "")):
-        raise InvalidRequest("Sec-WebSocket-Key must be 16 bytes in base 64", "Sec-WebSocket-Key")
+        raise InvalidRequest("Sec-WebSocket-Key must be 16 bytes in Base64", "Sec-WebSocket-Key")
 
 
 def prepare(request: Request, queue_bytes: int) -> LiveSocket:
-    """Leaves nothing but the bare handshake to the library.
+    """Leave only the bare handshake to the library.
 
-    No extension is offered to it (compression would treble a socket's memory), nor a header that it might stumble over.
+    It sees no extensions (compression would triple a socket's memory) and no headers that could make it fail.
     """
     environ = request.environ
     key = environ["HTTP_SEC_WEBSOCKET_KEY"]

@@ -1,7 +1,7 @@
-"""Between the library (simple-websocket 1.1), which does the handshake and reads, and the outbox, which writes.
+"""Connects the library (simple-websocket 1.1), which does the handshake and reads, to the outbox, which writes.
 
-The library calls `send` once and takes for granted that everything went out; a client that reads slowly would get torn
-frames. And it reads in a thread, which would cost as much memory as all the rest of a socket.
+The library calls `send` once and assumes that everything was sent: slow clients would get torn frames. It also reads in
+a thread, which would cost as much memory as the rest of a socket.
 """
 
 import socket
@@ -18,20 +18,20 @@ _LAST_WORDS_S = 1.0
 
 
 def connection_of(environ: Mapping[str, Any]) -> "socket.socket":
-    """What the web server reads the request from. It also closes it."""
+    """Return the web server's socket for this request. The web server closes it."""
     connection: socket.socket = environ["gunicorn.socket"]
     return connection
 
 
 class LiveSocket:
-    """In place of the socket that the library takes."""
+    """Replaces the socket that the library uses."""
 
     __slots__ = ("_connection", "outbox")
 
     def __init__(self, connection: "socket.socket", queue_bytes: int) -> None:
         self._connection = connection
         self.outbox = Outbox(connection, queue_bytes)
-        # What a client does not read is to wait in its bounded queue, not in the kernel.
+        # Data that a client does not read must wait in its bounded queue, not in the kernel.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
 
     def send(self, data: bytes) -> int:
@@ -45,16 +45,16 @@ class LiveSocket:
         return data
 
     def close(self) -> None:
-        """The library has read the last of it: the client said goodbye, is gone, or sent what is no WebSocket."""
+        """Called after the library's last read: the client closed, left, or sent invalid data."""
 
     def linger(self) -> None:
-        """Reads and forgets what the client may still be sending: the kernel would drop our last words for it."""
+        """Read and discard data that still arrives: otherwise the kernel would drop our close frame."""
         self.outbox.wait_written(_LAST_WORDS_S)
         util.close_graceful(self._connection)
 
 
 class Reader:
-    """In place of the library's reading thread: `run` reads in the greenlet that is there already."""
+    """Replaces the library's reading thread: `run` reads in the request's greenlet."""
 
     __slots__ = ("name", "run")
 
@@ -67,14 +67,14 @@ class Reader:
 
 
 class FinishedHandshake:
-    """In place of wsproto's, which is a whole HTTP parser and would stay for as long as the socket."""
+    """Replaces wsproto's handshake, a whole HTTP parser that would live as long as the socket."""
 
     def events(self) -> tuple[()]:
         return ()
 
 
 class IgnoredMessages(list[Any]):
-    """What clients say is not kept: nothing is expected of them."""
+    """Discards the messages of clients."""
 
     def append(self, _message: object) -> None:
         pass
@@ -84,6 +84,6 @@ LIBRARY_OPTIONS: Final = {"max_message_size": 64 * 1024, "thread_class": Reader,
 
 
 def make_lean(library: Any) -> None:
-    """`library` is simple-websocket's server after its handshake."""
+    """Reduce the memory of `library`, simple-websocket's server after its handshake."""
     library.input_buffer = IgnoredMessages()
     library.ws.handshake = FinishedHandshake()

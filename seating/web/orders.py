@@ -1,4 +1,4 @@
-"""What a buyer may ask for, as the bodies of purchases and holds have it."""
+"""The bodies of purchases and holds: what a buyer may request."""
 
 from typing import Annotated, Any, Final
 
@@ -21,7 +21,7 @@ def without_default(schema: dict[str, Any]) -> None:
     schema.pop("default")
 
 
-# What is not given has a default that cannot be given, so that null is refused like any other wrong value.
+# The default of an absent field cannot be sent, so null is refused like any other invalid value.
 _ABSENT: Final[Any] = {"validate_default": False, "json_schema_extra": without_default}
 
 Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY, description="seats, all or none", **_ABSENT)]
@@ -60,7 +60,7 @@ class NewHold(_WantedSeats):
     model_config = examples({"quantity": 2, "together": True}, {"seats": ["sec-1-row-A-seat-1"]})
 
     def order(self) -> HoldOrder:
-        """Raises InvalidRequest unless it is exactly one."""
+        """Return the order. Raises InvalidRequest unless exactly one field is given."""
         _exactly_one(quantity=self.quantity, seats=self.seats)
         return HoldOrder(self.quantity or len(self.seats), tuple(self.seats), self.together)
 
@@ -78,7 +78,7 @@ class EventPurchase(_WantedSeats):
     reference: Reference | None = Field(None, description="the shop's own order number")
 
     def order(self) -> Order:
-        """Raises InvalidRequest unless it is exactly one."""
+        """Return the order. Raises InvalidRequest unless exactly one field is given."""
         _exactly_one(quantity=self.quantity, seats=self.seats, holdToken=self.hold_token)
         quantity = self.quantity or len(self.seats)
         return Order(quantity, self.together, self.reference, tuple(self.seats), self.hold_token or None)

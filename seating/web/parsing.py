@@ -1,4 +1,4 @@
-"""What a view declares in its signature (`body`, `query`, `header`, `path`), read from the request."""
+"""Parses the models that a view declares in its signature (`body`, `query`, `header`, `path`)."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -27,10 +27,10 @@ class StrictModel(BaseModel):
 
 
 def parsed(view: Callable[..., _Result]) -> Callable[..., _Result]:
-    """Hands the view the models that its signature names. Raises InvalidRequest naming the first field that is wrong.
+    """Pass the view the models in its signature. Raises InvalidRequest naming the first invalid field.
 
-    What is handed in by position is handed on, before the models.
-    `header` is taken as it is, and `path` raises what its model does: their text has rules and errors of its own.
+    Positional arguments are passed on before the models.
+    `header` is not validated here, and `path` raises what its model raises: both have their own rules and errors.
     """
     models: dict[str, type[BaseModel]] = {
         name: model for name, model in get_type_hints(view).items() if name != "return"
@@ -59,13 +59,13 @@ def parsed(view: Callable[..., _Result]) -> Callable[..., _Result]:
 
 
 def _fields_of_environ(model: type[BaseModel]) -> dict[str, str]:
-    """Return what WSGI calls the headers of `model`, by their names in it."""
+    """Return the WSGI name of each header of `model`, by field name."""
     names = [field.alias or name for name, field in model.model_fields.items()]
     return {name: f"HTTP_{name.upper().replace('-', '_')}" for name in names}
 
 
 def _body(asked: Request, model: type[BaseModel]) -> BaseModel:
-    """A large body is read in a thread: other requests must not wait for it."""
+    """Parse the body. A large one is parsed in a thread, so that other requests do not wait."""
     limit = getattr(model, "max_body_bytes", strict_json.MAX_BODY_BYTES)
     received = strict_json.receive(asked, limit)
     if len(received) <= strict_json.MAX_BODY_BYTES:
@@ -84,7 +84,7 @@ def validate(model: type[BaseModel], value: Any) -> BaseModel:
 
 
 def _message(field: str, error: Any) -> str:
-    """pydantic's reason, in words that begin with the field's name."""
+    """Return pydantic's reason as a sentence that begins with the field's name."""
     name = field[:1].upper() + field[1:]
     context = error.get("ctx", {})
     kind = error["type"]

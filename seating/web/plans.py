@@ -1,4 +1,4 @@
-"""Seating plans: what a map of the seats is drawn from."""
+"""Seating plans, for drawing seat maps."""
 
 from flask import Response
 from flask_openapi3 import Tag
@@ -17,16 +17,16 @@ api = Routes("plans", __name__, abp_tags=[Tag(name="Plans", description=__doc__)
 
 
 class PlanRow(Answer):
-    seats: list[str] = Field(description="ids, in the order in which they stand")
+    seats: list[str] = Field(description="seat ids, in their order in the row")
     label: str
-    numbers: list[str] = Field(description="of each seat, as it is written on it")
+    numbers: list[str] = Field(description="the number printed on each seat")
     x: list[float]
     y: list[float]
 
 
 class PlanBlock(Answer):
     name: str
-    category: int = Field(description="place in `categories`")
+    category: int = Field(description="index in `categories`")
     rows: list[PlanRow]
 
 
@@ -41,13 +41,13 @@ class PlanSize(Answer):
 
 
 class PlanArea(Answer):
-    """As the file has it, but for `position`, which is that in the whole plan."""
+    """An area as in the file, except that `position` is relative to the whole plan."""
 
     model_config = ConfigDict(extra="allow")
 
 
 class PlanView(Answer):
-    """Blocks and rows are in the order of the map of states."""
+    """Blocks and rows are in the order of the snapshot's letters."""
 
     model_config = examples(
         {
@@ -88,9 +88,9 @@ class PlanView(Answer):
 @sends("Cache-Control", "ETag")
 @parsed
 def get_plan(path: EventPath) -> Response:
-    """The seating plan of an event
+    """Get the seating plan of an event
 
-    It never changes: ask once, and with `If-None-Match` later.
+    It never changes: get it once, and use `If-None-Match` afterwards.
     """
     gzipped = accepts_gzip()
     page = services().plan_pages.of(path.event_id, gzipped=gzipped)

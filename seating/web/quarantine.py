@@ -1,4 +1,4 @@
-"""Entries that SQL refused, or that belong to a history which SQL does not have: for the operator to decide."""
+"""Entries that SQL rejected, or that belong to another history: an operator decides on them."""
 
 from flask import Response
 from flask_openapi3 import Tag
@@ -32,7 +32,7 @@ class QuarantinePath(EventPath):
 
 
 class QuarantinePageQuery(PageQuery):
-    cursor: int = Field(0, ge=0, le=10**9, description="`next` of the page before")
+    cursor: int = Field(0, ge=0, le=10**9, description="`next` of the previous page")
 
 
 class QuarantineEntryView(Answer):
@@ -41,14 +41,14 @@ class QuarantineEntryView(Answer):
             "eventId": "demo",
             "position": "217907169-42",
             "reason": "fork",
-            "error": "SQL has another entry at this place",
+            "error": "SQL has another entry in this place",
             "change": '{"kind":"purchased"}',
         }
     )
 
     event_id: str
     position: AsText = Field(validation_alias=AliasPath("entry", "position"))
-    reason: str = Field(description="poison: SQL refused it; fork: SQL has another entry at its place")
+    reason: str = Field(description="poison: SQL rejected it; fork: SQL has another entry in its place")
     error: str = Field(validation_alias="words", description="why, in words")
     change: str = Field(validation_alias=AliasPath("entry", "change"), description="the entry, raw")
 
@@ -63,7 +63,7 @@ class QuarantineListView(Answer):
 @refuses(RecordUnavailable)
 @parsed
 def list_quarantine(query: QuarantinePageQuery) -> Response:
-    """What waits for the operator"""
+    """List the waiting entries"""
     return render(QuarantineListView.model_validate(services().quarantine.page(None, query.cursor, query.limit)))
 
 
@@ -72,9 +72,9 @@ def list_quarantine(query: QuarantinePageQuery) -> Response:
 @refuses(EventNotFound, QuarantineEntryNotFound, NotReplayable, RecordUnavailable, InventoryUnavailable)
 @parsed
 def replay_quarantine_entry(path: QuarantinePath, query: WhyQuery) -> Response:
-    """Take an entry after all
+    """Record an entry after all
 
-    Poison is recorded at its place; a purchase of a fork is bought again as it was. 409 `NOT_REPLAYABLE` says why not.
+    Poison is recorded in its place; a purchase of a fork is sold again unchanged. 409 `NOT_REPLAYABLE` says why not.
     """
     services().quarantine.replay(path.event_id, path.position, actor(query.why))
     return Response(status=204)
@@ -85,6 +85,6 @@ def replay_quarantine_entry(path: QuarantinePath, query: WhyQuery) -> Response:
 @refuses(*OF_INVENTORY, QuarantineEntryNotFound, PurchaseNotFound, RecordUnavailable, BacklogFull)
 @parsed
 def cancel_quarantine_entry(path: QuarantinePath, query: WhyQuery) -> Response:
-    """Take an entry back: a purchase is cancelled, anything else put to rest"""
+    """Dismiss an entry: a purchase is cancelled, anything else resolved"""
     services().quarantine.cancel(path.event_id, path.position, actor(query.why))
     return Response(status=204)

@@ -1,6 +1,6 @@
-"""Rate limits on groups of routes, a policy each.
+"""Rate limits on groups of routes, one policy each.
 
-The fields of the answers are those of draft-ietf-httpapi-ratelimit-headers-10.
+The response headers follow draft-ietf-httpapi-ratelimit-headers-10.
 """
 
 from collections.abc import Callable
@@ -18,13 +18,13 @@ from seating.web.client_address import caller_address
 from seating.web.services import services, settings
 
 Judged = tuple[Response, Verdict | None]
-"""A response, and what the rate limit said of its request; None where it was not asked."""
+"""A response, and the rate limit's verdict on its request; None if it was not checked."""
 
 _log = structlog.get_logger(__name__)
 
 
 def limited(group: str) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
-    """For routes that are refused before anything else is looked at. They go on unlimited while Redis is away."""
+    """For routes that check the limit before anything else. They work without a limit while Redis is down."""
 
     def decorate(view: Callable[..., Response]) -> Callable[..., Response]:
         @wraps(view)
@@ -48,9 +48,9 @@ def limited(group: str) -> Callable[[Callable[..., Response]], Callable[..., Res
 
 
 def measured(group: str) -> Callable[[Callable[..., Judged]], Callable[..., Response]]:
-    """For routes whose own script takes the limit, which the view gets as its first argument, None if there is none.
+    """For routes whose script checks the limit, which the view gets as its first argument; None if there is none.
 
-    That is no round trip more, and nothing passes without Redis.
+    That saves a round trip. Without Redis nothing passes.
     """
 
     def decorate(view: Callable[..., Judged]) -> Callable[..., Response]:
@@ -72,7 +72,7 @@ def measured(group: str) -> Callable[[Callable[..., Judged]], Callable[..., Resp
 
 
 def _limit(group: str) -> RateLimit | None:
-    """By the client's address; a shop's purchases by its name."""
+    """Return the limit of the client's address; for a shop's purchases, of its name."""
     if group == "sale" and (who := caller()).role:
         return services().rate_limits.of("shops", f"shop {who.name}")
     return services().rate_limits.of(group, caller_address(request, settings().proxy_networks))
@@ -82,9 +82,9 @@ def _take(group: str, limit: RateLimit) -> Verdict | None:
     try:
         return services().rate_limits.take(group, limit)
     except SharedStateUnavailable as error:
-        # These routes have SQL to answer from; better an answer too many than none.
+        # These routes read from SQL: better one response too many than none.
         metrics.count_fail_open(f"limit {group}")
-        _log.warning("rate limit not decided", group=group, error=str(error.__cause__))
+        _log.warning("rate limit unavailable", group=group, error=str(error.__cause__))
         return None
 
 
@@ -103,13 +103,13 @@ def _with_fields(response: Response, policy: RatePolicy, verdict: Verdict | None
 
 @lru_cache(maxsize=16)
 def _fields(policy: RatePolicy) -> tuple[list[str], str]:
-    """The names of the quotas, and the field that tells what they are."""
+    """Return the names of the quotas, and the header that describes them."""
     names = [quota.name for quota in policy.quotas]
     members = [f'"{quota.name}";q={quota.limit};w={-(-quota.window_ms // 1000)}' for quota in policy.quotas]
     return names, ", ".join(members)
 
 
 def _field(names: list[str], verdict: Verdict) -> str:
-    """`r` requests would pass within the next `t` seconds; then there will be more."""
+    """Return the header with the requests left: `r` would pass within the next `t` seconds; then more."""
     pairs = zip(names, verdict.left, strict=True)
     return ", ".join([f'"{name}";r={requests};t={-(-reset_ms // 1000)}' for name, (requests, reset_ms) in pairs])

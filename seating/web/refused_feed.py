@@ -1,6 +1,6 @@
-"""A feed that is refused is accepted and closed at once: a page in a browser cannot read an HTTP error to a handshake.
+"""Accepts and closes a refused feed at once: a page in a browser cannot read an HTTP error to a handshake.
 
-Not by the library, which would double the cost. The close code is 4000 plus the status of the HTTP error.
+It does so without the library, which would double the cost. The close code is 4000 plus the HTTP error's status.
 """
 
 from collections.abc import Iterable
@@ -29,19 +29,19 @@ _log = structlog.get_logger(__name__)
 
 
 class RefusedFeeds:
-    """Of one process, which waits for at most 64 clients to leave; the others get the HTTP error."""
+    """The refused feeds of one process: at most 64 wait for their client to leave; the others get the HTTP error."""
 
     def __init__(self) -> None:
         self._leaving = 0
 
     def refuse(self, request: Request, error: SeatingError) -> Response:
-        """Return the response to a correct handshake. Raises `error` if too many are leaving."""
+        """Return the response to a valid handshake. Raises `error` if too many clients are still leaving."""
         if self._leaving >= _MOST_AT_ONCE:
             raise error
         return _Refusal(self, request, error)
 
     def send(self, connection: Any, data: bytes) -> None:
-        """Never wait for room in the kernel, and half a second for the client to leave: it would lose the data."""
+        """Send without blocking, then wait half a second for the client to leave: it could lose the data otherwise."""
         self._leaving += 1
         try:
             with suppress(OSError):
@@ -60,7 +60,7 @@ class _Refusal(Response):
         self._accept = generate_accept_token(request.environ["HTTP_SEC_WEBSOCKET_KEY"].encode())
 
     def __call__(self, environ: "WSGIEnvironment", _start_response: "StartResponse") -> Iterable[bytes]:
-        """Ends the connection as flask-sock does, past gunicorn."""
+        """End the connection as flask-sock does, bypassing gunicorn."""
         metrics.live_refused(self._code)
         _log.info("live feed refused", code=self._code, error=self._error.code)
         head = (

@@ -1,4 +1,4 @@
-"""Around every request: its id, its line in the log, its place in the metrics, and the headers that all have."""
+"""Wraps every request: request id, log line, metrics and common headers."""
 
 import re
 import time
@@ -20,7 +20,7 @@ _log = structlog.get_logger(__name__)
 
 
 class RequestFrame:
-    """WSGI middleware. A client's X-Request-Id is kept if it is harmless, and every answer carries one."""
+    """WSGI middleware. Keeps a client's X-Request-Id if it is safe, and adds one to every response."""
 
     def __init__(self, app: "WSGIApplication") -> None:
         self._app = app

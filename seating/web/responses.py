@@ -1,4 +1,4 @@
-"""Rendering: an answer as JSON, the same bytes for the same values."""
+"""Renders responses as JSON: the same values always give the same bytes."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -14,7 +14,7 @@ JSON: Final = "application/json"
 
 
 class WholeResponse(Response):
-    """A body that is all there and never empty: it is sent without looking through its headers once more."""
+    """A complete, non-empty body, sent without checking its headers again."""
 
     def __init__(self, body: bytes, status: int = 200, media_type: str = JSON) -> None:
         super().__init__([body], status, [("Content-Type", media_type), ("Content-Length", str(len(body)))])
@@ -31,7 +31,7 @@ def render(answer: BaseModel, status: int = 200) -> Response:
 
 
 def render_fields(fields: dict[str, Any]) -> Response:
-    """Render what many ask for, at a quarter of what its model, which documents it, would cost."""
+    """Render a frequent response at a quarter of the cost of its model, which only documents it."""
     return WholeResponse(orjson.dumps(fields))
 
 
@@ -40,9 +40,9 @@ def accepts_gzip() -> bool:
 
 
 def render_kept(body: bytes, tag: str, *, gzipped: bool, cache_control: str = "no-cache") -> Response:
-    """Send a body that was made before, or 304 to a client that has it.
+    """Send a prepared body, or 304 to a client that has it.
 
-    The tag is weak, because a body has the same one whether it is gzipped or not.
+    The tag is weak because it is the same for the plain and the gzipped body.
     """
     response = WholeResponse(body)
     response.set_etag(tag, weak=True)

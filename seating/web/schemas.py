@@ -1,4 +1,4 @@
-"""What requests and answers of several routes have in common, as the OpenAPI document shows them."""
+"""Schemas that several routes share, with their descriptions for the OpenAPI document."""
 
 import re
 from typing import Annotated, Any, Final, cast
@@ -35,17 +35,17 @@ Why = Annotated[
 
 
 def examples(*values: Any, more: dict[str, Any] | None = None, **schema: Any) -> ConfigDict:
-    """Of a body, as JSON; the first one is shown of what contains it too.
+    """Return a body model's config with JSON examples; the first is also shown in bodies that contain it.
 
-    `more` are its other media types, `schema` is what the model alone does not say.
+    `more` are its other media types; `schema` adds what the model does not declare.
     """
-    # flask-openapi3 would drop `examples`, which the document has in the end.
+    # flask-openapi3 drops `examples`, so the document gets them later.
     extra = {"example": list(values), **schema}
     return cast(ConfigDict, {"json_schema_extra": extra, "openapi_extra": {"content": more or {}}})
 
 
 def example(value: str, **schema: Any) -> dict[str, Any]:
-    """Of a parameter, as `json_schema_extra`, with what its type alone does not say."""
+    """Return a parameter's example as `json_schema_extra`, with what its type does not declare."""
     return {"example": value, **schema}
 
 
@@ -59,7 +59,7 @@ class EventPath(BaseModel):
 
 
 class WhyQuery(BaseModel):
-    """Of an operator's route that has no body."""
+    """The query of an operator's route without a body."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -67,15 +67,15 @@ class WhyQuery(BaseModel):
 
 
 class PageQuery(BaseModel):
-    """Those of a route add its `cursor`."""
+    """Each route's own model adds its `cursor`."""
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: int = Field(50, ge=1, le=200, description="how many a page has")
+    limit: int = Field(50, ge=1, le=200, description="size of a page")
 
 
 class Answer(BaseModel):
-    """What answers have in common: made of what a service returned, camelCase names, in the order of the fields."""
+    """Base of responses: built from a service's result, with camelCase names, in the order of the fields."""
 
     model_config = ConfigDict(
         alias_generator=AliasGenerator(serialization_alias=to_camel), from_attributes=True, frozen=True
@@ -83,10 +83,10 @@ class Answer(BaseModel):
 
 
 AsText = Annotated[str, BeforeValidator(str)]
-"""Of a position or an id."""
+"""A position or an id, as text."""
 
 Moment = Annotated[str, BeforeValidator(rfc3339), Field(description="RFC 3339, UTC")]
-"""Of ms since 1970."""
+"""Built from ms since 1970."""
 
 NextCursor = Annotated[
     str | None,
@@ -104,8 +104,8 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str = Field(description="for people")
-    error: str = Field(description="for older clients: the code, or words of its own")
+    error: str = Field(description="for older clients: the code, or a fixed text")
     code: str
     message: str = Field(description="as `detail`, for older clients")
     request_id: str | None = Field(alias="requestId", description="as in the header `X-Request-Id`")
-    field: str = Field("", description="of `VALIDATION_ERROR`: what is wrong, in a body with its path")
+    field: str = Field("", description="for `VALIDATION_ERROR`: the invalid field; in a body, its path")

@@ -1,4 +1,4 @@
-"""The views' way to services, settings and the live hub."""
+"""Gives views access to services, settings and the live hub."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -12,7 +12,7 @@ from seating.services.services import Services
 _EXTENSION: Final = "seating"
 _OPERATIONS: Final = "seating.operations"
 
-# Reading an attribute through Flask's proxy takes ten times as long.
+# Flask's proxy makes an attribute read ten times as slow.
 _application: Callable[[], Flask] = current_app._get_current_object  # type: ignore[attr-defined]
 
 
@@ -21,7 +21,7 @@ def attach(app: Flask, settings: Settings, services: Services, hub: Hub) -> None
 
 
 def attach_operations(app: Flask, operations: Flask) -> None:
-    """`operations` is what the port for operations serves."""
+    """Attach `operations`, the application of the operations port."""
     app.extensions[_OPERATIONS] = operations
 
 
@@ -46,7 +46,7 @@ def hub() -> Hub:
 
 
 def close_feeds(app: Any) -> None:
-    """Says goodbye on all live feeds of `app`, if it has any."""
+    """Close all live feeds of `app`, if it has any."""
     if _EXTENSION in getattr(app, "extensions", ()):
         hub: Hub = app.extensions[_EXTENSION][2]
         hub.close()

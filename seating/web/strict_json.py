@@ -1,4 +1,4 @@
-"""Reading a JSON body strictly: bounded in size, time and depth, every key once, no NaN, no half characters."""
+"""Parses JSON bodies strictly: bounded size, time and depth, no duplicate keys, no NaN, no lone surrogates."""
 
 import json
 import re
@@ -13,14 +13,14 @@ from seating.web.request_errors import BodyTooLarge, BodyTooSlow, UnsupportedMed
 MAX_BODY_BYTES: Final = 16 * 1024
 MAX_DEPTH: Final = 32
 
-# The closing quote is optional: 16 KB of escaped quotes without one took half a second.
+# The closing quote is optional: otherwise 16 KB of escaped quotes without one took half a second.
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
 
 
 def receive(request: Request, most_bytes: int = MAX_BODY_BYTES) -> bytes:
-    """The body as it was sent. Raises UnsupportedMediaType, BodyTooLarge, BodyTooSlow or InvalidRequest."""
+    """Return the raw body. Raises UnsupportedMediaType, BodyTooLarge, BodyTooSlow or InvalidRequest."""
     environ = request.environ
-    if environ.get("CONTENT_TYPE") != "application/json":  # Few say more, which has to be parsed.
+    if environ.get("CONTENT_TYPE") != "application/json":  # Rarely there are parameters, which have to be parsed.
         media_type = request.mimetype
         if media_type != "application/json" and not media_type.endswith("+json"):
             raise UnsupportedMediaType
@@ -30,7 +30,7 @@ def receive(request: Request, most_bytes: int = MAX_BODY_BYTES) -> bytes:
 
 
 def parse(body: bytes) -> Any:
-    """Raises InvalidRequest for anything but one strict JSON value."""
+    """Parse the body. Raises InvalidRequest unless it is one strict JSON value."""
     try:
         text = body.decode()
     except UnicodeDecodeError:
@@ -61,7 +61,7 @@ def _receive(request: Request, most_bytes: int) -> bytes:
     if len(body) > most_bytes:
         raise BodyTooLarge(max_bytes=most_bytes)
     if len(body) < announced:
-        raise _invalid("did not arrive whole")
+        raise _invalid("did not arrive completely")
     return body
 
 
@@ -96,14 +96,14 @@ def _refuse_lone_surrogates(value: Any) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise _invalid("has half of a character (a lone surrogate)") from None
+        raise _invalid("contains a lone surrogate") from None
 
 
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)
 
 
 def _shown(name: str) -> str:
-    """A name from outside, short and printable enough to be shown in an answer."""
+    """Return a client's name for a field, shortened and printable, for the response."""
     return name.encode("ascii", "backslashreplace").decode()[:100]
 
 

@@ -221,5 +221,5 @@ def test_without_redis_users_are_answered_and_seats_are_not_sold(
     assert 'seating_done_without_redis_total{what="limit users"} 3.0' in metrics
     assert 'seating_done_without_redis_total{what="cache"}' in metrics
     log = system.parts["web"].log.read_text()
-    assert '"event":"rate limit not decided"' in log
+    assert '"event":"rate limit unavailable"' in log
     assert '"event":"cache unavailable"' in log
