@@ -30,16 +30,16 @@ SENTINEL_URL = re.compile(
 
 _TOKEN = re.compile(r"[\x21-\x7e]{32,}")
 
-# A socket's path has 108 characters on Linux and 104 on macOS, the closing zero included.
+# A socket's path has at most 108 bytes on Linux and 104 on macOS, including the terminating zero.
 _LONGEST_SOCKET_PATH = 100
 
 
 class InvalidSettings(Exception):
-    """A setting that cannot work. The message is one line that names it."""
+    """A setting is invalid. The message is one line that names it."""
 
 
 def _origins(text: str | None) -> frozenset[Origin] | None:
-    """Read origins that are separated by commas; None if there is none. Raises ValueError."""
+    """Parse comma-separated origins; None if there is none. Raises ValueError."""
     try:
         return frozenset(map(Origin.parse, _words(text or ""))) or None
     except ValueError:
@@ -51,7 +51,7 @@ def _origins_or_any(text: str | None) -> frozenset[Origin] | Literal["*"] | None
 
 
 class Settings(BaseSettings):
-    """Frozen, and read once by each process's entry point."""
+    """Immutable; each process reads them once, at its entry point."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
 
@@ -120,7 +120,7 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _database_scheme(cls, url: str | None) -> str | None:
-        """Postgres is reached through psycopg 3, whichever of its usual names the URL uses."""
+        """Use psycopg 3 for every usual spelling of a Postgres URL."""
         if url is None or url.startswith("sqlite:///"):
             return url
         for scheme in ("postgresql+psycopg://", "postgresql://", "postgres://"):
@@ -197,7 +197,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def proxy_networks(self) -> tuple[IPNetwork, ...]:
-        """From where forwarding headers are believed."""
+        """The networks whose forwarding headers are trusted."""
         return tuple(ip_network(network) for network in _words(self.trusted_proxies or ""))
 
     @property
@@ -212,12 +212,12 @@ class Settings(BaseSettings):
 
     @property
     def users_need_key(self) -> bool:
-        """USERS_ACCESS; unless it is set, users are open to anybody in development alone."""
+        """USERS_ACCESS; if it is not set, users are open only in development."""
         return self.users_access == "key" or (self.users_access is None and not self.seating_development)
 
     @property
     def allowed_live_origins(self) -> frozenset[Origin] | Literal["*"]:
-        """Whose pages may open live feeds, in addition to our own."""
+        """The origins whose pages may open live feeds, in addition to our own."""
         return self.live_origins or self.cors_origins or frozenset()
 
     @property
@@ -227,7 +227,7 @@ class Settings(BaseSettings):
 
     @property
     def redis_socket(self) -> Path:
-        """Of the embedded server: in the data folder or, where its path is too long for a socket, in a private one."""
+        """The embedded server's socket: in the data folder or, if that path is too long, in a private folder."""
         inside = self.data_dir / "redis.sock"
         if len(str(inside)) <= _LONGEST_SOCKET_PATH:
             return inside
@@ -265,13 +265,13 @@ def _with_port_as_number(url: str | None) -> str | None:
 
 
 def load_settings() -> Settings:
-    """Raises InvalidSettings, whose one line names the setting and what is wrong with it."""
+    """Load the settings. Raises InvalidSettings with one line that names the setting and the fault."""
     try:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]).upper() if first["loc"] else ""
         reason = first["msg"].removeprefix("Value error, ")
-        # An address may hold a password.
+        # A URL may contain a password.
         shown = "" if name.endswith(("_URL", "_TOKEN")) else f" (it is {first['input']!r})"
         raise InvalidSettings(f"{name}: {reason}{shown}" if name else reason) from None

@@ -46,7 +46,7 @@ def refuse_without_key(loaded: Settings) -> None:
     keys = ApiKeys(loaded.effective_api_keys_file).readable()
     if not any(key.role is Role.OPERATE for key in keys):
         raise InvalidSettings(
-            "ADMIN_TOKEN: no operator has a key; set it, or make one with `seating keys add NAME --role operate`"
+            "ADMIN_TOKEN: no operator has a key; set it, or create one with `seating keys add NAME --role operate`"
         )
 
 

@@ -140,8 +140,8 @@ def _start_parts(settings: Settings, parts: list[Child], environment: dict[str, 
         part.start()
         _say(name, text)
     if settings.admin_token is None and not ApiKeys(settings.effective_api_keys_file).has_operator():
-        whom = "nobody" if settings.proxy_networks else "this machine alone"
-        _say("keys", f"none: operator routes answer to {whom}; make one before any proxy stands in front")
+        whom = "nobody" if settings.proxy_networks else "this machine only"
+        _say("keys", f"none: operator routes are open to {whom}; create one before you put a proxy in front")
 
 
 def _seating(name: str) -> list[str]:
