@@ -104,7 +104,7 @@ def test_without_its_entry_no_act_is_recorded(sale: OneProcess) -> None:
     sale.persist(event)
     (aside,) = sale.rows(quarantine, event)
     assert _actions(sale) == ["event.create"]
-    with pytest.raises(Exception, match="still refuses it"):
+    with pytest.raises(Exception, match="still rejects it"):
         sale.quarantine.replay(event, f"{aside.epoch}-{aside.seq}", OPERATOR)
     assert _actions(sale) == ["event.create"]
 

@@ -125,7 +125,7 @@ def test_poison_is_replayed_once_its_cause_is_gone(sale: OneProcess) -> None:
     receipt = sale.buy(event, "k", 1)
     poison(sale, event, HALL.seats_of(receipt.runs)[0])
     sale.persist(event)
-    with pytest.raises(Exception, match="still refuses it"):
+    with pytest.raises(Exception, match="still rejects it"):
         sale.quarantine.replay(event, str(receipt.id.position), OPERATOR)
     sale.database.write(lambda connection: connection.execute(sold_seats.delete()))
     sale.database.write(lambda connection: connection.execute(purchases.delete()))
