@@ -119,17 +119,17 @@ class ApiKeys:
             for other in keys:
                 if other.name == name and other.role is not role:
                     raise OtherRole(other.role)
-            self._write([*keys, key])
+            self._write(_HEADER + "".join(f"{each}\n" for each in [*keys, key]))
         return secret
 
     def remove(self, matches: Callable[[ApiKey], bool]) -> int:
-        """Remove the matching keys and return how many there were. Raises InvalidKeyFile."""
+        """Remove the matching keys and return how many there were. All other lines stay as they are, invalid ones too."""
         with self._locked():
-            keys = self.all()
-            kept = [key for key in keys if not matches(key)]
-            if len(kept) < len(keys):
-                self._write(kept)
-        return len(keys) - len(kept)
+            lines = self._lines()
+            kept = [line for line in lines if not _has_key(line, matches)]
+            if len(kept) < len(lines):
+                self._write("".join(kept))
+        return len(lines) - len(kept)
 
     def _current(self) -> list[ApiKey]:
         """Return the current keys. An invalid line is logged and skipped; the others stay valid."""
@@ -157,24 +157,26 @@ class ApiKeys:
 
     def _read(self) -> tuple[list[ApiKey], list[str]]:
         """Return the keys, and the fault of each invalid line. Raises InvalidKeyFile if the file cannot be read."""
-        try:
-            lines = self._path.read_text().splitlines()
-        except FileNotFoundError:
-            return [], []
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not text"
-            raise InvalidKeyFile(f"{self._path}: cannot be read: {reason}") from error
         keys: list[ApiKey] = []
         faults: list[str] = []
-        for number, line in enumerate(lines, start=1):
-            if line.strip() and not line.startswith("#"):
-                try:
-                    keys.append(ApiKey.parse(line))
-                except ValueError as error:
-                    faults.append(f"line {number} {error}")
+        for number, line in enumerate(self._lines(), start=1):
+            try:
+                keys += _keys_of(line)
+            except ValueError as error:
+                faults.append(f"line {number} {error}")
         if len(keys) > MOST_KEYS:
             faults.append(f"has more than {MOST_KEYS} keys")
         return keys[:MOST_KEYS], faults
+
+    def _lines(self) -> list[str]:
+        """Return the lines with their ends, none where there is no file. Raises InvalidKeyFile."""
+        try:
+            return self._path.read_bytes().decode().splitlines(keepends=True)
+        except FileNotFoundError:
+            return []
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is no text"
+            raise InvalidKeyFile(f"{self._path}: cannot be read: {reason}") from error
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -187,16 +189,16 @@ class ApiKeys:
             finally:
                 os.close(folder)
 
-    def _write(self, keys: list[ApiKey]) -> None:
-        """Replace the file atomically. A new one is readable by its owner only; an old one keeps owner and mode."""
+    def _write(self, text: str) -> None:
+        """In one step. A new file is readable by its owner alone; another keeps its owner and mode, whoever writes."""
         handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
         try:
-            with os.fdopen(handle, "w") as file:
+            with os.fdopen(handle, "wb") as file:
                 with suppress(FileNotFoundError):
                     before = self._path.stat()
                     os.fchown(handle, before.st_uid, before.st_gid)
                     os.fchmod(handle, stat.S_IMODE(before.st_mode))
-                file.write(_HEADER + "".join(f"{key}\n" for key in keys))
+                file.write(text.encode())
                 file.flush()
                 os.fsync(file.fileno())
             Path(name).replace(self._path)
@@ -210,6 +212,18 @@ class ApiKeys:
             yield
         except OSError as error:
             raise InvalidKeyFile(f"{self._path}: cannot be written: {error.strerror}") from error
+
+
+def _keys_of(line: str) -> list[ApiKey]:
+    """Return the key of a line, or none of an empty one or a comment. Raises ValueError as `ApiKey.parse` does."""
+    return [ApiKey.parse(line)] if line.strip() and not line.startswith("#") else []
+
+
+def _has_key(line: str, matches: Callable[[ApiKey], bool]) -> bool:
+    try:
+        return any(map(matches, _keys_of(line)))
+    except ValueError:
+        return False
 
 
 def _digest(secret: str) -> str:

@@ -15,7 +15,7 @@ import pytest
 from seating.domain.caller import ANONYMOUS, Caller, Role
 from seating.services.audit import Audit
 from seating.storage import migrations
-from seating.storage.api_keys import ApiKeys, InvalidKeyFile, OtherRole
+from seating.storage.api_keys import MOST_KEYS, ApiKeys, InvalidKeyFile, OtherRole
 from seating.storage.database import Database
 from tests.doors import TOKEN, assert_unauthorized, bearer, web_alone
 from tests.system import System, clean_environment
@@ -96,6 +96,30 @@ def test_a_line_that_cannot_be_read_is_no_key_and_spoils_no_other(keys: ApiKeys,
         keys.all()
     with pytest.raises(InvalidKeyFile):
         keys.add("other", Role.SELL, NOW)
+
+
+def test_keys_are_removed_whatever_other_lines_are(keys: ApiKeys, tmp_path: Path) -> None:
+    """And those stay to the byte, for whoever mends them."""
+    file = tmp_path / "api-keys"
+    secret = keys.add("shop", Role.SELL, NOW)
+    before = b"# ours \xc3\xa9\r\nleaver sell\n\n" + file.read_bytes()
+    file.write_bytes(before + f"leaver operate {'0' * 64} {NOW}\nleaver sell {'1' * 64} {NOW}\nbox office".encode())
+    assert keys.remove(lambda key: key.name == "leaver") == 2
+    assert file.read_bytes() == before + b"box office"
+    assert keys.find(secret) == Caller("shop", Role.SELL)
+    assert keys.remove(lambda key: key.name == "leaver") == 0
+
+
+def test_too_many_keys_can_be_made_fewer(keys: ApiKeys, tmp_path: Path) -> None:
+    secret = keys.add("shop", Role.SELL, NOW)
+    others = "".join(f"old-{number} sell {number:064x} {NOW}\n" for number in range(MOST_KEYS))
+    file = tmp_path / "api-keys"
+    file.write_text(others + file.read_text())
+    with pytest.raises(InvalidKeyFile, match="more than"):
+        keys.all()
+    assert keys.find(secret) is None
+    assert keys.remove(lambda key: key.name == "old-1") == 1
+    assert keys.find(secret) == Caller("shop", Role.SELL)
 
 
 def test_a_file_that_cannot_be_read_now_is_read_later(keys: ApiKeys, tmp_path: Path) -> None:
