@@ -122,6 +122,14 @@ def test_too_many_keys_can_be_made_fewer(keys: ApiKeys, tmp_path: Path) -> None:
     assert keys.find(secret) == Caller("shop", Role.SELL)
 
 
+def test_keys_with_one_id_are_told_apart(keys: ApiKeys, tmp_path: Path) -> None:
+    secret = keys.add("shop", Role.SELL, NOW)
+    (shop,) = keys.all()
+    lines = [f"{name} read {shop.id}{digit * 56} {NOW}\n" for name, digit in (("before", "0"), ("after", "f"))]
+    (tmp_path / "api-keys").write_text(f"{lines[0]}{shop}\n{lines[1]}")
+    assert keys.find(secret) == Caller("shop", Role.SELL)
+
+
 def test_a_file_that_cannot_be_read_now_is_read_later(keys: ApiKeys, tmp_path: Path) -> None:
     """As by a process that has all the files open that it may. Until then no key is good, and no door is open."""
     secret = keys.add("shop", Role.SELL, NOW)
