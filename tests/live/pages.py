@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIServer
 
+from tests.programs import program
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 _NODE = ("node", "--experimental-websocket")
 _OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")
 _REPORT = """
@@ -91,8 +92,8 @@ def look_at(folder: Path, url: str) -> tuple[str, str]:
 
 
 def _chromium(folder: Path) -> tuple[str, ...]:
-    assert CHROMIUM
-    return CHROMIUM, *_OPTIONS, f"--user-data-dir={folder / 'profile'}"
+    chromium = program("chromium", "chromium-browser", "google-chrome")
+    return chromium, *_OPTIONS, f"--user-data-dir={folder / 'profile'}"
 
 
 def _start(command: tuple[str, ...], log: Path) -> "subprocess.Popen[bytes]":

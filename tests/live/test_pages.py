@@ -8,12 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.live.pages import CHROMIUM, Browser, NodeScript, Pages, look_at, node_has_websockets
+from tests.live.pages import Browser, NodeScript, Pages, look_at, node_has_websockets
 from tests.servers import RedisServer, wait_until
 from tests.system import PROJECT, System
 from tests.web import JSON
-
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
 
 HALL = {"generate": {"sections": 1, "rows": 1, "seatsPerRow": 4}}
 SEATS = [f"sec-1-row-A-seat-{number}" for number in (1, 2, 3, 4)]
@@ -60,7 +58,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory, pages: Pages) -> Iterator[Sys
         redis.stop()
 
 
-@needs_chromium
 def test_a_listed_page_reads_what_another_does_not(shop: System, pages: Pages, tmp_path: Path) -> None:
     base = f"const BASE = {json.dumps(f'http://127.0.0.1:{shop.port}')}\n"
     frame = f"const frame = document.createElement('iframe')\nframe.src = {json.dumps(pages('/other', 'localhost'))}\n"
@@ -84,7 +81,6 @@ def test_a_listed_page_reads_what_another_does_not(shop: System, pages: Pages, t
     }
 
 
-@needs_chromium
 @pytest.mark.parametrize(("path", "shows"), [("/docs/swagger", 'class="opblock '), ("/docs/", 'class="box"')])
 def test_documentation_keeps_to_its_policy(shop: System, tmp_path: Path, path: str, shows: str) -> None:
     markup, log = look_at(tmp_path, f"http://127.0.0.1:{shop.port}{path}")
@@ -102,8 +98,6 @@ def run(tmp_path: Path, pages: Pages) -> Iterator[Callable[[str], Callable[[], l
             node = NodeScript(tmp_path, script)
             running.append(node)
             return lambda: node.reports
-        if CHROMIUM is None:
-            pytest.skip("there is neither a Node.js with WebSockets nor Chromium on this machine")
         pages.scripts["/client"], pages.reports["127.0.0.1"] = script, []
         running.append(Browser(tmp_path, pages("/client")))
         return lambda: pages.reports["127.0.0.1"]
