@@ -22,16 +22,11 @@ def _printable(text: str) -> str:
 
 Line = Annotated[str, AfterValidator(_printable), Field(json_schema_extra=_PRINTABLE)]
 Reference = Annotated[Line, Field(min_length=1, max_length=64)]
-Why = Annotated[
+_Reason = Annotated[
     str,
-    Field(
-        min_length=1,
-        max_length=MAX_WHY,
-        description="the operator's reason, for the audit log",
-        json_schema_extra=_PRINTABLE,
-    ),
-    AfterValidator(parse_why),
+    Field(min_length=1, description="the operator's reason, for the audit log", json_schema_extra=_PRINTABLE),
 ]
+Why = Annotated[_Reason, Field(max_length=MAX_WHY), AfterValidator(parse_why)]
 
 
 def examples(*values: Any, more: dict[str, Any] | None = None, **schema: Any) -> ConfigDict:
@@ -63,7 +58,8 @@ class WhyQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    why: Why | None = None
+    # A character takes up to 12 bytes of the request line, which has at most 4,094 (gunicorn.conf.py).
+    why: Annotated[_Reason, Field(max_length=300), AfterValidator(parse_why)] | None = None
 
 
 class PageQuery(BaseModel):

@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import psutil
 import pytest
@@ -15,6 +16,7 @@ ONE = b'{"quantity":1}'
 NOT_FOUND = "NOT_FOUND"
 EVENT = "EVENT_NOT_FOUND"
 PURCHASE = "PURCHASE_NOT_FOUND"
+LAST_POSITION = f"{'9' * 9}-{'9' * 14}"
 
 
 @pytest.fixture(scope="module")
@@ -293,6 +295,22 @@ def test_what_is_not_http(system: System, request_bytes: bytes, status: int, cod
         # Who was connected before is served as before.
         connection.sendall(get("/health"))
         assert read_answer(connection).status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [
+        ("DELETE", f"/api/v1/purchases/{{}}.{LAST_POSITION}.{'f' * 16}", PURCHASE),
+        ("DELETE", f"/api/v1/quarantine/{{}}/{LAST_POSITION}", "QUARANTINE_ENTRY_NOT_FOUND"),
+        ("POST", f"/api/v1/quarantine/{{}}/{LAST_POSITION}/replay", "QUARANTINE_ENTRY_NOT_FOUND"),
+    ],
+)
+def test_the_longest_reason_fits_the_line(system: System, method: str, path: str, code: str) -> None:
+    """Beside the longest ids, of characters that take the most bytes."""
+    event, clef = "%65" * 64, quote("\U0001d11e")
+    longest, longer = (f"{path.format(event)}?why={clef * count}" for count in (300, 301))
+    assert_problem(exchange(system, get(longest, method=method)), 404, code)
+    assert_problem(exchange(system, get(longer, method=method)), 400, "VALIDATION_ERROR", "why")
 
 
 def test_the_answer_outlives_what_was_not_read(system: System) -> None:
