@@ -40,7 +40,6 @@ from seating.services.users import Users
 from seating.storage.api_keys import ApiKeys
 from seating.storage.database import Database, in_this_thread
 from seating.upstream.partner_client import PartnerClient, PartnerLimits
-from seating.web.users import document
 
 _FLUSH_EVERY_S = 1.0
 _NUDGES_WAITING = 4
@@ -79,6 +78,8 @@ class BackgroundServices(Sale):
 
 def web_services(settings: Settings) -> Services:
     """Build the services of a web process, which runs on greenlets."""
+    from seating.web.users import document  # With all of Flask, which no other process needs.
+
     calls = AutoPipeline(ScriptConnection(settings.effective_redis_url, Scripts()))
     offload = _offload_to_threads if monkey.is_module_patched("socket") else in_this_thread
     # psycopg yields to other greenlets while it waits; SQLite blocks the thread.

@@ -197,6 +197,3 @@ def _waiting(services: BackgroundServices, event_id: str | None) -> Iterator[Qua
 
 def _moment(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
-
-
-COMMANDS: tuple[click.Command, ...] = (reconcile, verify, history, rebuild, merge, losses, export, quarantine)

@@ -1,40 +1,45 @@
 """The `seating` command."""
 
 import sys
-from typing import NoReturn
+from importlib import import_module
+from typing import Final, NoReturn
 
 import click
 import redis
 from sqlalchemy.exc import DatabaseError
 
 from seating import __version__
-from seating.cli import audit, books, events, keys, parts
 from seating.config import InvalidSettings
-from seating.domain.errors import Overtaken, RecordUnavailable, SeatingError
-from seating.services.rebuild import RebuildRefused
+from seating.domain.errors import Overtaken, RebuildRefused, RecordUnavailable, SeatingError
 from seating.storage.api_keys import InvalidKeyFile
 
+_MODULES: Final = {
+    "parts": ("up", "web", "worker", "cron", "partner", "migrate", "onsale"),
+    "events": ("events",),
+    "keys": ("keys",),
+    "books": ("reconcile", "verify", "history", "rebuild", "merge", "losses", "export", "quarantine"),
+    "audit": ("audit",),
+}
 
-@click.group()
+
+class _Commands(click.Group):
+    """Imports a command when it is asked for: to import all of them takes longer than most take to run."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return sorted(name for names in _MODULES.values() for name in names)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        for module, names in _MODULES.items():
+            if name in names:
+                command: click.Command = getattr(import_module(f"seating.cli.{module}"), name)
+                return command
+        return None
+
+
+@click.group(cls=_Commands)
 @click.version_option(__version__)
 def seating() -> None:
     """The backend of a ticket on-sale. Settings come from the environment; docs/settings.md lists them."""
-
-
-for command in (
-    parts.up,
-    parts.web,
-    parts.worker,
-    parts.cron,
-    parts.partner,
-    parts.migrate,
-    parts.onsale,
-    events.events,
-    keys.keys,
-    *books.COMMANDS,
-    audit.audit,
-):
-    seating.add_command(command)
 
 
 def main() -> NoReturn:

@@ -1,4 +1,4 @@
-"""Commands that start the system, or one part of it."""
+"""Commands that start the system, or one part of it. Each imports only what it needs, so that it starts fast."""
 
 import os
 import sys
@@ -7,11 +7,6 @@ from pathlib import Path
 import click
 
 from seating.cli import startup_checks
-from seating.launcher import up as launcher
-from seating.partner import stand_in
-from seating.runtime import BackgroundServices
-from seating.storage import migrations, users
-from seating.storage.database import Database
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 PROJECT = Path(__file__).parents[2]
@@ -51,6 +46,8 @@ def cron() -> None:
 @click.option("--seed", default=1, help="Decides which connections are dropped.")
 def partner(port: int, seed: int) -> None:
     """Imitate the event partner, with a few users."""
+    from seating.partner import stand_in
+
     startup_checks.settings()
     stand_in.run(port, seed)
 
@@ -59,6 +56,10 @@ def partner(port: int, seed: int) -> None:
 @click.option("--with-demo", is_flag=True, hidden=True, help="Add the event and users of `seating up`.")
 def migrate(with_demo: bool) -> None:
     """Upgrade the database to this version."""
+    from seating.runtime import BackgroundServices
+    from seating.storage import migrations, users
+    from seating.storage.database import Database
+
     settings = startup_checks.settings_with_redis()
     database = Database(settings.effective_database_url, patient=True)
     migrations.upgrade(database)
@@ -70,6 +71,8 @@ def migrate(with_demo: bool) -> None:
 @click.command()
 def up() -> None:
     """Run everything: Redis, migrations, web, worker, cron and a partner, with one data folder."""
+    from seating.launcher import up as launcher
+
     settings = startup_checks.settings()
     if settings.bind not in _LOOPBACK:
         startup_checks.refuse_without_key(settings)

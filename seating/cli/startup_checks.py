@@ -3,6 +3,7 @@
 import stat
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import redis
 import structlog
@@ -12,9 +13,11 @@ from seating.domain.caller import Role
 from seating.redis_store import durability
 from seating.redis_store.connection import plain_client
 from seating.redis_store.server_address import fails_over
-from seating.runtime import BackgroundServices
 from seating.storage.api_keys import ApiKeys
 from seating.telemetry import logs
+
+if TYPE_CHECKING:
+    from seating.runtime import BackgroundServices
 
 _LOOK_EVERY_S = 0.2
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -72,8 +75,10 @@ def operator_settings() -> Settings:
     return loaded
 
 
-def operator_services() -> BackgroundServices:
+def operator_services() -> "BackgroundServices":
     """Return the services for a command that queries or changes the stores."""
+    from seating.runtime import BackgroundServices  # Parts that start alone do not need it.
+
     loaded = operator_settings()
     _check_redis(loaded)
     return BackgroundServices(loaded, patient=True)

@@ -210,3 +210,7 @@ class NoSuchLoss(SeatingError):
 
 class Overtaken(Exception):
     """Another process did this first or is doing it now. Nothing was changed here."""
+
+
+class RebuildRefused(Exception):
+    """Rebuilding now would lose something; the message says what."""

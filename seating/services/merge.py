@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from seating.domain import changes
 from seating.domain.actor import Actor
 from seating.domain.audit import Act, act_of
-from seating.domain.errors import EventNotFound, InventoryUnavailable, NothingToMerge, Overtaken
+from seating.domain.errors import EventNotFound, InventoryUnavailable, NothingToMerge, Overtaken, RebuildRefused
 from seating.domain.event import Event
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
@@ -31,7 +31,7 @@ from seating.redis_store import book_snapshot
 from seating.redis_store.book_snapshot import BookSnapshot
 from seating.redis_store.terms import Terms
 from seating.services import recorded_state
-from seating.services.rebuild import Rebuild, RebuildRefused
+from seating.services.rebuild import Rebuild
 from seating.storage import audit, events, ledger, merges, purchases, quarantine, watermarks
 from seating.storage import terms as term_record
 from seating.storage.database import Database

@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from seating.domain.changes import Trusted
 from seating.domain.continuation import Diverged, continuation, refuse_shortened
-from seating.domain.errors import InventoryUnavailable, Overtaken, RecordUnavailable
+from seating.domain.errors import InventoryUnavailable, Overtaken, RebuildRefused, RecordUnavailable
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatingPlan
@@ -32,7 +32,7 @@ from seating.redis_store.inventory_snapshot import Head
 from seating.redis_store.retries import Retries
 from seating.redis_store.seen_positions import SeenPositions
 from seating.redis_store.terms import Terms
-from seating.services.rebuild import Rebuild, RebuildRefused
+from seating.services.rebuild import Rebuild
 from seating.storage import events, ledger, progress, quarantine, watermarks
 from seating.storage import terms as term_record
 from seating.storage.database import Database

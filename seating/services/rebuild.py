@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from seating.domain.actor import Actor
 from seating.domain.changes import Rebuilt
-from seating.domain.errors import EventNotFound, Overtaken
+from seating.domain.errors import EventNotFound, Overtaken, RebuildRefused
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
@@ -36,10 +36,6 @@ from seating.storage.quarantine import QuarantinedEntry
 _FORK_PAGE = 1_000
 
 _log = structlog.get_logger(__name__)
-
-
-class RebuildRefused(Exception):
-    """Rebuilding now would lose something; the message says what."""
 
 
 @dataclass(frozen=True, slots=True)

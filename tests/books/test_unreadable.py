@@ -3,7 +3,7 @@
 import pytest
 from structlog.testing import capture_logs
 
-from seating.domain.errors import Overtaken, SoldOut
+from seating.domain.errors import Overtaken, RebuildRefused, SoldOut
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
@@ -11,7 +11,6 @@ from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.redis_store import keys
 from seating.redis_store.calls import Scripts
 from seating.services import seat_history
-from seating.services.rebuild import RebuildRefused
 from seating.storage.tables import ledger, quarantine, sold_seats
 from tests.one_process import OneProcess
 

@@ -7,13 +7,12 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from seating.domain.changes import SeatSet, parse_change
-from seating.domain.errors import Overtaken, SeatingError
+from seating.domain.errors import Overtaken, RebuildRefused, SeatingError
 from seating.domain.log_entry import Checkpoint
 from seating.domain.position import Position
 from seating.domain.seat_status import BOX_OFFICE
 from seating.redis_store import keys
 from seating.services import recorded_state
-from seating.services.rebuild import RebuildRefused
 from seating.storage import answered, ledger, purchases, watermarks
 from seating.storage.tables import answered as answered_table
 from seating.storage.tables import ledger as ledger_table
