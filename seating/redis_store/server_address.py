@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import MasterDownError, ReadOnlyError, ResponseError
 from redis.retry import Retry
 
-from seating.config import SENTINEL_URL
+from seating.setting_formats import SENTINEL_URL
 
 NO_RETRY: Final = Retry(NoBackoff(), 0)
 

@@ -12,10 +12,10 @@ import gevent
 import structlog
 from gevent import get_hub
 
-from seating.config import IPNetwork
 from seating.server.client_socket import ClientSocket
 from seating.server.greenlet_pool import GreenletPool
 from seating.server.load_board import Place
+from seating.setting_formats import IPNetwork
 from seating.telemetry import metrics
 from seating.web.client_address import is_trusted, network_of
 

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 import structlog
 from flask import Request
 
-from seating.config import IPNetwork
+from seating.setting_formats import IPNetwork
 
 FORWARDING_HEADERS = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via")
 """Headers in which proxies describe the requests that they forward."""

@@ -1,0 +1,139 @@
+"""What the values of settings may look like. Each raises ValueError, which says how the value must be."""
+
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, PlainValidator, SecretStr
+from pydantic_settings import NoDecode
+
+from seating.domain import rate_policy
+from seating.domain.event import is_event_id
+from seating.domain.origin import Origin
+
+IPNetwork = IPv4Network | IPv6Network
+
+_ADDRESS: Final = re.compile(r"(?:\[(?P<ip6>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:,/@?#\[\]]+)):(?P<port>\d{1,5})")
+"""`host:port`, an IPv6 address in brackets."""
+
+_HOST: Final = r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:,/@?#\[\]]+)(?::\d{1,5})?"
+SENTINEL_URL: Final = re.compile(
+    r"(?P<scheme>rediss?)\+sentinel://(?P<user>[^\s/@?#]*@)?"
+    rf"(?P<hosts>{_HOST}(?:,{_HOST})*)/(?P<service>[^\s/?#]+)(?:/(?P<database>\d+))?(?P<options>\?[^\s#]*)?"
+)
+"""`redis+sentinel://user:password@host:port,host:port/service/database?options`; `rediss+sentinel` over TLS."""
+
+_TOKEN: Final = re.compile(r"[\x21-\x7e]{32,}")
+
+
+def address(text: str) -> tuple[str, int] | None:
+    """Host and port of `host:port`; None if it is not of that form."""
+    found = _ADDRESS.fullmatch(text)
+    if found is None or not 1 <= int(found["port"]) <= 65535:
+        return None
+    return found["ip6"] or found["host"], int(found["port"])
+
+
+def networks(text: str) -> tuple[IPNetwork, ...]:
+    """Parse comma-separated networks."""
+    return tuple(map(ip_network, _words(text)))
+
+
+def _origins(text: str | None) -> frozenset[Origin] | None:
+    """Parse comma-separated origins; None if there is none."""
+    try:
+        return frozenset(map(Origin.parse, _words(text or ""))) or None
+    except ValueError:
+        raise ValueError("must be origins such as https://shop.example, separated by commas") from None
+
+
+def _origins_or_any(text: str | None) -> frozenset[Origin] | Literal["*"] | None:
+    return "*" if text is not None and text.strip() == "*" else _origins(text)
+
+
+def _redis_url(url: str) -> str:
+    if url.partition("://")[0] in ("redis+sentinel", "rediss+sentinel"):
+        if SENTINEL_URL.fullmatch(url) is None:
+            raise ValueError("must be of the form redis+sentinel://user:password@host:port,host:port/service")
+        return url
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("must start with redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel://")
+    return _with_port_as_number(url)
+
+
+def _database_url(url: str) -> str:
+    """Use psycopg 3 for every usual spelling of a Postgres URL."""
+    if url.startswith("sqlite:///"):
+        return url
+    for scheme in ("postgresql+psycopg://", "postgresql://", "postgres://"):
+        if url.startswith(scheme):
+            return _with_port_as_number("postgresql+psycopg://" + url.removeprefix(scheme))
+    raise ValueError("must start with sqlite:/// or postgresql://")
+
+
+def _rate_policy(policy: str) -> str:
+    rate_policy.parse(policy)
+    return policy
+
+
+def _token(token: SecretStr) -> SecretStr:
+    if _TOKEN.fullmatch(token.get_secret_value()) is None:
+        raise ValueError("must have at least 32 visible ASCII characters, such as `openssl rand -hex 32` prints")
+    return token
+
+
+def _networks(text: str) -> str:
+    for network in _words(text):
+        try:
+            ip_network(network)
+        except ValueError:
+            raise ValueError(
+                f"must be networks such as 127.0.0.1/32,10.0.0.0/8, no longer a number; {network[:64]!r} is none"
+            ) from None
+    return text
+
+
+def _event_id(event_id: str) -> str:
+    if not is_event_id(event_id):
+        raise ValueError("must be 1 to 64 lower-case letters, digits and hyphens")
+    return event_id
+
+
+def _host_and_port(text: str) -> str:
+    if address(text) is None:
+        raise ValueError("must be of the form host:port or [host]:port, with a port from 1 to 65535")
+    return text
+
+
+def _partner_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must start with http:// or https://, followed by a host")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError("must be an address alone, without user, query or fragment")
+    return url
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _with_port_as_number(url: str) -> str:
+    try:
+        urlsplit(url).port  # noqa: B018 - reading it is what checks it
+    except ValueError:
+        raise ValueError("its port must be a number from 0 to 65535") from None
+    return url
+
+
+RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+PartnerUrl = Annotated[str, AfterValidator(_partner_url)]
+HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
+Networks = Annotated[str, AfterValidator(_networks)]
+Origins = Annotated[frozenset[Origin] | None, NoDecode, PlainValidator(_origins)]
+OriginsOrAny = Annotated[frozenset[Origin] | Literal["*"] | None, NoDecode, PlainValidator(_origins_or_any)]
+Token = Annotated[SecretStr, AfterValidator(_token)]
+EventId = Annotated[str, AfterValidator(_event_id)]
+RatePolicy = Annotated[str, AfterValidator(_rate_policy)]
