@@ -129,7 +129,7 @@ class ApiKeys:
         return secret
 
     def remove(self, matches: Callable[[ApiKey], bool]) -> int:
-        """Remove the matching keys and return how many there were. All other lines stay as they are, invalid ones too."""
+        """Remove the matching keys and return how many there were. All other lines stay, invalid ones too."""
         with self._locked():
             lines = self._lines()
             kept = [line for line in lines if not _has_key(line, matches)]
