@@ -1,5 +1,6 @@
 """A seating-plan file, small and with everything that the format has, and a large one."""
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -65,3 +66,28 @@ def stadium(seats: int) -> dict[str, Any]:
     ]
     size = {"width": 1000, "height": 1000}
     return {"name": "Stadium", "size": size, "categories": [{"name": "Stand"}], "zones": zones}
+
+
+def drawn_row(name: str, xs: Sequence[float], y: float = 0, **more: Any) -> dict[str, Any]:
+    """Seats `A-1`, `A-2` … of row A, where they stand."""
+    seats = [seat(f"{name}-{n}", "Stalls", x) for n, x in enumerate(xs, 1)]
+    return {"row_number": name, "position": {"x": 0, "y": y}, "seats": seats, **more}
+
+
+def hall(
+    *rows: dict[str, Any], areas: Sequence[dict[str, Any]] = (), categories: Sequence[str] = ("Stalls",)
+) -> dict[str, Any]:
+    """A plan of one zone."""
+    zone = {"name": "Ground", "position": {"x": 0, "y": 0}, "rows": list(rows), "areas": list(areas)}
+    return {"name": "Hall", "categories": [{"name": name} for name in categories], "zones": [zone]}
+
+
+def stage(y: float, text: str = "Stage") -> dict[str, Any]:
+    """As wide as a row of ten, 50 deep."""
+    at = {"x": 125, "y": 25}
+    return {
+        "shape": "rectangle",
+        "position": {"x": 0, "y": y},
+        "rectangle": {"width": 250, "height": 50},
+        "text": {"text": text, "position": at},
+    }

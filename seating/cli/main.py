@@ -8,9 +8,9 @@ import redis
 from sqlalchemy.exc import DatabaseError
 
 from seating import __version__
-from seating.cli import audit, books, events, keys, parts
+from seating.cli import audit, books, events, keys, parts, plans
 from seating.config import InvalidSettings
-from seating.domain.errors import Overtaken, RecordUnavailable, SeatingError
+from seating.domain.errors import InvalidPlan, Overtaken, RecordUnavailable, SeatingError
 from seating.services.rebuild import RebuildRefused
 from seating.storage.api_keys import InvalidKeyFile
 
@@ -49,6 +49,8 @@ def main() -> NoReturn:
         _refuse(f"REDIS_URL: Redis does not answer: {error}")
     except (RecordUnavailable, DatabaseError) as error:
         _refuse(f"DATABASE_URL: the database cannot be used: {str(error.__cause__).splitlines()[0]}")
+    except InvalidPlan as error:
+        _refuse("\n".join(plans.fault_lines(error)))
     except SeatingError as error:
         reason = f": {str(error.__cause__).splitlines()[0]}" if error.__cause__ else ""
         _refuse(f"{error.message}{reason}")

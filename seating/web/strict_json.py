@@ -1,5 +1,6 @@
 """Reading a JSON body strictly: bounded in size, time and depth, every key once, no NaN, no half characters."""
 
+import codecs
 import json
 import re
 from typing import Any, Final, NoReturn
@@ -30,9 +31,9 @@ def receive(request: Request, most_bytes: int = MAX_BODY_BYTES) -> bytes:
 
 
 def parse(body: bytes) -> Any:
-    """Raises InvalidRequest for anything but one strict JSON value."""
+    """Raises InvalidRequest for anything but one strict JSON value. A byte-order mark before it is skipped."""
     try:
-        text = body.decode()
+        text = body.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError:
         raise _invalid("is not UTF-8") from None
     _refuse_depth(text)
