@@ -30,6 +30,7 @@ for command in (
     parts.migrate,
     parts.onsale,
     events.events,
+    plans.plan,
     keys.keys,
     *books.COMMANDS,
     audit.audit,

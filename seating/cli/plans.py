@@ -1,4 +1,4 @@
-"""Seating-plan files: reading them for other commands."""
+"""Seating-plan files: reading them for other commands, and showing what becomes of one."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import click
 from pydantic import ValidationError
 
-from seating.domain import plan_file, plan_reading
+from seating.domain import plan_drawing, plan_file, plan_reading
 from seating.domain.errors import InvalidPlan, InvalidRequest
 from seating.domain.plan_format import Better, PlanFile
 from seating.domain.seating_plan import SeatingPlan
@@ -32,6 +32,28 @@ def reading_options(command: _Command) -> _Command:
     ):
         command = option(command)
     return command
+
+
+@click.group()
+def plan() -> None:
+    """Seating-plan files."""
+
+
+@plan.command("show")
+@click.argument("path", metavar="FILE", type=PlanPath)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Where to, instead of standard output.")
+@reading_options
+def show(
+    path: Path, output: Path | None, best_first: tuple[str, ...], *, number_duplicates: bool, pick: str | None
+) -> None:
+    """Draw FILE as SVG: blocks, what stands side by side, and the order in which seats are sold."""
+    shown = read(path, best_first, number_duplicates=number_duplicates, pick=pick)
+    drawing = plan_drawing.draw(shown)
+    if output:
+        output.write_text(drawing)
+    else:
+        click.echo(drawing, nl=False)
+    report(shown)
 
 
 def report(read_plan: SeatingPlan) -> None:
