@@ -91,3 +91,47 @@ def stage(y: float, text: str = "Stage") -> dict[str, Any]:
         "rectangle": {"width": 250, "height": 50},
         "text": {"text": text, "position": at},
     }
+
+
+def everything() -> dict[str, Any]:
+    """A small plan with every field that the format has."""
+    label = {"text": "Bar", "position": {"x": 1, "y": 2}, "color": "#333333", "size": 12}
+    styled = {
+        "color": "#cccccc",
+        "border_color": "#000000",
+        "rotation": 15,
+        "uuid": "area",
+        "position": {"x": 300, "y": 0},
+    }
+    one = seat("E-1", "Stalls", radius=8, start_direction=">", start_at="1", uuid="seat")
+    row = {
+        "row_number": "E",
+        "row_label": "Row E",
+        "seat_label": "Seat %s",
+        "row_number_position": "both",
+        "start_at": "1",
+        "uuid": "row",
+        "number_of_seats": 1,
+        "seats_spacing": 25,
+        "position": {"x": 0, "y": 0},
+        "seats": [one],
+    }
+    areas = [
+        {"shape": "polygon", "polygon": {"points": [{"x": 0, "y": 0}]}, **styled},
+        {"shape": "rectangle", "rectangle": {"width": 10, "height": 20}},
+        {"shape": "ellipse", "ellipse": {"radius": {"x": 10, "y": 20}}},
+        {"shape": "circle", "circle": {"radius": 5}},
+        {"shape": "text", "text": label},
+        {"width": 10, "height": 20, "position": {"x": 0, "y": 0}},
+    ]
+    zone = {
+        "name": "Ground",
+        "zone_id": "ground",
+        "uuid": "zone",
+        "displayed": True,
+        "position": {"x": 10, "y": 20},
+        "areas": areas,
+        "rows": [row],
+    }
+    categories = [{"name": "Stalls", "color": "#7f4a91"}]
+    return {"name": "Everything", "size": {"width": 10.5, "height": 20.0}, "categories": categories, "zones": [zone]}

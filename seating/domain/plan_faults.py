@@ -36,6 +36,7 @@ class Faults:
         self.total = 0
         self._within = within
         self._listed: list[dict[str, Any]] = []
+        self._paths: set[str] = set()
 
     @property
     def listing(self) -> bool:
@@ -43,24 +44,30 @@ class Faults:
         return len(self._listed) < MAX_LISTED
 
     def add(self, path: str, value: Any, message: str, suggestion: str | None = None) -> None:
-        """Raises InvalidPlan when there are too many to go on."""
+        """Add a fault, unless the same place has one. Raises InvalidPlan when there are too many to go on."""
         if self.listing:
+            if path in self._paths:
+                return
+            self._paths.add(path)
             shown = _printable(f"{self._within}{path}".removesuffix("."))[:_MAX_PATH]
             fault = {"path": shown, "value": _shown(value), "message": message, "suggestion": suggestion}
             self._listed.append(fault)
-        self.total += 1
-        if self.total >= MAX_COUNTED:
-            self.refuse()
+        self._count(1)
 
     def add_invalid(self, path: str, model: type[BaseModel], error: ValidationError) -> None:
         """Add what pydantic found wrong in a part of the file, which is at `path`."""
         if not self.listing:
-            self.total += error.error_count()
+            self._count(error.error_count())
             return
         for found in error.errors(include_url=False):
             where = ".".join(filter(None, (path, *map(str, found["loc"]))))
             value = None if found["type"] == "missing" else found["input"]
-            self.add(where, value, _message(found), _suggestion(model, found))
+            self.add(where, value, _message(found), _suggestion(model, found) if self.listing else None)
+
+    def _count(self, faults: int) -> None:
+        self.total += faults
+        if self.total >= MAX_COUNTED:
+            self.refuse()
 
     def refuse(self) -> NoReturn:
         """Raises InvalidPlan; there is at least one fault."""

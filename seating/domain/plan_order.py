@@ -3,12 +3,15 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from seating.domain.errors import InvalidRequest
 from seating.domain.plan_format import Better, PlanFile
 from seating.domain.plan_parts import Part
 from seating.domain.stage import Stage
+
+_CLEARLY: Final = 0.25
+"""Pitches by which a row is nearer than another."""
 
 
 class Order(NamedTuple):
@@ -36,7 +39,7 @@ def within_categories(parts: Sequence[Part], stage: Stage | None, pitch: float) 
     if stage is None:
         return Order("Best first: by category, then as the file lists zones and rows; it shows no stage", as_listed)
     distances = [
-        round(sum(stage.box.distance(seat.at) for seat in part.seats) / len(part.seats) / pitch, 1) for part in parts
+        round(sum(stage.box.distance(seat.at) for seat in part.seats) / len(part.seats) / pitch, 2) for part in parts
     ]
     named = f"the stage ({stage.text!r}, {stage.path})"
     if _nears(parts, distances):
@@ -47,11 +50,12 @@ def within_categories(parts: Sequence[Part], stage: Stage | None, pitch: float) 
 
 def _nears(parts: Sequence[Part], distances: Sequence[float]) -> bool:
     """Whether, within the categories, the next row listed is nearer to the stage more often than farther from it."""
-    by_category = defaultdict[int, list[float]](list)
+    nearest = defaultdict[int, dict[tuple[int, int], float]](dict)
     for part, distance in zip(parts, distances, strict=True):
-        by_category[part.category].append(distance)
-    steps = [after - before for listed in by_category.values() for before, after in pairwise(listed)]
-    return sum(step < 0 for step in steps) > sum(step > 0 for step in steps)
+        rows = nearest[part.category]
+        rows[part.zone, part.row] = min(distance, rows.get((part.zone, part.row), distance))
+    steps = [after - before for rows in nearest.values() for before, after in pairwise(rows.values())]
+    return sum(step < -_CLEARLY for step in steps) > sum(step > _CLEARLY for step in steps)
 
 
 def _named(file: PlanFile, better: Better) -> Iterator[tuple[int, int]]:

@@ -78,15 +78,10 @@ class Part:
 
 
 def is_drawn(file: PlanFile) -> bool:
-    """Whether the plan says where its seats are: they cannot all be at one place."""
-    places = {
-        place
-        for zone in file.zones
-        for row in zone.rows
-        if all(seat.position for seat in row.seats)
-        for place in _positions(zone, row)
-    }
-    return len(places) > 1
+    """Whether the plan says where its seats are: several cannot all be at one place."""
+    rows = [(zone, row) for zone in file.zones for row in zone.rows]
+    places = {place for zone, row in rows for place in _positions(zone, row)}
+    return len(places) > 1 or (len(places) == 1 and sum(len(row.seats) for _, row in rows) == 1)
 
 
 def parts_of(file: PlanFile, *, drawn: bool) -> Iterator[Part]:

@@ -46,6 +46,7 @@ class _Reading:
         self._faults = faults
         self._numbering = number_duplicates
         self._categories: dict[str, None] = {}
+        self._all_named = True
         self._renamed: list[tuple[str, str]] = []
         self._first_at: dict[str, str] = {}
         seats = list(_seats_in(value))
@@ -80,21 +81,22 @@ class _Reading:
             if value is None:
                 continue
             category = self._part(Category, value, path)
-            name = value.get("name") if isinstance(value, dict) else None
-            if isinstance(name, str):
-                if name in self._categories:
-                    self._faults.add(f"{path}.name", name, "another category has this name", "rename or remove it")
-                self._categories[name] = None
-            if category:
-                read.append(category)
+            if category is None:
+                self._all_named = False  # Seats may mean this one.
+                continue
+            if category.name in self._categories:
+                self._faults.add(f"{path}.name", category.name, "another category has this name", "rename or remove it")
+            self._categories[category.name] = None
+            read.append(category)
         return read
 
     def _name_categories(self, file: PlanFile) -> None:
         """Give seats without a category one, and a file that lists no categories those that its seats name."""
         seats = [seat for zone in file.zones for row in zone.rows for seat in row.seats]
-        if not self._categories:
-            file.categories = [Category(name=name) for name in dict.fromkeys(seat.category for seat in seats)]
-            if named := [category.name for category in file.categories if category.name]:
+        if not any(self._categories):
+            named = [Category(name=name) for name in dict.fromkeys(seat.category for seat in seats) if name]
+            file.categories += named
+            if named:
                 file.notes.append(f"The file lists no categories; its seats name {len(named)}")
         without = [seat for seat in seats if not seat.category]
         unnamed = next((category for category in file.categories if not category.name), None)
@@ -151,7 +153,8 @@ class _Reading:
         if isinstance(guid, str) and self._first_at[guid] != path and not self._numbering:
             again = self._free_id(guid) if faults.listing else ""
             faults.add(f"{path}.seat_guid", guid, f"another seat has this id: {self._first_at[guid]}", f'"{again}"')
-        if isinstance(category, str) and category and self._categories and category not in self._categories:
+        listed = any(self._categories) and self._all_named
+        if isinstance(category, str) and category and listed and category not in self._categories:
             similar = closest(category, self._categories) if faults.listing else None
             faults.add(f"{path}.category", category, "there is no such category", similar or "add it to categories")
         if self._positioned and seat.get("position") is None:
