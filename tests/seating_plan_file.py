@@ -1,5 +1,6 @@
 """A seating-plan file, small and with everything that the format has, and a large one."""
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -65,3 +66,72 @@ def stadium(seats: int) -> dict[str, Any]:
     ]
     size = {"width": 1000, "height": 1000}
     return {"name": "Stadium", "size": size, "categories": [{"name": "Stand"}], "zones": zones}
+
+
+def drawn_row(name: str, xs: Sequence[float], y: float = 0, **more: Any) -> dict[str, Any]:
+    """Seats `A-1`, `A-2` … of row A, where they stand."""
+    seats = [seat(f"{name}-{n}", "Stalls", x) for n, x in enumerate(xs, 1)]
+    return {"row_number": name, "position": {"x": 0, "y": y}, "seats": seats, **more}
+
+
+def hall(
+    *rows: dict[str, Any], areas: Sequence[dict[str, Any]] = (), categories: Sequence[str] = ("Stalls",)
+) -> dict[str, Any]:
+    """A plan of one zone."""
+    zone = {"name": "Ground", "position": {"x": 0, "y": 0}, "rows": list(rows), "areas": list(areas)}
+    return {"name": "Hall", "categories": [{"name": name} for name in categories], "zones": [zone]}
+
+
+def stage(y: float, text: str = "Stage") -> dict[str, Any]:
+    """As wide as a row of ten, 50 deep."""
+    at = {"x": 125, "y": 25}
+    return {
+        "shape": "rectangle",
+        "position": {"x": 0, "y": y},
+        "rectangle": {"width": 250, "height": 50},
+        "text": {"text": text, "position": at},
+    }
+
+
+def everything() -> dict[str, Any]:
+    """A small plan with every field that the format has."""
+    label = {"text": "Bar", "position": {"x": 1, "y": 2}, "color": "#333333", "size": 12}
+    styled = {
+        "color": "#cccccc",
+        "border_color": "#000000",
+        "rotation": 15,
+        "uuid": "area",
+        "position": {"x": 300, "y": 0},
+    }
+    one = seat("E-1", "Stalls", radius=8, start_direction=">", start_at="1", uuid="seat")
+    row = {
+        "row_number": "E",
+        "row_label": "Row E",
+        "seat_label": "Seat %s",
+        "row_number_position": "both",
+        "start_at": "1",
+        "uuid": "row",
+        "number_of_seats": 1,
+        "seats_spacing": 25,
+        "position": {"x": 0, "y": 0},
+        "seats": [one],
+    }
+    areas = [
+        {"shape": "polygon", "polygon": {"points": [{"x": 0, "y": 0}]}, **styled},
+        {"shape": "rectangle", "rectangle": {"width": 10, "height": 20}},
+        {"shape": "ellipse", "ellipse": {"radius": {"x": 10, "y": 20}}},
+        {"shape": "circle", "circle": {"radius": 5}},
+        {"shape": "text", "text": label},
+        {"width": 10, "height": 20, "position": {"x": 0, "y": 0}},
+    ]
+    zone = {
+        "name": "Ground",
+        "zone_id": "ground",
+        "uuid": "zone",
+        "displayed": True,
+        "position": {"x": 10, "y": 20},
+        "areas": areas,
+        "rows": [row],
+    }
+    categories = [{"name": "Stalls", "color": "#7f4a91"}]
+    return {"name": "Everything", "size": {"width": 10.5, "height": 20.0}, "categories": categories, "zones": [zone]}

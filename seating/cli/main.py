@@ -10,12 +10,13 @@ from sqlalchemy.exc import DatabaseError
 
 from seating import __version__
 from seating.config import InvalidSettings
-from seating.domain.errors import Overtaken, RebuildRefused, RecordUnavailable, SeatingError
+from seating.domain.errors import InvalidPlan, Overtaken, RebuildRefused, RecordUnavailable, SeatingError
 from seating.storage.api_keys import InvalidKeyFile
 
 _MODULES: Final = {
     "parts": ("up", "web", "worker", "cron", "partner", "migrate", "onsale"),
     "events": ("events",),
+    "plans": ("plan",),
     "keys": ("keys",),
     "books": ("reconcile", "verify", "history", "rebuild", "merge", "losses", "export", "quarantine"),
     "audit": ("audit",),
@@ -54,6 +55,10 @@ def main() -> NoReturn:
         _refuse(f"REDIS_URL: Redis does not answer: {error}")
     except (RecordUnavailable, DatabaseError) as error:
         _refuse(f"DATABASE_URL: the database cannot be used: {str(error.__cause__).splitlines()[0]}")
+    except InvalidPlan as error:
+        from seating.cli.plans import fault_lines  # It is imported by now: only a plan can be invalid.
+
+        _refuse("\n".join(fault_lines(error)))
     except SeatingError as error:
         reason = f": {str(error.__cause__).splitlines()[0]}" if error.__cause__ else ""
         _refuse(f"{error.message}{reason}")

@@ -32,6 +32,21 @@ class InvalidRequest(SeatingError):
         super().__init__(message, field=field)
 
 
+class InvalidPlan(InvalidRequest):
+    """A seating plan has faults: all are counted in `errors_total`, the first of them stand in `errors`.
+
+    Each is `{"path", "value", "message", "suggestion"}`; `field` is the path of the first. `of` stands before it in the
+    message.
+    """
+
+    def __init__(self, errors: list[dict[str, Any]], total: int, of: str = "") -> None:
+        first = errors[0]
+        where = f"{of}{first['path']}" or "The plan"
+        more = f" (and {total - 1} more)" if total > 1 else ""
+        super().__init__(f"{where.removesuffix(': ')}: {first['message']}{more}", first["path"])
+        self.facts |= {"errors": errors, "errors_total": total}
+
+
 class MissingIdempotencyKey(SeatingError):
     code = "MISSING_IDEMPOTENCY_KEY"
     sentence = "Send an Idempotency-Key header: a unique string, such as a UUID; send the same one when you retry"

@@ -1,118 +1,70 @@
-"""Reading a file of the open seating-plan format into a plan: what is a block, and what is best."""
+"""Making a plan of a file of the open seating-plan format: what is a block, and what is best."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from seating.domain.errors import InvalidRequest
-from seating.domain.plan_format import Area, Better, DrawnPosition, DrawnSeat, PlanFile
-from seating.domain.seating_plan import MAX_SEATS, SeatingPlan, in_blocks
+from seating.domain import plan_order, stage, stretches
+from seating.domain.plan_format import Area, Better, DrawnPosition, PlanFile, Zone
+from seating.domain.plan_parts import PITCH, Part, is_drawn, parts_of
+from seating.domain.seating_plan import SeatingPlan, Spot, in_blocks
 
 
-@dataclass(frozen=True, slots=True)
-class _Stretch:
-    """Neighbouring seats of one category: a row, or a part of one, since no party sits in two of them."""
+def read(file: PlanFile, best_first: Sequence[Better] = ()) -> SeatingPlan:
+    """The plan: best are the zones and rows of `best_first`, then the others by category, then as they are listed.
 
-    zone: int
-    row: int
-    category: int
-    label: str
-    seats: list[tuple[DrawnSeat, float, float]]
-
-    def layout(self) -> dict[str, Any]:
-        return {
-            "label": self.label,
-            "numbers": [seat.seat_number for seat, _, _ in self.seats],
-            "x": [x for _, x, _ in self.seats],
-            "y": [y for _, _, y in self.seats],
-        }
-
-
-def read(file: PlanFile, best_first: Sequence[Better] = (), within: str = "") -> SeatingPlan:
-    """The plan: best are the zones and rows of `best_first`, then the others by category, zone and row as they stand.
-
-    A block is of one zone and category. Raises InvalidRequest with the path in the file, behind `within`.
+    Where the plan has a stage and plainly lists the farthest rows first, the nearest are best instead. A block is of
+    one zone and category. Raises InvalidRequest for what `best_first` names and the plan does not have.
     """
-    _check_seats(file, within)
-    rank = _ranks(file, best_first)
-    stretches = sorted(_stretches(file), key=lambda s: (rank[s.zone, s.row], s.category, s.zone, s.row))
+    ranks = plan_order.ranks(file, best_first)
+    drawn = is_drawn(file)
+    parts = list(parts_of(file, drawn=drawn))
+    pitch = stretches.usual_pitch([seat.at for seat in part.seats] for part in parts) or PITCH
+    found = stage.find(file, [seat.at for part in parts for seat in part.seats]) if drawn else None
+    chosen = plan_order.within_categories(parts, found, pitch)
+    order = sorted(
+        zip(parts, chosen.distances, strict=True),
+        key=lambda one: (
+            min(ranks[one[0].zone, row] for row in one[0].rows),
+            one[0].category,
+            one[1],
+            one[0].zone,
+            one[0].row,
+        ),
+    )
     blocks: list[list[list[str]]] = []
     shown: list[dict[str, Any]] = []
-    for (zone, category), together in groupby(stretches, key=lambda s: (s.zone, s.category)):
-        for block in in_blocks(together, lambda stretch: len(stretch.seats)):
-            blocks.append([[seat.seat_guid for seat, _, _ in stretch.seats] for stretch in block])
-            rows = [stretch.layout() for stretch in block]
-            shown.append({"name": file.zones[zone].name, "category": category, "rows": rows})
-    layout = {
+    spots: list[list[Spot]] = []
+    for (zone, category), together in groupby((part for part, _ in order), key=lambda part: (part.zone, part.category)):
+        for block in in_blocks(together, lambda part: len(part.seats)):
+            blocks.append([[seat.drawn.seat_guid for seat in part.seats] for part in block])
+            rows = [part.layout() for part in block]
+            shown.append({"name": file.zones[zone].name, "zone": zone, "category": category, "rows": rows})
+            spots.append([_spot(part, pitch) for part in block])
+    plan = SeatingPlan(blocks, _layout(file, shown), spots if drawn else None)
+    plan.notes = (*file.notes, chosen.note)
+    return plan
+
+
+def _layout(file: PlanFile, blocks: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
         "name": file.name,
-        "size": file.size.model_dump() if file.size else None,
+        "size": {"width": math.ceil(file.size.width), "height": math.ceil(file.size.height)} if file.size else None,
+        "zones": [_zone(zone) for zone in file.zones],
         "categories": [{"name": category.name, "color": category.color} for category in file.categories],
         "areas": [_absolute(area, zone.position) for zone in file.zones for area in zone.areas],
-        "blocks": shown,
+        "blocks": blocks,
     }
-    return SeatingPlan(blocks, layout)
 
 
-def _stretches(file: PlanFile) -> Iterator[_Stretch]:
-    categories = {category.name: number for number, category in enumerate(file.categories)}
-    for zone_number, zone in enumerate(file.zones):
-        for row_number, row in enumerate(zone.rows):
-            left, top = zone.position.x + row.position.x, zone.position.y + row.position.y
-            for category, seats in groupby(row.seats, key=lambda seat: seat.category):
-                placed = [(s, round(left + s.position.x, 2), round(top + s.position.y, 2)) for s in seats]
-                yield _Stretch(zone_number, row_number, categories[category], row.row_number, placed)
+def _spot(part: Part, pitch: float) -> Spot:
+    return Spot(part.line, round(100 * part.centre.real / pitch), round(100 * part.centre.imag / pitch))
 
 
-def _ranks(file: PlanFile, best_first: Sequence[Better]) -> dict[tuple[int, int], int]:
-    """Each row's place in `best_first`: the first entry that names it, or behind all. Raises InvalidRequest."""
-    ranks: dict[tuple[int, int], int] = {}
-    for rank, better in enumerate(best_first):
-        named = [
-            (zone_number, row_number)
-            for zone_number, zone in enumerate(file.zones)
-            for row_number, row in enumerate(zone.rows)
-            if zone.name == better.zone and better.row in (None, row.row_number)
-        ]
-        if not named:
-            raise InvalidRequest(f"There is no such zone or row in the plan: {_shown(better)}", f"bestFirst.{rank}")
-        for row in named:
-            ranks.setdefault(row, rank)
-    return defaultdict(lambda: len(best_first), ranks)
-
-
-def _check_seats(file: PlanFile, within: str) -> None:
-    """What the format asks for beyond its schema: categories that exist, and ids that are unique."""
-    categories: set[str] = set()
-    for number, category in enumerate(file.categories):
-        if category.name in categories:
-            raise _broken(within, f"categories.{number}.name", f"category {category.name!r} is there twice")
-        categories.add(category.name)
-    known: set[str] = set()
-    for path, seat in _seats(file):
-        if seat.category not in categories:
-            raise _broken(within, f"{path}.category", f"there is no category {seat.category!r}")
-        if seat.seat_guid in known:
-            raise _broken(within, f"{path}.seat_guid", f"seat {seat.seat_guid!r} is there twice")
-        known.add(seat.seat_guid)
-    if not 1 <= len(known) <= MAX_SEATS:
-        raise _broken(within, "zones", f"a plan has 1 to {MAX_SEATS} seats, this one {len(known)}")
-
-
-def _seats(file: PlanFile) -> Iterator[tuple[str, DrawnSeat]]:
-    for zone_number, zone in enumerate(file.zones):
-        for row_number, row in enumerate(zone.rows):
-            for number, seat in enumerate(row.seats):
-                yield f"zones.{zone_number}.rows.{row_number}.seats.{number}", seat
-
-
-def _broken(within: str, path: str, reason: str) -> InvalidRequest:
-    return InvalidRequest(f"{within}{path}: {reason}", f"{within}{path}")
-
-
-def _shown(better: Better) -> str:
-    return better.zone if better.row is None else f"{better.zone}, row {better.row}"
+def _zone(zone: Zone) -> dict[str, Any]:
+    more = {"zoneId": zone.zone_id, "displayed": zone.displayed}
+    return {"name": zone.name, **{name: value for name, value in more.items() if value is not None}}
 
 
 def _absolute(area: Area, zone: DrawnPosition) -> dict[str, Any]:

@@ -21,13 +21,18 @@ class PlanPage(NamedTuple):
 
 def render(plan: SeatingPlan) -> PlanPage:
     """Render a plan, gzipped."""
-    layout = plan.layout or _grid(plan)
+    layout = layout_of(plan)
     blocks = [
         shown | {"rows": [{"seats": seats, **row} for seats, row in zip(rows, shown["rows"], strict=True)]}
         for rows, shown in zip(plan.blocks, layout["blocks"], strict=True)
     ]
     text = orjson.dumps({"totalSeats": plan.capacity, **layout, "blocks": blocks})
     return PlanPage(hashlib.sha256(text).hexdigest()[:32], gzip.compress(text, 6, mtime=0))
+
+
+def layout_of(plan: SeatingPlan) -> dict[str, Any]:
+    """Where the seats are and what they are called; a generated plan gets places here."""
+    return plan.layout or _grid(plan)
 
 
 def _grid(plan: SeatingPlan) -> dict[str, Any]:

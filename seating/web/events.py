@@ -4,9 +4,9 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from flask import Response
 from flask_openapi3 import Tag
-from pydantic import BaseModel, Field, ModelWrapValidatorHandler, WrapValidator
+from pydantic import BaseModel, Field, ModelWrapValidatorHandler, ValidationInfo, WrapValidator
 
-from seating.domain import plan_file, seating_plan
+from seating.domain import plan_file, plan_reading, seating_plan
 from seating.domain.errors import BacklogFull, EventNotFound, InvalidRequest, InventoryUnavailable, RecordUnavailable
 from seating.domain.plan_format import Better, PlanFile
 from seating.domain.seating_plan import MAX_SEATS, GeneratedPlan, SeatingPlan
@@ -26,16 +26,21 @@ MAX_PLAN_BYTES: Final = 32 * 1024 * 1024
 """Of 100,000 seats with all that the format has, written with line breaks and indentation."""
 
 
+_OF_A_FILE: Final = ("zones", "categories", "layout", "results")
+
+
 class SeatingPlanSource(StrictModel):
     """The generator of equal sections."""
 
     generate: GeneratedPlan
 
 
-def _file_or_generator(value: Any, _handler: ModelWrapValidatorHandler[Any]) -> BaseModel:
-    """Told apart by what a file cannot be without, so that errors are about the one that is meant."""
-    is_file = isinstance(value, dict) and "zones" in value
-    return (PlanFile if is_file else SeatingPlanSource).model_validate(value)
+def _file_or_generator(value: Any, _handler: ModelWrapValidatorHandler[Any], info: ValidationInfo) -> BaseModel:
+    """Told apart by what a file may have, so that errors are about the one that is meant."""
+    if isinstance(value, dict) and not value.keys().isdisjoint(_OF_A_FILE):
+        numbered = bool(info.data.get("number_duplicates"))
+        return plan_reading.parse(value, "seatingPlan.", number_duplicates=numbered)
+    return SeatingPlanSource.model_validate(value)
 
 
 class NewEvent(StrictModel):
@@ -71,7 +76,7 @@ class NewEvent(StrictModel):
                     }
                 ],
             },
-            "bestFirst": [{"zone": "Floor", "row": "A"}],
+            "bestFirst": [{"zone": "Floor", "row": "A"}, {"path": "zones.0"}],
         },
     )
 
@@ -79,6 +84,11 @@ class NewEvent(StrictModel):
 
     name: Line = Field(min_length=1, max_length=200, pattern=NOT_BLANK)
     total_seats: int | None = Field(None, ge=1, le=10_000_000, alias="totalSeats")
+    number_duplicates: bool = Field(
+        False,
+        alias="numberDuplicates",
+        description="of a file: whether a seat whose id another seat has gets a number behind it, instead of an error",
+    )
     seating_plan: Annotated[SeatingPlanSource | PlanFile, WrapValidator(_file_or_generator)] | None = Field(
         None,
         alias="seatingPlan",
@@ -88,7 +98,8 @@ class NewEvent(StrictModel):
         default_factory=list,
         max_length=10_000,
         alias="bestFirst",
-        description="of a file: zones and rows that are better than all others; by default the first category is best",
+        description="of a file: zones and rows that are better than all others, by name, or by their path where names "
+        "repeat; by default the first category is best",
     )
     why: Why | None = None
 
@@ -97,7 +108,7 @@ class NewEvent(StrictModel):
         if (self.seating_plan is None) == (self.total_seats is None):
             raise InvalidRequest("Give either totalSeats or seatingPlan", "totalSeats")
         if isinstance(self.seating_plan, PlanFile):
-            return plan_file.read(self.seating_plan, self.best_first, "seatingPlan.")
+            return plan_file.read(self.seating_plan, self.best_first)
         if self.best_first:
             raise InvalidRequest("bestFirst is for a seating plan from a file", "bestFirst")
         return seating_plan.generate(self.seating_plan.generate) if self.seating_plan else None
@@ -148,6 +159,12 @@ class EventView(Answer):
     state: Literal["on_sale", "paused", "closed", "unavailable"]
 
 
+class CreatedEventView(EventView):
+    plan_notes: list[str] = Field(
+        [], description="of a plan from a file: what was chosen in reading it", exclude_if=lambda notes: not notes
+    )
+
+
 class EventListView(Answer):
     events: list[EventView]
     next: NextCursor
@@ -183,18 +200,20 @@ def list_events(query: EventPageQuery) -> Response:
     return render(EventListView(events=[_view(found) for found in page.items], next=page.next))
 
 
-@api.post("/api/v1/events", responses={201: EventView})
+@api.post("/api/v1/events", responses={201: CreatedEventView})
 @open_to(Access.OPERATORS)
 @refuses(RecordUnavailable, InventoryUnavailable, BacklogFull)
 @parsed
 def create_event(body: NewEvent) -> Response:
     """Put an event on sale
 
-    `totalSeats` for general admission, or `seatingPlan`. What is wrong with a plan is said with its path in the file.
+    `totalSeats` for general admission, or `seatingPlan`. All that is wrong with a file is said in `errors`, with
+    the path, the value and a suggestion for each.
     """
     plan: SeatingPlan | None = services().offload(body.plan)
     capacity = plan.capacity if plan else body.total_seats or 0
-    return render(_view(services().events.create(body.name, capacity, plan, actor(body.why))), 201)
+    created = _view(services().events.create(body.name, capacity, plan, actor(body.why)))
+    return render(CreatedEventView(**dict(created), plan_notes=list(plan.notes) if plan else []), 201)
 
 
 @api.get("/api/v1/events/<event_id>", responses={200: EventView})

@@ -1,5 +1,7 @@
 """Seating plans, for drawing seat maps."""
 
+from typing import Literal
+
 from flask import Response
 from flask_openapi3 import Tag
 from pydantic import ConfigDict, Field
@@ -22,10 +24,18 @@ class PlanRow(Answer):
     numbers: list[str] = Field(description="the number printed on each seat")
     x: list[float]
     y: list[float]
+    row_label: str = Field("", description="of the row in words, if the plan has it; so with all that follow")
+    seat_label: str = Field("", description="of its seats in words, `%s` for the number")
+    row_number_position: Literal["start", "end", "both"] = Field("both", description="where `label` is drawn")
+    radius: list[float | None] = Field([], description="of each seat; null is 10")
+    start_directions: list[str | None] = Field([], description="of each seat: `<`, `>` or `<>`")
+    start_at: str = ""
+    start_ats: list[str | None] = Field([], description="of each seat")
 
 
 class PlanBlock(Answer):
-    name: str
+    name: str = Field(description="of its zone")
+    zone: int = Field(0, description="index in `zones`")
     category: int = Field(description="index in `categories`")
     rows: list[PlanRow]
 
@@ -38,6 +48,12 @@ class PlanCategory(Answer):
 class PlanSize(Answer):
     width: int
     height: int
+
+
+class PlanZone(Answer):
+    name: str
+    zone_id: str = Field("", description="if the plan has it")
+    displayed: bool = Field(True, description="whether its outlines are drawn, if the plan says so")
 
 
 class PlanArea(Answer):
@@ -79,6 +95,7 @@ class PlanView(Answer):
     size: PlanSize | None
     categories: list[PlanCategory]
     areas: list[PlanArea]
+    zones: list[PlanZone] = Field([], description="of a plan from a file")
     blocks: list[PlanBlock]
 
 

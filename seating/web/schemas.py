@@ -91,6 +91,15 @@ NextCursor = Annotated[
 ]
 
 
+class Fault(BaseModel):
+    """One of several things that are wrong with what was sent."""
+
+    path: str
+    value: Any = Field(description="null if it is missing or has parts")
+    message: str
+    suggestion: str | None = Field(description="what would be right")
+
+
 class Problem(BaseModel):
     """RFC 9457 problem details. Some errors have further fields, such as `seatsRemaining`."""
 
@@ -105,3 +114,5 @@ class Problem(BaseModel):
     message: str = Field(description="as `detail`, for older clients")
     request_id: str | None = Field(alias="requestId", description="as in the header `X-Request-Id`")
     field: str = Field("", description="for `VALIDATION_ERROR`: the invalid field; in a body, its path")
+    errors: list[Fault] = Field([], description="for `VALIDATION_ERROR` of a seating plan: its faults, at most 100")
+    errors_total: int = Field(0, alias="errorsTotal", description="how many faults there are, listed or not")

@@ -1,5 +1,6 @@
 """Parses JSON bodies strictly: bounded size, time and depth, no duplicate keys, no NaN, no lone surrogates."""
 
+import codecs
 import json
 import re
 from typing import Any, Final, NoReturn
@@ -30,9 +31,9 @@ def receive(request: Request, most_bytes: int = MAX_BODY_BYTES) -> bytes:
 
 
 def parse(body: bytes) -> Any:
-    """Parse the body. Raises InvalidRequest unless it is one strict JSON value."""
+    """Parse the body, skipping a byte-order mark. Raises InvalidRequest unless it is one strict JSON value."""
     try:
-        text = body.decode()
+        text = body.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError:
         raise _invalid("is not UTF-8") from None
     _refuse_depth(text)

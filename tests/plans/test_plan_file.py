@@ -3,6 +3,7 @@
 import copy
 import gzip
 import json
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,18 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from seating.cli import events
-from seating.domain import plan_file, plan_page
+from seating.cli import events, plans
+from seating.domain import plan_file, plan_page, plan_reading
 from seating.domain.errors import InvalidRequest
-from seating.domain.plan_format import Better, PlanFile
-from seating.domain.seating_plan import BLOCK_SEATS, DEMO_HALL, GeneratedPlan, SeatingPlan, generate
+from seating.domain.plan_format import Better
+from seating.domain.seating_plan import BLOCK_SEATS, DEMO_HALL, GeneratedPlan, SeatingPlan, Spot, generate
 from tests.seating_plan_file import row, seat, stadium, theatre
 from tests.system import System
 from tests.web import JSON, assert_problem, seats_sold
 
 
 def read(file: dict[str, Any], *best_first: Better) -> SeatingPlan:
-    return plan_file.read(PlanFile.model_validate(file), best_first)
+    return plan_file.read(plan_reading.parse(file), best_first)
 
 
 def page(plan: SeatingPlan) -> Any:
@@ -77,6 +78,7 @@ def test_a_page_has_positions_labels_categories_and_areas() -> None:
         "numbers": ["1", "2"],
         "x": [25.5, 36.0],
         "y": [30, 30],
+        "rowNumberPosition": "both",
     }
 
 
@@ -92,9 +94,17 @@ def test_a_page_of_a_generated_hall_has_a_place_for_every_seat() -> None:
 
 
 def test_packed_and_unpacked() -> None:
-    for plan in (read(theatre()), generate(DEMO_HALL)):
+    spotted = SeatingPlan([[["A1", "A2"], ["A3"]]], {"name": "Spotted"}, [[Spot(0, 50, 0), Spot(0, 900, 0)]])
+    for plan in (read(theatre()), generate(DEMO_HALL), spotted):
         again = SeatingPlan.unpack(plan.pack())
-        assert (again.blocks, again.layout, again.pack()) == (plan.blocks, plan.layout, plan.pack())
+        assert (again.blocks, again.layout, again.spots) == (plan.blocks, plan.layout, plan.spots)
+        assert again.pack() == plan.pack()
+
+
+def test_plans_packed_by_earlier_versions_have_no_spots() -> None:
+    packed = zlib.compress(json.dumps({"blocks": [[["A1"]]], "layout": {"name": "Old"}}).encode())
+    plan = SeatingPlan.unpack(packed)
+    assert (plan.blocks, plan.layout, plan.spots) == ([[["A1"]]], {"name": "Old"}, [])
 
 
 def _without(path: str) -> Callable[[dict[str, Any]], None]:
@@ -120,13 +130,11 @@ def _with(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
 SEAT = "zones.1.rows.0.seats.2"
 BROKEN = {
     "no name": (_without("name"), "name"),
-    "no categories": (_without("categories"), "categories"),
     "zones an object": (_with("zones", {}), "zones"),
     "no zone has a seat": (_with("zones", []), "zones"),
     "only empty rows": (_with("zones", [{"position": {"x": 0, "y": 0}, "rows": [row("1", [])]}]), "zones"),
     "a zone that is text": (_with("zones.0", "Balcony"), "zones.0"),
     "a zone without rows": (_without("zones.0.rows"), "zones.0.rows"),
-    "a zone without a position": (_without("zones.1.position"), "zones.1.position"),
     "a zone with a field too many": (_with("zones.0.price", 5), "zones.0.price"),
     "a row without a number": (_without("zones.0.rows.1.row_number"), "zones.0.rows.1.row_number"),
     "a row's number as a number": (_with("zones.0.rows.1.row_number", 2), "zones.0.rows.1.row_number"),
@@ -145,7 +153,6 @@ BROKEN = {
     "an id of two lines": (_with(f"{SEAT}.seat_guid", "a\nb"), f"{SEAT}.seat_guid"),
     "an id twice": (_with(f"{SEAT}.seat_guid", "b-2-1"), f"{SEAT}.seat_guid"),
     "no seat number": (_without(f"{SEAT}.seat_number"), f"{SEAT}.seat_number"),
-    "no category": (_without(f"{SEAT}.category"), f"{SEAT}.category"),
     "a category that is not there": (_with(f"{SEAT}.category", "Royal"), f"{SEAT}.category"),
     "half a position": (_without(f"{SEAT}.position.y"), f"{SEAT}.position.y"),
     "a position as text": (_with(f"{SEAT}.position.x", "1"), f"{SEAT}.position.x"),
@@ -171,7 +178,7 @@ def test_broken_ones_are_refused_with_the_path(
     written = tmp_path / "plan.json"
     written.write_text(json.dumps(file))
     with pytest.raises(InvalidRequest, match=path):
-        events._read(written, ())
+        plans.read(written)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +190,7 @@ def test_broken_ones_are_refused_with_the_path(
         (b'{"name": "one", "name": "two"}', "name is given twice"),
         (b'{"name": NaN}', "has NaN, which is not JSON"),
         (b"[" * 100_000, "is nested deeper than 32 levels"),
-        (b"[]", "all of it: Input should be a valid dictionary"),
+        (b"[]", "must be an object"),
     ],
     ids=["half", "nothing", "no UTF-8", "a field twice", "NaN", "deep", "a list"],
 )
@@ -191,13 +198,17 @@ def test_what_is_no_plan_at_all(tmp_path: Path, content: bytes, reason: str) -> 
     written = tmp_path / "plan.json"
     written.write_bytes(content)
     with pytest.raises(InvalidRequest, match=f"plan.json: {reason}"):
-        events._read(written, ())
+        plans.read(written)
 
 
-def test_without_zones_it_is_no_file(system: System) -> None:
-    body = json.dumps({"name": "Broken", "seatingPlan": {"name": "x", "categories": []}}).encode()
+@pytest.mark.parametrize(
+    ("plan", "field"),
+    [({"name": "x", "categories": []}, "zones"), ({"name": "x"}, "generate"), ({"generate": {}}, "generate.sections")],
+)
+def test_a_file_is_told_from_a_generator(system: System, plan: dict[str, Any], field: str) -> None:
+    body = json.dumps({"name": "Broken", "seatingPlan": plan}).encode()
     answer = system.request("POST", "/api/v1/events", body, JSON)
-    assert_problem(answer, 400, "VALIDATION_ERROR", "seatingPlan.generate")
+    assert_problem(answer, 400, "VALIDATION_ERROR", f"seatingPlan.{field}")
 
 
 def test_more_seats_than_a_plan_has() -> None:

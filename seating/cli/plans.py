@@ -1,0 +1,109 @@
+"""Seating-plan files: reading them for other commands, and showing what becomes of one."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from pydantic import ValidationError
+
+from seating.domain import plan_drawing, plan_file, plan_reading
+from seating.domain.errors import InvalidPlan, InvalidRequest
+from seating.domain.plan_format import Better, PlanFile
+from seating.domain.seating_plan import SeatingPlan
+from seating.web import strict_json
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+PlanPath = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def reading_options(command: _Command) -> _Command:
+    """How a plan is read: `best_first`, `number_duplicates` and `pick`, as `read` takes them."""
+    for option in (
+        click.option("--pick", metavar="ID", help="Of a page of pretix's API: which plan, by its id or name."),
+        click.option("--number-duplicates", is_flag=True, help="Give a seat whose id another seat has a number."),
+        click.option(
+            "--best-first",
+            multiple=True,
+            metavar="ZONE[:ROW]",
+            help="Better than what is not named; may be repeated. Or a path: zones.3, zones.3.rows.7.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group()
+def plan() -> None:
+    """Seating-plan files."""
+
+
+@plan.command("show")
+@click.argument("path", metavar="FILE", type=PlanPath)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Where to, instead of standard output.")
+@reading_options
+def show(
+    path: Path, output: Path | None, best_first: tuple[str, ...], *, number_duplicates: bool, pick: str | None
+) -> None:
+    """Draw FILE as SVG: blocks, what stands side by side, and the order in which seats are sold."""
+    shown = read(path, best_first, number_duplicates=number_duplicates, pick=pick)
+    drawing = plan_drawing.draw(shown)
+    if output:
+        output.write_text(drawing)
+    else:
+        click.echo(drawing, nl=False)
+    report(shown)
+
+
+def report(read_plan: SeatingPlan) -> None:
+    """Say on standard error what became of a file."""
+    stretches = sum(map(len, read_plan.blocks))
+    click.echo(
+        f"{read_plan.capacity} seats, {stretches} stretches side by side, {len(read_plan.blocks)} blocks", err=True
+    )
+    for note in read_plan.notes:
+        click.echo(note, err=True)
+
+
+def read(
+    path: Path, best_first: Sequence[str] = (), *, number_duplicates: bool = False, pick: str | None = None
+) -> SeatingPlan:
+    """Raises InvalidPlan with all faults of the file, or InvalidRequest."""
+    try:
+        value = strict_json.parse(path.read_bytes())
+    except InvalidRequest as error:
+        raise InvalidRequest(f"{path}: {error.message.removeprefix('The body ')}", "") from None
+    try:
+        file = plan_reading.parse(value, number_duplicates=number_duplicates, pick=pick)
+    except InvalidPlan as error:
+        raise InvalidPlan(error.facts["errors"], error.facts["errors_total"], f"{path}: ") from None
+    return plan_file.read(file, [_better(text, file) for text in best_first])
+
+
+def fault_lines(error: InvalidPlan) -> Iterable[str]:
+    """One line a fault, behind one that counts them."""
+    errors, total = error.facts["errors"], error.facts["errors_total"]
+    yield f"{error.message.partition(': ')[0]}: {total} faults" + (
+        f", of which the first {len(errors)}" * (total > len(errors))
+    )
+    for fault in errors:
+        line = f"  {fault['path']}: {fault['message']}"
+        if fault["value"] is not None:
+            line += f"; it is {fault['value']!r}"
+        if fault["suggestion"]:
+            line += f"; try {fault['suggestion']}"
+        yield line
+    if any(fault["message"].startswith("another seat has this id") for fault in errors):
+        yield "  --number-duplicates gives seats whose id another seat has a number"
+
+
+def _better(text: str, file: PlanFile) -> Better:
+    zones = {zone.name for zone in file.zones}
+    if text in zones:
+        return Better(zone=text)
+    try:
+        return Better(path=text)
+    except ValidationError:
+        zone, _, row = text.rpartition(":")
+        return Better(zone=zone, row=row) if zone else Better(zone=row)
