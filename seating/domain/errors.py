@@ -116,6 +116,11 @@ class NotOnSale(SeatingError):
     sentence = "This event is not on sale now"
 
 
+class SaleRunning(SeatingError):
+    code = "ON_SALE"
+    sentence = "Pause the sale first"
+
+
 class InventoryUnavailable(SeatingError):
     """Redis cannot be asked, or its state is not to be trusted yet. The request changed nothing."""
 

@@ -1,10 +1,13 @@
 """A hold: seats that are kept for a buyer for a while. Whoever knows its token may buy them."""
 
+import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Self
 
 from seating.domain.idempotency import short_hash
+from seating.domain.offer import BlockRange, wish_text
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatRange, runs_text
 
@@ -38,19 +41,41 @@ class HoldOrder:
     quantity: int
     seats: tuple[str, ...] = ()
     together: bool = False
+    category: str | None = None
+    zone: str | None = None
+    accessible: bool = False
+    mix: bool = False
+
+    def wish(self, within: Sequence[BlockRange] = ()) -> str:
+        """As that of an Order."""
+        return wish_text(
+            together=self.together,
+            mix=self.mix,
+            accessible=self.accessible,
+            asked=self.category is not None,
+            within=within,
+        )
 
     def fingerprint(self) -> str:
         """Never that of a purchase: one key cannot be used for both."""
-        return short_hash("hold", str(self.quantity), str(self.together), *sorted(self.seats))
+        asked = ["hold", str(self.quantity), str(self.together), *sorted(self.seats)]
+        if self.category is not None or self.zone is not None or self.accessible or self.mix:
+            asked.append(json.dumps([self.category, self.zone, self.accessible, self.mix]))
+        return short_hash(*asked)
 
 
 class HeldRecord(NamedTuple):
-    """What is answered to whoever holds seats; kept under an idempotency key, if there was one."""
+    """What is answered to whoever holds seats; kept under an idempotency key, if there was one.
+
+    `tariff` and `currency` are what each run would be sold as now: a hold keeps seats, not their price.
+    """
 
     position: Position
     until_ms: int
     quantity: int
     runs: list[SeatRange]
+    tariff: str = ""
+    currency: str | None = None
 
     @classmethod
     def parse(cls, record: str) -> Self:

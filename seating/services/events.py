@@ -1,7 +1,7 @@
 """Events: create, read, list."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from seating.domain.changes import Opened
 from seating.domain.errors import EventNotFound, InventoryUnavailable, Overtaken
 from seating.domain.event import Event, InventoryCounts, new_event_id
 from seating.domain.log_entry import LogEntry
+from seating.domain.offer import Offer, offer_of_plan
 from seating.domain.page import Page, first_of
 from seating.domain.seating_plan import DEMO_HALL, SeatingPlan, generate
 from seating.memo import FreshLook
@@ -50,9 +51,15 @@ class Events:
     _counts: FreshLook[str, InventoryCounts] = field(default_factory=FreshLook, init=False)
     _events: FreshLook[str, EventOnSale] = field(default_factory=FreshLook, init=False)
 
-    def create(self, name: str, capacity: int, plan: SeatingPlan | None, by: Actor) -> EventOnSale:
-        """Records a new event and puts it on sale."""
-        event = Event(id=new_event_id(), name=name, capacity=capacity, seated=plan is not None)
+    def create(
+        self, name: str, capacity: int, plan: SeatingPlan | None, by: Actor, offer: Offer | None = None
+    ) -> EventOnSale:
+        """Records a new event and puts it on sale, on the conditions of `offer`.
+
+        A plan that has categories is sold by them in any case.
+        """
+        offer = offer or (offer_of_plan(plan) if plan and plan.layout else None)
+        event = Event(id=new_event_id(), name=name, capacity=capacity, seated=plan is not None, offer=offer)
         self._create(event, plan, by)
         return self.get(event.id)
 
@@ -72,6 +79,19 @@ class Events:
         """Pauses a sale, resumes it, or closes it for good. Raises EventNotFound, NotOnSale if it is closed already."""
         with self.changes.of(event_id) as change:
             position = self.inventory.set_state(event_id, state, by)
+        change.reached(position)
+        return self.get(event_id)
+
+    def set_offer(self, event_id: str, amend: Callable[[Offer | None], Offer], by: Actor) -> EventOnSale:
+        """Sells an event on the conditions that `amend` makes of those before, from now on.
+
+        Raises EventNotFound, SaleRunning while it is on sale, NotOnSale once it is closed, and what `amend` raises.
+        """
+        with self.changes.of(event_id) as change:
+            position = None
+            while position is None:  # Another operator may be at it.
+                was = self.inventory.offers([event_id])[0]
+                position = self.inventory.set_offer(event_id, amend(was), was, by)
         change.reached(position)
         return self.get(event_id)
 
@@ -111,7 +131,7 @@ class Events:
         if self.inventory.is_known(event.id):
             raise InventoryUnavailable(f"Redis has sales of event {event.id}, and SQL does not: run seating merge")
         now_s = time.time()
-        opened = Opened(at_ms=int(now_s * 1000), capacity=event.capacity, by=by)
+        opened = Opened(at_ms=int(now_s * 1000), capacity=event.capacity, by=by, offer=event.offer)
         first = LogEntry.first(terms.first_epoch(now_s), opened.to_json())
 
         def record(connection: Connection) -> None:
