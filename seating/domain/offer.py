@@ -87,6 +87,11 @@ class Offer:
         ]
         return ";".join(f"{terms}:{first}-{last}" for _, first, terms, last in sorted(parts))
 
+    @property
+    def has_areas(self) -> bool:
+        """Whether this is general admission: its places have no names."""
+        return any(category.capacity is not None for category in self.categories)
+
     def is_off_sale(self, block: int) -> bool:
         """Whether the block, or the area of general admission, is of a category that is off sale."""
         return any(
@@ -105,6 +110,15 @@ def block_ranges(blocks: Sequence[int]) -> tuple[BlockRange, ...]:
     """Ascending block numbers as ranges."""
     ranges = (list(group) for _, group in groupby(enumerate(blocks), key=lambda pair: pair[1] - pair[0]))
     return tuple((found[0][1], found[-1][1]) for found in ranges)
+
+
+def common_blocks(*ranges_of_each: Sequence[BlockRange]) -> tuple[BlockRange, ...]:
+    """The blocks that are in all of these."""
+    common, *others = ranges_of_each
+    for ranges in others:
+        both = ((max(a, c), min(b, d)) for a, b in common for c, d in ranges)
+        common = tuple((first, last) for first, last in both if first <= last)
+    return tuple(common)
 
 
 def offer_of_plan(plan: SeatingPlan) -> Offer:

@@ -161,12 +161,13 @@ class Receipt(NamedTuple):
     @property
     def tariff(self) -> str:
         """What each run was sold as, `category:price,…`; empty without an offer."""
-        found: str = json.loads(self.shop).get("tariff", "")
+        found: str = json.loads(self.shop).get("tariff", "") if '"tariff":' in self.shop else ""
         return found
 
     @property
     def currency(self) -> str | None:
-        found: str | None = json.loads(self.shop).get("currency")
+        """Of the prices; None without prices."""
+        found: str | None = json.loads(self.shop).get("currency") if self.tariff else None
         return found
 
     def change(self, idempotency: str) -> Purchased:

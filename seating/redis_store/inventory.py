@@ -180,9 +180,9 @@ class Inventory:
         return self._reached(event_id, reached[0])
 
     def offers(self, event_ids: Sequence[str]) -> list[Offer | None]:
-        """On what conditions each event is sold now; None without categories, and where Redis has no inventory."""
+        """On what conditions each event is sold now; None without categories, and where Redis does not have them."""
         found = self._scripts.ask_all([("HGET", keys.inventory(event_id), "offered") for event_id in event_ids])
-        return [Offer.from_json(offered) if offered else None for offered in found]
+        return [_offer(offered) for offered in found]
 
     def set_offer(self, event_id: str, offer: Offer, was: Offer | None, by: Actor) -> Position | None:
         """Sells the event on the conditions of `offer` from now on; None if its offer is not `was` any more.
@@ -213,3 +213,10 @@ class Inventory:
 
 def _keys(event_id: str) -> tuple[str, str]:
     return keys.inventory(event_id), keys.log(event_id)
+
+
+def _offer(offered: bytes | None) -> Offer | None:
+    try:
+        return Offer.from_json(offered) if offered else None
+    except (ValueError, KeyError, TypeError):  # None of ours: SQL has it too.
+        return None

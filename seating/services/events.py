@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
 
 import structlog
 from sqlalchemy import Connection
@@ -17,6 +17,7 @@ from seating.domain.event import Event, InventoryCounts, new_event_id
 from seating.domain.log_entry import LogEntry
 from seating.domain.offer import Offer, offer_of_plan
 from seating.domain.page import Page, first_of
+from seating.domain.position import Position
 from seating.domain.seating_plan import DEMO_HALL, SeatingPlan, generate
 from seating.memo import FreshLook
 from seating.redis_store.inventory import Inventory
@@ -27,6 +28,9 @@ from seating.services.rebuild import Rebuild
 from seating.storage import events as event_record
 from seating.storage import ledger, terms
 from seating.storage.database import Database
+
+_ATTEMPTS: Final = 10
+"""To change an offer that other operators change too."""
 
 _log = structlog.get_logger(__name__)
 
@@ -82,18 +86,28 @@ class Events:
         change.reached(position)
         return self.get(event_id)
 
-    def set_offer(self, event_id: str, amend: Callable[[Offer | None], Offer], by: Actor) -> EventOnSale:
+    def set_offer(self, event_id: str, amend: Callable[[Offer], Offer], by: Actor) -> EventOnSale:
         """Sells an event on the conditions that `amend` makes of those before, from now on.
 
         Raises EventNotFound, SaleRunning while it is on sale, NotOnSale once it is closed, and what `amend` raises.
         """
         with self.changes.of(event_id) as change:
-            position = None
-            while position is None:  # Another operator may be at it.
-                was = self.inventory.offers([event_id])[0]
-                position = self.inventory.set_offer(event_id, amend(was), was, by)
+            position = self._set_offer(event_id, amend, by)
         change.reached(position)
         return self.get(event_id)
+
+    def _set_offer(self, event_id: str, amend: Callable[[Offer], Offer], by: Actor) -> Position:
+        for _ in range(_ATTEMPTS):
+            (was,) = self.inventory.offers([event_id])
+            position = self.inventory.set_offer(event_id, amend(was or self._first_offer(event_id)), was, by)
+            if position:
+                return position
+        raise InventoryUnavailable("Others change the categories of this event at this moment, please try again")
+
+    def _first_offer(self, event_id: str) -> Offer:
+        """Of an event that has none. In general admission, categories are given when the event is created."""
+        plan = self.changes.names.plan(event_id)
+        return offer_of_plan(plan) if plan else Offer()
 
     def counts(self, event_id: str) -> InventoryCounts:
         """What can be bought now; never stale. Raises EventNotFound."""
@@ -145,7 +159,8 @@ class Events:
 
     def _with_counts(self, events: Sequence[Event]) -> list[EventOnSale]:
         snapshots = self.inventory.current([event.id for event in events])
+        offers = self.inventory.offers([event.id for event in events])
         return [
-            EventOnSale(event, snapshot.counts if snapshot else None)
-            for event, snapshot in zip(events, snapshots, strict=True)
+            EventOnSale(replace(event, offer=offer or event.offer), snapshot.counts if snapshot else None)
+            for event, snapshot, offer in zip(events, snapshots, offers, strict=True)
         ]

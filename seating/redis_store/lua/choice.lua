@@ -172,7 +172,7 @@ end
 -- area unless `mix`.
 local function best_places(inventory, quantity, wish, ranges)
   if not offered(inventory) then
-    return ''
+    return #ranges > 0 and '' or nil
   end
   local runs, remaining = {}, quantity
   for _, range in ipairs(ranges) do
@@ -194,7 +194,9 @@ end
 local function choose_seats(inventory, quantity, given, wish, also_off_sale)
   if given ~= '' then
     local taken = not_available(given, also_off_sale)
-    if taken ~= '' then
+    if taken ~= '' and is_area(map_of(parse_runs(given)[1][1])) then
+      return nil, {'SOLD_OUT', seats_left(inventory)}
+    elseif taken ~= '' then
       return nil, {'SEAT_UNAVAILABLE', taken}
     end
     return given
@@ -214,7 +216,8 @@ local function choose_seats(inventory, quantity, given, wish, also_off_sale)
   if runs then
     return runs
   end
-  local most = (offered(inventory) or #wish.only > 0) and most_available(wish, ranges) or left
+  local is_part = offered(inventory) or #wish.only > 0 or wish.accessible
+  local most = is_part and most_available(wish, ranges) or left
   if most < quantity then
     return nil, {'SOLD_OUT', most}
   elseif wish.together then
