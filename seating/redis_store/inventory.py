@@ -184,6 +184,11 @@ class Inventory:
         found = self._scripts.ask_all([("HGET", keys.inventory(event_id), "offered") for event_id in event_ids])
         return [_offer(offered) for offered in found]
 
+    def left_by_category(self, event_id: str) -> dict[int, int]:
+        """How many seats can be bought now of each category, by its number; it reads all maps of a hall."""
+        _, pairs = self._scripts.run("categories_left", keys.of_seats(event_id), ())
+        return dict(zip(pairs[::2], pairs[1::2], strict=True))
+
     def set_offer(self, event_id: str, offer: Offer, was: Offer | None, by: Actor) -> Position | None:
         """Sells the event on the conditions of `offer` from now on; None if its offer is not `was` any more.
 

@@ -19,7 +19,7 @@ from seating.domain.offer import Offer, offer_of_plan
 from seating.domain.page import Page, first_of
 from seating.domain.position import Position
 from seating.domain.seating_plan import DEMO_HALL, SeatingPlan, generate
-from seating.memo import FreshLook
+from seating.memo import FreshLook, Memo
 from seating.redis_store.inventory import Inventory
 from seating.services.event_changes import EventChanges
 from seating.services.missing_event import MissingEvent
@@ -29,6 +29,7 @@ from seating.storage import events as event_record
 from seating.storage import ledger, terms
 from seating.storage.database import Database
 
+_MOST_COUNTED: Final = 1_000
 _ATTEMPTS: Final = 10
 """To change an offer that other operators change too."""
 
@@ -36,10 +37,19 @@ _log = structlog.get_logger(__name__)
 
 
 class EventOnSale(NamedTuple):
-    """`counts` is None while Redis holds no inventory of the event."""
+    """`counts` is None while Redis holds no inventory of the event.
+
+    `left` is what can be bought of each category, by its number, at most a second old; None where it is not counted.
+    """
 
     event: Event
     counts: InventoryCounts | None
+    left: dict[int, int] | None = None
+
+
+def _categories_left() -> Memo[str, dict[int, int]]:
+    """A crowd that looks at a hall does not have it counted all the time."""
+    return Memo(max_weight=_MOST_COUNTED, max_age_s=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,7 @@ class Events:
     changes: EventChanges
     _counts: FreshLook[str, InventoryCounts] = field(default_factory=FreshLook, init=False)
     _events: FreshLook[str, EventOnSale] = field(default_factory=FreshLook, init=False)
+    _left: Memo[str, dict[int, int]] = field(default_factory=_categories_left, init=False)
 
     def create(
         self, name: str, capacity: int, plan: SeatingPlan | None, by: Actor, offer: Offer | None = None
@@ -135,7 +146,18 @@ class Events:
         event = self.database.read(event_record.find, event_id)
         if event is None:
             raise EventNotFound
-        return self._with_counts([event])[0]
+        found = self._with_counts([event])[0]
+        return found._replace(left=self._categories_left(found)) if found.event.offer and found.counts else found
+
+    def _categories_left(self, found: EventOnSale) -> dict[int, int] | None:
+        """Areas of general admission are counted each time, which is cheap."""
+        event_id, offer = found.event.id, found.event.offer
+        try:
+            if offer and offer.has_areas:
+                return self.inventory.left_by_category(event_id)
+            return self._left.get(event_id, lambda: self.inventory.left_by_category(event_id))
+        except InventoryUnavailable:
+            return None  # It does not sell at this moment.
 
     def _create(self, event: Event, plan: SeatingPlan | None, by: Actor | None = None) -> None:
         """SQL first: an inventory that SQL does not know of could sell what nobody records.

@@ -17,6 +17,7 @@ from seating.redis_store.terms import LogKeeping, Terms
 from seating.services.answered import Answered
 from seating.services.audit import Audit
 from seating.services.books import Books
+from seating.services.box_office import BoxOffice
 from seating.services.event_changes import EventChanges
 from seating.services.events import Events
 from seating.services.fence import Fence
@@ -86,4 +87,5 @@ class Sale:
         self.losses = Losses(database)
         self.audit = Audit(database)
         self.open_events = OpenEvents(calls)
+        self.box_office = BoxOffice(database)
         self.books = Books(database, client, self.open_events)

@@ -23,7 +23,7 @@ from seating.web.actors import actor
 from seating.web.application import Routes
 from seating.web.callers import Access, open_to
 from seating.web.declarations import OF_INVENTORY, refuses
-from seating.web.offers import MAX_SEATS_OF_AREAS, Categories, CategoryView, Currency, amended, new_offer
+from seating.web.offers import MAX_SEATS_OF_AREAS, Categories, CategoryView, Currency, amended, new_offer, views
 from seating.web.parsing import NOT_BLANK, StrictModel, parsed
 from seating.web.responses import render, render_fields
 from seating.web.schemas import Answer, EventPath, Line, NextCursor, PageQuery, Why, examples, is_absent
@@ -294,7 +294,7 @@ def change_event(path: EventPath, body: EventChange) -> Response:
 
 
 def _view(found: EventOnSale) -> EventView:
-    event, counts = found
+    event, counts, left = found
     return EventView(
         id=event.id,
         name=event.name,
@@ -304,7 +304,5 @@ def _view(found: EventOnSale) -> EventView:
         seated=event.seated,
         state=counts.state if counts else "unavailable",
         currency=event.offer.currency if event.offer else None,
-        categories=[CategoryView.model_validate(category) for category in event.offer.categories]
-        if event.offer
-        else None,
+        categories=views(event.offer, left) if event.offer else None,
     )

@@ -60,6 +60,17 @@ class CategoryView(Answer):
     accessible: bool
     order: int
     total_seats: int | None = Field(validation_alias="capacity", description="of general admission; null in a hall")
+    seats_remaining: int | None = Field(
+        None, description="can be bought now, in a hall as of the last second; null where it is not counted"
+    )
+
+
+def views(offer: Offer, left: Mapping[int, int] | None) -> list[CategoryView]:
+    """`left` is how many seats of each category can be bought, by its number; None where that is not counted."""
+    shown = [CategoryView.model_validate(category) for category in offer.categories]
+    if left is None:
+        return shown
+    return [view.model_copy(update={"seats_remaining": left.get(number, 0)}) for number, view in enumerate(shown)]
 
 
 def new_offer(categories: Mapping[str, CategoryTerms], currency: str | None, plan: SeatingPlan | None) -> Offer | None:

@@ -24,8 +24,9 @@ def without_default(schema: dict[str, Any]) -> None:
 # What is not given has a default that cannot be given, so that null is refused like any other wrong value.
 _ABSENT: Final[Any] = {"validate_default": False, "json_schema_extra": without_default}
 
+_OF_CATEGORY: Final = "of a quantity: only seats of this category"
+_OF_ZONE: Final = "of a quantity: only seats of this zone of the plan"
 Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY, description="seats, all or none", **_ABSENT)]
-PartName = Annotated[Line, Field(min_length=1, max_length=255)]
 ChosenSeats = Annotated[
     list[Annotated[Line, Field(min_length=1, max_length=255)]],
     Field(
@@ -53,8 +54,8 @@ class _WantedSeats(StrictModel):
     quantity: Quantity = 0
     seats: ChosenSeats = Field(default_factory=list)
     together: bool = Field(False, description="refuse a split of a quantity over several rows")
-    category: PartName = Field("", description="of a quantity: only seats of this category", **_ABSENT)
-    zone: PartName = Field("", description="of a quantity: only seats of this zone of the plan", **_ABSENT)
+    category: str = Field("", min_length=1, max_length=255, description=_OF_CATEGORY, **_ABSENT)
+    zone: str = Field("", min_length=1, max_length=255, description=_OF_ZONE, **_ABSENT)
     accessible: bool = Field(False, description="of a quantity: only accessible seats, also those on request")
     mix: bool = Field(False, description="let a split of a quantity have seats of several categories")
 

@@ -130,8 +130,9 @@ local function by_category(ranges)
   return groups
 end
 
--- The best seats of `ranges`: neighbours, or else a split that keeps to one category unless `mix`.
-local function best_of(inventory, quantity, wish, ranges)
+-- The best seats for a wish: neighbours, or else a split that keeps to one category unless `mix`.
+local function best_of(inventory, quantity, wish)
+  local ranges = wish.ranges or {{first = 0, last = 1e9}}
   local runs = best_available(inventory, quantity, wish.together or not wish.mix, ranges)
   if runs or wish.together or wish.mix then
     return runs
@@ -159,41 +160,20 @@ local function available_in(ranges, longest_runs)
   return seats
 end
 
--- The most seats of `ranges` that one buyer can have.
-local function most_available(wish, ranges)
+-- The most seats that one buyer can have who wishes so.
+local function most_available(wish)
   local most, longest_runs = 0, redis.call('GET', KEYS[4])
-  for _, group in ipairs(wish.mix and {ranges} or by_category(ranges)) do
+  for _, group in ipairs(wish.mix and {wish.ranges} or by_category(wish.ranges)) do
     most = math.max(most, available_in(group, longest_runs))
   end
   return most
 end
 
--- Places of general admission, as runs: '' for an event without categories, nil where there are too few. They are of one
--- area unless `mix`.
-local function best_places(inventory, quantity, wish, ranges)
-  if not offered(inventory) then
-    return #ranges > 0 and '' or nil
-  end
-  local runs, remaining = {}, quantity
-  for _, range in ipairs(ranges) do
-    for area = range.first, range.last do
-      local taken = math.min(places(map_of(area), 'a'), remaining)
-      if taken == quantity then
-        return area .. ':0-' .. quantity
-      elseif taken > 0 and wish.mix then
-        runs[#runs + 1] = area .. ':0-' .. taken
-        remaining = remaining - taken
-      end
-    end
-  end
-  return remaining == 0 and table.concat(runs, ',') or nil
-end
-
--- The seats to give, as runs: those given, if all are available, or else the best. Or nil and the refusal to reply. With
--- `also_off_sale`, given ones may be of a category off sale.
-local function choose_seats(inventory, quantity, given, wish, also_off_sale)
+-- The seats to give, as runs: those given, if all are available, or else the best. Or nil and the refusal to reply. A
+-- wish is as read_wish has it; with `also_off_sale`, given seats may be of a category off sale.
+local function choose_seats(inventory, quantity, given, wish)
   if given ~= '' then
-    local taken = not_available(given, also_off_sale)
+    local taken = not_available(given, wish.also_off_sale)
     if taken ~= '' and is_area(map_of(parse_runs(given)[1][1])) then
       return nil, {'SOLD_OUT', seats_left(inventory)}
     elseif taken ~= '' then
@@ -205,26 +185,20 @@ local function choose_seats(inventory, quantity, given, wish, also_off_sale)
   if left < quantity then
     return nil, {'SOLD_OUT', left}
   end
-  local ranges = searched_ranges(inventory, wish)
   local seated = redis.call('EXISTS', KEYS[4]) == 1
-  local runs
-  if seated then
-    runs = best_of(inventory, quantity, wish, ranges)
-  else
-    runs = best_places(inventory, quantity, wish, ranges)
-  end
+  local best = seated and best_of or best_places
+  local runs = best(inventory, quantity, wish)
   if runs then
     return runs
   end
-  local is_part = offered(inventory) or #wish.only > 0 or wish.accessible
-  local most = is_part and most_available(wish, ranges) or left
+  local most = wish.ranges and most_available(wish) or left
   if most < quantity then
     return nil, {'SOLD_OUT', most}
   elseif wish.together then
     return nil, {'NOT_TOGETHER', left}
   elseif seated then  -- Single seats there are, so `run` does not say what the maps do.
     restore_longest_runs()
-    runs = best_of(inventory, quantity, wish, ranges)
+    runs = best_of(inventory, quantity, wish)
   end
   if not runs then
     return nil, {'SOLD_OUT', left}

@@ -6,6 +6,7 @@
 -- Uses damage.lua
 -- Uses backlog.lua
 -- Uses acceptance.lua
+-- Uses places.lua
 -- Uses choice.lua
 -- Uses holding.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency
@@ -42,7 +43,7 @@ runs, refusal = after_releases(inventory, at, function()
   if holds_already + quantity > tonumber(most_held) then
     return nil, {'TOO_MANY_HELD', holds_already}
   end
-  return choose_seats(inventory, quantity, given, read_wish(wish))
+  return choose_seats(inventory, quantity, given, read_wish(inventory, wish))
 end)
 if refusal then
   return refusal

@@ -50,24 +50,9 @@ local function tariff_members(inventory, runs)
     .. (inventory.currency and (',"currency":"%s"'):format(inventory.currency) or '')
 end
 
--- What a buyer wishes, from flags|first-last,…: flags of t (together), m (mix categories), a (accessible) and c (asked
--- for a category), and the blocks that are searched, all if there are none.
-local function read_wish(text)
-  local flags, only = text:match('^(%l*)|([%d,-]*)$')
-  local wish = {together = false, mix = false, accessible = false, asked = false, only = {}}
-  for flag, name in pairs({t = 'together', m = 'mix', a = 'accessible', c = 'asked'}) do
-    wish[name] = flags:find(flag, 1, true) ~= nil
-  end
-  for first, last in only:gmatch('(%d+)%-(%d+)') do
-    wish.only[#wish.only + 1] = {first = tonumber(first), last = tonumber(last)}
-  end
-  return wish
-end
-
 -- The ranges of blocks that `wish` may be served from, as {category, first, last}, in the order in which they are
--- searched; an event without categories is one range.
-local function searched_ranges(inventory, wish)
-  local parts = offered(inventory) or {{first = 0, last = 1e9}}
+-- searched.
+local function searched_ranges(parts, wish)
   local asked = wish.asked or wish.accessible
   local ranges = {}
   for _, part in ipairs(parts) do
@@ -81,4 +66,23 @@ local function searched_ranges(inventory, wish)
     end
   end
   return ranges
+end
+
+-- What a buyer wishes, from flags|first-last,…: flags of t (together), m (mix categories), a (accessible) and c (asked
+-- for a category), and the blocks that are searched, all if there are none. `ranges` are what is searched for it, nil
+-- for the whole of an event without categories.
+local function read_wish(inventory, text)
+  local flags, only = text:match('^(%l*)|([%d,-]*)$')
+  local wish = {only = {}}
+  for flag, name in pairs({t = 'together', m = 'mix', a = 'accessible', c = 'asked'}) do
+    wish[name] = flags:find(flag, 1, true) ~= nil
+  end
+  for first, last in only:gmatch('(%d+)%-(%d+)') do
+    wish.only[#wish.only + 1] = {first = tonumber(first), last = tonumber(last)}
+  end
+  local parts = offered(inventory)
+  if parts or #wish.only > 0 or wish.accessible then
+    wish.ranges = searched_ranges(parts or {{first = 0, last = 1e9}}, wish)
+  end
+  return wish
 end

@@ -6,6 +6,7 @@
 -- Uses damage.lua
 -- Uses backlog.lua
 -- Uses acceptance.lua
+-- Uses places.lua
 -- Uses choice.lua
 -- Uses holding.lua
 -- Uses limits.lua
@@ -57,7 +58,9 @@ local hold
 local runs
 runs, refusal = after_releases(inventory, at, function()
   if hold_id == '' then
-    return choose_seats(inventory, quantity, given, read_wish(wish), by ~= '')
+    local wished = read_wish(inventory, wish)
+    wished.also_off_sale = by ~= ''  -- Somebody was told yours, before it went off sale.
+    return choose_seats(inventory, quantity, given, wished)
   end
   hold = find_hold(hold_id, at)
   if not hold then
