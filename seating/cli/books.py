@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import chain
+from typing import Any, Final
 
 import click
 
@@ -11,11 +12,17 @@ from seating.cli import acting, startup_checks
 from seating.cli.printing import as_json, print_csv, print_rows
 from seating.domain.event import parse_event_id
 from seating.domain.merging import Preference
+from seating.domain.offer import SoldAs
 from seating.domain.purchase import Purchase
 from seating.runtime import BackgroundServices
+from seating.services.box_office import BoxOfficeSale
 from seating.storage.quarantine import QuarantinedEntry
 
 _PAGE = 1_000
+_EXPORTED: Final = (
+    *("purchase_id", "state", "purchased_at", "quantity", "seats", "reference"),
+    *("categories", "prices", "total", "currency", "cancelled_at"),
+)
 _MERGED = "merged; SQL took in {taken_in} purchases; the log continues from {position}"
 
 
@@ -80,22 +87,37 @@ def rebuild(event_id: str, force: bool, why: str | None, as_json: bool) -> None:
 @click.command()
 @of_event
 def export(event_id: str) -> None:
-    """Print an event's purchases as CSV, newest first."""
-    columns = ("purchase_id", "state", "purchased_at", "quantity", "seats", "reference")
-    pages = _pages(startup_checks.operator_services(), event_id)
+    """Print an event's purchases as CSV, newest first, and what the box office sold.
+
+    Prices and totals are in minor units; what the box office took for a seat is not known here.
+    """
+    services = startup_checks.operator_services()
+    pages = _pages(services, event_id)
     first = next(pages)  # Before any output: the event may not exist.
-    rows = (
-        {
-            "purchase_id": str(purchase.id),
-            "state": purchase.state,
-            "purchased_at": _moment(purchase.at_ms),
-            "quantity": purchase.quantity,
-            "seats": " ".join(purchase.seats),
-            "reference": purchase.reference,
-        }
-        for purchase in chain(first, chain.from_iterable(pages))
-    )
-    print_csv(columns, rows)
+    bought = map(_exported, chain(first, chain.from_iterable(pages)))
+    print_csv(_EXPORTED, chain(bought, map(_exported_sale, services.box_office.sales(event_id))))
+
+
+def _exported(purchase: Purchase) -> dict[str, Any]:
+    sold_as = purchase.sold_as or SoldAs([])
+    return {
+        "purchase_id": str(purchase.id),
+        "state": purchase.state,
+        "purchased_at": _moment(purchase.at_ms),
+        "quantity": purchase.quantity,
+        "seats": " ".join(purchase.seats),
+        "reference": purchase.reference,
+        "categories": "; ".join(sold_as.categories),
+        "prices": " ".join("" if price is None else str(price) for price in sold_as.prices or ()),
+        "total": sold_as.total,
+        "currency": sold_as.currency,
+        "cancelled_at": None if purchase.cancelled_ms is None else _moment(purchase.cancelled_ms),
+    }
+
+
+def _exported_sale(sale: BoxOfficeSale) -> dict[str, Any]:
+    at = None if sale.at_ms is None else _moment(sale.at_ms)
+    return {"state": "box office", "purchased_at": at, "quantity": 1, "seats": sale.seat, "categories": sale.category}
 
 
 @click.command()

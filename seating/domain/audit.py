@@ -1,10 +1,11 @@
 """Acts of operators: what each did to what, and the state before and after."""
 
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from seating.domain import changes
 from seating.domain.actor import Actor
 from seating.domain.changes import Change
+from seating.domain.offer import CategoryOffer, Offer
 from seating.domain.position import Position
 from seating.domain.purchase import PurchaseId
 from seating.domain.seat_status import WORDS
@@ -12,6 +13,7 @@ from seating.domain.seat_status import WORDS
 Action = Literal[
     "event.create",
     "event.state",
+    "event.offer",
     "event.merge",
     "event.rebuild",
     "seat.set",
@@ -23,6 +25,10 @@ Action = Literal[
     "key.add",
     "key.remove",
 ]
+
+
+_MOST_SHOWN: Final = 255
+"""Characters of what was before and after."""
 
 
 class Act(NamedTuple):
@@ -58,6 +64,9 @@ def act_of(event_id: str, position: Position, change: Change, target: str | None
             return Act(change.at_ms, by, "seat.set", event_id, target, before, after, position)
         case changes.StateSet(by=Actor() as by):
             return Act(change.at_ms, by, "event.state", event_id, None, change.was, change.state, position)
+        case changes.OfferSet(by=Actor() as by):
+            differing = _differing(change.was, change.offer)
+            return Act(change.at_ms, by, "event.offer", event_id, None, *differing, position)
         case changes.Opened(by=Actor() as by):
             return Act(change.at_ms, by, "event.create", event_id, None, None, "on_sale", position)
         case changes.Rebuilt(by=Actor() as by):
@@ -66,3 +75,23 @@ def act_of(event_id: str, position: Position, change: Change, target: str | None
             recorded = str(change.after) if change.after else None
             return Act(change.at_ms, by, "event.merge", event_id, str(change.tail), recorded, str(position), position)
     return None
+
+
+def _differing(was: Offer | None, now: Offer) -> tuple[str | None, str]:
+    """What differs of two offers, before and after."""
+    before = was or Offer()
+    names = {category.name for category in set(now.categories) ^ set(before.categories)}
+    shown = [
+        "; ".join(
+            [*filter(None, [offer.currency if was is None or was.currency != now.currency else ""])]
+            + [_shown(category) for category in offer.categories if category.name in names]
+        )[:_MOST_SHOWN]
+        for offer in (before, now)
+    ]
+    return shown[0] if was else None, shown[1]
+
+
+def _shown(category: CategoryOffer) -> str:
+    said = [category.name, "no price" if category.price is None else str(category.price)]
+    said += ["on sale" if category.on_sale else "off sale"] + ["on request"] * category.on_request
+    return " ".join([*said, *["accessible"] * category.accessible, f"order {category.order}"])

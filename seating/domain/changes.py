@@ -5,12 +5,13 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import orjson
 
 from seating.domain.actor import Actor
+from seating.domain.offer import Offer
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatRange, runs_text
 
@@ -22,9 +23,11 @@ class Opened:
     at_ms: int
     capacity: int
     by: Actor | None = None
+    offer: Offer | None = None
 
     def to_json(self) -> str:
-        return _json({"kind": "opened", "at": self.at_ms, "capacity": self.capacity} | _by(self.by))
+        offered = {"offer": self.offer.to_fields()} if self.offer else {}
+        return _json({"kind": "opened", "at": self.at_ms, "capacity": self.capacity} | _by(self.by) | offered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class Purchased:
 
     `hold` is the id of the hold that they were bought from, None for what was available. `original` is the position
     that the buyer was answered with, where the entry stands for one of a history that was lost; `replayed_ms` is when
-    an operator had it sold again.
+    an operator had it sold again. `tariff` is what each run was sold as, `category:price,…`, in `currency`.
     """
 
     at_ms: int
@@ -50,11 +53,16 @@ class Purchased:
     original: Position | None = None
     replayed_ms: int | None = None
     by: Actor | None = None
+    tariff: str = ""
+    currency: str | None = None
 
     def to_json(self) -> str:
         """As purchase.lua writes it for a buyer."""
         said = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _OPERATORS}
         said |= {"runs": runs_text(self.runs), "original": self.original and str(self.original)}
+        for name in ("tariff", "currency"):
+            if not said[name]:
+                del said[name]
         return _json({"kind": "purchased", "at": said.pop("at_ms")} | said)
 
 
@@ -85,7 +93,7 @@ class Extended:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A hold's seats returned: it `expired`, or else was given back."""
+    """A hold's seats returned: it `expired`, or else was given back. Those `off_sale` cannot be had since then."""
 
     at_ms: int
     hold: str
@@ -93,6 +101,7 @@ class Released:
     left: int
     runs: list[SeatRange]
     expired: bool
+    off_sale: list[SeatRange] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +123,10 @@ class SeatSet:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The operator took a purchase back, and its seats were returned; `left` remained after that."""
+    """The operator took a purchase back, and its seats were returned; `left` remained after that.
+
+    Those `off_sale` cannot be had since then.
+    """
 
     at_ms: int
     purchase: Position
@@ -122,6 +134,7 @@ class Cancelled:
     left: int
     runs: list[SeatRange]
     by: Actor | None = None
+    off_sale: list[SeatRange] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +144,22 @@ class StateSet:
     at_ms: int
     state: str
     was: str | None = None
+    by: Actor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OfferSet:
+    """The event is sold on other conditions from now on. `was` is the offer before, None for none.
+
+    `blocked` seats went off sale with their categories, and `returned` ones came back; `left` remained after that.
+    """
+
+    at_ms: int
+    offer: Offer
+    left: int
+    blocked: int
+    returned: int
+    was: Offer | None = None
     by: Actor | None = None
 
 
@@ -177,7 +206,20 @@ class Rebuilt:
         return _json(said | _by(self.by))
 
 
-Change = Opened | Purchased | Held | Extended | Released | SeatSet | Cancelled | StateSet | Trusted | Merged | Rebuilt
+Change = (
+    Opened
+    | Purchased
+    | Held
+    | Extended
+    | Released
+    | SeatSet
+    | Cancelled
+    | StateSet
+    | OfferSet
+    | Trusted
+    | Merged
+    | Rebuilt
+)
 
 
 class UnknownChange(ValueError):
@@ -199,6 +241,11 @@ def parse_change(text: str) -> Change:
     return change
 
 
+def _was(said: Any) -> Any:
+    """Of an offer it is one, of a seat or a sale a text."""
+    return Offer.from_fields(said) if isinstance(said, dict) else said
+
+
 _KINDS: dict[str, type[Change]] = {
     "opened": Opened,
     "purchased": Purchased,
@@ -208,6 +255,7 @@ _KINDS: dict[str, type[Change]] = {
     "seat_set": SeatSet,
     "cancelled": Cancelled,
     "state": StateSet,
+    "offer": OfferSet,
     "trusted": Trusted,
     "merged": Merged,
     "rebuilt": Rebuilt,
@@ -219,7 +267,10 @@ _FIELDS = {
 }
 _PARSED: dict[str, Callable[[Any], object]] = {
     "by": Actor.parse,
+    "offer": Offer.from_fields,
+    "was": _was,
     "runs": SeatRange.parse_all,
+    "off_sale": SeatRange.parse_all,
     "purchase": Position.parse,
     "after": Position.parse,
     "tail": Position.parse,

@@ -131,6 +131,11 @@ class NotOnSale(SeatingError):
     sentence = "This event is not on sale"
 
 
+class SaleRunning(SeatingError):
+    code = "ON_SALE"
+    sentence = "Pause the sale first"
+
+
 class InventoryUnavailable(SeatingError):
     """Redis is unavailable or not trusted yet. The request changed nothing."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from seating.domain.errors import EventNotFound
+from seating.domain.offer import Offer
 
 STATES: Final = frozenset({"on_sale", "paused", "closed"})
 
@@ -15,13 +16,17 @@ _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`seated`: it has a seating plan, unlike general admission. `archived`: it is closed and removed from Redis."""
+    """`seated`: it has a seating plan, unlike general admission. `archived`: it is closed and removed from Redis.
+
+    `offer` is None for an event without categories.
+    """
 
     id: str
     name: str
     capacity: int
     seated: bool
     archived: bool = False
+    offer: Offer | None = None
 
 
 @dataclass(frozen=True, slots=True)

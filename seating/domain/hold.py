@@ -1,10 +1,13 @@
 """A hold: seats reserved for a buyer for a limited time. Anyone who knows its token may buy them."""
 
+import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Self
 
 from seating.domain.idempotency import short_hash
+from seating.domain.offer import BlockRange, wish_text
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatRange, runs_text
 
@@ -38,19 +41,41 @@ class HoldOrder:
     quantity: int
     seats: tuple[str, ...] = ()
     together: bool = False
+    category: str | None = None
+    zone: str | None = None
+    accessible: bool = False
+    mix: bool = False
+
+    def wish(self, within: Sequence[BlockRange] = ()) -> str:
+        """As that of an Order."""
+        return wish_text(
+            together=self.together,
+            mix=self.mix,
+            accessible=self.accessible,
+            asked=self.category is not None,
+            within=within,
+        )
 
     def fingerprint(self) -> str:
         """Return the fingerprint. It never equals a purchase's, so one key cannot be used for both."""
-        return short_hash("hold", str(self.quantity), str(self.together), *sorted(self.seats))
+        asked = ["hold", str(self.quantity), str(self.together), *sorted(self.seats)]
+        if self.category is not None or self.zone is not None or self.accessible or self.mix:
+            asked.append(json.dumps([self.category, self.zone, self.accessible, self.mix]))
+        return short_hash(*asked)
 
 
 class HeldRecord(NamedTuple):
-    """What the response to a hold needs; stored under the idempotency key, if there is one."""
+    """What the response to a hold needs; stored under the idempotency key, if there is one.
+
+    `tariff` and `currency` are what each run would be sold as now: a hold keeps seats, not their price.
+    """
 
     position: Position
     until_ms: int
     quantity: int
     runs: list[SeatRange]
+    tariff: str = ""
+    currency: str | None = None
 
     @classmethod
     def parse(cls, record: str) -> Self:

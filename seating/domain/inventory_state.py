@@ -10,26 +10,33 @@ from typing import Final
 
 import orjson
 
-from seating.domain import changes
+from seating.domain import areas, changes
 from seating.domain.changes import Change
 from seating.domain.hold import Hold
 from seating.domain.log_entry import LogEntry
+from seating.domain.offer import Offer
 from seating.domain.position import Position
 from seating.domain.purchase import shop_members
-from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE, HELD, ORGANISER, SOLD
+from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE, HELD, OFF_SALE, ORGANISER, SOLD
 from seating.domain.seating_plan import ROW_BREAK, SeatingPlan, SeatRange, runs_text
 
 LONGEST_RUN = 10
 """Longer runs of free seats need not be told apart: nobody buys more at once."""
 
-_COUNTED: Final[Mapping[str, str]] = {BOX_OFFICE: "sold", ORGANISER: "held", BLOCKED: "blocked"}
+_COUNTED: Final[Mapping[str, str]] = {
+    BOX_OFFICE: "sold",
+    ORGANISER: "held",
+    BLOCKED: "blocked",
+    OFF_SALE: "blocked",
+}
 
 
 @dataclass(slots=True)
 class InventoryState:
     """As Redis keeps it: `maps` has a text a block, `idempotency` the record of each accepted purchase.
 
-    `cancelled` has when each cancelled purchase, named by its position, was taken back, and the seats left then.
+    In general admission `maps` has the counts of each area, none where there are no categories. `cancelled` has when
+    each cancelled purchase, named by its position, was taken back, and the seats left then.
     """
 
     maps: list[str]
@@ -42,6 +49,7 @@ class InventoryState:
     idempotency: dict[str, str] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
     cancelled: dict[str, str] = field(default_factory=dict)
+    offer: Offer | None = None
 
     @classmethod
     def before_opening(cls, plan: SeatingPlan | None) -> "InventoryState":
@@ -49,15 +57,18 @@ class InventoryState:
 
     def dump(self) -> bytes:
         """As `load` reads it."""
-        return orjson.dumps({field.name: getattr(self, field.name) for field in fields(self)}, default=list)
+        kept = {field.name: getattr(self, field.name) for field in fields(self)}
+        return orjson.dumps(kept | {"offer": self.offer and self.offer.to_fields()}, default=list)
 
     @classmethod
     def load(cls, dumped: bytes) -> "InventoryState":
-        state = cls(**orjson.loads(dumped))
+        kept = orjson.loads(dumped)
+        state = cls(**kept)
         state.holds = {
             hold: Hold(since, until, quantity, [SeatRange(*run) for run in runs])
             for hold, (since, until, quantity, runs) in state.holds.items()
         }
+        state.offer = Offer.from_fields(kept["offer"]) if kept.get("offer") else None
         return state
 
     def runs_of(self, status: str) -> list[SeatRange]:
@@ -75,8 +86,9 @@ class InventoryState:
 
     @property
     def longest_runs(self) -> str:
-        """A character a block: `0` to `9`, and `:` for `LONGEST_RUN`."""
-        return "".join(chr(ord("0") + _longest_run(seats)) for seats in self.maps)
+        """A character a block: `0` to `9`, and `:` for `LONGEST_RUN`; none in general admission."""
+        blocks = (seats for seats in self.maps if not areas.is_area(seats))
+        return "".join(chr(ord("0") + _longest_run(seats)) for seats in blocks)
 
     def apply(self, entry: LogEntry, change: Change) -> None:
         """`change` is what `entry` says."""
@@ -84,30 +96,31 @@ class InventoryState:
         match change:
             case changes.Opened():
                 self.capacity = change.capacity
+                self._open(change.offer)
+            case changes.OfferSet():
+                self._set_offer(change.offer)
             case changes.Purchased():
                 self.sold += change.quantity
                 if change.hold is not None:
                     self._end(change.hold)
-                self._mark(change.runs, SOLD)
+                self.take(change.runs, AVAILABLE if change.hold is None else HELD, SOLD)
                 self.idempotency[change.idempotency] = purchase_record(change.original or entry.position, change)
             case changes.Held():
                 self.held += change.quantity
                 self.holds[change.hold] = Hold(change.at_ms, change.until_ms, change.quantity, change.runs)
-                self._mark(change.runs, HELD)
+                self.take(change.runs, AVAILABLE, HELD)
                 if change.idempotency:
                     self.idempotency[change.idempotency] = _hold_record(change.original or entry.position, change)
             case changes.Extended() if change.hold in self.holds:
                 self.holds[change.hold] = self.holds[change.hold]._replace(until_ms=change.until_ms)
             case changes.Released():
                 self._end(change.hold)
-                self._mark(change.runs, AVAILABLE)
+                self.give_back(change.runs, HELD)
             case changes.SeatSet():
-                self._count(change.was, -1)
-                self._count(change.status, 1)
-                self._mark(change.runs, change.status)
+                self.set_seats(change.runs, change.was, change.status)
             case changes.Cancelled():
                 self.sold -= change.quantity
-                self._mark(change.runs, AVAILABLE)
+                self.give_back(change.runs, SOLD)
                 self.cancelled[str(change.purchase)] = f"{change.at_ms}|{change.left}"
             case changes.StateSet():
                 self.state = change.state
@@ -119,9 +132,64 @@ class InventoryState:
         if kept is not None:
             self.held -= kept.quantity
 
+    def _open(self, offer: Offer | None) -> None:
+        if offer and not self.maps:
+            self.maps = [areas.new_area(category.capacity or 0) for category in offer.categories]
+        self._set_offer(offer)
+
+    def _set_offer(self, offer: Offer | None) -> None:
+        """What can be had of a category that is off sale is blocked, and comes back with it."""
+        self.offer = offer
+        for block, seats in enumerate(self.maps):
+            was, status = (AVAILABLE, OFF_SALE) if offer and offer.is_off_sale(block) else (OFF_SALE, AVAILABLE)
+            changed = self._number_of(block, was)
+            self.blocked += changed if status == OFF_SALE else -changed
+            if areas.is_area(seats):
+                self.maps[block] = areas.move(seats, was, status, changed)
+            else:
+                self.maps[block] = seats.replace(was, status)
+
+    def take(self, runs: list[SeatRange], was: str, status: str) -> None:
+        """Gives seats to a buyer. Those off sale are no longer blocked: only a history that was lost has sold them."""
+        for run in runs:
+            off_sale = self._off_sale_in(run) if was == AVAILABLE else 0
+            self.blocked -= off_sale
+            self._mark([run], was, status)
+
+    def give_back(self, runs: list[SeatRange], was: str) -> None:
+        """The seats of a buyer return: available, or blocked where their category is off sale."""
+        for run in runs:
+            is_off_sale = self.offer is not None and self.offer.is_off_sale(run.block)
+            self.blocked += run.length if is_off_sale else 0
+            self._mark([run], was, OFF_SALE if is_off_sale else AVAILABLE)
+
+    def set_seats(self, runs: list[SeatRange], was: str, status: str) -> None:
+        """Seats that no buyer has become what the organiser wants."""
+        seats = sum(run.length for run in runs)
+        self._count(was, -seats)
+        self._count(status, seats)
+        self._mark(runs, was, status)
+
+    def can_be_had(self, run: SeatRange) -> bool:
+        """Whether all of a run is available, or only off sale."""
+        seats = self.maps[run.block]
+        if areas.is_area(seats):
+            return areas.places(seats, AVAILABLE) + areas.places(seats, OFF_SALE) >= run.length
+        return not set(seats[run.start : run.start + run.length]) - {AVAILABLE, OFF_SALE}
+
+    def _off_sale_in(self, run: SeatRange) -> int:
+        seats = self.maps[run.block]
+        if areas.is_area(seats):
+            return max(0, run.length - areas.places(seats, AVAILABLE))
+        return seats.count(OFF_SALE, run.start, run.start + run.length)
+
+    def _number_of(self, block: int, status: str) -> int:
+        seats = self.maps[block]
+        return areas.places(seats, status) if areas.is_area(seats) else seats.count(status)
+
     def _refuse_unknown_seats(self, runs: Iterable[SeatRange]) -> None:
         for block, start, length in runs:
-            if start + length > len(self.maps[block]):
+            if start + length > len(self.maps[block]) and not areas.is_area(self.maps[block]):
                 raise IndexError(f"block {block} has no seats {start} to {start + length}")
 
     def _count(self, status: str, seats: int) -> None:
@@ -129,16 +197,19 @@ class InventoryState:
         if counter:
             setattr(self, counter, getattr(self, counter) + seats)
 
-    def _mark(self, runs: list[SeatRange], status: str) -> None:
+    def _mark(self, runs: list[SeatRange], was: str, status: str) -> None:
         for block, start, length in runs:
             seats = self.maps[block]
-            self.maps[block] = seats[:start] + status * length + seats[start + length :]
+            if areas.is_area(seats):
+                self.maps[block] = areas.move(seats, was, status, length)
+            else:
+                self.maps[block] = seats[:start] + status * length + seats[start + length :]
 
 
 def purchase_record(position: Position, change: changes.Purchased) -> str:
     """As purchase.lua writes it."""
     parts = (change.rendering, change.fingerprint, position, change.nonce, change.quantity, change.left)
-    who = shop_members(change.caller, change.reference)
+    who = shop_members(change.caller, change.reference, change.tariff, change.currency)
     return "|".join(map(str, (*parts, runs_text(change.runs), change.at_ms, f"{{{who}}}")))
 
 

@@ -4,19 +4,20 @@ Purchases are united by id, cancellations by position: every confirmed buyer kee
 decides about seats that both have given away; the other purchase waits for the operator, with the seat named.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
+from seating.domain import areas
 from seating.domain.inventory_state import InventoryState
 from seating.domain.position import Position
 from seating.domain.purchase import Receipt, is_purchase_record
-from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE, ORGANISER, SOLD
+from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE, HELD, ORGANISER, SOLD
 from seating.domain.seating_plan import SeatRange
 
 Preference = Literal["redis", "sql"]
 
-_ORGANISERS: Final = {BOX_OFFICE: "sold", ORGANISER: "held", BLOCKED: "blocked"}
+_ORGANISERS: Final = (BOX_OFFICE, ORGANISER, BLOCKED)
 
 
 class Waiting(NamedTuple):
@@ -68,7 +69,8 @@ def merge(
         # A hold without its seats cannot be honoured: let it expire now.
         if hold not in preferred.holds and not _first_taken(merged, kept.runs, kept.quantity):
             preferred.holds[hold] = kept
-            _give(preferred, kept.runs, kept.quantity, "held", "h")
+            preferred.held += kept.quantity
+            preferred.take(kept.runs, AVAILABLE, HELD)
     _take_in_organisers(merged, other)
     if "closed" in (preferred.state, other.state):
         preferred.state = "closed"
@@ -95,7 +97,8 @@ def _unite_cancellations(event_id: str, merged: MergedState, other: InventorySta
     for _, receipt in _purchases(event_id, state):
         position = str(receipt.id.position)
         if position in other.cancelled and position not in state.cancelled:
-            _give(state, receipt.runs, -receipt.quantity, "sold", AVAILABLE)
+            state.sold -= receipt.quantity
+            state.give_back(receipt.runs, SOLD)
     state.cancelled = other.cancelled | state.cancelled
 
 
@@ -114,35 +117,45 @@ def _take_in(event_id: str, merged: MergedState, idempotency: str, receipt: Rece
         if taken:
             merged.waiting.append(Waiting(receipt, idempotency, taken))
             return
-        _give(state, receipt.runs, receipt.quantity, "sold", SOLD)
+        state.sold += receipt.quantity
+        state.take(receipt.runs, AVAILABLE, SOLD)
     state.idempotency[idempotency] = "|".join(map(str, (*record, receipt.left, runs, receipt.at_ms, receipt.shop)))
 
 
 def _take_in_organisers(merged: MergedState, other: InventoryState) -> None:
     state = merged.state
     for block, seats in enumerate(other.maps):
+        if areas.is_area(seats):
+            _take_in_organisers_of_area(state, block, seats)
+            continue
         for place, status in enumerate(seats):
             run, now = SeatRange(block, place, 1), state.maps[block][place]
             if status in _ORGANISERS and now == AVAILABLE:
-                _give(state, [run], 1, _ORGANISERS[status], status)
+                state.set_seats([run], now, status)
             elif status == BOX_OFFICE and now != BOX_OFFICE:
                 merged.box_office.append(run)
 
 
-def _first_taken(merged: MergedState, runs: Iterable[SeatRange], quantity: int) -> str:
-    """Return what is in the way, in words; empty if nothing."""
+def _take_in_organisers_of_area(state: InventoryState, area: int, seats: str) -> None:
+    for status in _ORGANISERS:
+        more = areas.places(seats, status) - areas.places(state.maps[area], status)
+        more = min(more, areas.places(state.maps[area], AVAILABLE))
+        if more > 0:
+            state.set_seats([SeatRange(area, 0, more)], AVAILABLE, status)
+
+
+def _first_taken(merged: MergedState, runs: Sequence[SeatRange], quantity: int) -> str:
+    """Return what is in the way, in words; empty if nothing. What is only off sale is not."""
     state = merged.state
-    if state.remaining < quantity:
+    if not runs and state.remaining < quantity:
         return f"only {state.remaining} seats are left"
-    for block, start, length in runs:
-        for place in range(start, start + length):
-            if state.maps[block][place] != AVAILABLE:
-                return f"seat {merged.seat_name(SeatRange(block, place, 1))} has another owner"
+    for run in runs:
+        if areas.is_area(state.maps[run.block]):
+            if not state.can_be_had(run):
+                return f"fewer than {run.length} places are left of area {run.block}"
+            continue
+        for place in range(run.start, run.start + run.length):
+            seat = SeatRange(run.block, place, 1)
+            if not state.can_be_had(seat):
+                return f"seat {merged.seat_name(seat)} has another owner"
     return ""
-
-
-def _give(state: InventoryState, runs: Iterable[SeatRange], quantity: int, counter: str, status: str) -> None:
-    for block, start, length in runs:
-        seats = state.maps[block]
-        state.maps[block] = seats[:start] + status * length + seats[start + length :]
-    setattr(state, counter, getattr(state, counter) + quantity)

@@ -12,6 +12,7 @@ from seating.domain.changes import Purchased
 from seating.domain.errors import PurchaseNotFound
 from seating.domain.event import is_event_id
 from seating.domain.idempotency import short_hash
+from seating.domain.offer import BlockRange, SoldAs, wish_text
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatRange
 
@@ -54,9 +55,10 @@ class PurchaseState(StrEnum):
 
 class Purchase(NamedTuple):
     """A purchase as it stands. `at_ms` is when it was made, in ms since 1970; `seats` are the ids of `runs`,
-    `entry_seq` is where the ledger has it, 0 if that is not known.
+    `entry_seq` is where the ledger has it, 0 if that is not known. `tariff` is what each run was sold as, in
+    `currency`.
 
-    Nobody but services names seats: until then there are none.
+    Nobody but services names seats and categories: until then there are none.
     """
 
     id: PurchaseId
@@ -67,6 +69,10 @@ class Purchase(NamedTuple):
     reference: str | None
     seats: Sequence[str] = ()
     entry_seq: int = 0
+    tariff: str = ""
+    currency: str | None = None
+    cancelled_ms: int | None = None
+    sold_as: SoldAs | None = None
 
 
 def new_nonce() -> str:
@@ -76,8 +82,9 @@ def new_nonce() -> str:
 class Order(NamedTuple):
     """What a buyer asks for: the best seats for a quantity, given seats, or what a hold has, whose token is given.
 
-    `quantity` is the number of `seats` where they are given, and 0 for a hold. `together` refuses a split; `reference`
-    is the shop's own order number.
+    `quantity` is the number of `seats` where they are given, and 0 for a hold. `together` refuses a split, `mix` takes
+    one of several categories. The best seats are those of a `category` or a `zone`, or `accessible` ones, where that is
+    asked for. `reference` is the shop's own order number.
     """
 
     quantity: int
@@ -85,6 +92,20 @@ class Order(NamedTuple):
     reference: str | None = None
     seats: tuple[str, ...] = ()
     hold_token: str | None = None
+    category: str | None = None
+    zone: str | None = None
+    accessible: bool = False
+    mix: bool = False
+
+    def wish(self, within: Sequence[BlockRange] = ()) -> str:
+        """As offer.lua reads it; `within` are the blocks of the category and zone, where one is named."""
+        return wish_text(
+            together=self.together,
+            mix=self.mix,
+            accessible=self.accessible,
+            asked=self.category is not None,
+            within=within,
+        )
 
     def fingerprint(self) -> str:
         """The same for every spelling of the same order, different for different ones."""
@@ -97,6 +118,8 @@ def _fingerprint(order: Order) -> str:
     asked: list[object] = [order.quantity, order.together, order.reference]
     if order.seats or order.hold_token:
         asked += [sorted(order.seats), order.hold_token]
+    if order.category is not None or order.zone is not None or order.accessible or order.mix:
+        asked.append([order.category, order.zone, order.accessible, order.mix])
     return short_hash(json.dumps(asked))
 
 
@@ -135,6 +158,18 @@ class Receipt(NamedTuple):
         found: str = json.loads(self.shop)["caller"]
         return found
 
+    @property
+    def tariff(self) -> str:
+        """What each run was sold as, `category:price,…`; empty without an offer."""
+        found: str = json.loads(self.shop).get("tariff", "") if '"tariff":' in self.shop else ""
+        return found
+
+    @property
+    def currency(self) -> str | None:
+        """Of the prices; None without prices."""
+        found: str | None = json.loads(self.shop).get("currency") if self.tariff else None
+        return found
+
     def change(self, idempotency: str) -> Purchased:
         """What the log said of it; `idempotency` is the hash of caller and key."""
         shop = json.loads(self.shop)
@@ -149,6 +184,8 @@ class Receipt(NamedTuple):
             self.rendering,
             shop["reference"],
             caller=shop["caller"],
+            tariff=self.tariff,
+            currency=self.currency,
         )
 
 
@@ -158,9 +195,11 @@ def is_purchase_record(record: str) -> bool:
 
 
 @lru_cache(maxsize=256)
-def shop_members(caller: str, reference: str | None) -> str:
+def shop_members(caller: str, reference: str | None, tariff: str = "", currency: str | None = None) -> str:
     """The caller's name and the shop's reference as members of a JSON object, without its braces.
 
-    Most callers have no name, and most orders no reference.
+    Most callers have no name, and most orders no reference. `tariff` and `currency` are what the script adds to them.
     """
-    return json.dumps({"caller": caller, "reference": reference}, separators=(",", ":"))[1:-1]
+    members = {"caller": caller, "reference": reference}
+    priced = {name: value for name, value in (("tariff", tariff), ("currency", currency)) if value}
+    return json.dumps(members | priced, separators=(",", ":"))[1:-1]

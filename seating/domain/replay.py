@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from seating.domain import changes
+from seating.domain import areas, changes
 from seating.domain.changes import Change
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
-from seating.domain.seat_status import AVAILABLE, HELD
+from seating.domain.seat_status import AVAILABLE, HELD, OFF_SALE
 from seating.domain.seating_plan import SeatRange, runs_text
 
 
@@ -110,6 +110,10 @@ class Replay:
                 return self._decide_seat(change)
             case changes.Cancelled():
                 return self._decide_cancellation(change)
+            case changes.OfferSet():
+                if state.offer != change.was:
+                    return Outcome.WAITS, "the record has another offer"
+                return Outcome.REPLAYED, ""
             case changes.StateSet():
                 if state.state in (change.state, "closed"):
                     return Outcome.OBSOLETE, f"the sale is {state.state}"
@@ -153,9 +157,13 @@ class Replay:
             return (Outcome.REPLAYED, "") if left >= quantity else (Outcome.WAITS, f"only {left} seats are left")
         held = {place for run in own.runs for place in _places(run)} if own else set()
         for run in runs:
+            if areas.is_area(self.state.maps[run.block]):
+                if not own and not self.state.can_be_had(run):
+                    return Outcome.WAITS, f"fewer than {run.length} places are left of area {run.block}"
+                continue
             for place in _places(run):
                 status = self._status(SeatRange(*place, 1))
-                if status != AVAILABLE and not (status == HELD and place in held):
+                if status not in (AVAILABLE, OFF_SALE) and not (status == HELD and place in held):
                     return Outcome.WAITS, f"seat {self.seat_name(SeatRange(*place, 1))} has another owner"
         return Outcome.REPLAYED, ""
 

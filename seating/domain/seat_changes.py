@@ -2,8 +2,8 @@
 
 from typing import Final, NamedTuple
 
-from seating.domain.changes import Cancelled, Change, Held, Purchased, Released, SeatSet
-from seating.domain.seat_status import UNKNOWN, WORDS
+from seating.domain.changes import Cancelled, Change, Held, OfferSet, Purchased, Released, SeatSet
+from seating.domain.seat_status import OFF_SALE, UNKNOWN, WORDS
 from seating.domain.seating_plan import ROW_BREAK, SeatRange
 
 LETTERS: Final = {word[0]: word for word in WORDS.values()}
@@ -29,8 +29,15 @@ def seat_changes(change: Change) -> list[SeatChange]:
         case SeatSet():
             return [SeatChange(WORDS[change.status], change.runs)]
         case Cancelled() | Released():
-            return [SeatChange("available", change.runs)]
+            kept = [run for run in change.runs if run not in change.off_sale]
+            changed = [SeatChange("available", kept), SeatChange(WORDS[OFF_SALE], change.off_sale)]
+            return [change for change in changed if change.runs] or changed[:1]
     return []
+
+
+def tells_of_seats(change: Change) -> bool:
+    """Whether `seat_changes` has all of it. What an offer makes of a whole category is only in a snapshot."""
+    return not (isinstance(change, OfferSet) and (change.blocked or change.returned))
 
 
 def outside_map(maps: bytes) -> str:

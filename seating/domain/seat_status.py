@@ -8,12 +8,15 @@ ORGANISER: Final = "o"
 BLOCKED: Final = "r"
 SOLD: Final = "s"
 BOX_OFFICE: Final = "b"
+OFF_SALE: Final = "x"
+"""Of a category that is off sale: available again when that is on sale."""
 
 WORDS: Final = {
     AVAILABLE: "available",
     HELD: "held",
     ORGANISER: "held",
     BLOCKED: "reserved",
+    OFF_SALE: "reserved",
     SOLD: "sold",
     BOX_OFFICE: "sold",
 }

@@ -69,6 +69,16 @@ class GeneratedPlan(BaseModel):
     seats_per_row: int = Field(ge=1, le=100, alias="seatsPerRow")
 
 
+class PlanParts(NamedTuple):
+    """`categories` are the names of all, in the plan's order; each block has the number of its category in
+    `category_of`, and the name of its zone in `zone_of`.
+    """
+
+    categories: list[str]
+    category_of: list[int]
+    zone_of: list[str]
+
+
 class SeatingPlan:
     """`blocks[b][r]` is the list of seat ids of stretch `r` of block `b`, in the order in which they stand.
 
@@ -96,6 +106,16 @@ class SeatingPlan:
             return self._layout
         kept = orjson.loads(zlib.decompress(self._packed))
         return kept["layout"] if isinstance(kept, dict) else None
+
+    @cached_property
+    def parts(self) -> PlanParts:
+        """The zone and category of each block; a generated plan has one category and no zones."""
+        layout = self.layout
+        if layout is None:
+            return PlanParts(["Seats"], [0] * len(self.blocks), [])
+        names = [category["name"] for category in layout["categories"]]
+        blocks = layout["blocks"]
+        return PlanParts(names, [block["category"] for block in blocks], [block["name"] for block in blocks])
 
     @cached_property
     def capacity(self) -> int:

@@ -10,6 +10,7 @@ from gevent.event import Event
 from seating.domain.changes import Change
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
+from seating.domain.seat_changes import tells_of_seats
 from seating.domain.seating_plan import SeatingPlan
 from seating.live import messages
 from seating.live.outbox import TRY_AGAIN_LATER, Outbox, text_frame, text_frames
@@ -67,7 +68,7 @@ class Feed:
         for entry in entries:
             change = entry.read() if self.checkpoint.is_followed_by(entry) else None
             self.checkpoint = Checkpoint.of(entry)
-            if change is None:
+            if change is None or not self._tells(change):
                 self._tell(readable)
                 readable.clear()
                 self.break_off()
@@ -123,8 +124,12 @@ class Feed:
     def missed(self, audience: Audience, entries: Sequence[LogEntry]) -> bytes | None:
         """Encode the entries as frames; None if any cannot be decoded."""
         changes = [(entry, entry.read()) for entry in entries]
-        readable = [(entry, change) for entry, change in changes if change is not None]
+        readable = [(entry, change) for entry, change in changes if change and self._tells(change)]
         return self.encode(audience, readable) if len(readable) == len(changes) else None
+
+    def _tells(self, change: Change) -> bool:
+        """Whether what is told of a change is all that it changed."""
+        return self.plan is None or tells_of_seats(change)
 
     def _tell(self, entries: Sequence[tuple[LogEntry, Change]]) -> None:
         for audience, outboxes in self._sockets.items():

@@ -7,6 +7,7 @@ import redis
 from seating.domain.hold import Hold
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
+from seating.domain.offer import Offer
 from seating.domain.position import Position
 from seating.domain.purchase import Receipt
 from seating.domain.seating_plan import SeatingPlan
@@ -66,6 +67,7 @@ class BookSnapshot(NamedTuple):
             idempotency=dict(self.idempotency),
             holds={hold: Hold.parse(kept) for hold, kept in self.holds.items()},
             cancelled=dict(self.cancelled),
+            offer=Offer.from_json(self.inventory["offered"]) if "offered" in self.inventory else None,
             **counted,
         )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from seating.domain.hold import HOLD_RENDERING, HeldRecord, HoldOrder, hold_id
+from seating.domain.offer import BlockRange
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatRange, runs_text
 from seating.redis_store import keys
@@ -56,10 +57,12 @@ class HoldStore:
         idempotency: str,
         *,
         is_shop: bool,
+        within: Sequence[BlockRange] = (),
     ) -> Kept:
         """Hold `order` for the owner of `token`. Its seats count for `holder`, who is not logged.
 
         `idempotency` is the hash of caller and key, or empty; a repeated request gets the first record again.
+        `within` are the blocks of the order's category and zone, where it names one.
         """
         args = (
             idempotency,
@@ -67,7 +70,7 @@ class HoldStore:
             HOLD_RENDERING,
             order.quantity,
             runs_text(runs),
-            int(order.together),
+            order.wish(within),
             *self._backlog_limits,
             hold_id(token),
             self._limits.ttl_s * 1000,
@@ -75,8 +78,8 @@ class HoldStore:
             self._limits.max_seats_of_shop if is_shop else self._limits.max_seats,
         )
         reply = self._scripts.run("hold", (*keys.of_seats(event_id), keys.idempotency(event_id)), args)
-        outcome, record = accepted(reply)
-        held = HeldRecord.parse(record.decode())
+        outcome, record, tariff, currency = accepted(reply)
+        held = HeldRecord.parse(record.decode())._replace(tariff=tariff.decode(), currency=currency.decode() or None)
         self._seen.note(event_id, held.position)
         return Kept(held, outcome == b"REPLAYED")
 
@@ -84,9 +87,14 @@ class HoldStore:
         """Extend the hold to `ttl_s` from now, within `max_s`. Raises HoldExpired, BacklogFull."""
         args = (hold_id(token), self._limits.ttl_s * 1000, self._limits.max_s * 1000, *self._backlog_limits)
         reply = accepted(self._scripts.run("extend", keys.of_seats(event_id), args))
-        _, position, until_ms, quantity, runs = reply
+        _, position, until_ms, quantity, runs, tariff, currency = reply
         return HeldRecord(
-            self._reached(event_id, position), int(until_ms), int(quantity), SeatRange.parse_all(runs.decode())
+            self._reached(event_id, position),
+            int(until_ms),
+            int(quantity),
+            SeatRange.parse_all(runs.decode()),
+            tariff.decode(),
+            currency.decode() or None,
         )
 
     def release(self, event_id: str, token: str) -> Position:

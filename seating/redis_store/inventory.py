@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from seating.domain.actor import Actor
 from seating.domain.changes import Purchased
-from seating.domain.errors import NotOnSale, SeatingError
+from seating.domain.errors import NotOnSale, SaleRunning, SeatingError
 from seating.domain.hold import hold_id
+from seating.domain.offer import BlockRange, Offer, wish_text
 from seating.domain.position import Position
 from seating.domain.purchase import RENDERING, Order, Receipt, new_nonce, shop_members
 from seating.domain.rate_policy import Verdict
@@ -47,14 +48,15 @@ class Inventory:
         order: Order,
         runs: Sequence[SeatRange] = (),
         limit: RateLimit | None = None,
+        within: Sequence[BlockRange] = (),
     ) -> Accepted:
         """Sells `order` or raises why not: one of the errors of `accepted`.
 
         `idempotency` is the hash of `caller` and key; a repetition gets the first receipt again. Anything else is
         measured by `limit`, in the same round trip: the result or the error carries its verdict. Raises RateLimited.
-        `runs` are where the order's seats are.
+        `runs` are where the order's seats are, `within` the blocks that its category and zone are, where it names one.
         """
-        asked = (idempotency, order.fingerprint(), RENDERING, order.quantity, runs_text(runs), int(order.together))
+        asked = (idempotency, order.fingerprint(), RENDERING, order.quantity, runs_text(runs), order.wish(within))
         hold = "" if order.hold_token is None else hold_id(order.hold_token)
         rest = (new_nonce(), shop_members(caller, order.reference), hold, "", "")
         return self._sell(event_id, asked, rest, limit)
@@ -66,8 +68,9 @@ class Inventory:
         """
         kept = (purchase.idempotency, purchase.fingerprint, purchase.rendering)
         told = f"{position}|{purchase.left}|{purchase.at_ms}"
-        rest = (purchase.nonce, shop_members(purchase.caller, purchase.reference), "", by.member(), told)
-        return self._sell(event_id, (*kept, purchase.quantity, runs_text(purchase.runs), 0), rest, None)
+        shop = shop_members(purchase.caller, purchase.reference, purchase.tariff, purchase.currency)
+        rest = (purchase.nonce, shop, "", by.member(), told)
+        return self._sell(event_id, (*kept, purchase.quantity, runs_text(purchase.runs), wish_text()), rest, None)
 
     def _sell(
         self,
@@ -176,6 +179,32 @@ class Inventory:
             raise NotOnSale("This event is closed for good", state="closed")
         return self._reached(event_id, reached[0])
 
+    def offers(self, event_ids: Sequence[str]) -> list[Offer | None]:
+        """On what conditions each event is sold now; None without categories, and where Redis does not have them."""
+        found = self._scripts.ask_all([("HGET", keys.inventory(event_id), "offered") for event_id in event_ids])
+        return [_offer(offered) for offered in found]
+
+    def left_by_category(self, event_id: str) -> dict[int, int]:
+        """How many seats can be bought now of each category, by its number; it reads all maps of a hall."""
+        _, pairs = self._scripts.run("categories_left", keys.of_seats(event_id), ())
+        return dict(zip(pairs[::2], pairs[1::2], strict=True))
+
+    def set_offer(self, event_id: str, offer: Offer, was: Offer | None, by: Actor) -> Position | None:
+        """Sells the event on the conditions of `offer` from now on; None if its offer is not `was` any more.
+
+        Raises SaleRunning, and NotOnSale for an event that is closed. Returns where the log ends then.
+        """
+        fields = [word for field in offer.inventory_fields().items() for word in field]
+        args = (was.to_json() if was else "", by.member(), offer.to_json(), offer.searched, *fields)
+        outcome, *reached = self._scripts.run("set_offer", keys.of_seats(event_id)[:4], args)
+        if outcome == b"STALE":
+            return None
+        if outcome == b"ON_SALE":
+            raise SaleRunning
+        if outcome == b"CLOSED":
+            raise NotOnSale("This event is closed for good", state="closed")
+        return self._reached(event_id, reached[0])
+
     def _reached(self, event_id: str, reply: bytes) -> Position:
         position = Position.parse(reply.decode())
         self._calls.seen.note(event_id, position)
@@ -189,3 +218,10 @@ class Inventory:
 
 def _keys(event_id: str) -> tuple[str, str]:
     return keys.inventory(event_id), keys.log(event_id)
+
+
+def _offer(offered: bytes | None) -> Offer | None:
+    try:
+        return Offer.from_json(offered) if offered else None
+    except (ValueError, KeyError, TypeError):  # None of ours: SQL has it too.
+        return None

@@ -79,7 +79,7 @@ class Rebuilding:
         if plan:
             self._step(keys.plan(event_id), "SET", plan.pack())
             self._step(keys.longest_runs(event_id), "SET", state.longest_runs)
-            self._write_all(keys.seats(event_id), "HSET", _flat(enumerate(state.maps)))
+        self._write_all(keys.seats(event_id), "HSET", _flat(enumerate(state.maps)))
         self._write_all(keys.idempotency(event_id), "HSET", _flat(state.idempotency.items()))
         self._write_all(keys.hold(event_id), "HSET", _flat((hold, str(kept)) for hold, kept in state.holds.items()))
         by_expiry = ((kept.until_ms, hold) for hold, kept in state.holds.items())
@@ -105,6 +105,8 @@ class Rebuilding:
             "blocked": state.blocked,
             "updated": state.updated_ms,
         }
+        if state.offer:
+            fields |= {name: value for name, value in state.offer.inventory_fields().items() if value}
         inventory, log, *others = keys.all_of(self._event_id)
         written = (keys.written_by(self._token, key) for key in others)
         entry = (str(last.position), last.change, last.link)

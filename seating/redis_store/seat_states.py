@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from seating.domain.actor import Actor
+from seating.domain.areas import is_area
 from seating.domain.errors import InventoryUnavailable
 from seating.domain.log_entry import Checkpoint
 from seating.domain.position import Position
@@ -51,8 +52,13 @@ class SeatStates:
         if outcome != b"STATES":
             raise InventoryUnavailable
         position, link, remaining, lapsed, pairs = found
-        maps = ROW_BREAK.encode().join(_in_order(pairs))
-        return States(Checkpoint(Position.parse(position.decode()), link.decode()), remaining, lapsed, maps)
+        maps = [seats for seats in _in_order(pairs) if not is_area(seats)]
+        return States(
+            Checkpoint(Position.parse(position.decode()), link.decode()),
+            remaining,
+            lapsed,
+            ROW_BREAK.encode().join(maps),
+        )
 
 
 class SeatStore:

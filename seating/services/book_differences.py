@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from seating.domain.changes import Cancelled, Purchased, SeatSet
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
+from seating.domain.offer import Offer
 from seating.domain.position import Position
 from seating.domain.purchase import PurchaseId, Receipt, is_purchase_record
 from seating.domain.seat_status import BOX_OFFICE
@@ -177,8 +178,11 @@ def _redis(event_id: str, snapshot: BookSnapshot | None, record: Record) -> Iter
         "sold": state.sold,
         "held": state.held,
         "blocked": state.blocked,
+        **(state.offer or Offer()).inventory_fields(),
     }
-    found = {name: value for name, value in snapshot.inventory.items() if name in expected}
+    if state.offer is None:
+        expected["offered"] = ""
+    found = {name: snapshot.inventory.get(name, "") for name in expected}
     yield from _differences("inventory", {name: str(value) for name, value in expected.items()}, found, _REBUILD)
     maps = {str(block): seats for block, seats in enumerate(state.maps)}
     yield from _differences("seats of block", maps, snapshot.maps, _REBUILD)

@@ -142,7 +142,7 @@ def _commit(
     assert acknowledged is not None, "the caller has checked it"
     if record.event is None:
         name = snapshot.inventory.get("name", event_id)
-        events.add(connection, Event(event_id, name, state.capacity, plan is not None), plan)
+        events.add(connection, Event(event_id, name, state.capacity, plan is not None, offer=state.offer), plan)
     receipts = [receipt for receipt in purchases_of(event_id, state) if not snapshot.is_quarantined(receipt)]
     new = purchases.missing(connection, event_id, receipts)
     end = max(tail.position.seq, record.end_seq)
@@ -174,6 +174,8 @@ def _commit(
     quarantine.put_aside(connection, _quarantined(event_id, snapshot, merged, entry.position))
     quarantine.look_again(connection, event_id)
     events.set_state(connection, event_id, state.state)
+    if state.offer:
+        events.set_offer(connection, event_id, state.offer)
     return entry, len(new)
 
 

@@ -10,6 +10,7 @@ from seating.domain.changes import Purchased
 from seating.domain.errors import InventoryUnavailable, PurchaseNotFound
 from seating.domain.idempotency import short_hash
 from seating.domain.log_entry import LogEntry
+from seating.domain.offer import SoldAs
 from seating.domain.page import Page, first_of
 from seating.domain.purchase import Order, Purchase, PurchaseId, PurchaseState, Receipt
 from seating.domain.rate_policy import Verdict
@@ -18,6 +19,7 @@ from seating.redis_store.inventory import Inventory
 from seating.redis_store.rate_limits import RateLimit
 from seating.services.audit import act_now
 from seating.services.event_changes import EventChanges
+from seating.services.offers import Offers
 from seating.services.persisted_watch import PersistedWatch
 from seating.services.seat_names import SeatNames
 from seating.storage import audit, quarantine
@@ -26,7 +28,8 @@ from seating.storage.database import Database
 
 
 class Bought(NamedTuple):
-    """`seats` are ids, none in general admission. `recorded` is whether SQL was seen to have the purchase.
+    """`seats` are ids, none in general admission. `recorded` is whether SQL was seen to have the purchase; `sold_as` is
+    None for an event without categories.
 
     `verdict` is what the rate limit said, None where it was not asked.
     """
@@ -36,6 +39,7 @@ class Bought(NamedTuple):
     replayed: bool
     recorded: bool
     verdict: Verdict | None
+    sold_as: SoldAs | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class Purchases:
     database: Database
     watch: PersistedWatch
     changes: EventChanges
+    offers: Offers
 
     def buy(
         self,
@@ -63,13 +68,15 @@ class Purchases:
         InventoryUnavailable, OutcomeUnknown. Those that `limit` was asked before carry its verdict.
         """
         runs = self.names.runs(event_id, order.seats)
+        within = self.offers.within(event_id, order)
         idempotency = short_hash(caller, key)
         with self.changes.of(event_id) as change:
-            receipt, replayed, verdict = self.inventory.purchase(event_id, caller, idempotency, order, runs, limit)
+            sold = self.inventory.purchase(event_id, caller, idempotency, order, runs, limit, within)
+        receipt, replayed, verdict = sold
         change.reached(receipt.id.position, receipt, idempotency)
-        seats = self.names.names(event_id, receipt.runs)
+        seats, sold_as = self.offers.named(event_id, receipt.runs, receipt.tariff, receipt.currency)
         recorded = wait_s > 0 and self.watch.wait(receipt.id, wait_s)
-        return Bought(receipt, seats, replayed, recorded, verdict)
+        return Bought(receipt, seats, replayed, recorded, verdict, sold_as)
 
     def get(self, purchase_id: PurchaseId) -> Purchase:
         """Raises PurchaseNotFound, RecordUnavailable, InventoryUnavailable."""
@@ -168,10 +175,22 @@ class Purchases:
         change = entry.read()
         if not isinstance(change, Purchased) or change.nonce != purchase_id.nonce:
             return None
-        return self._named(Purchase(purchase_id, state, change.at_ms, change.quantity, change.runs, change.reference))
+        return self._named(
+            Purchase(
+                purchase_id,
+                state,
+                change.at_ms,
+                change.quantity,
+                change.runs,
+                change.reference,
+                tariff=change.tariff,
+                currency=change.currency,
+            )
+        )
 
     def _named(self, purchase: Purchase) -> Purchase:
-        return purchase._replace(seats=self.names.names(purchase.id.event_id, purchase.runs))
+        seats, sold_as = self.offers.named(purchase.id.event_id, purchase.runs, purchase.tariff, purchase.currency)
+        return purchase._replace(seats=seats, sold_as=sold_as)
 
     def _is_cancelled(self, purchase_id: PurchaseId) -> bool:
         """Of what SQL does not know to be cancelled yet."""

@@ -17,6 +17,7 @@ from seating.redis_store.terms import LogKeeping, Terms
 from seating.services.answered import Answered
 from seating.services.audit import Audit
 from seating.services.books import Books
+from seating.services.box_office import BoxOffice
 from seating.services.event_changes import EventChanges
 from seating.services.events import Events
 from seating.services.fence import Fence
@@ -24,6 +25,7 @@ from seating.services.holds import Holds
 from seating.services.losses import Losses
 from seating.services.merge import Merge
 from seating.services.missing_event import MissingEvent
+from seating.services.offers import Offers
 from seating.services.persisted_watch import PersistedWatch
 from seating.services.persistence import Persistence
 from seating.services.purchases import Purchases
@@ -76,11 +78,14 @@ class Sale:
         )
         self.merge = Merge(database, client, terms, self.rebuild, self.persistence.run_now)
         self.events = Events(database, self.inventory, self.presence, self.rebuild, self.persistence, changes)
-        self.purchases = Purchases(self.inventory, self.names, log, database, PersistedWatch(database), changes)
-        self.holds = Holds(self.hold_store, self.names, changes)
+        self.offers = Offers(self.inventory, self.names, database)
+        watch = PersistedWatch(database)
+        self.purchases = Purchases(self.inventory, self.names, log, database, watch, changes, self.offers)
+        self.holds = Holds(self.hold_store, self.names, changes, self.offers)
         self.seats = Seats(SeatStore(calls), self.names, changes)
         self.quarantine = Quarantine(database, self.inventory, self.purchases, changes)
         self.losses = Losses(database)
         self.audit = Audit(database)
         self.open_events = OpenEvents(calls)
+        self.box_office = BoxOffice(database)
         self.books = Books(database, client, self.open_events)

@@ -12,6 +12,7 @@ from seating.domain.changes import (
     Cancelled,
     Change,
     Merged,
+    OfferSet,
     Purchased,
     Rebuilt,
     SeatSet,
@@ -201,6 +202,8 @@ def _apply(connection: Connection, event_id: str, row: LedgerRow, plan: SeatingP
         terms.begin(connection, event_id, *row.entry.position)
     elif isinstance(change, StateSet):
         events.set_state(connection, event_id, change.state)
+    elif isinstance(change, OfferSet):
+        events.set_offer(connection, event_id, change.offer)
     elif isinstance(change, SeatSet) and plan:
         seats = plan.seats_of(change.runs)
         if change.was == BOX_OFFICE:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from seating.domain import offer
 from seating.domain.caller import ANONYMOUS
 from seating.domain.changes import Purchased
 from seating.domain.inventory_state import InventoryState
@@ -17,6 +18,7 @@ from seating.storage.tables import purchases, sold_seats
 
 AT_BOX_OFFICE: Final = "box office"
 """Stands for the purchase of a seat that was sold without one."""
+_SOLD_AS: Final = ("tariff", "currency", "total")
 _ASKED_AT_ONCE: Final = 500
 
 
@@ -31,7 +33,8 @@ def add(
         purchase_id = str(PurchaseId(event_id, position, change.nonce))
         told = (change.at_ms, change.quantity, change.left, runs_text(change.runs))
         shop = (change.reference, _with_key(change.caller))
-        rows.append((purchase_id, event_id, *position, *told, *shop, entry_position.seq))
+        sold_as = _sold_as(change.tariff, change.currency, change.runs)
+        rows.append((purchase_id, event_id, *position, *told, *shop, *sold_as, entry_position.seq))
         seat_ids = plan.seats_of(change.runs) if plan else []
         seats += [(event_id, seat_id, purchase_id) for seat_id in seat_ids]
     insert_many(connection, _ADDED, rows)
@@ -42,7 +45,8 @@ def add(
 _ADDED: Final = (
     *(purchases.c.id, purchases.c.event_id, purchases.c.epoch, purchases.c.seq, purchases.c.at_ms),
     *(purchases.c.quantity, purchases.c.seats_left, purchases.c.runs),
-    *(purchases.c.reference, purchases.c.caller, purchases.c.entry_seq),
+    *(purchases.c.reference, purchases.c.caller),
+    *(purchases.c.tariff, purchases.c.currency, purchases.c.total, purchases.c.entry_seq),
 )
 
 
@@ -96,6 +100,7 @@ def replace(
             "runs": runs_text(receipt.runs),
             "reference": receipt.reference,
             "caller": _with_key(receipt.caller),
+            **dict(zip(_SOLD_AS, _sold_as(receipt.tariff, receipt.currency, receipt.runs), strict=True)),
             "entry_seq": entry_seq,
         }
         for entry_seq, receipt in enumerate(new, end_seq + 1)
@@ -184,9 +189,23 @@ def _with_key(caller: str) -> str | None:
     return None if caller == ANONYMOUS.name else caller
 
 
+def _sold_as(tariff: str, currency: str | None, runs: Sequence[SeatRange]) -> tuple[str | None, str | None, int | None]:
+    """Tariff, currency and total, as their columns have them."""
+    return tariff or None, currency, offer.total(tariff, runs) if currency else None
+
+
 def _purchase(row: Any) -> Purchase:
     state = PurchaseState.PERSISTED if row.cancelled_ms is None else PurchaseState.CANCELLED
     runs = SeatRange.parse_all(row.runs)
     return Purchase(
-        PurchaseId.parse(row.id), state, row.at_ms, row.quantity, runs, row.reference, entry_seq=row.entry_seq
+        PurchaseId.parse(row.id),
+        state,
+        row.at_ms,
+        row.quantity,
+        runs,
+        row.reference,
+        entry_seq=row.entry_seq,
+        tariff=row.tariff or "",
+        currency=row.currency,
+        cancelled_ms=row.cancelled_ms,
     )

@@ -37,6 +37,7 @@ events = Table(
     Column("state", String(16), nullable=False, server_default="on_sale", comment="as the ledger says"),
     Column("archived", Boolean, nullable=False, server_default=false(), comment="gone from Redis for good"),
     Column("plan", LargeBinary, comment="SeatingPlan.pack(); null in general admission"),
+    Column("offer", Text, comment="Offer.to_json(); null for an event without categories"),
 )
 
 watermarks = Table(
@@ -73,6 +74,9 @@ purchases = Table(
     Column("runs", Text, nullable=False, comment="block:start-length,…; empty in general admission"),
     Column("reference", String(64)),
     Column("caller", String(64), comment="name of its key; null for one without"),
+    Column("tariff", Text, comment="category:price,…, one a run; null without an offer"),
+    Column("currency", String(3), comment="ISO 4217; null without prices"),
+    Column("total", BigInteger, comment="minor units of currency; null without prices"),
     Column("cancelled_ms", BigInteger),
     Column("entry_seq", BigInteger, nullable=False, comment="where the ledger has it: replayed ones stand elsewhere"),
     UniqueConstraint("event_id", "epoch", "seq", name="uq_purchases_position"),

@@ -35,6 +35,7 @@ STATUS: Final[dict[type[errors.SeatingError], int]] = {
     errors.SoldOut: 409,
     errors.NotTogether: 409,
     errors.NotOnSale: 409,
+    errors.SaleRunning: 409,
     errors.UserExists: 409,
     errors.NotReplayable: 409,
     errors.NothingToMerge: 409,

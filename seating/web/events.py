@@ -7,7 +7,15 @@ from flask_openapi3 import Tag
 from pydantic import BaseModel, Field, ModelWrapValidatorHandler, ValidationInfo, WrapValidator
 
 from seating.domain import plan_file, plan_reading, seating_plan
-from seating.domain.errors import BacklogFull, EventNotFound, InvalidRequest, InventoryUnavailable, RecordUnavailable
+from seating.domain.errors import (
+    BacklogFull,
+    EventNotFound,
+    InvalidRequest,
+    InventoryUnavailable,
+    RecordUnavailable,
+    SaleRunning,
+)
+from seating.domain.offer import Offer
 from seating.domain.plan_format import Better, PlanFile
 from seating.domain.seating_plan import MAX_SEATS, GeneratedPlan, SeatingPlan
 from seating.services.events import EventOnSale
@@ -15,9 +23,10 @@ from seating.web.actors import actor
 from seating.web.application import Routes
 from seating.web.callers import Access, open_to
 from seating.web.declarations import OF_INVENTORY, refuses
+from seating.web.offers import MAX_SEATS_OF_AREAS, Categories, CategoryView, Currency, amended, new_offer, views
 from seating.web.parsing import NOT_BLANK, StrictModel, parsed
 from seating.web.responses import render, render_fields
-from seating.web.schemas import Answer, EventPath, Line, NextCursor, PageQuery, Why, examples
+from seating.web.schemas import Answer, EventPath, Line, NextCursor, PageQuery, Why, examples, is_absent
 from seating.web.services import services, settings
 
 api = Routes("events", __name__, abp_tags=[Tag(name="Events", description=__doc__)])
@@ -44,10 +53,18 @@ def _file_or_generator(value: Any, _handler: ModelWrapValidatorHandler[Any], inf
 
 
 class NewEvent(StrictModel):
-    """`totalSeats` makes an event of general admission, `seatingPlan` a seated one; exactly one of them."""
+    """`totalSeats` makes an event of general admission, `seatingPlan` a seated one; exactly one of them.
+
+    In general admission `categories` with `totalSeats` each may stand for `totalSeats`.
+    """
 
     model_config = examples(
         {"name": "Open air", "totalSeats": 5000},
+        {
+            "name": "Arena",
+            "currency": "EUR",
+            "categories": {"Floor": {"totalSeats": 800, "price": 6900}, "Balcony": {"totalSeats": 200, "price": 8900}},
+        },
         {"name": "Hall", "seatingPlan": {"generate": {"sections": 10, "rows": 20, "seatsPerRow": 25}}},
         {
             "name": "Club",
@@ -101,11 +118,18 @@ class NewEvent(StrictModel):
         description="of a file: zones and rows that are better than all others, by name, or by their path where names "
         "repeat; by default the first category is best",
     )
+    currency: Currency | None = None
+    categories: Categories = Field(
+        default_factory=dict,
+        description="on what conditions each category is sold: those of the plan (`Seats` in a generated one), "
+        "or areas of general admission",
+    )
     why: Why | None = None
 
     def plan(self) -> SeatingPlan | None:
         """None for general admission. Raises InvalidRequest."""
-        if (self.seating_plan is None) == (self.total_seats is None):
+        has_seats = self.total_seats is not None or (self.seating_plan is None and bool(self.categories))
+        if (self.seating_plan is None) != has_seats or None not in (self.seating_plan, self.total_seats):
             raise InvalidRequest("Give either totalSeats or seatingPlan", "totalSeats")
         if isinstance(self.seating_plan, PlanFile):
             return plan_file.read(self.seating_plan, self.best_first)
@@ -113,16 +137,59 @@ class NewEvent(StrictModel):
             raise InvalidRequest("bestFirst is for a seating plan from a file", "bestFirst")
         return seating_plan.generate(self.seating_plan.generate) if self.seating_plan else None
 
+    def hall(self) -> tuple[SeatingPlan | None, Offer | None]:
+        """The plan, None for general admission, and on what conditions it is sold, None where nothing is said of it.
+
+        Raises InvalidRequest.
+        """
+        plan = self.plan()
+        offer = new_offer(self.categories, self.currency, plan)
+        if plan is None and offer:
+            places = sum(category.capacity or 0 for category in offer.categories)
+            if self.total_seats not in (None, places):
+                raise InvalidRequest(f"The categories have {places} seats together", "totalSeats")
+            if places > MAX_SEATS_OF_AREAS:
+                raise InvalidRequest(f"An event has at most {MAX_SEATS_OF_AREAS} seats", "categories")
+        return plan, offer
+
+    def capacity(self, plan: SeatingPlan | None, offer: Offer | None) -> int:
+        """How many seats the event has."""
+        if plan:
+            return plan.capacity
+        return sum(category.capacity or 0 for category in offer.categories) if offer else self.total_seats or 0
+
 
 class EventPageQuery(PageQuery):
     cursor: str = Field("", max_length=64, pattern="^[a-z0-9-]*$", description="`next` of the page before")
 
 
-class StateChange(StrictModel):
-    model_config = examples({"state": "paused", "why": "the hall is being counted"})
+class EventChange(StrictModel):
+    """Either `state`, or `categories` and `currency` of an event that is not on sale."""
 
-    state: Literal["on_sale", "paused", "closed"] = Field(description="closed is for good")
+    model_config = examples(
+        {"state": "paused", "why": "the hall is being counted"},
+        {"categories": {"Balcony": {"onSale": False}, "Floor": {"price": 7900}}},
+    )
+
+    state: Literal["on_sale", "paused", "closed"] | None = Field(None, description="closed is for good")
+    currency: Currency | None = None
+    categories: Categories = Field(
+        default_factory=dict, description="what is given of a category is changed, for purchases from now on"
+    )
     why: Why | None = None
+
+    def changes_offer(self) -> bool:
+        """Raises InvalidRequest for nothing, and for both."""
+        changes = bool(self.categories) or self.currency is not None
+        if changes and self.state:
+            raise InvalidRequest("Change the state and the categories one after the other", "state")
+        if not changes and not self.state:
+            raise InvalidRequest("State is required", "state")
+        return changes
+
+    def amend(self, offer: Offer) -> Offer:
+        """Raises InvalidRequest."""
+        return amended(offer, self.categories, self.currency)
 
 
 class DefaultEventView(Answer):
@@ -157,6 +224,10 @@ class EventView(Answer):
     seats_remaining: int | None
     seated: bool
     state: Literal["on_sale", "paused", "closed", "unavailable"]
+    currency: str | None = Field(None, exclude_if=is_absent, description="of the prices; ISO 4217")
+    categories: list[CategoryView] | None = Field(
+        None, exclude_if=is_absent, description="only of an event that has categories"
+    )
 
 
 class CreatedEventView(EventView):
@@ -210,10 +281,9 @@ def create_event(body: NewEvent) -> Response:
     `totalSeats` for general admission, or `seatingPlan`. All that is wrong with a file is said in `errors`, with
     the path, the value and a suggestion for each.
     """
-    plan: SeatingPlan | None = services().offload(body.plan)
-    capacity = plan.capacity if plan else body.total_seats or 0
-    created = _view(services().events.create(body.name, capacity, plan, actor(body.why)))
-    return render(CreatedEventView(**dict(created), plan_notes=list(plan.notes) if plan else []), 201)
+    plan, offer = services().offload(body.hall)
+    created = services().events.create(body.name, body.capacity(plan, offer), plan, actor(body.why), offer)
+    return render(CreatedEventView(**dict(_view(created)), plan_notes=list(plan.notes) if plan else []), 201)
 
 
 @api.get("/api/v1/events/<event_id>", responses={200: EventView})
@@ -227,19 +297,22 @@ def get_event(path: EventPath) -> Response:
 
 @api.patch("/api/v1/events/<event_id>", responses={200: EventView})
 @open_to(Access.OPERATORS)
-@refuses(*OF_INVENTORY, RecordUnavailable, BacklogFull)
+@refuses(*OF_INVENTORY, RecordUnavailable, BacklogFull, SaleRunning)
 @parsed
-def set_event_state(path: EventPath, body: StateChange) -> Response:
-    """Pause a sale, resume it, or close it for good
+def change_event(path: EventPath, body: EventChange) -> Response:
+    """Pause a sale, resume it, close it for good, or change its categories
 
-    New purchases are refused with NOT_ON_SALE; repetitions of accepted ones are still answered. A day after an event
-    was closed it leaves the inventory, and its idempotency keys with it.
+    New purchases are refused with NOT_ON_SALE while it is not on sale; repetitions of accepted ones are still answered.
+    A day after an event was closed it leaves the inventory, and its idempotency keys with it. Categories are changed
+    while the sale is paused; what was sold before keeps its price.
     """
-    return render(_view(services().events.set_state(path.event_id, body.state, actor(body.why))))
+    if body.changes_offer():
+        return render(_view(services().events.set_offer(path.event_id, body.amend, actor(body.why))))
+    return render(_view(services().events.set_state(path.event_id, body.state or "", actor(body.why))))
 
 
 def _view(found: EventOnSale) -> EventView:
-    event, counts = found
+    event, counts, left = found
     return EventView(
         id=event.id,
         name=event.name,
@@ -248,4 +321,6 @@ def _view(found: EventOnSale) -> EventView:
         seats_remaining=counts.remaining if counts else None,
         seated=event.seated,
         state=counts.state if counts else "unavailable",
+        currency=event.offer.currency if event.offer else None,
+        categories=views(event.offer, left) if event.offer else None,
     )

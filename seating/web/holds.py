@@ -24,7 +24,7 @@ from seating.web.declarations import OF_INVENTORY, refuses, sends
 from seating.web.orders import NewHold
 from seating.web.parsing import parsed
 from seating.web.responses import render
-from seating.web.schemas import IDEMPOTENCY_KEY, Answer, AsText, EventPath, Moment, example, examples
+from seating.web.schemas import IDEMPOTENCY_KEY, AsText, EventPath, Moment, SoldAsAnswer, example, examples
 from seating.web.services import services, settings
 
 api = Routes("holds", __name__, abp_tags=[Tag(name="Holds", description=__doc__)])
@@ -43,7 +43,7 @@ class HoldHeaders(BaseModel):
     )
 
 
-class HoldAnswer(Answer):
+class HoldAnswer(SoldAsAnswer):
     model_config = examples(
         {
             "holdToken": "q0Vd3mXK8sWcGx1bT5yZ2g",

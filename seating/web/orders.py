@@ -24,6 +24,8 @@ def without_default(schema: dict[str, Any]) -> None:
 # The default of an absent field cannot be sent, so null is refused like any other invalid value.
 _ABSENT: Final[Any] = {"validate_default": False, "json_schema_extra": without_default}
 
+_OF_CATEGORY: Final = "of a quantity: only seats of this category"
+_OF_ZONE: Final = "of a quantity: only seats of this zone of the plan"
 Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY, description="seats, all or none", **_ABSENT)]
 ChosenSeats = Annotated[
     list[Annotated[Line, Field(min_length=1, max_length=255)]],
@@ -52,6 +54,23 @@ class _WantedSeats(StrictModel):
     quantity: Quantity = 0
     seats: ChosenSeats = Field(default_factory=list)
     together: bool = Field(False, description="refuse a split of a quantity over several rows")
+    category: str = Field("", min_length=1, max_length=255, description=_OF_CATEGORY, **_ABSENT)
+    zone: str = Field("", min_length=1, max_length=255, description=_OF_ZONE, **_ABSENT)
+    accessible: bool = Field(False, description="of a quantity: only accessible seats, also those on request")
+    mix: bool = Field(False, description="let a split of a quantity have seats of several categories")
+
+    def _wishes(self) -> dict[str, Any]:
+        """What makes a seat the best. Raises InvalidRequest where nothing is searched."""
+        wishes = {
+            "category": self.category or None,
+            "zone": self.zone or None,
+            "accessible": self.accessible,
+            "mix": self.mix,
+        }
+        given = [name for name, value in wishes.items() if value]
+        if given and not self.quantity:
+            raise InvalidRequest(f"{given[0].capitalize()} goes with a quantity only", given[0])
+        return wishes
 
 
 class NewHold(_WantedSeats):
@@ -62,7 +81,8 @@ class NewHold(_WantedSeats):
     def order(self) -> HoldOrder:
         """Return the order. Raises InvalidRequest unless exactly one field is given."""
         _exactly_one(quantity=self.quantity, seats=self.seats)
-        return HoldOrder(self.quantity or len(self.seats), tuple(self.seats), self.together)
+        quantity = self.quantity or len(self.seats)
+        return HoldOrder(quantity, tuple(self.seats), self.together, **self._wishes())
 
 
 class EventPurchase(_WantedSeats):
@@ -70,6 +90,7 @@ class EventPurchase(_WantedSeats):
 
     model_config = examples(
         {"quantity": 2, "together": True, "reference": "A-1001"},
+        {"quantity": 4, "category": "Stalls", "mix": False},
         {"seats": ["sec-1-row-A-seat-1", "sec-1-row-A-seat-2"]},
         {"holdToken": "q0Vd3mXK8sWcGx1bT5yZ2g"},
     )
@@ -81,7 +102,8 @@ class EventPurchase(_WantedSeats):
         """Return the order. Raises InvalidRequest unless exactly one field is given."""
         _exactly_one(quantity=self.quantity, seats=self.seats, holdToken=self.hold_token)
         quantity = self.quantity or len(self.seats)
-        return Order(quantity, self.together, self.reference, tuple(self.seats), self.hold_token or None)
+        given = (tuple(self.seats), self.hold_token or None)
+        return Order(quantity, self.together, self.reference, *given, **self._wishes())
 
 
 def _exactly_one(**fields: object) -> None:

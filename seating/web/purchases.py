@@ -46,6 +46,7 @@ from seating.web.schemas import (
     NextCursor,
     PageQuery,
     Reference,
+    SoldAsAnswer,
     WhyQuery,
     example,
     examples,
@@ -91,7 +92,7 @@ class PurchaseHeaders(BaseModel):
     )
 
 
-class PurchaseAnswer(Answer):
+class PurchaseAnswer(SoldAsAnswer):
     model_config = examples(
         {
             "success": True,
@@ -113,7 +114,7 @@ class PurchaseAnswer(Answer):
     position: str = Field(description="`<epoch>-<seq>` in the event's log")
 
 
-class PurchaseView(Answer):
+class PurchaseView(SoldAsAnswer):
     model_config = examples(
         {
             "purchaseId": "demo.217907169-42.9f1c2b3a4d5e6f70",
@@ -235,7 +236,8 @@ def _buy(event_id: str, header: PurchaseHeaders, order: Order, limit: RateLimit 
 
 def _accepted(bought: Bought) -> Response:
     """Render a PurchaseAnswer."""
-    receipt = bought.receipt
+    receipt, sold_as = bought.receipt, bought.sold_as
+    said = sold_as._asdict() if sold_as else {}
     return render_fields(
         {
             "success": True,
@@ -245,6 +247,7 @@ def _accepted(bought: Bought) -> Response:
             "quantity": receipt.quantity,
             "seats": bought.seats,
             "position": str(receipt.id.position),
+            **{name: value for name, value in said.items() if value is not None},
         }
     )
 

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, Final, cast
 
-from pydantic import AfterValidator, AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AliasGenerator, AliasPath, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from seating.domain.actor import MAX_WHY, parse_why
@@ -75,6 +75,34 @@ class Answer(BaseModel):
 
     model_config = ConfigDict(
         alias_generator=AliasGenerator(serialization_alias=to_camel), from_attributes=True, frozen=True
+    )
+
+
+def is_absent(value: object) -> bool:
+    """For `exclude_if` of fields that only some answers have."""
+    return value is None
+
+
+class SoldAsAnswer(Answer):
+    """An answer about seats. What they were sold as is only there for an event with categories."""
+
+    categories: list[str] | None = Field(
+        None,
+        validation_alias=AliasPath("sold_as", "categories"),
+        exclude_if=is_absent,
+        description="the category of each seat or place",
+    )
+    prices: list[int | None] | None = Field(
+        None,
+        validation_alias=AliasPath("sold_as", "prices"),
+        exclude_if=is_absent,
+        description="of each seat or place, in minor units",
+    )
+    total: int | None = Field(
+        None, validation_alias=AliasPath("sold_as", "total"), exclude_if=is_absent, description="in minor units"
+    )
+    currency: str | None = Field(
+        None, validation_alias=AliasPath("sold_as", "currency"), exclude_if=is_absent, description="ISO 4217"
     )
 
 

@@ -1,6 +1,8 @@
 #!lua flags=allow-oom
 -- Takes a purchase back: its seats return, and its idempotency record stays.
 -- Uses prelude.lua
+-- Uses offer.lua
+-- Uses areas.lua
 -- Uses seat_map.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 cancelled: position of the purchase to at|seats left
 --       6 quarantine: it waits there no longer if it was poison
@@ -24,12 +26,13 @@ end
 
 local at = now_ms()
 inventory.sold = inventory.sold - quantity
+local off_sale, give_back = returned(inventory, runs, 's')
 local left = seats_left(inventory)
-local change = change_json('cancelled', at, '"purchase":"%s","quantity":%d,"left":%d,"runs":"%s",%s',
-  purchase, quantity, left, runs, by)
-local position = commit(inventory, at, change, 'sold', inventory.sold)
+local change = change_json('cancelled', at, '"purchase":"%s","quantity":%d,"left":%d,"runs":"%s",%s%s',
+  purchase, quantity, left, runs, by, off_sale)
+local position = commit(inventory, at, change, 'sold', inventory.sold, 'blocked', inventory.blocked)
 
 redis.call('HDEL', KEYS[6], purchase)
 redis.call('HSET', KEYS[5], purchase, ('%d|%d'):format(at, left))
-mark(runs, 'a')
+give_back()
 return {'CANCELLED', position}

@@ -55,7 +55,7 @@ local function maps_add_up(inventory)
   local seats = 0
   for _, map in ipairs(redis.call('HVALS', KEYS[3])) do
     local _, breaks = map:gsub('|', '')
-    if map:find('[^abhors|]') then
+    if map:find('[^abhorsx|]') then
       return false
     end
     seats = seats + #map - breaks
@@ -63,23 +63,32 @@ local function maps_add_up(inventory)
   return seats == tonumber(inventory.capacity)
 end
 
--- The best seats for `quantity`, as runs: together, or else the longest part that a row has, and so on. '' in general
--- admission, nil if they cannot be had together. Of a hall, it reads only the blocks that it takes seats of: `run`
--- has a character a block, '0' to '9' and ':' for 10, so that one search finds the first block that can serve.
-local function best_available(inventory, quantity, together)
-  local longest_runs = redis.call('GET', KEYS[4])
-  if not longest_runs then
-    return ''
+-- The first block of `ranges` with a run of `length`, from 1; nil if there is none.
+local function first_block(longest_runs, ranges, length)
+  local pattern = '[' .. string.char(48 + length) .. '-:]'
+  for _, range in ipairs(ranges) do
+    local block = longest_runs:find(pattern, range.first + 1)
+    if block and block <= range.last + 1 then
+      return block
+    end
   end
+  return nil
+end
+
+-- The best seats for `quantity` within `ranges`, as runs: together, or else the longest part that a row has, and so on.
+-- nil if they cannot be had together. It reads only the blocks that it takes seats of: `run` has a character a block,
+-- '0' to '9' and ':' for 10, so that one search finds the first block that can serve.
+local function best_available(inventory, quantity, together, ranges)
+  local longest_runs = redis.call('GET', KEYS[4])
   local maps, parts, remaining, part = {}, {}, quantity, quantity
   while remaining > 0 do
-    local block = longest_runs:find('[' .. string.char(48 + part) .. '-:]')
+    local block = first_block(longest_runs, ranges, part)
     if block then
       local map = maps[block] or map_of(block - 1)
       if longest_run(map) ~= longest_runs:sub(block, block) then
         if maps_add_up(inventory) then
           restore_longest_runs()
-          return best_available(inventory, quantity, together)
+          return best_available(inventory, quantity, together, ranges)
         end
         -- Nothing of this block is sold any more.
         put_aside('block ' .. (block - 1), map)
@@ -107,11 +116,67 @@ local function best_available(inventory, quantity, together)
   return table.concat(parts, ',')
 end
 
--- The seats to give, as runs: those given, if all are available, or else the best. Or nil and the refusal to reply.
-local function choose_seats(inventory, quantity, given, together)
+-- The ranges of one category each, in the order in which the categories are searched first.
+local function by_category(ranges)
+  local groups, of_category = {}, {}
+  for _, range in ipairs(ranges) do
+    local category = range.category or 0
+    if not of_category[category] then
+      of_category[category] = {}
+      groups[#groups + 1] = of_category[category]
+    end
+    table.insert(of_category[category], range)
+  end
+  return groups
+end
+
+-- The best seats for a wish: neighbours, or else a split that keeps to one category unless `mix`.
+local function best_of(inventory, quantity, wish)
+  local ranges = wish.ranges or {{first = 0, last = 1e9}}
+  local runs = best_available(inventory, quantity, wish.together or not wish.mix, ranges)
+  if runs or wish.together or wish.mix then
+    return runs
+  end
+  for _, group in ipairs(by_category(ranges)) do
+    runs = best_available(inventory, quantity, false, group)
+    if runs then
+      return runs
+    end
+  end
+  return nil
+end
+
+-- How many seats of `ranges` are available. It reads only the blocks that have some.
+local function available_in(ranges, longest_runs)
+  local seats = 0
+  for _, range in ipairs(ranges) do
+    local block = longest_runs and longest_runs:find('[1-:]', range.first + 1) or range.first + 1
+    while block and block <= range.last + 1 do
+      local map = map_of(block - 1)
+      seats = seats + (is_area(map) and places(map, 'a') or select(2, map:gsub('a', '')))
+      block = longest_runs and longest_runs:find('[1-:]', block + 1)
+    end
+  end
+  return seats
+end
+
+-- The most seats that one buyer can have who wishes so.
+local function most_available(wish)
+  local most, longest_runs = 0, redis.call('GET', KEYS[4])
+  for _, group in ipairs(wish.mix and {wish.ranges} or by_category(wish.ranges)) do
+    most = math.max(most, available_in(group, longest_runs))
+  end
+  return most
+end
+
+-- The seats to give, as runs: those given, if all are available, or else the best. Or nil and the refusal to reply. A
+-- wish is as read_wish has it; with `also_off_sale`, given seats may be of a category off sale.
+local function choose_seats(inventory, quantity, given, wish)
   if given ~= '' then
-    local taken = not_available(given)
-    if taken ~= '' then
+    local taken = not_available(given, wish.also_off_sale)
+    if taken ~= '' and is_area(map_of(parse_runs(given)[1][1])) then
+      return nil, {'SOLD_OUT', seats_left(inventory)}
+    elseif taken ~= '' then
       return nil, {'SEAT_UNAVAILABLE', taken}
     end
     return given
@@ -120,13 +185,20 @@ local function choose_seats(inventory, quantity, given, together)
   if left < quantity then
     return nil, {'SOLD_OUT', left}
   end
-  local runs = best_available(inventory, quantity, together)
-  if not runs and together then
-    return nil, {'NOT_TOGETHER', left}
+  local seated = redis.call('EXISTS', KEYS[4]) == 1
+  local best = seated and best_of or best_places
+  local runs = best(inventory, quantity, wish)
+  if runs then
+    return runs
   end
-  if not runs then  -- Single seats there are, so `run` does not say what the maps do.
+  local most = wish.ranges and most_available(wish) or left
+  if most < quantity then
+    return nil, {'SOLD_OUT', most}
+  elseif wish.together then
+    return nil, {'NOT_TOGETHER', left}
+  elseif seated then  -- Single seats there are, so `run` does not say what the maps do.
     restore_longest_runs()
-    runs = best_available(inventory, quantity, together)
+    runs = best_of(inventory, quantity, wish)
   end
   if not runs then
     return nil, {'SOLD_OUT', left}

@@ -1,6 +1,8 @@
 #!lua flags=allow-oom
 -- Releases holds that are due, whether or not anybody wants their seats.
 -- Uses prelude.lua
+-- Uses offer.lua
+-- Uses areas.lua
 -- Uses seat_map.lua
 -- Uses damage.lua
 -- Uses holding.lua

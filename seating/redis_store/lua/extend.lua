@@ -1,5 +1,7 @@
 -- Lets a hold last longer: from now on, but not beyond its longest time since it began, and never shorter.
 -- Uses prelude.lua
+-- Uses offer.lua
+-- Uses areas.lua
 -- Uses seat_map.lua
 -- Uses damage.lua
 -- Uses backlog.lua
@@ -7,7 +9,7 @@
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged
 -- ARGV  1 caller  2 id of the hold  3 ms to hold from now on  4 ms that a hold may last altogether
 --       5 backlog limit, in entries  6 backlog limit, in percent of maxmemory
--- Reply {'EXTENDED', position, until, quantity, runs} (also when it lasts as long as it may: nothing changes)
+-- Reply {'EXTENDED', position, until, quantity, runs, tariff, currency} (also when it lasts as long as it may: nothing changes)
 --       | {'HOLD_EXPIRED'} | {'BACKLOG_FULL'} | any refusal of load_inventory
 local hold_id, ms_to_hold, most_ms, most_entries, most_percent = unpack(ARGV, 2)
 
@@ -32,4 +34,7 @@ if until_ms > tonumber(hold.until_ms) then
   hold.until_ms = until_ms
   keep_hold(hold)
 end
-return {'EXTENDED', position, tostring(hold.until_ms), hold.quantity, hold.runs}
+return {
+  'EXTENDED', position, tostring(hold.until_ms), hold.quantity, hold.runs,
+  tariff_of(inventory, hold.runs), inventory.currency or '',
+}

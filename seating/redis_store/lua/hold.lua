@@ -1,31 +1,38 @@
 -- Holds seats for a buyer for a while: the best ones for a quantity, or given ones.
 -- Uses prelude.lua
+-- Uses offer.lua
+-- Uses areas.lua
 -- Uses seat_map.lua
 -- Uses damage.lua
 -- Uses backlog.lua
 -- Uses acceptance.lua
+-- Uses places.lua
 -- Uses choice.lua
 -- Uses holding.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency
 -- ARGV  1 caller  2 idempotency field, or ''  3 fingerprint  4 rendering  5 quantity  6 given seats, as runs, or ''
---       7 '1' if the seats of a quantity have to be together
+--       7 what the buyer wishes, as offer.lua reads it
 --       8 backlog limit, in entries  9 backlog limit, in percent of maxmemory
 --       10 id of the hold  11 ms to hold  12 holder  13 the most seats that one holder may hold
--- Reply {'HELD', record} | {'REPLAYED', record} | {'REUSED'} | {'NOT_ON_SALE', state} | {'BACKLOG_FULL'}
+-- Reply {'HELD', record, tariff, currency} | {'REPLAYED', record, tariff, currency} | {'REUSED'} | {'NOT_ON_SALE', state} | {'BACKLOG_FULL'}
 --       | {'SOLD_OUT', seats left} | {'NOT_TOGETHER', seats left} | {'SEAT_UNAVAILABLE', those that are not, as runs}
 --       | {'TOO_MANY_HELD', seats that the holder holds} | any refusal of load_inventory
 -- A record is rendering|fingerprint|position|until|quantity|runs, with `until` in ms since 1970.
 -- Invariant: what `held` counts is held by holds and by the organiser; `holders` counts the seats of each holder.
-local field, fingerprint, rendering, quantity, given, together, most_entries, most_percent = unpack(ARGV, 2, 9)
+local field, fingerprint, rendering, quantity, given, wish, most_entries, most_percent = unpack(ARGV, 2, 9)
 local id, ms_to_hold, holder, most_held = unpack(ARGV, 10, 13)
 
 local inventory, refusal = load_inventory('state', 'capacity', 'sold', 'held', 'blocked', 'persisted', 'checked')
 if not inventory then
   return refusal
 end
+-- What the seats of a record cost now.
+local function with_tariff(outcome, record)
+  return {outcome, record, tariff_of(inventory, record:match('[^|]*$')), inventory.currency or ''}
+end
 refusal = field ~= '' and replayed(field, fingerprint) or not_accepting(inventory, most_entries, most_percent)
 if refusal then
-  return refusal
+  return refusal[1] == 'REPLAYED' and with_tariff(unpack(refusal)) or refusal
 end
 
 local at = now_ms()
@@ -36,7 +43,7 @@ runs, refusal = after_releases(inventory, at, function()
   if holds_already + quantity > tonumber(most_held) then
     return nil, {'TOO_MANY_HELD', holds_already}
   end
-  return choose_seats(inventory, quantity, given, together == '1')
+  return choose_seats(inventory, quantity, given, read_wish(inventory, wish))
 end)
 if refusal then
   return refusal
@@ -55,5 +62,5 @@ if field ~= '' then
 end
 keep_hold(hold)
 add_to_count(holder, quantity)
-mark(runs, 'h')
-return {'HELD', record}
+mark(runs, 'a', 'h')
+return with_tariff('HELD', record)

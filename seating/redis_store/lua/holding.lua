@@ -10,7 +10,11 @@ local function are_held(runs, quantity)
   local seats = 0
   for _, run in ipairs(parse_runs(runs)) do
     local map = map_of(run[1])
-    if run[2] + run[3] > #map or map:sub(run[2] + 1, run[2] + run[3]):find('[^h]') then
+    if is_area(map) then
+      if places(map, 'h') < run[3] then
+        return false
+      end
+    elseif run[2] + run[3] > #map or map:sub(run[2] + 1, run[2] + run[3]):find('[^h]') then
       return false
     end
     seats = seats + run[3]
@@ -74,11 +78,12 @@ end
 -- One complete change: the seats of `hold` return.
 local function release(inventory, hold, at, expired)
   inventory.held = inventory.held - hold.quantity
-  local change = change_json('released', at, '"hold":"%s","quantity":%d,"left":%d,"runs":"%s","expired":%s',
-    hold.id, hold.quantity, seats_left(inventory), hold.runs, tostring(expired))
-  commit(inventory, at, change, 'held', inventory.held)
+  local off_sale, give_back = returned(inventory, hold.runs, 'h')
+  local change = change_json('released', at, '"hold":"%s","quantity":%d,"left":%d,"runs":"%s","expired":%s%s',
+    hold.id, hold.quantity, seats_left(inventory), hold.runs, tostring(expired), off_sale)
+  commit(inventory, at, change, 'held', inventory.held, 'blocked', inventory.blocked)
   forget_hold(hold)
-  mark(hold.runs, 'a')
+  give_back()
 end
 
 -- Releases holds that are due, `MOST_RELEASED` at most, each as a change of its own; returns how many. What cannot be
@@ -105,6 +110,15 @@ local function lapsed_holds(at)
     lapsed[#lapsed + 1] = read_hold(id)
   end
   return lapsed
+end
+
+-- How many seats of a hold can be had again once it is released.
+local function returning(inventory, hold)
+  local seats = hold.quantity
+  for _, run in ipairs(parse_runs(hold.runs)) do
+    seats = seats - (status_returned(inventory, run) == 'x' and run[3] or 0)
+  end
+  return seats
 end
 
 -- What `choose` returns, a choice or nil and a refusal; it refuses only when no hold is due any more.

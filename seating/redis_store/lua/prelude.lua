@@ -22,6 +22,10 @@ local function is_readable(name, value)
     return STATES[value]
   elseif name == 'chain' then
     return value and #value == 40
+  elseif name == 'offer' then
+    return not value or value:find('^%d+:[%d:;xqa-]+$')
+  elseif name == 'currency' then
+    return not value or value:find('^%u%u%u$')
   end
   return value and value:find('^%d+$')
 end
@@ -29,7 +33,7 @@ end
 -- The inventory's guarded fields and those named, as a table; or nil and the refusal to reply. One that cannot be read
 -- is as good as missing: it is rebuilt from SQL.
 local function read_inventory(...)
-  local names = {'server', 'epoch', 'seq', 'chain', ...}
+  local names = {'server', 'epoch', 'seq', 'chain', 'offer', 'currency', ...}
   local values = redis.call('HMGET', KEYS[1], unpack(names))
   if not values[2] then
     return nil, {'MISSING'}
@@ -44,7 +48,7 @@ local function read_inventory(...)
     if not is_readable(name, value) then
       return nil, {'MISSING'}
     end
-    inventory[name] = value
+    inventory[name] = value or nil
   end
   local seen_epoch, seen_seq = ARGV[1]:match(':(%d+)%-(%d+)$')
   local ahead = seen_epoch - inventory.epoch

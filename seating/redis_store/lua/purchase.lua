@@ -1,15 +1,18 @@
 -- Sells seats: the best ones for a quantity, given ones, or those of a hold.
 -- Uses prelude.lua
+-- Uses offer.lua
+-- Uses areas.lua
 -- Uses seat_map.lua
 -- Uses damage.lua
 -- Uses backlog.lua
 -- Uses acceptance.lua
+-- Uses places.lua
 -- Uses choice.lua
 -- Uses holding.lua
 -- Uses limits.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency  10 limit, if there is one
 -- ARGV  1 caller  2 idempotency field  3 fingerprint  4 rendering  5 quantity  6 given seats, as runs, or ''
---       7 '1' if the seats of a quantity have to be together
+--       7 what the buyer wishes, as offer.lua reads it
 --       8 backlog limit, in entries  9 backlog limit, in percent of maxmemory
 --       10 nonce  11 caller's name and the shop's reference, as members of a JSON object  12 id of a hold, or ''
 --       13 the operator, as a member of a JSON object, whom neither the sale's state nor the backlog stops; or ''
@@ -20,8 +23,9 @@
 --       | {'HOLD_EXPIRED'} | any refusal of load_inventory
 --       | {'RATE_LIMITED'}, and, where the rate limit was asked, its verdict behind any of these
 -- A record is rendering|fingerprint|position|nonce|quantity|seats left|runs|at|{caller's name and reference, as JSON}.
+-- Of an event with categories the JSON has `tariff` too, what each run is sold as, and `currency`.
 -- Invariant: sold + held + blocked never exceed capacity, and as many seats are marked sold as `sold` counts.
-local field, fingerprint, rendering, quantity, given, together, most_entries, most_percent = unpack(ARGV, 2, 9)
+local field, fingerprint, rendering, quantity, given, wish, most_entries, most_percent = unpack(ARGV, 2, 9)
 local nonce, shop, hold_id, by, told = unpack(ARGV, 10, 14)
 
 local inventory, refusal = load_inventory('state', 'capacity', 'sold', 'held', 'blocked', 'persisted', 'checked')
@@ -54,7 +58,9 @@ local hold
 local runs
 runs, refusal = after_releases(inventory, at, function()
   if hold_id == '' then
-    return choose_seats(inventory, quantity, given, together == '1')
+    local wished = read_wish(inventory, wish)
+    wished.also_off_sale = by ~= ''  -- Somebody was told yours, before it went off sale.
+    return choose_seats(inventory, quantity, given, wished)
   end
   hold = find_hold(hold_id, at)
   if not hold then
@@ -71,6 +77,12 @@ if hold then
   inventory.held = inventory.held - quantity
 end
 inventory.sold = inventory.sold + quantity
+if by ~= '' then  -- What is sold again may be off sale by now.
+  inventory.blocked = inventory.blocked - number_off_sale(runs)
+end
+if told == '' then
+  shop = shop .. tariff_members(inventory, runs)
+end
 
 -- What the buyer is told: of a purchase that is sold again, what its first receipt said, byte for byte.
 local original, left, told_at = told:match('^([^|]*)|(%d+)|(%d+)$')
@@ -79,7 +91,8 @@ local change = change_json('purchased', told_at, '"quantity":%d,"left":%d,"runs"
   '"idempotency":"%s","fingerprint":"%s","rendering":%d,"hold":%s,%s%s',
   quantity, left, runs, nonce, field, fingerprint, rendering, hold and '"' .. hold.id .. '"' or 'null', shop,
   original and (',"original":"%s","replayed":%d,%s'):format(original, at, by) or '')
-local position = commit(inventory, at, change, 'sold', inventory.sold, 'held', inventory.held)
+local position = commit(inventory, at, change,
+  'sold', inventory.sold, 'held', inventory.held, 'blocked', inventory.blocked)
 
 local record = ('%s|%s|%s|%s|%d|%d|%s|%d|{%s}'):format(
   rendering, fingerprint, original or position, nonce, quantity, left, runs, told_at, shop)
@@ -87,5 +100,5 @@ redis.call('HSET', KEYS[9], field, record)
 if hold then
   forget_hold(hold)
 end
-mark(runs, 's')
+mark(runs, hold and 'h' or 'a', 's')
 return answer({'SOLD', record})

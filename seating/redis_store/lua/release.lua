@@ -1,6 +1,8 @@
 #!lua flags=allow-oom
 -- Ends a hold before its time: its seats return.
 -- Uses prelude.lua
+-- Uses offer.lua
+-- Uses areas.lua
 -- Uses seat_map.lua
 -- Uses damage.lua
 -- Uses holding.lua

@@ -1,13 +1,15 @@
 #!lua flags=no-writes
--- All seats of an event as of one position. What is held by holds that are due is available.
+-- All seats of an event as of one position. What is held by holds that are due has returned.
 -- Uses prelude.lua
+-- Uses offer.lua
+-- Uses areas.lua
 -- Uses seat_map.lua
 -- Uses damage.lua
 -- Uses holding.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged
 -- ARGV  1 caller
 -- Reply {'STATES', position, link of the entry there, seats left, those of them that holds have which are due,
---       {block, map, block, map …}} (no block in general admission) | any refusal of read_inventory
+--       {block, map, block, map …}} (in general admission areas and their counts, none without categories) | any refusal of read_inventory
 local inventory, refusal = read_inventory('capacity', 'sold', 'held', 'blocked')
 if not inventory then
   return refusal
@@ -18,10 +20,15 @@ for i = 1, #maps, 2 do
   place[maps[i]] = i + 1
 end
 for _, hold in ipairs(lapsed_holds(now_ms())) do
-  lapsed = lapsed + hold.quantity
+  lapsed = lapsed + returning(inventory, hold)
   for _, run in ipairs(parse_runs(hold.runs)) do
     local i = place[tostring(run[1])]
-    maps[i] = maps[i]:sub(1, run[2]) .. ('a'):rep(run[3]) .. maps[i]:sub(run[2] + run[3] + 1)
+    local status = status_returned(inventory, run)
+    if is_area(maps[i]) then
+      maps[i] = moved(maps[i], 'h', status, run[3])
+    else
+      maps[i] = maps[i]:sub(1, run[2]) .. status:rep(run[3]) .. maps[i]:sub(run[2] + run[3] + 1)
+    end
   end
 end
 local position = inventory.epoch .. '-' .. inventory.seq

@@ -1,5 +1,7 @@
 -- Sets one seat as the organiser wants it, unless a buyer has it.
 -- Uses prelude.lua
+-- Uses offer.lua
+-- Uses areas.lua
 -- Uses seat_map.lua
 -- Uses damage.lua
 -- Uses holding.lua
@@ -8,10 +10,11 @@
 --       4 who asks for it, as a member of a JSON object
 -- Reply {'SET', position} (also when it was so already: nothing changes) | {'SEAT_SOLD'} | {'SEAT_HELD'}
 --       | {'SEAT_UNAVAILABLE', the seat} (its map cannot be read) | any refusal of load_inventory
+-- A seat that is available again is off sale (x), and counts as blocked, where its category is.
 -- Invariant: sold, held and blocked count the seats of their statuses.
-local COUNTED = {b = 'sold', o = 'held', r = 'blocked'}
+local COUNTED = {b = 'sold', o = 'held', r = 'blocked', x = 'blocked'}
 local REFUSED = {s = 'SEAT_SOLD', h = 'SEAT_HELD'}
-local KNOWN = 'abor'
+local KNOWN = 'aborx'
 local seat, status, by = unpack(ARGV, 2)
 
 local inventory, refusal = load_inventory('capacity', 'sold', 'held', 'blocked')
@@ -34,6 +37,9 @@ end)
 if refusal then
   return refusal
 end
+if status == 'a' then
+  status = status_returned(inventory, run)
+end
 if was == status then
   return {'SET', inventory.epoch .. '-' .. inventory.seq}
 end
@@ -48,5 +54,5 @@ local change = change_json('seat_set', at, '"was":"%s","status":"%s","left":%d,"
   was, status, seats_left(inventory), seat, by)
 local position = commit(inventory, at, change,
   'sold', inventory.sold, 'held', inventory.held, 'blocked', inventory.blocked)
-mark(seat, status)
+mark(seat, was, status)
 return {'SET', position}

@@ -1,0 +1,205 @@
+"""An offer: on what conditions an event is sold, category by category."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Final, NamedTuple, Self
+
+import orjson
+
+from seating.domain.seating_plan import SeatingPlan, SeatRange
+
+MAX_PRICE: Final = 1_000_000_000
+"""Of a seat, in minor units."""
+MAX_ORDER: Final = 10_000
+
+BlockRange = tuple[int, int]
+"""The numbers of a first and a last block; of an area of general admission, its number twice."""
+
+
+class CategoryOffer(NamedTuple):
+    """`price` is in minor units, None without one. A category that is not `on_sale` cannot be had, one `on_request`
+    only by those who ask for it or for its seats.
+
+    Those with a lower `order` are searched first, within one order as the plan has them. `blocks` are where its seats
+    are. `capacity` is the number of places of an area of general admission, None in a hall.
+    """
+
+    name: str
+    price: int | None = None
+    on_sale: bool = True
+    on_request: bool = False
+    accessible: bool = False
+    order: int = 0
+    capacity: int | None = None
+    blocks: tuple[BlockRange, ...] = ()
+
+    @property
+    def flags(self) -> str:
+        """As offer.lua reads them."""
+        flags = (("x", not self.on_sale), ("q", self.on_request), ("a", self.accessible))
+        return "".join(flag for flag, is_set in flags if is_set)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A category is known by its place in `categories`, which never changes for an event, nor does its name.
+
+    `currency` is an ISO 4217 code; without it there are no prices.
+    """
+
+    categories: tuple[CategoryOffer, ...] = ()
+    currency: str | None = None
+
+    def to_fields(self) -> dict[str, Any]:
+        """As JSON has it; `from_fields` is its inverse."""
+        return {"categories": [_category_fields(category) for category in self.categories], "currency": self.currency}
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> Self:
+        """Ignores what this version does not know."""
+        return cls(tuple(map(_category, fields["categories"])), fields.get("currency"))
+
+    def to_json(self) -> str:
+        """As events.offer and the inventory keep it."""
+        return orjson.dumps(self.to_fields()).decode()
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        return cls.from_fields(orjson.loads(text))
+
+    def inventory_fields(self) -> dict[str, str]:
+        """Fields of `inventory:{e}`; those without a value are empty, and not there in Redis."""
+        return {"offer": self.searched, "currency": self.currency or "", "offered": self.to_json()}
+
+    @property
+    def searched(self) -> str:
+        """As offer.lua reads it: `category:flags:price:first-last;…`, in the order in which blocks are searched."""
+        parts = [
+            (
+                category.order,
+                first,
+                f"{number}:{category.flags}:{'' if category.price is None else category.price}",
+                last,
+            )
+            for number, category in enumerate(self.categories)
+            for first, last in category.blocks
+        ]
+        return ";".join(f"{terms}:{first}-{last}" for _, first, terms, last in sorted(parts))
+
+    @property
+    def has_areas(self) -> bool:
+        """Whether this is general admission: its places have no names."""
+        return any(category.capacity is not None for category in self.categories)
+
+    def is_off_sale(self, block: int) -> bool:
+        """Whether the block, or the area of general admission, is of a category that is off sale."""
+        return any(
+            first <= block <= last
+            for category in self.categories
+            if not category.on_sale
+            for first, last in category.blocks
+        )
+
+    def number_of(self, name: str) -> int | None:
+        """The number of the category of that name."""
+        return next((number for number, category in enumerate(self.categories) if category.name == name), None)
+
+
+def block_ranges(blocks: Sequence[int]) -> tuple[BlockRange, ...]:
+    """Ascending block numbers as ranges."""
+    ranges = (list(group) for _, group in groupby(enumerate(blocks), key=lambda pair: pair[1] - pair[0]))
+    return tuple((found[0][1], found[-1][1]) for found in ranges)
+
+
+def common_blocks(*ranges_of_each: Sequence[BlockRange]) -> tuple[BlockRange, ...]:
+    """The blocks that are in all of these."""
+    common, *others = ranges_of_each
+    for ranges in others:
+        both = ((max(a, c), min(b, d)) for a, b in common for c, d in ranges)
+        common = tuple((first, last) for first, last in both if first <= last)
+    return tuple(common)
+
+
+def offer_of_plan(plan: SeatingPlan) -> Offer:
+    """All categories of a plan on sale, without prices."""
+    parts = plan.parts
+    blocks: list[list[int]] = [[] for _ in parts.categories]
+    for block, category in enumerate(parts.category_of):
+        blocks[category].append(block)
+    return Offer(
+        tuple(CategoryOffer(name, blocks=block_ranges(of)) for name, of in zip(parts.categories, blocks, strict=True))
+    )
+
+
+def wish_text(
+    *,
+    together: bool = False,
+    mix: bool = False,
+    accessible: bool = False,
+    asked: bool = False,
+    within: Sequence[BlockRange] = (),
+) -> str:
+    """What a buyer wishes, as offer.lua reads it: `flags|first-last,…`.
+
+    `asked` is whether a category is asked for, `within` the blocks that are searched, all if there are none.
+    """
+    flags = (("t", together), ("m", mix), ("a", accessible), ("c", asked))
+    return (
+        f"{''.join(flag for flag, is_set in flags if is_set)}|{','.join(f'{first}-{last}' for first, last in within)}"
+    )
+
+
+class Charge(NamedTuple):
+    """What a seat was sold as: the number of its category, and its price in minor units, None without one."""
+
+    category: int
+    price: int | None
+
+
+def charges(tariff: str, runs: Sequence[SeatRange]) -> list[Charge]:
+    """A charge for each seat of `runs`. `tariff` is `category:price,…`, one for each run, as scripts write it."""
+    return (
+        [charge for charge, run in zip(_parse(tariff), runs, strict=True) for _ in range(run.length)] if tariff else []
+    )
+
+
+def total(tariff: str, runs: Sequence[SeatRange]) -> int:
+    """What all seats cost together, in minor units."""
+    return sum(charge.price or 0 for charge in charges(tariff, runs))
+
+
+class SoldAs(NamedTuple):
+    """What seats were sold as, one by one: the names of their categories and, of an event with prices, the prices.
+
+    `prices` and `total` are in minor units of `currency`; all three are None for an event without prices.
+    """
+
+    categories: list[str]
+    prices: list[int | None] | None = None
+    total: int | None = None
+    currency: str | None = None
+
+    @classmethod
+    def of(cls, tariff: str, currency: str | None, runs: Sequence[SeatRange], names: Sequence[str]) -> Self:
+        """`names` are those of the event's categories."""
+        each = charges(tariff, runs)
+        categories = [names[charge.category] for charge in each]
+        if currency is None:
+            return cls(categories)
+        return cls(categories, [charge.price for charge in each], total(tariff, runs), currency)
+
+
+def _parse(tariff: str) -> Iterator[Charge]:
+    for part in tariff.split(","):
+        category, _, price = part.partition(":")
+        yield Charge(int(category), int(price) if price else None)
+
+
+def _category_fields(category: CategoryOffer) -> dict[str, Any]:
+    return category._asdict() | {"blocks": [list(blocks) for blocks in category.blocks]}
+
+
+def _category(fields: Mapping[str, Any]) -> CategoryOffer:
+    known = {name: fields[name] for name in CategoryOffer._fields if name in fields}
+    return CategoryOffer(**known | {"blocks": tuple((first, last) for first, last in fields.get("blocks", ()))})

@@ -1,0 +1,100 @@
+"""What seats are sold as: which blocks a buyer's wish names, and the names and prices of what was sold."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+from seating.domain.errors import InvalidRequest
+from seating.domain.hold import HoldOrder
+from seating.domain.offer import BlockRange, Offer, SoldAs, block_ranges, common_blocks
+from seating.domain.purchase import Order
+from seating.domain.seating_plan import SeatRange
+from seating.memo import Memo
+from seating.redis_store.inventory import Inventory
+from seating.services.seat_names import SeatNames
+from seating.storage import events
+from seating.storage.database import Database
+
+_MOST_CATEGORIES: Final = 10_000
+_MOST_SHOWN: Final = 20
+_NOWHERE: Final = ((1, 0),)
+"""For a search that finds nothing; no blocks at all would mean all of them."""
+
+
+class _NoOffer(Exception):
+    pass
+
+
+def _offers() -> Memo[str, Offer]:
+    return Memo(max_weight=_MOST_CATEGORIES, weigh=lambda offer: len(offer.categories))
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """Names and blocks of categories never change for an event, so they are kept; what else an offer says is not."""
+
+    inventory: Inventory
+    names: SeatNames
+    database: Database
+    _first: Memo[str, Offer] = field(default_factory=_offers, init=False)
+
+    def within(self, event_id: str, order: Order | HoldOrder) -> Sequence[BlockRange]:
+        """The blocks of the category and zone that an order names; none where it names neither.
+
+        Raises InvalidRequest for one that the event does not have, and EventNotFound.
+        """
+        wished: list[Sequence[BlockRange]] = []
+        if order.category is not None:
+            wished.append(self._blocks_of_category(event_id, order.category))
+        if order.zone is not None:
+            wished.append(self._blocks_of_zone(event_id, order.zone))
+        return (common_blocks(*wished) or _NOWHERE) if wished else ()
+
+    def named(
+        self, event_id: str, runs: Sequence[SeatRange], tariff: str, currency: str | None
+    ) -> tuple[list[str], SoldAs | None]:
+        """The ids of the seats in `runs`, none in general admission, and what they are sold as; None without one."""
+        if not tariff:
+            return self.names.names(event_id, runs), None
+        offer = self._offer(event_id)
+        sold_as = SoldAs.of(tariff, currency, runs, [category.name for category in offer.categories])
+        return [] if offer.has_areas else self.names.names(event_id, runs), sold_as
+
+    def _blocks_of_category(self, event_id: str, name: str) -> Sequence[BlockRange]:
+        try:
+            offer = self._offer(event_id)
+        except _NoOffer:
+            self.names.plan(event_id)  # Raises EventNotFound.
+            raise InvalidRequest("This event has no categories", "category") from None
+        number = offer.number_of(name)
+        if number is None:
+            raise _unknown("category", name, [category.name for category in offer.categories])
+        return offer.categories[number].blocks
+
+    def _blocks_of_zone(self, event_id: str, name: str) -> Sequence[BlockRange]:
+        plan = self.names.plan(event_id)
+        zones = plan.parts.zone_of if plan else []
+        if not zones:
+            raise InvalidRequest("This event has no zones", "zone")
+        if name not in zones:
+            raise _unknown("zone", name, list(dict.fromkeys(zones)))
+        return block_ranges([block for block, zone in enumerate(zones) if zone == name])
+
+    def _offer(self, event_id: str) -> Offer:
+        return self._first.get(event_id, partial(self._load, event_id))
+
+    def _load(self, event_id: str) -> Offer:
+        (offer,) = self.inventory.offers([event_id])
+        if offer is None:  # Without an inventory, or archived.
+            event = self.database.read(events.find, event_id)
+            offer = event.offer if event else None
+        if offer is None:
+            raise _NoOffer
+        return offer
+
+
+def _unknown(field: str, name: str, known: Sequence[str]) -> InvalidRequest:
+    more = f" and {len(known) - _MOST_SHOWN} more" if len(known) > _MOST_SHOWN else ""
+    shown = ", ".join(known[:_MOST_SHOWN])
+    return InvalidRequest(f"There is no {field} {name!r}; this event has: {shown}{more}", field)

@@ -1,0 +1,131 @@
+"""On what conditions an event is sold, as bodies and answers have it."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+from pydantic import Field
+
+from seating.domain.errors import InvalidRequest
+from seating.domain.offer import MAX_ORDER, MAX_PRICE, CategoryOffer, Offer, offer_of_plan
+from seating.domain.seating_plan import SeatingPlan
+from seating.web.parsing import StrictModel
+from seating.web.schemas import Answer, Line
+
+MAX_SEATS_OF_AREAS: Final = 10_000_000
+MAX_AREAS: Final = 100
+_MOST_CATEGORIES: Final = 1_000
+_MOST_SHOWN: Final = 20
+
+
+class CategoryTerms(StrictModel):
+    """What is not given stays as it is: at first on sale, not on request, of order 0 and without a price."""
+
+    price: int | None = Field(None, ge=0, le=MAX_PRICE, description="of a seat, in minor units of the event's currency")
+    on_sale: bool = Field(True, alias="onSale", description="what is not cannot be had, and counts as blocked")
+    on_request: bool = Field(
+        False, alias="onRequest", description="sold only to those who ask for the category or the seats themselves"
+    )
+    accessible: bool = Field(False, description="for those who ask for accessible seats")
+    order: int = Field(
+        0, ge=0, le=MAX_ORDER, description="categories of a lower one are searched first, of one as the plan has them"
+    )
+    total_seats: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_SEATS_OF_AREAS,
+        alias="totalSeats",
+        description="of general admission only: how many places it has, which never changes",
+    )
+
+    def given(self) -> dict[str, Any]:
+        """Fields of a CategoryOffer."""
+        named = self.model_dump(exclude_unset=True)
+        return {{"total_seats": "capacity"}.get(name, name): value for name, value in named.items()}
+
+
+Categories = Annotated[
+    dict[Annotated[Line, Field(min_length=1, max_length=255)], CategoryTerms],
+    Field(max_length=_MOST_CATEGORIES),
+]
+Currency = Annotated[
+    str, Field(pattern="^[A-Z]{3}$", description="ISO 4217; then each category on sale has a price, otherwise none has")
+]
+
+
+class CategoryView(Answer):
+    name: str
+    price: int | None = Field(description="of a seat, in minor units")
+    on_sale: bool
+    on_request: bool
+    accessible: bool
+    order: int
+    total_seats: int | None = Field(validation_alias="capacity", description="of general admission; null in a hall")
+    seats_remaining: int | None = Field(
+        None, description="can be bought now, in a hall as of the last second; null where it is not counted"
+    )
+
+
+def views(offer: Offer, left: Mapping[int, int] | None) -> list[CategoryView]:
+    """`left` is how many seats of each category can be bought, by its number; None where that is not counted."""
+    shown = [CategoryView.model_validate(category) for category in offer.categories]
+    if left is None:
+        return shown
+    return [view.model_copy(update={"seats_remaining": left.get(number, 0)}) for number, view in enumerate(shown)]
+
+
+def new_offer(categories: Mapping[str, CategoryTerms], currency: str | None, plan: SeatingPlan | None) -> Offer | None:
+    """None for an event of general admission without categories, or of a plan that is sold as it is.
+
+    Raises InvalidRequest naming the field.
+    """
+    if not categories:
+        if currency is not None:
+            raise InvalidRequest("A currency goes with categories that have prices", "currency")
+        return None
+    offer = offer_of_plan(plan) if plan else _areas(categories)
+    return amended(offer, categories, currency, is_new=True)
+
+
+def amended(
+    offer: Offer, categories: Mapping[str, CategoryTerms], currency: str | None, *, is_new: bool = False
+) -> Offer:
+    """The offer with what is given changed. Raises InvalidRequest naming the field."""
+    named = {category.name: category for category in offer.categories}
+    if not named:
+        raise InvalidRequest("This event has no categories", "categories" if categories else "currency")
+    for name, terms in categories.items():
+        if name not in named:
+            more = f" and {len(named) - _MOST_SHOWN} more" if len(named) > _MOST_SHOWN else ""
+            known = ", ".join([*named][:_MOST_SHOWN])
+            raise InvalidRequest(f"There is no category {name!r}; this event has: {known}{more}", "categories")
+        given = terms.given()
+        if "capacity" in given and not (is_new and named[name].capacity is not None):
+            raise InvalidRequest(
+                "The seats of a category are those of the plan, and never change", _path(name, "totalSeats")
+            )
+        named[name] = named[name]._replace(**given)
+    changed = Offer(tuple(named.values()), currency or offer.currency)
+    for category in changed.categories:
+        if changed.currency is None and category.price is not None:
+            raise InvalidRequest("Prices need a currency", "currency")
+        if changed.currency is not None and category.price is None and category.on_sale:
+            raise InvalidRequest(f"Category {category.name!r} has no price", _path(category.name, "price"))
+    return changed
+
+
+def _areas(categories: Mapping[str, CategoryTerms]) -> Offer:
+    if len(categories) > MAX_AREAS:
+        raise InvalidRequest(f"General admission has at most {MAX_AREAS} categories", "categories")
+    for name, terms in categories.items():
+        if terms.total_seats is None:
+            raise InvalidRequest(f"Category {name!r} needs totalSeats", _path(name, "totalSeats"))
+    return Offer(
+        tuple(
+            CategoryOffer(name, capacity=terms.total_seats, blocks=((area, area),))
+            for area, (name, terms) in enumerate(categories.items())
+        )
+    )
+
+
+def _path(category: str, field: str) -> str:
+    return f"categories.{category}.{field}"[:100].encode("ascii", "backslashreplace").decode()
