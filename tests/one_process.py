@@ -88,6 +88,10 @@ class OneProcess(Sale):
         """As an anonymous buyer with an idempotency key."""
         return self.purchases.buy(event_id, "anonymous", key, Order(quantity, reference=reference)).receipt
 
+    def order(self, event_id: str, key: str, order: Order, caller: str = "shop") -> Receipt:
+        """As a shop with a key."""
+        return self.purchases.buy(event_id, caller, key, order).receipt
+
     def buy_seats(self, event_id: str, key: str, *seats: str) -> Receipt:
         return self.purchases.buy(event_id, "anonymous", key, Order(len(seats), seats=seats)).receipt
 

@@ -80,7 +80,7 @@ def rebuild(event_id: str, force: bool, why: str | None, as_json: bool) -> None:
 @of_event
 def export(event_id: str) -> None:
     """An event's purchases as CSV, newest first."""
-    columns = ("purchase_id", "state", "purchased_at", "quantity", "seats", "reference")
+    columns = ("purchase_id", "state", "purchased_at", "quantity", "seats", "reference", "buyer", "note")
     pages = _pages(startup_checks.operator_services(), event_id)
     first = next(pages)  # Before anything is written: there may be no such event.
     rows = (
@@ -90,7 +90,7 @@ def export(event_id: str) -> None:
             "purchased_at": _moment(purchase.at_ms),
             "quantity": purchase.quantity,
             "seats": " ".join(purchase.seats),
-            "reference": purchase.reference,
+            **purchase.personal._asdict(),
         }
         for purchase in chain(first, chain.from_iterable(pages))
     )

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from seating.domain.actor import Actor
+from seating.domain.personal_data import PersonalData, hash_of
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatRange, runs_text
 
@@ -33,7 +34,8 @@ class Purchased:
 
     `hold` is the id of the hold that they were bought from, None for what was available. `original` is the position
     that the buyer was answered with, where the entry stands for one of a history that was lost; `replayed_ms` is when
-    an operator had it sold again.
+    an operator had it sold again. `private` is the hash of the personal data beside the entry, None for none;
+    `reference` is that of an entry of a version that wrote it here.
     """
 
     at_ms: int
@@ -47,6 +49,7 @@ class Purchased:
     reference: str | None
     hold: str | None = None
     caller: str = "anonymous"
+    private: str | None = None
     original: Position | None = None
     replayed_ms: int | None = None
     by: Actor | None = None
@@ -55,7 +58,19 @@ class Purchased:
         """As purchase.lua writes it for a buyer."""
         said = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _OPERATORS}
         said |= {"runs": runs_text(self.runs), "original": self.original and str(self.original)}
+        if self.private is None:
+            del said["private"]
         return _json({"kind": "purchased", "at": said.pop("at_ms")} | said)
+
+    def vouches_for(self, private: str | None) -> bool:
+        """Whether `private`, which stands beside the entry, is what was written with it, or has been erased."""
+        return private is None or hash_of(private) == self.private
+
+    def personal_data(self, private: str | None) -> PersonalData:
+        """What is known of it; `private` is what stands beside the entry."""
+        if private is None or not self.vouches_for(private):
+            return PersonalData(reference=self.reference)
+        return PersonalData.parse(private)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ What the scripts do to Redis change by change is said here once more, in the pla
 reconciling compares it with what is there.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Final
 
 import orjson
@@ -15,7 +16,7 @@ from seating.domain.changes import Change
 from seating.domain.hold import Hold
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
-from seating.domain.purchase import shop_members
+from seating.domain.purchase import shop_members, without_private
 from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE, HELD, ORGANISER, SOLD
 from seating.domain.seating_plan import ROW_BREAK, SeatingPlan, SeatRange, runs_text
 
@@ -50,6 +51,11 @@ class InventoryState:
     def dump(self) -> bytes:
         """As `load` reads it."""
         return orjson.dumps({field.name: getattr(self, field.name) for field in fields(self)}, default=list)
+
+    def digest(self) -> str:
+        """SHA-256 in hex of what `dump` returns, personal data left out: that may be erased from it."""
+        records = {field: without_private(record) for field, record in self.idempotency.items()}
+        return hashlib.sha256(replace(self, idempotency=records).dump()).hexdigest()
 
     @classmethod
     def load(cls, dumped: bytes) -> "InventoryState":
@@ -89,7 +95,7 @@ class InventoryState:
                 if change.hold is not None:
                     self._end(change.hold)
                 self._mark(change.runs, SOLD)
-                self.idempotency[change.idempotency] = purchase_record(change.original or entry.position, change)
+                self.idempotency[change.idempotency] = purchase_record(entry, change)
             case changes.Held():
                 self.held += change.quantity
                 self.holds[change.hold] = Hold(change.at_ms, change.until_ms, change.quantity, change.runs)
@@ -135,10 +141,13 @@ class InventoryState:
             self.maps[block] = seats[:start] + status * length + seats[start + length :]
 
 
-def purchase_record(position: Position, change: changes.Purchased) -> str:
-    """As purchase.lua writes it."""
+def purchase_record(entry: LogEntry, change: changes.Purchased) -> str:
+    """As purchase.lua writes it; `"private":null` stands for personal data that was erased."""
+    position = change.original or entry.position
     parts = (change.rendering, change.fingerprint, position, change.nonce, change.quantity, change.left)
     who = shop_members(change.caller, change.reference)
+    if change.private is not None:
+        who += f',"private":{(change.vouches_for(entry.private) and entry.private) or "null"}'
     return "|".join(map(str, (*parts, runs_text(change.runs), change.at_ms, f"{{{who}}}")))
 
 

@@ -25,11 +25,16 @@ _RESUME_POINT: Final = re.compile(r"([^.]+)(?:\.([0-9a-f]{8}))?", re.ASCII)
 
 
 class LogEntry(NamedTuple):
-    """`change` is the JSON text that a script wrote, kept to the letter; `link` ties it to all entries before it."""
+    """`change` is the JSON text that a script wrote, kept to the letter; `link` ties it to all entries before it.
+
+    `private` is the personal data beside it (personal_data.py), None where there is none, or none any more; `link` does
+    not cover it, but `change` has its hash.
+    """
 
     position: Position
     change: str
     link: str
+    private: str | None = None
 
     @classmethod
     def first(cls, epoch: int, change: str) -> Self:
@@ -37,10 +42,10 @@ class LogEntry(NamedTuple):
         return cls.after(Checkpoint(Position(epoch, 0), GENESIS), change)
 
     @classmethod
-    def after(cls, checkpoint: "Checkpoint", change: str, epoch: int | None = None) -> Self:
+    def after(cls, checkpoint: "Checkpoint", change: str, epoch: int | None = None, private: str | None = None) -> Self:
         """The entry that goes on from `checkpoint`, in its epoch or in a new one."""
         position = Position(epoch or checkpoint.position.epoch, checkpoint.position.seq + 1)
-        return cls(position, change, chain_link(checkpoint.link, position, change))
+        return cls(position, change, chain_link(checkpoint.link, position, change), private)
 
     def follows(self, previous: "LogEntry | Checkpoint") -> bool:
         """Whether this is the very next one: no gap, no earlier epoch, and its link made from that one's."""

@@ -12,6 +12,7 @@ from seating.domain.changes import Purchased
 from seating.domain.errors import PurchaseNotFound
 from seating.domain.event import is_event_id
 from seating.domain.idempotency import short_hash
+from seating.domain.personal_data import PersonalData, hash_of, text_of
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatRange
 
@@ -19,6 +20,7 @@ MAX_QUANTITY = 10
 RENDERING = 1
 """Version of the answer that a receipt is rendered to. A new wording gets a new number; old receipts keep theirs."""
 
+_PRIVATE = re.compile(r',"private":\{.*\}\}$')
 _NONCE = re.compile(r"[0-9a-f]{16}")
 
 
@@ -64,7 +66,7 @@ class Purchase(NamedTuple):
     at_ms: int
     quantity: int
     runs: list[SeatRange]
-    reference: str | None
+    personal: PersonalData = PersonalData()
     seats: Sequence[str] = ()
     entry_seq: int = 0
 
@@ -76,8 +78,8 @@ def new_nonce() -> str:
 class Order(NamedTuple):
     """What a buyer asks for: the best seats for a quantity, given seats, or what a hold has, whose token is given.
 
-    `quantity` is the number of `seats` where they are given, and 0 for a hold. `together` refuses a split; `reference`
-    is the shop's own order number.
+    `quantity` is the number of `seats` where they are given, and 0 for a hold. `together` refuses a split. `reference`,
+    `buyer` and `note` are personal data.
     """
 
     quantity: int
@@ -85,9 +87,24 @@ class Order(NamedTuple):
     reference: str | None = None
     seats: tuple[str, ...] = ()
     hold_token: str | None = None
+    buyer: str | None = None
+    note: str | None = None
+
+    @property
+    def personal(self) -> PersonalData:
+        return PersonalData(self.buyer, self.reference, self.note)
 
     def fingerprint(self) -> str:
-        """The same for every spelling of the same order, different for different ones."""
+        """The same for every spelling of the same order, different for different ones.
+
+        Nothing personal is in it, since the log keeps it for good: scripts compare that by itself.
+        """
+        return _fingerprint(self._replace(reference=None, buyer=None, note=None))
+
+    def former_fingerprint(self) -> str | None:
+        """What versions before personal data had a text of its own made of the same order; None where it is equal."""
+        if self.reference is None or self.buyer is not None or self.note is not None:
+            return None
         return _fingerprint(self)
 
 
@@ -103,7 +120,7 @@ def _fingerprint(order: Order) -> str:
 class Receipt(NamedTuple):
     """What is kept of an accepted purchase: enough to render its answer again, byte for byte, and to record it anew.
 
-    `shop` is the caller's name and the shop's reference, as a JSON object.
+    `shop` is the caller's name and the personal data, as a JSON object.
     """
 
     rendering: int
@@ -124,10 +141,14 @@ class Receipt(NamedTuple):
         return cls(int(rendering), fingerprint, purchase_id, *told, int(at_ms), shop)
 
     @property
-    def reference(self) -> str | None:
-        """The shop's own order number."""
-        found: str | None = json.loads(self.shop)["reference"]
-        return found
+    def private(self) -> str | None:
+        """The text of the personal data; None for none, or none any more."""
+        return text_of(json.loads(self.shop).get("private"))
+
+    @property
+    def personal(self) -> PersonalData:
+        shop = json.loads(self.shop)
+        return PersonalData.of(shop.get("private") or shop)
 
     @property
     def caller(self) -> str:
@@ -138,6 +159,7 @@ class Receipt(NamedTuple):
     def change(self, idempotency: str) -> Purchased:
         """What the log said of it; `idempotency` is the hash of caller and key."""
         shop = json.loads(self.shop)
+        private = text_of(shop.get("private"))
         return Purchased(
             self.at_ms,
             self.quantity,
@@ -149,6 +171,7 @@ class Receipt(NamedTuple):
             self.rendering,
             shop["reference"],
             caller=shop["caller"],
+            private=hash_of(private) if private else None,
         )
 
 
@@ -157,10 +180,15 @@ def is_purchase_record(record: str) -> bool:
     return record.count("|") >= 8
 
 
-@lru_cache(maxsize=256)
-def shop_members(caller: str, reference: str | None) -> str:
-    """The caller's name and the shop's reference as members of a JSON object, without its braces.
+def without_private(record: str) -> str:
+    """The record of a purchase once its personal data is erased; any other stays as it is."""
+    return _PRIVATE.sub(',"private":null}', record)
 
-    Most callers have no name, and most orders no reference.
+
+@lru_cache(maxsize=256)
+def shop_members(caller: str, reference: str | None = None) -> str:
+    """The caller's name as a member of a JSON object, without its braces; few callers have one.
+
+    `reference` is what versions before personal data had a text of its own wrote here.
     """
     return json.dumps({"caller": caller, "reference": reference}, separators=(",", ":"))[1:-1]

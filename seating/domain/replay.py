@@ -66,13 +66,13 @@ class Replay:
             outcome, reason = self._decide(change)
             self._outcomes.append(Replayed(entry, outcome, reason))
             if outcome is Outcome.REPLAYED:
-                self._append(_original(entry, change))
+                self._append(_original(entry, change), entry.private)
             elif outcome is Outcome.WAITS and isinstance(change, changes.Purchased):
                 self._waiting[str(change.original or entry.position)] = len(self._outcomes) - 1
         return self._outcomes
 
-    def _append(self, text: str) -> None:
-        entry = LogEntry.after(self.checkpoint, text)
+    def _append(self, text: str, private: str | None = None) -> None:
+        entry = LogEntry.after(self.checkpoint, text, private=private)
         change = entry.read()
         assert change is not None, "it was read before"
         self.state.apply(entry, change)

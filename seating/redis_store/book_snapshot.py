@@ -73,8 +73,18 @@ class BookSnapshot(NamedTuple):
         return str(receipt.id.position) in self.quarantined
 
     def quarantined_entries(self) -> list[LogEntry]:
-        kept = ((Position.parse(position), text.partition("|")) for position, text in self.quarantined.items())
-        return [LogEntry(position, change, link) for position, (link, _, change) in kept]
+        return [read_aside(Position.parse(position), text) for position, text in self.quarantined.items()]
+
+
+def aside_text(entry: LogEntry) -> str:
+    """How Redis keeps an entry that waits in quarantine: link|change, and its personal data in a line of its own."""
+    return f"{entry.link}|{entry.change}" + (f"\n{entry.private}" if entry.private else "")
+
+
+def read_aside(position: Position, text: str) -> LogEntry:
+    link, _, told = text.partition("|")
+    change, _, private = told.partition("\n")
+    return LogEntry(position, change, link, private or None)
 
 
 def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
@@ -128,6 +138,8 @@ def _text(value: bytes) -> str:
 
 def _entry(entry_id: bytes, fields: dict[bytes, bytes]) -> LogEntry | None:
     try:
-        return LogEntry(Position.parse(entry_id.decode()), fields[b"change"].decode(), fields[b"link"].decode())
+        private = fields.get(b"private")
+        told = (fields[b"change"].decode(), fields[b"link"].decode(), private.decode() if private else None)
+        return LogEntry(Position.parse(entry_id.decode()), *told)
     except (KeyError, ValueError):  # A field that is not there, an id that is no position, or no UTF-8.
         return None

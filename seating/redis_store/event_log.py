@@ -34,11 +34,12 @@ class EventLog:
 
 
 def _entry(reply: list[Any]) -> LogEntry:
-    position, (_, change, _, link) = reply
-    return _read(position, change, link)
+    position, (_, change, _, link, *private) = reply
+    return _read(position, change, link)._replace(private=private[1].decode() if private else None)
 
 
 def _read(position: bytes, change: bytes, link: bytes) -> LogEntry:
+    """Without the personal data beside it."""
     return LogEntry(Position.of_entry(position), change.decode(), link.decode())
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from seating.domain.actor import Actor
 from seating.domain.changes import Purchased
-from seating.domain.errors import NotOnSale, SeatingError
+from seating.domain.errors import IdempotencyKeyReused, NotOnSale, SeatingError
 from seating.domain.hold import hold_id
 from seating.domain.position import Position
 from seating.domain.purchase import RENDERING, Order, Receipt, new_nonce, shop_members
@@ -54,19 +54,29 @@ class Inventory:
         measured by `limit`, in the same round trip: the result or the error carries its verdict. Raises RateLimited.
         `runs` are where the order's seats are.
         """
-        asked = (idempotency, order.fingerprint(), RENDERING, order.quantity, runs_text(runs), int(order.together))
+        asked = (RENDERING, order.quantity, runs_text(runs), int(order.together))
         hold = "" if order.hold_token is None else hold_id(order.hold_token)
-        rest = (new_nonce(), shop_members(caller, order.reference), hold, "", "")
-        return self._sell(event_id, asked, rest, limit)
+        rest = (new_nonce(), shop_members(caller), hold, "", "", order.personal.to_text())
+        former = order.former_fingerprint()
+        try:
+            return self._sell(event_id, (idempotency, order.fingerprint(), *asked), rest, limit)
+        except IdempotencyKeyReused:
+            if former is None:
+                raise
+        # The record may be of a version whose fingerprints had the reference in them; a known key sells nothing.
+        return self._sell(event_id, (idempotency, former, *asked), rest, limit)
 
-    def sell_again(self, event_id: str, position: Position, purchase: Purchased, by: Actor) -> Accepted:
+    def sell_again(
+        self, event_id: str, position: Position, purchase: Purchased, private: str | None, by: Actor
+    ) -> Accepted:
         """Sells what a history that was lost had sold, the same seats under the same id, whatever the sale's state.
 
-        `position` is what the buyer was answered with. Raises SeatUnavailable, SoldOut, IdempotencyKeyReused.
+        `position` is what the buyer was answered with, `private` the personal data. Raises SeatUnavailable, SoldOut,
+        IdempotencyKeyReused.
         """
         kept = (purchase.idempotency, purchase.fingerprint, purchase.rendering)
         told = f"{position}|{purchase.left}|{purchase.at_ms}"
-        rest = (purchase.nonce, shop_members(purchase.caller, purchase.reference), "", by.member(), told)
+        rest = (purchase.nonce, shop_members(purchase.caller, purchase.reference), "", by.member(), told, private or "")
         return self._sell(event_id, (*kept, purchase.quantity, runs_text(purchase.runs), 0), rest, None)
 
     def _sell(

@@ -168,7 +168,8 @@ class Purchases:
         change = entry.read()
         if not isinstance(change, Purchased) or change.nonce != purchase_id.nonce:
             return None
-        return self._named(Purchase(purchase_id, state, change.at_ms, change.quantity, change.runs, change.reference))
+        personal = change.personal_data(entry.private)
+        return self._named(Purchase(purchase_id, state, change.at_ms, change.quantity, change.runs, personal))
 
     def _named(self, purchase: Purchase) -> Purchase:
         return purchase._replace(seats=self.names.names(purchase.id.event_id, purchase.runs))

@@ -98,9 +98,11 @@ class Quarantine:
         purchase, purchase_id = aside.entry.read(), aside.purchase_id
         if not isinstance(purchase, Purchased) or purchase_id is None:
             raise NotReplayable("Of another history only purchases can be replayed; cancel this entry")
+        private = aside.entry.private if purchase.vouches_for(aside.entry.private) else None
+        sold = (aside.event_id, purchase_id.position, purchase, private)
         try:
             with self.changes.of(aside.event_id):
-                receipt = self.inventory.sell_again(aside.event_id, purchase_id.position, purchase, by).receipt
+                receipt = self.inventory.sell_again(*sold, by).receipt
         except SeatingError as error:
             raise NotReplayable(f"It cannot be replayed: {error.message}") from None
         if receipt.id.nonce != purchase.nonce:

@@ -8,6 +8,8 @@ from sqlalchemy import Connection, delete, insert, select, update
 from seating.domain.caller import ANONYMOUS
 from seating.domain.changes import Purchased
 from seating.domain.inventory_state import InventoryState
+from seating.domain.log_entry import LogEntry
+from seating.domain.personal_data import PersonalData
 from seating.domain.position import Position
 from seating.domain.purchase import Purchase, PurchaseId, PurchaseState, Receipt
 from seating.domain.seat_status import BOX_OFFICE
@@ -15,23 +17,33 @@ from seating.domain.seating_plan import SeatingPlan, SeatRange, runs_text
 from seating.storage.database import Row, insert_many
 from seating.storage.tables import purchases, sold_seats
 
+
+class WrongPersonalData(Exception):
+    """The personal data beside a purchase is not what was written with it."""
+
+
 AT_BOX_OFFICE: Final = "box office"
 """Stands for the purchase of a seat that was sold without one."""
 _ASKED_AT_ONCE: Final = 500
 
 
 def add(
-    connection: Connection, event_id: str, bought: Sequence[tuple[Position, Purchased]], plan: SeatingPlan | None
+    connection: Connection, event_id: str, bought: Sequence[tuple[LogEntry, Purchased]], plan: SeatingPlan | None
 ) -> None:
-    """Records purchases and the seats that they take. A seat that is taken is refused by sold_seats' key."""
+    """Records purchases and the seats that they take. A seat that is taken is refused by sold_seats' key.
+
+    Raises WrongPersonalData.
+    """
     rows: list[Row] = []
     seats: list[Row] = []
-    for entry_position, change in bought:
-        position = change.original or entry_position
+    for entry, change in bought:
+        position = change.original or entry.position
         purchase_id = str(PurchaseId(event_id, position, change.nonce))
         told = (change.at_ms, change.quantity, change.left, runs_text(change.runs))
-        shop = (change.reference, _with_key(change.caller))
-        rows.append((purchase_id, event_id, *position, *told, *shop, entry_position.seq))
+        if not change.vouches_for(entry.private):
+            raise WrongPersonalData(purchase_id)
+        shop = (*change.personal_data(entry.private), _with_key(change.caller))
+        rows.append((purchase_id, event_id, *position, *told, *shop, entry.position.seq))
         seat_ids = plan.seats_of(change.runs) if plan else []
         seats += [(event_id, seat_id, purchase_id) for seat_id in seat_ids]
     insert_many(connection, _ADDED, rows)
@@ -42,7 +54,7 @@ def add(
 _ADDED: Final = (
     *(purchases.c.id, purchases.c.event_id, purchases.c.epoch, purchases.c.seq, purchases.c.at_ms),
     *(purchases.c.quantity, purchases.c.seats_left, purchases.c.runs),
-    *(purchases.c.reference, purchases.c.caller, purchases.c.entry_seq),
+    *(purchases.c.buyer, purchases.c.reference, purchases.c.note, purchases.c.caller, purchases.c.entry_seq),
 )
 
 
@@ -94,7 +106,7 @@ def replace(
             "quantity": receipt.quantity,
             "seats_left": receipt.left,
             "runs": runs_text(receipt.runs),
-            "reference": receipt.reference,
+            **receipt.personal._asdict(),
             "caller": _with_key(receipt.caller),
             "entry_seq": entry_seq,
         }
@@ -187,6 +199,5 @@ def _with_key(caller: str) -> str | None:
 def _purchase(row: Any) -> Purchase:
     state = PurchaseState.PERSISTED if row.cancelled_ms is None else PurchaseState.CANCELLED
     runs = SeatRange.parse_all(row.runs)
-    return Purchase(
-        PurchaseId.parse(row.id), state, row.at_ms, row.quantity, runs, row.reference, entry_seq=row.entry_seq
-    )
+    personal = PersonalData(row.buyer, row.reference, row.note)
+    return Purchase(PurchaseId.parse(row.id), state, row.at_ms, row.quantity, runs, personal, entry_seq=row.entry_seq)

@@ -57,6 +57,7 @@ ledger = Table(
     Column("epoch", Integer, nullable=False),
     Column("change", Text, nullable=False),
     Column("link", String(40), nullable=False),
+    Column("private", Text, comment="personal data beside the entry; null for none, or none any more"),
     comment="Every entry of every log, as it was written",
 )
 
@@ -71,7 +72,9 @@ purchases = Table(
     Column("quantity", Integer, nullable=False),
     Column("seats_left", Integer, nullable=False),
     Column("runs", Text, nullable=False, comment="block:start-length,…; empty in general admission"),
+    Column("buyer", String(64), comment="the shop's own id of its customer; personal data, as the next two"),
     Column("reference", String(64)),
+    Column("note", String(200)),
     Column("caller", String(64), comment="name of its key; null for one without"),
     Column("cancelled_ms", BigInteger),
     Column("entry_seq", BigInteger, nullable=False, comment="where the ledger has it: replayed ones stand elsewhere"),
@@ -105,6 +108,7 @@ quarantine = Table(
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("change", Text, nullable=False),
     Column("link", String(40), primary_key=True),
+    Column("private", Text, comment="as in the ledger"),
     Column(
         "reason",
         String(16),

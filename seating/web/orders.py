@@ -8,7 +8,7 @@ from seating.domain.errors import InvalidRequest
 from seating.domain.hold import HoldOrder
 from seating.domain.purchase import MAX_QUANTITY, Order
 from seating.web.parsing import StrictModel
-from seating.web.schemas import Line, Reference, examples
+from seating.web.schemas import Buyer, Line, Note, Reference, examples
 
 
 def _each_once(seats: list[str]) -> list[str]:
@@ -69,19 +69,23 @@ class EventPurchase(_WantedSeats):
     """Exactly one of `quantity`, `seats` and `holdToken`."""
 
     model_config = examples(
-        {"quantity": 2, "together": True, "reference": "A-1001"},
+        {"quantity": 2, "together": True, "reference": "A-1001", "buyer": "c-2077", "note": "picks up at the door"},
         {"seats": ["sec-1-row-A-seat-1", "sec-1-row-A-seat-2"]},
         {"holdToken": "q0Vd3mXK8sWcGx1bT5yZ2g"},
     )
 
     hold_token: str = Field("", min_length=1, max_length=255, alias="holdToken", description="of a hold", **_ABSENT)
     reference: Reference | None = Field(None, description="the shop's own order number")
+    buyer: Buyer | None = Field(None, description="the shop's own id of its customer; only with a key")
+    note: Note | None = Field(None, description="for whoever looks after the order; neither logged nor pushed")
 
     def order(self) -> Order:
         """Raises InvalidRequest unless it is exactly one."""
         _exactly_one(quantity=self.quantity, seats=self.seats, holdToken=self.hold_token)
         quantity = self.quantity or len(self.seats)
-        return Order(quantity, self.together, self.reference, tuple(self.seats), self.hold_token or None)
+        hold_token = self.hold_token or None
+        personal = {"buyer": self.buyer, "note": self.note}
+        return Order(quantity, self.together, self.reference, tuple(self.seats), hold_token, **personal)
 
 
 def _exactly_one(**fields: object) -> None:

@@ -8,12 +8,13 @@ from flask import Response
 from flask_openapi3 import Tag
 from pydantic import AliasPath, BaseModel, Field
 
-from seating.domain.caller import Role
+from seating.domain.caller import ANONYMOUS, Role
 from seating.domain.errors import (
     BacklogFull,
     HoldExpired,
     IdempotencyKeyReused,
     InvalidIdempotencyKey,
+    InvalidRequest,
     InventoryUnavailable,
     MissingIdempotencyKey,
     NotTogether,
@@ -132,13 +133,22 @@ class PurchaseView(Answer):
     state: PurchaseState
     quantity: int
     seats: list[str]
-    reference: str | None
+    reference: str | None = Field(validation_alias=AliasPath("personal", "reference"))
     position: AsText = Field(validation_alias=AliasPath("id", "position"))
     purchased_at: Moment = Field(validation_alias="at_ms")
 
 
+class OrderView(PurchaseView):
+    """A purchase with what only its shop and operators see of it."""
+
+    buyer: str | None = Field(
+        validation_alias=AliasPath("personal", "buyer"), description="the shop's own id of its customer"
+    )
+    note: str | None = Field(validation_alias=AliasPath("personal", "note"))
+
+
 class PurchaseListView(Answer):
-    purchases: list[PurchaseView] = Field(validation_alias="items")
+    purchases: list[OrderView] = Field(validation_alias="items")
     next: NextCursor
 
 
@@ -217,6 +227,8 @@ def _buy(event_id: str, header: PurchaseHeaders, order: Order, limit: RateLimit 
     outcome = "failed"
     try:
         key = parse_key(header.idempotency_key)
+        if order.buyer is not None and caller() == ANONYMOUS:
+            raise InvalidRequest("Buyer is believed only with a shop's key", "buyer")
         wait_s = _preferred_wait_s(header.prefer)
         bought = services().purchases.buy(event_id, caller().name, key, order, wait_s, limit)
         outcome = "replayed" if bought.replayed else "sold"
