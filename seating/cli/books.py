@@ -80,7 +80,10 @@ def rebuild(event_id: str, force: bool, why: str | None, as_json: bool) -> None:
 @of_event
 def export(event_id: str) -> None:
     """An event's purchases as CSV, newest first."""
-    columns = ("purchase_id", "state", "purchased_at", "quantity", "seats", "reference", "buyer", "note")
+    columns = (
+        *("purchase_id", "state", "purchased_at", "quantity", "seats", "reference", "buyer", "note"),
+        *("cancelled_at", "cancelled_quantity", "cancelled_seats", "cancelled_why"),
+    )
     pages = _pages(startup_checks.operator_services(), event_id)
     first = next(pages)  # Before anything is written: there may be no such event.
     rows = (
@@ -91,6 +94,10 @@ def export(event_id: str) -> None:
             "quantity": purchase.quantity,
             "seats": " ".join(purchase.seats),
             **purchase.personal._asdict(),
+            "cancelled_at": _moment(purchase.cancelled_ms) if purchase.cancelled_ms is not None else None,
+            "cancelled_quantity": purchase.cancelled_quantity,
+            "cancelled_seats": " ".join(purchase.cancelled_seats),
+            "cancelled_why": purchase.why,
         }
         for purchase in chain(first, chain.from_iterable(pages))
     )
@@ -171,9 +178,9 @@ def replay(event_id: str, position: str, why: str | None) -> None:
 @click.argument("position", metavar="POSITION")
 @acting.why
 def cancel(event_id: str, position: str, why: str | None) -> None:
-    """Take an entry back: a purchase is cancelled, anything else put to rest."""
+    """Cancel an entry: a purchase with its seats, anything else is put to rest."""
     startup_checks.operator_services().quarantine.cancel(event_id, position, acting.actor(why))
-    click.echo("taken back")
+    click.echo("cancelled")
 
 
 def _pages(services: BackgroundServices, event_id: str) -> Iterator[list[Purchase]]:

@@ -129,14 +129,24 @@ class SeatSet:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The operator took a purchase back, and its seats were returned; `left` remained after that."""
+    """The operator cancelled a purchase: `quantity` seats of it returned, and `left` remained after that.
+
+    `remaining` is how many seats the purchase still has, 0 if all of it is cancelled.
+    """
 
     at_ms: int
     purchase: Position
     quantity: int
     left: int
     runs: list[SeatRange]
+    remaining: int = 0
     by: Actor | None = None
+
+    def to_json(self) -> str:
+        """As cancel.lua writes it."""
+        said = {"kind": "cancelled", "at": self.at_ms, "purchase": str(self.purchase), "quantity": self.quantity}
+        said |= {"left": self.left, "runs": runs_text(self.runs)}
+        return _json(said | ({"remaining": self.remaining} if self.remaining else {}) | _by(self.by))
 
 
 @dataclass(frozen=True, slots=True)

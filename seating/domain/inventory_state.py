@@ -12,6 +12,7 @@ from typing import Final
 import orjson
 
 from seating.domain import changes
+from seating.domain.cancellation import Cancellation
 from seating.domain.changes import Change
 from seating.domain.hold import Hold
 from seating.domain.log_entry import LogEntry
@@ -30,7 +31,7 @@ _COUNTED: Final[Mapping[str, str]] = {BOX_OFFICE: "sold", ORGANISER: "held", BLO
 class InventoryState:
     """As Redis keeps it: `maps` has a text a block, `idempotency` the record of each accepted purchase.
 
-    `cancelled` has when each cancelled purchase, named by its position, was taken back, and the seats left then.
+    `cancelled` has the Cancellation of each purchase that has one, by the purchase's position.
     """
 
     maps: list[str]
@@ -75,6 +76,11 @@ class InventoryState:
             if found == status
         ]
 
+    def cancellation(self, purchase: str) -> Cancellation | None:
+        """What is cancelled of the purchase at this position; None for nothing."""
+        kept = self.cancelled.get(purchase)
+        return Cancellation.parse(kept) if kept is not None else None
+
     @property
     def remaining(self) -> int:
         return self.capacity - self.sold - self.held - self.blocked
@@ -114,7 +120,8 @@ class InventoryState:
             case changes.Cancelled():
                 self.sold -= change.quantity
                 self._mark(change.runs, AVAILABLE)
-                self.cancelled[str(change.purchase)] = f"{change.at_ms}|{change.left}"
+                purchase = str(change.purchase)
+                self.cancelled[purchase] = str(Cancellation.after(self.cancellation(purchase), change))
             case changes.StateSet():
                 self.state = change.state
         self.updated_ms = change.at_ms

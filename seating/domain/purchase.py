@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple, Self
 
+from seating.domain.cancellation import Bought, Cancellation
 from seating.domain.changes import Purchased
 from seating.domain.errors import PurchaseNotFound
 from seating.domain.event import is_event_id
@@ -56,7 +57,8 @@ class PurchaseState(StrEnum):
 
 class Purchase(NamedTuple):
     """A purchase as it stands. `at_ms` is when it was made, in ms since 1970; `seats` are the ids of `runs`,
-    `entry_seq` is where the ledger has it, 0 if that is not known.
+    `entry_seq` is where the ledger has it, 0 if that is not known. `cancelled` is what was cancelled of it, `why` the
+    operator's reason where SQL has it, `cancelled_seats` are the ids.
 
     Nobody but services names seats: until then there are none.
     """
@@ -69,6 +71,29 @@ class Purchase(NamedTuple):
     personal: PersonalData = PersonalData()
     seats: Sequence[str] = ()
     entry_seq: int = 0
+    cancelled: Cancellation | None = None
+    cancelled_seats: Sequence[str] = ()
+    why: str | None = None
+
+    @property
+    def bought(self) -> Bought:
+        return Bought(self.quantity, self.runs)
+
+    @property
+    def cancelled_ms(self) -> int | None:
+        """When seats of it were last cancelled, in ms since 1970."""
+        return self.cancelled.at_ms if self.cancelled else None
+
+    @property
+    def cancelled_quantity(self) -> int:
+        return self.bought.cancelled(self.cancelled).quantity
+
+    def with_cancellation(self, found: Cancellation | None) -> "Purchase":
+        """As it stands once `found` is known too; another may know more."""
+        if found is None or self.bought.cancelled(found).quantity <= self.cancelled_quantity:
+            return self
+        state = PurchaseState.CANCELLED if found.is_whole else self.state
+        return self._replace(state=state, cancelled=found, why=None)
 
 
 def new_nonce() -> str:
@@ -149,6 +174,10 @@ class Receipt(NamedTuple):
     def personal(self) -> PersonalData:
         shop = json.loads(self.shop)
         return PersonalData.of(shop.get("private") or shop)
+
+    @property
+    def bought(self) -> Bought:
+        return Bought(self.quantity, self.runs)
 
     @property
     def caller(self) -> str:

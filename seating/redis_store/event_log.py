@@ -23,6 +23,11 @@ class EventLog:
         """At most `count` entries from `position` on, that one included if it is still there."""
         return [_entry(reply) for reply in self._range(event_id, str(position), "+", count)]
 
+    def newest(self, event_id: str, last: Position, count: int) -> list[LogEntry]:
+        """At most `count` entries up to `last`, newest first."""
+        found = self._scripts.ask("XREVRANGE", keys.log(event_id), str(last), "-", "COUNT", count)
+        return [_entry(reply) for reply in found]
+
     def entry_at(self, event_id: str, position: Position) -> LogEntry | None:
         """None where the log never had it, or has been trimmed beyond it."""
         found = self._range(event_id, str(position), str(position), 1)

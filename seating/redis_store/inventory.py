@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from seating.domain.actor import Actor
+from seating.domain.cancellation import Bought, Cancellation, Part
 from seating.domain.changes import Purchased
 from seating.domain.errors import IdempotencyKeyReused, NotOnSale, SeatingError
 from seating.domain.hold import hold_id
@@ -25,6 +26,14 @@ class Accepted(NamedTuple):
     receipt: Receipt
     replayed: bool
     verdict: Verdict | None = None
+
+
+class CancelReply(NamedTuple):
+    """`reached` is where the log ends then, `cancelled` what of the purchase is; `is_new` if that has just grown."""
+
+    reached: Position
+    cancelled: Cancellation | None
+    is_new: bool
 
 
 class Inventory:
@@ -160,21 +169,25 @@ class Inventory:
         return bool(self._scripts.ask("EXISTS", *keys.all_of(event_id)))
 
     def cancel(
-        self, event_id: str, position: Position, quantity: int, runs: Sequence[SeatRange], by: Actor, *, recorded: bool
-    ) -> Position:
-        """Returns the seats of the purchase at `position`, once: to ask again changes nothing.
+        self, event_id: str, position: Position, bought: Bought, part: Part, by: Actor, *, recorded: bool
+    ) -> CancelReply:
+        """Returns the seats of a `part` of the purchase at `position`, once: to ask again changes nothing.
 
         One that is not `recorded` in SQL yet is only known to this epoch's log; InventoryUnavailable in another.
-        Returns where the log ends then.
         """
         event_keys = (*keys.of_seats(event_id)[:4], keys.cancelled(event_id), keys.quarantine(event_id))
         epoch = "" if recorded else position.epoch
-        args = (str(position), quantity, runs_text(runs), epoch, by.member())
-        reply = self._scripts.run("cancel", event_keys, args)
-        return self._reached(event_id, reply[1])
+        wanted = (runs_text(part.runs), "" if part.quantity is None else part.quantity)
+        args = (str(position), bought.quantity, runs_text(bought.runs), epoch, by.member(), *wanted)
+        outcome, reached, cancelled = self._scripts.run("cancel", event_keys, args)
+        return CancelReply(self._reached(event_id, reached), _cancellation(cancelled), outcome == b"CANCELLED")
 
-    def is_cancelled(self, event_id: str, position: Position) -> bool:
-        return bool(self._scripts.ask("HEXISTS", keys.cancelled(event_id), str(position)))
+    def cancellations(self, event_id: str, positions: Sequence[Position]) -> list[Cancellation | None]:
+        """What is cancelled of each of the purchases at `positions`."""
+        if not positions:
+            return []
+        kept = self._scripts.ask("HMGET", keys.cancelled(event_id), *map(str, positions))
+        return [_cancellation(text) for text in kept]
 
     def set_state(self, event_id: str, state: str, by: Actor) -> Position:
         """`state` is on_sale, paused or closed. Raises NotOnSale for an event that is closed: that is for good.
@@ -195,6 +208,14 @@ class Inventory:
         """Removes an event that was closed `idle_ms` ago and is whole in SQL. False if it is not so."""
         outcome, *_ = self._scripts.reply("archive", keys.all_of(event_id), (idle_ms,))
         return bool(outcome == b"ARCHIVED")
+
+
+def _cancellation(text: bytes | None) -> Cancellation | None:
+    """None also for one that cannot be read."""
+    try:
+        return Cancellation.parse(text.decode()) if text else None
+    except ValueError:
+        return None
 
 
 def _keys(event_id: str) -> tuple[str, str]:

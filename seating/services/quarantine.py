@@ -1,4 +1,4 @@
-"""What the operator does with entries in quarantine: list them, take them after all, or take them back."""
+"""What the operator does with entries in quarantine: list them, take them after all, or cancel them."""
 
 from dataclasses import dataclass
 
@@ -49,7 +49,7 @@ class Quarantine:
         self.inventory.unquarantine(event_id, aside.entry.position)
 
     def cancel(self, event_id: str, position: str, by: Actor) -> None:
-        """Takes an entry back: a purchase is cancelled, anything else only put to rest."""
+        """Cancels an entry: a purchase with its seats, anything else is only put to rest."""
         aside = self._waiting(event_id, position)
         if aside.purchase_id is not None:
             self.purchases.cancel(aside.purchase_id, by)

@@ -82,9 +82,9 @@ def _merged(
             continue
         position, purchase_id = str(receipt.id.position), str(receipt.id)
         yield SeatHistoryEntry(receipt.at_ms, position, "sold", purchase_id, receipt.personal.reference)
-        if position in state.cancelled:
-            at_ms = int(state.cancelled[position].partition("|")[0])
-            yield SeatHistoryEntry(at_ms, str(entry.position), "returned", purchase_id, None)
+        cancellation = state.cancellation(position)
+        if cancellation and seat_id in plan.seats_of(receipt.bought.cancelled(cancellation).runs):
+            yield SeatHistoryEntry(cancellation.at_ms, str(entry.position), "returned", purchase_id, None)
     (run,) = plan.runs_of([seat_id])
     status = state.maps[run.block][run.start]
     if status in _SET and status != AVAILABLE:

@@ -54,13 +54,14 @@ class SeatNames:
 
     def names(self, event_id: str, runs: Sequence[SeatRange]) -> list[str]:
         """The seats in `runs`, also of an event that is over."""
-        if not runs:
-            return []
+        return self.any_plan(event_id).seats_of(runs) if runs else []
+
+    def any_plan(self, event_id: str) -> SeatingPlan:
+        """Of a seated event that is open or over. Raises MissingInventory for any other."""
         try:
-            plan = self._open_plan(event_id)
+            return self._open_plan(event_id)
         except MissingInventory:
-            plan = self._recorded_plan(event_id)
-        return plan.seats_of(runs)
+            return self._recorded_plan(event_id)
 
     def _open_plan(self, event_id: str) -> SeatingPlan:
         try:

@@ -221,10 +221,11 @@ def _cancel(connection: Connection, event_id: str, change: Cancelled, plan: Seat
     """The id of the purchase."""
     seats = plan.seats_of(change.runs) if plan else []
     purchase_id = (
-        purchases.cancel(connection, event_id, change.purchase, change.at_ms, seats)
-        or quarantine.cancel(connection, event_id, change.purchase)
+        purchases.cancel(connection, event_id, change, seats)
+        # A part of what waits in quarantine waits with it.
+        or (not change.remaining and quarantine.cancel(connection, event_id, change.purchase))
         # While that waited for the operator's replay to commit, the purchase has left quarantine for its table.
-        or purchases.cancel(connection, event_id, change.purchase, change.at_ms, seats)
+        or purchases.cancel(connection, event_id, change, seats)
     )
     if purchase_id is None:
         raise _Refused(f"there is no purchase at {change.purchase}")

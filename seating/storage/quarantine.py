@@ -135,7 +135,7 @@ def waiting(connection: Connection, event_id: str) -> list[QuarantinedEntry]:
 
 
 def cancel(connection: Connection, event_id: str, position: Position) -> PurchaseId | None:
-    """Marks a poisoned purchase as taken back; None if there is none. `position` is what its buyer was told."""
+    """Marks a poisoned purchase as cancelled; None if there is none. `position` is what its buyer was told."""
     poison = (quarantine.c.reason == POISON, quarantine.c.resolution.is_(None))
     row = connection.execute(select(quarantine).where(_told(event_id, position), *poison)).first()
     if row is None:

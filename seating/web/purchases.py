@@ -1,4 +1,4 @@
-"""Buying, reading a purchase again, and taking it back."""
+"""Buying, reading a purchase again, and cancelling it."""
 
 import re
 import time
@@ -19,6 +19,7 @@ from seating.domain.errors import (
     MissingIdempotencyKey,
     NotTogether,
     PurchaseNotFound,
+    PurchaseQuarantined,
     RecordUnavailable,
     SeatingError,
     SeatNotFound,
@@ -26,7 +27,7 @@ from seating.domain.errors import (
     SoldOut,
 )
 from seating.domain.idempotency import parse_key
-from seating.domain.purchase import Order, PurchaseId, PurchaseState
+from seating.domain.purchase import MAX_QUANTITY, Order, PurchaseId, PurchaseState
 from seating.redis_store.rate_limits import RateLimit
 from seating.services.purchases import Bought
 from seating.telemetry import metrics
@@ -44,6 +45,7 @@ from seating.web.schemas import (
     AsText,
     EventPath,
     Moment,
+    MomentOrNull,
     NextCursor,
     PageQuery,
     Reference,
@@ -76,6 +78,19 @@ class PurchasePath(BaseModel):
 class PurchasePageQuery(PageQuery):
     cursor: int | None = Field(None, ge=1, le=10**14, description="`next` of the page before")
     reference: Reference | None = Field(None, description="only those with the shop's own order number")
+
+
+class CancelQuery(WhyQuery):
+    seats: str = Field(
+        "",
+        min_length=1,
+        max_length=MAX_QUANTITY * 256,
+        description="ids of the seats to cancel, with commas between them",
+        json_schema_extra=example("sec-1-row-A-seat-1,sec-1-row-A-seat-2"),
+    )
+    quantity: int | None = Field(
+        None, ge=1, le=MAX_QUANTITY, description="in general admission: how many places are to be cancelled in all"
+    )
 
 
 class PurchaseHeaders(BaseModel):
@@ -125,17 +140,29 @@ class PurchaseView(Answer):
             "reference": None,
             "position": "217907169-42",
             "purchasedAt": "2026-05-01T10:00:00.000Z",
+            "cancelledAt": "2026-05-02T09:30:00.000Z",
+            "cancelledWhy": "one friend is ill",
+            "cancelledQuantity": 1,
+            "cancelledSeats": ["sec-1-row-A-seat-2"],
         }
     )
 
     purchase_id: AsText = Field(validation_alias="id")
     event_id: str = Field(validation_alias=AliasPath("id", "event_id"))
     state: PurchaseState
-    quantity: int
-    seats: list[str]
+    quantity: int = Field(description="as it was bought")
+    seats: list[str] = Field(description="as they were bought")
     reference: str | None = Field(validation_alias=AliasPath("personal", "reference"))
     position: AsText = Field(validation_alias=AliasPath("id", "position"))
     purchased_at: Moment = Field(validation_alias="at_ms")
+    cancelled_at: MomentOrNull = Field(
+        validation_alias="cancelled_ms", description="when seats of it were last cancelled; null for never"
+    )
+    cancelled_why: str | None = Field(
+        validation_alias="why", description="the operator's reason, once the cancellation is in SQL"
+    )
+    cancelled_quantity: int = Field(description="how many of its seats or places are cancelled, all for `cancelled`")
+    cancelled_seats: list[str] = Field(description="which of its seats")
 
 
 class OrderView(PurchaseView):
@@ -189,21 +216,25 @@ def get_purchase(path: PurchasePath) -> Response:
     """A purchase as it stands
 
     `accepted`: sold, and durable in the log. `persisted`: in SQL too. `quarantined`: sold, but SQL refused its row,
-    which waits for the operator. `cancelled`: taken back by the operator.
+    which waits for the operator. `cancelled`: all of it was cancelled by the operator; of one that is cancelled in part
+    the fields `cancelled…` tell.
     """
     return render(PurchaseView.model_validate(services().purchases.get(PurchaseId.parse(path.purchase_id))))
 
 
 @api.delete("/api/v1/purchases/<purchase_id>", responses={200: PurchaseView})
 @open_to(Access.OPERATORS)
-@refuses(*OF_INVENTORY, PurchaseNotFound, RecordUnavailable, BacklogFull)
+@refuses(*OF_INVENTORY, PurchaseNotFound, PurchaseQuarantined, SeatNotFound, RecordUnavailable, BacklogFull)
 @parsed
-def cancel_purchase(path: PurchasePath, query: WhyQuery) -> Response:
-    """Take a purchase back
+def cancel_purchase(path: PurchasePath, query: CancelQuery) -> Response:
+    """Cancel a purchase, all of it or a part
 
-    Its seats return, once: repeated, the answer is the same and nothing changes.
+    Its seats return, once: repeated, the answer is the same and nothing changes. That holds for a part too, since
+    `seats` and `quantity` say what is to be cancelled of the purchase in all, not how much more. It can be cancelled
+    for as long as there is a record of it, long after its event is over.
     """
-    cancelled = services().purchases.cancel(PurchaseId.parse(path.purchase_id), actor(query.why))
+    purchase_id = PurchaseId.parse(path.purchase_id)
+    cancelled = services().purchases.cancel(purchase_id, actor(query.why), query.seats, query.quantity)
     return render(PurchaseView.model_validate(cancelled))
 
 
@@ -214,6 +245,7 @@ def cancel_purchase(path: PurchasePath, query: WhyQuery) -> Response:
 def list_purchases(path: EventPath, query: PurchasePageQuery) -> Response:
     """An event's purchases as SQL has them, newest first
 
+    With a `reference`, also what SQL does not have yet, as far as it is among the newest 2,000 entries of the log.
     A key with the role `sell` sees those that were made with keys of its name.
     """
     who = caller()

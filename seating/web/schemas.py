@@ -91,6 +91,8 @@ AsText = Annotated[str, BeforeValidator(str)]
 Moment = Annotated[str, BeforeValidator(rfc3339), Field(description="RFC 3339, UTC")]
 """Of ms since 1970."""
 
+MomentOrNull = Annotated[str | None, BeforeValidator(lambda at_ms: None if at_ms is None else rfc3339(at_ms))]
+
 NextCursor = Annotated[
     str | None,
     BeforeValidator(lambda cursor: None if cursor is None else str(cursor)),

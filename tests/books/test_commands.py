@@ -120,7 +120,11 @@ def test_export(system: System, event: str) -> None:
         (second, "persisted", _BEST, "R2"),
         (first, "cancelled", _BEST, "R1"),
     ]
-    assert nothing == (0, "purchase_id,state,purchased_at,quantity,seats,reference,buyer,note\n", "")
+    assert nothing == (
+        0,
+        "purchase_id,state,purchased_at,quantity,seats,reference,buyer,note,cancelled_at,cancelled_quantity,cancelled_seats,cancelled_why\n",
+        "",
+    )
 
 
 def test_an_empty_quarantine(system: System, event: str) -> None:

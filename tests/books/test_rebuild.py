@@ -17,6 +17,7 @@ from seating.domain.errors import (
     InventoryUnavailable,
     NotOnSale,
     Overtaken,
+    PurchaseQuarantined,
     SeatHeld,
     SeatNotFound,
     SeatSold,
@@ -45,6 +46,7 @@ steps = st.lists(
     st.one_of(
         st.tuples(st.just("buy"), st.integers(1, 4)),
         st.tuples(st.just("cancel"), st.integers(0, 20)),
+        st.tuples(st.just("cancel part"), st.integers(0, 200)),
         st.tuples(st.just("hold"), st.integers(1, 4)),
         st.tuples(st.sampled_from(["extend", "give back", "buy held"]), st.integers(0, 20)),
         st.tuples(st.just("expire"), st.integers(1, 700_000)),
@@ -124,6 +126,10 @@ def live(sale: OneProcess, event: str, history: list[tuple[str, Any]], seated: b
                     receipts.append(sale.buy(event, f"k{number}", argument, reference=f"R{number}"))
                 case "cancel" if receipts:
                     sale.cancel(receipts[argument % len(receipts)].id)
+                case "cancel part" if receipts:
+                    receipt = receipts[argument % len(receipts)]
+                    with suppress(PurchaseQuarantined):
+                        sale.cancel_part(receipt, 1 + argument // 20 % receipt.quantity)
                 case "hold":
                     key = f"k{number}" if number % 2 else None
                     tokens.append(sale.hold(event, quantity=argument, key=key, holder=f"h{number % 3}").token)

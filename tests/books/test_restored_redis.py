@@ -311,7 +311,7 @@ def test_the_operator_replays_or_cancels_each_entry(fork: Fork, operated: System
     assert operated.request("POST", f"{route[2]}/replay").status == 204
     _assert_waiting(operated, event, [at[0], at[3]])
 
-    assert seating(operated, "quarantine", "cancel", event, at[0]) == (0, "taken back\n", "")
+    assert seating(operated, "quarantine", "cancel", event, at[0]) == (0, "cancelled\n", "")
     assert operated.request("DELETE", route[3]).status == 204
     _assert_waiting(operated, event, [])
     for again in (operated.request("DELETE", route[0]), operated.request("POST", f"{route[1]}/replay")):
