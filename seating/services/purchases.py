@@ -154,7 +154,9 @@ class Purchases:
         unrecorded = [one for one in unrecorded if below_seq is None or one.entry_seq < below_seq]
         rows = [*(one for one in unrecorded if one.id not in recorded), *rows]
         if not rows and self.inventory.read(event_id) is None:
-            raise self.names.presence.absence_of(event_id)
+            absence = self.names.presence.absence_of(event_id)
+            if not isinstance(absence, NotOnSale):  # One that was archived may have none.
+                raise absence
         page = first_of(rows[: count + 1], count, lambda row: row.entry_seq)
         return Page(self._as_they_stand(event_id, page.items), page.next)
 

@@ -1,6 +1,7 @@
 """From seat ids to places in an event's maps, and back."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -62,6 +63,12 @@ class SeatNames:
             return self._open_plan(event_id)
         except MissingInventory:
             return self._recorded_plan(event_id)
+
+    def recorded_plan(self, event_id: str) -> SeatingPlan | None:
+        """As SQL has it; None in general admission."""
+        with suppress(MissingInventory):
+            return self._recorded_plan(event_id)
+        return None
 
     def _open_plan(self, event_id: str) -> SeatingPlan:
         try:

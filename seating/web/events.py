@@ -228,5 +228,5 @@ def _view(found: EventOnSale) -> EventView:
         seats_sold=counts.sold if counts else None,
         seats_remaining=counts.remaining if counts else None,
         seated=event.seated,
-        state=counts.state if counts else "unavailable",
+        state=counts.state if counts else "closed" if event.archived else "unavailable",
     )
