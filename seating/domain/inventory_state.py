@@ -5,6 +5,7 @@ reconciling compares it with what is there.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Final
@@ -17,7 +18,7 @@ from seating.domain.changes import Change
 from seating.domain.hold import Hold
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
-from seating.domain.purchase import shop_members, without_private
+from seating.domain.purchase import Receipt, buyer_hash, shop_members, without_private
 from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE, HELD, ORGANISER, SOLD
 from seating.domain.seating_plan import ROW_BREAK, SeatingPlan, SeatRange, runs_text
 
@@ -84,6 +85,17 @@ class InventoryState:
     @property
     def remaining(self) -> int:
         return self.capacity - self.sold - self.held - self.blocked
+
+    @property
+    def buyers(self) -> dict[str, int]:
+        """How many seats each buyer has whom a shop named, by the hash of caller and buyer; erased ones have none."""
+        seats: Counter[str] = Counter()
+        for record in self.idempotency.values():
+            if '"buyer":' in record:
+                receipt = Receipt.parse("", record)
+                standing = receipt.bought.standing(self.cancellation(str(receipt.id.position)))
+                seats[buyer_hash(receipt.caller, receipt.personal.buyer)] += standing.quantity
+        return {buyer: count for buyer, count in seats.items() if buyer and count}
 
     @property
     def longest_runs(self) -> str:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple, Self
 
+from seating.domain.caller import ANONYMOUS
 from seating.domain.cancellation import Bought, Cancellation
 from seating.domain.changes import Purchased
 from seating.domain.errors import PurchaseNotFound
@@ -74,6 +75,7 @@ class Purchase(NamedTuple):
     cancelled: Cancellation | None = None
     cancelled_seats: Sequence[str] = ()
     why: str | None = None
+    caller: str = ANONYMOUS.name
 
     @property
     def bought(self) -> Bought:
@@ -94,6 +96,11 @@ class Purchase(NamedTuple):
             return self
         state = PurchaseState.CANCELLED if found.is_whole else self.state
         return self._replace(state=state, cancelled=found, why=None)
+
+
+def buyer_hash(caller: str, buyer: str | None) -> str:
+    """What a shop's buyer is counted by, while the event is open; "" for none."""
+    return short_hash(caller, buyer) if buyer is not None else ""
 
 
 def new_nonce() -> str:

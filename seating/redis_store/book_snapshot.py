@@ -30,6 +30,7 @@ class BookSnapshot(NamedTuple):
     expiries: dict[str, int]
     holders: dict[str, str]
     cancelled: dict[str, str]
+    buyers: dict[str, str]
     quarantined: dict[str, str]
     damaged: dict[str, str]
     terms: dict[str, str]
@@ -99,13 +100,14 @@ def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
     reading.zrange(keys.holds(event_id), 0, -1, withscores=True)
     reading.hgetall(keys.holders(event_id))
     reading.hgetall(keys.cancelled(event_id))
+    reading.hgetall(keys.buyers(event_id))
     reading.hgetall(keys.quarantine(event_id))
     reading.hgetall(keys.damaged(event_id))
     reading.hgetall(keys.terms(event_id))
     reading.get(keys.plan(event_id))
     with unavailable():
         inventory, log, maps, longest_runs, idempotency, *rest = reading.execute()
-    holds, expiries, holders, cancelled, quarantined, damaged, terms, plan = rest
+    holds, expiries, holders, cancelled, buyers, quarantined, damaged, terms, plan = rest
     if not all(inventory.get(number, b"").isdigit() for number in (b"epoch", b"seq")):
         return None
     entries = {entry_id: _entry(entry_id, fields) for entry_id, fields in log}
@@ -120,6 +122,7 @@ def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
         {_text(hold): int(until_ms) for hold, until_ms in expiries},
         _texts(holders),
         _texts(cancelled),
+        _texts(buyers),
         _texts(quarantined),
         _texts(damaged),
         _texts(terms),

@@ -5,12 +5,21 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from seating.domain.actor import Actor
-from seating.domain.cancellation import Bought, Cancellation, Part
+from seating.domain.cancellation import Cancellation, Part
 from seating.domain.changes import Purchased
 from seating.domain.errors import IdempotencyKeyReused, NotOnSale, SeatingError
 from seating.domain.hold import hold_id
 from seating.domain.position import Position
-from seating.domain.purchase import RENDERING, Order, Receipt, new_nonce, shop_members
+from seating.domain.purchase import (
+    RENDERING,
+    Order,
+    Purchase,
+    PurchaseState,
+    Receipt,
+    buyer_hash,
+    new_nonce,
+    shop_members,
+)
 from seating.domain.rate_policy import Verdict
 from seating.domain.seating_plan import SeatRange, runs_text
 from seating.redis_store import keys
@@ -65,7 +74,15 @@ class Inventory:
         """
         asked = (RENDERING, order.quantity, runs_text(runs), int(order.together))
         hold = "" if order.hold_token is None else hold_id(order.hold_token)
-        rest = (new_nonce(), shop_members(caller), hold, "", "", order.personal.to_text())
+        rest = (
+            new_nonce(),
+            shop_members(caller),
+            hold,
+            "",
+            "",
+            order.personal.to_text(),
+            buyer_hash(caller, order.buyer),
+        )
         former = order.former_fingerprint()
         try:
             return self._sell(event_id, (idempotency, order.fingerprint(), *asked), rest, limit)
@@ -84,8 +101,17 @@ class Inventory:
         IdempotencyKeyReused.
         """
         kept = (purchase.idempotency, purchase.fingerprint, purchase.rendering)
+        buyer = buyer_hash(purchase.caller, purchase.personal_data(private).buyer)
         told = f"{position}|{purchase.left}|{purchase.at_ms}"
-        rest = (purchase.nonce, shop_members(purchase.caller, purchase.reference), "", by.member(), told, private or "")
+        rest = (
+            purchase.nonce,
+            shop_members(purchase.caller, purchase.reference),
+            "",
+            by.member(),
+            told,
+            private or "",
+            buyer,
+        )
         return self._sell(event_id, (*kept, purchase.quantity, runs_text(purchase.runs), 0), rest, None)
 
     def _sell(
@@ -95,7 +121,7 @@ class Inventory:
         rest: tuple[Argument, ...],
         limit: RateLimit | None,
     ) -> Accepted:
-        event_keys = (*keys.of_seats(event_id), keys.idempotency(event_id))
+        event_keys = (*keys.of_seats(event_id), keys.idempotency(event_id), keys.buyers(event_id))
         args = (*asked, *self._backlog_limits, *rest)
         if limit:
             event_keys = (*event_keys, keys.sale_limit(event_id, limit.key))
@@ -168,17 +194,18 @@ class Inventory:
         """Whether Redis has any key of that event's inventory."""
         return bool(self._scripts.ask("EXISTS", *keys.all_of(event_id)))
 
-    def cancel(
-        self, event_id: str, position: Position, bought: Bought, part: Part, by: Actor, *, recorded: bool
-    ) -> CancelReply:
-        """Returns the seats of a `part` of the purchase at `position`, once: to ask again changes nothing.
+    def cancel(self, purchase: Purchase, part: Part, by: Actor) -> CancelReply:
+        """Returns the seats of a `part` of the purchase, once: to ask again changes nothing.
 
-        One that is not `recorded` in SQL yet is only known to this epoch's log; InventoryUnavailable in another.
+        One that SQL does not have yet is only known to this epoch's log; InventoryUnavailable in another.
         """
-        event_keys = (*keys.of_seats(event_id)[:4], keys.cancelled(event_id), keys.quarantine(event_id))
-        epoch = "" if recorded else position.epoch
+        event_id, position, _ = purchase.id
+        of_event = (keys.cancelled(event_id), keys.quarantine(event_id), keys.buyers(event_id))
+        event_keys = (*keys.of_seats(event_id)[:4], *of_event)
+        epoch = position.epoch if purchase.state is PurchaseState.ACCEPTED else ""
         wanted = (runs_text(part.runs), "" if part.quantity is None else part.quantity)
-        args = (str(position), bought.quantity, runs_text(bought.runs), epoch, by.member(), *wanted)
+        told = (str(position), purchase.quantity, runs_text(purchase.runs), epoch, by.member())
+        args = (*told, *wanted, buyer_hash(purchase.caller, purchase.personal.buyer))
         outcome, reached, cancelled = self._scripts.run("cancel", event_keys, args)
         return CancelReply(self._reached(event_id, reached), _cancellation(cancelled), outcome == b"CANCELLED")
 

@@ -86,6 +86,7 @@ class Rebuilding:
         by_expiry = ((kept.until_ms, hold) for hold, kept in state.holds.items())
         self._write_all(keys.holds(event_id), "ZADD", _flat(by_expiry))
         self._write_all(keys.cancelled(event_id), "HSET", _flat(state.cancelled.items()))
+        self._write_all(keys.buyers(event_id), "HSET", _flat(state.buyers.items()))
         asides = ((str(entry.position), aside_text(entry)) for entry in quarantined)
         self._write_all(keys.quarantine(event_id), "HSET", _flat(asides))
         self._write_all(keys.terms(event_id), "HSET", _flat(terms.items()))

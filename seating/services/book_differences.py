@@ -190,6 +190,8 @@ def _redis(event_id: str, snapshot: BookSnapshot | None, record: Record) -> Iter
     yield from _holds(state, snapshot)
     if state.cancelled != snapshot.cancelled:
         yield "Redis does not know the same purchases to be cancelled as the ledger", _REBUILD
+    counted = {buyer: str(seats) for buyer, seats in state.buyers.items()}
+    yield from _differences("seats of buyer", counted, snapshot.buyers, _REBUILD)
 
 
 def _holds(state: InventoryState, snapshot: BookSnapshot) -> Iterator[tuple[str, str]]:

@@ -123,11 +123,9 @@ class Purchases:
 
     def _cancel(self, purchase: Purchase, part: Part, by: Actor) -> tuple[Cancellation | None, bool]:
         """What of it is cancelled then, and whether that has just grown."""
-        event_id, position, _ = purchase.id
         try:
-            with self.changes.of(event_id) as change:
-                recorded = purchase.state is not PurchaseState.ACCEPTED
-                told = self.inventory.cancel(event_id, position, purchase.bought, part, by, recorded=recorded)
+            with self.changes.of(purchase.id.event_id) as change:
+                told = self.inventory.cancel(purchase, part, by)
             change.reached(told.reached)
         except NotOnSale:  # It was archived: Redis has nothing of it any more.
             return self.archived.cancel(purchase, part, by)
@@ -257,7 +255,7 @@ class Purchases:
 def _told(purchase_id: PurchaseId, state: PurchaseState, entry: LogEntry, change: Purchased) -> Purchase:
     """As its entry tells of it."""
     personal = change.personal_data(entry.private)
-    return Purchase(purchase_id, state, change.at_ms, change.quantity, change.runs, personal)
+    return Purchase(purchase_id, state, change.at_ms, change.quantity, change.runs, personal, caller=change.caller)
 
 
 def _part(purchase: Purchase, seats: str, quantity: int | None) -> Part:

@@ -211,6 +211,7 @@ def _purchase(row: Any) -> Purchase:
         entry_seq=row.entry_seq,
         cancelled=cancellation,
         why=row.cancelled_why,
+        caller=row.caller or ANONYMOUS.name,
     )
 
 

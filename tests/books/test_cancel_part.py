@@ -171,7 +171,7 @@ def test_the_twin_that_forgets_what_is_cancelled_returns_it_twice(redis_url: str
         receipt = one.buy(event, "k", 5)
         stale = one.purchases.get(receipt.id)
         for _ in range(2):
-            one.inventory.cancel(event, receipt.id.position, stale.bought, Part(2), OPERATOR, recorded=False)
+            one.inventory.cancel(stale, Part(2), OPERATOR)
         assert one.now(event).counts.sold == sold
 
 

@@ -26,6 +26,7 @@ from seating.domain.errors import (
 from seating.domain.event import Event
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
+from seating.domain.purchase import Order
 from seating.domain.seat_status import SETTABLE
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
@@ -79,6 +80,7 @@ def all_of(sale: OneProcess, event: str) -> dict[str, Any]:
         ("idempotency", "HGETALL"),
         ("hold", "HGETALL"),
         ("cancelled", "HGETALL"),
+        ("buyers", "HGETALL"),
         ("quarantine", "HGETALL"),
     ):
         reply = sale.calls.command(command, getattr(keys, name)(event))
@@ -123,7 +125,8 @@ def live(sale: OneProcess, event: str, history: list[tuple[str, Any]], seated: b
         with suppress(SoldOut, NotOnSale, HoldExpired, SeatSold, SeatHeld, SeatNotFound):
             match step:
                 case "buy":
-                    receipts.append(sale.buy(event, f"k{number}", argument, reference=f"R{number}"))
+                    order = Order(argument, reference=f"R{number}", buyer=f"B{number % 3}")
+                    receipts.append(sale.order(event, f"k{number}", order))
                 case "cancel" if receipts:
                     sale.cancel(receipts[argument % len(receipts)].id)
                 case "cancel part" if receipts:

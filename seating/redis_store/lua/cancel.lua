@@ -2,17 +2,19 @@
 -- Cancels a purchase, all of it or a part: its seats return, and its idempotency record stays.
 -- Uses prelude.lua
 -- Uses seat_map.lua
+-- Uses buyers.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 cancelled: position of the purchase to at|seats left, or, while a part of
 --       it stands, at|seats left|quantity cancelled|their runs
---       6 quarantine: it waits there no longer if it was poison
+--       6 quarantine: it waits there no longer if it was poison  7 buyers
 -- ARGV  1 caller  2 position of the purchase  3 its quantity  4 its runs
 --       5 its epoch if SQL has not got it yet: then only this term's log tells of it; or ''
 --       6 who asks for it, as a member of a JSON object
 --       7 runs of the seats to cancel, or ''  8 how many places are to be cancelled in all, or ''; both '' for all
+--       9 hash of caller and buyer, or ''
 -- Reply {'CANCELLED', position, what field 5 has now} | {'ALREADY', position, what field 5 has} (nothing changes)
 --       | any refusal of load_inventory
 -- Invariant: a purchase's seats return once, however often it is cancelled and whoever has them since.
-local purchase, bought, bought_runs, epoch, by, seats, total = unpack(ARGV, 2)
+local purchase, bought, bought_runs, epoch, by, seats, total, buyer = unpack(ARGV, 2)
 
 local inventory, refusal = load_inventory('capacity', 'sold', 'held', 'blocked')
 if not inventory then
@@ -82,5 +84,8 @@ else
   redis.call('HDEL', KEYS[6], purchase)
 end
 redis.call('HSET', KEYS[5], purchase, kept)
+if buyer ~= '' then
+  add_to_buyer(KEYS[7], buyer, -quantity)
+end
 mark(runs, 'a')
 return {'CANCELLED', position, kept}

@@ -7,7 +7,9 @@
 -- Uses choice.lua
 -- Uses holding.lua
 -- Uses limits.lua
--- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency  10 limit, if there is one
+-- Uses buyers.lua
+-- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency
+--       10 buyers  11 limit, if there is one
 -- ARGV  1 caller  2 idempotency field  3 fingerprint  4 rendering  5 quantity  6 given seats, as runs, or ''
 --       7 '1' if the seats of a quantity have to be together
 --       8 backlog limit, in entries  9 backlog limit, in percent of maxmemory
@@ -15,7 +17,7 @@
 --       13 the operator, as a member of a JSON object, whom neither the sale's state nor the backlog stops; or ''
 --       14 position|seats left|at that the buyer was told by a history that was lost, or ''
 --       15 personal data: a JSON object that begins with its salt, or ''
---       16… rate limit, if there is one: 'window' or 'bucket', its numbers
+--       16 hash of caller and buyer, or ''  17… rate limit, if there is one: 'window' or 'bucket', its numbers
 -- Reply {'SOLD', record} | {'REPLAYED', record} | {'REUSED'} | {'NOT_ON_SALE', state} | {'BACKLOG_FULL'}
 --       | {'SOLD_OUT', seats left} | {'NOT_TOGETHER', seats left} | {'SEAT_UNAVAILABLE', those that are not, as runs}
 --       | {'HOLD_EXPIRED'} | any refusal of load_inventory
@@ -23,7 +25,7 @@
 -- A record is rendering|fingerprint|position|nonce|quantity|seats left|runs|at|{caller's name and personal data, as JSON}.
 -- Invariant: sold + held + blocked never exceed capacity, and as many seats are marked sold as `sold` counts.
 local field, fingerprint, rendering, quantity, given, together, most_entries, most_percent = unpack(ARGV, 2, 9)
-local nonce, shop, hold_id, by, told, private = unpack(ARGV, 10, 15)
+local nonce, shop, hold_id, by, told, private, buyer = unpack(ARGV, 10, 16)
 
 local inventory, refusal = load_inventory('state', 'capacity', 'sold', 'held', 'blocked', 'persisted', 'checked')
 if not inventory then
@@ -36,7 +38,7 @@ end
 
 -- What was sold once is answered again without asking the limit; any other request counts, whatever comes of it.
 local at = now_ms()
-local verdict = KEYS[10] and take(KEYS[10], 16, at)
+local verdict = KEYS[11] and take(KEYS[11], 17, at)
 local function answer(reply)
   reply[#reply + 1] = verdict
   return reply
@@ -90,6 +92,9 @@ store(inventory, at, 'sold', inventory.sold, 'held', inventory.held)
 local record = ('%s|%s|%s|%s|%d|%d|%s|%d|{%s%s}'):format(
   rendering, fingerprint, original or position, nonce, quantity, left, runs, told_at, shop, private_member)
 redis.call('HSET', KEYS[9], field, record)
+if buyer ~= '' then
+  add_to_buyer(KEYS[10], buyer, quantity)
+end
 if hold then
   forget_hold(hold)
 end
