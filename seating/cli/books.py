@@ -157,10 +157,13 @@ def list_quarantine(event_id: str | None, as_json: bool) -> None:
             "reason": aside.reason,
             "error": aside.words,
             "change": aside.entry.change,
+            "private": aside.entry.private or "",
         }
         for aside in _waiting(startup_checks.operator_services(), event_id)
     ]
-    print_rows(rows, "{event_id} {position} {reason}: {error}\n    {change}", as_json, nothing="quarantine is empty")
+    print_rows(
+        rows, "{event_id} {position} {reason}: {error}\n    {change} {private}", as_json, nothing="quarantine is empty"
+    )
 
 
 @quarantine.command("replay")

@@ -11,6 +11,7 @@ from pydantic import AliasPath, BaseModel, Field
 from seating.domain.caller import ANONYMOUS, Role
 from seating.domain.errors import (
     BacklogFull,
+    EventNotFound,
     HoldExpired,
     IdempotencyKeyReused,
     InvalidIdempotencyKey,
@@ -129,23 +130,24 @@ class PurchaseAnswer(Answer):
     position: str = Field(description="`<epoch>-<seq>` in the event's log")
 
 
+_PURCHASE: Final = {
+    "purchaseId": "demo.217907169-42.9f1c2b3a4d5e6f70",
+    "eventId": "demo",
+    "state": "persisted",
+    "quantity": 2,
+    "seats": ["sec-1-row-A-seat-1", "sec-1-row-A-seat-2"],
+    "reference": None,
+    "position": "217907169-42",
+    "purchasedAt": "2026-05-01T10:00:00.000Z",
+    "cancelledAt": "2026-05-02T09:30:00.000Z",
+    "cancelledWhy": "one friend is ill",
+    "cancelledQuantity": 1,
+    "cancelledSeats": ["sec-1-row-A-seat-2"],
+}
+
+
 class PurchaseView(Answer):
-    model_config = examples(
-        {
-            "purchaseId": "demo.217907169-42.9f1c2b3a4d5e6f70",
-            "eventId": "demo",
-            "state": "persisted",
-            "quantity": 2,
-            "seats": ["sec-1-row-A-seat-1", "sec-1-row-A-seat-2"],
-            "reference": None,
-            "position": "217907169-42",
-            "purchasedAt": "2026-05-01T10:00:00.000Z",
-            "cancelledAt": "2026-05-02T09:30:00.000Z",
-            "cancelledWhy": "one friend is ill",
-            "cancelledQuantity": 1,
-            "cancelledSeats": ["sec-1-row-A-seat-2"],
-        }
-    )
+    model_config = examples(_PURCHASE)
 
     purchase_id: AsText = Field(validation_alias="id")
     event_id: str = Field(validation_alias=AliasPath("id", "event_id"))
@@ -167,6 +169,8 @@ class PurchaseView(Answer):
 
 class OrderView(PurchaseView):
     """A purchase with what only its shop and operators see of it."""
+
+    model_config = examples(_PURCHASE | {"buyer": "c-2077", "note": "picks up at the door"})
 
     buyer: str | None = Field(
         validation_alias=AliasPath("personal", "buyer"), description="the shop's own id of its customer"
@@ -224,7 +228,7 @@ def get_purchase(path: PurchasePath) -> Response:
 
 @api.delete("/api/v1/purchases/<purchase_id>", responses={200: PurchaseView})
 @open_to(Access.OPERATORS)
-@refuses(*OF_INVENTORY, PurchaseNotFound, PurchaseQuarantined, SeatNotFound, RecordUnavailable, BacklogFull)
+@refuses(PurchaseNotFound, PurchaseQuarantined, SeatNotFound, RecordUnavailable, InventoryUnavailable, BacklogFull)
 @parsed
 def cancel_purchase(path: PurchasePath, query: CancelQuery) -> Response:
     """Cancel a purchase, all of it or a part
@@ -240,7 +244,7 @@ def cancel_purchase(path: PurchasePath, query: CancelQuery) -> Response:
 
 @api.get("/api/v1/events/<event_id>/purchases", responses={200: PurchaseListView})
 @open_to(Access.SHOPS)
-@refuses(*OF_INVENTORY, RecordUnavailable)
+@refuses(EventNotFound, InventoryUnavailable, RecordUnavailable)
 @parsed
 def list_purchases(path: EventPath, query: PurchasePageQuery) -> Response:
     """An event's purchases as SQL has them, newest first

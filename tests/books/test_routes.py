@@ -218,7 +218,8 @@ class TestListing:
         assert [p["state"] for p in found] == ["persisted", "persisted", "cancelled", "persisted", "persisted"]
         assert [purchase["reference"] for purchase in found] == ["R0", "R1", "R0", "R1", "R0"]
         for purchase in found:
-            assert system.get(f"/api/v1/purchases/{purchase['purchaseId']}").json == purchase
+            alone = system.get(f"/api/v1/purchases/{purchase['purchaseId']}").json
+            assert purchase == alone | {"buyer": None, "note": None}
 
     def test_by_reference(self, system: System, listed: str) -> None:
         pages = self._pages(system, listed, "limit=2&reference=R0")
