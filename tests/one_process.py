@@ -8,7 +8,7 @@ from sqlalchemy import Table, select
 
 from seating.domain.actor import Actor
 from seating.domain.hold import HoldOrder
-from seating.domain.purchase import Order, PurchaseId, Receipt
+from seating.domain.purchase import Order, Purchase, PurchaseId, Receipt
 from seating.domain.seat_changes import LETTERS
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store.calls import Scripts
@@ -23,6 +23,7 @@ from seating.services.books import Books
 from seating.services.holds import HeldSeats
 from seating.services.sale import Sale, SaleOptions
 from seating.services.seats import SeatMaps
+from seating.storage import events
 from seating.storage.database import Database, in_this_thread
 from seating.storage.tables import ledger
 
@@ -88,6 +89,10 @@ class OneProcess(Sale):
         """As an anonymous buyer with an idempotency key."""
         return self.purchases.buy(event_id, "anonymous", key, Order(quantity, reference=reference)).receipt
 
+    def order(self, event_id: str, key: str, order: Order, caller: str = "shop") -> Receipt:
+        """As a shop with a key."""
+        return self.purchases.buy(event_id, caller, key, order).receipt
+
     def buy_seats(self, event_id: str, key: str, *seats: str) -> Receipt:
         return self.purchases.buy(event_id, "anonymous", key, Order(len(seats), seats=seats)).receipt
 
@@ -102,6 +107,20 @@ class OneProcess(Sale):
     def cancel(self, purchase_id: PurchaseId) -> str:
         """The purchase's state afterwards."""
         return str(self.purchases.cancel(purchase_id, OPERATOR).state)
+
+    def cancel_part(self, receipt: Receipt, count: int) -> Purchase:
+        """The first seats of it, or that many places; the purchase afterwards."""
+        seats = self.seats.names.names(receipt.id.event_id, receipt.runs)
+        if seats:
+            return self.purchases.cancel(receipt.id, OPERATOR, ",".join(seats[:count]))
+        return self.purchases.cancel(receipt.id, OPERATOR, quantity=count)
+
+    def archive(self, event_id: str) -> None:
+        """As a day after it was closed."""
+        self.events.set_state(event_id, "closed", OPERATOR)
+        self.persist(event_id)
+        self.database.write(events.set_archived, event_id)
+        assert self.inventory.archive(event_id, 0)
 
     def persist(self, event_id: str) -> None:
         self.persistence.run(event_id)

@@ -20,8 +20,9 @@ from seating.storage.quarantine import QuarantinedEntry
 
 _PAGE = 1_000
 _EXPORTED: Final = (
-    *("purchase_id", "state", "purchased_at", "quantity", "seats", "reference"),
-    *("categories", "prices", "total", "currency", "cancelled_at"),
+    *("purchase_id", "state", "purchased_at", "quantity", "seats", "reference", "buyer", "note"),
+    *("categories", "prices", "total", "currency"),
+    *("cancelled_at", "cancelled_quantity", "cancelled_seats", "cancelled_total", "cancelled_why"),
 )
 _MERGED = "merged; SQL took in {taken_in} purchases; the log continues from {position}"
 
@@ -106,12 +107,16 @@ def _exported(purchase: Purchase) -> dict[str, Any]:
         "purchased_at": _moment(purchase.at_ms),
         "quantity": purchase.quantity,
         "seats": " ".join(purchase.seats),
-        "reference": purchase.reference,
+        **purchase.personal._asdict(),
         "categories": "; ".join(sold_as.categories),
         "prices": " ".join("" if price is None else str(price) for price in sold_as.prices or ()),
         "total": sold_as.total,
         "currency": sold_as.currency,
         "cancelled_at": None if purchase.cancelled_ms is None else _moment(purchase.cancelled_ms),
+        "cancelled_quantity": purchase.cancelled_quantity,
+        "cancelled_seats": " ".join(purchase.cancelled_seats),
+        "cancelled_total": purchase.cancelled_total,
+        "cancelled_why": purchase.why,
     }
 
 
@@ -173,10 +178,13 @@ def list_quarantine(event_id: str | None, as_json: bool) -> None:
             "reason": aside.reason,
             "error": aside.words,
             "change": aside.entry.change,
+            "private": aside.entry.private or "",
         }
         for aside in _waiting(startup_checks.operator_services(), event_id)
     ]
-    print_rows(rows, "{event_id} {position} {reason}: {error}\n    {change}", as_json, nothing="quarantine is empty")
+    print_rows(
+        rows, "{event_id} {position} {reason}: {error}\n    {change} {private}", as_json, nothing="quarantine is empty"
+    )
 
 
 @quarantine.command("replay")
@@ -194,9 +202,9 @@ def replay(event_id: str, position: str, why: str | None) -> None:
 @click.argument("position", metavar="POSITION")
 @acting.why
 def cancel(event_id: str, position: str, why: str | None) -> None:
-    """Dismiss an entry: a purchase is cancelled, anything else resolved."""
+    """Cancel an entry: a purchase is cancelled with its seats, anything else resolved."""
     startup_checks.operator_services().quarantine.cancel(event_id, position, acting.actor(why))
-    click.echo("taken back")
+    click.echo("cancelled")
 
 
 def _pages(services: BackgroundServices, event_id: str) -> Iterator[list[Purchase]]:

@@ -58,7 +58,8 @@ def act_of(event_id: str, position: Position, change: Change, target: str | None
             purchase_id = str(PurchaseId(event_id, change.original or position, change.nonce))
             return Act(at_ms, by, "quarantine.replay", event_id, purchase_id, "quarantined", "sold", position)
         case changes.Cancelled(by=Actor() as by):
-            return Act(change.at_ms, by, "purchase.cancel", event_id, target, "sold", "cancelled", position)
+            after = "partly cancelled" if change.remaining else "cancelled"
+            return Act(change.at_ms, by, "purchase.cancel", event_id, target, "sold", after, position)
         case changes.SeatSet(by=Actor() as by):
             before, after = (WORDS.get(status, status) for status in (change.was, change.status))
             return Act(change.at_ms, by, "seat.set", event_id, target, before, after, position)

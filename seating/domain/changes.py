@@ -12,6 +12,7 @@ import orjson
 
 from seating.domain.actor import Actor
 from seating.domain.offer import Offer
+from seating.domain.personal_data import PersonalData, hash_of
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatRange, runs_text
 
@@ -36,7 +37,9 @@ class Purchased:
 
     `hold` is the id of the hold that they were bought from, None for what was available. `original` is the position
     that the buyer was answered with, where the entry stands for one of a history that was lost; `replayed_ms` is when
-    an operator had it sold again. `tariff` is what each run was sold as, `category:price,…`, in `currency`.
+    an operator had it sold again. `tariff` is what each run was sold as, `category:price,…`, in `currency`. `private`
+    is the hash of the personal data beside the entry, None for none; `reference` is that of an entry of a version that
+    wrote it here.
     """
 
     at_ms: int
@@ -50,6 +53,7 @@ class Purchased:
     reference: str | None
     hold: str | None = None
     caller: str = "anonymous"
+    private: str | None = None
     original: Position | None = None
     replayed_ms: int | None = None
     by: Actor | None = None
@@ -60,10 +64,20 @@ class Purchased:
         """As purchase.lua writes it for a buyer."""
         said = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _OPERATORS}
         said |= {"runs": runs_text(self.runs), "original": self.original and str(self.original)}
-        for name in ("tariff", "currency"):
+        for name in ("tariff", "currency", "private"):
             if not said[name]:
                 del said[name]
         return _json({"kind": "purchased", "at": said.pop("at_ms")} | said)
+
+    def vouches_for(self, private: str | None) -> bool:
+        """Whether `private`, which stands beside the entry, is what was written with it, or has been erased."""
+        return private is None or hash_of(private) == self.private
+
+    def personal_data(self, private: str | None) -> PersonalData:
+        """What is known of it; `private` is what stands beside the entry."""
+        if private is None or not self.vouches_for(private):
+            return PersonalData(reference=self.reference)
+        return PersonalData.parse(private)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +137,9 @@ class SeatSet:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The operator took a purchase back, and its seats were returned; `left` remained after that.
+    """The operator cancelled a purchase: `quantity` seats of it returned, and `left` remained after that.
 
-    Those `off_sale` cannot be had since then.
+    `remaining` is how many seats the purchase still has, 0 if all of it is cancelled. Those `off_sale` cannot be had.
     """
 
     at_ms: int
@@ -133,8 +147,15 @@ class Cancelled:
     quantity: int
     left: int
     runs: list[SeatRange]
+    remaining: int = 0
     by: Actor | None = None
     off_sale: list[SeatRange] = field(default_factory=list)
+
+    def to_json(self) -> str:
+        """As cancel.lua writes it."""
+        said = {"kind": "cancelled", "at": self.at_ms, "purchase": str(self.purchase), "quantity": self.quantity}
+        said |= {"left": self.left, "runs": runs_text(self.runs)}
+        return _json(said | ({"remaining": self.remaining} if self.remaining else {}) | _by(self.by))
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,11 @@ class PurchaseNotFound(SeatingError):
     sentence = "There is no such purchase"
 
 
+class PurchaseQuarantined(SeatingError):
+    code = "PURCHASE_QUARANTINED"
+    sentence = "This purchase waits in quarantine: replay it first, or cancel all of it"
+
+
 class SoldOut(SeatingError):
     code = "SOLD_OUT"
     sentence = "Fewer seats are left than you asked for"

@@ -4,19 +4,22 @@ What the scripts do to Redis change by change is said here once more, in the pla
 reconciling compares it with what is there.
 """
 
+import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Final
 
 import orjson
 
 from seating.domain import areas, changes
+from seating.domain.cancellation import Cancellation
 from seating.domain.changes import Change
 from seating.domain.hold import Hold
 from seating.domain.log_entry import LogEntry
 from seating.domain.offer import Offer
 from seating.domain.position import Position
-from seating.domain.purchase import shop_members
+from seating.domain.purchase import Receipt, buyer_hash, shop_members, without_private
 from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE, HELD, OFF_SALE, ORGANISER, SOLD
 from seating.domain.seating_plan import ROW_BREAK, SeatingPlan, SeatRange, runs_text
 
@@ -35,8 +38,8 @@ _COUNTED: Final[Mapping[str, str]] = {
 class InventoryState:
     """As Redis keeps it: `maps` has a text a block, `idempotency` the record of each accepted purchase.
 
-    In general admission `maps` has the counts of each area, none where there are no categories. `cancelled` has when
-    each cancelled purchase, named by its position, was taken back, and the seats left then.
+    In general admission `maps` has the counts of each area, none where there are no categories. `cancelled` has the
+    Cancellation of each purchase that has one, by the purchase's position.
     """
 
     maps: list[str]
@@ -60,6 +63,11 @@ class InventoryState:
         kept = {field.name: getattr(self, field.name) for field in fields(self)}
         return orjson.dumps(kept | {"offer": self.offer and self.offer.to_fields()}, default=list)
 
+    def digest(self) -> str:
+        """SHA-256 in hex of what `dump` returns, personal data left out: that may be erased from it."""
+        records = {field: without_private(record) for field, record in self.idempotency.items()}
+        return hashlib.sha256(replace(self, idempotency=records).dump()).hexdigest()
+
     @classmethod
     def load(cls, dumped: bytes) -> "InventoryState":
         kept = orjson.loads(dumped)
@@ -80,9 +88,25 @@ class InventoryState:
             if found == status
         ]
 
+    def cancellation(self, purchase: str) -> Cancellation | None:
+        """What is cancelled of the purchase at this position; None for nothing."""
+        kept = self.cancelled.get(purchase)
+        return Cancellation.parse(kept) if kept is not None else None
+
     @property
     def remaining(self) -> int:
         return self.capacity - self.sold - self.held - self.blocked
+
+    @property
+    def buyers(self) -> dict[str, int]:
+        """How many seats each buyer has whom a shop named, by the hash of caller and buyer; erased ones have none."""
+        seats: Counter[str] = Counter()
+        for record in self.idempotency.values():
+            if '"buyer":' in record:
+                receipt = Receipt.parse("", record)
+                standing = receipt.bought.standing(self.cancellation(str(receipt.id.position)))
+                seats[buyer_hash(receipt.caller, receipt.personal.buyer)] += standing.quantity
+        return {buyer: count for buyer, count in seats.items() if buyer and count}
 
     @property
     def longest_runs(self) -> str:
@@ -104,7 +128,7 @@ class InventoryState:
                 if change.hold is not None:
                     self._end(change.hold)
                 self.take(change.runs, AVAILABLE if change.hold is None else HELD, SOLD)
-                self.idempotency[change.idempotency] = purchase_record(change.original or entry.position, change)
+                self.idempotency[change.idempotency] = purchase_record(entry, change)
             case changes.Held():
                 self.held += change.quantity
                 self.holds[change.hold] = Hold(change.at_ms, change.until_ms, change.quantity, change.runs)
@@ -121,7 +145,8 @@ class InventoryState:
             case changes.Cancelled():
                 self.sold -= change.quantity
                 self.give_back(change.runs, SOLD)
-                self.cancelled[str(change.purchase)] = f"{change.at_ms}|{change.left}"
+                purchase = str(change.purchase)
+                self.cancelled[purchase] = str(Cancellation.after(self.cancellation(purchase), change))
             case changes.StateSet():
                 self.state = change.state
         self.updated_ms = change.at_ms
@@ -206,10 +231,13 @@ class InventoryState:
                 self.maps[block] = seats[:start] + status * length + seats[start + length :]
 
 
-def purchase_record(position: Position, change: changes.Purchased) -> str:
-    """As purchase.lua writes it."""
+def purchase_record(entry: LogEntry, change: changes.Purchased) -> str:
+    """As purchase.lua writes it; `"private":null` stands for personal data that was erased."""
+    position = change.original or entry.position
     parts = (change.rendering, change.fingerprint, position, change.nonce, change.quantity, change.left)
     who = shop_members(change.caller, change.reference, change.tariff, change.currency)
+    if change.private is not None:
+        who += f',"private":{(change.vouches_for(entry.private) and entry.private) or "null"}'
     return "|".join(map(str, (*parts, runs_text(change.runs), change.at_ms, f"{{{who}}}")))
 
 

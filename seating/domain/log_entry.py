@@ -25,11 +25,16 @@ _RESUME_POINT: Final = re.compile(r"([^.]+)(?:\.([0-9a-f]{8}))?", re.ASCII)
 
 
 class LogEntry(NamedTuple):
-    """`change` is the JSON text that a script wrote, verbatim; `link` ties it to all previous entries."""
+    """`change` is the JSON text that a script wrote, verbatim; `link` ties it to all previous entries.
+
+    `private` is the personal data beside it (personal_data.py), None if there is none, or none any more. `link` does
+    not cover it, but `change` has its hash.
+    """
 
     position: Position
     change: str
     link: str
+    private: str | None = None
 
     @classmethod
     def first(cls, epoch: int, change: str) -> Self:
@@ -37,10 +42,10 @@ class LogEntry(NamedTuple):
         return cls.after(Checkpoint(Position(epoch, 0), GENESIS), change)
 
     @classmethod
-    def after(cls, checkpoint: "Checkpoint", change: str, epoch: int | None = None) -> Self:
+    def after(cls, checkpoint: "Checkpoint", change: str, epoch: int | None = None, private: str | None = None) -> Self:
         """Return the entry that follows `checkpoint`, in its epoch or a new one."""
         position = Position(epoch or checkpoint.position.epoch, checkpoint.position.seq + 1)
-        return cls(position, change, chain_link(checkpoint.link, position, change))
+        return cls(position, change, chain_link(checkpoint.link, position, change), private)
 
     def follows(self, previous: "LogEntry | Checkpoint") -> bool:
         """Return whether this is the next entry: no gap, no earlier epoch, and a link that follows from the last."""

@@ -96,9 +96,13 @@ def _unite_cancellations(event_id: str, merged: MergedState, other: InventorySta
     state = merged.state
     for _, receipt in _purchases(event_id, state):
         position = str(receipt.id.position)
-        if position in other.cancelled and position not in state.cancelled:
-            state.sold -= receipt.quantity
-            state.give_back(receipt.runs, SOLD)
+        own = state.cancellation(position)
+        united = receipt.bought.united(own, other.cancellation(position))
+        if united is not None:
+            freed = receipt.bought.to_cancel(receipt.bought.cancelled(united).as_part(), own)
+            state.sold -= freed.quantity
+            state.give_back(list(freed.runs), SOLD)
+            state.cancelled[position] = str(united)
     state.cancelled = other.cancelled | state.cancelled
 
 
@@ -112,13 +116,14 @@ def _take_in(event_id: str, merged: MergedState, idempotency: str, receipt: Rece
         return
     record = (receipt.rendering, receipt.fingerprint, receipt.id.position, receipt.id.nonce, receipt.quantity)
     runs = ",".join(map(str, receipt.runs))
-    if str(receipt.id.position) not in state.cancelled:
-        taken = _first_taken(merged, receipt.runs, receipt.quantity)
+    quantity, seats = receipt.bought.standing(state.cancellation(str(receipt.id.position)))
+    if quantity:
+        taken = _first_taken(merged, seats, quantity)
         if taken:
             merged.waiting.append(Waiting(receipt, idempotency, taken))
             return
-        state.sold += receipt.quantity
-        state.take(receipt.runs, AVAILABLE, SOLD)
+        state.sold += quantity
+        state.take(list(seats), AVAILABLE, SOLD)
     state.idempotency[idempotency] = "|".join(map(str, (*record, receipt.left, runs, receipt.at_ms, receipt.shop)))
 
 

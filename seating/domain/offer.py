@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import orjson
 
-from seating.domain.seating_plan import SeatingPlan, SeatRange
+from seating.domain.seating_plan import SeatingPlan, SeatRange, places
 
 MAX_PRICE: Final = 1_000_000_000
 """Of a seat, in minor units."""
@@ -167,6 +167,12 @@ def charges(tariff: str, runs: Sequence[SeatRange]) -> list[Charge]:
 def total(tariff: str, runs: Sequence[SeatRange]) -> int:
     """What all seats cost together, in minor units."""
     return sum(charge.price or 0 for charge in charges(tariff, runs))
+
+
+def total_of_part(tariff: str, runs: Sequence[SeatRange], part: Sequence[SeatRange]) -> int:
+    """What those seats of `runs` cost together that are in `part`, in minor units."""
+    prices = {place: charge.price or 0 for place, charge in zip(places(runs), charges(tariff, runs), strict=True)}
+    return sum(prices[place] for place in places(part))
 
 
 class SoldAs(NamedTuple):

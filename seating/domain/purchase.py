@@ -8,11 +8,14 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple, Self
 
+from seating.domain.caller import ANONYMOUS
+from seating.domain.cancellation import Bought, Cancellation
 from seating.domain.changes import Purchased
 from seating.domain.errors import PurchaseNotFound
 from seating.domain.event import is_event_id
 from seating.domain.idempotency import short_hash
 from seating.domain.offer import BlockRange, SoldAs, wish_text
+from seating.domain.personal_data import PersonalData, hash_of, text_of
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatRange
 
@@ -20,6 +23,7 @@ MAX_QUANTITY = 10
 RENDERING = 1
 """Version of the answer that a receipt is rendered to. A new wording gets a new number; old receipts keep theirs."""
 
+_PRIVATE = re.compile(r',"private":\{.*\}\}$')
 _NONCE = re.compile(r"[0-9a-f]{16}")
 
 
@@ -56,7 +60,8 @@ class PurchaseState(StrEnum):
 class Purchase(NamedTuple):
     """A purchase as it stands. `at_ms` is when it was made, in ms since 1970; `seats` are the ids of `runs`,
     `entry_seq` is where the ledger has it, 0 if that is not known. `tariff` is what each run was sold as, in
-    `currency`.
+    `currency`. `cancelled` is what was cancelled of it, `why` the operator's reason where SQL has it, `cancelled_seats`
+    are the ids and `cancelled_total` their prices together.
 
     Nobody but services names seats and categories: until then there are none.
     """
@@ -66,13 +71,42 @@ class Purchase(NamedTuple):
     at_ms: int
     quantity: int
     runs: list[SeatRange]
-    reference: str | None
+    personal: PersonalData = PersonalData()
     seats: Sequence[str] = ()
     entry_seq: int = 0
     tariff: str = ""
     currency: str | None = None
-    cancelled_ms: int | None = None
     sold_as: SoldAs | None = None
+    cancelled: Cancellation | None = None
+    cancelled_seats: Sequence[str] = ()
+    cancelled_total: int | None = None
+    why: str | None = None
+    caller: str = ANONYMOUS.name
+
+    @property
+    def bought(self) -> Bought:
+        return Bought(self.quantity, self.runs)
+
+    @property
+    def cancelled_ms(self) -> int | None:
+        """When seats of it were last cancelled, in ms since 1970."""
+        return self.cancelled.at_ms if self.cancelled else None
+
+    @property
+    def cancelled_quantity(self) -> int:
+        return self.bought.cancelled(self.cancelled).quantity
+
+    def with_cancellation(self, found: Cancellation | None) -> "Purchase":
+        """As it stands once `found` is known too; another may know more."""
+        if found is None or self.bought.cancelled(found).quantity <= self.cancelled_quantity:
+            return self
+        state = PurchaseState.CANCELLED if found.is_whole else self.state
+        return self._replace(state=state, cancelled=found, why=None)
+
+
+def buyer_hash(caller: str, buyer: str | None) -> str:
+    """What a shop's buyer is counted by, while the event is open; "" for none."""
+    return short_hash(caller, buyer) if buyer is not None else ""
 
 
 def new_nonce() -> str:
@@ -84,7 +118,7 @@ class Order(NamedTuple):
 
     `quantity` is the number of `seats` where they are given, and 0 for a hold. `together` refuses a split, `mix` takes
     one of several categories. The best seats are those of a `category` or a `zone`, or `accessible` ones, where that is
-    asked for. `reference` is the shop's own order number.
+    asked for. `reference`, `buyer` and `note` are personal data.
     """
 
     quantity: int
@@ -107,8 +141,24 @@ class Order(NamedTuple):
             within=within,
         )
 
+    buyer: str | None = None
+    note: str | None = None
+
+    @property
+    def personal(self) -> PersonalData:
+        return PersonalData(self.buyer, self.reference, self.note)
+
     def fingerprint(self) -> str:
-        """The same for every spelling of the same order, different for different ones."""
+        """The same for every spelling of the same order, different for different ones.
+
+        Nothing personal is in it, since the log keeps it for good: scripts compare that by itself.
+        """
+        return _fingerprint(self._replace(reference=None, buyer=None, note=None))
+
+    def former_fingerprint(self) -> str | None:
+        """What versions before personal data had a text of its own made of the same order; None where it is equal."""
+        if self.reference is None or self.buyer is not None or self.note is not None:
+            return None
         return _fingerprint(self)
 
 
@@ -126,7 +176,7 @@ def _fingerprint(order: Order) -> str:
 class Receipt(NamedTuple):
     """What is kept of an accepted purchase: enough to render its answer again, byte for byte, and to record it anew.
 
-    `shop` is the caller's name and the shop's reference, as a JSON object.
+    `shop` is the caller's name and the personal data, as a JSON object.
     """
 
     rendering: int
@@ -147,10 +197,18 @@ class Receipt(NamedTuple):
         return cls(int(rendering), fingerprint, purchase_id, *told, int(at_ms), shop)
 
     @property
-    def reference(self) -> str | None:
-        """The shop's own order number."""
-        found: str | None = json.loads(self.shop)["reference"]
-        return found
+    def private(self) -> str | None:
+        """The text of the personal data; None for none, or none any more."""
+        return text_of(json.loads(self.shop).get("private"))
+
+    @property
+    def personal(self) -> PersonalData:
+        shop = json.loads(self.shop)
+        return PersonalData.of(shop.get("private") or shop)
+
+    @property
+    def bought(self) -> Bought:
+        return Bought(self.quantity, self.runs)
 
     @property
     def caller(self) -> str:
@@ -173,6 +231,7 @@ class Receipt(NamedTuple):
     def change(self, idempotency: str) -> Purchased:
         """What the log said of it; `idempotency` is the hash of caller and key."""
         shop = json.loads(self.shop)
+        private = text_of(shop.get("private"))
         return Purchased(
             self.at_ms,
             self.quantity,
@@ -186,6 +245,7 @@ class Receipt(NamedTuple):
             caller=shop["caller"],
             tariff=self.tariff,
             currency=self.currency,
+            private=hash_of(private) if private else None,
         )
 
 
@@ -194,11 +254,17 @@ def is_purchase_record(record: str) -> bool:
     return record.count("|") >= 8
 
 
-@lru_cache(maxsize=256)
-def shop_members(caller: str, reference: str | None, tariff: str = "", currency: str | None = None) -> str:
-    """The caller's name and the shop's reference as members of a JSON object, without its braces.
+def without_private(record: str) -> str:
+    """The record of a purchase once its personal data is erased; any other stays as it is."""
+    return _PRIVATE.sub(',"private":null}', record)
 
-    Most callers have no name, and most orders no reference. `tariff` and `currency` are what the script adds to them.
+
+@lru_cache(maxsize=256)
+def shop_members(caller: str, reference: str | None = None, tariff: str = "", currency: str | None = None) -> str:
+    """The caller's name as a member of a JSON object, without its braces; few callers have one.
+
+    `reference` is what versions before personal data had a text of its own wrote here. `tariff` and `currency` are what
+    the script adds.
     """
     members = {"caller": caller, "reference": reference}
     priced = {name: value for name, value in (("tariff", tariff), ("currency", currency)) if value}

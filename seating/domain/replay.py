@@ -4,17 +4,19 @@ Whoever was told "yours" keeps it, with the same id and receipt, unless another 
 the same key has bought again.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
 
 from seating.domain import areas, changes
+from seating.domain.cancellation import Bought
 from seating.domain.changes import Change
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
+from seating.domain.purchase import is_purchase_record
 from seating.domain.seat_status import AVAILABLE, HELD, OFF_SALE
-from seating.domain.seating_plan import SeatRange, runs_text
+from seating.domain.seating_plan import SeatRange, places, runs_text
 
 
 class Outcome(StrEnum):
@@ -50,10 +52,11 @@ class Replay:
     _waiting: dict[str, int] = field(default_factory=dict)
     _outcomes: list[Replayed] = field(default_factory=list)
     _extended: set[str] = field(default_factory=set)
-    _purchases: set[str] = field(init=False)
+    _purchases: dict[str, Bought] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._purchases = {record.split("|")[2] for record in self.state.idempotency.values()}
+        records = (record.split("|") for record in self.state.idempotency.values() if is_purchase_record(record))
+        self._purchases = {parts[2]: Bought(int(parts[4]), SeatRange.parse_all(parts[6])) for parts in records}
 
     def run(self, fork: Iterable[LogEntry]) -> list[Replayed]:
         """What became of each entry of `fork`, in its order. Raises ValueError for one that cannot be read."""
@@ -66,18 +69,18 @@ class Replay:
             outcome, reason = self._decide(change)
             self._outcomes.append(Replayed(entry, outcome, reason))
             if outcome is Outcome.REPLAYED:
-                self._append(_original(entry, change))
+                self._append(self._text(entry, change), entry.private)
             elif outcome is Outcome.WAITS and isinstance(change, changes.Purchased):
                 self._waiting[str(change.original or entry.position)] = len(self._outcomes) - 1
         return self._outcomes
 
-    def _append(self, text: str) -> None:
-        entry = LogEntry.after(self.checkpoint, text)
+    def _append(self, text: str, private: str | None = None) -> None:
+        entry = LogEntry.after(self.checkpoint, text, private=private)
         change = entry.read()
         assert change is not None, "it was read before"
         self.state.apply(entry, change)
         if isinstance(change, changes.Purchased):
-            self._purchases.add(str(change.original or entry.position))
+            self._purchases[str(change.original or entry.position)] = Bought(change.quantity, change.runs)
         self.appended.append(entry)
         self.checkpoint = Checkpoint.of(entry)
 
@@ -139,15 +142,35 @@ class Replay:
 
     def _decide_cancellation(self, change: changes.Cancelled) -> tuple[Outcome, str]:
         position = str(change.purchase)
-        if position in self.state.cancelled:
-            return Outcome.OBSOLETE, "the purchase is cancelled already"
+        if position in self._waiting and change.remaining:
+            return Outcome.WAITS, "its purchase has no seats"
         if position in self._waiting:
             number = self._waiting.pop(position)
             self._outcomes[number] = Replayed(self._outcomes[number].entry, Outcome.CANCELLED)
             return Outcome.OBSOLETE, "the purchase has no seats"
         if position not in self._purchases:
             return Outcome.WAITS, f"there is no purchase at {position}"
+        if not self._left_to_cancel(change).quantity:
+            return Outcome.OBSOLETE, "that is cancelled already"
         return Outcome.REPLAYED, ""
+
+    def _left_to_cancel(self, change: changes.Cancelled) -> Bought:
+        """What the record has not cancelled of what the fork did."""
+        bought = self._purchases[str(change.purchase)]
+        gone = Bought(bought.quantity - change.remaining, change.runs)
+        return bought.to_cancel(gone.as_part(), self.state.cancellation(str(change.purchase)))
+
+    def _text(self, entry: LogEntry, change: Change) -> str:
+        """What the record gains for `entry`; of a cancellation, what is left of it to do."""
+        if not isinstance(change, changes.Cancelled):
+            return _original(entry, change)
+        quantity, runs = self._left_to_cancel(change)
+        purchase = str(change.purchase)
+        standing = self._purchases[purchase].standing(self.state.cancellation(purchase)).quantity - quantity
+        if (quantity, standing) == (change.quantity, change.remaining):
+            return entry.change
+        left = self.state.remaining + quantity
+        return replace(change, quantity=quantity, left=left, runs=list(runs), remaining=standing).to_json()
 
     def _if_free(self, runs: list[SeatRange], quantity: int, hold: str | None) -> tuple[Outcome, str]:
         """Whether these seats can be had: available, or held by `hold`."""
@@ -155,13 +178,13 @@ class Replay:
         if not runs:
             left = self.state.remaining + (own.quantity if own else 0)
             return (Outcome.REPLAYED, "") if left >= quantity else (Outcome.WAITS, f"only {left} seats are left")
-        held = {place for run in own.runs for place in _places(run)} if own else set()
+        held = set(places(own.runs)) if own else set()
         for run in runs:
             if areas.is_area(self.state.maps[run.block]):
                 if not own and not self.state.can_be_had(run):
                     return Outcome.WAITS, f"fewer than {run.length} places are left of area {run.block}"
                 continue
-            for place in _places(run):
+            for place in places([run]):
                 status = self._status(SeatRange(*place, 1))
                 if status not in (AVAILABLE, OFF_SALE) and not (status == HELD and place in held):
                     return Outcome.WAITS, f"seat {self.seat_name(SeatRange(*place, 1))} has another owner"
@@ -176,10 +199,6 @@ def _read(entry: LogEntry) -> Change:
     if change is None:
         raise ValueError(f"the entry at {entry.position} cannot be read")
     return change
-
-
-def _places(run: SeatRange) -> Iterator[tuple[int, int]]:
-    return ((run.block, start) for start in range(run.start, run.start + run.length))
 
 
 def _original(entry: LogEntry, change: Change) -> str:

@@ -59,6 +59,15 @@ class Spot(NamedTuple):
     y: int
 
 
+Place = tuple[int, int]
+"""A block, and a character of its map."""
+
+
+def places(runs: Iterable[SeatRange]) -> Iterator[Place]:
+    """Return each seat of `runs`."""
+    return ((block, place) for block, start, length in runs for place in range(start, start + length))
+
+
 class GeneratedPlan(BaseModel):
     """A hall of equal sections: section 1, row A, seat 1 is the best seat."""
 

@@ -31,6 +31,7 @@ class BookSnapshot(NamedTuple):
     expiries: dict[str, int]
     holders: dict[str, str]
     cancelled: dict[str, str]
+    buyers: dict[str, str]
     quarantined: dict[str, str]
     damaged: dict[str, str]
     terms: dict[str, str]
@@ -75,8 +76,18 @@ class BookSnapshot(NamedTuple):
         return str(receipt.id.position) in self.quarantined
 
     def quarantined_entries(self) -> list[LogEntry]:
-        kept = ((Position.parse(position), text.partition("|")) for position, text in self.quarantined.items())
-        return [LogEntry(position, change, link) for position, (link, _, change) in kept]
+        return [read_aside(Position.parse(position), text) for position, text in self.quarantined.items()]
+
+
+def aside_text(entry: LogEntry) -> str:
+    """How Redis keeps an entry that waits in quarantine: link|change, and its personal data in a line of its own."""
+    return f"{entry.link}|{entry.change}" + (f"\n{entry.private}" if entry.private else "")
+
+
+def read_aside(position: Position, text: str) -> LogEntry:
+    link, _, told = text.partition("|")
+    change, _, private = told.partition("\n")
+    return LogEntry(position, change, link, private or None)
 
 
 def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
@@ -91,13 +102,14 @@ def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
     reading.zrange(keys.holds(event_id), 0, -1, withscores=True)
     reading.hgetall(keys.holders(event_id))
     reading.hgetall(keys.cancelled(event_id))
+    reading.hgetall(keys.buyers(event_id))
     reading.hgetall(keys.quarantine(event_id))
     reading.hgetall(keys.damaged(event_id))
     reading.hgetall(keys.terms(event_id))
     reading.get(keys.plan(event_id))
     with unavailable():
         inventory, log, maps, longest_runs, idempotency, *rest = reading.execute()
-    holds, expiries, holders, cancelled, quarantined, damaged, terms, plan = rest
+    holds, expiries, holders, cancelled, buyers, quarantined, damaged, terms, plan = rest
     if not all(inventory.get(number, b"").isdigit() for number in (b"epoch", b"seq")):
         return None
     entries = {entry_id: _entry(entry_id, fields) for entry_id, fields in log}
@@ -112,6 +124,7 @@ def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
         {_text(hold): int(until_ms) for hold, until_ms in expiries},
         _texts(holders),
         _texts(cancelled),
+        _texts(buyers),
         _texts(quarantined),
         _texts(damaged),
         _texts(terms),
@@ -130,6 +143,8 @@ def _text(value: bytes) -> str:
 
 def _entry(entry_id: bytes, fields: dict[bytes, bytes]) -> LogEntry | None:
     try:
-        return LogEntry(Position.parse(entry_id.decode()), fields[b"change"].decode(), fields[b"link"].decode())
+        private = fields.get(b"private")
+        told = (fields[b"change"].decode(), fields[b"link"].decode(), private.decode() if private else None)
+        return LogEntry(Position.parse(entry_id.decode()), *told)
     except (KeyError, ValueError):  # A missing field, an id that is not a position, or invalid UTF-8.
         return None

@@ -23,6 +23,11 @@ class EventLog:
         """Return at most `count` entries from `position` on, inclusive if that entry still exists."""
         return [_entry(reply) for reply in self._range(event_id, str(position), "+", count)]
 
+    def newest(self, event_id: str, last: Position, count: int) -> list[LogEntry]:
+        """At most `count` entries up to `last`, newest first."""
+        found = self._scripts.ask("XREVRANGE", keys.log(event_id), str(last), "-", "COUNT", count)
+        return [_entry(reply) for reply in found]
+
     def entry_at(self, event_id: str, position: Position) -> LogEntry | None:
         """Return the entry; None if it never existed or was trimmed."""
         found = self._range(event_id, str(position), str(position), 1)
@@ -34,11 +39,12 @@ class EventLog:
 
 
 def _entry(reply: list[Any]) -> LogEntry:
-    position, (_, change, _, link) = reply
-    return _read(position, change, link)
+    position, (_, change, _, link, *private) = reply
+    return _read(position, change, link)._replace(private=private[1].decode() if private else None)
 
 
 def _read(position: bytes, change: bytes, link: bytes) -> LogEntry:
+    """Without the personal data beside it."""
     return LogEntry(Position.of_entry(position), change.decode(), link.decode())
 
 

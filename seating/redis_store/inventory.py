@@ -5,12 +5,22 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from seating.domain.actor import Actor
+from seating.domain.cancellation import Cancellation, Part
 from seating.domain.changes import Purchased
-from seating.domain.errors import NotOnSale, SaleRunning, SeatingError
+from seating.domain.errors import IdempotencyKeyReused, NotOnSale, SaleRunning, SeatingError
 from seating.domain.hold import hold_id
 from seating.domain.offer import BlockRange, Offer, wish_text
 from seating.domain.position import Position
-from seating.domain.purchase import RENDERING, Order, Receipt, new_nonce, shop_members
+from seating.domain.purchase import (
+    RENDERING,
+    Order,
+    Purchase,
+    PurchaseState,
+    Receipt,
+    buyer_hash,
+    new_nonce,
+    shop_members,
+)
 from seating.domain.rate_policy import Verdict
 from seating.domain.seating_plan import SeatRange, runs_text
 from seating.redis_store import keys
@@ -26,6 +36,14 @@ class Accepted(NamedTuple):
     receipt: Receipt
     replayed: bool
     verdict: Verdict | None = None
+
+
+class CancelReply(NamedTuple):
+    """`reached` is where the log ends then, `cancelled` what of the purchase is; `is_new` if that has just grown."""
+
+    reached: Position
+    cancelled: Cancellation | None
+    is_new: bool
 
 
 class Inventory:
@@ -56,20 +74,39 @@ class Inventory:
         measured by `limit`, in the same round trip: the result or the error carries its verdict. Raises RateLimited.
         `runs` are where the order's seats are, `within` the blocks that its category and zone are, where it names one.
         """
-        asked = (idempotency, order.fingerprint(), RENDERING, order.quantity, runs_text(runs), order.wish(within))
+        asked = (RENDERING, order.quantity, runs_text(runs), order.wish(within))
         hold = "" if order.hold_token is None else hold_id(order.hold_token)
-        rest = (new_nonce(), shop_members(caller, order.reference), hold, "", "")
-        return self._sell(event_id, asked, rest, limit)
+        rest = (
+            new_nonce(),
+            shop_members(caller),
+            hold,
+            "",
+            "",
+            order.personal.to_text(),
+            buyer_hash(caller, order.buyer),
+        )
+        former = order.former_fingerprint()
+        try:
+            return self._sell(event_id, (idempotency, order.fingerprint(), *asked), rest, limit)
+        except IdempotencyKeyReused:
+            if former is None:
+                raise
+        # The record may be of a version whose fingerprints had the reference in them; a known key sells nothing.
+        return self._sell(event_id, (idempotency, former, *asked), rest, limit)
 
-    def sell_again(self, event_id: str, position: Position, purchase: Purchased, by: Actor) -> Accepted:
+    def sell_again(
+        self, event_id: str, position: Position, purchase: Purchased, private: str | None, by: Actor
+    ) -> Accepted:
         """Sells what a history that was lost had sold, the same seats under the same id, whatever the sale's state.
 
-        `position` is what the buyer was answered with. Raises SeatUnavailable, SoldOut, IdempotencyKeyReused.
+        `position` is what the buyer was answered with, `private` the personal data. Raises SeatUnavailable, SoldOut,
+        IdempotencyKeyReused.
         """
         kept = (purchase.idempotency, purchase.fingerprint, purchase.rendering)
+        buyer = buyer_hash(purchase.caller, purchase.personal_data(private).buyer)
         told = f"{position}|{purchase.left}|{purchase.at_ms}"
         shop = shop_members(purchase.caller, purchase.reference, purchase.tariff, purchase.currency)
-        rest = (purchase.nonce, shop, "", by.member(), told)
+        rest = (purchase.nonce, shop, "", by.member(), told, private or "", buyer)
         return self._sell(event_id, (*kept, purchase.quantity, runs_text(purchase.runs), wish_text()), rest, None)
 
     def _sell(
@@ -79,7 +116,7 @@ class Inventory:
         rest: tuple[Argument, ...],
         limit: RateLimit | None,
     ) -> Accepted:
-        event_keys = (*keys.of_seats(event_id), keys.idempotency(event_id))
+        event_keys = (*keys.of_seats(event_id), keys.idempotency(event_id), keys.buyers(event_id))
         args = (*asked, *self._backlog_limits, *rest)
         if limit:
             event_keys = (*event_keys, keys.sale_limit(event_id, limit.key))
@@ -152,22 +189,27 @@ class Inventory:
         """Whether Redis has any key of that event's inventory."""
         return bool(self._scripts.ask("EXISTS", *keys.all_of(event_id)))
 
-    def cancel(
-        self, event_id: str, position: Position, quantity: int, runs: Sequence[SeatRange], by: Actor, *, recorded: bool
-    ) -> Position:
-        """Returns the seats of the purchase at `position`, once: to ask again changes nothing.
+    def cancel(self, purchase: Purchase, part: Part, by: Actor) -> CancelReply:
+        """Returns the seats of a `part` of the purchase, once: to ask again changes nothing.
 
-        One that is not `recorded` in SQL yet is only known to this epoch's log; InventoryUnavailable in another.
-        Returns where the log ends then.
+        One that SQL does not have yet is only known to this epoch's log; InventoryUnavailable in another.
         """
-        event_keys = (*keys.of_seats(event_id)[:4], keys.cancelled(event_id), keys.quarantine(event_id))
-        epoch = "" if recorded else position.epoch
-        args = (str(position), quantity, runs_text(runs), epoch, by.member())
-        reply = self._scripts.run("cancel", event_keys, args)
-        return self._reached(event_id, reply[1])
+        event_id, position, _ = purchase.id
+        of_event = (keys.cancelled(event_id), keys.quarantine(event_id), keys.buyers(event_id))
+        event_keys = (*keys.of_seats(event_id)[:4], *of_event)
+        epoch = position.epoch if purchase.state is PurchaseState.ACCEPTED else ""
+        wanted = (runs_text(part.runs), "" if part.quantity is None else part.quantity)
+        told = (str(position), purchase.quantity, runs_text(purchase.runs), epoch, by.member())
+        args = (*told, *wanted, buyer_hash(purchase.caller, purchase.personal.buyer))
+        outcome, reached, cancelled = self._scripts.run("cancel", event_keys, args)
+        return CancelReply(self._reached(event_id, reached), _cancellation(cancelled), outcome == b"CANCELLED")
 
-    def is_cancelled(self, event_id: str, position: Position) -> bool:
-        return bool(self._scripts.ask("HEXISTS", keys.cancelled(event_id), str(position)))
+    def cancellations(self, event_id: str, positions: Sequence[Position]) -> list[Cancellation | None]:
+        """What is cancelled of each of the purchases at `positions`."""
+        if not positions:
+            return []
+        kept = self._scripts.ask("HMGET", keys.cancelled(event_id), *map(str, positions))
+        return [_cancellation(text) for text in kept]
 
     def set_state(self, event_id: str, state: str, by: Actor) -> Position:
         """`state` is on_sale, paused or closed. Raises NotOnSale for an event that is closed: that is for good.
@@ -214,6 +256,14 @@ class Inventory:
         """Removes an event that was closed `idle_ms` ago and is whole in SQL. False if it is not so."""
         outcome, *_ = self._scripts.reply("archive", keys.all_of(event_id), (idle_ms,))
         return bool(outcome == b"ARCHIVED")
+
+
+def _cancellation(text: bytes | None) -> Cancellation | None:
+    """None also for one that cannot be read."""
+    try:
+        return Cancellation.parse(text.decode()) if text else None
+    except ValueError:
+        return None
 
 
 def _keys(event_id: str) -> tuple[str, str]:

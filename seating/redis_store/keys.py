@@ -59,13 +59,17 @@ def cancelled(event_id: str) -> str:
     return f"cancelled:{{{event_id}}}"
 
 
+def buyers(event_id: str) -> str:
+    return f"buyers:{{{event_id}}}"
+
+
 def terms(event_id: str) -> str:
     return f"terms:{{{event_id}}}"
 
 
 def all_of(event_id: str) -> tuple[str, ...]:
     """Every key of an event's inventory, the inventory itself first and its log second."""
-    names = (*_OF_SEATS, plan, idempotency, cancelled, quarantine, terms, quarantined_before_terms)
+    names = (*_OF_SEATS, plan, idempotency, cancelled, quarantine, terms, quarantined_before_terms, buyers)
     return tuple(name(event_id) for name in names)
 
 

@@ -13,6 +13,7 @@ from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
+from seating.redis_store.book_snapshot import aside_text
 from seating.redis_store.calls import Argument, Calls
 from seating.redis_store.event_scripts import EventScripts
 
@@ -85,7 +86,8 @@ class Rebuilding:
         by_expiry = ((kept.until_ms, hold) for hold, kept in state.holds.items())
         self._write_all(keys.holds(event_id), "ZADD", _flat(by_expiry))
         self._write_all(keys.cancelled(event_id), "HSET", _flat(state.cancelled.items()))
-        asides = ((str(entry.position), f"{entry.link}|{entry.change}") for entry in quarantined)
+        self._write_all(keys.buyers(event_id), "HSET", _flat(state.buyers.items()))
+        asides = ((str(entry.position), aside_text(entry)) for entry in quarantined)
         self._write_all(keys.quarantine(event_id), "HSET", _flat(asides))
         self._write_all(keys.terms(event_id), "HSET", _flat(terms.items()))
         self._finish(last, state, named)

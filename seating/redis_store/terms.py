@@ -7,6 +7,7 @@ from typing import NamedTuple
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
 from seating.redis_store import keys
+from seating.redis_store.book_snapshot import aside_text
 from seating.redis_store.calls import Argument, Calls
 from seating.redis_store.event_scripts import EventScripts
 from seating.redis_store.inventory_snapshot import FIELDS, Head, head
@@ -65,7 +66,7 @@ class Terms:
         self, event_id: str, server: str, recorded: Checkpoint, database: str, quarantined: Sequence[LogEntry]
     ) -> Acknowledged | None:
         """Tell Redis how much of `server`'s log SQL has. Return None if the log or the server has changed."""
-        asides = [word for entry in quarantined for word in (str(entry.position), f"{entry.link}|{entry.change}")]
+        asides = [word for entry in quarantined for word in (str(entry.position), aside_text(entry))]
         args: tuple[Argument, ...] = (
             *(server, str(recorded.position), recorded.position.seq, recorded.link, database),
             *self._keeping.arguments,

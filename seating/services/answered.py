@@ -115,7 +115,7 @@ def _put_aside(connection: Connection, told: Mapping[str, _ToldReceipt]) -> None
     for purchase_id, (receipt, idempotency) in told.items():
         if purchase_id not in recorded and quarantine.find_purchase(connection, receipt.id) is None:
             change = receipt.change(idempotency).to_json()
-            entry = LogEntry(receipt.id.position, change, f"receipt {receipt.id.nonce}")
+            entry = LogEntry(receipt.id.position, change, f"receipt {receipt.id.nonce}", receipt.private)
             lost.append(
                 QuarantinedEntry(receipt.id.event_id, entry, quarantine.LOST, "Redis lost it before SQL had it", None)
             )

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from seating.domain.cancellation import Bought
 from seating.domain.changes import Cancelled, Purchased, SeatSet
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
@@ -32,7 +33,7 @@ class Record(NamedTuple):
     plan: Any
     quarantined: list[QuarantinedEntry]
     seats_taken: dict[str, str]
-    purchases: dict[str, bool]
+    purchases: dict[str, int]
     losses: list[answered.Loss]
     merged: LastMerge | None
 
@@ -87,14 +88,13 @@ def _tables(event_id: str, record: Record) -> Iterator[tuple[str, str]]:
             f"the watermark is at {record.checkpoint.position}, the ledger ends at {last}",
             "restore SQL from a backup",
         )
-    standing: dict[str, bool] = {}
+    standing: dict[str, int] = {}
     seats: dict[str, str] = {}
     ids: dict[Position, str] = {}
-    for receipt, stands in _merged_purchases(event_id, record):
+    for receipt, left in _merged_purchases(event_id, record):
         ids[receipt.id.position] = purchase_id = str(receipt.id)
-        standing[purchase_id] = stands
-        if stands:
-            seats |= dict.fromkeys(_seats(record, receipt.runs), purchase_id)
+        standing[purchase_id] = left.quantity
+        seats |= dict.fromkeys(_seats(record, left.runs), purchase_id)
     seats |= dict.fromkeys(_merged_box_office(record), purchases.AT_BOX_OFFICE)
     for entry, poison in record.entries:
         if entry.position.seq <= record.merged_seq:
@@ -103,12 +103,14 @@ def _tables(event_id: str, record: Record) -> Iterator[tuple[str, str]]:
         if isinstance(change, Purchased) and not poison:
             position = change.original or entry.position
             ids[position] = purchase_id = str(PurchaseId(event_id, position, change.nonce))
-            standing[purchase_id] = True
+            standing[purchase_id] = change.quantity
             seats |= dict.fromkeys(_seats(record, change.runs), purchase_id)
-        elif isinstance(change, Cancelled) and change.purchase in ids:
+        elif isinstance(change, Cancelled) and change.purchase in ids and not poison:
             purchase_id = ids[change.purchase]
-            standing[purchase_id] = False
-            seats = {seat: owner for seat, owner in seats.items() if owner != purchase_id}
+            standing[purchase_id] -= change.quantity
+            for seat in _seats(record, change.runs):
+                if seats.get(seat) == purchase_id:
+                    del seats[seat]
         elif isinstance(change, SeatSet) and not poison:
             for seat in _seats(record, change.runs):
                 if change.was == BOX_OFFICE:
@@ -120,19 +122,19 @@ def _tables(event_id: str, record: Record) -> Iterator[tuple[str, str]]:
     yield from _differences("sold_seats", seats, record.seats_taken, advice)
 
 
-def _seats(record: Record, runs: list[SeatRange]) -> list[str]:
+def _seats(record: Record, runs: Sequence[SeatRange]) -> list[str]:
     return record.plan.seats_of(runs) if record.plan else []
 
 
-def _merged_purchases(event_id: str, record: Record) -> Iterator[tuple[Receipt, bool]]:
-    """Yield the purchases in the last merge's state, and whether each stands."""
+def _merged_purchases(event_id: str, record: Record) -> Iterator[tuple[Receipt, Bought]]:
+    """Yield the purchases in the last merge's state, and what of each stands."""
     if record.merged:
         state = record.start()
         waiting = {aside.entry.position for aside in record.quarantined}
         for kept in filter(is_purchase_record, state.idempotency.values()):
             receipt = Receipt.parse(event_id, kept)
             if receipt.id.position not in waiting:
-                yield receipt, str(receipt.id.position) not in state.cancelled
+                yield receipt, receipt.bought.standing(state.cancellation(str(receipt.id.position)))
 
 
 def _merged_box_office(record: Record) -> list[str]:
@@ -192,6 +194,8 @@ def _redis(event_id: str, snapshot: BookSnapshot | None, record: Record) -> Iter
     yield from _holds(state, snapshot)
     if state.cancelled != snapshot.cancelled:
         yield "Redis and the ledger disagree about which purchases are cancelled", _REBUILD
+    counted = {buyer: str(seats) for buyer, seats in state.buyers.items()}
+    yield from _differences("seats of buyer", counted, snapshot.buyers, _REBUILD)
 
 
 def _holds(state: InventoryState, snapshot: BookSnapshot) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,6 @@ from SQL, as in a rebuild. A merge killed before that transaction has changed no
 persistence rebuilds Redis.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -152,7 +151,7 @@ def _commit(
         time.time_ns() // 1_000_000,
         record.checkpoint.position if record.checkpoint else None,
         tail.position,
-        hashlib.sha256(dumped).hexdigest(),
+        state.digest(),
         by,
     )
     entry = LogEntry.beyond(record.checkpoint, Position(epoch, end + len(new) + 1), change.to_json())
@@ -201,7 +200,7 @@ def _quarantined(
         yield QuarantinedEntry(event_id, entry, quarantine.FORK, "it waited before SQL was restored", None)
     for receipt, idempotency, reason in merged.waiting:
         change = receipt.change(idempotency).to_json()
-        entry = LogEntry(receipt.id.position, change, f"receipt {receipt.id.nonce}")
+        entry = LogEntry(receipt.id.position, change, f"receipt {receipt.id.nonce}", receipt.private)
         yield QuarantinedEntry(event_id, entry, quarantine.FORK, reason, None)
     if merged.box_office:
         state, seats = merged.state, ", ".join(map(merged.seat_name, merged.box_office))

@@ -7,9 +7,9 @@ from typing import Final
 
 from seating.domain.errors import InvalidRequest
 from seating.domain.hold import HoldOrder
-from seating.domain.offer import BlockRange, Offer, SoldAs, block_ranges, common_blocks
-from seating.domain.purchase import Order
-from seating.domain.seating_plan import SeatRange
+from seating.domain.offer import BlockRange, Offer, SoldAs, block_ranges, common_blocks, total_of_part
+from seating.domain.purchase import Order, Purchase
+from seating.domain.seating_plan import SeatingPlan, SeatRange
 from seating.memo import Memo
 from seating.redis_store.inventory import Inventory
 from seating.services.seat_names import SeatNames
@@ -61,6 +61,16 @@ class Offers:
         sold_as = SoldAs.of(tariff, currency, runs, [category.name for category in offer.categories])
         return [] if offer.has_areas else self.names.names(event_id, runs), sold_as
 
+    def named_purchases(self, found: Sequence[Purchase]) -> list[Purchase]:
+        """Purchases of one event with the ids of their seats, and what they were sold as."""
+        if not any(purchase.runs for purchase in found):
+            return list(found)
+        event_id = found[0].id.event_id
+        offer = self._offer(event_id) if any(purchase.tariff for purchase in found) else None
+        plan = None if offer and offer.has_areas else self.names.any_plan(event_id)
+        categories = [category.name for category in offer.categories] if offer else []
+        return [_named(purchase, plan, categories) for purchase in found]
+
     def _blocks_of_category(self, event_id: str, name: str) -> Sequence[BlockRange]:
         try:
             offer = self._offer(event_id)
@@ -92,6 +102,17 @@ class Offers:
         if offer is None:
             raise _NoOffer
         return offer
+
+
+def _named(purchase: Purchase, plan: SeatingPlan | None, categories: Sequence[str]) -> Purchase:
+    runs, tariff, currency = purchase.runs, purchase.tariff, purchase.currency
+    cancelled = purchase.bought.cancelled(purchase.cancelled).runs
+    return purchase._replace(
+        seats=plan.seats_of(runs) if plan else (),
+        cancelled_seats=plan.seats_of(cancelled) if plan else (),
+        sold_as=SoldAs.of(tariff, currency, runs, categories) if tariff else None,
+        cancelled_total=total_of_part(tariff, runs, cancelled) if currency else None,
+    )
 
 
 def _unknown(field: str, name: str, known: Sequence[str]) -> InvalidRequest:

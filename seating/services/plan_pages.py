@@ -5,8 +5,9 @@ from functools import partial
 from typing import Final
 
 from seating.domain import plan_page
-from seating.domain.errors import PlanNotFound
+from seating.domain.errors import NotOnSale, PlanNotFound
 from seating.domain.plan_page import PlanPage
+from seating.domain.seating_plan import SeatingPlan
 from seating.memo import Memo
 from seating.services.seat_names import SeatNames
 from seating.storage.database import Offload
@@ -28,11 +29,17 @@ class PlanPages:
         return self._kept.get((event_id, gzipped), partial(make, event_id))
 
     def _render(self, event_id: str) -> PlanPage:
-        plan = self._names.plan(event_id)
+        plan = self._plan(event_id)
         if plan is None:
             raise PlanNotFound
         page: PlanPage = self._offload(partial(plan_page.render, plan))
         return page
+
+    def _plan(self, event_id: str) -> SeatingPlan | None:
+        try:
+            return self._names.plan(event_id)
+        except NotOnSale:  # It was archived: only SQL has it.
+            return self._names.recorded_plan(event_id)
 
     def _decompress(self, event_id: str) -> PlanPage:
         page = self.of(event_id)

@@ -1,22 +1,33 @@
-"""Buying seats, reading a purchase again, and taking it back."""
+"""Buying seats, reading a purchase again, and cancelling it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
 
 from seating.domain.actor import Actor
+from seating.domain.cancellation import ALL, Cancellation, Part
 from seating.domain.changes import Purchased
-from seating.domain.errors import InventoryUnavailable, PurchaseNotFound
+from seating.domain.errors import (
+    InvalidRequest,
+    InventoryUnavailable,
+    NotOnSale,
+    PurchaseNotFound,
+    PurchaseQuarantined,
+    SeatNotFound,
+)
 from seating.domain.idempotency import short_hash
 from seating.domain.log_entry import LogEntry
 from seating.domain.offer import SoldAs
 from seating.domain.page import Page, first_of
 from seating.domain.purchase import Order, Purchase, PurchaseId, PurchaseState, Receipt
 from seating.domain.rate_policy import Verdict
+from seating.domain.seating_plan import SeatRange, places
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.rate_limits import RateLimit
+from seating.services.archived_events import ArchivedEvents
 from seating.services.audit import act_now
 from seating.services.event_changes import EventChanges
 from seating.services.offers import Offers
@@ -25,6 +36,9 @@ from seating.services.seat_names import SeatNames
 from seating.storage import audit, quarantine
 from seating.storage import purchases as purchase_record
 from seating.storage.database import Database
+
+SEARCHED_ENTRIES: Final = 2_000
+"""Entries of the log that are searched for a reference: four batches of persistence, about 20 ms."""
 
 
 class Bought(NamedTuple):
@@ -51,6 +65,7 @@ class Purchases:
     watch: PersistedWatch
     changes: EventChanges
     offers: Offers
+    archived: ArchivedEvents
 
     def buy(
         self,
@@ -87,26 +102,41 @@ class Purchases:
                 return purchase
         raise PurchaseNotFound
 
-    def cancel(self, purchase_id: PurchaseId, by: Actor) -> Purchase:
-        """Takes a purchase back and returns its seats, once. Raises as `get` does, and NotOnSale for one long over.
+    def cancel(self, purchase_id: PurchaseId, by: Actor, seats: str = "", quantity: int | None = None) -> Purchase:
+        """Cancels a purchase and returns its seats, once; also one of an event that is over.
 
-        A purchase of a history that was lost, which has no seats, is only marked as taken back.
+        `seats` are ids of those to cancel, with commas between them; in general admission, `quantity` is how many
+        places are to be cancelled in all, those that are already among them. By default it is everything.
+
+        A purchase of a history that was lost, which has no seats, is only marked as cancelled. Raises as `get` does,
+        SeatNotFound, InvalidRequest, and PurchaseQuarantined for a part of one that waits in quarantine.
         """
         purchase = self.get(purchase_id)
         if purchase.state is PurchaseState.CANCELLED:
             return purchase
-        event_id, position, _ = purchase.id
+        part = _part(purchase, seats, quantity)
+        if not purchase.bought.to_cancel(part, purchase.cancelled).quantity:
+            return purchase
+        if purchase.state is PurchaseState.QUARANTINED and not part.is_all:
+            raise PurchaseQuarantined
         fork = self._fork(purchase.id)
         if fork is not None:
             self._cancel_fork(fork, by)
-            self.inventory.unquarantine(event_id, fork.entry.position)
-        else:
-            with self.changes.of(event_id) as change:
-                recorded = purchase.state is not PurchaseState.ACCEPTED
-                seats = (purchase.quantity, purchase.runs)
-                reached = self.inventory.cancel(event_id, position, *seats, by, recorded=recorded)
-            change.reached(reached)
-        return purchase._replace(state=PurchaseState.CANCELLED)
+            self.inventory.unquarantine(purchase_id.event_id, fork.entry.position)
+            return purchase._replace(state=PurchaseState.CANCELLED)
+        cancelled, is_new = self._cancel(purchase, part, by)
+        purchase = purchase.with_cancellation(cancelled)
+        return self._named([purchase._replace(why=by.why) if is_new else purchase])[0]
+
+    def _cancel(self, purchase: Purchase, part: Part, by: Actor) -> tuple[Cancellation | None, bool]:
+        """What of it is cancelled then, and whether that has just grown."""
+        try:
+            with self.changes.of(purchase.id.event_id) as change:
+                told = self.inventory.cancel(purchase, part, by)
+            change.reached(told.reached)
+        except NotOnSale:  # It was archived: Redis has nothing of it any more.
+            return self.archived.cancel(purchase, part, by)
+        return told.cancelled, told.is_new
 
     def page(
         self,
@@ -118,13 +148,43 @@ class Purchases:
     ) -> Page[Purchase, int]:
         """What SQL has of an event's purchases, newest first, at most `count`. Raises EventNotFound.
 
-        Of them only those with a `reference`, or made with the key of a `caller`.
+        Of them only those with a `reference`, or made with the key of a `caller`. Those with a `reference` are found
+        in the log too, in its last `SEARCHED_ENTRIES` that SQL does not have.
         """
-        rows = self.database.read(purchase_record.page, event_id, below_seq, count + 1, reference, caller)
+        asked = (reference, caller)
+        # The log first: what has left it by now, SQL has.
+        unrecorded = self._unrecorded(event_id, reference, caller) if reference is not None else []
+        rows = self.database.read(purchase_record.page, event_id, below_seq, count + 1, *asked)
+        recorded = {row.id for row in rows}
+        unrecorded = [one for one in unrecorded if below_seq is None or one.entry_seq < below_seq]
+        rows = [*(one for one in unrecorded if one.id not in recorded), *rows]
         if not rows and self.inventory.read(event_id) is None:
-            raise self.names.presence.absence_of(event_id)
-        page = first_of(rows, count, lambda row: row.entry_seq)
-        return Page([self._as_it_stands(row) for row in page.items], page.next)
+            absence = self.names.presence.absence_of(event_id)
+            if not isinstance(absence, NotOnSale):  # One that was archived may have none.
+                raise absence
+        page = first_of(rows[: count + 1], count, lambda row: row.entry_seq)
+        return Page(self._as_they_stand(event_id, page.items), page.next)
+
+    def _unrecorded(self, event_id: str, reference: str, caller: str | None) -> list[Purchase]:
+        """Those with a `reference` that SQL does not have, newest first."""
+        try:
+            snapshot = self.inventory.read(event_id)
+            if snapshot is None or not snapshot.backlog.lag:
+                return []
+            entries = self.log.newest(event_id, snapshot.backlog.position, min(snapshot.backlog.lag, SEARCHED_ENTRIES))
+        except InventoryUnavailable:
+            return []  # Without Redis the record has the last word.
+        found = []
+        for entry in entries:
+            # Reading an entry costs much more than seeing that there is nothing personal to it.
+            change = entry.read() if entry.private else None
+            if not isinstance(change, Purchased) or change.personal_data(entry.private).reference != reference:
+                continue
+            if caller is None or change.caller == caller:
+                purchase_id = PurchaseId(event_id, change.original or entry.position, change.nonce)
+                purchase = _told(purchase_id, PurchaseState.ACCEPTED, entry, change)
+                found.append(purchase._replace(entry_seq=entry.position.seq))
+        return found
 
     def _on_record(self, purchase_id: PurchaseId) -> Purchase | None:
         def find(connection: Connection) -> tuple[Purchase | None, quarantine.QuarantinedEntry | None]:
@@ -133,21 +193,23 @@ class Purchases:
 
         row, aside = self.database.read(find)
         if row is not None:
-            return self._as_it_stands(row)
+            return self._as_they_stand(purchase_id.event_id, [row])[0]
         if aside is None:
             return None
-        cancelled = aside.resolution == quarantine.CANCELLED
-        if aside.reason == quarantine.POISON and not cancelled:
-            cancelled = self._is_cancelled(purchase_id)
-        state = PurchaseState.CANCELLED if cancelled else PurchaseState.QUARANTINED
-        return self._from_entry(purchase_id, aside.entry, state)
+        purchase = self._of_entry(purchase_id, aside.entry, PurchaseState.QUARANTINED)
+        if purchase is None:
+            return None
+        if aside.resolution == quarantine.CANCELLED:
+            purchase = purchase._replace(state=PurchaseState.CANCELLED)
+        if aside.reason != quarantine.POISON:
+            return self._named([purchase])[0]
+        # It has seats, which may be cancelled though SQL does not know that yet.
+        return self._as_they_stand(purchase_id.event_id, [purchase])[0]
 
     def _in_log(self, purchase_id: PurchaseId) -> Purchase | None:
         entry = self.log.entry_at(purchase_id.event_id, purchase_id.position)
-        if entry is None:
-            return None
-        state = PurchaseState.CANCELLED if self._is_cancelled(purchase_id) else PurchaseState.ACCEPTED
-        return self._from_entry(purchase_id, entry, state)
+        purchase = self._of_entry(purchase_id, entry, PurchaseState.ACCEPTED) if entry else None
+        return self._as_they_stand(purchase_id.event_id, [purchase])[0] if purchase else None
 
     def _fork(self, purchase_id: PurchaseId) -> quarantine.QuarantinedEntry | None:
         """The purchase as another history has it, if it is of one."""
@@ -166,35 +228,64 @@ class Purchases:
 
         self.database.write(resolve)
 
-    def _as_it_stands(self, row: Purchase) -> Purchase:
-        if row.state is PurchaseState.PERSISTED and self._is_cancelled(row.id):
-            row = row._replace(state=PurchaseState.CANCELLED)
-        return self._named(row)
-
-    def _from_entry(self, purchase_id: PurchaseId, entry: LogEntry, state: PurchaseState) -> Purchase | None:
+    @staticmethod
+    def _of_entry(purchase_id: PurchaseId, entry: LogEntry, state: PurchaseState) -> Purchase | None:
         change = entry.read()
         if not isinstance(change, Purchased) or change.nonce != purchase_id.nonce:
             return None
-        return self._named(
-            Purchase(
-                purchase_id,
-                state,
-                change.at_ms,
-                change.quantity,
-                change.runs,
-                change.reference,
-                tariff=change.tariff,
-                currency=change.currency,
-            )
-        )
+        return _told(purchase_id, state, entry, change)
 
-    def _named(self, purchase: Purchase) -> Purchase:
-        seats, sold_as = self.offers.named(purchase.id.event_id, purchase.runs, purchase.tariff, purchase.currency)
-        return purchase._replace(seats=seats, sold_as=sold_as)
-
-    def _is_cancelled(self, purchase_id: PurchaseId) -> bool:
-        """Of what SQL does not know to be cancelled yet."""
+    def _as_they_stand(self, event_id: str, found: Sequence[Purchase]) -> list[Purchase]:
+        """With what SQL does not know to be cancelled yet, and the names of their seats."""
+        standing = [purchase for purchase in found if not (purchase.cancelled and purchase.cancelled.is_whole)]
         try:
-            return self.inventory.is_cancelled(purchase_id.event_id, purchase_id.position)
+            known = self.inventory.cancellations(event_id, [purchase.id.position for purchase in standing])
         except InventoryUnavailable:
-            return False  # Without Redis the record has the last word.
+            known = []  # Without Redis the record has the last word.
+        by_id = {purchase.id: cancellation for purchase, cancellation in zip(standing, known, strict=False)}
+        return self._named([purchase.with_cancellation(by_id.get(purchase.id)) for purchase in found])
+
+    def _named(self, found: Sequence[Purchase]) -> list[Purchase]:
+        """With the names of their seats, and what they were sold as; all of one event."""
+        return self.offers.named_purchases(found)
+
+
+def _told(purchase_id: PurchaseId, state: PurchaseState, entry: LogEntry, change: Purchased) -> Purchase:
+    """As its entry tells of it."""
+    personal = change.personal_data(entry.private)
+    sold = (change.at_ms, change.quantity, change.runs, personal)
+    return Purchase(purchase_id, state, *sold, tariff=change.tariff, currency=change.currency, caller=change.caller)
+
+
+def _part(purchase: Purchase, seats: str, quantity: int | None) -> Part:
+    """Raises SeatNotFound, InvalidRequest."""
+    if seats and quantity is not None:
+        raise InvalidRequest("Give only one of seats and quantity", "quantity")
+    if seats:
+        own = dict(zip(purchase.seats, _singles(purchase.runs), strict=True)) if purchase.seats else {}
+        named = dict.fromkeys(_listed(seats, sorted(own, key=len, reverse=True)))
+        return Part(runs=[own[seat] for seat in named])
+    if quantity is None:
+        return ALL
+    if purchase.seats:
+        raise InvalidRequest("Quantity is for general admission: name the seats to cancel", "quantity")
+    if quantity > purchase.quantity:
+        raise InvalidRequest(f"Quantity cannot exceed the {purchase.quantity} places of this purchase", "quantity")
+    return Part(quantity)
+
+
+def _singles(runs: Sequence[SeatRange]) -> list[SeatRange]:
+    return [SeatRange(*place, 1) for place in places(runs)]
+
+
+def _listed(text: str, own: Sequence[str]) -> list[str]:
+    """The ids of seats in `text`, with commas between them; an id may have commas too. `own` are the longest first."""
+    found: list[str] = []
+    rest = text
+    while rest:
+        seat = next((seat for seat in own if rest == seat or rest.startswith(f"{seat},")), None)
+        if seat is None:
+            raise SeatNotFound(seats=[rest.partition(",")[0]])
+        found.append(seat)
+        rest = rest[len(seat) + 1 :]
+    return found

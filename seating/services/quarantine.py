@@ -49,7 +49,7 @@ class Quarantine:
         self.inventory.unquarantine(event_id, aside.entry.position)
 
     def cancel(self, event_id: str, position: str, by: Actor) -> None:
-        """Cancel an entry: a purchase is cancelled, anything else only resolved."""
+        """Cancel an entry: a purchase is cancelled with its seats, anything else only resolved."""
         aside = self._waiting(event_id, position)
         if aside.purchase_id is not None:
             self.purchases.cancel(aside.purchase_id, by)
@@ -98,9 +98,11 @@ class Quarantine:
         purchase, purchase_id = aside.entry.read(), aside.purchase_id
         if not isinstance(purchase, Purchased) or purchase_id is None:
             raise NotReplayable("Only purchases can be replayed from another history; cancel this entry")
+        private = aside.entry.private if purchase.vouches_for(aside.entry.private) else None
+        sold = (aside.event_id, purchase_id.position, purchase, private)
         try:
             with self.changes.of(aside.event_id):
-                receipt = self.inventory.sell_again(aside.event_id, purchase_id.position, purchase, by).receipt
+                receipt = self.inventory.sell_again(*sold, by).receipt
         except SeatingError as error:
             raise NotReplayable(f"It cannot be replayed: {error.message}") from None
         if receipt.id.nonce != purchase.nonce:

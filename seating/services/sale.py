@@ -15,6 +15,7 @@ from seating.redis_store.retries import Retries
 from seating.redis_store.seat_states import SeatStore
 from seating.redis_store.terms import LogKeeping, Terms
 from seating.services.answered import Answered
+from seating.services.archived_events import ArchivedEvents
 from seating.services.audit import Audit
 from seating.services.books import Books
 from seating.services.box_office import BoxOffice
@@ -79,8 +80,9 @@ class Sale:
         self.merge = Merge(database, client, terms, self.rebuild, self.persistence.run_now)
         self.events = Events(database, self.inventory, self.presence, self.rebuild, self.persistence, changes)
         self.offers = Offers(self.inventory, self.names, database)
+        archived = ArchivedEvents(database, self.names, self.answered.note)
         watch = PersistedWatch(database)
-        self.purchases = Purchases(self.inventory, self.names, log, database, watch, changes, self.offers)
+        self.purchases = Purchases(self.inventory, self.names, log, database, watch, changes, self.offers, archived)
         self.holds = Holds(self.hold_store, self.names, changes, self.offers)
         self.seats = Seats(SeatStore(calls), self.names, changes)
         self.quarantine = Quarantine(database, self.inventory, self.purchases, changes)

@@ -62,7 +62,7 @@ def tell(
         if isinstance(change, changes.Purchased):
             position = change.original or entry.position
             owners[position] = owner = str(PurchaseId(event_id, position, change.nonce))
-            reference = change.reference
+            reference = change.personal_data(entry.private).reference
         elif isinstance(change, changes.Cancelled):
             owner = owners.get(change.purchase, f"{event_id}.{change.purchase}")
         elif isinstance(change, changes.Held):
@@ -81,10 +81,10 @@ def _merged(
         if str(receipt.id) in known or seat_id not in plan.seats_of(receipt.runs):
             continue
         position, purchase_id = str(receipt.id.position), str(receipt.id)
-        yield SeatHistoryEntry(receipt.at_ms, position, "sold", purchase_id, receipt.reference)
-        if position in state.cancelled:
-            at_ms = int(state.cancelled[position].partition("|")[0])
-            yield SeatHistoryEntry(at_ms, str(entry.position), "returned", purchase_id, None)
+        yield SeatHistoryEntry(receipt.at_ms, position, "sold", purchase_id, receipt.personal.reference)
+        cancellation = state.cancellation(position)
+        if cancellation and seat_id in plan.seats_of(receipt.bought.cancelled(cancellation).runs):
+            yield SeatHistoryEntry(cancellation.at_ms, str(entry.position), "returned", purchase_id, None)
     (run,) = plan.runs_of([seat_id])
     status = state.maps[run.block][run.start]
     if status in _SET and status != AVAILABLE:

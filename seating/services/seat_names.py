@@ -1,6 +1,7 @@
 """Translates seat ids to places in an event's maps, and back."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -54,13 +55,20 @@ class SeatNames:
 
     def names(self, event_id: str, runs: Sequence[SeatRange]) -> list[str]:
         """Return the ids of the seats in `runs`, even of an archived event."""
-        if not runs:
-            return []
+        return self.any_plan(event_id).seats_of(runs) if runs else []
+
+    def any_plan(self, event_id: str) -> SeatingPlan:
+        """Return the plan of an open or archived event. Raises MissingInventory in general admission."""
         try:
-            plan = self._open_plan(event_id)
+            return self._open_plan(event_id)
         except MissingInventory:
-            plan = self._recorded_plan(event_id)
-        return plan.seats_of(runs)
+            return self._recorded_plan(event_id)
+
+    def recorded_plan(self, event_id: str) -> SeatingPlan | None:
+        """As SQL has it; None in general admission."""
+        with suppress(MissingInventory):
+            return self._recorded_plan(event_id)
+        return None
 
     def _open_plan(self, event_id: str) -> SeatingPlan:
         try:

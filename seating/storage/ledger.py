@@ -26,7 +26,7 @@ from seating.domain.position import Position
 from seating.domain.seat_status import BOX_OFFICE
 from seating.domain.seating_plan import SeatingPlan
 from seating.storage import audit, events, purchases, quarantine, terms, watermarks
-from seating.storage.database import insert_many
+from seating.storage.database import Row, insert_many
 from seating.storage.quarantine import QuarantinedEntry
 from seating.storage.tables import ledger, merges, sold_seats
 from seating.storage.tables import quarantine as quarantine_table
@@ -86,7 +86,7 @@ def write(connection: Connection, event_id: str, rows: Sequence[LedgerRow], plan
     return []
 
 
-REFUSALS = (IntegrityError, DataError, _Refused, IndexError)
+REFUSALS = (IntegrityError, DataError, _Refused, IndexError, purchases.WrongPersonalData)
 """Errors that mean SQL will never accept a row as it is. IndexError: the plan does not have its seats."""
 
 
@@ -95,6 +95,8 @@ def refusal_in_words(error: Exception) -> str:
     match error:
         case _Refused():
             return str(error)
+        case purchases.WrongPersonalData():
+            return "its personal data is not what was written with it"
         case IndexError():
             return "it names seats that the plan does not have"
         case DataError():
@@ -107,15 +109,16 @@ def refusal_in_words(error: Exception) -> str:
 
 def insert_rows(connection: Connection, event_id: str, rows: Sequence[LedgerRow], plan: SeatingPlan | None) -> None:
     """Record `rows` and the acts in them. Raises one of REFUSALS."""
-    columns = (ledger.c.event_id, ledger.c.epoch, ledger.c.seq, ledger.c.change, ledger.c.link)
-    insert_many(connection, columns, [(event_id, *entry.position, entry.change, entry.link) for entry, _ in rows])
+    columns = (ledger.c.event_id, ledger.c.epoch, ledger.c.seq, ledger.c.change, ledger.c.link, ledger.c.private)
+    written: list[Row] = [(event_id, *entry.position, entry.change, entry.link, entry.private) for entry, _ in rows]
+    insert_many(connection, columns, written)
     acts: list[Act | None] = []
     # Insert purchases in bulk, but never across a change that may free or need their seats.
     for kind, group in groupby(rows, key=lambda row: type(row.change)):
         if kind is Purchased:
-            bought = [(row.entry.position, row.change) for row in group if isinstance(row.change, Purchased)]
+            bought = [(row.entry, row.change) for row in group if isinstance(row.change, Purchased)]
             purchases.add(connection, event_id, bought, plan)
-            acts += [act_of(event_id, position, change) for position, change in bought if change.by]
+            acts += [act_of(event_id, entry.position, change) for entry, change in bought if change.by]
         else:
             for row in group:
                 target = _apply(connection, event_id, row, plan)
@@ -148,14 +151,17 @@ def entries(connection: Connection, event_id: str, after_seq: int = 0) -> Iterat
     while True:
         both = union_all(
             *(
-                select(table.c.epoch, table.c.seq, table.c.change, table.c.link, literal(is_poison).label("poison"))
+                select(
+                    *(table.c.epoch, table.c.seq, table.c.change, table.c.link, table.c.private),
+                    literal(is_poison).label("poison"),
+                )
                 .where(table.c.event_id == event_id, table.c.seq > after_seq)
                 .where(poison if is_poison else literal(True))
                 for table, is_poison in ((ledger, False), (quarantine_table, True))
             )
         ).subquery()
         page = [
-            Recorded(LogEntry(Position(row.epoch, row.seq), row.change, row.link), bool(row.poison))
+            Recorded(LogEntry(Position(row.epoch, row.seq), row.change, row.link, row.private), bool(row.poison))
             for row in connection.execute(select(both).order_by(both.c.seq).limit(_PAGE))
         ]
         if not page:
@@ -218,10 +224,11 @@ def _cancel(connection: Connection, event_id: str, change: Cancelled, plan: Seat
     """Cancel the purchase and return its id."""
     seats = plan.seats_of(change.runs) if plan else []
     purchase_id = (
-        purchases.cancel(connection, event_id, change.purchase, change.at_ms, seats)
-        or quarantine.cancel(connection, event_id, change.purchase)
+        purchases.cancel(connection, event_id, change, seats)
+        # A part of what waits in quarantine waits with it.
+        or (not change.remaining and quarantine.cancel(connection, event_id, change.purchase))
         # While we waited for an operator's replay to commit, the purchase moved from quarantine to its table.
-        or purchases.cancel(connection, event_id, change.purchase, change.at_ms, seats)
+        or purchases.cancel(connection, event_id, change, seats)
     )
     if purchase_id is None:
         raise _Refused(f"there is no purchase at {change.purchase}")

@@ -3,18 +3,25 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, case, delete, insert, select, update
 
 from seating.domain import offer
 from seating.domain.caller import ANONYMOUS
-from seating.domain.changes import Purchased
+from seating.domain.cancellation import Bought, Cancellation
+from seating.domain.changes import Cancelled, Purchased
 from seating.domain.inventory_state import InventoryState
-from seating.domain.position import Position
+from seating.domain.log_entry import LogEntry
+from seating.domain.personal_data import PersonalData
 from seating.domain.purchase import Purchase, PurchaseId, PurchaseState, Receipt
 from seating.domain.seat_status import BOX_OFFICE
 from seating.domain.seating_plan import SeatingPlan, SeatRange, runs_text
 from seating.storage.database import Row, insert_many
 from seating.storage.tables import purchases, sold_seats
+
+
+class WrongPersonalData(Exception):
+    """The personal data beside a purchase is not what was written with it."""
+
 
 AT_BOX_OFFICE: Final = "box office"
 """Stands for the purchase of a seat that was sold without one."""
@@ -23,18 +30,23 @@ _ASKED_AT_ONCE: Final = 500
 
 
 def add(
-    connection: Connection, event_id: str, bought: Sequence[tuple[Position, Purchased]], plan: SeatingPlan | None
+    connection: Connection, event_id: str, bought: Sequence[tuple[LogEntry, Purchased]], plan: SeatingPlan | None
 ) -> None:
-    """Records purchases and the seats that they take. A seat that is taken is refused by sold_seats' key."""
+    """Records purchases and the seats that they take. A seat that is taken is refused by sold_seats' key.
+
+    Raises WrongPersonalData.
+    """
     rows: list[Row] = []
     seats: list[Row] = []
-    for entry_position, change in bought:
-        position = change.original or entry_position
+    for entry, change in bought:
+        position = change.original or entry.position
         purchase_id = str(PurchaseId(event_id, position, change.nonce))
         told = (change.at_ms, change.quantity, change.left, runs_text(change.runs))
-        shop = (change.reference, _with_key(change.caller))
+        if not change.vouches_for(entry.private):
+            raise WrongPersonalData(purchase_id)
+        shop = (*change.personal_data(entry.private), _with_key(change.caller))
         sold_as = _sold_as(change.tariff, change.currency, change.runs)
-        rows.append((purchase_id, event_id, *position, *told, *shop, *sold_as, entry_position.seq))
+        rows.append((purchase_id, event_id, *position, *told, *shop, *sold_as, entry.position.seq))
         seat_ids = plan.seats_of(change.runs) if plan else []
         seats += [(event_id, seat_id, purchase_id) for seat_id in seat_ids]
     insert_many(connection, _ADDED, rows)
@@ -45,25 +57,25 @@ def add(
 _ADDED: Final = (
     *(purchases.c.id, purchases.c.event_id, purchases.c.epoch, purchases.c.seq, purchases.c.at_ms),
     *(purchases.c.quantity, purchases.c.seats_left, purchases.c.runs),
-    *(purchases.c.reference, purchases.c.caller),
+    *(purchases.c.buyer, purchases.c.reference, purchases.c.note, purchases.c.caller),
     *(purchases.c.tariff, purchases.c.currency, purchases.c.total, purchases.c.entry_seq),
 )
 
 
-def cancel(
-    connection: Connection, event_id: str, position: Position, at_ms: int, seat_ids: Sequence[str]
-) -> str | None:
-    """Marks the purchase at `position` as cancelled and frees its seats, `seat_ids`. Its id; None if there is none."""
-    epoch, seq = position
+def cancel(connection: Connection, event_id: str, change: Cancelled, seat_ids: Sequence[str]) -> str | None:
+    """Records what `change` says of a purchase, and frees `seat_ids`. Its id; None if there is no such purchase."""
+    epoch, seq = change.purchase
     here = (purchases.c.event_id == event_id, purchases.c.epoch == epoch, purchases.c.seq == seq)
-    purchase_id: str | None = connection.execute(select(purchases.c.id).where(*here)).scalar_one_or_none()
-    if purchase_id is None:
+    row = connection.execute(select(purchases).where(*here)).one_or_none()
+    if row is None:
         return None
-    connection.execute(update(purchases).where(purchases.c.id == purchase_id).values(cancelled_ms=at_ms))
+    cancellation = Cancellation.after(_cancellation(row), change)
+    said = _cancelled(_bought(row), cancellation) | {"cancelled_why": change.by.why if change.by else None}
+    connection.execute(update(purchases).where(purchases.c.id == row.id).values(said))
     # By their key: there is no index on purchase_id, and a whole concert may be called off.
     own = (sold_seats.c.event_id == event_id, sold_seats.c.seat_id.in_(seat_ids))
-    connection.execute(delete(sold_seats).where(*own, sold_seats.c.purchase_id == purchase_id))
-    return purchase_id
+    connection.execute(delete(sold_seats).where(*own, sold_seats.c.purchase_id == row.id))
+    return str(row.id)
 
 
 def missing(connection: Connection, event_id: str, receipts: Sequence[Receipt]) -> list[Receipt]:
@@ -98,7 +110,7 @@ def replace(
             "quantity": receipt.quantity,
             "seats_left": receipt.left,
             "runs": runs_text(receipt.runs),
-            "reference": receipt.reference,
+            **receipt.personal._asdict(),
             "caller": _with_key(receipt.caller),
             **dict(zip(_SOLD_AS, _sold_as(receipt.tariff, receipt.currency, receipt.runs), strict=True)),
             "entry_seq": entry_seq,
@@ -109,12 +121,12 @@ def replace(
         connection.execute(insert(purchases), rows)
     seats: dict[str, str | None] = {}
     for purchase_id, receipt in kept.items():
-        cancelled = state.cancelled.get(str(receipt.id.position))
-        if cancelled is not None:
-            at_ms = int(cancelled.partition("|")[0])
-            connection.execute(update(purchases).where(purchases.c.id == purchase_id).values(cancelled_ms=at_ms))
-        elif plan:
-            seats |= dict.fromkeys(plan.seats_of(receipt.runs), purchase_id)
+        cancellation = state.cancellation(str(receipt.id.position))
+        if cancellation is not None:
+            said = _cancelled(receipt.bought, cancellation)
+            connection.execute(update(purchases).where(purchases.c.id == purchase_id).values(said))
+        if plan:
+            seats |= dict.fromkeys(plan.seats_of(receipt.bought.standing(cancellation).runs), purchase_id)
     if plan:
         seats |= dict.fromkeys(plan.seats_of(state.runs_of(BOX_OFFICE)), None)
     if seats:
@@ -158,10 +170,12 @@ def recorded(connection: Connection, purchase_ids: Sequence[str]) -> set[str]:
     return found
 
 
-def standing(connection: Connection, event_id: str) -> dict[str, bool]:
-    """All purchases of an event: id to whether it stands, False if it was cancelled."""
-    rows = connection.execute(select(purchases.c.id, purchases.c.cancelled_ms).where(purchases.c.event_id == event_id))
-    return {row.id: row.cancelled_ms is None for row in rows}
+def standing(connection: Connection, event_id: str) -> dict[str, int]:
+    """All purchases of an event: id to how many seats of it stand, 0 if it was cancelled."""
+    gone = case((purchases.c.cancelled_ms.is_(None), 0), else_=purchases.c.cancelled_quantity)
+    left = (purchases.c.quantity - gone).label("left")
+    rows = connection.execute(select(purchases.c.id, left).where(purchases.c.event_id == event_id))
+    return {row.id: row.left for row in rows}
 
 
 def sell_at_box_office(connection: Connection, event_id: str, seat_ids: Sequence[str]) -> None:
@@ -195,17 +209,39 @@ def _sold_as(tariff: str, currency: str | None, runs: Sequence[SeatRange]) -> tu
 
 
 def _purchase(row: Any) -> Purchase:
-    state = PurchaseState.PERSISTED if row.cancelled_ms is None else PurchaseState.CANCELLED
-    runs = SeatRange.parse_all(row.runs)
+    cancellation = _cancellation(row)
+    is_cancelled = cancellation is not None and cancellation.is_whole
     return Purchase(
         PurchaseId.parse(row.id),
-        state,
+        PurchaseState.CANCELLED if is_cancelled else PurchaseState.PERSISTED,
         row.at_ms,
         row.quantity,
-        runs,
-        row.reference,
+        SeatRange.parse_all(row.runs),
+        PersonalData(row.buyer, row.reference, row.note),
         entry_seq=row.entry_seq,
         tariff=row.tariff or "",
         currency=row.currency,
-        cancelled_ms=row.cancelled_ms,
+        cancelled=cancellation,
+        why=row.cancelled_why,
+        caller=row.caller or ANONYMOUS.name,
     )
+
+
+def _bought(row: Any) -> Bought:
+    return Bought(row.quantity, SeatRange.parse_all(row.runs))
+
+
+def _cancellation(row: Any) -> Cancellation | None:
+    """Without the seats left then, which only the ledger has."""
+    if row.cancelled_ms is None:
+        return None
+    if row.cancelled_quantity == row.quantity:
+        return Cancellation(row.cancelled_ms, 0)
+    return Cancellation(row.cancelled_ms, 0, row.cancelled_quantity, SeatRange.parse_all(row.cancelled_runs))
+
+
+def _cancelled(bought: Bought, cancellation: Cancellation) -> dict[str, object]:
+    """As its columns have it."""
+    quantity, runs = bought.cancelled(cancellation)
+    told = {"cancelled_quantity": quantity, "cancelled_runs": runs_text(runs)}
+    return {"cancelled_ms": cancellation.at_ms} | told

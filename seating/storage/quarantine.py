@@ -185,9 +185,9 @@ def _row(aside: QuarantinedEntry) -> dict[str, object]:
     epoch, seq = aside.entry.position
     row = {"event_id": aside.event_id, "epoch": epoch, "seq": seq, "change": aside.entry.change}
     said = {"link": aside.entry.link, "reason": aside.reason, "error": aside.error[:2000]}
-    return row | said | {"resolution": aside.resolution}
+    return row | said | {"private": aside.entry.private, "resolution": aside.resolution}
 
 
 def _aside(row: Any) -> QuarantinedEntry:
-    entry = LogEntry(Position(row.epoch, row.seq), row.change, row.link)
+    entry = LogEntry(Position(row.epoch, row.seq), row.change, row.link, row.private)
     return QuarantinedEntry(row.event_id, entry, row.reason, row.error, row.resolution)

@@ -38,6 +38,7 @@ STATUS: Final[dict[type[errors.SeatingError], int]] = {
     errors.SaleRunning: 409,
     errors.UserExists: 409,
     errors.NotReplayable: 409,
+    errors.PurchaseQuarantined: 409,
     errors.NothingToMerge: 409,
     errors.SeatUnavailable: 409,
     errors.SeatSold: 409,

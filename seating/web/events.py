@@ -320,7 +320,7 @@ def _view(found: EventOnSale) -> EventView:
         seats_sold=counts.sold if counts else None,
         seats_remaining=counts.remaining if counts else None,
         seated=event.seated,
-        state=counts.state if counts else "unavailable",
+        state=counts.state if counts else "closed" if event.archived else "unavailable",
         currency=event.offer.currency if event.offer else None,
         categories=views(event.offer, left) if event.offer else None,
     )

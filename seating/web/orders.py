@@ -8,7 +8,7 @@ from seating.domain.errors import InvalidRequest
 from seating.domain.hold import HoldOrder
 from seating.domain.purchase import MAX_QUANTITY, Order
 from seating.web.parsing import StrictModel
-from seating.web.schemas import Line, Reference, examples
+from seating.web.schemas import Buyer, Line, Note, Reference, examples
 
 
 def _each_once(seats: list[str]) -> list[str]:
@@ -89,7 +89,7 @@ class EventPurchase(_WantedSeats):
     """Exactly one of `quantity`, `seats` and `holdToken`."""
 
     model_config = examples(
-        {"quantity": 2, "together": True, "reference": "A-1001"},
+        {"quantity": 2, "together": True, "reference": "A-1001", "buyer": "c-2077", "note": "picks up at the door"},
         {"quantity": 4, "category": "Stalls", "mix": False},
         {"seats": ["sec-1-row-A-seat-1", "sec-1-row-A-seat-2"]},
         {"holdToken": "q0Vd3mXK8sWcGx1bT5yZ2g"},
@@ -97,13 +97,17 @@ class EventPurchase(_WantedSeats):
 
     hold_token: str = Field("", min_length=1, max_length=255, alias="holdToken", description="of a hold", **_ABSENT)
     reference: Reference | None = Field(None, description="the shop's own order number")
+    buyer: Buyer | None = Field(None, description="the shop's own id of its customer; only with a key")
+    note: Note | None = Field(None, description="for whoever looks after the order; neither logged nor pushed")
 
     def order(self) -> Order:
         """Return the order. Raises InvalidRequest unless exactly one field is given."""
         _exactly_one(quantity=self.quantity, seats=self.seats, holdToken=self.hold_token)
         quantity = self.quantity or len(self.seats)
         given = (tuple(self.seats), self.hold_token or None)
-        return Order(quantity, self.together, self.reference, *given, **self._wishes())
+        return Order(
+            quantity, self.together, self.reference, *given, **self._wishes(), buyer=self.buyer, note=self.note
+        )
 
 
 def _exactly_one(**fields: object) -> None:

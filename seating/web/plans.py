@@ -6,10 +6,10 @@ from flask import Response
 from flask_openapi3 import Tag
 from pydantic import ConfigDict, Field
 
-from seating.domain.errors import PlanNotFound
+from seating.domain.errors import EventNotFound, InventoryUnavailable, PlanNotFound
 from seating.web.application import Routes
 from seating.web.callers import Access, open_to
-from seating.web.declarations import OF_INVENTORY, refuses, sends
+from seating.web.declarations import refuses, sends
 from seating.web.parsing import parsed
 from seating.web.responses import accepts_gzip, render_kept
 from seating.web.schemas import Answer, EventPath, examples
@@ -101,7 +101,7 @@ class PlanView(Answer):
 
 @api.get("/api/v1/events/<event_id>/plan", responses={200: PlanView, 304: None})
 @open_to(Access.ANYBODY)
-@refuses(*OF_INVENTORY, PlanNotFound)
+@refuses(EventNotFound, InventoryUnavailable, PlanNotFound)
 @sends("Cache-Control", "ETag")
 @parsed
 def get_plan(path: EventPath) -> Response:

@@ -1,4 +1,4 @@
-"""Buying, reading a purchase again, and taking it back."""
+"""Buying, reading a purchase again, and cancelling it."""
 
 import re
 import time
@@ -8,16 +8,19 @@ from flask import Response
 from flask_openapi3 import Tag
 from pydantic import AliasPath, BaseModel, Field
 
-from seating.domain.caller import Role
+from seating.domain.caller import ANONYMOUS, Role
 from seating.domain.errors import (
     BacklogFull,
+    EventNotFound,
     HoldExpired,
     IdempotencyKeyReused,
     InvalidIdempotencyKey,
+    InvalidRequest,
     InventoryUnavailable,
     MissingIdempotencyKey,
     NotTogether,
     PurchaseNotFound,
+    PurchaseQuarantined,
     RecordUnavailable,
     SeatingError,
     SeatNotFound,
@@ -25,7 +28,7 @@ from seating.domain.errors import (
     SoldOut,
 )
 from seating.domain.idempotency import parse_key
-from seating.domain.purchase import Order, PurchaseId, PurchaseState
+from seating.domain.purchase import MAX_QUANTITY, Order, PurchaseId, PurchaseState
 from seating.redis_store.rate_limits import RateLimit
 from seating.services.purchases import Bought
 from seating.telemetry import metrics
@@ -43,6 +46,7 @@ from seating.web.schemas import (
     AsText,
     EventPath,
     Moment,
+    MomentOrNull,
     NextCursor,
     PageQuery,
     Reference,
@@ -50,6 +54,7 @@ from seating.web.schemas import (
     WhyQuery,
     example,
     examples,
+    is_absent,
 )
 from seating.web.services import services, settings
 
@@ -76,6 +81,19 @@ class PurchasePath(BaseModel):
 class PurchasePageQuery(PageQuery):
     cursor: int | None = Field(None, ge=1, le=10**14, description="`next` of the page before")
     reference: Reference | None = Field(None, description="only those with the shop's own order number")
+
+
+class CancelQuery(WhyQuery):
+    seats: str = Field(
+        "",
+        min_length=1,
+        max_length=MAX_QUANTITY * 256,
+        description="ids of the seats to cancel, with commas between them",
+        json_schema_extra=example("sec-1-row-A-seat-1,sec-1-row-A-seat-2"),
+    )
+    quantity: int | None = Field(
+        None, ge=1, le=MAX_QUANTITY, description="in general admission: how many places are to be cancelled in all"
+    )
 
 
 class PurchaseHeaders(BaseModel):
@@ -114,32 +132,59 @@ class PurchaseAnswer(SoldAsAnswer):
     position: str = Field(description="`<epoch>-<seq>` in the event's log")
 
 
+_PURCHASE: Final = {
+    "purchaseId": "demo.217907169-42.9f1c2b3a4d5e6f70",
+    "eventId": "demo",
+    "state": "persisted",
+    "quantity": 2,
+    "seats": ["sec-1-row-A-seat-1", "sec-1-row-A-seat-2"],
+    "reference": None,
+    "position": "217907169-42",
+    "purchasedAt": "2026-05-01T10:00:00.000Z",
+    "cancelledAt": "2026-05-02T09:30:00.000Z",
+    "cancelledWhy": "one friend is ill",
+    "cancelledQuantity": 1,
+    "cancelledSeats": ["sec-1-row-A-seat-2"],
+}
+
+
 class PurchaseView(SoldAsAnswer):
-    model_config = examples(
-        {
-            "purchaseId": "demo.217907169-42.9f1c2b3a4d5e6f70",
-            "eventId": "demo",
-            "state": "persisted",
-            "quantity": 2,
-            "seats": ["sec-1-row-A-seat-1", "sec-1-row-A-seat-2"],
-            "reference": None,
-            "position": "217907169-42",
-            "purchasedAt": "2026-05-01T10:00:00.000Z",
-        }
-    )
+    model_config = examples(_PURCHASE)
 
     purchase_id: AsText = Field(validation_alias="id")
     event_id: str = Field(validation_alias=AliasPath("id", "event_id"))
     state: PurchaseState
-    quantity: int
-    seats: list[str]
-    reference: str | None
+    quantity: int = Field(description="as it was bought")
+    seats: list[str] = Field(description="as they were bought")
+    reference: str | None = Field(validation_alias=AliasPath("personal", "reference"))
     position: AsText = Field(validation_alias=AliasPath("id", "position"))
     purchased_at: Moment = Field(validation_alias="at_ms")
+    cancelled_at: MomentOrNull = Field(
+        validation_alias="cancelled_ms", description="when seats of it were last cancelled; null for never"
+    )
+    cancelled_why: str | None = Field(
+        validation_alias="why", description="the operator's reason, once the cancellation is in SQL"
+    )
+    cancelled_quantity: int = Field(description="how many of its seats or places are cancelled, all for `cancelled`")
+    cancelled_seats: list[str] = Field(description="which of its seats")
+    cancelled_total: int | None = Field(
+        exclude_if=is_absent, description="what these cost, in minor units; only of an event with prices"
+    )
+
+
+class OrderView(PurchaseView):
+    """A purchase with what only its shop and operators see of it."""
+
+    model_config = examples(_PURCHASE | {"buyer": "c-2077", "note": "picks up at the door"})
+
+    buyer: str | None = Field(
+        validation_alias=AliasPath("personal", "buyer"), description="the shop's own id of its customer"
+    )
+    note: str | None = Field(validation_alias=AliasPath("personal", "note"))
 
 
 class PurchaseListView(Answer):
-    purchases: list[PurchaseView] = Field(validation_alias="items")
+    purchases: list[OrderView] = Field(validation_alias="items")
     next: NextCursor
 
 
@@ -180,31 +225,36 @@ def get_purchase(path: PurchasePath) -> Response:
     """A purchase as it stands
 
     `accepted`: sold, and durable in the log. `persisted`: in SQL too. `quarantined`: sold, but SQL refused its row,
-    which waits for the operator. `cancelled`: taken back by the operator.
+    which waits for the operator. `cancelled`: all of it was cancelled by the operator; of one that is cancelled in part
+    the fields `cancelled…` tell.
     """
     return render(PurchaseView.model_validate(services().purchases.get(PurchaseId.parse(path.purchase_id))))
 
 
 @api.delete("/api/v1/purchases/<purchase_id>", responses={200: PurchaseView})
 @open_to(Access.OPERATORS)
-@refuses(*OF_INVENTORY, PurchaseNotFound, RecordUnavailable, BacklogFull)
+@refuses(PurchaseNotFound, PurchaseQuarantined, SeatNotFound, RecordUnavailable, InventoryUnavailable, BacklogFull)
 @parsed
-def cancel_purchase(path: PurchasePath, query: WhyQuery) -> Response:
-    """Take a purchase back
+def cancel_purchase(path: PurchasePath, query: CancelQuery) -> Response:
+    """Cancel a purchase, all of it or a part
 
-    Its seats return, once: repeated, the answer is the same and nothing changes.
+    Its seats return, once: repeated, the answer is the same and nothing changes. That holds for a part too, since
+    `seats` and `quantity` say what is to be cancelled of the purchase in all, not how much more. It can be cancelled
+    for as long as there is a record of it, long after its event is over.
     """
-    cancelled = services().purchases.cancel(PurchaseId.parse(path.purchase_id), actor(query.why))
+    purchase_id = PurchaseId.parse(path.purchase_id)
+    cancelled = services().purchases.cancel(purchase_id, actor(query.why), query.seats, query.quantity)
     return render(PurchaseView.model_validate(cancelled))
 
 
 @api.get("/api/v1/events/<event_id>/purchases", responses={200: PurchaseListView})
 @open_to(Access.SHOPS)
-@refuses(*OF_INVENTORY, RecordUnavailable)
+@refuses(EventNotFound, InventoryUnavailable, RecordUnavailable)
 @parsed
 def list_purchases(path: EventPath, query: PurchasePageQuery) -> Response:
     """An event's purchases as SQL has them, newest first
 
+    With a `reference`, also what SQL does not have yet, as far as it is among the newest 2,000 entries of the log.
     A key with the role `sell` sees those that were made with keys of its name.
     """
     who = caller()
@@ -218,6 +268,8 @@ def _buy(event_id: str, header: PurchaseHeaders, order: Order, limit: RateLimit 
     outcome = "failed"
     try:
         key = parse_key(header.idempotency_key)
+        if order.buyer is not None and caller() == ANONYMOUS:
+            raise InvalidRequest("Buyer is believed only with a shop's key", "buyer")
         wait_s = _preferred_wait_s(header.prefer)
         bought = services().purchases.buy(event_id, caller().name, key, order, wait_s, limit)
         outcome = "replayed" if bought.replayed else "sold"

@@ -43,6 +43,7 @@ class QuarantineEntryView(Answer):
             "reason": "fork",
             "error": "SQL has another entry in this place",
             "change": '{"kind":"purchased"}',
+            "private": '{"salt":"9f1c2b3a4d5e6f709f1c2b3a4d5e6f70","reference":"A-1001"}',
         }
     )
 
@@ -51,6 +52,9 @@ class QuarantineEntryView(Answer):
     reason: str = Field(description="poison: SQL rejected it; fork: SQL has another entry in its place")
     error: str = Field(validation_alias="words", description="why, in words")
     change: str = Field(validation_alias=AliasPath("entry", "change"), description="the entry, raw")
+    private: str | None = Field(
+        validation_alias=AliasPath("entry", "private"), description="the personal data beside it, raw"
+    )
 
 
 class QuarantineListView(Answer):

@@ -8,6 +8,7 @@ from pydantic.alias_generators import to_camel
 
 from seating.domain.actor import MAX_WHY, parse_why
 from seating.domain.event import parse_event_id
+from seating.domain.personal_data import MAX_BUYER, MAX_NOTE, MAX_REFERENCE
 from seating.domain.timestamps import rfc3339
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -21,7 +22,9 @@ def _printable(text: str) -> str:
 
 
 Line = Annotated[str, AfterValidator(_printable), Field(json_schema_extra=_PRINTABLE)]
-Reference = Annotated[Line, Field(min_length=1, max_length=64)]
+Buyer = Annotated[Line, Field(min_length=1, max_length=MAX_BUYER)]
+Reference = Annotated[Line, Field(min_length=1, max_length=MAX_REFERENCE)]
+Note = Annotated[Line, Field(min_length=1, max_length=MAX_NOTE)]
 _Reason = Annotated[
     str,
     Field(min_length=1, description="the operator's reason, for the audit log", json_schema_extra=_PRINTABLE),
@@ -111,6 +114,8 @@ AsText = Annotated[str, BeforeValidator(str)]
 
 Moment = Annotated[str, BeforeValidator(rfc3339), Field(description="RFC 3339, UTC")]
 """Built from ms since 1970."""
+
+MomentOrNull = Annotated[str | None, BeforeValidator(lambda at_ms: None if at_ms is None else rfc3339(at_ms))]
 
 NextCursor = Annotated[
     str | None,

@@ -84,6 +84,10 @@ class SaleModel:
     def cancel(self, key: str) -> None:
         self._mark(self.purchases.pop(key), AVAILABLE)
 
+    def cancel_part(self, key: str, seats: set[str]) -> None:
+        self._mark([seat for seat in self.purchases[key] if seat in seats], AVAILABLE)
+        self.purchases[key] = [seat for seat in self.purchases[key] if seat not in seats]
+
     def set_seat(self, seat: str, status: str) -> None:
         self.release_due()
         if self.seats[seat] in (SOLD, HELD):

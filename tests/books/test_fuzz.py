@@ -107,6 +107,18 @@ class SaleMachine(RuleBasedStateMachine):
         key, order, receipt = purchase
         assert self.sale.purchases.buy(self.event, "anonymous", key, order).receipt == receipt
 
+    @rule(purchase=bought, chosen=st.sets(st.integers(0, 9), min_size=1))
+    def cancel_part(self, purchase: tuple[str, Order, Receipt], chosen: set[int]) -> None:
+        key, _, receipt = purchase
+        own = PLAN.seats_of(receipt.runs)
+        seats = {own[number % len(own)] for number in chosen}
+        self.model.cancel_part(key, seats)
+        for _ in range(2):
+            found = self.sale.purchases.cancel(receipt.id, OPERATOR, ",".join(sorted(seats)))
+            assert seats <= set(found.cancelled_seats)
+            assert set(own) - set(found.cancelled_seats) == set(self.model.purchases[key])
+            assert (found.state == "cancelled") == (not self.model.purchases[key])
+
     @rule(purchase=consumes(bought))
     def cancel(self, purchase: tuple[str, Order, Receipt]) -> None:
         self.model.cancel(purchase[0])

@@ -17,6 +17,7 @@ from seating.domain.errors import (
     InventoryUnavailable,
     NotOnSale,
     Overtaken,
+    PurchaseQuarantined,
     SeatHeld,
     SeatNotFound,
     SeatSold,
@@ -25,6 +26,7 @@ from seating.domain.errors import (
 from seating.domain.event import Event
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
+from seating.domain.purchase import Order
 from seating.domain.seat_status import SETTABLE
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
@@ -45,6 +47,7 @@ steps = st.lists(
     st.one_of(
         st.tuples(st.just("buy"), st.integers(1, 4)),
         st.tuples(st.just("cancel"), st.integers(0, 20)),
+        st.tuples(st.just("cancel part"), st.integers(0, 200)),
         st.tuples(st.just("hold"), st.integers(1, 4)),
         st.tuples(st.sampled_from(["extend", "give back", "buy held"]), st.integers(0, 20)),
         st.tuples(st.just("expire"), st.integers(1, 700_000)),
@@ -77,6 +80,7 @@ def all_of(sale: OneProcess, event: str) -> dict[str, Any]:
         ("idempotency", "HGETALL"),
         ("hold", "HGETALL"),
         ("cancelled", "HGETALL"),
+        ("buyers", "HGETALL"),
         ("quarantine", "HGETALL"),
     ):
         reply = sale.calls.command(command, getattr(keys, name)(event))
@@ -121,9 +125,14 @@ def live(sale: OneProcess, event: str, history: list[tuple[str, Any]], seated: b
         with suppress(SoldOut, NotOnSale, HoldExpired, SeatSold, SeatHeld, SeatNotFound):
             match step:
                 case "buy":
-                    receipts.append(sale.buy(event, f"k{number}", argument, reference=f"R{number}"))
+                    order = Order(argument, reference=f"R{number}", buyer=f"B{number % 3}")
+                    receipts.append(sale.order(event, f"k{number}", order))
                 case "cancel" if receipts:
                     sale.cancel(receipts[argument % len(receipts)].id)
+                case "cancel part" if receipts:
+                    receipt = receipts[argument % len(receipts)]
+                    with suppress(PurchaseQuarantined):
+                        sale.cancel_part(receipt, 1 + argument // 20 % receipt.quantity)
                 case "hold":
                     key = f"k{number}" if number % 2 else None
                     tokens.append(sale.hold(event, quantity=argument, key=key, holder=f"h{number % 3}").token)

@@ -210,12 +210,12 @@ def test_a_fork_is_replayed_but_for_the_seats_of_others(fork: Fork) -> None:
     assert {receipt.id.position for receipt in fork.theirs}.isdisjoint(receipt.id.position for receipt in fork.ours)
     assert _seats(fork.theirs[:4]) == _seats(fork.ours)  # Two buyers have a yes for each of these.
     second.persist(event)
-    aside = [row for row in second.rows(quarantine, event) if json.loads(row.change).get("reference")]
+    aside = [row for row in second.rows(quarantine, event) if row.private]
     assert [(Position(row.epoch, row.seq), row.reason) for row in aside] == [
         (receipt.id.position, "fork") for receipt in fork.theirs
     ]
     assert [row.resolution for row in aside] == [None] * 4 + ["replayed"] * 2
-    assert [json.loads(row.change)["reference"] for row in aside] == [f"T{number}" for number in range(6)]
+    assert [json.loads(row.private)["reference"] for row in aside] == [f"T{number}" for number in range(6)]
     assert all("has another owner" in row.error for row in aside[:4])
     standing = [*fork.before, *fork.ours, *fork.theirs[4:]]
     assert {row.seat_id: row.purchase_id for row in second.rows(sold_seats, event)} == {
@@ -286,14 +286,14 @@ def operated(fork: Fork, tmp_path: Path) -> Iterator[System]:
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_operator_replays_or_cancels_each_entry(fork: Fork, operated: System) -> None:
-    """By command and by route alike. All four that wait have seats that we sold; two of ours are taken back."""
+    """By command and by route alike. All four that wait have seats that we sold; two of ours are cancelled."""
     event, ids = fork.event, [receipt.id for receipt in fork.theirs]
     at = [str(purchase_id.position) for purchase_id in ids[:4]]
     route = [f"/api/v1/quarantine/{event}/{position}" for position in at]
     _assert_waiting(operated, event, at)
     listed = seating(operated, "quarantine", "list", event, "--json")
     assert (listed.status, [entry["position"] for entry in listed.json]) == (0, at[::-1])
-    assert [json.loads(entry["change"])["reference"] for entry in listed.json] == ["T3", "T2", "T1", "T0"]
+    assert [json.loads(entry["private"])["reference"] for entry in listed.json] == ["T3", "T2", "T1", "T0"]
     waiting = f"{event}: 4 entries wait in quarantine; see: seating quarantine list\n"
     assert seating(operated, "reconcile", event) == (1, waiting, "")
 
@@ -311,7 +311,7 @@ def test_the_operator_replays_or_cancels_each_entry(fork: Fork, operated: System
     assert operated.request("POST", f"{route[2]}/replay").status == 204
     _assert_waiting(operated, event, [at[0], at[3]])
 
-    assert seating(operated, "quarantine", "cancel", event, at[0]) == (0, "taken back\n", "")
+    assert seating(operated, "quarantine", "cancel", event, at[0]) == (0, "cancelled\n", "")
     assert operated.request("DELETE", route[3]).status == 204
     _assert_waiting(operated, event, [])
     for again in (operated.request("DELETE", route[0]), operated.request("POST", f"{route[1]}/replay")):

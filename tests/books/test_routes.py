@@ -108,10 +108,13 @@ class TestClosedForADay:
             wait_until(lambda key=key: system.buy(1, key, event).status == 409, what="every process to know")
             assert assert_problem(system.buy(1, key, event), 409, "NOT_ON_SALE")["state"] == "closed"
         assert_problem(_set_state(system, event, "on_sale"), 409, "NOT_ON_SALE")
-        assert_problem(_cancel(system, purchase_id), 409, "NOT_ON_SALE")
+        cancelled = _cancel(system, purchase_id)
+        assert (cancelled.status, cancelled.json["state"]) == (200, "cancelled")
+        assert _cancel(system, purchase_id).body == cancelled.body
         for answer in bought.values():
             found = system.get(f"/api/v1/purchases/{answer.json['purchaseId']}").json
-            assert (found["state"], found["seats"]) == ("persisted", answer.json["seats"])
+            state = "cancelled" if found["purchaseId"] == purchase_id else "persisted"
+            assert (found["state"], found["seats"]) == (state, answer.json["seats"])
         listed = system.get(f"/api/v1/events/{event}/purchases").json["purchases"]
         assert {purchase["purchaseId"] for purchase in listed} == {a.json["purchaseId"] for a in bought.values()}
         assert not redis.exists(*others)
@@ -119,24 +122,66 @@ class TestClosedForADay:
         assert_books_right(system, event)
 
 
-class TestTakingBack:
+class TestCancelling:
     def test_seats_return_once(self, system: System) -> None:
         """Asked for again, before and after somebody else bought them, the answer is the same."""
         event = system.create_event(seatingPlan=_HALL)
         bought = order(system, event, "k", quantity=2, reference="R")
         purchase_id = bought.json["purchaseId"]
-        taken_back = _cancel(system, purchase_id)
-        assert taken_back.status == 200
-        assert {"purchaseId": purchase_id, "state": "cancelled", "reference": "R"}.items() <= taken_back.json.items()
+        cancelled = _cancel(system, purchase_id)
+        assert cancelled.status == 200
+        assert {"purchaseId": purchase_id, "state": "cancelled", "reference": "R"}.items() <= cancelled.json.items()
         assert system.get(f"/api/v1/events/{event}").json["seatsSold"] == 0
         resold = system.buy(2, event_id=event)
         assert resold.json["seats"] == bought.json["seats"]
         _wait_recorded(system, event)
-        assert _cancel(system, purchase_id).body == taken_back.body
-        assert system.get(f"/api/v1/purchases/{purchase_id}").body == taken_back.body
+        assert _cancel(system, purchase_id).body == cancelled.body
+        assert system.get(f"/api/v1/purchases/{purchase_id}").body == cancelled.body
         assert order(system, event, "k", quantity=2, reference="R").body == bought.body
         assert system.get(f"/api/v1/events/{event}").json["seatsSold"] == 2
         assert [row.seq for row in rows(system, ledger, event)] == [1, 2, 3, 4, 5]
+        assert_books_right(system, event)
+
+    def test_seats_of_a_purchase(self, system: System) -> None:
+        event = system.create_event(seatingPlan=_HALL)
+        bought = order(system, event, "k", quantity=3)
+        first, second, third = bought.json["seats"]
+        path = f"/api/v1/purchases/{bought.json['purchaseId']}"
+        part = system.request("DELETE", f"{path}?seats={second},{first}&why=two+are+ill")
+        assert part.status == 200
+        told = (part.json["seats"], part.json["cancelledSeats"], part.json["cancelledQuantity"])
+        assert told == (bought.json["seats"], [second, first], 2)
+        assert part.json["cancelledWhy"] == "two are ill"
+        _wait_recorded(system, event)
+        again = system.request("DELETE", f"{path}?seats={first}")
+        assert again.json == part.json | {"state": "persisted"}
+        (listed,) = system.get(f"/api/v1/events/{event}/purchases").json["purchases"]
+        assert again.json.items() <= listed.items()
+        assert system.get(f"/api/v1/events/{event}").json["seatsSold"] == 1
+        for query, status, field in (
+            (f"seats={first},elsewhere", 404, None),
+            ("quantity=1", 400, "quantity"),
+            (f"quantity=1&seats={first}", 400, "quantity"),
+            ("seats=", 400, "seats"),
+            ("quantity=0", 400, "quantity"),
+            ("quantity=11", 400, "quantity"),
+        ):
+            refused = system.request("DELETE", f"{path}?{query}")
+            assert (refused.status, refused.json.get("field")) == (status, field), query
+        assert system.request("DELETE", f"{path}?seats={third}").json["state"] == "cancelled"
+        assert order(system, event, "k", quantity=3).body == bought.body
+        _wait_recorded(system, event)
+        assert_books_right(system, event)
+
+    def test_places_of_a_purchase(self, system: System) -> None:
+        event = system.create_event(totalSeats=10)
+        path = f"/api/v1/purchases/{order(system, event, 'k', quantity=5).json['purchaseId']}"
+        for quantity, cancelled in ((2, 2), (2, 2), (1, 2), (3, 3), (5, 5), (5, 5)):
+            found = system.request("DELETE", f"{path}?quantity={quantity}").json
+            assert (found["cancelledQuantity"], found["quantity"], found["cancelledSeats"]) == (cancelled, 5, [])
+            assert system.get(f"/api/v1/events/{event}").json["seatsSold"] == 5 - cancelled
+        assert found["state"] == "cancelled"
+        _wait_recorded(system, event)
         assert_books_right(system, event)
 
     def test_in_a_sale_that_is_over(self, system: System) -> None:
@@ -173,7 +218,8 @@ class TestListing:
         assert [p["state"] for p in found] == ["persisted", "persisted", "cancelled", "persisted", "persisted"]
         assert [purchase["reference"] for purchase in found] == ["R0", "R1", "R0", "R1", "R0"]
         for purchase in found:
-            assert system.get(f"/api/v1/purchases/{purchase['purchaseId']}").json == purchase
+            alone = system.get(f"/api/v1/purchases/{purchase['purchaseId']}").json
+            assert purchase == alone | {"buyer": None, "note": None}
 
     def test_by_reference(self, system: System, listed: str) -> None:
         pages = self._pages(system, listed, "limit=2&reference=R0")

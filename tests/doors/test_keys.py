@@ -18,7 +18,7 @@ from seating.storage import migrations
 from seating.storage.api_keys import MOST_KEYS, ApiKeys, InvalidKeyFile, OtherRole
 from seating.storage.database import Database
 from tests.doors import TOKEN, assert_unauthorized, bearer, web_alone
-from tests.system import System, clean_environment
+from tests.system import Answer, System, clean_environment
 from tests.web import JSON, assert_problem
 
 NOW = "2026-01-01T00:00:00.000Z"
@@ -238,6 +238,32 @@ def test_a_shop_lists_its_own_purchases_and_a_reader_all(shop: Shop) -> None:
     assert own in listed(Role.SELL)
     assert other not in listed(Role.SELL)
     assert {own, other} <= listed(Role.READ) == listed(Role.OPERATE)
+
+
+def test_a_buyer_is_believed_with_a_key_alone(shop: Shop) -> None:
+    said = {"quantity": 1, "reference": "A-7", "buyer": "c-2077", "note": "at the door"}
+    path = f"/api/v1/events/{shop.event}/purchases"
+
+    def buy(key: dict[str, str], **more: object) -> Answer:
+        headers = JSON | {"Idempotency-Key": "a-buyer-of-a-shop", "Prefer": "wait=20"} | key
+        return shop.system.request("POST", path, json.dumps(said | more).encode(), headers)
+
+    assert_problem(buy({}), 400, "VALIDATION_ERROR", "buyer")
+    for field, length in (("buyer", 65), ("note", 201)):
+        too_long = buy(shop[Role.OPERATE], **{field: "x" * length})
+        assert (too_long.status, too_long.json["field"]) == (400, field)
+    bought = buy(shop[Role.OPERATE])
+    assert bought.status == 200
+    assert buy(shop[Role.OPERATE]).body == bought.body
+    assert_problem(buy(shop[Role.OPERATE], note="another"), 422, "IDEMPOTENCY_KEY_REUSED")
+    (listed,) = shop.system.get(f"{path}?reference=A-7", shop[Role.READ]).json["purchases"]
+    assert said.items() <= listed.items()
+    public = shop.system.get(f"/api/v1/purchases/{bought.json['purchaseId']}").json
+    assert public["reference"] == "A-7"
+    assert not {"buyer", "note"} & public.keys()
+    assert b"c-2077" not in bought.body
+    for log in shop.system.folder.rglob("*.log"):
+        assert "c-2077" not in log.read_text(), log
 
 
 def test_a_shop_has_a_rate_limit_of_its_own(shop: Shop) -> None:

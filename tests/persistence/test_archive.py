@@ -5,15 +5,18 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
-from seating.domain.errors import NotOnSale
+from seating.domain.errors import EventNotFound, NotOnSale, PlanNotFound
+from seating.domain.seating_plan import GeneratedPlan, SeatingPlan, generate
 from seating.redis_store import keys
 from seating.redis_store.connection import plain_client
 from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.retries import Retries
 from seating.redis_store.upkeep_reports import UpkeepReports
+from seating.services.plan_pages import PlanPages
 from seating.services.upkeep import KEPT_CLOSED_MS, Upkeep
 from seating.storage import events
+from seating.storage.database import in_this_thread
 from tests.frozen_clock import CLOCK, NOON_MS
 from tests.one_process import OPERATOR, OneProcess
 
@@ -60,3 +63,42 @@ def test_it_is_taken_up_again(moved: OneProcess, interrupted: Callable[[OneProce
     assert moved.inventory.read(other) is not None
     with pytest.raises(NotOnSale):
         moved.buy(event, "k")
+
+
+HALL = generate(GeneratedPlan(sections=2, rows=10, seatsPerRow=20))
+
+
+def test_a_page_of_purchases_costs_one_look_at_the_plan(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    event, empty = sale.open(plan=HALL), sale.open(capacity=9)
+    receipts = [sale.buy(event, f"k{number}", 3) for number in range(40)]
+    sale.cancel_part(receipts[7], 2)
+    for each in (event, empty):
+        sale.archive(each)
+    fresh = OneProcess.build(sale.redis_url, sale.database)
+    unpacked: list[bytes] = []
+    unpack = SeatingPlan.unpack
+    monkeypatch.setattr(SeatingPlan, "unpack", lambda packed: unpacked.append(packed) or unpack(packed))
+    client = plain_client(sale.redis_url)
+    fresh.purchases.page(event, None, 1)
+    client.config_resetstat()
+    listed = fresh.purchases.page(event, None, 40).items
+    asked = {name: stat["calls"] for name, stat in client.info("commandstats").items() if name != "cmdstat_info"}
+    assert len(unpacked) == 1
+    assert asked.get("cmdstat_get", 0) + asked.get("cmdstat_hmget", 0) == 2
+    assert [purchase.seats for purchase in listed] == [HALL.seats_of(receipt.runs) for receipt in reversed(receipts)]
+    assert [len(purchase.cancelled_seats) for purchase in listed].count(2) == 1
+    assert fresh.purchases.page(empty, None, 40).items == []
+    assert fresh.purchases.page(event, None, 40, "no such reference").items == []
+    with pytest.raises(EventNotFound):
+        fresh.purchases.page("nowhere", None, 40)
+
+
+def test_its_plan_can_be_read(sale: OneProcess) -> None:
+    event, general = sale.open(plan=HALL), sale.open(capacity=9)
+    pages = PlanPages(sale.seats.names, in_this_thread)
+    before = pages.of(event)
+    for each in (event, general):
+        sale.archive(each)
+    assert PlanPages(sale.seats.names, in_this_thread).of(event).body == before.body
+    with pytest.raises(PlanNotFound):
+        PlanPages(sale.seats.names, in_this_thread).of(general)

@@ -57,7 +57,7 @@ def test_sql_knows_less(sale: OneProcess, prefer: str) -> None:
     assert sale.check.verify(event).broken is None
     assert sale.purchases.get(first.id).state == "cancelled"
     assert [sale.purchases.get(r.id).state for r in (*later, selling_on)] == ["persisted"] * 3
-    assert [sale.purchases.get(r.id).reference for r in later] == ["R0", "R1"]
+    assert [sale.purchases.get(r.id).personal.reference for r in later] == ["R0", "R1"]
     assert [sale.buy(event, f"k{number}", reference=f"R{number}") for number in range(2)] == later
     assert sale.buy_held(event, "from hold", held.token).runs == held.record.runs
     sale.persist(event)

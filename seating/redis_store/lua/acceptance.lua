@@ -4,15 +4,25 @@
 local RECORD_OF_PURCHASE = '^%d+|([^|]*)|%d+%-%d+|%x+|%d+|%d+|[%d:,-]*|%d+|{.*}$'
 local RECORD_OF_HOLD = '^%d+|([^|]*)|%d+%-%d+|%d+|%d+|[%d:,-]*$'
 
+-- Whether a purchase was recorded with the same personal data as `private`, whose salt is another one. What was erased
+-- cannot be compared; of what a version before wrote, the fingerprint tells.
+local function has_same_private(record, private)
+  local shop = record:match('{.*}$')
+  if not shop or shop:find('"private":null}', 1, true) or not shop:find('"reference":null', 1, true) then
+    return true
+  end
+  return shop:match('"private":{"salt":"%x+"(.*)}}$') == private:match('^{"salt":"%x+"(.*)}$')
+end
+
 -- The reply to a repetition, if `field` of the idempotency records is there. A record that cannot be read stays where
 -- it is: to sell again under its key could be to sell twice.
-local function replayed(field, fingerprint)
+local function replayed(field, fingerprint, private)
   local record = redis.call('HGET', KEYS[9], field)
   if not record then
     return nil
   end
   local recorded = record:match(RECORD_OF_PURCHASE) or record:match(RECORD_OF_HOLD)
-  if recorded == fingerprint then
+  if recorded == fingerprint and has_same_private(record, private or '') then
     return {'REPLAYED', record}
   end
   if not recorded then

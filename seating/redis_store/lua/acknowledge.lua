@@ -2,7 +2,7 @@
 -- Tells an inventory how far SQL has its log; opens it when that is the `trusted` entry of this server's term.
 -- Uses prelude.lua
 -- Uses log_keeping.lua
--- KEYS  1 inventory  2 log  3 quarantine: position of an entry that waits to link|change
+-- KEYS  1 inventory  2 log  3 quarantine: position of an entry that waits to link|change, as aside_text has it
 -- ARGV  1 caller  2 server whose log was read  3 position that SQL has  4 its seq  5 its link  6 id of the database
 --       7 ms for which entries are kept  8 percent of maxmemory up to which they are  9 newest entries to keep always
 --       10… entries that went to quarantine: position, link|change

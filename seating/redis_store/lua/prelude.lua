@@ -74,19 +74,26 @@ local function change_json(kind, at, members, ...)
 end
 
 -- Appends one change to the log: the first write of every change, and the only one that can fail. Returns the entry's
--- position. The caller stores the inventory's seq and chain, which are the entry's then.
-local function append(inventory, change)
+-- position. The caller stores the inventory's seq and chain, which are the entry's then. `private` is the personal data
+-- beside it, if there is any: the link does not cover it, so it can be erased.
+local function append(inventory, change, private)
   local seq = ('%d'):format(inventory.seq + 1)
   local position = inventory.epoch .. '-' .. seq
   local link = redis.sha1hex(inventory.chain .. '\n' .. position .. '\n' .. change)
-  redis.call('XADD', KEYS[2], position, 'change', change, 'link', link)
+  local beside = private and {'private', private} or {}
+  redis.call('XADD', KEYS[2], position, 'change', change, 'link', link, unpack(beside))
   inventory.seq, inventory.chain = seq, link
   return position
 end
 
--- Appends one change, and stores what it makes of the inventory: fields and values that follow.
+-- Stores what an appended change makes of the inventory: fields and values that follow.
+local function store(inventory, at, ...)
+  redis.call('HSET', KEYS[1], 'seq', inventory.seq, 'chain', inventory.chain, 'updated', at, ...)
+end
+
+-- Appends one change, and stores what it makes of the inventory.
 local function commit(inventory, at, change, ...)
   local position = append(inventory, change)
-  redis.call('HSET', KEYS[1], 'seq', inventory.seq, 'chain', inventory.chain, 'updated', at, ...)
+  store(inventory, at, ...)
   return position
 end

@@ -10,36 +10,39 @@
 -- Uses choice.lua
 -- Uses holding.lua
 -- Uses limits.lua
--- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency  10 limit, if there is one
+-- Uses buyers.lua
+-- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency
+--       10 buyers  11 limit, if there is one
 -- ARGV  1 caller  2 idempotency field  3 fingerprint  4 rendering  5 quantity  6 given seats, as runs, or ''
 --       7 what the buyer wishes, as offer.lua reads it
 --       8 backlog limit, in entries  9 backlog limit, in percent of maxmemory
---       10 nonce  11 caller's name and the shop's reference, as members of a JSON object  12 id of a hold, or ''
+--       10 nonce  11 caller's name, as members of a JSON object  12 id of a hold, or ''
 --       13 the operator, as a member of a JSON object, whom neither the sale's state nor the backlog stops; or ''
 --       14 position|seats left|at that the buyer was told by a history that was lost, or ''
---       15… rate limit, if there is one: 'window' or 'bucket', its numbers
+--       15 personal data: a JSON object that begins with its salt, or ''
+--       16 hash of caller and buyer, or ''  17… rate limit, if there is one: 'window' or 'bucket', its numbers
 -- Reply {'SOLD', record} | {'REPLAYED', record} | {'REUSED'} | {'NOT_ON_SALE', state} | {'BACKLOG_FULL'}
 --       | {'SOLD_OUT', seats left} | {'NOT_TOGETHER', seats left} | {'SEAT_UNAVAILABLE', those that are not, as runs}
 --       | {'HOLD_EXPIRED'} | any refusal of load_inventory
 --       | {'RATE_LIMITED'}, and, where the rate limit was asked, its verdict behind any of these
--- A record is rendering|fingerprint|position|nonce|quantity|seats left|runs|at|{caller's name and reference, as JSON}.
+-- A record is rendering|fingerprint|position|nonce|quantity|seats left|runs|at|{caller's name and personal data, as JSON}.
 -- Of an event with categories the JSON has `tariff` too, what each run is sold as, and `currency`.
 -- Invariant: sold + held + blocked never exceed capacity, and as many seats are marked sold as `sold` counts.
 local field, fingerprint, rendering, quantity, given, wish, most_entries, most_percent = unpack(ARGV, 2, 9)
-local nonce, shop, hold_id, by, told = unpack(ARGV, 10, 14)
+local nonce, shop, hold_id, by, told, private, buyer = unpack(ARGV, 10, 16)
 
 local inventory, refusal = load_inventory('state', 'capacity', 'sold', 'held', 'blocked', 'persisted', 'checked')
 if not inventory then
   return refusal
 end
-refusal = replayed(field, fingerprint)
+refusal = replayed(field, fingerprint, private)
 if refusal then
   return refusal
 end
 
 -- What was sold once is answered again without asking the limit; any other request counts, whatever comes of it.
 local at = now_ms()
-local verdict = KEYS[10] and take(KEYS[10], 15, at)
+local verdict = KEYS[11] and take(KEYS[11], 17, at)
 local function answer(reply)
   reply[#reply + 1] = verdict
   return reply
@@ -87,16 +90,23 @@ end
 -- What the buyer is told: of a purchase that is sold again, what its first receipt said, byte for byte.
 local original, left, told_at = told:match('^([^|]*)|(%d+)|(%d+)$')
 left, told_at = left or seats_left(inventory), told_at or at
+local private_hash, private_member = '', ''
+if private ~= '' then
+  private_hash, private_member = (',"private":"%s"'):format(redis.sha1hex(private)), ',"private":' .. private
+end
 local change = change_json('purchased', told_at, '"quantity":%d,"left":%d,"runs":"%s","nonce":"%s",' ..
-  '"idempotency":"%s","fingerprint":"%s","rendering":%d,"hold":%s,%s%s',
-  quantity, left, runs, nonce, field, fingerprint, rendering, hold and '"' .. hold.id .. '"' or 'null', shop,
+  '"idempotency":"%s","fingerprint":"%s","rendering":%d,"hold":%s,%s%s%s',
+  quantity, left, runs, nonce, field, fingerprint, rendering, hold and '"' .. hold.id .. '"' or 'null', shop, private_hash,
   original and (',"original":"%s","replayed":%d,%s'):format(original, at, by) or '')
-local position = commit(inventory, at, change,
-  'sold', inventory.sold, 'held', inventory.held, 'blocked', inventory.blocked)
+local position = append(inventory, change, private ~= '' and private or nil)
+store(inventory, at, 'sold', inventory.sold, 'held', inventory.held, 'blocked', inventory.blocked)
 
-local record = ('%s|%s|%s|%s|%d|%d|%s|%d|{%s}'):format(
-  rendering, fingerprint, original or position, nonce, quantity, left, runs, told_at, shop)
+local record = ('%s|%s|%s|%s|%d|%d|%s|%d|{%s%s}'):format(
+  rendering, fingerprint, original or position, nonce, quantity, left, runs, told_at, shop, private_member)
 redis.call('HSET', KEYS[9], field, record)
+if buyer ~= '' then
+  add_to_buyer(KEYS[10], buyer, quantity)
+end
 if hold then
   forget_hold(hold)
 end

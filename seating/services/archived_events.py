@@ -1,0 +1,95 @@
+"""Changing what is over: of an archived event only SQL has the log, and appends to it itself."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from seating.domain.actor import Actor
+from seating.domain.cancellation import Cancellation, Part
+from seating.domain.changes import Cancelled
+from seating.domain.errors import EventNotFound, InventoryUnavailable, Overtaken
+from seating.domain.log_entry import Checkpoint, LogEntry
+from seating.domain.position import Position
+from seating.domain.purchase import Purchase
+from seating.memo import Memo
+from seating.services import recorded_state
+from seating.services.seat_names import SeatNames
+from seating.storage import events, ledger, purchases, terms, watermarks
+from seating.storage.database import Database
+from seating.storage.ledger import LedgerRow
+
+_TRIES: Final = 20
+"""How often one cancellation may be overtaken by others of its event."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedEvents:
+    """Each entry moves the watermark by compare-and-swap, as persistence does, and has an epoch of its own: should a
+    Redis come back that has the event still, no position of it means two things.
+    """
+
+    database: Database
+    names: SeatNames
+    answered: Callable[[str, Position], None]
+    _left: Memo[str, int] = field(default_factory=lambda: Memo(max_weight=100))
+
+    def cancel(self, purchase: Purchase, part: Part, by: Actor) -> tuple[Cancellation | None, bool]:
+        """Cancels a `part` of a purchase, once. Returns what of it is cancelled, and whether that has just grown.
+
+        Raises EventNotFound, RecordUnavailable, InventoryUnavailable where others always come first.
+        """
+        for _ in range(_TRIES):
+            with suppress(Overtaken, IntegrityError):  # Another has taken the place, or the epoch.
+                return self._cancel(purchase, part, by)
+        raise InventoryUnavailable
+
+    def _cancel(self, purchase: Purchase, part: Part, by: Actor) -> tuple[Cancellation | None, bool]:
+        event_id, position, _ = purchase.id
+        checkpoint = self.database.read(watermarks.read, event_id)
+        if checkpoint is None:
+            raise EventNotFound
+        left_before = self._left.get(event_id, lambda: self._count_left(event_id, checkpoint), checkpoint)
+        plan = self.names.any_plan(event_id) if purchase.runs else None
+
+        def append(connection: Connection) -> tuple[Cancellation | None, Checkpoint, int]:
+            found = purchases.find(connection, purchase.id) or purchase
+            quantity, runs = found.bought.to_cancel(part, found.cancelled)
+            if not quantity:
+                return found.cancelled, checkpoint, left_before
+            now_s = time.time()
+            standing = found.bought.standing(found.cancelled).quantity - quantity
+            left = left_before + quantity
+            change = Cancelled(int(now_s * 1000), position, quantity, left, list(runs), standing, by)
+            epoch = terms.allocate(connection, event_id, now_s, checkpoint.position.epoch)
+            entry = LogEntry.after(checkpoint, change.to_json(), epoch)
+            if not watermarks.advance(connection, event_id, checkpoint, Checkpoint.of(entry)):
+                raise Overtaken("the record has moved on")
+            terms.begin(connection, event_id, *entry.position)
+            ledger.insert_rows(connection, event_id, [LedgerRow(entry, change)], plan)
+            return Cancellation.after(found.cancelled, change), Checkpoint.of(entry), left
+
+        cancelled, reached, left = self.database.write(append)
+        if reached == checkpoint:
+            return cancelled, False
+        self.answered(event_id, reached.position)
+        self._left.get(event_id, lambda: left, reached)  # So that the next one need not fold the ledger again.
+        return cancelled, True
+
+    def _count_left(self, event_id: str, checkpoint: Checkpoint) -> int:
+        """How many seats the event has left; the whole ledger is folded for that, once for many cancellations."""
+
+        def fold(connection: Connection) -> int:
+            event = events.find(connection, event_id)
+            if event is None or not event.archived:
+                raise Overtaken("the event is not archived")
+            recorded = recorded_state.fold(connection, event_id)
+            if recorded.checkpoint != checkpoint:
+                raise Overtaken("the record has moved on")
+            return recorded.state.remaining
+
+        return self.database.read_snapshot(fold)
