@@ -1,0 +1,107 @@
+"""Two histories of one event, one of which has changed the offer: whoever was told yours keeps it."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from seating.domain.changes import Change, OfferSet, Opened, Purchased
+from seating.domain.inventory_state import InventoryState
+from seating.domain.log_entry import GENESIS, Checkpoint, LogEntry
+from seating.domain.merging import merge
+from seating.domain.offer import CategoryOffer, Offer
+from seating.domain.position import Position
+from seating.domain.purchase import Receipt
+from seating.domain.replay import Outcome, Replay
+from seating.domain.seating_plan import SeatingPlan, SeatRange
+from tests.offers import hall, priced
+
+PLAN = hall()
+FLOOR = CategoryOffer("Floor", 1, capacity=5, blocks=((0, 0),))
+TOP = CategoryOffer("Top", 2, capacity=3, blocks=((1, 1),))
+AREAS = Offer((FLOOR, TOP), "EUR")
+
+
+def _off(offer: Offer) -> Offer:
+    first, *others = offer.categories
+    return Offer((first._replace(on_sale=False), *others), offer.currency)
+
+
+def _opened(plan: SeatingPlan | None, offer: Offer) -> InventoryState:
+    state = InventoryState.before_opening(plan)
+    places = plan.capacity if plan else sum(category.capacity or 0 for category in offer.categories)
+    _apply(state, 1, Opened(1, places, offer=offer))
+    return state
+
+
+def _apply(state: InventoryState, seq: int, change: Change) -> None:
+    state.apply(LogEntry(Position(1, seq), "", ""), change)
+
+
+def _sale(runs: list[SeatRange]) -> Purchased:
+    return Purchased(2, 2, 0, runs, "0" * 16, "key", "f", 1, None, tariff="0:1", currency="EUR")
+
+
+@pytest.fixture(params=["hall", "areas"])
+def opened(request: pytest.FixtureRequest) -> Callable[[], InventoryState]:
+    if request.param == "hall":
+        return lambda: _opened(PLAN, priced(PLAN))
+    return lambda: _opened(None, AREAS)
+
+
+def _taken_off(opened: Callable[[], InventoryState]) -> InventoryState:
+    state = opened()
+    assert state.offer
+    _apply(state, 2, OfferSet(2, _off(state.offer), 0, 0, 0, was=state.offer))
+    return state
+
+
+def test_a_merge_takes_in_what_the_other_sold_before_it_was_off_sale(opened: Callable[[], InventoryState]) -> None:
+    preferred, other = _taken_off(opened), opened()
+    blocked, remaining = preferred.blocked, preferred.remaining
+    assert blocked
+    _apply(other, 2, _sale([SeatRange(0, 0, 2)]))
+    merged = merge("e", preferred, other, str)
+    assert merged.waiting == []
+    assert (preferred.sold, preferred.blocked, preferred.remaining) == (2, blocked - 2, remaining)
+    assert Receipt.parse("e", preferred.idempotency["key"]).tariff == "0:1"
+    assert InventoryState.load(preferred.dump()) == preferred
+
+
+def test_a_merge_returns_what_the_other_cancelled_to_a_category_off_sale(opened: Callable[[], InventoryState]) -> None:
+    preferred, other = opened(), opened()
+    for state in (preferred, other):
+        _apply(state, 2, _sale([SeatRange(0, 0, 2)]))
+    assert preferred.offer
+    _apply(preferred, 3, OfferSet(2, _off(preferred.offer), 0, 0, 0, was=preferred.offer))
+    blocked = preferred.blocked
+    other.cancelled["1-2"] = "3|0"
+    merge("e", preferred, other, str)
+    assert (preferred.sold, preferred.blocked) == (0, blocked + 2)
+
+
+def test_a_fork_sells_what_is_off_sale_by_now(opened: Callable[[], InventoryState]) -> None:
+    record = _taken_off(opened)
+    blocked = record.blocked
+    change = _sale([SeatRange(0, 0, 2)])
+    replay = Replay(record, Checkpoint(Position(2, 5), GENESIS), 9)
+    (outcome,) = replay.run([LogEntry(Position(1, 2), change.to_json(), "")])
+    assert outcome.outcome is Outcome.REPLAYED
+    assert (record.sold, record.blocked) == (2, blocked - 2)
+    more = _sale([SeatRange(0, 0, 9)])
+    (outcome,) = Replay(record, Checkpoint(Position(3, 6), GENESIS), 9).run(
+        [LogEntry(Position(1, 3), more.to_json().replace('"key"', '"other"'), "")]
+    )
+    assert outcome.outcome is Outcome.WAITS
+
+
+def test_a_fork_changes_an_offer_only_if_the_record_has_no_other(opened: Callable[[], InventoryState]) -> None:
+    state = opened()
+    assert state.offer
+    now, was = _off(state.offer).to_fields(), state.offer.to_fields()
+    told = {"kind": "offer", "at": 2, "offer": now, "was": was, "left": 1, "blocked": 0, "returned": 0}
+    text = json.dumps(told)
+    entry = LogEntry(Position(1, 2), text, "")
+    for record, expected in ((state, Outcome.REPLAYED), (state, Outcome.WAITS)):
+        (outcome,) = Replay(record, Checkpoint(Position(2, 5), GENESIS), 9).run([entry])
+        assert outcome.outcome is expected
