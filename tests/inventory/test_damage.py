@@ -76,7 +76,7 @@ class TestHold:
         assert moved.buy_seats(event, "k2", "B1").quantity == 1
         assert moved.hold(event, "B2").record.quantity == 1
         assert damaged(moved, event) == [f"hold {hold.decode()}"]
-        assert f"hold {hold.decode()} could not be read" in findings(moved, event)
+        assert f"hold {hold.decode()} was unreadable" in findings(moved, event)
         with pytest.raises(SeatUnavailable):
             moved.buy_seats(event, "k3", "A1")
         rebuilt(moved, event)
