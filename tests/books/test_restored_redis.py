@@ -14,7 +14,6 @@ from seating.domain.errors import InventoryUnavailable, SeatUnavailable
 from seating.domain.position import Position
 from seating.domain.purchase import Receipt
 from seating.domain.seating_plan import GeneratedPlan, generate
-from seating.storage import migrations
 from seating.storage.database import Database
 from seating.storage.tables import answered, ledger, quarantine, sold_seats
 from tests.books import (
@@ -179,7 +178,6 @@ class Fork:
 def fork(own_redis: RedisServer, database_url: str, tmp_path: Path) -> Iterator[Fork]:
     """A replica was promoted, and the primary before it sold on: its process had not learned of the new term."""
     database = Database(database_url, checkpoints=True)
-    migrations.upgrade(database)
     first = OneProcess.build(own_redis.url, database)
     event = first.open(plan=_HALL)
     before = [first.buy(event, f"before-{number}") for number in range(4)]

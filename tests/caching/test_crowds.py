@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import gevent
 import pytest
@@ -22,7 +21,7 @@ from seating.redis_store.plans import Plans
 from seating.redis_store.seat_states import SeatStates
 from seating.services.missing_event import MissingEvent
 from seating.services.seat_names import SeatNames
-from seating.storage import migrations, tables
+from seating.storage import tables
 from seating.storage.database import Database
 from tests.processes import Process, client, clock, process
 
@@ -32,10 +31,9 @@ CROWD = 200
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
+def database(sqlite_url: str) -> Iterator[Database]:
     """As a web process has it: greenlets wait for threads."""
-    opened = Database(f"sqlite:///{tmp_path / 'seating.db'}", offload=get_hub().threadpool.apply)
-    migrations.upgrade(opened)
+    opened = Database(sqlite_url, offload=get_hub().threadpool.apply)
     yield opened
     opened.close()
 

@@ -1,7 +1,5 @@
 """Values in Redis that none of our scripts has written: each is put aside or replaced, and the sale goes on."""
 
-from pathlib import Path
-
 import pytest
 
 from seating.domain import rate_policy
@@ -34,9 +32,9 @@ GARBAGE = ["", "garbage", "\xff", "1|2|3", "1|2|2|0:0-99999999999|x", "1|2|2|9:0
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+def database_url(sqlite_url: str) -> str:
     """What Redis has is the same beside either kind."""
-    return f"sqlite:///{tmp_path / 'seating.db'}"
+    return sqlite_url
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """While no cron releases holds, what is read counts those that are due as free, and writes nothing."""
 
-from pathlib import Path
-
 import pytest
 
 from seating.domain.seating_plan import SeatingPlan
@@ -13,9 +11,9 @@ HALL = SeatingPlan([[["A1", "A2", "A3"], ["B1", "B2"]], [["C1", "C2"]]])
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+def database_url(sqlite_url: str) -> str:
     """Holds are in Redis alone."""
-    return f"sqlite:///{tmp_path / 'seating.db'}"
+    return sqlite_url
 
 
 def remaining(sale: OneProcess, event: str) -> set[int]:

@@ -12,7 +12,6 @@ from sqlalchemy import Connection, make_url, text
 
 from seating.domain.errors import RecordUnavailable
 from seating.redis_store import keys
-from seating.storage import migrations
 from seating.storage.database import Database
 from tests.redis_store.tcp_proxy import TcpProxy
 from tests.servers import PostgresServer, RedisServer, wait_until
@@ -32,11 +31,7 @@ def proxy(postgres_server: PostgresServer) -> Iterator[TcpProxy]:
 @pytest.fixture
 def url(proxy: TcpProxy, postgres_server: PostgresServer) -> str:
     """A new, migrated database behind the proxy."""
-    direct = postgres_server.new_database()
-    database = Database(direct)
-    migrations.upgrade(database)
-    database.close()
-    behind = make_url(direct).set(host="127.0.0.1", port=proxy.port, query={})
+    behind = make_url(postgres_server.new_database()).set(host="127.0.0.1", port=proxy.port, query={})
     return behind.render_as_string(hide_password=False)
 
 

@@ -28,9 +28,9 @@ SMALL = 1_000_000
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+def database_url(sqlite_url: str) -> str:
     """Postgres has no such file."""
-    return f"sqlite:///{tmp_path / 'seating.db'}"
+    return sqlite_url
 
 
 @pytest.fixture

@@ -24,9 +24,9 @@ CROWD = 200
 
 
 @pytest.fixture
-def database_url(tmp_path: object) -> str:
+def database_url(sqlite_url: str) -> str:
     """No page needs another kind of database."""
-    return f"sqlite:///{tmp_path}/seating.db"
+    return sqlite_url
 
 
 class Threads:

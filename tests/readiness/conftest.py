@@ -14,7 +14,6 @@ from seating.redis_store.upkeep_reports import UpkeepReports
 from seating.redis_store.write_check import WriteCheck
 from seating.services.circuit_breakers import CircuitBreakers
 from seating.services.readiness import Readiness, Sources
-from seating.storage import migrations
 from seating.storage.database import Database, in_this_thread
 from tests.one_process import OneProcess
 from tests.servers import RedisServer
@@ -43,10 +42,9 @@ def sources_of(sale: OneProcess, data_dir: Path) -> Sources:
 
 
 @pytest.fixture
-def one(own_redis: RedisServer, tmp_path: Path) -> Iterator[OneProcess]:
+def one(own_redis: RedisServer, sqlite_url: str) -> Iterator[OneProcess]:
     """A sale over SQLite and a Redis that the test may break."""
-    database = Database(f"sqlite:///{tmp_path / 'seating.db'}")
-    migrations.upgrade(database)
+    database = Database(sqlite_url)
     yield OneProcess.build(own_redis.url, database)
     database.close()
 

@@ -10,7 +10,6 @@ from seating.domain.errors import InventoryUnavailable
 from seating.domain.purchase import Receipt
 from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.services.losses import Losses
-from seating.storage import migrations
 from seating.storage.database import Database
 from seating.storage.tables import ledger, quarantine, sold_seats
 from tests.one_process import OPERATOR, OneProcess
@@ -22,7 +21,6 @@ _HALL = generate(GeneratedPlan(sections=1, rows=4, seatsPerRow=6))
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     database = Database(database_url, checkpoints=True)
-    migrations.upgrade(database)
     yield database
     database.close()
 

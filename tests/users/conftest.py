@@ -13,7 +13,7 @@ from seating.config import Settings
 from seating.redis_store.auto_pipeline import AutoPipeline
 from seating.redis_store.connection import ScriptConnection
 from seating.services.services import Services
-from seating.storage import migrations, users
+from seating.storage import users
 from seating.storage.database import Database
 from tests.moved_clock import MovedClock
 from tests.processes import client, clock, process
@@ -58,7 +58,6 @@ def web(
     monkeypatch.setattr(runtime, "Scripts", lambda: clock.scripts)
     monkeypatch.setattr(runtime, "AutoPipeline", connect)
     database = Database(database_url)
-    migrations.upgrade(database)
     database.write(users.ensure_demo)
     database.close()
 

@@ -15,9 +15,9 @@ OPERATOR = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.fixture
-def database_url(tmp_path: object) -> str:
+def database_url(sqlite_url: str) -> str:
     """Holds are in Redis."""
-    return f"sqlite:///{tmp_path}/seating.db"
+    return sqlite_url
 
 
 class Counter:

@@ -28,9 +28,9 @@ ROUTES = ["/seats", "/api/v1/events/{}/seats"]
 
 
 @pytest.fixture
-def database_url(tmp_path: object) -> str:
+def database_url(sqlite_url: str) -> str:
     """Seats are in Redis."""
-    return f"sqlite:///{tmp_path}/seating.db"
+    return sqlite_url
 
 
 class Hall:

@@ -19,9 +19,9 @@ GZIP = {"Accept-Encoding": "gzip"}
 
 
 @pytest.fixture
-def database_url(tmp_path: object) -> str:
+def database_url(sqlite_url: str) -> str:
     """A snapshot needs none."""
-    return f"sqlite:///{tmp_path}/seating.db"
+    return sqlite_url
 
 
 def most_bytes_while(work: Callable[[], object]) -> int:
