@@ -45,7 +45,7 @@ fuzz-bytes: $(VENV)/.tests ## 1,000,000 raw requests, many malformed, through bo
 	SEATING_FUZZ_BYTES=$(or $(RUNS),1000000) $(BIN)/pytest --timeout 3600 tests/server/test_fuzz_bytes.py
 
 fuzz-api: $(VENV)/.tests ## 20,000 requests to all routes, generated from the OpenAPI document (REQUESTS)
-	SEATING_FUZZ_REQUESTS=$(or $(REQUESTS),20000) $(BIN)/pytest tests/web/test_fuzz_api.py
+	SEATING_FUZZ_REQUESTS=$(or $(REQUESTS),20000) $(BIN)/pytest -rP tests/web/test_fuzz_api.py
 
 lint-api: $(VENV)/.lint ## lint the OpenAPI document with Redocly; downloads it once
 	$(BIN)/python -m tests.web.openapi_file $(VENV)/openapi.json
