@@ -33,7 +33,7 @@ run: $(VENV)/.runs ## the whole system on http://127.0.0.1:3000 (PORT), Ctrl-C s
 	@LOG_FORMAT=$${LOG_FORMAT:-console} exec $(BIN)/seating up
 
 test: $(VENV)/.tests ## the whole test suite
-	$(BIN)/pytest -n 2 --dist loadgroup --durations 20
+	$(BIN)/pytest -n 2 --durations 20
 
 fuzz: $(VENV)/.tests ## 2,000 random sales of 50 steps each against a plain model (RUNS)
 	SEATING_FUZZ_RUNS=$(or $(RUNS),2000) $(BIN)/pytest tests/books/test_fuzz.py
@@ -52,7 +52,7 @@ lint-api: $(VENV)/.lint ## lint the OpenAPI document with Redocly; downloads it 
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/npx --yes @redocly/cli@2.77.0 lint --config tests/web/redocly.yaml $(VENV)/openapi.json
 
 test-careful: $(VENV)/.tests ## test the web server without httptools
-	PYTHONPATH=$(CURDIR)/tests/without_httptools $(BIN)/pytest -n 2 --dist loadgroup tests/server tests/web tests/live tests/launcher \
+	PYTHONPATH=$(CURDIR)/tests/without_httptools $(BIN)/pytest -n 2 tests/server tests/web tests/live tests/launcher \
 		tests/crashes/test_kill.py
 
 check: $(VENV)/.tests ## format, lint, types, floors

@@ -8,9 +8,12 @@ monkey.patch_all(thread=False, queue=False, subprocess=False, signal=False, os=F
 import shutil  # noqa: E402
 import tempfile  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
+from functools import cache  # noqa: E402
 from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
 
 import pytest  # noqa: E402
+from xdist.scheduler import LoadScopeScheduling  # noqa: E402
 
 from seating.storage import migrations  # noqa: E402
 from seating.storage.database import Database  # noqa: E402
@@ -18,6 +21,23 @@ from tests import frozen_clock  # noqa: E402
 from tests.one_process import OneProcess  # noqa: E402
 from tests.servers import PostgresServer, RedisServer  # noqa: E402
 from tests.system import System  # noqa: E402
+
+
+class _Scheduling(LoadScopeScheduling):
+    """Runs a file with fixtures for the whole file in one process: both would start its servers otherwise."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, _ = nodeid.partition("::")
+        return file if _has_shared_fixtures(self.config.rootpath / file) else nodeid
+
+
+@cache
+def _has_shared_fixtures(file: Path) -> bool:
+    return 'scope="module"' in file.read_text()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Scheduling:
+    return _Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")
