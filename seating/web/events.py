@@ -92,7 +92,8 @@ class NewEvent(StrictModel):
     seating_plan: Annotated[SeatingPlanSource | PlanFile, WrapValidator(_file_or_generator)] | None = Field(
         None,
         alias="seatingPlan",
-        description=f"a file of the open format that pretix uses, or a generator; at most {MAX_SEATS} seats",
+        description="a file of the open format that pretix uses, as such or in an answer of its API, or a generator; "
+        f"at most {MAX_SEATS} seats",
     )
     best_first: list[Better] = Field(
         default_factory=list,
