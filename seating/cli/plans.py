@@ -71,7 +71,7 @@ def read(
 ) -> SeatingPlan:
     """Raises InvalidPlan with all faults of the file, or InvalidRequest."""
     try:
-        value = strict_json.parse(path.read_bytes())
+        value = strict_json.parse(path.read_bytes(), of_a_file=True)
     except InvalidRequest as error:
         raise InvalidRequest(f"{path}: {error.message.removeprefix('The body ')}", "") from None
     try:

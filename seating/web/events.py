@@ -81,6 +81,7 @@ class NewEvent(StrictModel):
     )
 
     max_body_bytes: ClassVar[int] = MAX_PLAN_BYTES
+    has_a_file: ClassVar[bool] = True
 
     name: Line = Field(min_length=1, max_length=200, pattern=NOT_BLANK)
     total_seats: int | None = Field(None, ge=1, le=10_000_000, alias="totalSeats")

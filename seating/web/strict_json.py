@@ -30,10 +30,12 @@ def receive(request: Request, most_bytes: int = MAX_BODY_BYTES) -> bytes:
     return _receive(request, most_bytes)
 
 
-def parse(body: bytes) -> Any:
-    """Raises InvalidRequest for anything but one strict JSON value. A byte-order mark before it is skipped."""
+def parse(body: bytes, *, of_a_file: bool = False) -> Any:
+    """Raises InvalidRequest for anything but one strict JSON value; a file may have a byte-order mark before it."""
+    if of_a_file:
+        body = body.removeprefix(codecs.BOM_UTF8)
     try:
-        text = body.removeprefix(codecs.BOM_UTF8).decode()
+        text = body.decode()
     except UnicodeDecodeError:
         raise _invalid("is not UTF-8") from None
     _refuse_depth(text)
