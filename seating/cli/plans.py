@@ -60,7 +60,7 @@ def report(read_plan: SeatingPlan) -> None:
     """Say on standard error what became of a file."""
     stretches = sum(map(len, read_plan.blocks))
     click.echo(
-        f"{read_plan.capacity} seats, {stretches} stretches side by side, {len(read_plan.blocks)} blocks", err=True
+        f"Seats: {read_plan.capacity}, stretches side by side: {stretches}, blocks: {len(read_plan.blocks)}", err=True
     )
     for note in read_plan.notes:
         click.echo(note, err=True)
@@ -71,7 +71,7 @@ def read(
 ) -> SeatingPlan:
     """Raises InvalidPlan with all faults of the file, or InvalidRequest."""
     try:
-        value = strict_json.parse(path.read_bytes())
+        value = strict_json.parse(path.read_bytes(), of_a_file=True)
     except InvalidRequest as error:
         raise InvalidRequest(f"{path}: {error.message.removeprefix('The body ')}", "") from None
     try:
@@ -84,9 +84,8 @@ def read(
 def fault_lines(error: InvalidPlan) -> Iterable[str]:
     """One line a fault, behind one that counts them."""
     errors, total = error.facts["errors"], error.facts["errors_total"]
-    yield f"{error.message.partition(': ')[0]}: {total} faults" + (
-        f", of which the first {len(errors)}" * (total > len(errors))
-    )
+    listed = f", of which these are the first {len(errors)}" if total > len(errors) else ""
+    yield f"{error.message.partition(': ')[0]}: {total} {'fault' if total == 1 else 'faults'}{listed}"
     for fault in errors:
         line = f"  {fault['path']}: {fault['message']}"
         if fault["value"] is not None:

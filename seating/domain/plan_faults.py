@@ -56,8 +56,11 @@ class Faults:
 
     def add_invalid(self, path: str, model: type[BaseModel], error: ValidationError) -> None:
         """Add what pydantic found wrong in a part of the file, which is at `path`."""
-        if not self.listing:
-            self._count(error.error_count())
+        count = error.error_count()
+        if count >= MAX_COUNTED:
+            self.add(path, None, f"has {count} faults")
+        if count >= MAX_COUNTED or not self.listing:
+            self._count(count)
             return
         for found in error.errors(include_url=False):
             where = ".".join(filter(None, (path, *map(str, found["loc"]))))

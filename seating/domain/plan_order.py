@@ -1,7 +1,7 @@
 """What is best in a plan: what the organiser names, then by category, then as the file lists it or by the stage."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -23,13 +23,15 @@ class Order(NamedTuple):
 
 def ranks(file: PlanFile, best_first: Sequence[Better]) -> defaultdict[tuple[int, int], int]:
     """Each row's place in `best_first`: the first entry that names it, or behind all. Raises InvalidRequest."""
+    named = _rows_by_name(file)
     found: dict[tuple[int, int], int] = {}
     for rank, better in enumerate(best_first):
-        named = list(_named(file, better))
-        if not named:
+        name = better.path or (better.zone, better.row)
+        if name not in named:
             raise InvalidRequest(f"There is no such zone or row in the plan: {better}", f"bestFirst.{rank}")
-        for row in named:
+        for row in named[name]:
             found.setdefault(row, rank)
+        named[name] = []  # Named again, it is no better.
     return defaultdict(lambda: len(best_first), found)
 
 
@@ -58,13 +60,12 @@ def _nears(parts: Sequence[Part], distances: Sequence[float]) -> bool:
     return sum(step < -_CLEARLY for step in steps) > sum(step > _CLEARLY for step in steps)
 
 
-def _named(file: PlanFile, better: Better) -> Iterator[tuple[int, int]]:
+def _rows_by_name(file: PlanFile) -> dict[str | tuple[str | None, str | None], list[tuple[int, int]]]:
+    """By the paths and by the names of zones and rows."""
+    named = defaultdict[str | tuple[str | None, str | None], list[tuple[int, int]]](list)
     for zone_number, zone in enumerate(file.zones):
+        path = f"zones.{zone_number}"
         for row_number, row in enumerate(zone.rows):
-            path = f"zones.{zone_number}"
-            if better.path:
-                matches = better.path in (path, f"{path}.rows.{row_number}")
-            else:
-                matches = zone.name == better.zone and better.row in (None, row.row_number)
-            if matches:
-                yield zone_number, row_number
+            for name in (path, f"{path}.rows.{row_number}", (zone.name, None), (zone.name, row.row_number)):
+                named[name].append((zone_number, row_number))
+    return dict(named)

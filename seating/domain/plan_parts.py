@@ -44,7 +44,9 @@ class Part:
 
     @property
     def centre(self) -> complex:
-        return (self.seats[0].at + self.seats[-1].at) / 2
+        """Between its middle seats: on the row, also where that is curved."""
+        last = len(self.seats) - 1
+        return (self.seats[last // 2].at + self.seats[(last + 1) // 2].at) / 2
 
     def layout(self) -> dict[str, Any]:
         """What the page shows, but for the ids. What few files say is there only if this row says it."""

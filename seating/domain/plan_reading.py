@@ -71,7 +71,7 @@ class _Reading:
         if self._renamed:
             shown = ", ".join(f"{old} is now {new}" for old, new in self._renamed[:_NOTED])
             more = ", …" if len(self._renamed) > _NOTED else ""
-            file.notes.append(f"{len(self._renamed)} seats had the id of another one: {shown}{more}")
+            file.notes.append(f"Seats renamed, since another one has their id: {len(self._renamed)} ({shown}{more})")
         return file
 
     def _read_categories(self) -> list[Category]:
@@ -97,7 +97,7 @@ class _Reading:
             named = [Category(name=name) for name in dict.fromkeys(seat.category for seat in seats) if name]
             file.categories += named
             if named:
-                file.notes.append(f"The file lists no categories; its seats name {len(named)}")
+                file.notes.append(f"Categories that only the seats name: {len(named)}")
         without = [seat for seat in seats if not seat.category]
         unnamed = next((category for category in file.categories if not category.name), None)
         if not without and unnamed is None:
@@ -113,7 +113,7 @@ class _Reading:
         for seat in without:
             seat.category = name
         if without:
-            file.notes.append(f"{len(without)} seats have no category: they are in {name!r}")
+            file.notes.append(f"Seats without a category, now in {name!r}: {len(without)}")
 
     def _zone(self, value: Any, path: str) -> Zone | None:
         zone = self._part(Zone, value, path, "areas", "rows")

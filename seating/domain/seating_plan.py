@@ -194,10 +194,12 @@ class SeatingPlan:
 def in_blocks(rows: Iterable[_T], seats_of: Callable[[_T], int]) -> Iterator[list[_T]]:
     """`rows`, in order, in as few blocks as their size allows."""
     block: list[_T] = []
+    size = 0
     for row in rows:
-        if block and sum(map(seats_of, block)) + seats_of(row) > BLOCK_SEATS:
+        size += seats_of(row)
+        if block and size > BLOCK_SEATS:
             yield block
-            block = []
+            block, size = [], seats_of(row)
         block.append(row)
     if block:
         yield block

@@ -48,10 +48,15 @@ class _Piece(NamedTuple):
     seats: list[complex]
     pitch: float
 
-    def ends(self) -> Iterator[tuple[complex, complex | None]]:
-        """The last seat on either side, and the direction in which the piece points there; a single seat has none."""
-        yield self.seats[0], _unit(self.seats[0] - self.seats[1]) if len(self.seats) > 1 else None
-        yield self.seats[-1], _unit(self.seats[-1] - self.seats[-2]) if len(self.seats) > 1 else None
+    def ends(self) -> list[tuple[int, complex, complex | None]]:
+        """0 and 1 for either side, the last seat there, and the direction in which the piece points.
+
+        A single seat has one end and no direction.
+        """
+        if len(self.seats) == 1:
+            return [(0, self.seats[0], None)]
+        before, after = _unit(self.seats[0] - self.seats[1]), _unit(self.seats[-1] - self.seats[-2])
+        return [(0, self.seats[0], before), (1, self.seats[-1], after)]
 
 
 def cut(rows: Sequence[Row]) -> list[Stretch]:
@@ -188,10 +193,11 @@ def _links(
 
     They are at most `most` pitches apart, or on one straight line if that is more than an aisle.
     """
+    ends = {number: pieces[number].ends() for number in numbers}
     for one, other in combinations(numbers, 2):
         pitch = min(pieces[one].pitch, pieces[other].pitch)
-        for one_end, (here, out) in enumerate(pieces[one].ends()):
-            for other_end, (there, back) in enumerate(pieces[other].ends()):
+        for one_end, here, out in ends[one]:
+            for other_end, there, back in ends[other]:
                 gap = there - here
                 if abs(gap) <= most * pitch:
                     continues = _leads(out, gap, _BEND) and _leads(back, -gap, _BEND)

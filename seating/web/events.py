@@ -98,6 +98,7 @@ class NewEvent(StrictModel):
     )
 
     max_body_bytes: ClassVar[int] = MAX_PLAN_BYTES
+    has_a_file: ClassVar[bool] = True
 
     name: Line = Field(min_length=1, max_length=200, pattern=NOT_BLANK)
     total_seats: int | None = Field(None, ge=1, le=10_000_000, alias="totalSeats")
@@ -109,7 +110,8 @@ class NewEvent(StrictModel):
     seating_plan: Annotated[SeatingPlanSource | PlanFile, WrapValidator(_file_or_generator)] | None = Field(
         None,
         alias="seatingPlan",
-        description=f"a file of the open format that pretix uses, or a generator; at most {MAX_SEATS} seats",
+        description="a file of the open format that pretix uses, as such or in an answer of its API, or a generator; "
+        f"at most {MAX_SEATS} seats",
     )
     best_first: list[Better] = Field(
         default_factory=list,

@@ -22,6 +22,8 @@ class StrictModel(BaseModel):
     """A body of exactly the declared fields, each of exactly its type."""
 
     max_body_bytes: ClassVar[int] = strict_json.MAX_BODY_BYTES
+    has_a_file: ClassVar[bool] = False
+    """Whether the body is made of a file that people save with editors, which may put a byte-order mark before it."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -67,10 +69,11 @@ def _fields_of_environ(model: type[BaseModel]) -> dict[str, str]:
 def _body(asked: Request, model: type[BaseModel]) -> BaseModel:
     """Parse the body. A large one is parsed in a thread, so that other requests do not wait."""
     limit = getattr(model, "max_body_bytes", strict_json.MAX_BODY_BYTES)
+    of_a_file = getattr(model, "has_a_file", False)
     received = strict_json.receive(asked, limit)
     if len(received) <= strict_json.MAX_BODY_BYTES:
-        return validate(model, strict_json.parse(received))
-    body: BaseModel = services().offload(lambda: validate(model, strict_json.parse(received)))
+        return validate(model, strict_json.parse(received, of_a_file=of_a_file))
+    body: BaseModel = services().offload(lambda: validate(model, strict_json.parse(received, of_a_file=of_a_file)))
     return body
 
 

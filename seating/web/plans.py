@@ -26,7 +26,9 @@ class PlanRow(Answer):
     y: list[float]
     row_label: str = Field("", description="of the row in words, if the plan has it; so with all that follow")
     seat_label: str = Field("", description="of its seats in words, `%s` for the number")
-    row_number_position: Literal["start", "end", "both"] = Field("both", description="where `label` is drawn")
+    row_number_position: Literal["start", "end", "both"] | None = Field(
+        None, description="where `label` is drawn; nowhere if it is missing"
+    )
     radius: list[float | None] = Field([], description="of each seat; null is 10")
     start_directions: list[str | None] = Field([], description="of each seat: `<`, `>` or `<>`")
     start_at: str = ""
@@ -53,7 +55,7 @@ class PlanSize(Answer):
 class PlanZone(Answer):
     name: str
     zone_id: str = Field("", description="if the plan has it")
-    displayed: bool = Field(True, description="whether its outlines are drawn, if the plan says so")
+    displayed: bool | None = Field(None, description="whether its outlines are drawn, if the plan says so")
 
 
 class PlanArea(Answer):

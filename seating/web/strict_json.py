@@ -30,10 +30,12 @@ def receive(request: Request, most_bytes: int = MAX_BODY_BYTES) -> bytes:
     return _receive(request, most_bytes)
 
 
-def parse(body: bytes) -> Any:
-    """Parse the body, skipping a byte-order mark. Raises InvalidRequest unless it is one strict JSON value."""
+def parse(body: bytes, *, of_a_file: bool = False) -> Any:
+    """Parse one strict JSON value; a file may begin with a byte-order mark. Raises InvalidRequest."""
+    if of_a_file:
+        body = body.removeprefix(codecs.BOM_UTF8)
     try:
-        text = body.removeprefix(codecs.BOM_UTF8).decode()
+        text = body.decode()
     except UnicodeDecodeError:
         raise _invalid("is not UTF-8") from None
     _refuse_depth(text)

@@ -169,7 +169,7 @@ class TestBeyondTheSchema:
         file = hall(drawn_row("A", [0, 25]), drawn_row("A", [0, 25], y=30))
         read = plan_reading.parse(file, number_duplicates=True)
         assert [seat.seat_guid for row in read.zones[0].rows for seat in row.seats] == ["A-1", "A-2", "A-1-2", "A-2-2"]
-        assert read.notes == ["2 seats had the id of another one: A-1 is now A-1-2, A-2 is now A-2-2"]
+        assert read.notes == ["Seats renamed, since another one has their id: 2 (A-1 is now A-1-2, A-2 is now A-2-2)"]
 
     def test_numbered_duplicates_of_the_longest_id(self) -> None:
         row = {"row_number": "A", "seats": [seat("g" * 255, "Stalls", 25 * n) for n in range(12)]}
@@ -280,4 +280,4 @@ def test_over_http_as_a_problem(system: System) -> None:
     numbered = {"name": "Numbered", "seatingPlan": {**file, "zones": file["zones"][:1]}, "numberDuplicates": True}
     created = system.request("POST", "/api/v1/events", json.dumps(numbered).encode(), JSON)
     assert created.status == 201, created.body
-    assert created.json["planNotes"][0] == "1 seats had the id of another one: b-1-2 is now b-1-2-2"
+    assert created.json["planNotes"][0] == "Seats renamed, since another one has their id: 1 (b-1-2 is now b-1-2-2)"

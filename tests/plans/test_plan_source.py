@@ -59,7 +59,7 @@ class TestForgiven:
         file = hall(drawn_row("A", [0, 25, 50]), categories=("Seats", "Stalls"))
         file["zones"][0]["rows"][0]["seats"][1]["category"] = ""
         assert [category["name"] for category in page_of(file)["categories"]] == ["Seats", "Stalls", "Seats 2"]
-        assert plan_reading.parse(file).notes == ["1 seats have no category: they are in 'Seats 2'"]
+        assert plan_reading.parse(file).notes == ["Seats without a category, now in 'Seats 2': 1"]
 
     @pytest.mark.parametrize("listed", [[], None, [None]])
     def test_categories_that_only_seats_name(self, listed: Any) -> None:
@@ -181,10 +181,20 @@ class TestCommands:
         assert checked.exit_code == 0
         assert checked.stdout == ""
         assert checked.stderr.splitlines() == [
-            "4 seats, 2 stretches side by side, 1 blocks",
-            "2 seats had the id of another one: A-1 is now A-1-2, A-2 is now A-2-2",
+            "Seats: 4, stretches side by side: 2, blocks: 1",
+            "Seats renamed, since another one has their id: 2 (A-1 is now A-1-2, A-2 is now A-2-2)",
             "Best first: by category, then as the file lists zones and rows; it shows no stage",
         ]
+
+    def test_of_a_file_with_faults_ends_with_status_2(
+        self, doubled: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr("sys.argv", ["seating", "plan", "show", str(doubled)])
+        with pytest.raises(SystemExit) as ended:
+            main.main()
+        printed = capsys.readouterr()
+        assert (ended.value.code, printed.out) == (2, "")
+        assert printed.err.startswith(f"seating: {doubled}: 2 faults\n  zones.0.rows.1.seats.0.seat_guid: another")
 
     def test_all_faults_are_printed(self, doubled: Path) -> None:
         refused = self.run("events", "create", "Hall", "--plan", doubled, "--check")

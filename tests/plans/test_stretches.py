@@ -133,6 +133,13 @@ class TestSpots:
         ]
         assert plan.spots == [[Spot(0, 100, 0), Spot(0, 900, 0), Spot(1, 100, 120), Spot(1, 900, 120)]]
 
+    def test_of_a_curved_row_are_on_it(self) -> None:
+        row = drawn_row("A", [0, 20, 40, 60, 80])
+        for seat, y in zip(row["seats"], (0, -15, -20, -15, 0), strict=True):
+            seat["position"]["y"] = y
+        (spot,) = plan_file.read(plan_reading.parse(hall(row))).spots[0]
+        assert (spot.x / spot.y, spot.y) == (-2, pytest.approx(-97, abs=1))
+
     def test_of_two_categories_in_a_row(self) -> None:
         row = drawn_row("A", [0, 25, 50, 75])
         row["seats"][3]["category"] = "Cheap"
