@@ -176,10 +176,9 @@ class InventoryState:
 
     def take(self, runs: list[SeatRange], was: str, status: str) -> None:
         """Gives seats to a buyer. Those off sale are no longer blocked: only a history that was lost has sold them."""
-        for run in runs:
-            off_sale = self._off_sale_in(run) if was == AVAILABLE else 0
-            self.blocked -= off_sale
-            self._mark([run], was, status)
+        if was == AVAILABLE and self.offer:
+            self.blocked -= sum(map(self._off_sale_in, runs))
+        self._mark(runs, was, status)
 
     def give_back(self, runs: list[SeatRange], was: str) -> None:
         """The seats of a buyer return: available, or blocked where their category is off sale."""

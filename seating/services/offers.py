@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from seating.domain.errors import InvalidRequest
+from seating.domain.errors import InvalidRequest, InventoryUnavailable
 from seating.domain.hold import HoldOrder
 from seating.domain.offer import BlockRange, Offer, SoldAs, block_ranges, common_blocks, total_of_part
 from seating.domain.purchase import Order, Purchase
@@ -22,8 +22,8 @@ _NOWHERE: Final = ((1, 0),)
 """For a search that finds nothing; no blocks at all would mean all of them."""
 
 
-class _NoOffer(Exception):
-    pass
+class _NoOffer(InventoryUnavailable):
+    """Neither an event without categories has one, nor one whose inventory has gone."""
 
 
 def _offers() -> Memo[str, Offer]:
@@ -57,7 +57,7 @@ class Offers:
         """The ids of the seats in `runs`, none in general admission, and what they are sold as; None without one."""
         if not tariff:
             return self.names.names(event_id, runs), None
-        offer = self._offer(event_id)
+        offer = self._first.get(event_id, partial(self._load, event_id))
         sold_as = SoldAs.of(tariff, currency, runs, [category.name for category in offer.categories])
         return [] if offer.has_areas else self.names.names(event_id, runs), sold_as
 
@@ -66,14 +66,15 @@ class Offers:
         if not any(purchase.runs for purchase in found):
             return list(found)
         event_id = found[0].id.event_id
-        offer = self._offer(event_id) if any(purchase.tariff for purchase in found) else None
+        priced = any(purchase.tariff for purchase in found)
+        offer = self._first.get(event_id, partial(self._load, event_id)) if priced else None
         plan = None if offer and offer.has_areas else self.names.any_plan(event_id)
         categories = [category.name for category in offer.categories] if offer else []
         return [_named(purchase, plan, categories) for purchase in found]
 
     def _blocks_of_category(self, event_id: str, name: str) -> Sequence[BlockRange]:
         try:
-            offer = self._offer(event_id)
+            offer = self._first.get(event_id, partial(self._load_open, event_id))
         except _NoOffer:
             self.names.plan(event_id)  # Raises EventNotFound.
             raise InvalidRequest("This event has no categories", "category") from None
@@ -91,17 +92,22 @@ class Offers:
             raise _unknown("zone", name, list(dict.fromkeys(zones)))
         return block_ranges([block for block, zone in enumerate(zones) if zone == name])
 
-    def _offer(self, event_id: str) -> Offer:
-        return self._first.get(event_id, partial(self._load, event_id))
-
-    def _load(self, event_id: str) -> Offer:
+    def _load_open(self, event_id: str) -> Offer:
+        """Of an event that sells. SQL is not asked: anybody may ask for a category, as often as they like."""
         (offer,) = self.inventory.offers([event_id])
-        if offer is None:  # Without an inventory, or archived.
-            event = self.database.read(events.find, event_id)
-            offer = event.offer if event else None
         if offer is None:
             raise _NoOffer
         return offer
+
+    def _load(self, event_id: str) -> Offer:
+        """Also of an archived event, or one whose inventory is gone."""
+        try:
+            return self._load_open(event_id)
+        except _NoOffer:
+            event = self.database.read(events.find, event_id)
+            if event is None or event.offer is None:
+                raise
+            return event.offer
 
 
 def _named(purchase: Purchase, plan: SeatingPlan | None, categories: Sequence[str]) -> Purchase:

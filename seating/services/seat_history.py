@@ -11,7 +11,7 @@ from seating.domain.log_entry import LogEntry
 from seating.domain.merging import purchases_of
 from seating.domain.position import Position
 from seating.domain.purchase import PurchaseId
-from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE, ORGANISER
+from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE, OFF_SALE, ORGANISER
 from seating.domain.seating_plan import SeatingPlan
 
 _WHAT: Final[dict[type[Change], str]] = {
@@ -23,6 +23,7 @@ _WHAT: Final[dict[type[Change], str]] = {
 _SET: Final = {
     AVAILABLE: "made available",
     BLOCKED: "reserved",
+    OFF_SALE: "off sale",
     BOX_OFFICE: "sold at the box office",
     ORGANISER: "held by the organiser",
 }

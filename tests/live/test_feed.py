@@ -7,6 +7,7 @@ import random
 import pytest
 
 from tests.live.client import Socket, all_beyond, beyond, end, live, order, snapshot
+from tests.seating_plan_file import theatre
 from tests.system import System
 from tests.web import JSON
 
@@ -203,6 +204,34 @@ def test_a_change_that_this_version_cannot_read(system: System, hall: str) -> No
         system.redis.client().xadd(f"log:{{{hall}}}", {"change": '{"kind":"moved"}', "link": "0a" * 20}, id=position)
         expected = {"type": "SNAPSHOT_NEEDED", "position": position, "since": f"{position}.0a0a0a0a"}
         assert socket.message() == expected
+
+
+def test_categories_that_go_off_sale(system: System) -> None:
+    """What of whole categories changes is in a snapshot; a seat that returns to one is told as reserved."""
+    hall = system.create_event(seatingPlan=theatre())
+    path = f"/api/v1/events/{hall}"
+
+    def patch(**fields: object) -> None:
+        answer = system.request("PATCH", path, json.dumps(fields).encode(), JSON)
+        assert answer.status == 200, answer
+
+    bought = system.buy(2, event_id=hall).json
+    with Socket(system, live(hall)) as socket:
+        socket.message()
+        patch(state="paused")
+        paused = socket.message()
+        patch(categories={"Stalls": {"onSale": False}})
+        needed = socket.message()
+        assert (needed["type"], needed["position"]) == ("SNAPSHOT_NEEDED", beyond(paused["position"], 1))
+        assert set(snapshot(system, hall)["seats"]) == {"a", "r", "s"}
+        system.request("DELETE", f"/api/v1/purchases/{bought['purchaseId']}")
+        returned = socket.message()
+        assert (returned["status"], returned["seats"]) == ("reserved", bought["seats"])
+        patch(categories={"Cheap": {"order": 3}})
+        told = socket.message()
+        assert (told["type"], told["seats"]) == ("SEATS", [])
+    with Socket(system, live(hall, paused["since"])) as missed:
+        assert missed.message()["type"] == "SNAPSHOT_NEEDED"
 
 
 def test_snapshot_and_entity_tag(system: System, hall: str) -> None:
