@@ -19,7 +19,7 @@ from seating.domain.purchase import Purchase
 from seating.memo import Memo
 from seating.services import recorded_state
 from seating.services.seat_names import SeatNames
-from seating.storage import events, ledger, purchases, terms, watermarks
+from seating.storage import events, ledger, purchases, quarantine, terms, watermarks
 from seating.storage.database import Database
 from seating.storage.ledger import LedgerRow
 
@@ -57,7 +57,12 @@ class ArchivedEvents:
         plan = self.names.any_plan(event_id) if purchase.runs else None
 
         def append(connection: Connection) -> tuple[Cancellation | None, Checkpoint, int]:
-            found = purchases.find(connection, purchase.id) or purchase
+            found = purchases.find(connection, purchase.id)
+            if found is None:
+                aside = quarantine.find_purchase(connection, purchase.id)
+                if aside is None or aside.resolution is not None:  # Another has cancelled it meanwhile.
+                    return purchase.cancelled, checkpoint, left_before
+                found = purchase
             quantity, runs = found.bought.to_cancel(part, found.cancelled)
             if not quantity:
                 return found.cancelled, checkpoint, left_before

@@ -175,6 +175,27 @@ def test_the_twin_that_forgets_what_is_cancelled_returns_it_twice(redis_url: str
         assert one.now(event).counts.sold == sold
 
 
+def test_a_rebuild_refuses_it_and_its_twin_loses_it(redis_url: str, sale: OneProcess) -> None:
+    """Between a rebuild's look at SQL and its last step nobody may cancel: the guard is the look at who may sell."""
+    text = (resources.files("seating.redis_store") / "lua" / "prelude.lua").read_text()
+    guard = "if values[1] ~= this_server() then"
+    assert guard in text
+    twin = OneProcess.build(redis_url, sale.database, Scripts({"prelude": text.replace(guard, "if false then")}))
+    for one, cancelled in ((sale, None), (twin, 2)):
+        event = one.open(capacity=10)
+        receipt = one.buy(event, "k", 5)
+        one.persist(event)
+        told = None
+        with one.rebuild.claimed(event, "rebuild", "any") as attempt:
+            with suppress(InventoryUnavailable):
+                told = part(one, receipt, quantity=2).cancelled_quantity
+            one.rebuild.write(event, attempt)
+        assert told == cancelled
+        one.persist(event)
+        assert one.now(event).counts.sold == 5
+    # Only the twin's operator was told that two places were back.
+
+
 def test_against_rebuilds(sale: OneProcess) -> None:
     event = sale.open(capacity=200)
     receipts = [sale.buy(event, f"k{number}", 4) for number in range(20)]
@@ -264,6 +285,19 @@ class TestArchived:
         assert sale.check.reconcile(event) == []
         acts = [row.action for row in sale.rows(audit, event)]
         assert acts.count("purchase.cancel") == 2
+
+    def test_what_waits_in_quarantine(self, sale: OneProcess) -> None:
+        event = sale.open(plan=HALL)
+        receipt = sale.buy_seats(event, "k", "A1", "A2")
+        poison(sale, event, "A1")
+        sale.archive(event)
+        stale = sale.purchases.get(receipt.id)
+        assert sale.cancel(receipt.id) == "cancelled"
+        assert sale.cancel(receipt.id) == "cancelled"
+        assert sale.purchases.archived.cancel(stale, ALL, OPERATOR) == (None, False)
+        assert [row.resolution for row in sale.rows(quarantine, event)] == ["cancelled"]
+        assert sale.told(event).count("cancelled") == 1
+        assert sale.check.verify(event).broken is None
 
     def test_many_at_once(self, sale: OneProcess) -> None:
         event = sale.open(capacity=100)
