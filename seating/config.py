@@ -81,7 +81,9 @@ class Settings(BaseSettings):
     rate_limit_users: str = "5/10s,10/60s"
     rate_limit_sale: str = "bucket:20000,600000/60s"
     rate_limit_shops: str = "bucket:20000,600000/60s"
+    rate_limit_holds: str = "bucket:1000,6000/60s"
     rate_limit_wrong_keys: str = "bucket:20,10/60s"
+    idempotency_key_min: Annotated[int, Field(ge=1, le=255)] = 16
     event_api_base_url: str | None = None
     event_api_connect_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 1000
     event_api_read_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 3000
@@ -93,8 +95,10 @@ class Settings(BaseSettings):
     circuit_breaker_max_reset_timeout_ms: Annotated[int, Field(ge=1, le=86_400_000)] = 60_000
     hold_ttl_s: Annotated[int, Field(ge=1, le=86_400)] = 600
     hold_max_s: Annotated[int, Field(ge=1, le=86_400)] = 1800
+    hold_extend_step_s: Annotated[int, Field(ge=1, le=86_400)] = 10
     hold_max_seats: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     hold_max_seats_shops: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    hold_max_seats_buyer: Annotated[int, Field(ge=1, le=1_000_000)] = 20
     cors_origins: Annotated[frozenset[Origin] | None, NoDecode, PlainValidator(_origins)] = None
     live_origins: Annotated[frozenset[Origin] | Literal["*"] | None, NoDecode, PlainValidator(_origins_or_any)] = None
     live_connections_per_address: Annotated[int, Field(ge=1, le=100_000)] = 1_000
@@ -128,7 +132,9 @@ class Settings(BaseSettings):
                 return _with_port_as_number("postgresql+psycopg://" + url.removeprefix(scheme))
         raise ValueError("must start with sqlite:/// or postgresql://")
 
-    @field_validator("rate_limit_users", "rate_limit_sale", "rate_limit_shops", "rate_limit_wrong_keys")
+    @field_validator(
+        "rate_limit_users", "rate_limit_sale", "rate_limit_shops", "rate_limit_holds", "rate_limit_wrong_keys"
+    )
     @classmethod
     def _rate_policy(cls, policy: str) -> str:
         rate_policy.parse(policy)
@@ -193,6 +199,8 @@ class Settings(BaseSettings):
     def _held_within_the_longest_time(self) -> Self:
         if self.hold_max_s < self.hold_ttl_s:
             raise ValueError(f"HOLD_MAX_S must be at least HOLD_TTL_S, which is {self.hold_ttl_s}")
+        if self.hold_extend_step_s > self.hold_ttl_s:
+            raise ValueError(f"HOLD_EXTEND_STEP_S must be at most HOLD_TTL_S, which is {self.hold_ttl_s}")
         return self
 
     @cached_property

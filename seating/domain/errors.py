@@ -44,7 +44,14 @@ class InvalidIdempotencyKey(SeatingError):
 
 class IdempotencyKeyReused(SeatingError):
     code = "IDEMPOTENCY_KEY_REUSED"
-    sentence = "This Idempotency-Key has already bought something else; use a new key for a new purchase"
+    sentence = "This Idempotency-Key was used for something else before; use a new key for each purchase and each hold"
+
+    @classmethod
+    def of(cls, first_use: str) -> "IdempotencyKeyReused":
+        """`first_use` is `purchase` or `hold`, empty where it is not known."""
+        if not first_use:
+            return cls()
+        return cls(f"This Idempotency-Key was used for a {first_use} before; use a new key for anything else")
 
 
 class EventNotFound(SeatingError):
@@ -103,7 +110,7 @@ class SeatHeld(SeatingError):
 
 class HoldExpired(SeatingError):
     code = "HOLD_EXPIRED"
-    sentence = "There is no such hold, or not any more"
+    sentence = "This hold does not exist or has ended"
 
 
 class TooManyHeld(SeatingError):

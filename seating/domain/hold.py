@@ -1,6 +1,11 @@
 """A hold: seats that are kept for a buyer for a while. Whoever knows its token may buy them."""
 
+import hashlib
+import re
 import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Self
 
@@ -8,55 +13,71 @@ from seating.domain.idempotency import short_hash
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatRange, runs_text
 
-HOLD_RENDERING: Final = 1
-"""Version of the answer that a held record is rendered to."""
+HOLD_RENDERING: Final = 2
+"""Version of a hold's idempotency record. Records of version 1 cannot tell a token, and stay until the event closes."""
+
+_NOTE: Final = re.compile(r"([\w-]{21}):(\d{13})", re.ASCII)
 
 
 class Hold(NamedTuple):
-    """Times are in ms since 1970: it is honoured before `until_ms`, and due from then on."""
+    """Times are in ms since 1970: it is honoured before `until_ms`, and due from then on.
+
+    `field` is that of its idempotency record, empty without one; when the hold has ended, a note of the key stays for
+    `note_ms`.
+    """
 
     since_ms: int
     until_ms: int
     quantity: int
     runs: list[SeatRange]
+    field: str = ""
+    note_ms: int = 0
 
     @classmethod
     def parse(cls, kept: str) -> Self:
-        """Reads what scripts keep: since|until|quantity|runs|holder."""
-        since, until, quantity, runs, _holder = kept.split("|")
-        return cls(int(since), int(until), int(quantity), SeatRange.parse_all(runs))
+        """Read what scripts keep: since|until|quantity|runs|field;note;holders, or, of versions before, …|holder."""
+        since, until, quantity, runs, owner = kept.split("|")
+        field, _, rest = owner.rpartition(";")[0].partition(";")
+        return cls(int(since), int(until), int(quantity), SeatRange.parse_all(runs), field, int(rest or 0))
 
     def __str__(self) -> str:
-        """As scripts keep it, but for its holder, whom the log does not know."""
-        return f"{self.since_ms}|{self.until_ms}|{self.quantity}|{runs_text(self.runs)}|"
+        """As scripts keep it, but for its holders, whom the log does not know."""
+        return f"{self.since_ms}|{self.until_ms}|{self.quantity}|{runs_text(self.runs)}|{self.field};{self.note_ms};"
+
+
+def without_holders(kept: str) -> tuple[str, list[str]]:
+    """A hold that scripts keep as `str` has it, and the holders for whom its seats count."""
+    hold, _, owner = kept.rpartition("|")
+    key, is_of_now, holders = owner.rpartition(";")
+    return f"{hold}|{key if is_of_now else ';0'};", [who.partition(":")[0] for who in holders.split(",") if who]
 
 
 @dataclass(frozen=True, slots=True)
 class HoldOrder:
-    """What a buyer wants to hold: given seats, or the best ones for a quantity."""
+    """What a buyer wants to hold: given seats, or the best ones for a quantity.
+
+    `buyer` is a shop's own id of its customer.
+    """
 
     quantity: int
     seats: tuple[str, ...] = ()
     together: bool = False
+    buyer: str | None = None
 
     def fingerprint(self) -> str:
-        """Never that of a purchase: one key cannot be used for both."""
-        return short_hash("hold", str(self.quantity), str(self.together), *sorted(self.seats))
+        """The same for every spelling of the same order, different for different ones, and never that of a purchase."""
+        buyer = () if self.buyer is None else ("buyer", self.buyer)
+        return short_hash("hold", str(self.quantity), str(self.together), *sorted(self.seats), *buyer)
 
 
 class HeldRecord(NamedTuple):
-    """What is answered to whoever holds seats; kept under an idempotency key, if there was one."""
+    """A hold as it is at `position`: it lasts until `until_ms`, `left_ms` from then."""
 
     position: Position
     until_ms: int
+    left_ms: int
     quantity: int
     runs: list[SeatRange]
-
-    @classmethod
-    def parse(cls, record: str) -> Self:
-        """Reads the text that hold.lua wrote: rendering|fingerprint|position|until|quantity|runs."""
-        _rendering, _fingerprint, position, until_ms, quantity, runs = record.split("|")
-        return cls(Position.parse(position), int(until_ms), int(quantity), SeatRange.parse_all(runs))
 
 
 def new_token() -> str:
@@ -64,14 +85,31 @@ def new_token() -> str:
     return secrets.token_urlsafe(16)
 
 
-def token_of_key(event_id: str, caller: str, key: str) -> str:
-    """The token of a hold that was asked for with an idempotency key, so that a repetition can be told it again.
-
-    As secret as the key, whose owner is told the token anyway; and nothing that is kept leads to either.
-    """
-    return short_hash("hold token", event_id, caller, key)
-
-
 def hold_id(token: str) -> str:
     """What the token is kept as. Nothing leads back."""
     return short_hash("hold id", token)
+
+
+def sealed(token: str, hold: str, event_id: str, caller: str, key: str) -> str:
+    """Encrypt a token with the idempotency key of its hold, or decrypt it: that is one operation.
+
+    A repetition is told the token again, though nobody who reads Redis or SQL learns it unless they know the key. The
+    id of the hold makes a new pad of a key that is used again.
+    """
+    pad = hashlib.sha256("\0".join(("hold token", hold, event_id, caller, key)).encode()).digest()
+    mixed = bytes(one ^ other for one, other in zip(urlsafe_b64decode(token + "=="), pad[:16], strict=True))
+    return urlsafe_b64encode(mixed).decode().rstrip("=")
+
+
+def pack_notes(notes: Mapping[str, int]) -> dict[str, str]:
+    """Notes of ended holds, field to ms since 1970, as hold_keys.lua keeps them; given in the order of their ends."""
+    packed: dict[str, str] = defaultdict(str)
+    for field, until_ms in notes.items():
+        packed[field[0]] = f"{field[1:]}:{until_ms}{packed[field[0]]}"
+    return dict(packed)
+
+
+def unpack_notes(packed: Mapping[str, str]) -> dict[str, int]:
+    """What `pack_notes` was given, in the order of their ends. Of a field that has several, the newest."""
+    found = ((int(until), first + rest) for first, notes in packed.items() for rest, until in _NOTE.findall(notes))
+    return {field: until_ms for until_ms, field in sorted(found)}

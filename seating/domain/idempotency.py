@@ -13,11 +13,11 @@ _BARE = re.compile(r"[\x21-\x7e]{1,255}")
 _QUOTED = re.compile(r'"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\]){1,510})"')
 
 
-def parse_key(header: str | None) -> str:
+def parse_key(header: str | None, min_length: int = 1) -> str:
     """The key in an Idempotency-Key header; `abc` and `"abc"` are one key.
 
-    Raises MissingIdempotencyKey, or InvalidIdempotencyKey for a broken quoted string or for anything but
-    1 to 255 visible ASCII characters.
+    Raises MissingIdempotencyKey, or InvalidIdempotencyKey for a broken quoted string, for anything but
+    1 to 255 visible ASCII characters, and for a key of fewer than `min_length`.
     """
     if header is None or not header.strip(" \t"):
         raise MissingIdempotencyKey
@@ -29,6 +29,11 @@ def parse_key(header: str | None) -> str:
         text = re.sub(r"\\(.)", r"\1", quoted[1])
     if _BARE.fullmatch(text) is None:
         raise InvalidIdempotencyKey
+    if len(text) < min_length:
+        raise InvalidIdempotencyKey(
+            f"Without an API key, an Idempotency-Key must have at least {min_length} characters, best those of a UUID: "
+            "all callers without an API key share their keys, and a short one may be another buyer's"
+        )
     return text
 
 

@@ -4,6 +4,7 @@ What the scripts do to Redis change by change is said here once more, in the pla
 reconciling compares it with what is there.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Final
@@ -12,7 +13,7 @@ import orjson
 
 from seating.domain import changes
 from seating.domain.changes import Change
-from seating.domain.hold import Hold
+from seating.domain.hold import HOLD_RENDERING, Hold
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
 from seating.domain.purchase import shop_members
@@ -27,9 +28,11 @@ _COUNTED: Final[Mapping[str, str]] = {BOX_OFFICE: "sold", ORGANISER: "held", BLO
 
 @dataclass(slots=True)
 class InventoryState:
-    """As Redis keeps it: `maps` has a text a block, `idempotency` the record of each accepted purchase.
+    """As Redis keeps it: `maps` has a text a block, `idempotency` the record of each accepted purchase and each hold.
 
-    `cancelled` has when each cancelled purchase, named by its position, was taken back, and the seats left then.
+    `notes` has the keys of holds that have ended, and until when each is refused, in ms since 1970, in the order of
+    their ends; those that were over at the last change may be missing. `cancelled` has when each cancelled purchase,
+    named by its position, was taken back, and the seats left then.
     """
 
     maps: list[str]
@@ -41,6 +44,7 @@ class InventoryState:
     updated_ms: int = 0
     idempotency: dict[str, str] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
+    notes: OrderedDict[str, int] = field(default_factory=OrderedDict)
     cancelled: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -54,10 +58,9 @@ class InventoryState:
     @classmethod
     def load(cls, dumped: bytes) -> "InventoryState":
         state = cls(**orjson.loads(dumped))
-        state.holds = {
-            hold: Hold(since, until, quantity, [SeatRange(*run) for run in runs])
-            for hold, (since, until, quantity, runs) in state.holds.items()
-        }
+        holds = {hold: Hold(*kept) for hold, kept in state.holds.items()}
+        state.holds = {hold: kept._replace(runs=[SeatRange(*run) for run in kept.runs]) for hold, kept in holds.items()}
+        state.notes = OrderedDict(state.notes)
         return state
 
     def runs_of(self, status: str) -> list[SeatRange]:
@@ -87,19 +90,27 @@ class InventoryState:
             case changes.Purchased():
                 self.sold += change.quantity
                 if change.hold is not None:
-                    self._end(change.hold)
+                    self._end(change.hold, change.at_ms)
                 self._mark(change.runs, SOLD)
                 self.idempotency[change.idempotency] = purchase_record(change.original or entry.position, change)
             case changes.Held():
                 self.held += change.quantity
-                self.holds[change.hold] = Hold(change.at_ms, change.until_ms, change.quantity, change.runs)
-                self._mark(change.runs, HELD)
                 if change.idempotency:
                     self.idempotency[change.idempotency] = _hold_record(change.original or entry.position, change)
+                # Records of versions before stay when the hold ends.
+                key = (change.idempotency if change.rendering == HOLD_RENDERING else "", change.note_ms)
+                self.holds[change.hold] = Hold(change.at_ms, change.until_ms, change.quantity, change.runs, *key)
+                self._mark(change.runs, HELD)
+            case changes.HoldChanged() if change.hold in self.holds:
+                hold = self.holds[change.hold]
+                self.held += change.quantity - hold.quantity
+                self.holds[change.hold] = hold._replace(quantity=change.quantity, runs=change.runs)
+                self._mark(change.removed, AVAILABLE)
+                self._mark(change.added, HELD)
             case changes.Extended() if change.hold in self.holds:
                 self.holds[change.hold] = self.holds[change.hold]._replace(until_ms=change.until_ms)
             case changes.Released():
-                self._end(change.hold)
+                self._end(change.hold, change.at_ms)
                 self._mark(change.runs, AVAILABLE)
             case changes.SeatSet():
                 self._count(change.was, -1)
@@ -113,11 +124,19 @@ class InventoryState:
                 self.state = change.state
         self.updated_ms = change.at_ms
 
-    def _end(self, hold: str) -> None:
+    def _end(self, hold: str, at_ms: int) -> None:
         """A hold that is not there was in an entry that could not be read."""
         kept = self.holds.pop(hold, None)
-        if kept is not None:
-            self.held -= kept.quantity
+        if kept is None:
+            return
+        self.held -= kept.quantity
+        if kept.field:
+            if is_record_of_hold(self.idempotency.get(kept.field, ""), hold):
+                del self.idempotency[kept.field]
+            self.notes[kept.field] = at_ms + kept.note_ms
+            self.notes.move_to_end(kept.field)
+        while self.notes and next(iter(self.notes.values())) <= at_ms:
+            self.notes.popitem(last=False)
 
     def _refuse_unknown_seats(self, runs: Iterable[SeatRange]) -> None:
         for block, start, length in runs:
@@ -143,9 +162,16 @@ def purchase_record(position: Position, change: changes.Purchased) -> str:
 
 
 def _hold_record(position: Position, change: changes.Held) -> str:
-    """As hold.lua writes it."""
+    """As hold.lua writes it, or wrote it in versions before."""
+    if change.rendering == HOLD_RENDERING:
+        return f"{change.rendering}|{change.fingerprint}|{change.hold}|{change.sealed}"
     parts = (change.rendering, change.fingerprint, position, change.until_ms, change.quantity)
     return "|".join(map(str, (*parts, runs_text(change.runs))))
+
+
+def is_record_of_hold(record: str, hold: str) -> bool:
+    """Whether an idempotency record is that of this very hold."""
+    return record.count("|") == 3 and record.split("|")[2] == hold
 
 
 def _longest_run(seats: str) -> int:

@@ -4,6 +4,7 @@ Purchases are united by their ids, cancellations by position: whoever was told "
 what both have given away; the other one waits for the operator, with the seat named.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
@@ -69,6 +70,10 @@ def merge(
         if hold not in preferred.holds and not _first_taken(merged, kept.runs, kept.quantity):
             preferred.holds[hold] = kept
             _give(preferred, kept.runs, kept.quantity, "held", "h")
+            if kept.field in other.idempotency:
+                preferred.idempotency.setdefault(kept.field, other.idempotency[kept.field])
+    notes = other.notes | preferred.notes
+    preferred.notes = OrderedDict(sorted(notes.items(), key=lambda note: note[1]))
     _take_in_organisers(merged, other)
     if "closed" in (preferred.state, other.state):
         preferred.state = "closed"

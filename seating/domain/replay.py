@@ -13,6 +13,7 @@ from seating.domain import changes
 from seating.domain.changes import Change
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
+from seating.domain.purchase import is_purchase_record
 from seating.domain.seat_status import AVAILABLE, HELD
 from seating.domain.seating_plan import SeatRange, runs_text
 
@@ -102,10 +103,11 @@ class Replay:
             case changes.Held():
                 if not self._is_ahead(change) and change.hold not in self._extended:
                     return Outcome.OBSOLETE, "the hold has lapsed"
+                if change.idempotency in state.idempotency:
+                    return Outcome.OBSOLETE, "its key was used for something else since"
                 return self._if_free(change.runs, change.quantity, "")
-            case changes.Extended() | changes.Released():
-                known = change.hold in state.holds
-                return (Outcome.REPLAYED, "") if known else (Outcome.OBSOLETE, "the hold is not there any more")
+            case changes.HoldChanged() | changes.Extended() | changes.Released():
+                return self._decide_hold(change)
             case changes.SeatSet():
                 return self._decide_seat(change)
             case changes.Cancelled():
@@ -116,13 +118,29 @@ class Replay:
                 return Outcome.REPLAYED, ""
         return Outcome.OBSOLETE, "it began a term that is over"
 
+    def _decide_hold(self, change: changes.HoldChanged | changes.Extended | changes.Released) -> tuple[Outcome, str]:
+        own = self.state.holds.get(change.hold)
+        if own is None:
+            return Outcome.OBSOLETE, "the hold is not there any more"
+        if isinstance(change, changes.Extended):
+            return Outcome.REPLAYED, ""
+        before = set(_all_places(change.runs))
+        if isinstance(change, changes.HoldChanged):
+            before = before.difference(_all_places(change.added)).union(_all_places(change.removed))
+        if before != set(_all_places(own.runs)):
+            return Outcome.OBSOLETE, "the hold has other seats"
+        return self._if_free(change.added, 0, "") if isinstance(change, changes.HoldChanged) else (Outcome.REPLAYED, "")
+
     def _decide_purchase(self, change: changes.Purchased) -> tuple[Outcome, str]:
         kept = self.state.idempotency.get(change.idempotency)
-        if kept is not None:
+        if kept is not None and is_purchase_record(kept):
             position, nonce = kept.split("|")[2:4]
             if nonce == change.nonce:
                 return Outcome.OBSOLETE, "the record has it"
             return Outcome.SUPERSEDED, f"superseded by the purchase at {position}, which has the same key"
+        own = self.state.holds.get(change.hold or "")
+        if own and set(_all_places(own.runs)) != set(_all_places(change.runs)):
+            return Outcome.WAITS, "its hold has other seats"
         return self._if_free(change.runs, change.quantity, change.hold)
 
     def _decide_seat(self, change: changes.SeatSet) -> tuple[Outcome, str]:
@@ -151,7 +169,7 @@ class Replay:
         if not runs:
             left = self.state.remaining + (own.quantity if own else 0)
             return (Outcome.REPLAYED, "") if left >= quantity else (Outcome.WAITS, f"only {left} seats are left")
-        held = {place for run in own.runs for place in _places(run)} if own else set()
+        held = set(_all_places(own.runs)) if own else set()
         for run in runs:
             for place in _places(run):
                 status = self._status(SeatRange(*place, 1))
@@ -172,6 +190,10 @@ def _read(entry: LogEntry) -> Change:
 
 def _places(run: SeatRange) -> Iterator[tuple[int, int]]:
     return ((run.block, start) for start in range(run.start, run.start + run.length))
+
+
+def _all_places(runs: Iterable[SeatRange]) -> Iterator[tuple[int, int]]:
+    return (place for run in runs for place in _places(run))
 
 
 def _original(entry: LogEntry, change: Change) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from seating.domain.changes import Cancelled, Change, Held, Purchased, Released, SeatSet
+from seating.domain.changes import Cancelled, Change, Held, HoldChanged, Purchased, Released, SeatSet
 from seating.domain.seat_status import UNKNOWN, WORDS
 from seating.domain.seating_plan import ROW_BREAK, SeatRange
 
@@ -26,6 +26,9 @@ def seat_changes(change: Change) -> list[SeatChange]:
             return [SeatChange("sold", change.runs)]
         case Held():
             return [SeatChange("held", change.runs)]
+        case HoldChanged():
+            changed = (SeatChange("available", change.removed), SeatChange("held", change.added))
+            return [one for one in changed if one.runs]
         case SeatSet():
             return [SeatChange(WORDS[change.status], change.runs)]
         case Cancelled() | Released():

@@ -1,10 +1,11 @@
 """All that Redis has of one event, as of one moment."""
 
+from collections import OrderedDict
 from typing import NamedTuple
 
 import redis
 
-from seating.domain.hold import Hold
+from seating.domain.hold import Hold, unpack_notes
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
@@ -15,7 +16,8 @@ from seating.redis_store.failures import unavailable
 
 
 class BookSnapshot(NamedTuple):
-    """As Redis keeps it, decoded; `log` has the entries that are not trimmed, `expiries` when each hold is due.
+    """As Redis keeps it, decoded; `log` has the entries that are not trimmed, `expiries` when each hold is due, `notes`
+    until when the key of each hold that has ended is refused. `now_ms` is by Redis's clock.
 
     `garbled` are the ids of entries that no version of this program wrote; they are not in `log`.
     """
@@ -29,11 +31,13 @@ class BookSnapshot(NamedTuple):
     holds: dict[str, str]
     expiries: dict[str, int]
     holders: dict[str, str]
+    notes: dict[str, int]
     cancelled: dict[str, str]
     quarantined: dict[str, str]
     damaged: dict[str, str]
     terms: dict[str, str]
     plan: bytes | None
+    now_ms: int
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -65,6 +69,7 @@ class BookSnapshot(NamedTuple):
             updated_ms=int(self.inventory["updated"]),
             idempotency=dict(self.idempotency),
             holds={hold: Hold.parse(kept) for hold, kept in self.holds.items()},
+            notes=OrderedDict(self.notes),
             cancelled=dict(self.cancelled),
             **counted,
         )
@@ -88,14 +93,16 @@ def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
     reading.hgetall(keys.hold(event_id))
     reading.zrange(keys.holds(event_id), 0, -1, withscores=True)
     reading.hgetall(keys.holders(event_id))
+    reading.hgetall(keys.notes(event_id))
     reading.hgetall(keys.cancelled(event_id))
     reading.hgetall(keys.quarantine(event_id))
     reading.hgetall(keys.damaged(event_id))
     reading.hgetall(keys.terms(event_id))
     reading.get(keys.plan(event_id))
+    reading.time()
     with unavailable():
         inventory, log, maps, longest_runs, idempotency, *rest = reading.execute()
-    holds, expiries, holders, cancelled, quarantined, damaged, terms, plan = rest
+    holds, expiries, holders, notes, cancelled, quarantined, damaged, terms, plan, (now_s, us) = rest
     if not all(inventory.get(number, b"").isdigit() for number in (b"epoch", b"seq")):
         return None
     entries = {entry_id: _entry(entry_id, fields) for entry_id, fields in log}
@@ -109,11 +116,13 @@ def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
         _texts(holds),
         {_text(hold): int(until_ms) for hold, until_ms in expiries},
         _texts(holders),
+        unpack_notes(_texts(notes)),
         _texts(cancelled),
         _texts(quarantined),
         _texts(damaged),
         _texts(terms),
         plan,
+        now_s * 1000 + us // 1000,
     )
 
 

@@ -8,7 +8,7 @@ from seating.domain.errors import InvalidRequest
 from seating.domain.hold import HoldOrder
 from seating.domain.purchase import MAX_QUANTITY, Order
 from seating.web.parsing import StrictModel
-from seating.web.schemas import Line, Reference, examples
+from seating.web.schemas import Buyer, Line, Reference, examples
 
 
 def _each_once(seats: list[str]) -> list[str]:
@@ -59,10 +59,30 @@ class NewHold(_WantedSeats):
 
     model_config = examples({"quantity": 2, "together": True}, {"seats": ["sec-1-row-A-seat-1"]})
 
-    def order(self) -> HoldOrder:
-        """Raises InvalidRequest unless it is exactly one."""
+    buyer: Buyer | None = None
+
+    def order(self, *, is_shop: bool) -> HoldOrder:
+        """Raises InvalidRequest unless it is exactly one, and for a `buyer` that no shop names."""
         _exactly_one(quantity=self.quantity, seats=self.seats)
-        return HoldOrder(self.quantity or len(self.seats), tuple(self.seats), self.together)
+        if self.buyer is not None and not is_shop:
+            raise InvalidRequest("Buyer is believed from a shop only: send its API key too, or leave it out", "buyer")
+        return HoldOrder(self.quantity or len(self.seats), tuple(self.seats), self.together, self.buyer)
+
+
+class HoldChange(StrictModel):
+    """Seats to take in and to give back; with neither, the hold is extended."""
+
+    may_be_absent = True
+    model_config = examples({"add": ["sec-1-row-A-seat-3"], "remove": ["sec-1-row-A-seat-1"]}, {})
+
+    add: ChosenSeats = Field(default_factory=list)
+    remove: ChosenSeats = Field(default_factory=list)
+
+    def seats(self) -> tuple[list[str], list[str]]:
+        """Those to add, and those to remove. Raises InvalidRequest for one that is in both."""
+        if set(self.add) & set(self.remove):
+            raise InvalidRequest("Remove has a seat that add has too", "remove")
+        return self.add, self.remove
 
 
 class EventPurchase(_WantedSeats):

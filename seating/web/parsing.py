@@ -15,6 +15,8 @@ from seating.web.services import services
 NOT_BLANK: Final = r"\S"
 """A pattern for names."""
 
+_CHUNKED: Final = "HTTP_TRANSFER_ENCODING"
+
 _Result = TypeVar("_Result")
 
 
@@ -22,6 +24,8 @@ class StrictModel(BaseModel):
     """A body of exactly the declared fields, each of exactly its type."""
 
     max_body_bytes: ClassVar[int] = strict_json.MAX_BODY_BYTES
+    may_be_absent: ClassVar[bool] = False
+    """Whether no body is as good as an empty object."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -66,6 +70,8 @@ def _fields_of_environ(model: type[BaseModel]) -> dict[str, str]:
 
 def _body(asked: Request, model: type[BaseModel]) -> BaseModel:
     """A large body is read in a thread: other requests must not wait for it."""
+    if getattr(model, "may_be_absent", False) and not (asked.content_length or asked.environ.get(_CHUNKED)):
+        return model()
     limit = getattr(model, "max_body_bytes", strict_json.MAX_BODY_BYTES)
     received = strict_json.receive(asked, limit)
     if len(received) <= strict_json.MAX_BODY_BYTES:

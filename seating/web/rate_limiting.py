@@ -72,8 +72,8 @@ def measured(group: str) -> Callable[[Callable[..., Judged]], Callable[..., Resp
 
 
 def _limit(group: str) -> RateLimit | None:
-    """By the client's address; a shop's purchases by its name."""
-    if group == "sale" and (who := caller()).role:
+    """By the client's address; a shop's purchases and holds by its name."""
+    if group in ("sale", "holds") and (who := caller()).role:
         return services().rate_limits.of("shops", f"shop {who.name}")
     return services().rate_limits.of(group, caller_address(request, settings().proxy_networks))
 

@@ -22,6 +22,9 @@ def _printable(text: str) -> str:
 
 Line = Annotated[str, AfterValidator(_printable), Field(json_schema_extra=_PRINTABLE)]
 Reference = Annotated[Line, Field(min_length=1, max_length=64)]
+Buyer = Annotated[
+    Line, Field(min_length=1, max_length=64, description="the shop's own id of its customer; from a shop's key only")
+]
 Why = Annotated[
     str,
     Field(

@@ -23,6 +23,7 @@ from seating.domain.errors import (
     SoldOut,
 )
 from seating.domain.event import Event
+from seating.domain.hold import unpack_notes
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
 from seating.domain.seat_status import SETTABLE
@@ -81,7 +82,11 @@ def all_of(sale: OneProcess, event: str) -> dict[str, Any]:
     ):
         reply = sale.calls.command(command, getattr(keys, name)(event))
         found[name] = dict(zip(reply[::2], reply[1::2], strict=True)) if isinstance(reply, list) else reply
-    found["hold"] = {hold: kept.rpartition(b"|")[0] for hold, kept in found["hold"].items()}  # But for its holder.
+    found["hold"] = {hold: kept.rpartition(b";")[0] for hold, kept in found["hold"].items()}  # But for its holders.
+    notes = sale.calls.command("HGETALL", keys.notes(event))
+    texts = (text.decode() for text in notes)
+    standing = unpack_notes(dict(zip(texts, texts, strict=False))).items()
+    found["notes"] = {field: until for field, until in standing if until > int(sale.calls.command("GET", CLOCK))}
     found["holds"] = sale.calls.command("ZRANGE", keys.holds(event), 0, -1, "WITHSCORES")
     return found
 

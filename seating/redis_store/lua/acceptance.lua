@@ -1,24 +1,25 @@
 -- What decides whether a buyer's request is taken at all, shared by the scripts that sell and hold.
--- KEYS[9] idempotency
+-- KEYS[9] idempotency   KEYS[10] notes
 
 local RECORD_OF_PURCHASE = '^%d+|([^|]*)|%d+%-%d+|%x+|%d+|%d+|[%d:,-]*|%d+|{.*}$'
-local RECORD_OF_HOLD = '^%d+|([^|]*)|%d+%-%d+|%d+|%d+|[%d:,-]*$'
+local RECORD_OF_HOLD_BEFORE = '^%d+|([^|]*)|%d+%-%d+|%d+|%d+|[%d:,-]*$'  -- By a version that let it stay for ever.
 
--- The reply to a repetition, if `field` of the idempotency records is there. A record that cannot be read stays where
--- it is: to sell again under its key could be to sell twice.
-local function replayed(field, fingerprint)
+-- The reply to a purchase whose key was used before, or nil. A record that cannot be read stays where it is: to sell
+-- again under its key could be to sell twice.
+local function replayed(field, fingerprint, at)
   local record = redis.call('HGET', KEYS[9], field)
   if not record then
-    return nil
+    return has_note(field, at) and {'REUSED', 'hold'} or nil
   end
-  local recorded = record:match(RECORD_OF_PURCHASE) or record:match(RECORD_OF_HOLD)
-  if recorded == fingerprint then
-    return {'REPLAYED', record}
+  local recorded = record:match(RECORD_OF_PURCHASE)
+  if recorded then
+    return recorded == fingerprint and {'REPLAYED', record} or {'REUSED', 'purchase'}
   end
-  if not recorded then
-    put_aside('idempotency ' .. field, record)
+  if record:find(RECORD_OF_HOLD) or record:find(RECORD_OF_HOLD_BEFORE) then
+    return {'REUSED', 'hold'}
   end
-  return {'REUSED'}
+  put_aside('idempotency ' .. field, record)
+  return {'REUSED', ''}
 end
 
 -- Why no buyer is served now, or nil.

@@ -3,11 +3,13 @@
 -- Uses seat_map.lua
 -- Uses damage.lua
 -- Uses backlog.lua
+-- Uses hold_keys.lua
 -- Uses acceptance.lua
 -- Uses choice.lua
 -- Uses holding.lua
 -- Uses limits.lua
--- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency  10 limit, if there is one
+-- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency  10 notes
+--       11 limit, if there is one
 -- ARGV  1 caller  2 idempotency field  3 fingerprint  4 rendering  5 quantity  6 given seats, as runs, or ''
 --       7 '1' if the seats of a quantity have to be together
 --       8 backlog limit, in entries  9 backlog limit, in percent of maxmemory
@@ -15,8 +17,8 @@
 --       13 the operator, as a member of a JSON object, whom neither the sale's state nor the backlog stops; or ''
 --       14 position|seats left|at that the buyer was told by a history that was lost, or ''
 --       15… rate limit, if there is one: 'window' or 'bucket', its numbers
--- Reply {'SOLD', record} | {'REPLAYED', record} | {'REUSED'} | {'NOT_ON_SALE', state} | {'BACKLOG_FULL'}
---       | {'SOLD_OUT', seats left} | {'NOT_TOGETHER', seats left} | {'SEAT_UNAVAILABLE', those that are not, as runs}
+-- Reply {'SOLD', record} | {'REPLAYED', record} | {'REUSED', 'purchase', 'hold' or ''} | {'NOT_ON_SALE', state}
+--       | {'BACKLOG_FULL'} | {'SOLD_OUT', seats left} | {'NOT_TOGETHER', seats left} | {'SEAT_UNAVAILABLE', those that are not, as runs}
 --       | {'HOLD_EXPIRED'} | any refusal of load_inventory
 --       | {'RATE_LIMITED'}, and, where the rate limit was asked, its verdict behind any of these
 -- A record is rendering|fingerprint|position|nonce|quantity|seats left|runs|at|{caller's name and reference, as JSON}.
@@ -28,23 +30,15 @@ local inventory, refusal = load_inventory('state', 'capacity', 'sold', 'held', '
 if not inventory then
   return refusal
 end
-refusal = replayed(field, fingerprint)
+local at = now_ms()
+refusal = replayed(field, fingerprint, at)
 if refusal then
   return refusal
 end
 
 -- What was sold once is answered again without asking the limit; any other request counts, whatever comes of it.
-local at = now_ms()
-local verdict = KEYS[10] and take(KEYS[10], 15, at)
-local function answer(reply)
-  reply[#reply + 1] = verdict
-  return reply
-end
-if verdict and verdict[1] == 0 then
-  return answer({'RATE_LIMITED'})
-end
-
-refusal = by == '' and not_accepting(inventory, most_entries, most_percent)
+local answer, limited = measure(KEYS[11], 15, at)
+refusal = limited or by == '' and not_accepting(inventory, most_entries, most_percent)
 if refusal then
   return answer(refusal)
 end
@@ -85,7 +79,7 @@ local record = ('%s|%s|%s|%s|%d|%d|%s|%d|{%s}'):format(
   rendering, fingerprint, original or position, nonce, quantity, left, runs, told_at, shop)
 redis.call('HSET', KEYS[9], field, record)
 if hold then
-  forget_hold(hold)
+  forget_hold(hold, at)
 end
 mark(runs, 's')
 return answer({'SOLD', record})
