@@ -186,7 +186,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
 
 def test_a_shop_has_idempotency_keys_of_its_own(shop: Shop) -> None:
-    key = "order-1001"
+    key = "order-1001-of-the-season"
     own = shop.system.buy(1, key, shop.event, **shop[Role.SELL])
     again = shop.system.buy(1, key, shop.event, **bearer(shop.second))
     stranger = shop.system.buy(1, key, shop.event)

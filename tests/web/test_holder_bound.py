@@ -85,7 +85,7 @@ def test_an_operator_is_one_caller_wherever_they_are(counter: Counter) -> None:
 
 
 def test_a_repetition_is_the_same_hold_and_counts_once(counter: Counter) -> None:
-    first, again = (counter.hold(10, "192.0.2.1", **{"Idempotency-Key": "k"}) for _ in range(2))
+    first, again = (counter.hold(10, "192.0.2.1", **{"Idempotency-Key": "a-key-used-twice"}) for _ in range(2))
     assert (first.status_code, again.status_code, again.data) == (201, 201, first.data)
     assert (first.headers.get("Idempotent-Replayed"), again.headers["Idempotent-Replayed"]) == (None, "true")
     assert counter.hold(2, "192.0.2.1").status_code == 201
