@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run test fuzz fuzz-terms fuzz-bytes fuzz-api lint-api test-careful check format onsale bench benchmarks clean
+.PHONY: help install run test fuzz fuzz-terms fuzz-bytes fuzz-api churn lint-api test-careful check format onsale bench benchmarks clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -46,6 +46,9 @@ fuzz-bytes: $(VENV)/.tests ## 1,000,000 raw requests, many malformed, through bo
 
 fuzz-api: $(VENV)/.tests ## 20,000 requests to all routes, generated from the OpenAPI document (REQUESTS)
 	SEATING_FUZZ_REQUESTS=$(or $(REQUESTS),20000) $(BIN)/pytest -rP tests/web/test_fuzz_api.py
+
+churn: $(VENV)/.tests ## 60,000 holds taken and given back, which leave nothing behind (HOLDS)
+	SEATING_CHURN_HOLDS=$(or $(HOLDS),60000) $(BIN)/pytest tests/inventory/test_churn.py
 
 lint-api: $(VENV)/.lint ## lint the OpenAPI document with Redocly; downloads it once
 	$(BIN)/python -m tests.web.openapi_file $(VENV)/openapi.json

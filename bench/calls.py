@@ -62,7 +62,11 @@ def request(method: str, path: str, body: bytes = b"") -> Make:
     }
     if body:
         base |= {"CONTENT_TYPE": "application/json", "CONTENT_LENGTH": str(len(body))}
-    return lambda: {**base, "wsgi.input": io.BytesIO(body), "HTTP_IDEMPOTENCY_KEY": f"a-buyer-s-key-{next(_numbers)}"}
+    return lambda: {
+        **base,
+        "wsgi.input": io.BytesIO(body),
+        "HTTP_IDEMPOTENCY_KEY": f"a-buyer-s-own-key-{next(_numbers)}",
+    }
 
 
 def cpu_us(app: Any, make: Make, calls: int) -> float:

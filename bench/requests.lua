@@ -14,7 +14,7 @@ function request()
     headers["Content-Type"] = "application/json"
   end
   if keys then
-    headers["Idempotency-Key"] = run .. "-" .. n
+    headers["Idempotency-Key"] = "a-buyer-s-own-key-" .. run .. "-" .. n
   end
   if prefer ~= "" then
     headers["Prefer"] = prefer

@@ -65,7 +65,9 @@ class Settings(BaseSettings):
     rate_limit_users: RatePolicy = "5/10s,10/60s"
     rate_limit_sale: RatePolicy = "bucket:20000,600000/60s"
     rate_limit_shops: RatePolicy = "bucket:20000,600000/60s"
+    rate_limit_holds: RatePolicy = "bucket:1000,6000/60s"
     rate_limit_wrong_keys: RatePolicy = "bucket:20,10/60s"
+    idempotency_key_min: Annotated[int, Field(ge=1, le=255)] = 16
     event_api_base_url: PartnerUrl | None = None
     event_api_connect_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 1000
     event_api_read_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 3000
@@ -77,8 +79,10 @@ class Settings(BaseSettings):
     circuit_breaker_max_reset_timeout_ms: Annotated[int, Field(ge=1, le=86_400_000)] = 60_000
     hold_ttl_s: Annotated[int, Field(ge=1, le=86_400)] = 600
     hold_max_s: Annotated[int, Field(ge=1, le=86_400)] = 1800
+    hold_extend_step_s: Annotated[int, Field(ge=1, le=86_400)] = 10
     hold_max_seats: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     hold_max_seats_shops: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    hold_max_seats_buyer: Annotated[int, Field(ge=1, le=1_000_000)] = 20
     cors_origins: Origins = None
     live_origins: OriginsOrAny = None
     live_connections_per_address: Annotated[int, Field(ge=1, le=100_000)] = 1_000
@@ -106,6 +110,8 @@ class Settings(BaseSettings):
     def _held_within_the_longest_time(self) -> Self:
         if self.hold_max_s < self.hold_ttl_s:
             raise ValueError(f"HOLD_MAX_S must be at least HOLD_TTL_S, which is {self.hold_ttl_s}")
+        if self.hold_extend_step_s > self.hold_ttl_s:
+            raise ValueError(f"HOLD_EXTEND_STEP_S must be at most HOLD_TTL_S, which is {self.hold_ttl_s}")
         return self
 
     @cached_property

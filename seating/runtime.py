@@ -92,6 +92,7 @@ def web_services(settings: Settings) -> Services:
         "users": settings.rate_limit_users,
         "sale": settings.rate_limit_sale,
         "shops": settings.rate_limit_shops,
+        "holds": settings.rate_limit_holds,
         "wrong-keys": settings.rate_limit_wrong_keys,
     }
     queue = PersistQueue(client, max_waiting=_NUDGES_WAITING)
@@ -140,7 +141,14 @@ def _calls_for_long_replies(settings: Settings) -> AutoPipeline:
 
 def _sale_options(settings: Settings) -> SaleOptions:
     return SaleOptions(
-        HoldLimits(settings.hold_ttl_s, settings.hold_max_s, settings.hold_max_seats, settings.hold_max_seats_shops),
+        HoldLimits(
+            settings.hold_ttl_s,
+            settings.hold_max_s,
+            settings.hold_extend_step_s,
+            settings.hold_max_seats,
+            settings.hold_max_seats_shops,
+            settings.hold_max_seats_buyer,
+        ),
         LogKeeping(settings.log_keep_s, settings.log_keep_memory_percent, settings.live_resume_entries),
         settings.backlog_max_entries,
         settings.backlog_memory_percent,

@@ -27,7 +27,9 @@ from seating.storage import events
 from seating.storage.database import Database, in_this_thread
 from seating.storage.tables import ledger
 
-HOLD_LIMITS = HoldLimits(ttl_s=600, max_s=900, max_seats=20, max_seats_of_shop=60)
+HOLD_LIMITS = HoldLimits(
+    ttl_s=600, max_s=900, extend_step_s=1, max_seats=20, max_seats_of_shop=60, max_seats_of_buyer=12
+)
 
 
 OPERATOR = Actor("operator", "192.0.2.1", "request-0000001", "a test")

@@ -82,7 +82,10 @@ class Purchased:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A buyer holds `quantity` seats until `until_ms`. `idempotency` is empty for one without a key."""
+    """A buyer holds `quantity` seats until `until_ms`. `idempotency` is empty for one without a key.
+
+    `sealed` is its token, sealed with the key; `note_ms` is how long a note of the key stays when it has ended.
+    """
 
     at_ms: int
     hold: str
@@ -93,7 +96,26 @@ class Held:
     idempotency: str
     fingerprint: str
     rendering: int
+    sealed: str = ""
+    note_ms: int = 0
     original: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HoldChanged:
+    """A hold took in `added` and gave back `removed`; it has `quantity` seats then, `runs`, and `left` remained.
+
+    Those `off_sale` of the removed ones cannot be had since then.
+    """
+
+    at_ms: int
+    hold: str
+    quantity: int
+    left: int
+    runs: list[SeatRange]
+    added: list[SeatRange]
+    removed: list[SeatRange]
+    off_sale: list[SeatRange] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +253,7 @@ Change = (
     Opened
     | Purchased
     | Held
+    | HoldChanged
     | Extended
     | Released
     | SeatSet
@@ -271,6 +294,7 @@ _KINDS: dict[str, type[Change]] = {
     "opened": Opened,
     "purchased": Purchased,
     "held": Held,
+    "hold_changed": HoldChanged,
     "extended": Extended,
     "released": Released,
     "seat_set": SeatSet,
@@ -281,7 +305,7 @@ _KINDS: dict[str, type[Change]] = {
     "merged": Merged,
     "rebuilt": Rebuilt,
 }
-_SHORT = {"at_ms": "at", "until_ms": "until", "replayed_ms": "replayed"}
+_SHORT = {"at_ms": "at", "until_ms": "until", "replayed_ms": "replayed", "note_ms": "note"}
 _OPERATORS = ("replayed_ms", "by")
 _FIELDS = {
     kind: [(field.name, _SHORT.get(field.name, field.name)) for field in fields(kind)] for kind in _KINDS.values()
@@ -292,6 +316,8 @@ _PARSED: dict[str, Callable[[Any], object]] = {
     "was": _was,
     "runs": SeatRange.parse_all,
     "off_sale": SeatRange.parse_all,
+    "added": SeatRange.parse_all,
+    "removed": SeatRange.parse_all,
     "purchase": Position.parse,
     "after": Position.parse,
     "tail": Position.parse,

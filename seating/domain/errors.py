@@ -61,6 +61,13 @@ class IdempotencyKeyReused(SeatingError):
     code = "IDEMPOTENCY_KEY_REUSED"
     sentence = "This idempotency key was already used for another request; use a new key"
 
+    @classmethod
+    def of(cls, first_use: str) -> "IdempotencyKeyReused":
+        """`first_use` is `purchase` or `hold`, empty where it is not known."""
+        if not first_use:
+            return cls()
+        return cls(f"This idempotency key was already used for a {first_use}; use a new key for anything else")
+
 
 class EventNotFound(SeatingError):
     code = "EVENT_NOT_FOUND"
@@ -123,7 +130,7 @@ class SeatHeld(SeatingError):
 
 class HoldExpired(SeatingError):
     code = "HOLD_EXPIRED"
-    sentence = "This hold does not exist or has expired"
+    sentence = "This hold does not exist or has ended"
 
 
 class TooManyHeld(SeatingError):

@@ -1,8 +1,12 @@
 """A hold: seats reserved for a buyer for a limited time. Anyone who knows its token may buy them."""
 
+import hashlib
 import json
+import re
 import secrets
-from collections.abc import Sequence
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Self
 
@@ -11,32 +15,48 @@ from seating.domain.offer import BlockRange, wish_text
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatRange, runs_text
 
-HOLD_RENDERING: Final = 1
-"""Version of the response that is rendered from a HeldRecord."""
+HOLD_RENDERING: Final = 2
+"""Version of a hold's idempotency record. Records of version 1 cannot tell a token, and stay until the event closes."""
+
+_NOTE: Final = re.compile(r"([\w-]{21}):(\d{13})", re.ASCII)
 
 
 class Hold(NamedTuple):
-    """Times are in ms since 1970. It is valid before `until_ms` and expired from then on."""
+    """Times are in ms since 1970. It is valid before `until_ms` and expired from then on.
+
+    `field` is that of its idempotency record, empty without one; when the hold has ended, a note of the key stays for
+    `note_ms`.
+    """
 
     since_ms: int
     until_ms: int
     quantity: int
     runs: list[SeatRange]
+    field: str = ""
+    note_ms: int = 0
 
     @classmethod
     def parse(cls, kept: str) -> Self:
-        """Parse the text that scripts store: since|until|quantity|runs|holder."""
-        since, until, quantity, runs, _holder = kept.split("|")
-        return cls(int(since), int(until), int(quantity), SeatRange.parse_all(runs))
+        """Parse the text that scripts store: since|until|quantity|runs|field;note;holders; before, …|holder."""
+        since, until, quantity, runs, owner = kept.split("|")
+        field, _, rest = owner.rpartition(";")[0].partition(";")
+        return cls(int(since), int(until), int(quantity), SeatRange.parse_all(runs), field, int(rest or 0))
 
     def __str__(self) -> str:
-        """Return the text that scripts store, without the holder, whom the log does not know."""
-        return f"{self.since_ms}|{self.until_ms}|{self.quantity}|{runs_text(self.runs)}|"
+        """Return the text that scripts store, without the holders, whom the log does not know."""
+        return f"{self.since_ms}|{self.until_ms}|{self.quantity}|{runs_text(self.runs)}|{self.field};{self.note_ms};"
+
+
+def without_holders(kept: str) -> tuple[str, list[str]]:
+    """Return a hold that scripts store as `str` has it, and the holders for whom its seats count."""
+    hold, _, owner = kept.rpartition("|")
+    key, is_of_now, holders = owner.rpartition(";")
+    return f"{hold}|{key if is_of_now else ';0'};", [who.partition(":")[0] for who in holders.split(",") if who]
 
 
 @dataclass(frozen=True, slots=True)
 class HoldOrder:
-    """A request to hold given seats, or the best ones for a quantity."""
+    """A request to hold given seats, or the best ones for a quantity. `buyer` is a shop's own id of its customer."""
 
     quantity: int
     seats: tuple[str, ...] = ()
@@ -45,6 +65,7 @@ class HoldOrder:
     zone: str | None = None
     accessible: bool = False
     mix: bool = False
+    buyer: str | None = None
 
     def wish(self, within: Sequence[BlockRange] = ()) -> str:
         """As that of an Order."""
@@ -57,7 +78,7 @@ class HoldOrder:
         )
 
     def fingerprint(self) -> str:
-        """Return the fingerprint. It never equals a purchase's, so one key cannot be used for both."""
+        """Return the fingerprint. It never equals a purchase's, and the log keeps it: `buyer` is not in it."""
         asked = ["hold", str(self.quantity), str(self.together), *sorted(self.seats)]
         if self.category is not None or self.zone is not None or self.accessible or self.mix:
             asked.append(json.dumps([self.category, self.zone, self.accessible, self.mix]))
@@ -65,23 +86,18 @@ class HoldOrder:
 
 
 class HeldRecord(NamedTuple):
-    """What the response to a hold needs; stored under the idempotency key, if there is one.
+    """A hold as it is at `position`: it lasts until `until_ms`, `left_ms` from then.
 
     `tariff` and `currency` are what each run would be sold as now: a hold keeps seats, not their price.
     """
 
     position: Position
     until_ms: int
+    left_ms: int
     quantity: int
     runs: list[SeatRange]
     tariff: str = ""
     currency: str | None = None
-
-    @classmethod
-    def parse(cls, record: str) -> Self:
-        """Parse the text that hold.lua stores: rendering|fingerprint|position|until|quantity|runs."""
-        _rendering, _fingerprint, position, until_ms, quantity, runs = record.split("|")
-        return cls(Position.parse(position), int(until_ms), int(quantity), SeatRange.parse_all(runs))
 
 
 def new_token() -> str:
@@ -89,14 +105,31 @@ def new_token() -> str:
     return secrets.token_urlsafe(16)
 
 
-def token_of_key(event_id: str, caller: str, key: str) -> str:
-    """Derive a hold's token from an idempotency key, so that a repeated request gets the same token.
-
-    It is as secret as the key, whose owner gets the token anyway. Neither can be derived from what is stored.
-    """
-    return short_hash("hold token", event_id, caller, key)
-
-
 def hold_id(token: str) -> str:
     """Return the id under which a token's hold is stored. The token cannot be derived from it."""
     return short_hash("hold id", token)
+
+
+def sealed(token: str, hold: str, event_id: str, caller: str, key: str) -> str:
+    """Encrypt a token with the idempotency key of its hold, or decrypt it: that is one operation.
+
+    A repetition is told the token again, though nobody who reads Redis or SQL learns it unless they know the key. The
+    id of the hold makes a new pad of a key that is used again.
+    """
+    pad = hashlib.sha256("\0".join(("hold token", hold, event_id, caller, key)).encode()).digest()
+    mixed = bytes(one ^ other for one, other in zip(urlsafe_b64decode(token + "=="), pad[:16], strict=True))
+    return urlsafe_b64encode(mixed).decode().rstrip("=")
+
+
+def pack_notes(notes: Mapping[str, int]) -> dict[str, str]:
+    """Notes of ended holds, field to ms since 1970, as hold_keys.lua keeps them; given in the order of their ends."""
+    packed: dict[str, str] = defaultdict(str)
+    for field, until_ms in notes.items():
+        packed[field[0]] = f"{field[1:]}:{until_ms}{packed[field[0]]}"
+    return dict(packed)
+
+
+def unpack_notes(packed: Mapping[str, str]) -> dict[str, int]:
+    """What `pack_notes` was given, in the order of their ends. Of a field that has several, the newest."""
+    found = ((int(until), first + rest) for first, notes in packed.items() for rest, until in _NOTE.findall(notes))
+    return {field: until_ms for until_ms, field in sorted(found)}

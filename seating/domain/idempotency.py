@@ -13,11 +13,11 @@ _BARE = re.compile(r"[\x21-\x7e]{1,255}")
 _QUOTED = re.compile(r'"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\]){1,510})"')
 
 
-def parse_key(sent: str | None) -> str:
+def parse_key(sent: str | None, min_length: int = 1) -> str:
     """Return the key that a client sent; `abc` and `"abc"` are the same key.
 
-    Raises MissingIdempotencyKey, or InvalidIdempotencyKey for an invalid quoted string and for anything but 1 to 255
-    visible ASCII characters.
+    Raises MissingIdempotencyKey, or InvalidIdempotencyKey for an invalid quoted string, for anything but 1 to 255
+    visible ASCII characters, and for a key of fewer than `min_length`.
     """
     if sent is None or not sent.strip(" \t"):
         raise MissingIdempotencyKey
@@ -29,6 +29,11 @@ def parse_key(sent: str | None) -> str:
         text = re.sub(r"\\(.)", r"\1", quoted[1])
     if _BARE.fullmatch(text) is None:
         raise InvalidIdempotencyKey
+    if len(text) < min_length:
+        raise InvalidIdempotencyKey(
+            f"Without an API key, an Idempotency-Key must have at least {min_length} characters, best those of a UUID: "
+            "all callers without an API key share their keys, and a short one may be another buyer's"
+        )
     return text
 
 

@@ -5,7 +5,7 @@ reconciling compares it with what is there.
 """
 
 import hashlib
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Final
@@ -15,7 +15,7 @@ import orjson
 from seating.domain import areas, changes
 from seating.domain.cancellation import Cancellation
 from seating.domain.changes import Change
-from seating.domain.hold import Hold
+from seating.domain.hold import HOLD_RENDERING, Hold
 from seating.domain.log_entry import LogEntry
 from seating.domain.offer import Offer
 from seating.domain.position import Position
@@ -36,10 +36,12 @@ _COUNTED: Final[Mapping[str, str]] = {
 
 @dataclass(slots=True)
 class InventoryState:
-    """As Redis keeps it: `maps` has a text a block, `idempotency` the record of each accepted purchase.
+    """As Redis keeps it: `maps` has a text a block, `idempotency` the record of each accepted purchase and each hold.
 
-    In general admission `maps` has the counts of each area, none where there are no categories. `cancelled` has the
-    Cancellation of each purchase that has one, by the purchase's position.
+    In general admission `maps` has the counts of each area, none where there are no categories. `notes` has the keys of
+    holds that have ended, and until when each is refused, in ms since 1970, in the order of their ends; those that were
+    over at the last change may be missing. `cancelled` has the Cancellation of each purchase that has one, by the
+    purchase's position.
     """
 
     maps: list[str]
@@ -51,6 +53,7 @@ class InventoryState:
     updated_ms: int = 0
     idempotency: dict[str, str] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
+    notes: OrderedDict[str, int] = field(default_factory=OrderedDict)
     cancelled: dict[str, str] = field(default_factory=dict)
     offer: Offer | None = None
 
@@ -72,10 +75,9 @@ class InventoryState:
     def load(cls, dumped: bytes) -> "InventoryState":
         kept = orjson.loads(dumped)
         state = cls(**kept)
-        state.holds = {
-            hold: Hold(since, until, quantity, [SeatRange(*run) for run in runs])
-            for hold, (since, until, quantity, runs) in state.holds.items()
-        }
+        holds = {hold: Hold(*kept) for hold, kept in state.holds.items()}
+        state.holds = {hold: kept._replace(runs=[SeatRange(*run) for run in kept.runs]) for hold, kept in holds.items()}
+        state.notes = OrderedDict(state.notes)
         state.offer = Offer.from_fields(kept["offer"]) if kept.get("offer") else None
         return state
 
@@ -126,19 +128,27 @@ class InventoryState:
             case changes.Purchased():
                 self.sold += change.quantity
                 if change.hold is not None:
-                    self._end(change.hold)
+                    self._end(change.hold, change.at_ms)
                 self.take(change.runs, AVAILABLE if change.hold is None else HELD, SOLD)
                 self.idempotency[change.idempotency] = purchase_record(entry, change)
             case changes.Held():
                 self.held += change.quantity
-                self.holds[change.hold] = Hold(change.at_ms, change.until_ms, change.quantity, change.runs)
-                self.take(change.runs, AVAILABLE, HELD)
                 if change.idempotency:
                     self.idempotency[change.idempotency] = _hold_record(change.original or entry.position, change)
+                # Records of versions before stay when the hold ends.
+                key = (change.idempotency if change.rendering == HOLD_RENDERING else "", change.note_ms)
+                self.holds[change.hold] = Hold(change.at_ms, change.until_ms, change.quantity, change.runs, *key)
+                self.take(change.runs, AVAILABLE, HELD)
+            case changes.HoldChanged() if change.hold in self.holds:
+                hold = self.holds[change.hold]
+                self.held += change.quantity - hold.quantity
+                self.holds[change.hold] = hold._replace(quantity=change.quantity, runs=change.runs)
+                self.give_back(change.removed, HELD)
+                self.take(change.added, AVAILABLE, HELD)
             case changes.Extended() if change.hold in self.holds:
                 self.holds[change.hold] = self.holds[change.hold]._replace(until_ms=change.until_ms)
             case changes.Released():
-                self._end(change.hold)
+                self._end(change.hold, change.at_ms)
                 self.give_back(change.runs, HELD)
             case changes.SeatSet():
                 self.set_seats(change.runs, change.was, change.status)
@@ -151,11 +161,19 @@ class InventoryState:
                 self.state = change.state
         self.updated_ms = change.at_ms
 
-    def _end(self, hold: str) -> None:
+    def _end(self, hold: str, at_ms: int) -> None:
         """A hold that is not there was in an entry that could not be read."""
         kept = self.holds.pop(hold, None)
-        if kept is not None:
-            self.held -= kept.quantity
+        if kept is None:
+            return
+        self.held -= kept.quantity
+        if kept.field:
+            if is_record_of_hold(self.idempotency.get(kept.field, ""), hold):
+                del self.idempotency[kept.field]
+            self.notes[kept.field] = at_ms + kept.note_ms
+            self.notes.move_to_end(kept.field)
+        while self.notes and next(iter(self.notes.values())) <= at_ms:
+            self.notes.popitem(last=False)
 
     def _open(self, offer: Offer | None) -> None:
         if offer and not self.maps:
@@ -241,9 +259,16 @@ def purchase_record(entry: LogEntry, change: changes.Purchased) -> str:
 
 
 def _hold_record(position: Position, change: changes.Held) -> str:
-    """As hold.lua writes it."""
+    """As hold.lua writes it, or wrote it in versions before."""
+    if change.rendering == HOLD_RENDERING:
+        return f"{change.rendering}|{change.fingerprint}|{change.hold}|{change.sealed}"
     parts = (change.rendering, change.fingerprint, position, change.until_ms, change.quantity)
     return "|".join(map(str, (*parts, runs_text(change.runs))))
+
+
+def is_record_of_hold(record: str, hold: str) -> bool:
+    """Whether an idempotency record is that of this very hold."""
+    return record.count("|") == 3 and record.split("|")[2] == hold
 
 
 def _longest_run(seats: str) -> int:

@@ -4,6 +4,7 @@ Purchases are united by id, cancellations by position: every confirmed buyer kee
 decides about seats that both have given away; the other purchase waits for the operator, with the seat named.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
@@ -71,6 +72,10 @@ def merge(
             preferred.holds[hold] = kept
             preferred.held += kept.quantity
             preferred.take(kept.runs, AVAILABLE, HELD)
+            if kept.field in other.idempotency:
+                preferred.idempotency.setdefault(kept.field, other.idempotency[kept.field])
+    notes = other.notes | preferred.notes
+    preferred.notes = OrderedDict(sorted(notes.items(), key=lambda note: note[1]))
     _take_in_organisers(merged, other)
     if "closed" in (preferred.state, other.state):
         preferred.state = "closed"

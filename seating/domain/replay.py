@@ -105,10 +105,11 @@ class Replay:
             case changes.Held():
                 if not self._is_ahead(change) and change.hold not in self._extended:
                     return Outcome.OBSOLETE, "the hold has lapsed"
+                if change.idempotency in state.idempotency:
+                    return Outcome.OBSOLETE, "its key was used for something else since"
                 return self._if_free(change.runs, change.quantity, "")
-            case changes.Extended() | changes.Released():
-                known = change.hold in state.holds
-                return (Outcome.REPLAYED, "") if known else (Outcome.OBSOLETE, "the hold is not there any more")
+            case changes.HoldChanged() | changes.Extended() | changes.Released():
+                return self._decide_hold(change)
             case changes.SeatSet():
                 return self._decide_seat(change)
             case changes.Cancelled():
@@ -123,13 +124,29 @@ class Replay:
                 return Outcome.REPLAYED, ""
         return Outcome.OBSOLETE, "it began a term that is over"
 
+    def _decide_hold(self, change: changes.HoldChanged | changes.Extended | changes.Released) -> tuple[Outcome, str]:
+        own = self.state.holds.get(change.hold)
+        if own is None:
+            return Outcome.OBSOLETE, "the hold is not there any more"
+        if isinstance(change, changes.Extended):
+            return Outcome.REPLAYED, ""
+        before = set(places(change.runs))
+        if isinstance(change, changes.HoldChanged):
+            before = before.difference(places(change.added)).union(places(change.removed))
+        if before != set(places(own.runs)):
+            return Outcome.OBSOLETE, "the hold has other seats"
+        return self._if_free(change.added, 0, "") if isinstance(change, changes.HoldChanged) else (Outcome.REPLAYED, "")
+
     def _decide_purchase(self, change: changes.Purchased) -> tuple[Outcome, str]:
         kept = self.state.idempotency.get(change.idempotency)
-        if kept is not None:
+        if kept is not None and is_purchase_record(kept):
             position, nonce = kept.split("|")[2:4]
             if nonce == change.nonce:
                 return Outcome.OBSOLETE, "the record has it"
             return Outcome.SUPERSEDED, f"superseded by the purchase at {position}, which has the same key"
+        own = self.state.holds.get(change.hold or "")
+        if own and set(places(own.runs)) != set(places(change.runs)):
+            return Outcome.WAITS, "its hold has other seats"
         return self._if_free(change.runs, change.quantity, change.hold)
 
     def _decide_seat(self, change: changes.SeatSet) -> tuple[Outcome, str]:

@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from seating.domain.changes import Cancelled, Change, Held, OfferSet, Purchased, Released, SeatSet
+from seating.domain.changes import Cancelled, Change, Held, HoldChanged, OfferSet, Purchased, Released, SeatSet
 from seating.domain.seat_status import OFF_SALE, UNKNOWN, WORDS
 from seating.domain.seating_plan import ROW_BREAK, SeatRange
 
@@ -26,13 +26,20 @@ def seat_changes(change: Change) -> list[SeatChange]:
             return [SeatChange("sold", change.runs)]
         case Held():
             return [SeatChange("held", change.runs)]
+        case HoldChanged():
+            changed = [*_returned(change.removed, change.off_sale), SeatChange("held", change.added)]
+            return [one for one in changed if one.runs]
         case SeatSet():
             return [SeatChange(WORDS[change.status], change.runs)]
         case Cancelled() | Released():
-            kept = [run for run in change.runs if run not in change.off_sale]
-            changed = [SeatChange("available", kept), SeatChange(WORDS[OFF_SALE], change.off_sale)]
-            return [change for change in changed if change.runs] or changed[:1]
+            changed = _returned(change.runs, change.off_sale)
+            return [one for one in changed if one.runs] or changed[:1]
     return []
+
+
+def _returned(runs: list[SeatRange], off_sale: list[SeatRange]) -> list[SeatChange]:
+    kept = [run for run in runs if run not in off_sale]
+    return [SeatChange("available", kept), SeatChange(WORDS[OFF_SALE], off_sale)]
 
 
 def tells_of_seats(change: Change) -> bool:

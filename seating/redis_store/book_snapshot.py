@@ -1,10 +1,11 @@
 """A consistent snapshot of everything in Redis about one event."""
 
+from collections import OrderedDict
 from typing import NamedTuple
 
 import redis
 
-from seating.domain.hold import Hold
+from seating.domain.hold import Hold, unpack_notes
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.offer import Offer
@@ -16,7 +17,8 @@ from seating.redis_store.failures import unavailable
 
 
 class BookSnapshot(NamedTuple):
-    """The keys of one event, decoded. `log` is the untrimmed part; `expiries` is each hold's expiry in ms.
+    """The keys of one event, decoded. `log` is the untrimmed part; `expiries` is each hold's expiry in ms, and `notes`
+    until when the key of each ended hold is refused. `now_ms` is by Redis's clock.
 
     `garbled` are the ids of entries that no version of this program can have written; `log` leaves them out.
     """
@@ -30,12 +32,14 @@ class BookSnapshot(NamedTuple):
     holds: dict[str, str]
     expiries: dict[str, int]
     holders: dict[str, str]
+    notes: dict[str, int]
     cancelled: dict[str, str]
     buyers: dict[str, str]
     quarantined: dict[str, str]
     damaged: dict[str, str]
     terms: dict[str, str]
     plan: bytes | None
+    now_ms: int
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -67,6 +71,7 @@ class BookSnapshot(NamedTuple):
             updated_ms=int(self.inventory["updated"]),
             idempotency=dict(self.idempotency),
             holds={hold: Hold.parse(kept) for hold, kept in self.holds.items()},
+            notes=OrderedDict(self.notes),
             cancelled=dict(self.cancelled),
             offer=Offer.from_json(self.inventory["offered"]) if "offered" in self.inventory else None,
             **counted,
@@ -101,15 +106,17 @@ def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
     reading.hgetall(keys.hold(event_id))
     reading.zrange(keys.holds(event_id), 0, -1, withscores=True)
     reading.hgetall(keys.holders(event_id))
+    reading.hgetall(keys.notes(event_id))
     reading.hgetall(keys.cancelled(event_id))
     reading.hgetall(keys.buyers(event_id))
     reading.hgetall(keys.quarantine(event_id))
     reading.hgetall(keys.damaged(event_id))
     reading.hgetall(keys.terms(event_id))
     reading.get(keys.plan(event_id))
+    reading.time()
     with unavailable():
         inventory, log, maps, longest_runs, idempotency, *rest = reading.execute()
-    holds, expiries, holders, cancelled, buyers, quarantined, damaged, terms, plan = rest
+    holds, expiries, holders, notes, cancelled, buyers, quarantined, damaged, terms, plan, (now_s, us) = rest
     if not all(inventory.get(number, b"").isdigit() for number in (b"epoch", b"seq")):
         return None
     entries = {entry_id: _entry(entry_id, fields) for entry_id, fields in log}
@@ -123,12 +130,14 @@ def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
         _texts(holds),
         {_text(hold): int(until_ms) for hold, until_ms in expiries},
         _texts(holders),
+        unpack_notes(_texts(notes)),
         _texts(cancelled),
         _texts(buyers),
         _texts(quarantined),
         _texts(damaged),
         _texts(terms),
         plan,
+        now_s * 1000 + us // 1000,
     )
 
 

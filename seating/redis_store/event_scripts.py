@@ -7,6 +7,7 @@ from seating.domain.errors import (
     BacklogFull,
     HoldExpired,
     IdempotencyKeyReused,
+    InvalidRequest,
     InventoryUnavailable,
     NotOnSale,
     NotTogether,
@@ -17,10 +18,13 @@ from seating.domain.errors import (
     SoldOut,
     TooManyHeld,
 )
+from seating.domain.purchase import MAX_QUANTITY
+from seating.domain.rate_policy import Verdict
 from seating.domain.seating_plan import SeatRange
 from seating.redis_store.calls import Argument, Calls
 from seating.redis_store.failures import FAILURES, meaning, unavailable
 from seating.redis_store.inventory_snapshot import FIELDS
+from seating.redis_store.rate_limits import RateLimit
 
 _T = TypeVar("_T")
 _ASKED_AT_ONCE = 500
@@ -81,7 +85,20 @@ class EventScripts:
         return replies
 
 
-_ACCEPTED: Final = frozenset({b"SOLD", b"HELD", b"REPLAYED", b"EXTENDED", b"RELEASED", b"SET"})
+_ACCEPTED: Final = frozenset({b"SOLD", b"HELD", b"REPLAYED", b"EXTENDED", b"CHANGED", b"FOUND", b"RELEASED", b"SET"})
+
+
+def judged(reply: list[Any], limit: RateLimit | None) -> tuple[Sequence[Any], Verdict | None]:
+    """What `accepted` returns of a reply that ends with the verdict of `limit`, if that was asked, and the verdict.
+
+    Raises what `accepted` does, with the verdict, and RateLimited.
+    """
+    verdict = limit.verdict(reply.pop()) if limit and isinstance(reply[-1], list) else None
+    try:
+        return accepted(reply), verdict
+    except SeatingError as refusal:
+        refusal.verdict = verdict
+        raise
 
 
 class RunsUnavailable(SeatUnavailable):
@@ -96,7 +113,7 @@ def accepted(reply: Sequence[Any]) -> Sequence[Any]:
     """The reply, if it is not a refusal. Otherwise raises what it says.
 
     SoldOut, NotTogether, RunsUnavailable, NotOnSale, IdempotencyKeyReused, BacklogFull, HoldExpired, TooManyHeld,
-    SeatSold or SeatHeld.
+    InvalidRequest for a hold without seats or with too many, SeatSold or SeatHeld.
     """
     if reply[0] in _ACCEPTED:
         return reply
@@ -115,11 +132,20 @@ def _refusal(outcome: bytes, detail: Any) -> SeatingError:
             return NotOnSale(state=detail.decode())
         case b"TOO_MANY_HELD":
             return TooManyHeld(seats_held=detail)
+        case b"HOLD_SIZE":
+            return _wrong_size(detail)
+        case b"REUSED":
+            return IdempotencyKeyReused.of(detail.decode())
     plain: dict[bytes, type[SeatingError]] = {
-        b"REUSED": IdempotencyKeyReused,
         b"BACKLOG_FULL": BacklogFull,
         b"HOLD_EXPIRED": HoldExpired,
         b"SEAT_SOLD": SeatSold,
         b"SEAT_HELD": SeatHeld,
     }
     return plain[outcome]()
+
+
+def _wrong_size(seats: int) -> SeatingError:
+    if seats > MAX_QUANTITY:
+        return InvalidRequest(f"A hold cannot have more than {MAX_QUANTITY} seats", "add")
+    return InvalidRequest("Remove must leave a seat in the hold; DELETE it to give all of them back", "remove")

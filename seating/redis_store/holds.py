@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from seating.domain.hold import HOLD_RENDERING, HeldRecord, HoldOrder, hold_id
 from seating.domain.offer import BlockRange
 from seating.domain.position import Position
+from seating.domain.purchase import MAX_QUANTITY
+from seating.domain.rate_policy import Verdict
 from seating.domain.seating_plan import SeatRange, runs_text
 from seating.redis_store import keys
-from seating.redis_store.calls import Calls
-from seating.redis_store.event_scripts import EventScripts, accepted
+from seating.redis_store.calls import Argument, Calls
+from seating.redis_store.event_scripts import EventScripts, accepted, judged
+from seating.redis_store.rate_limits import RateLimit
 
 RELEASED_A_CALL: Final = 200
 """The limit in holding.lua."""
@@ -18,22 +21,32 @@ RELEASED_A_CALL: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class HoldLimits:
-    """A hold lasts `ttl_s` after the request or the last extension, at most `max_s`; `max_seats` is per holder.
+    """A hold lasts `ttl_s` after the request or the last extension, at most `max_s`; an extension is at least
+    `extend_step_s`.
 
-    A shop holds for many buyers, so it has its own limit.
+    A holder has `max_seats` at most. A shop, which holds for many buyers, has limits of its own: for all of them, and
+    for each that it names.
     """
 
     ttl_s: int
     max_s: int
+    extend_step_s: int
     max_seats: int
     max_seats_of_shop: int
+    max_seats_of_buyer: int
 
 
-class Kept(NamedTuple):
-    """`replayed` is True for a repeated request."""
+class Held(NamedTuple):
+    """`replayed` is True for a repeated request, which gets the `sealed` token of the hold `id`.
+
+    `verdict` is what the rate limit said, None where it was not asked.
+    """
 
     record: HeldRecord
-    replayed: bool
+    replayed: bool = False
+    verdict: Verdict | None = None
+    id: str = ""
+    sealed: str = ""
 
 
 class HoldStore:
@@ -44,25 +57,26 @@ class HoldStore:
     ) -> None:
         self._scripts = EventScripts(calls)
         self._seen = calls.seen
-        self._limits = limits
+        self.limits = limits
         self._backlog_limits = (backlog_max_entries, backlog_memory_percent)
 
     def hold(
         self,
         event_id: str,
         token: str,
-        holder: str,
+        holders: dict[str, int],
         order: HoldOrder,
         runs: Sequence[SeatRange],
-        idempotency: str,
-        *,
-        is_shop: bool,
+        idempotency: str = "",
+        sealed: str = "",
+        limit: RateLimit | None = None,
         within: Sequence[BlockRange] = (),
-    ) -> Kept:
-        """Hold `order` for the owner of `token`. Its seats count for `holder`, who is not logged.
+    ) -> Held:
+        """Hold `order` for the owner of `token`. `holders`, each with the most that it may hold, are not logged.
 
-        `idempotency` is the hash of caller and key, or empty; a repeated request gets the first record again.
-        `within` are the blocks of the order's category and zone, where it names one.
+        `idempotency` is the hash of caller and key, or empty; a repeated request gets the first hold again, as it is
+        now, with the `sealed` token of then. Anything else is measured by `limit`. Raises RateLimited. `within` are the
+        blocks of the order's category and zone, where it names one.
         """
         args = (
             idempotency,
@@ -73,40 +87,71 @@ class HoldStore:
             order.wish(within),
             *self._backlog_limits,
             hold_id(token),
-            self._limits.ttl_s * 1000,
-            holder,
-            self._limits.max_seats_of_shop if is_shop else self._limits.max_seats,
+            self.limits.ttl_s * 1000,
+            ",".join(f"{holder}:{most}" for holder, most in holders.items()),
+            sealed,
+            self.limits.max_s * 1000,
         )
-        reply = self._scripts.run("hold", (*keys.of_seats(event_id), keys.idempotency(event_id)), args)
-        outcome, record, tariff, currency = accepted(reply)
-        held = HeldRecord.parse(record.decode())._replace(tariff=tariff.decode(), currency=currency.decode() or None)
-        self._seen.note(event_id, held.position)
-        return Kept(held, outcome == b"REPLAYED")
+        return self._measured("hold", event_id, args, limit)
+
+    def find(self, event_id: str, token: str) -> HeldRecord:
+        """Raises HoldExpired."""
+        return self._told(event_id, accepted(self._run("find_hold", event_id, hold_id(token))))
 
     def extend(self, event_id: str, token: str) -> HeldRecord:
-        """Extend the hold to `ttl_s` from now, within `max_s`. Raises HoldExpired, BacklogFull."""
-        args = (hold_id(token), self._limits.ttl_s * 1000, self._limits.max_s * 1000, *self._backlog_limits)
-        reply = accepted(self._scripts.run("extend", keys.of_seats(event_id), args))
-        _, position, until_ms, quantity, runs, tariff, currency = reply
-        return HeldRecord(
-            self._reached(event_id, position),
-            int(until_ms),
-            int(quantity),
-            SeatRange.parse_all(runs.decode()),
-            tariff.decode(),
-            currency.decode() or None,
-        )
+        """Lets it last for another `ttl_s` from now on, within `max_s`. Raises HoldExpired, BacklogFull."""
+        limits_ms = (self.limits.ttl_s * 1000, self.limits.max_s * 1000)
+        args = (hold_id(token), *limits_ms, *self._backlog_limits, self.limits.extend_step_s * 1000)
+        return self._told(event_id, accepted(self._run("extend", event_id, *args)))
+
+    def change(
+        self,
+        event_id: str,
+        token: str,
+        added: Sequence[SeatRange],
+        removed: Sequence[SeatRange],
+        limit: RateLimit | None = None,
+    ) -> Held:
+        """Take seats into a hold and give others of it back, all or nothing. It lasts as long as before.
+
+        Raises HoldExpired, SeatUnavailable, TooManyHeld, InvalidRequest, NotOnSale, BacklogFull, RateLimited.
+        """
+        args = (hold_id(token), runs_text(added), runs_text(removed), MAX_QUANTITY, *self._backlog_limits)
+        return self._measured("change_hold", event_id, args, limit)
 
     def release(self, event_id: str, token: str) -> Position:
-        """Release the hold and return the end of the log. Raises HoldExpired."""
-        reply = accepted(self._scripts.run("release", keys.of_seats(event_id), (hold_id(token),)))
-        return self._reached(event_id, reply[1])
+        """Where the log ends then. Raises HoldExpired."""
+        return self._reached(event_id, accepted(self._run("release", event_id, hold_id(token)))[1])
+
+    def expire(self, event_id: str) -> int:
+        """Releases holds that are due; returns how many. Of more than `RELEASED_A_CALL` some are left."""
+        return int(self._run("expire", event_id)[1])
+
+    def sweep_notes(self, event_ids: Sequence[str]) -> None:
+        """Drop what is over of the notes that ended holds left: of each event, some now and some a second later."""
+        counts = self._scripts.ask_all([("EXISTS", keys.notes(event_id)) for event_id in event_ids])
+        with_notes = [event_id for event_id, count in zip(event_ids, counts, strict=True) if count]
+        self._scripts.run_for_each("sweep_notes", [keys.of_seats(event_id) for event_id in with_notes], ())
+
+    def _measured(self, script: str, event_id: str, args: Sequence[Argument], limit: RateLimit | None) -> Held:
+        event_keys = keys.of_seats(event_id)
+        if limit:
+            event_keys = (*event_keys, keys.event_limit(event_id, "holds", limit.key))
+            args = (*args, *limit.policy.arguments)
+        reply, verdict = judged(self._scripts.run(script, event_keys, args), limit)
+        sealed = [text.decode() for text in reply[8:]]
+        return Held(self._told(event_id, reply), reply[0] == b"REPLAYED", verdict, *sealed)
+
+    def _run(self, script: str, event_id: str, *args: Argument) -> list[Any]:
+        return self._scripts.run(script, keys.of_seats(event_id), args)
+
+    def _told(self, event_id: str, reply: Sequence[Any]) -> HeldRecord:
+        """Reads a reply that tells of a hold as it is now."""
+        _, position, until_ms, left_ms, quantity, runs, tariff, currency, *_ = reply
+        told = (int(until_ms), left_ms, quantity, SeatRange.parse_all(runs.decode()))
+        return HeldRecord(self._reached(event_id, position), *told, tariff.decode(), currency.decode() or None)
 
     def _reached(self, event_id: str, reply: bytes) -> Position:
         position = Position.parse(reply.decode())
         self._seen.note(event_id, position)
         return position
-
-    def expire(self, event_id: str) -> int:
-        """Release at most `RELEASED_A_CALL` expired holds and return how many."""
-        return int(self._scripts.run("expire", keys.of_seats(event_id), ())[1])

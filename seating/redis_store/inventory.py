@@ -7,7 +7,7 @@ from typing import NamedTuple
 from seating.domain.actor import Actor
 from seating.domain.cancellation import Cancellation, Part
 from seating.domain.changes import Purchased
-from seating.domain.errors import IdempotencyKeyReused, NotOnSale, SaleRunning, SeatingError
+from seating.domain.errors import IdempotencyKeyReused, NotOnSale, SaleRunning
 from seating.domain.hold import hold_id
 from seating.domain.offer import BlockRange, Offer, wish_text
 from seating.domain.position import Position
@@ -25,7 +25,7 @@ from seating.domain.rate_policy import Verdict
 from seating.domain.seating_plan import SeatRange, runs_text
 from seating.redis_store import keys
 from seating.redis_store.calls import Argument, Calls
-from seating.redis_store.event_scripts import EventScripts, accepted
+from seating.redis_store.event_scripts import EventScripts, judged
 from seating.redis_store.inventory_snapshot import FIELDS, Head, Snapshot, head
 from seating.redis_store.rate_limits import RateLimit
 
@@ -116,19 +116,13 @@ class Inventory:
         rest: tuple[Argument, ...],
         limit: RateLimit | None,
     ) -> Accepted:
-        event_keys = (*keys.of_seats(event_id), keys.idempotency(event_id), keys.buyers(event_id))
+        event_keys = (*keys.of_seats(event_id), keys.buyers(event_id))
         args = (*asked, *self._backlog_limits, *rest)
         if limit:
-            event_keys = (*event_keys, keys.sale_limit(event_id, limit.key))
+            event_keys = (*event_keys, keys.event_limit(event_id, "sale", limit.key))
             args = (*args, *limit.policy.arguments)
-        reply = self._scripts.run("purchase", event_keys, args)
-        verdict = limit.verdict(reply.pop()) if limit and isinstance(reply[-1], list) else None
-        try:
-            outcome, *detail = accepted(reply)
-        except SeatingError as refusal:
-            refusal.verdict = verdict
-            raise
-        receipt = Receipt.parse(event_id, detail[0].decode())
+        (outcome, record), verdict = judged(self._scripts.run("purchase", event_keys, args), limit)
+        receipt = Receipt.parse(event_id, record.decode())
         self._calls.seen.note(event_id, receipt.id.position)
         return Accepted(receipt, outcome == b"REPLAYED", verdict)
 

@@ -42,6 +42,10 @@ def holders(event_id: str) -> str:
     return f"holders:{{{event_id}}}"
 
 
+def notes(event_id: str) -> str:
+    return f"notes:{{{event_id}}}"
+
+
 def damaged(event_id: str) -> str:
     return f"damaged:{{{event_id}}}"
 
@@ -69,7 +73,7 @@ def terms(event_id: str) -> str:
 
 def all_of(event_id: str) -> tuple[str, ...]:
     """Every key of an event's inventory, the inventory itself first and its log second."""
-    names = (*_OF_SEATS, plan, idempotency, cancelled, quarantine, terms, quarantined_before_terms, buyers)
+    names = (*_OF_SEATS, plan, cancelled, quarantine, terms, quarantined_before_terms, buyers)
     return tuple(name(event_id) for name in names)
 
 
@@ -89,7 +93,7 @@ def event_of(inventory_key: str) -> str | None:
 
 @lru_cache(maxsize=1024)
 def of_seats(event_id: str) -> tuple[str, ...]:
-    """What every script that gives or takes seats begins with: KEYS[1] to KEYS[8]."""
+    """What every script that gives or takes seats begins with: KEYS[1] to KEYS[10]."""
     return tuple(name(event_id) for name in _OF_SEATS)
 
 
@@ -119,8 +123,8 @@ def limit(group: str, caller: str) -> str:
     return f"limit:{{{group}}}:{caller}"
 
 
-def sale_limit(event_id: str, caller: str) -> str:
-    return f"limit:{{{event_id}}}:sale:{caller}"
+def event_limit(event_id: str, group: str, caller: str) -> str:
+    return f"limit:{{{event_id}}}:{group}:{caller}"
 
 
 def breaker(name: str) -> str:
@@ -131,4 +135,4 @@ def breaker_failures(name: str) -> str:
     return f"breaker:{{{name}}}:failures"
 
 
-_OF_SEATS = (inventory, log, seats, longest_runs, hold, holds, holders, damaged)
+_OF_SEATS = (inventory, log, seats, longest_runs, hold, holds, holders, damaged, idempotency, notes)

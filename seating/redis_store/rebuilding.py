@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, Final, Literal
 
 from seating.domain.errors import InventoryUnavailable, Overtaken
+from seating.domain.hold import pack_notes
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.seating_plan import SeatingPlan
@@ -85,6 +86,7 @@ class Rebuilding:
         self._write_all(keys.hold(event_id), "HSET", _flat((hold, str(kept)) for hold, kept in state.holds.items()))
         by_expiry = ((kept.until_ms, hold) for hold, kept in state.holds.items())
         self._write_all(keys.holds(event_id), "ZADD", _flat(by_expiry))
+        self._write_all(keys.notes(event_id), "HSET", _flat(pack_notes(state.notes).items()))
         self._write_all(keys.cancelled(event_id), "HSET", _flat(state.cancelled.items()))
         self._write_all(keys.buyers(event_id), "HSET", _flat(state.buyers.items()))
         asides = ((str(entry.position), aside_text(entry)) for entry in quarantined)

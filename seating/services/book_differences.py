@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from seating.domain.cancellation import Bought
 from seating.domain.changes import Cancelled, Purchased, SeatSet
+from seating.domain.hold import without_holders
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.offer import Offer
@@ -191,6 +192,11 @@ def _redis(event_id: str, snapshot: BookSnapshot | None, record: Record) -> Iter
     if state.longest_runs != snapshot.longest_runs:
         yield "the longest runs of its blocks do not match their seats", _REBUILD
     yield from _differences("idempotency record", state.idempotency, snapshot.idempotency, _REBUILD)
+    notes, found_notes = (
+        {field: until_ms for field, until_ms in kept.items() if until_ms > snapshot.now_ms}
+        for kept in (state.notes, snapshot.notes)
+    )
+    yield from _differences("note of ended hold", notes, found_notes, _REBUILD)
     yield from _holds(state, snapshot)
     if state.cancelled != snapshot.cancelled:
         yield "Redis and the ledger disagree about which purchases are cancelled", _REBUILD
@@ -201,15 +207,15 @@ def _redis(event_id: str, snapshot: BookSnapshot | None, record: Record) -> Iter
 def _holds(state: InventoryState, snapshot: BookSnapshot) -> Iterator[tuple[str, str]]:
     """Compare the holds. Their holders are only in Redis, so the counts per holder are checked against the holds."""
     held_by: Counter[str] = Counter()
-    without_holder = {}
+    found = {}
     for hold, kept in snapshot.holds.items():
-        without_holder[hold], _, holder = kept.rpartition("|")
-        held_by[holder] += _quantity(kept)
-    expected = {hold: str(kept).removesuffix("|") for hold, kept in state.holds.items()}
-    yield from _differences("hold", expected, without_holder, _REBUILD)
+        found[hold], holders = without_holders(kept)
+        for holder in holders:
+            held_by[holder] += _quantity(kept)
+    expected = {hold: str(kept) for hold, kept in state.holds.items()}
+    yield from _differences("hold", expected, found, _REBUILD)
     due = {hold: kept.until_ms for hold, kept in state.holds.items()}
     yield from _differences("expiry of hold", due, snapshot.expiries, _REBUILD)
-    held_by.pop("", None)
     counted = {holder: str(seats) for holder, seats in held_by.items() if seats}
     yield from _differences("seats of holder", counted, snapshot.holders, _REBUILD)
 

@@ -66,10 +66,10 @@ def tell(
             reference = change.personal_data(entry.private).reference
         elif isinstance(change, changes.Cancelled):
             owner = owners.get(change.purchase, f"{event_id}.{change.purchase}")
-        elif isinstance(change, changes.Held):
-            holds.add(change.hold)
+        elif isinstance(change, changes.Held | changes.HoldChanged):
+            holds.symmetric_difference_update((change.hold,))
         by: Actor | None = getattr(change, "by", None)
-        told = (change.at_ms, str(entry.position), _what(change), owner, reference)
+        told = (change.at_ms, str(entry.position), _what(change, seat_id, plan), owner, reference)
         found.append(SeatHistoryEntry(*told, by.name if by else None))
     return found
 
@@ -95,14 +95,17 @@ def _merged(
 def _concerns(change: Change, seat_id: str, plan: SeatingPlan, holds: set[str]) -> bool:
     if isinstance(change, changes.Extended):
         return change.hold in holds
+    runs = change.added + change.removed if isinstance(change, changes.HoldChanged) else getattr(change, "runs", ())
     try:
-        return seat_id in plan.seats_of(getattr(change, "runs", ()))
+        return seat_id in plan.seats_of(runs)
     except IndexError:
         return False
 
 
-def _what(change: Change) -> str:
+def _what(change: Change, seat_id: str, plan: SeatingPlan) -> str:
     match change:
+        case changes.HoldChanged():
+            return "held" if seat_id in plan.seats_of(change.added) else "given back"
         case changes.Released():
             return "not held any more" if change.expired else "given back"
         case changes.SeatSet():

@@ -65,6 +65,7 @@ class Upkeep:
         sweeps = next(self._ticks) % _SWEEP_EVERY_TICKS == 0
         if sweeps:
             self._quarantined = self.inventory.quarantined(event_ids)
+            self.holds.sweep_notes(event_ids)
         self._report(found)
         self._persist([event_id for event_id, snapshot in found if self._lags(event_id, snapshot)])
         for event_id, snapshot in found:

@@ -96,6 +96,8 @@ def _complete_operation(operation: dict[str, Any], view: View, schemas: dict[str
     operation["security"] = _SECURITY[view.access]  # type: ignore[attr-defined]
     for parameter in operation.get("parameters", ()):
         _tidy(parameter)
+    if getattr(get_type_hints(view).get("body"), "may_be_absent", False):
+        operation["requestBody"]["required"] = False
     responses = operation["responses"]
     responses |= {str(status): _problem_response(status, kinds) for status, kinds in _refusals(view).items()}
     for status, response in responses.items():

@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 
 from seating.domain.caller import ANONYMOUS, OPERATOR, Caller, Role
 from seating.domain.errors import RateLimited, SharedStateUnavailable
+from seating.domain.idempotency import parse_key
 from seating.domain.rate_policy import Quota, Verdict
 from seating.storage.api_keys import InvalidKeyFile
 from seating.telemetry import metrics
@@ -74,6 +75,11 @@ def caller() -> Caller:
     """Return the caller of an admitted request."""
     found: Caller = request_ctx.request.environ[_CALLER]
     return found
+
+
+def idempotency_key(header: str | None) -> str:
+    """Raises what `parse_key` does. Callers with a key have idempotency keys of their own, as short as they like."""
+    return parse_key(header, 1 if caller().role else settings().idempotency_key_min)
 
 
 def _admit(access: Access) -> None:

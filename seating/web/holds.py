@@ -16,13 +16,14 @@ from seating.domain.errors import (
     SoldOut,
     TooManyHeld,
 )
-from seating.domain.idempotency import parse_key
+from seating.redis_store.rate_limits import RateLimit
 from seating.web.application import Routes
-from seating.web.callers import Access, caller, open_to
+from seating.web.callers import Access, caller, idempotency_key, open_to
 from seating.web.client_address import caller_address
 from seating.web.declarations import OF_INVENTORY, refuses, sends
-from seating.web.orders import NewHold
+from seating.web.orders import HoldChange, NewHold
 from seating.web.parsing import parsed
+from seating.web.rate_limiting import Judged, measured
 from seating.web.responses import render
 from seating.web.schemas import IDEMPOTENCY_KEY, AsText, EventPath, Moment, SoldAsAnswer, example, examples
 from seating.web.services import services, settings
@@ -38,7 +39,8 @@ class HoldHeaders(BaseModel):
     idempotency_key: str | None = Field(
         None,
         alias="Idempotency-Key",
-        description="optional: 1 to 255 visible ASCII characters, best a UUID; whoever knows it can learn the token",
+        description="optional: 1 to 255 visible ASCII characters, best a UUID, at least 16 without an API key; whoever "
+        "knows it can learn the token",
         json_schema_extra=IDEMPOTENCY_KEY,
     )
 
@@ -50,6 +52,7 @@ class HoldAnswer(SoldAsAnswer):
             "quantity": 2,
             "seats": ["sec-1-row-A-seat-1", "sec-1-row-A-seat-2"],
             "expiresAt": "2026-05-01T10:10:00.000Z",
+            "expiresInMs": 600000,
             "position": "217907169-42",
         }
     )
@@ -61,6 +64,10 @@ class HoldAnswer(SoldAsAnswer):
         validation_alias=AliasPath("record", "until_ms"),
         description="RFC 3339, UTC: the seats are kept until then",
     )
+    expires_in_ms: int = Field(
+        validation_alias=AliasPath("record", "left_ms"),
+        description="how long that is from now, for clients whose clock is wrong",
+    )
     position: AsText = Field(
         validation_alias=AliasPath("record", "position"), description="`<epoch>-<seq>` in the event's log"
     )
@@ -71,6 +78,7 @@ class HoldAnswer(SoldAsAnswer):
 @refuses(
     *OF_INVENTORY,
     BacklogFull,
+    HoldExpired,
     IdempotencyKeyReused,
     InvalidIdempotencyKey,
     MissingIdempotencyKey,
@@ -81,32 +89,55 @@ class HoldAnswer(SoldAsAnswer):
     TooManyHeld,
 )
 @sends("Idempotent-Replayed")
+@measured("holds")
 @parsed
-def hold_seats(path: EventPath, header: HoldHeaders, body: NewHold) -> Response:
+def hold_seats(limit: RateLimit | None, path: EventPath, header: HoldHeaders, body: NewHold) -> Judged:
     """Hold seats for a while
 
-    Those given, or the best for a quantity. Whoever has the token may extend the hold, give it back or buy its seats.
+    Those given, or the best for a quantity. Whoever has the token may extend the hold, change it, give it back or buy
+    its seats. A repetition with the same Idempotency-Key tells the hold as it is now, and `HOLD_EXPIRED` once it has
+    lapsed, was given back or bought; some time later the key makes a new hold.
     """
-    key = None if header.idempotency_key is None else parse_key(header.idempotency_key)
+    key = None if header.idempotency_key is None else idempotency_key(header.idempotency_key)
     who = caller()
-    holder = who.name if who.role else f"address {caller_address(request, settings().proxy_networks)}"
-    held = services().holds.hold(path.event_id, who.name, holder, key, body.order(), is_shop=who.role is not None)
+    is_shop = who.role is not None
+    holder = who.name if is_shop else f"address {caller_address(request, settings().proxy_networks)}"
+    order = body.order(is_shop=is_shop)
+    held = services().holds.hold(path.event_id, who.name, holder, key, order, is_shop=is_shop, limit=limit)
     response = render(HoldAnswer.model_validate(held), 201)
     if held.replayed:
         response.headers["Idempotent-Replayed"] = "true"
-    return response
+    return response, held.verdict
+
+
+@api.get("/api/v1/events/<event_id>/holds/<token>", responses={200: HoldAnswer})
+@open_to(Access.BUYERS)
+@refuses(*OF_INVENTORY, HoldExpired)
+@parsed
+def get_hold(path: HoldPath) -> Response:
+    """A hold as it is now"""
+    return render(HoldAnswer.model_validate(services().holds.get(path.event_id, path.token)))
 
 
 @api.patch("/api/v1/events/<event_id>/holds/<token>", responses={200: HoldAnswer})
 @open_to(Access.BUYERS)
-@refuses(*OF_INVENTORY, BacklogFull, HoldExpired)
+@refuses(*OF_INVENTORY, BacklogFull, HoldExpired, SeatNotFound, SeatUnavailable, TooManyHeld)
+@measured("holds")
 @parsed
-def extend_hold(path: HoldPath) -> Response:
-    """Hold the same seats for longer
+def change_hold(limit: RateLimit | None, path: HoldPath, body: HoldChange) -> Judged:
+    """Change the seats of a hold, or hold them for longer
 
-    For as long again from now on, up to a longest time altogether; `expiresAt` says until when.
+    With `add` or `remove`, in one step, all or nothing: the hold lasts as long as before. A seat to add that is there,
+    or to remove that is not, changes nothing, so a repetition is safe. With an empty body the hold lasts for as long
+    again from now on, up to a longest time altogether; `expiresAt` says until when.
     """
-    return render(HoldAnswer.model_validate(services().holds.extend(path.event_id, path.token)))
+    holds = services().holds
+    add, remove = body.seats()
+    if add or remove:
+        held = holds.change(path.event_id, path.token, add, remove, limit)
+    else:
+        held = holds.extend(path.event_id, path.token)
+    return render(HoldAnswer.model_validate(held)), held.verdict
 
 
 @api.delete("/api/v1/events/<event_id>/holds/<token>", responses={204: None})

@@ -78,11 +78,31 @@ class NewHold(_WantedSeats):
 
     model_config = examples({"quantity": 2, "together": True}, {"seats": ["sec-1-row-A-seat-1"]})
 
-    def order(self) -> HoldOrder:
-        """Return the order. Raises InvalidRequest unless exactly one field is given."""
+    buyer: Buyer | None = None
+
+    def order(self, *, is_shop: bool) -> HoldOrder:
+        """Return the order. Raises InvalidRequest unless exactly one is given, and for a `buyer` that no shop names."""
         _exactly_one(quantity=self.quantity, seats=self.seats)
+        if self.buyer is not None and not is_shop:
+            raise InvalidRequest("Buyer is believed from a shop only: send its API key too, or leave it out", "buyer")
         quantity = self.quantity or len(self.seats)
-        return HoldOrder(quantity, tuple(self.seats), self.together, **self._wishes())
+        return HoldOrder(quantity, tuple(self.seats), self.together, **self._wishes(), buyer=self.buyer)
+
+
+class HoldChange(StrictModel):
+    """Seats to take in and to give back; with neither, the hold is extended."""
+
+    may_be_absent = True
+    model_config = examples({"add": ["sec-1-row-A-seat-3"], "remove": ["sec-1-row-A-seat-1"]}, {})
+
+    add: ChosenSeats = Field(default_factory=list)
+    remove: ChosenSeats = Field(default_factory=list)
+
+    def seats(self) -> tuple[list[str], list[str]]:
+        """Those to add, and those to remove. Raises InvalidRequest for one that is in both."""
+        if set(self.add) & set(self.remove):
+            raise InvalidRequest("Remove has a seat that add has too", "remove")
+        return self.add, self.remove
 
 
 class EventPurchase(_WantedSeats):

@@ -15,6 +15,8 @@ from seating.web.services import services
 NOT_BLANK: Final = r"\S"
 """A pattern for names."""
 
+_CHUNKED: Final = "HTTP_TRANSFER_ENCODING"
+
 _Result = TypeVar("_Result")
 
 
@@ -24,6 +26,8 @@ class StrictModel(BaseModel):
     max_body_bytes: ClassVar[int] = strict_json.MAX_BODY_BYTES
     has_a_file: ClassVar[bool] = False
     """Whether the body is made of a file that people save with editors, which may put a byte-order mark before it."""
+    may_be_absent: ClassVar[bool] = False
+    """Whether no body is as good as an empty object."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -68,6 +72,8 @@ def _fields_of_environ(model: type[BaseModel]) -> dict[str, str]:
 
 def _body(asked: Request, model: type[BaseModel]) -> BaseModel:
     """Parse the body. A large one is parsed in a thread, so that other requests do not wait."""
+    if getattr(model, "may_be_absent", False) and not (asked.content_length or asked.environ.get(_CHUNKED)):
+        return model()
     limit = getattr(model, "max_body_bytes", strict_json.MAX_BODY_BYTES)
     of_a_file = getattr(model, "has_a_file", False)
     received = strict_json.receive(asked, limit)

@@ -27,14 +27,13 @@ from seating.domain.errors import (
     SeatUnavailable,
     SoldOut,
 )
-from seating.domain.idempotency import parse_key
 from seating.domain.purchase import MAX_QUANTITY, Order, PurchaseId, PurchaseState
 from seating.redis_store.rate_limits import RateLimit
 from seating.services.purchases import Bought
 from seating.telemetry import metrics
 from seating.web.actors import actor
 from seating.web.application import Routes
-from seating.web.callers import Access, caller, open_to
+from seating.web.callers import Access, caller, idempotency_key, open_to
 from seating.web.declarations import OF_INVENTORY, refuses, sends
 from seating.web.orders import DefaultPurchase, EventPurchase
 from seating.web.parsing import parsed
@@ -99,7 +98,8 @@ class CancelQuery(WhyQuery):
 class PurchaseHeaders(BaseModel):
     idempotency_key: str | None = Field(
         alias="Idempotency-Key",
-        description="1 to 255 visible ASCII characters, best a UUID; whoever knows it can read the answer",
+        description="1 to 255 visible ASCII characters, best a UUID, at least 16 without an API key; whoever knows it "
+        "can read the answer",
         json_schema_extra=IDEMPOTENCY_KEY,
     )
     prefer: str | None = Field(
@@ -267,7 +267,7 @@ def _buy(event_id: str, header: PurchaseHeaders, order: Order, limit: RateLimit 
     started = time.perf_counter()
     outcome = "failed"
     try:
-        key = parse_key(header.idempotency_key)
+        key = idempotency_key(header.idempotency_key)
         if order.buyer is not None and caller() == ANONYMOUS:
             raise InvalidRequest("Buyer is believed only with a shop's key", "buyer")
         wait_s = _preferred_wait_s(header.prefer)

@@ -72,8 +72,8 @@ def measured(group: str) -> Callable[[Callable[..., Judged]], Callable[..., Resp
 
 
 def _limit(group: str) -> RateLimit | None:
-    """Return the limit of the client's address; for a shop's purchases, of its name."""
-    if group == "sale" and (who := caller()).role:
+    """Return the limit of the client's address; for a shop's purchases and holds, of its name."""
+    if group in ("sale", "holds") and (who := caller()).role:
         return services().rate_limits.of("shops", f"shop {who.name}")
     return services().rate_limits.of(group, caller_address(request, settings().proxy_networks))
 

@@ -37,7 +37,7 @@ def event(system: System) -> str:
     created = seating(system, "events", "create", "Field", "--seats", "5", "--why", '=a "test", 100 %')
     assert created.status == 0, created.error
     event = created.out.strip()
-    order(system, event, "k", quantity=1, reference="=1+1")
+    order(system, event, "a-key-of-a-buyer", quantity=1, reference="=1+1")
     _wait_recorded(system, event, "purchased")
     _spoil(system, event)
     done = _together(

@@ -64,7 +64,7 @@ class Desk:
     def buy(self, key: str) -> str:
         """The id of a new purchase."""
         bought: Any = self.web.client.post(
-            f"{self.path}/purchases", json={"quantity": 1}, headers={"Idempotency-Key": key}
+            f"{self.path}/purchases", json={"quantity": 1}, headers={"Idempotency-Key": key.rjust(16, "-")}
         )
         return str(bought.json["purchaseId"])
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from seating.domain.purchase import MAX_QUANTITY
 from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE, HELD, ORGANISER, SOLD
 from seating.domain.seating_plan import SeatingPlan
 from tests.inventory.best_place import best_seats
@@ -26,12 +27,14 @@ class SaleModel:
     plan: SeatingPlan
     ttl_ms: int
     max_ms: int
+    step_ms: int
     max_seats: int
     now_ms: int
     state: str = "on_sale"
     seats: dict[str, str] = field(default_factory=dict)
     holds: dict[str, ModelHold] = field(default_factory=dict)
     purchases: dict[str, list[str]] = field(default_factory=dict)
+    ended_ms: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.seats = {seat: AVAILABLE for block in self.plan.blocks for row in block for seat in row}
@@ -56,7 +59,7 @@ class SaleModel:
     def buy_held(self, key: str, token: str) -> list[str]:
         self._require_on_sale()
         hold = self._hold(token)
-        del self.holds[token]
+        self._end(token)
         self.purchases[key] = hold.seats
         self._mark(hold.seats, SOLD)
         return hold.seats
@@ -74,12 +77,35 @@ class SaleModel:
 
     def extend(self, token: str) -> int:
         hold = self._hold(token)
-        hold.until_ms = max(hold.until_ms, min(self.now_ms + self.ttl_ms, hold.since_ms + self.max_ms))
+        until_ms = min(self.now_ms + self.ttl_ms, hold.since_ms + self.max_ms)
+        if until_ms >= hold.until_ms + self.step_ms:
+            hold.until_ms = until_ms
         return hold.until_ms
+
+    def change(self, token: str, add: list[str], remove: list[str]) -> list[str]:
+        if add:
+            self._require_on_sale()
+        hold = self._hold(token)
+        joining = [seat for seat in add if seat not in hold.seats]
+        leaving = [seat for seat in remove if seat in hold.seats]
+        seats = [seat for seat in self.seats if (seat in hold.seats or seat in joining) and seat not in leaving]
+        if not 1 <= len(seats) <= MAX_QUANTITY:
+            raise Refused("VALIDATION_ERROR")
+        if hold.holder and len(seats) > len(hold.seats):
+            held = sum(len(other.seats) for other in self.holds.values() if other.holder == hold.holder)
+            if held + len(seats) - len(hold.seats) > self.max_seats:
+                raise Refused("TOO_MANY_HELD")
+        if any(self.seats[seat] != AVAILABLE for seat in joining):
+            raise Refused("SEAT_UNAVAILABLE")
+        if joining or leaving:
+            hold.seats = seats
+        self._mark(leaving, AVAILABLE)
+        self._mark(joining, HELD)
+        return hold.seats
 
     def release(self, token: str) -> None:
         self._mark(self._hold(token).seats, AVAILABLE)
-        del self.holds[token]
+        self._end(token)
 
     def cancel(self, key: str) -> None:
         self._mark(self.purchases.pop(key), AVAILABLE)
@@ -103,7 +129,7 @@ class SaleModel:
         for token, hold in list(self.holds.items()):
             if hold.until_ms <= self.now_ms:
                 self._mark(hold.seats, AVAILABLE)
-                del self.holds[token]
+                self._end(token)
 
     def _choose(self, quantity: int, seats: list[str] | None, together: bool) -> list[str]:
         self.release_due()
@@ -124,6 +150,10 @@ class SaleModel:
         if token not in self.holds:
             raise Refused("HOLD_EXPIRED")
         return self.holds[token]
+
+    def _end(self, token: str) -> None:
+        """`ended_ms` is when at the earliest the product knows it."""
+        self.ended_ms[token] = min(self.now_ms, self.holds.pop(token).until_ms)
 
     def _require_on_sale(self) -> None:
         if self.state != "on_sale":

@@ -27,10 +27,10 @@ _BEST = "sec-1-row-A-seat-3"
 def event(system: System) -> str:
     """The best seat was sold, taken back and sold again; all of it is recorded."""
     event = system.create_event(seatingPlan=_HALL)
-    first = order(system, event, "k1", quantity=1, reference="R1")
+    first = order(system, event, "a-key-of-a-buyer-1", quantity=1, reference="R1")
     assert first.json["seats"] == [_BEST]
     assert system.request("DELETE", f"/api/v1/purchases/{first.json['purchaseId']}").status == 200
-    assert order(system, event, "k2", quantity=1, reference="R2").json["seats"] == [_BEST]
+    assert order(system, event, "a-key-of-a-buyer-2", quantity=1, reference="R2").json["seats"] == [_BEST]
     _wait_recorded(system, event, 5)
     return event
 
@@ -92,7 +92,9 @@ def test_history_of_a_seat(system: System, event: str) -> None:
         ("history", event, _BEST),
         ("history", event, "sec-1-row-B-seat-5"),
     )
-    first, second = (order(system, event, f"k{n}", quantity=1, reference=f"R{n}").json["purchaseId"] for n in (1, 2))
+    first, second = (
+        order(system, event, f"a-key-of-a-buyer-{n}", quantity=1, reference=f"R{n}").json["purchaseId"] for n in (1, 2)
+    )
     assert as_data.status == 0
     told = [
         (seq_of(change["position"]), change["what"], change["purchase_id"], change["reference"])
@@ -113,7 +115,9 @@ def test_history_of_a_seat(system: System, event: str) -> None:
 def test_export(system: System, event: str) -> None:
     empty = system.create_event(totalSeats=3)
     full, nothing = _together(system, ("export", event), ("export", empty))
-    first, second = (order(system, event, f"k{n}", quantity=1, reference=f"R{n}").json["purchaseId"] for n in (1, 2))
+    first, second = (
+        order(system, event, f"a-key-of-a-buyer-{n}", quantity=1, reference=f"R{n}").json["purchaseId"] for n in (1, 2)
+    )
     assert (full.status, full.error) == (0, "")
     exported = list(csv.DictReader(io.StringIO(full.out)))
     assert [(row["purchase_id"], row["state"], row["seats"], row["reference"]) for row in exported] == [

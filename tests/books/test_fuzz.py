@@ -23,7 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from seating.domain.errors import SeatingError
+from seating.domain.errors import HoldExpired, SeatingError
 from seating.domain.hold import HoldOrder
 from seating.domain.purchase import Order, Receipt
 from seating.domain.seat_status import SETTABLE
@@ -45,6 +45,8 @@ PLAN = SeatingPlan(
 )
 SEATS = [seat for block in PLAN.blocks for row in block for seat in row]
 
+MAX_MS = HOLD_LIMITS.max_s * 1000
+
 some_seats = st.lists(st.sampled_from(SEATS), min_size=1, max_size=4, unique=True)
 holders = st.sampled_from(["one", "another"])
 
@@ -60,8 +62,9 @@ class SaleMachine(RuleBasedStateMachine):
         self.sale.calls.command("FLUSHALL")
         self.sale.calls.command("SET", frozen_clock.CLOCK, frozen_clock.NOON_MS)
         self.event = self.sale.open(plan=PLAN)
-        ttl_ms, max_ms = HOLD_LIMITS.ttl_s * 1000, HOLD_LIMITS.max_s * 1000
-        self.model = SaleModel(PLAN, ttl_ms, max_ms, HOLD_LIMITS.max_seats, frozen_clock.NOON_MS)
+        limits_ms = (HOLD_LIMITS.ttl_s * 1000, MAX_MS, HOLD_LIMITS.extend_step_s * 1000)
+        self.model = SaleModel(PLAN, *limits_ms, HOLD_LIMITS.max_seats, frozen_clock.NOON_MS)
+        self.keys: dict[str, tuple[str, HoldOrder]] = {}
         self.steps = 0
 
     def both(self, product: Callable[[], Any], model: Callable[[], Any]) -> Any:
@@ -142,7 +145,32 @@ class SaleMachine(RuleBasedStateMachine):
         if held is None:
             return multiple()
         self.model.holds[held.token] = self.model.holds.pop("new")
+        if key is not None:
+            self.keys[held.token] = key, order
         return held.token
+
+    @rule(token=tokens)
+    def hold_again(self, token: str) -> None:
+        """With the key of a hold, while that tells it, and for a while after its end."""
+        if token not in self.keys:
+            return
+        key, order = self.keys[token]
+        hold = self.model.holds.get(token)
+        if hold and self.model.now_ms < hold.until_ms:
+            again = self.sale.holds.hold(self.event, "anonymous", "anybody", key, order)
+            assert (again.token, again.seats, again.replayed) == (token, hold.seats, True)
+            assert (again.record.until_ms, again.record.left_ms) == (hold.until_ms, hold.until_ms - self.model.now_ms)
+        elif self.model.now_ms < self.model.ended_ms.get(token, 0) + MAX_MS or hold:
+            with pytest.raises(HoldExpired):
+                self.sale.holds.hold(self.event, "anonymous", "anybody", key, order)
+
+    @rule(token=tokens, add=st.lists(st.sampled_from(SEATS), max_size=3, unique=True), remove=some_seats)
+    def change(self, token: str, add: list[str], remove: list[str]) -> None:
+        remove = [seat for seat in remove if seat not in add]
+        self.both(
+            lambda: self.sale.holds.change(self.event, token, add, remove),
+            lambda: self.model.change(token, add, remove),
+        )
 
     @rule(token=tokens)
     def extend(self, token: str) -> None:
@@ -214,6 +242,7 @@ class SaleMachine(RuleBasedStateMachine):
         self.sale.persist(self.event)
         self.model.release_due()
         self.model.forget_holders()
+        self.keys.clear()  # Those of holds that lapsed before they were replayed are forgotten.
 
     @invariant()
     def same_seats(self) -> None:

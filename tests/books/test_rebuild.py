@@ -1,5 +1,6 @@
 """An inventory made again of the record is the one that was lost."""
 
+import json
 import threading
 import time
 from contextlib import suppress
@@ -14,6 +15,7 @@ from seating.domain import log_entry
 from seating.domain.changes import Opened
 from seating.domain.errors import (
     HoldExpired,
+    InvalidRequest,
     InventoryUnavailable,
     NotOnSale,
     Overtaken,
@@ -21,12 +23,16 @@ from seating.domain.errors import (
     SeatHeld,
     SeatNotFound,
     SeatSold,
+    SeatUnavailable,
     SoldOut,
 )
 from seating.domain.event import Event
-from seating.domain.log_entry import LogEntry
+from seating.domain.hold import unpack_notes
+from seating.domain.inventory_state import InventoryState
+from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
 from seating.domain.purchase import Order
+from seating.domain.replay import Replay
 from seating.domain.seat_status import SETTABLE
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
@@ -49,7 +55,7 @@ steps = st.lists(
         st.tuples(st.just("cancel"), st.integers(0, 20)),
         st.tuples(st.just("cancel part"), st.integers(0, 200)),
         st.tuples(st.just("hold"), st.integers(1, 4)),
-        st.tuples(st.sampled_from(["extend", "give back", "buy held"]), st.integers(0, 20)),
+        st.tuples(st.sampled_from(["extend", "change", "give back", "buy held"]), st.integers(0, 20)),
         st.tuples(st.just("expire"), st.integers(1, 700_000)),
         st.tuples(st.just("set"), st.tuples(st.sampled_from(SEATS), st.sampled_from([*SETTABLE]))),
         st.tuples(st.just("state"), st.sampled_from(["paused", "on_sale"])),
@@ -85,7 +91,11 @@ def all_of(sale: OneProcess, event: str) -> dict[str, Any]:
     ):
         reply = sale.calls.command(command, getattr(keys, name)(event))
         found[name] = dict(zip(reply[::2], reply[1::2], strict=True)) if isinstance(reply, list) else reply
-    found["hold"] = {hold: kept.rpartition(b"|")[0] for hold, kept in found["hold"].items()}  # But for its holder.
+    found["hold"] = {hold: kept.rpartition(b";")[0] for hold, kept in found["hold"].items()}  # But for its holders.
+    notes = sale.calls.command("HGETALL", keys.notes(event))
+    texts = (text.decode() for text in notes)
+    standing = unpack_notes(dict(zip(texts, texts, strict=False))).items()
+    found["notes"] = {field: until for field, until in standing if until > int(sale.calls.command("GET", CLOCK))}
     found["holds"] = sale.calls.command("ZRANGE", keys.holds(event), 0, -1, "WITHSCORES")
     return found
 
@@ -122,7 +132,9 @@ def live(sale: OneProcess, event: str, history: list[tuple[str, Any]], seated: b
     """What `history` says, as far as it can be done; whether anything of it was poisoned."""
     receipts, tokens, poisoned = [], ["unknown"], False
     for number, (step, argument) in enumerate(history):
-        with suppress(SoldOut, NotOnSale, HoldExpired, SeatSold, SeatHeld, SeatNotFound):
+        with suppress(
+            SoldOut, NotOnSale, HoldExpired, SeatSold, SeatHeld, SeatNotFound, SeatUnavailable, InvalidRequest
+        ):
             match step:
                 case "buy":
                     order = Order(argument, reference=f"R{number}", buyer=f"B{number % 3}")
@@ -138,6 +150,11 @@ def live(sale: OneProcess, event: str, history: list[tuple[str, Any]], seated: b
                     tokens.append(sale.hold(event, quantity=argument, key=key, holder=f"h{number % 3}").token)
                 case "extend":
                     sale.holds.extend(event, tokens[argument % len(tokens)])
+                case "change" if seated and len(tokens) > 1:
+                    token = tokens[1 + argument % (len(tokens) - 1)]
+                    sale.holds.change(
+                        event, token, [SEATS[argument % len(SEATS)]], sale.holds.get(event, token).seats[:1]
+                    )
                 case "give back":
                     sale.holds.release(event, tokens[argument % len(tokens)])
                 case "buy held":
@@ -427,3 +444,53 @@ def test_a_hold_that_was_extended_in_a_fork_goes_on(moved: OneProcess) -> None:
         moved.buy_held(event, "k3", lapsed.token)
     moved.persist(event)
     assert moved.check.reconcile(event) == []
+
+
+def test_a_hold_that_was_changed_in_a_fork_stays_so_unless_a_seat_is_gone(moved: OneProcess) -> None:
+    event = moved.open(plan=HALL)
+    kept, late = moved.hold(event, "A1", "A2", key="kept"), moved.hold(event, "B1", "B2", key="late")
+    moved.persist(event)
+    recorded = moved.now(event).backlog.persisted_position
+    moved.holds.change(event, kept.token, ["A3"], ["A1"])
+    moved.holds.change(event, late.token, ["B3"], ["B1"])
+    moved.buy_held(event, "bought", late.token)
+    moved.calls.command("XDEL", keys.log(event), str(recorded))
+    moved.persist(event)
+    assert moved.hold(event, "A1", "A2", key="kept").seats == ["A2", "A3"]
+    with pytest.raises(HoldExpired):
+        moved.hold(event, "B1", "B2", key="late")
+    assert moved.buy_seats(event, "free again", "A1", "B1").quantity == 2
+    assert moved.buy_held(event, "k", kept.token).quantity == 2
+    moved.persist(event)
+    assert moved.check.reconcile(event) == []
+
+
+def test_a_change_of_a_hold_that_cannot_be_replayed_takes_no_seat_from_anybody() -> None:
+    """Nor do what its fork did with the hold later, which has other seats there."""
+    plan = SeatingPlan([[["A1", "A2", "A3", "A4"]]])
+    state, link = InventoryState.before_opening(plan), Checkpoint(Position(1, 0), "0" * 40)
+    replay = Replay(state, link, now_ms=5)
+
+    def entry(seq: int, **said: Any) -> LogEntry:
+        return LogEntry(Position(1, seq), json.dumps({"at": 1, "left": 0, **said}), "0" * 40)
+
+    hold = {"hold": "H", "idempotency": "", "fingerprint": "f", "rendering": 2, "until": 9}
+    other = {**hold, "hold": "O"}
+    changed = {"hold": "H", "quantity": 2, "runs": "0:1-2", "added": "0:2-1", "removed": "0:0-1"}
+    bought = {"idempotency": "i", "fingerprint": "f", "rendering": 1, "nonce": "0" * 16, "reference": None}
+    outcomes = replay.run(
+        [
+            entry(1, kind="opened", capacity=4),
+            entry(2, kind="held", quantity=2, runs="0:0-2", **hold),
+            entry(3, kind="held", quantity=1, runs="0:2-1", **other),
+            entry(4, kind="hold_changed", **changed),
+            entry(5, kind="released", hold="O", quantity=1, runs="0:2-1", expired=False),
+            entry(6, kind="released", hold="H", quantity=2, runs="0:1-2", expired=False),
+            entry(7, kind="purchased", hold="H", quantity=2, runs="0:1-2", **bought),
+        ]
+    )
+    assert [str(each.outcome) for each in outcomes[1:]] == [
+        *("replayed", "replayed", "waits", "replayed", "obsolete", "waits")
+    ]
+    assert state.maps == ["hhaa"]
+    assert state.held == 2

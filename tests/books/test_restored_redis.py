@@ -191,7 +191,7 @@ def fork(own_redis: RedisServer, database_url: str, tmp_path: Path) -> Iterator[
             second.buy(event, "before the comparison")
         second.persist(event)
         ours = [first.buy(event, f"ours-{number}") for number in range(4)]
-        theirs = [second.buy(event, f"theirs-{number}", reference=f"T{number}") for number in range(6)]
+        theirs = [second.buy(event, f"theirs-of-the-second-{number}", reference=f"T{number}") for number in range(6)]
         first.persist(event)
         yield Fork(first, second, server, event, before, ours, theirs)
         database.close()
@@ -220,7 +220,7 @@ def test_a_fork_is_replayed_but_for_the_seats_of_others(fork: Fork) -> None:
         seat: str(receipt.id) for receipt in standing for seat in _HALL.seats_of(receipt.runs)
     }
     assert second.buy(event, "ours-1") == fork.ours[1]
-    assert second.buy(event, "theirs-4", reference="T4") == fork.theirs[4]
+    assert second.buy(event, "theirs-of-the-second-4", reference="T4") == fork.theirs[4]
     assert [second.purchases.get(receipt.id).state for receipt in fork.theirs] == ["quarantined"] * 4 + [
         "persisted"
     ] * 2
@@ -317,7 +317,7 @@ def test_the_operator_replays_or_cancels_each_entry(fork: Fork, operated: System
 
     fork.second.persist(event)
     for number in (1, 2, 4, 5):
-        replay = order(operated, event, f"theirs-{number}", quantity=1, reference=f"T{number}")
+        replay = order(operated, event, f"theirs-of-the-second-{number}", quantity=1, reference=f"T{number}")
         assert replay.headers["Idempotent-Replayed"] == "true"
         assert replay.json["seats"] == _seats([fork.theirs[number]])
         assert replay.json["purchaseId"] == str(ids[number])

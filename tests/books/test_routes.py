@@ -45,13 +45,13 @@ class TestState:
         for _ in range(2):
             paused = _set_state(system, event, "paused")
             assert (paused.status, paused.json["state"]) == (200, "paused")
-        refused = assert_problem(system.buy(1, "new", event), 409, "NOT_ON_SALE")
+        refused = assert_problem(system.buy(1, "a-new-key-of-a-buyer", event), 409, "NOT_ON_SALE")
         assert refused["state"] == "paused"
         assert_replayed(system, bought, event)
         assert system.get(f"/api/v1/events/{event}").json["state"] == "paused"
         resumed = _set_state(system, event, "on_sale")
         assert (resumed.status, resumed.json["state"], resumed.json["seatsSold"]) == (200, "on_sale", 3)
-        after = system.buy(1, "new", event).json["position"]
+        after = system.buy(1, "a-new-key-of-a-buyer", event).json["position"]
         assert seq_of(after) == 8  # Its log: opened, trusted, 3 sold, paused, on sale.
 
     def test_closed_is_for_good(self, system: System) -> None:
@@ -104,7 +104,7 @@ class TestClosedForADay:
         tombstone = redis.hgetall(inventory)
         assert set(tombstone) == {b"server", b"archived", b"acknowledged", b"database"}
 
-        for key in (*bought, "new"):
+        for key in (*bought, "a-new-key-of-a-buyer"):
             wait_until(lambda key=key: system.buy(1, key, event).status == 409, what="every process to know")
             assert assert_problem(system.buy(1, key, event), 409, "NOT_ON_SALE")["state"] == "closed"
         assert_problem(_set_state(system, event, "on_sale"), 409, "NOT_ON_SALE")
@@ -126,7 +126,7 @@ class TestCancelling:
     def test_seats_return_once(self, system: System) -> None:
         """Asked for again, before and after somebody else bought them, the answer is the same."""
         event = system.create_event(seatingPlan=_HALL)
-        bought = order(system, event, "k", quantity=2, reference="R")
+        bought = order(system, event, "a-key-of-a-buyer", quantity=2, reference="R")
         purchase_id = bought.json["purchaseId"]
         cancelled = _cancel(system, purchase_id)
         assert cancelled.status == 200
@@ -137,7 +137,7 @@ class TestCancelling:
         _wait_recorded(system, event)
         assert _cancel(system, purchase_id).body == cancelled.body
         assert system.get(f"/api/v1/purchases/{purchase_id}").body == cancelled.body
-        assert order(system, event, "k", quantity=2, reference="R").body == bought.body
+        assert order(system, event, "a-key-of-a-buyer", quantity=2, reference="R").body == bought.body
         assert system.get(f"/api/v1/events/{event}").json["seatsSold"] == 2
         assert [row.seq for row in rows(system, ledger, event)] == [1, 2, 3, 4, 5]
         assert_books_right(system, event)
@@ -196,7 +196,10 @@ class TestCancelling:
 def listed(system: System) -> str:
     """Five purchases, of which the third was taken back."""
     event = system.create_event(seatingPlan=_HALL)
-    bought = [order(system, event, f"k{number}", quantity=1, reference=f"R{number % 2}") for number in range(5)]
+    bought = [
+        order(system, event, f"a-key-of-a-buyer-{number}", quantity=1, reference=f"R{number % 2}")
+        for number in range(5)
+    ]
     _cancel(system, bought[2].json["purchaseId"])
     _wait_recorded(system, event)
     return event

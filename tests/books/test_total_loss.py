@@ -71,14 +71,14 @@ def test_with_a_worker_that_had_stopped(running: System, own_redis: RedisServer)
     running.wait_recorded()
     with suspended(running, "worker"):
         lost = buy_some(running, 6)
-        lost["waits"] = running.buy(1, "waits", Prefer="wait=1")
-        assert lost["waits"].status == 200
-        assert "Preference-Applied" not in lost["waits"].headers
+        lost["waits-for-sql-to-record-it"] = running.buy(1, "waits-for-sql-to-record-it", Prefer="wait=1")
+        assert lost["waits-for-sql-to-record-it"].status == 200
+        assert "Preference-Applied" not in lost["waits-for-sql-to-record-it"].headers
         own_redis.client().flushall()
         assert running.buy(1).status == 503
     after = reopened(running).answer
     assert [seq_of(position) for position in positions(lost.values())] == [*range(10, 17)]
-    assert term_of(after) > term_of(lost["waits"])
+    assert term_of(after) > term_of(lost["waits-for-sql-to-record-it"])
     _assert_reported(running, lost.values())
     assert_replayed(running, recorded)
     _assert_can_buy_again(running, lost)

@@ -41,7 +41,7 @@ def test_sales_go_on_by_themselves(running: System, sentinels: Sentinels) -> Non
         with Socket(running, "/api/v1/events/demo/live", quiet_s=60) as live:
             sentinels.await_replicas()
             fail()
-            key = fail.__name__
+            key = f"a-sale-after-{fail.__name__}"
             bought[key] = sold_again(running, key)
             live.until(bought[key].json["position"])
         bought |= buy_some(running, 20)

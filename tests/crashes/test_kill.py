@@ -107,10 +107,10 @@ def test_sql_locked_for_long(running: Launched) -> None:
         with running.locked_sql():
             locked_at = time.monotonic()
             wait_until(lambda: time.monotonic() - locked_at > 20, 30, "twenty seconds of lock")
-            waiting = running.buy(1, "waits-for-sql", Prefer="wait=1")
+            waiting = running.buy(1, "waits-for-sql-to-record-it", Prefer="wait=1")
             assert waiting.status == 200
             assert "Preference-Applied" not in waiting.headers
-            rush.answers["waits-for-sql"] = waiting.json
+            rush.answers["waits-for-sql-to-record-it"] = waiting.json
             lag = running.get("/api/v1/stats").json["persistence"]["lag"]
             assert lag >= 100
         _sold(rush, 20)
@@ -120,11 +120,11 @@ def test_sql_locked_for_long(running: Launched) -> None:
 def test_a_stopping_web_finishes_what_it_accepted(running: Launched) -> None:
     """SIGTERM while a buyer waits for SQL: the answer comes before the process goes."""
     with running.locked_sql():
-        waiting = gevent.spawn(running.buy, 1, "accepted", None, Prefer="wait=3")
+        waiting = gevent.spawn(running.buy, 1, "accepted-before-it-stops", None, Prefer="wait=3")
         wait_until(lambda: running.get("/api/v1/event").json["seatsSold"] == 1, what="the purchase to be accepted")
         master = running.part("web")
         master.terminate()
         assert waiting.get(timeout=20).status == 200
     wait_until(lambda: not master.is_running(), 30, "the web to end")
     running.wait_ready()
-    assert running.buy(1, "accepted").headers["Idempotent-Replayed"] == "true"
+    assert running.buy(1, "accepted-before-it-stops").headers["Idempotent-Replayed"] == "true"

@@ -218,13 +218,23 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
 
 def test_a_shop_has_idempotency_keys_of_its_own(shop: Shop) -> None:
-    key = "order-1001"
+    key = "order-1001-of-the-season"
     own = shop.system.buy(1, key, shop.event, **shop[Role.SELL])
     again = shop.system.buy(1, key, shop.event, **bearer(shop.second))
     stranger = shop.system.buy(1, key, shop.event)
     assert (own.status, again.body) == (200, own.body)
     assert again.headers["Idempotent-Replayed"] == "true"
     assert stranger.json["purchaseId"] != own.json["purchaseId"]
+
+
+def test_a_shop_may_have_short_keys_and_a_stranger_may_not(shop: Shop) -> None:
+    own = shop.system.buy(1, "1001", shop.event, **shop[Role.SELL])
+    assert own.status == 200
+    for key in ("1001", "k" * 15):
+        refused = assert_problem(shop.system.buy(1, key, shop.event), 400, "INVALID_IDEMPOTENCY_KEY")
+        assert "at least 16 characters" in refused["message"]
+        assert "another buyer's" in refused["message"]
+    assert shop.system.buy(1, "k" * 16, shop.event).status == 200
 
 
 def test_a_shop_lists_its_own_purchases_and_a_reader_all(shop: Shop) -> None:

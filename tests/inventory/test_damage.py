@@ -226,7 +226,7 @@ def test_a_limit_begins_anew(moved: OneProcess, event: str, text: str, kind: str
     policy = rate_policy.parse(text)
     assert policy
     limit = RateLimit(policy, "caller")
-    key = keys.sale_limit(event, limit.key)
+    key = keys.event_limit(event, "sale", limit.key)
     command = {"text": ("SET", key, "garbage"), "list": ("LPUSH", key, "garbage"), "hash": ("HSET", key, "a", "b")}
     write(moved, *command[kind])
     bought = moved.purchases.buy(event, "anonymous", "k", Order(1), limit=limit)

@@ -204,6 +204,7 @@ class TestKeys:
         first, again = (moved.hold(event, *row_a(1, 2), key="k") for _ in range(2))
         assert (first.replayed, again.replayed) == (False, True)
         assert again._replace(replayed=False) == first
+        assert first.token not in repr(moved.calls.command("HGETALL", keys.idempotency(event)))
         with pytest.raises(IdempotencyKeyReused):
             moved.hold(event, *row_a(3), key="k")
         with pytest.raises(IdempotencyKeyReused):
@@ -329,7 +330,7 @@ def test_who_had_a_seat(moved: OneProcess, event: str) -> None:
     moved.hold(event, seat)
     at(moved, TTL_MS)
     token = moved.hold(event, seat).token
-    at(moved, TTL_MS + 1)
+    at(moved, TTL_MS + 1_000)
     moved.holds.extend(event, token)
     moved.holds.release(event, token)
     moved.persist(event)

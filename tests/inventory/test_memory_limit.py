@@ -14,7 +14,7 @@ from seating.redis_store.inventory import Inventory
 from tests.one_process import OPERATOR
 
 LOOK_EVERY = 64
-LIMITS = HoldLimits(ttl_s=600, max_s=600, max_seats=20, max_seats_of_shop=20)
+LIMITS = HoldLimits(ttl_s=600, max_s=600, extend_step_s=1, max_seats=20, max_seats_of_shop=20, max_seats_of_buyer=20)
 
 
 def at_most(calls: DirectCalls, percent: int) -> Inventory:
@@ -38,7 +38,7 @@ def test_the_refusal_holds_until_there_is_room(calls: DirectCalls, opened: Calla
     event = opened(capacity=1000)
     room, short = at_most(calls, 100), at_most(calls, 0)
     holds = HoldStore(calls, LIMITS, backlog_max_entries=100_000, backlog_memory_percent=100)
-    holds.hold(event, "token", "holder", HoldOrder(1), (), "", is_shop=False)
+    holds.hold(event, "token", {"holder": 20}, HoldOrder(1), ())
     first = buy(room, event, "first")
     last = buy_until_refused(short, event)
     assert last - first < LOOK_EVERY

@@ -47,10 +47,10 @@ REDIS_8 = b"REDIS0012\xfa\tredis-ver\x058.2.1"
 def test_an_older_redis_on_the_path_does_not_open_what_valkey_wrote(tmp_path: Path) -> None:
     running = Launched(tmp_path / "data", PATH=NOTHING).start()
     try:
-        bought = running.buy(3, "key")
+        bought = running.buy(3, "a-key-of-a-buyer")
         assert running.stop() == 0
         running.environment["PATH"] = _on_path(tmp_path / "bin", "redis-server", "Redis server v=7.0.15 sha=0")
-        assert running.start().buy(3, "key").body == bought.body
+        assert running.start().buy(3, "a-key-of-a-buyer").body == bought.body
         assert running.log.read_text().count("redis.sock (valkey-server 9.") == 2
     finally:
         running.stop()

@@ -52,10 +52,10 @@ def test_leaves_no_orphan_when_killed(launch: Callable[..., Launched]) -> None:
 
 def test_goes_on_where_it_stopped(launch: Callable[..., Launched]) -> None:
     running = launch()
-    first = running.buy(3, "kept-key")
+    first = running.buy(3, "a-key-that-is-kept")
     running.stop()
     running.start()
-    again = running.buy(3, "kept-key")
+    again = running.buy(3, "a-key-that-is-kept")
     assert again.body == first.body
     assert again.headers["Idempotent-Replayed"] == "true"
     assert running.get("/api/v1/event").json["seatsSold"] == 3
@@ -65,8 +65,8 @@ def test_goes_on_where_it_stopped(launch: Callable[..., Launched]) -> None:
 
 def test_two_copies_side_by_side(launch: Callable[..., Launched]) -> None:
     one, other = launch("one"), launch("other")
-    one.buy(2, "key")
-    other.buy(5, "key")
+    one.buy(2, "a-key-of-two-events")
+    other.buy(5, "a-key-of-two-events")
     assert [copy.get("/api/v1/event").json["seatsSold"] for copy in (one, other)] == [2, 5]
 
 

@@ -55,6 +55,13 @@ class Story:
             path = f"/api/v1/events/{self.event}/holds/{token}"
             assert self.system.request("DELETE", path).status == 204
 
+    def change(self) -> None:
+        if self.held:
+            path = f"/api/v1/events/{self.event}/holds/{self.random.choice(self.held)}"
+            had = self.system.get(path).json["seats"]
+            body = json.dumps({"add": [self.random.choice(PLAN)], "remove": had[:1]})
+            assert self.system.request("PATCH", path, body.encode(), JSON).status in (200, 400, 409)
+
     def buy_held(self) -> None:
         if self.held:
             token = self.held.pop(self.random.randrange(len(self.held)))
@@ -98,7 +105,14 @@ class Story:
 @pytest.mark.parametrize("seed", range(3))
 def test_equals_the_servers_at_rest(system: System, seed: int) -> None:
     story = Story(system, seed)
-    often = [story.buy] * 6 + [story.cancel] * 4 + [story.hold] * 4 + [story.release] * 2 + [story.buy_held] * 2
+    often = (
+        [story.buy] * 6
+        + [story.cancel] * 4
+        + [story.hold] * 4
+        + [story.release] * 2
+        + [story.change] * 3
+        + [story.buy_held] * 2
+    )
     often += [story.leave] * 3 + [story.come_back] * 3 + [story.read_a_little] * 3
     for part in range(3):
         for _ in range(25):

@@ -46,23 +46,23 @@ def test_one_key_fifty_times_at_once(system: System) -> None:
 
 def test_one_key_for_two_orders(system: System) -> None:
     event = system.create_event(totalSeats=10)
-    first = system.buy(1, "one key", event)
+    first = system.buy(1, "one key for two orders", event)
     assert first.status == 400  # A blank is no visible character.
-    assert system.buy(1, "one-key", event).status == 200
-    other = system.buy(2, "one-key", event)
+    assert system.buy(1, "one-key-for-two-orders", event).status == 200
+    other = system.buy(2, "one-key-for-two-orders", event)
     assert (other.status, other.json["error"]) == (422, "IDEMPOTENCY_KEY_REUSED")
     assert system.get(f"/api/v1/events/{event}").json["seatsSold"] == 1
 
 
 def test_one_key_at_two_events_is_two_keys(system: System) -> None:
     events = [system.create_event(totalSeats=10) for _ in range(2)]
-    ids = {system.buy(1, "shared-key", event).json["purchaseId"] for event in events}
+    ids = {system.buy(1, "one-key-at-two-events", event).json["purchaseId"] for event in events}
     assert len(ids) == 2
 
 
 def test_the_plain_route_and_the_event_route_are_one_sale(system: System) -> None:
-    first = system.buy(1, "either-route")
-    again = system.buy(1, "either-route", "demo")
+    first = system.buy(1, "a-key-of-either-route")
+    again = system.buy(1, "a-key-of-either-route", "demo")
     assert again.body == first.body
     assert again.headers["Idempotent-Replayed"] == "true"
 
@@ -70,7 +70,7 @@ def test_the_plain_route_and_the_event_route_are_one_sale(system: System) -> Non
 def test_a_purchase_can_be_read_from_its_first_moment(system: System) -> None:
     event = system.create_event(seatingPlan={"generate": {"sections": 1, "rows": 1, "seatsPerRow": 9}})
     body = json.dumps({"quantity": 2, "reference": "order 17"}).encode()
-    headers = {"Content-Type": "application/json", "Idempotency-Key": "k", "Prefer": "wait=20"}
+    headers = {"Content-Type": "application/json", "Idempotency-Key": "a-key-with-a-reference", "Prefer": "wait=20"}
     bought = system.request("POST", f"/api/v1/events/{event}/purchases", body, headers)
     assert bought.headers["Preference-Applied"] == "wait"
     recorded = system.get(f"/api/v1/purchases/{bought.json['purchaseId']}").json

@@ -61,7 +61,7 @@ def test_choosing(
     ids=["unknown", "a path", "not ASCII"],
 )
 def test_unknown_tokens(system: System, hall: str, body: dict[str, str]) -> None:
-    headers = JSON | {"Idempotency-Key": "another-key"}
+    headers = JSON | {"Idempotency-Key": "another-key-of-a-kind"}
     answer = system.request("POST", f"/api/v1/events/{hall}/purchases", json.dumps(body).encode(), headers)
     assert_problem(answer, 409, "HOLD_EXPIRED")
 

@@ -37,7 +37,7 @@ CHECKS = (
 @pytest.fixture
 def own_system(tmp_path: Path, own_redis: RedisServer) -> Iterator[System]:
     partner = StandIn(tmp_path / "partner")
-    limits = ("users", "sale", "shops", "wrong_keys")
+    limits = ("users", "sale", "shops", "holds", "wrong_keys")
     running = System(
         tmp_path / "data",
         own_redis,

@@ -85,8 +85,23 @@ def test_an_operator_is_one_caller_wherever_they_are(counter: Counter) -> None:
 
 
 def test_a_repetition_is_the_same_hold_and_counts_once(counter: Counter) -> None:
-    first, again = (counter.hold(10, "192.0.2.1", **{"Idempotency-Key": "k"}) for _ in range(2))
+    first, again = (counter.hold(10, "192.0.2.1", **{"Idempotency-Key": "a-key-used-twice"}) for _ in range(2))
     assert (first.status_code, again.status_code, again.data) == (201, 201, first.data)
     assert (first.headers.get("Idempotent-Replayed"), again.headers["Idempotent-Replayed"]) == (None, "true")
     assert counter.hold(2, "192.0.2.1").status_code == 201
     assert counter.hold(1, "192.0.2.1").status_code == 409
+
+
+def test_a_buyer_whom_a_shop_names(web: Callable[..., Web]) -> None:
+    start = web(admin_token=TOKEN, hold_max_seats_buyer=2)
+    created: Any = start.client.post("/api/v1/events", json={"name": "A", "totalSeats": 50}, headers=OPERATOR)
+    path = f"/api/v1/events/{created.json['id']}/holds"
+
+    def hold(quantity: int, buyer: str, **headers: str) -> Any:
+        return start.client.post(path, json={"quantity": quantity, "buyer": buyer}, headers=headers)
+
+    assert [hold(2, "A", **OPERATOR).status_code, hold(2, "B", **OPERATOR).status_code] == [201, 201]
+    refused = hold(1, "A", **OPERATOR)
+    assert (refused.status_code, refused.json["seatsHeld"]) == (409, 2)
+    stranger = hold(1, "A")
+    assert (stranger.status_code, stranger.json["field"]) == (400, "buyer")

@@ -103,6 +103,7 @@ USER = "get /users/{user_id}"
 NEW_USER = "post /users"
 HOLD = "post /api/v1/events/{event_id}/holds"
 EXTEND = "patch /api/v1/events/{event_id}/holds/{token}"
+FIND = "get /api/v1/events/{event_id}/holds/{token}"
 GIVE_BACK = "delete /api/v1/events/{event_id}/holds/{token}"
 SEAT_MAP = "get /api/v1/events/{event_id}/seats"
 HALL = {"generate": {"sections": 1, "rows": 1, "seatsPerRow": 1}}
@@ -154,6 +155,14 @@ CALLS = [
     Call(HOLD, "/api/v1/events/nosuchevent/holds", 404, {"quantity": 1}),
     Call(EXTEND, "/api/v1/events/<hall>/holds/<token>", 200),
     Call(EXTEND, "/api/v1/events/<small>/holds/<token>", 409),
+    Call(EXTEND, "/api/v1/events/<hall>/holds/<token>", 200, {}),
+    Call(EXTEND, "/api/v1/events/<hall>/holds/<token>", 200, {"add": ["sec-1-row-B-seat-5"]}),
+    Call(EXTEND, "/api/v1/events/<hall>/holds/<token>", 409, {"add": ["sec-1-row-B-seat-1"]}),
+    Call(EXTEND, "/api/v1/events/<hall>/holds/<token>", 404, {"add": ["nowhere"]}),
+    Call(EXTEND, "/api/v1/events/<hall>/holds/<token>", 400, {"remove": []}),
+    Call(FIND, "/api/v1/events/<hall>/holds/<token>", 200),
+    Call(FIND, "/api/v1/events/<small>/holds/<token>", 409),
+    Call(FIND, "/api/v1/events/nosuchevent/holds/<token>", 404),
     Call(GIVE_BACK, "/api/v1/events/<hall>/holds/<token>", 204),
     Call(GIVE_BACK, "/api/v1/events/<small>/holds/<token>", 409),
     Call("get /seats", "/seats", 200),
@@ -202,8 +211,9 @@ FIELDS = {
     EVENT: {"id", "name", "totalSeats", "seatsSold", "seatsRemaining", "seated", "state"},
     BUY: {"success", "seatsRemaining", "purchaseId", "eventId", "seats", "position"},
     BUY_DEFAULT: {"success", "seatsRemaining", "purchaseId", "eventId", "seats", "position"},
-    HOLD: {"holdToken", "seats", "expiresAt", "position"},
-    EXTEND: {"holdToken", "seats", "expiresAt", "position"},
+    HOLD: {"holdToken", "seats", "expiresAt", "expiresInMs", "position"},
+    EXTEND: {"holdToken", "seats", "expiresAt", "expiresInMs", "position"},
+    FIND: {"holdToken", "seats", "expiresAt", "expiresInMs", "position"},
     SEAT_MAP: {"position", "since", "seats"},
     "get /seats/ws-status": {"connectedClients"},
     PURCHASE: {"purchaseId", "eventId", "seats", "position", "state"},

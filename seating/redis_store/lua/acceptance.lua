@@ -1,8 +1,8 @@
 -- What decides whether a buyer's request is taken at all, shared by the scripts that sell and hold.
--- KEYS[9] idempotency
+-- KEYS[9] idempotency   KEYS[10] notes
 
 local RECORD_OF_PURCHASE = '^%d+|([^|]*)|%d+%-%d+|%x+|%d+|%d+|[%d:,-]*|%d+|{.*}$'
-local RECORD_OF_HOLD = '^%d+|([^|]*)|%d+%-%d+|%d+|%d+|[%d:,-]*$'
+local RECORD_OF_HOLD_BEFORE = '^%d+|([^|]*)|%d+%-%d+|%d+|%d+|[%d:,-]*$'  -- By a version that let it stay for ever.
 
 -- Whether a purchase was recorded with the same personal data as `private`, whose salt is another one. What was erased
 -- cannot be compared; of what a version before wrote, the fingerprint tells.
@@ -14,21 +14,23 @@ local function has_same_private(record, private)
   return shop:match('"private":{"salt":"%x+"(.*)}}$') == private:match('^{"salt":"%x+"(.*)}$')
 end
 
--- The reply to a repetition, if `field` of the idempotency records is there. A record that cannot be read stays where
--- it is: to sell again under its key could be to sell twice.
-local function replayed(field, fingerprint, private)
+-- The reply to a purchase whose key was used before, or nil. A record that cannot be read stays where it is: to sell
+-- again under its key could be to sell twice.
+local function replayed(field, fingerprint, at, private)
   local record = redis.call('HGET', KEYS[9], field)
   if not record then
-    return nil
+    return has_note(field, at) and {'REUSED', 'hold'} or nil
   end
-  local recorded = record:match(RECORD_OF_PURCHASE) or record:match(RECORD_OF_HOLD)
-  if recorded == fingerprint and has_same_private(record, private or '') then
-    return {'REPLAYED', record}
+  local recorded = record:match(RECORD_OF_PURCHASE)
+  if recorded then
+    local is_same = recorded == fingerprint and has_same_private(record, private or '')
+    return is_same and {'REPLAYED', record} or {'REUSED', 'purchase'}
   end
-  if not recorded then
-    put_aside('idempotency ' .. field, record)
+  if record:find(RECORD_OF_HOLD) or record:find(RECORD_OF_HOLD_BEFORE) then
+    return {'REUSED', 'hold'}
   end
-  return {'REUSED'}
+  put_aside('idempotency ' .. field, record)
+  return {'REUSED', ''}
 end
 
 -- Why no buyer is served now, or nil.

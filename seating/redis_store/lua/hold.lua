@@ -5,62 +5,91 @@
 -- Uses seat_map.lua
 -- Uses damage.lua
 -- Uses backlog.lua
+-- Uses hold_keys.lua
 -- Uses acceptance.lua
 -- Uses places.lua
 -- Uses choice.lua
 -- Uses holding.lua
--- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency
+-- Uses limits.lua
+-- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency  10 notes
+--       11 limit, if there is one
 -- ARGV  1 caller  2 idempotency field, or ''  3 fingerprint  4 rendering  5 quantity  6 given seats, as runs, or ''
 --       7 what the buyer wishes, as offer.lua reads it
 --       8 backlog limit, in entries  9 backlog limit, in percent of maxmemory
---       10 id of the hold  11 ms to hold  12 holder  13 the most seats that one holder may hold
--- Reply {'HELD', record, tariff, currency} | {'REPLAYED', record, tariff, currency} | {'REUSED'} | {'NOT_ON_SALE', state} | {'BACKLOG_FULL'}
---       | {'SOLD_OUT', seats left} | {'NOT_TOGETHER', seats left} | {'SEAT_UNAVAILABLE', those that are not, as runs}
---       | {'TOO_MANY_HELD', seats that the holder holds} | any refusal of load_inventory
--- A record is rendering|fingerprint|position|until|quantity|runs, with `until` in ms since 1970.
+--       10 id of the hold  11 ms to hold  12 holders, each with the most that it may hold
+--       13 its token, sealed with the key, or ''  14 ms that a note of the key stays when the hold has ended
+--       15… rate limit, if there is one: 'window' or 'bucket', its numbers
+-- Reply {'HELD', and what `tell` says of the hold}
+--       | {'REPLAYED', the same of the hold as it is now, its id, its sealed token}
+--       | {'HOLD_EXPIRED'} (the key's hold has ended) | {'REUSED', 'purchase', 'hold' or ''} | {'NOT_ON_SALE', state}
+--       | {'BACKLOG_FULL'} | {'SOLD_OUT', seats left} | {'NOT_TOGETHER', seats left}
+--       | {'SEAT_UNAVAILABLE', those that are not, as runs} | {'TOO_MANY_HELD', seats that a holder holds}
+--       | any refusal of load_inventory | {'RATE_LIMITED'}, and, where the rate limit was asked, its verdict behind any
 -- Invariant: what `held` counts is held by holds and by the organiser; `holders` counts the seats of each holder.
 local field, fingerprint, rendering, quantity, given, wish, most_entries, most_percent = unpack(ARGV, 2, 9)
-local id, ms_to_hold, holder, most_held = unpack(ARGV, 10, 13)
+local id, ms_to_hold, holders, sealed, note_ms = unpack(ARGV, 10, 14)
 
 local inventory, refusal = load_inventory('state', 'capacity', 'sold', 'held', 'blocked', 'persisted', 'checked')
 if not inventory then
   return refusal
 end
--- What the seats of a record cost now.
-local function with_tariff(outcome, record)
-  return {outcome, record, tariff_of(inventory, record:match('[^|]*$')), inventory.currency or ''}
-end
-refusal = field ~= '' and replayed(field, fingerprint) or not_accepting(inventory, most_entries, most_percent)
-if refusal then
-  return refusal[1] == 'REPLAYED' and with_tariff(unpack(refusal)) or refusal
+local at = now_ms()
+
+-- The reply to a hold whose key was used before, or nil.
+local function replayed_hold()
+  local record = redis.call('HGET', KEYS[9], field)
+  local recorded, its_id, its_token = (record or ''):match(RECORD_OF_HOLD)
+  if not recorded then
+    local reply = replayed(field, nil, at)
+    return reply and reply[2] == 'hold' and {'HOLD_EXPIRED'} or reply
+  end
+  local hold = find_hold(its_id, at)
+  if not hold then
+    return {'HOLD_EXPIRED'}
+  end
+  if recorded ~= fingerprint then
+    return {'REUSED', 'hold'}
+  end
+  local reply = tell('REPLAYED', inventory, hold, at)
+  reply[#reply + 1], reply[#reply + 2] = its_id, its_token
+  return reply
 end
 
-local at = now_ms()
+refusal = field ~= '' and replayed_hold()
+if refusal then
+  return refusal
+end
+local answer, limited = measure(KEYS[11], 15, at)
+refusal = limited or not_accepting(inventory, most_entries, most_percent)
+if refusal then
+  return answer(refusal)
+end
+
 quantity = tonumber(quantity)
 local runs
 runs, refusal = after_releases(inventory, at, function()
-  local holds_already = count_of(holder)
-  if holds_already + quantity > tonumber(most_held) then
-    return nil, {'TOO_MANY_HELD', holds_already}
+  local too_many = too_many_held(holders, quantity)
+  if too_many then
+    return nil, too_many
   end
   return choose_seats(inventory, quantity, given, read_wish(inventory, wish))
 end)
 if refusal then
-  return refusal
+  return answer(refusal)
 end
 
 inventory.held = inventory.held + quantity
-local hold = {id = id, since = at, until_ms = at + ms_to_hold, quantity = quantity, runs = runs, holder = holder}
+local hold = {id = id, since = at, until_ms = at + ms_to_hold, quantity = quantity, runs = runs,
+  field = field, note_ms = note_ms, holders = holders}
 local change = change_json('held', at, '"hold":"%s","until":%d,"quantity":%d,"left":%d,"runs":"%s",' ..
-  '"idempotency":"%s","fingerprint":"%s","rendering":%d',
-  id, hold.until_ms, quantity, seats_left(inventory), runs, field, fingerprint, rendering)
-local position = commit(inventory, at, change, 'held', inventory.held)
+  '"idempotency":"%s","fingerprint":"%s","rendering":%d,"sealed":"%s","note":%d',
+  id, hold.until_ms, quantity, seats_left(inventory), runs, field, fingerprint, rendering, sealed, note_ms)
+commit(inventory, at, change, 'held', inventory.held)
 
-local record = ('%s|%s|%s|%d|%d|%s'):format(rendering, fingerprint, position, hold.until_ms, quantity, runs)
 if field ~= '' then
-  redis.call('HSET', KEYS[9], field, record)
+  redis.call('HSET', KEYS[9], field, table.concat({rendering, fingerprint, id, sealed}, '|'))
 end
 keep_hold(hold)
-add_to_count(holder, quantity)
+add_to_counts(holders, quantity)
 mark(runs, 'a', 'h')
-return with_tariff('HELD', record)
+return answer(tell('HELD', inventory, hold, at))

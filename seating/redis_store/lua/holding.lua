@@ -1,7 +1,10 @@
 -- Holds, shared by the scripts that make, change and end them. All of these have
---   KEYS[3] seats   KEYS[4] run   KEYS[5] hold: id to since|until|quantity|runs|holder   KEYS[6] holds: id by until
---   KEYS[7] holders: holder to the number of seats that it holds   KEYS[8] damaged
--- A hold's id is a hash of its token. Times are in ms; a hold is due from `until` on, and honoured before.
+--   KEYS[3] seats   KEYS[4] run   KEYS[5] hold: id to since|until|quantity|runs|field;note;holders
+--   KEYS[6] holds: id by until   KEYS[7] holders: holder to the number of seats that it holds
+--   KEYS[8] damaged   KEYS[9] idempotency   KEYS[10] notes
+-- A hold's id is a hash of its token. Times are in ms; a hold is due from `until` on, and honoured before. `field` is
+-- that of its key's record, or empty, and `note` how long a note of the key stays. `holders` are those for whom its seats
+-- count, each with the most that it may hold: holder:most,holder:most.
 
 local MOST_RELEASED, MOST_LAPSED = 200, 1000
 
@@ -25,11 +28,16 @@ end
 -- The hold as `keep_hold` wrote it; nil where there is none, or something else.
 local function read_hold(id)
   local kept = redis.call('HGET', KEYS[5], id)
-  local since, until_ms, quantity, runs, holder = (kept or ''):match('^(%d+)|(%d+)|(%d+)|([%d:,-]*)|([^|]*)$')
+  local since, until_ms, quantity, runs, owner = (kept or ''):match('^(%d+)|(%d+)|(%d+)|([%d:,-]*)|([^|]*)$')
   if not since or not are_held(runs, tonumber(quantity)) then
     return nil
   end
-  return {id = id, since = since, until_ms = until_ms, quantity = tonumber(quantity), runs = runs, holder = holder}
+  local field, note_ms, holders = owner:match('^([%w_-]*);(%d+);(.*)$')
+  if not field then  -- A version before wrote it, whose records of keys stay.
+    field, note_ms, holders = '', '0', owner
+  end
+  return {id = id, since = since, until_ms = until_ms, quantity = tonumber(quantity), runs = runs,
+    field = field, note_ms = note_ms, holders = holders}
 end
 
 -- The hold, unless it is due; nil where there is none.
@@ -51,28 +59,47 @@ local function count_of(holder)
   return seats or 0
 end
 
-local function add_to_count(holder, seats)
-  local count = count_of(holder) + seats
-  if count > 0 then
-    redis.call('HSET', KEYS[7], holder, count)
-  else
-    redis.call('HDEL', KEYS[7], holder)
+-- The refusal to reply if one of the holders would hold too many with `seats` more, or nil.
+local function too_many_held(holders, seats)
+  for holder, most in holders:gmatch('([^:,]+):(%d+)') do
+    local held = count_of(holder)
+    if held + seats > tonumber(most) then
+      return {'TOO_MANY_HELD', held}
+    end
+  end
+end
+
+-- After a rebuild a hold has no holders any more: the log does not know them.
+local function add_to_counts(holders, seats)
+  for holder in holders:gmatch('([^:,]+):?%d*') do
+    local count = count_of(holder) + seats
+    if count > 0 then
+      redis.call('HSET', KEYS[7], holder, count)
+    else
+      redis.call('HDEL', KEYS[7], holder)
+    end
   end
 end
 
 local function keep_hold(hold)
-  local fields = {hold.since, hold.until_ms, hold.quantity, hold.runs, hold.holder}
-  redis.call('HSET', KEYS[5], hold.id, table.concat(fields, '|'))
+  local owner = table.concat({hold.field, hold.note_ms, hold.holders}, ';')
+  redis.call('HSET', KEYS[5], hold.id, table.concat({hold.since, hold.until_ms, hold.quantity, hold.runs, owner}, '|'))
   redis.call('ZADD', KEYS[6], hold.until_ms, hold.id)
 end
 
--- After a rebuild a hold has no holder any more: the log does not know it.
-local function forget_hold(hold)
+local function forget_hold(hold, at)
   redis.call('HDEL', KEYS[5], hold.id)
   redis.call('ZREM', KEYS[6], hold.id)
-  if hold.holder ~= '' then
-    add_to_count(hold.holder, -hold.quantity)
-  end
+  add_to_counts(hold.holders, -hold.quantity)
+  end_key(hold, at)
+end
+
+-- The reply that tells of a hold as it is now: position, until, ms until then, quantity, runs, and as what these would be
+-- sold, tariff and currency.
+local function tell(outcome, inventory, hold, at)
+  local position = inventory.epoch .. '-' .. inventory.seq
+  return {outcome, position, tostring(hold.until_ms), hold.until_ms - at, hold.quantity, hold.runs,
+    tariff_of(inventory, hold.runs), inventory.currency or ''}
 end
 
 -- One complete change: the seats of `hold` return.
@@ -82,7 +109,7 @@ local function release(inventory, hold, at, expired)
   local change = change_json('released', at, '"hold":"%s","quantity":%d,"left":%d,"runs":"%s","expired":%s%s',
     hold.id, hold.quantity, seats_left(inventory), hold.runs, tostring(expired), off_sale)
   commit(inventory, at, change, 'held', inventory.held, 'blocked', inventory.blocked)
-  forget_hold(hold)
+  forget_hold(hold, at)
   give_back()
 end
 

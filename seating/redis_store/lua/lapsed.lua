@@ -5,9 +5,10 @@
 -- Uses areas.lua
 -- Uses seat_map.lua
 -- Uses damage.lua
+-- Uses hold_keys.lua
 -- Uses holding.lua
 -- Uses looking.lua
--- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged
+-- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency  10 notes
 -- ARGV  1 caller  2… names of fields
 -- Reply {seats of holds that are due, but for those off sale, and what looking.lua has}
 local inventory = {offer = redis.call('HGET', KEYS[1], 'offer') or nil}

@@ -71,3 +71,14 @@ local function take(key, from, now)
   end
   return take_window(key, now, {unpack(ARGV, from + 1)})
 end
+
+-- For a script that does more than this, and whose limit may be absent: a function that puts the verdict behind a reply,
+-- and the refusal to reply, or nil.
+local function measure(key, from, now)
+  local verdict = key and take(key, from, now)
+  local function answer(reply)
+    reply[#reply + 1] = verdict
+    return reply
+  end
+  return answer, verdict and verdict[1] == 0 and {'RATE_LIMITED'} or nil
+end

@@ -5,14 +5,15 @@
 -- Uses seat_map.lua
 -- Uses damage.lua
 -- Uses backlog.lua
+-- Uses hold_keys.lua
 -- Uses acceptance.lua
 -- Uses places.lua
 -- Uses choice.lua
 -- Uses holding.lua
 -- Uses limits.lua
 -- Uses buyers.lua
--- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency
---       10 buyers  11 limit, if there is one
+-- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency  10 notes
+--       11 buyers  12 limit, if there is one
 -- ARGV  1 caller  2 idempotency field  3 fingerprint  4 rendering  5 quantity  6 given seats, as runs, or ''
 --       7 what the buyer wishes, as offer.lua reads it
 --       8 backlog limit, in entries  9 backlog limit, in percent of maxmemory
@@ -21,9 +22,9 @@
 --       14 position|seats left|at that the buyer was told by a history that was lost, or ''
 --       15 personal data: a JSON object that begins with its salt, or ''
 --       16 hash of caller and buyer, or ''  17… rate limit, if there is one: 'window' or 'bucket', its numbers
--- Reply {'SOLD', record} | {'REPLAYED', record} | {'REUSED'} | {'NOT_ON_SALE', state} | {'BACKLOG_FULL'}
---       | {'SOLD_OUT', seats left} | {'NOT_TOGETHER', seats left} | {'SEAT_UNAVAILABLE', those that are not, as runs}
---       | {'HOLD_EXPIRED'} | any refusal of load_inventory
+-- Reply {'SOLD', record} | {'REPLAYED', record} | {'REUSED', 'purchase', 'hold' or ''} | {'NOT_ON_SALE', state}
+--       | {'BACKLOG_FULL'} | {'SOLD_OUT', seats left} | {'NOT_TOGETHER', seats left}
+--       | {'SEAT_UNAVAILABLE', those that are not, as runs} | {'HOLD_EXPIRED'} | any refusal of load_inventory
 --       | {'RATE_LIMITED'}, and, where the rate limit was asked, its verdict behind any of these
 -- A record is rendering|fingerprint|position|nonce|quantity|seats left|runs|at|{caller's name and personal data, as JSON}.
 -- Of an event with categories the JSON has `tariff` too, what each run is sold as, and `currency`.
@@ -35,23 +36,15 @@ local inventory, refusal = load_inventory('state', 'capacity', 'sold', 'held', '
 if not inventory then
   return refusal
 end
-refusal = replayed(field, fingerprint, private)
+local at = now_ms()
+refusal = replayed(field, fingerprint, at, private)
 if refusal then
   return refusal
 end
 
 -- What was sold once is answered again without asking the limit; any other request counts, whatever comes of it.
-local at = now_ms()
-local verdict = KEYS[11] and take(KEYS[11], 17, at)
-local function answer(reply)
-  reply[#reply + 1] = verdict
-  return reply
-end
-if verdict and verdict[1] == 0 then
-  return answer({'RATE_LIMITED'})
-end
-
-refusal = by == '' and not_accepting(inventory, most_entries, most_percent)
+local answer, limited = measure(KEYS[12], 17, at)
+refusal = limited or by == '' and not_accepting(inventory, most_entries, most_percent)
 if refusal then
   return answer(refusal)
 end
@@ -105,10 +98,10 @@ local record = ('%s|%s|%s|%s|%d|%d|%s|%d|{%s%s}'):format(
   rendering, fingerprint, original or position, nonce, quantity, left, runs, told_at, shop, private_member)
 redis.call('HSET', KEYS[9], field, record)
 if buyer ~= '' then
-  add_to_buyer(KEYS[10], buyer, quantity)
+  add_to_buyer(KEYS[11], buyer, quantity)
 end
 if hold then
-  forget_hold(hold)
+  forget_hold(hold, at)
 end
 mark(runs, hold and 'h' or 'a', 's')
 return answer({'SOLD', record})

@@ -4,8 +4,9 @@
 -- Uses areas.lua
 -- Uses seat_map.lua
 -- Uses damage.lua
+-- Uses hold_keys.lua
 -- Uses holding.lua
--- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged
+-- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency  10 notes
 -- ARGV  1 caller  2 the seat, as a run  3 its new status: a available, r blocked, b sold at the box office, o held
 --       4 who asks for it, as a member of a JSON object
 -- Reply {'SET', position} (also when it was so already: nothing changes) | {'SEAT_SOLD'} | {'SEAT_HELD'}
