@@ -48,6 +48,17 @@ def runs_text(runs: Iterable[SeatRange]) -> str:
     return ",".join(map(str, runs))
 
 
+class Spot(NamedTuple):
+    """Where a stretch is. `row` is the same number for the stretches of one row, across its aisles.
+
+    `x` and `y` are those of the stretch's centre, in hundredths of the plan's usual seat pitch.
+    """
+
+    row: int
+    x: int
+    y: int
+
+
 class GeneratedPlan(BaseModel):
     """A hall of equal sections: section 1, row A, seat 1 is the best seat."""
 
@@ -59,13 +70,20 @@ class GeneratedPlan(BaseModel):
 
 
 class SeatingPlan:
-    """`blocks[b][r]` is the list of seat ids of row `r` of block `b`, in the order in which they stand.
+    """`blocks[b][r]` is the list of seat ids of stretch `r` of block `b`, in the order in which they stand.
 
     `layout` is where they are and what they are called, as plan_page shows it; None for a generated plan.
+    `spots[b][r]` is where stretch `r` of block `b` is; empty where that is unknown.
     """
 
-    def __init__(self, blocks: list[list[list[str]]], layout: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        blocks: list[list[list[str]]],
+        layout: dict[str, Any] | None = None,
+        spots: list[list[Spot]] | None = None,
+    ) -> None:
         self.blocks = blocks
+        self.spots = spots or []
         self._layout = layout
         self._packed: bytes | None = None
 
@@ -124,8 +142,8 @@ class SeatingPlan:
     def pack(self) -> bytes:
         """Compressed JSON; `unpack` is its inverse."""
         if self._packed is None:
-            kept = {"blocks": self.blocks, "layout": self._layout} if self._layout else self.blocks
-            self._packed = zlib.compress(orjson.dumps(kept))
+            kept = {"blocks": self.blocks, "layout": self._layout, "spots": self.spots} if self._layout else self.blocks
+            self._packed = zlib.compress(orjson.dumps(kept, default=list))  # Spots as lists.
             self._layout = None
         return self._packed
 
@@ -133,7 +151,11 @@ class SeatingPlan:
     def unpack(cls, packed: bytes) -> Self:
         """Raises one of UNREADABLE for what `pack` has not made."""
         kept = orjson.loads(zlib.decompress(packed))
-        plan = cls(kept["blocks"] if isinstance(kept, dict) else kept)
+        if isinstance(kept, dict):
+            spots = [[Spot(*spot) for spot in block] for block in kept.get("spots", ())]  # Older plans have none.
+            plan = cls(kept["blocks"], spots=spots)
+        else:
+            plan = cls(kept)
         plan._packed = packed
         return plan
 

@@ -3,6 +3,7 @@
 import copy
 import gzip
 import json
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from seating.cli import events
 from seating.domain import plan_file, plan_page
 from seating.domain.errors import InvalidRequest
 from seating.domain.plan_format import Better, PlanFile
-from seating.domain.seating_plan import BLOCK_SEATS, DEMO_HALL, GeneratedPlan, SeatingPlan, generate
+from seating.domain.seating_plan import BLOCK_SEATS, DEMO_HALL, GeneratedPlan, SeatingPlan, Spot, generate
 from tests.seating_plan_file import row, seat, stadium, theatre
 from tests.system import System
 from tests.web import JSON, assert_problem, seats_sold
@@ -92,9 +93,17 @@ def test_a_page_of_a_generated_hall_has_a_place_for_every_seat() -> None:
 
 
 def test_packed_and_unpacked() -> None:
-    for plan in (read(theatre()), generate(DEMO_HALL)):
+    spotted = SeatingPlan([[["A1", "A2"], ["A3"]]], {"name": "Spotted"}, [[Spot(0, 50, 0), Spot(0, 900, 0)]])
+    for plan in (read(theatre()), generate(DEMO_HALL), spotted):
         again = SeatingPlan.unpack(plan.pack())
-        assert (again.blocks, again.layout, again.pack()) == (plan.blocks, plan.layout, plan.pack())
+        assert (again.blocks, again.layout, again.spots) == (plan.blocks, plan.layout, plan.spots)
+        assert again.pack() == plan.pack()
+
+
+def test_plans_packed_by_earlier_versions_have_no_spots() -> None:
+    packed = zlib.compress(json.dumps({"blocks": [[["A1"]]], "layout": {"name": "Old"}}).encode())
+    plan = SeatingPlan.unpack(packed)
+    assert (plan.blocks, plan.layout, plan.spots) == ([[["A1"]]], {"name": "Old"}, [])
 
 
 def _without(path: str) -> Callable[[dict[str, Any]], None]:
