@@ -59,6 +59,11 @@ class Spot(NamedTuple):
     y: int
 
 
+def spots_text(spots: Iterable[Spot]) -> str:
+    """A block's stretches as `spots:{e}` keeps them, for the scripts: `row:x:y;…`."""
+    return ";".join(f"{row}:{x}:{y}" for row, x, y in spots)
+
+
 class GeneratedPlan(BaseModel):
     """A hall of equal sections: section 1, row A, seat 1 is the best seat."""
 

@@ -74,7 +74,7 @@ class HoldStore:
             holder,
             self._limits.max_seats_of_shop if is_shop else self._limits.max_seats,
         )
-        reply = self._scripts.run("hold", (*keys.of_seats(event_id), keys.idempotency(event_id)), args)
+        reply = self._scripts.run("hold", keys.of_sale(event_id), args)
         outcome, record = accepted(reply)
         held = HeldRecord.parse(record.decode())
         self._seen.note(event_id, held.position)

@@ -4,9 +4,11 @@
 -- Uses damage.lua
 -- Uses backlog.lua
 -- Uses acceptance.lua
+-- Uses searching.lua
+-- Uses split.lua
 -- Uses choice.lua
 -- Uses holding.lua
--- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency
+-- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency  10 spots
 -- ARGV  1 caller  2 idempotency field, or ''  3 fingerprint  4 rendering  5 quantity  6 given seats, as runs, or ''
 --       7 '1' if the seats of a quantity have to be together
 --       8 backlog limit, in entries  9 backlog limit, in percent of maxmemory
@@ -36,7 +38,7 @@ runs, refusal = after_releases(inventory, at, function()
   if holds_already + quantity > tonumber(most_held) then
     return nil, {'TOO_MANY_HELD', holds_already}
   end
-  return choose_seats(inventory, quantity, given, together == '1')
+  return choose_seats(inventory, quantity, given, {together = together == '1'})
 end)
 if refusal then
   return refusal

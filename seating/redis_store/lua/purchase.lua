@@ -4,10 +4,13 @@
 -- Uses damage.lua
 -- Uses backlog.lua
 -- Uses acceptance.lua
+-- Uses searching.lua
+-- Uses split.lua
 -- Uses choice.lua
 -- Uses holding.lua
 -- Uses limits.lua
--- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency  10 limit, if there is one
+-- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency  10 spots
+--       11 limit, if there is one
 -- ARGV  1 caller  2 idempotency field  3 fingerprint  4 rendering  5 quantity  6 given seats, as runs, or ''
 --       7 '1' if the seats of a quantity have to be together
 --       8 backlog limit, in entries  9 backlog limit, in percent of maxmemory
@@ -35,7 +38,7 @@ end
 
 -- What was sold once is answered again without asking the limit; any other request counts, whatever comes of it.
 local at = now_ms()
-local verdict = KEYS[10] and take(KEYS[10], 15, at)
+local verdict = KEYS[11] and take(KEYS[11], 15, at)
 local function answer(reply)
   reply[#reply + 1] = verdict
   return reply
@@ -54,7 +57,7 @@ local hold
 local runs
 runs, refusal = after_releases(inventory, at, function()
   if hold_id == '' then
-    return choose_seats(inventory, quantity, given, together == '1')
+    return choose_seats(inventory, quantity, given, {together = together == '1'})
   end
   hold = find_hold(hold_id, at)
   if not hold then
