@@ -59,6 +59,11 @@ class Spot(NamedTuple):
     y: int
 
 
+def spots_text(spots: Iterable[Spot]) -> str:
+    """Return a block's stretches as `spots:{e}` keeps them, for the scripts: `row:x:y;…`."""
+    return ";".join(f"{row}:{x}:{y}" for row, x, y in spots)
+
+
 Place = tuple[int, int]
 """A block, and a character of its map."""
 

@@ -134,7 +134,7 @@ class HoldStore:
         self._scripts.run_for_each("sweep_notes", [keys.of_seats(event_id) for event_id in with_notes], ())
 
     def _measured(self, script: str, event_id: str, args: Sequence[Argument], limit: RateLimit | None) -> Held:
-        event_keys = keys.of_seats(event_id)
+        event_keys = keys.of_sale(event_id)
         if limit:
             event_keys = (*event_keys, keys.event_limit(event_id, "holds", limit.key))
             args = (*args, *limit.policy.arguments)

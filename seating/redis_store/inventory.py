@@ -116,7 +116,7 @@ class Inventory:
         rest: tuple[Argument, ...],
         limit: RateLimit | None,
     ) -> Accepted:
-        event_keys = (*keys.of_seats(event_id), keys.buyers(event_id))
+        event_keys = (*keys.of_sale(event_id), keys.buyers(event_id))
         args = (*asked, *self._backlog_limits, *rest)
         if limit:
             event_keys = (*event_keys, keys.event_limit(event_id, "sale", limit.key))

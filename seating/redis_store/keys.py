@@ -26,6 +26,10 @@ def longest_runs(event_id: str) -> str:
     return f"run:{{{event_id}}}"
 
 
+def spots(event_id: str) -> str:
+    return f"spots:{{{event_id}}}"
+
+
 def idempotency(event_id: str) -> str:
     return f"idempotency:{{{event_id}}}"
 
@@ -73,7 +77,7 @@ def terms(event_id: str) -> str:
 
 def all_of(event_id: str) -> tuple[str, ...]:
     """Every key of an event's inventory, the inventory itself first and its log second."""
-    names = (*_OF_SEATS, plan, cancelled, quarantine, terms, quarantined_before_terms, buyers)
+    names = (*_OF_SEATS, plan, cancelled, quarantine, terms, spots, quarantined_before_terms, buyers)
     return tuple(name(event_id) for name in names)
 
 
@@ -95,6 +99,12 @@ def event_of(inventory_key: str) -> str | None:
 def of_seats(event_id: str) -> tuple[str, ...]:
     """What every script that gives or takes seats begins with: KEYS[1] to KEYS[10]."""
     return tuple(name(event_id) for name in _OF_SEATS)
+
+
+@lru_cache(maxsize=1024)
+def of_sale(event_id: str) -> tuple[str, ...]:
+    """What the scripts that choose seats for a buyer begin with: KEYS[1] to KEYS[11]."""
+    return (*of_seats(event_id), spots(event_id))
 
 
 def retry(event_id: str) -> str:

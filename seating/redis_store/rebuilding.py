@@ -12,7 +12,7 @@ from seating.domain.errors import InventoryUnavailable, Overtaken
 from seating.domain.hold import pack_notes
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
-from seating.domain.seating_plan import SeatingPlan
+from seating.domain.seating_plan import SeatingPlan, spots_text
 from seating.redis_store import keys
 from seating.redis_store.book_snapshot import aside_text
 from seating.redis_store.calls import Argument, Calls
@@ -81,6 +81,8 @@ class Rebuilding:
         if plan:
             self._step(keys.plan(event_id), "SET", plan.pack())
             self._step(keys.longest_runs(event_id), "SET", state.longest_runs)
+            spots = ((block, spots_text(of_block)) for block, of_block in enumerate(plan.spots) if of_block)
+            self._write_all(keys.spots(event_id), "HSET", _flat(spots))
         self._write_all(keys.seats(event_id), "HSET", _flat(enumerate(state.maps)))
         self._write_all(keys.idempotency(event_id), "HSET", _flat(state.idempotency.items()))
         self._write_all(keys.hold(event_id), "HSET", _flat((hold, str(kept)) for hold, kept in state.holds.items()))

@@ -1,55 +1,215 @@
 """Where seats are best, said in the most obvious way."""
 
-from seating.domain.seating_plan import SeatRange
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import NamedTuple
+
+from seating.domain.seating_plan import SeatRange, Spot
+
+AISLE = "|"
+"""Between two stretches of a map."""
 
 
-def best_seats(blocks: list[str], quantity: int, *, together: bool = False) -> list[SeatRange] | None:
-    """Together in the best row that has them, or else the longest part that any row has, and so on; or None."""
-    blocks = list(blocks)
-    if sum(seats.count("a") for seats in blocks) < quantity:
+AN_AISLE = 500
+"""In hundredths of a seat's width, as all distances: no aisle within a row is wider. Another row is as far at least."""
+
+
+MOST_PARTS = 64
+"""Of all the parties that are gathered around one run or another, to choose the one that is nearest."""
+
+
+class SearchedRange(NamedTuple):
+    """Blocks `first` to `last`, which are of one category."""
+
+    first: int
+    last: int
+    category: int = 0
+
+
+@dataclass(frozen=True)
+class FreeRun:
+    """Available seats side by side. `x` of its seats and `y`, `row` of its stretch, in hundredths of a seat's width."""
+
+    block: int
+    start: int
+    length: int
+    row: object
+    middle: tuple[int, int]
+    left: int
+    """Where its first seat is, from the middle of its stretch."""
+
+    @property
+    def right(self) -> int:
+        return self.left + 100 * (self.length - 1)
+
+    def distance(self, other: "FreeRun") -> float:
+        """Along the row, or straight to another row, which is an aisle further."""
+        (x, y), (other_x, other_y) = self.middle, other.middle
+        if self.row == other.row:
+            first, second = sorted([self, other], key=FreeRun.place)
+            return math.sqrt((x - other_x) ** 2 + (y - other_y) ** 2) + second.left - first.right
+        gaps = (x + self.left - (other_x + other.right), other_x + other.left - (x + self.right))
+        return math.sqrt(max(0, *gaps) ** 2 + (y - other_y) ** 2) + AN_AISLE
+
+    def place(self) -> tuple[int, int]:
+        return self.block, self.start
+
+
+def best_seats(
+    blocks: Sequence[str],
+    quantity: int,
+    *,
+    together: bool = False,
+    mix: bool = False,
+    ranges: Sequence[SearchedRange] | None = None,
+    spots: Sequence[Sequence[Spot]] = (),
+) -> list[SeatRange] | None:
+    """Together in the first row that has them, or else split as well as can be; or None."""
+    ranges = [SearchedRange(0, len(blocks) - 1)] if ranges is None else ranges
+    for first, last, _ in ranges:
+        for block in range(first, last + 1):
+            place = best_place(blocks[block], quantity)
+            if place is not None:
+                return [SeatRange(block, place, quantity)]
+    if together:
         return None
-    runs: list[SeatRange] = []
-    while quantity:
-        part, run = quantity, best_place(blocks, quantity)
-        while run is None:
-            if together:
-                return None
-            part -= 1
-            run = best_place(blocks, part)
-        runs.append(run)
-        blocks[run.block] = marked(blocks[run.block], run, "s")
-        quantity -= part
-    return runs
+    categories = [0] if mix else list(dict.fromkeys(searched.category for searched in ranges))
+    splits = [
+        split
+        for category in categories
+        if (
+            split := Split.of(
+                [
+                    run
+                    for searched in ranges
+                    if mix or searched.category == category
+                    for block in range(searched.first, searched.last + 1)
+                    for run in free_runs(block, blocks[block], spots[block] if block < len(spots) else ())
+                ],
+                quantity,
+            )
+        )
+    ]
+    return min(splits, key=lambda split: (split.parts, split.singles)).best() if splits else None
 
 
-def best_place(blocks: list[str], quantity: int) -> SeatRange | None:
-    """The first row of the first block that has them; in it where none is left alone, nearest the middle, leftmost."""
-    for block, seats in enumerate(blocks):
-        row_start = 0
-        for row in seats.split("|"):
-            places = [
-                place for place in range(len(row) - quantity + 1) if row[place : place + quantity] == "a" * quantity
-            ]
-            if places:
-                row_middle = (len(row) - 1) / 2
-                best = min(
-                    places,
-                    key=lambda place: (
-                        leaves_single(row, place, quantity),
-                        abs(place + (quantity - 1) / 2 - row_middle),
-                        place,
-                    ),
-                )
-                return SeatRange(block, row_start + best, quantity)
-            row_start += len(row) + 1
+def best_place(seats: str, quantity: int) -> int | None:
+    """In the first stretch that has them: no room lost, nobody left alone, nearest the middle, leftmost."""
+    stretch_start = 0
+    for stretch in seats.split(AISLE):
+        places = [place for place in range(len(stretch) - quantity + 1) if stretch[place:].startswith("a" * quantity)]
+        if places:
+            middle = (len(stretch) - quantity) / 2
+            best = min(
+                places,
+                key=lambda place: (
+                    room_lost(stretch, place, quantity),
+                    leaves_single(stretch, place, quantity),
+                    abs(place - middle),
+                    place,
+                ),
+            )
+            return stretch_start + best
+        stretch_start += len(stretch) + 1
     return None
 
 
-def leaves_single(row: str, place: int, quantity: int) -> bool:
-    """Whether one seat remains free with nobody free beside it, on either side."""
-    before = len(row[:place]) - len(row[:place].rstrip("a"))
-    after = len(row[place + quantity :]) - len(row[place + quantity :].lstrip("a"))
-    return before == 1 or after == 1
+def free_beside(stretch: str, place: int, quantity: int) -> tuple[int, int]:
+    before, after = stretch[:place], stretch[place + quantity :]
+    return len(before) - len(before.rstrip("a")), len(after) - len(after.lstrip("a"))
+
+
+def room_lost(stretch: str, place: int, quantity: int) -> int:
+    """How many parties of this size fewer its run has room for, apart from this one."""
+    left, right = free_beside(stretch, place, quantity)
+    return (left + quantity + right) // quantity - (left // quantity + 1 + right // quantity)
+
+
+def leaves_single(stretch: str, place: int, quantity: int) -> bool:
+    return 1 in free_beside(stretch, place, quantity)
+
+
+def free_runs(block: int, seats: str, spots: Sequence[Spot]) -> list[FreeRun]:
+    """Without `spots`, each stretch is a row behind the one before, and other blocks are further away."""
+    runs, start = [], 0
+    for number, stretch in enumerate(seats.split(AISLE)):
+        row, *middle = spots[number] if spots else (("row", block, number), 0, 100_000 * block + 100 * number)
+        place = 0
+        for status, group in groupby(stretch):
+            length = len(list(group))
+            if status == "a":
+                left = 100 * place - 50 * (len(stretch) - 1)
+                runs.append(FreeRun(block, start + place, length, row, tuple(middle), left))
+            place += length
+        start += len(stretch) + 1
+    return runs
+
+
+@dataclass(frozen=True)
+class Split:
+    """How a party is split over `runs`, which are in search order: the fewest parts, and the fewest of one seat."""
+
+    runs: list[FreeRun]
+    quantity: int
+    parts: int
+    singles: int
+
+    @classmethod
+    def of(cls, runs: list[FreeRun], quantity: int) -> "Split | None":
+        """None if there are too few seats."""
+        longest = sorted((run.length for run in runs), reverse=True)
+        for parts in range(2, quantity + 1):
+            if sum(longest[:parts]) >= quantity:
+                return cls(runs, quantity, parts, fewest_singles(longest[:parts], quantity))
+        return None
+
+    def best(self) -> list[SeatRange]:
+        """Around the first run that can have the others in its row, an aisle away; or else have them nearest."""
+
+        def away(chosen: list[FreeRun]) -> float:
+            return max(AN_AISLE, *map(chosen[0].distance, chosen[1:]))
+
+        hosts = [run for run in self.runs if run.length >= self.quantity / self.parts][: MOST_PARTS // self.parts]
+        return self.seats_in(min(map(self.around, hosts), key=away))
+
+    def around(self, host: FreeRun) -> list[FreeRun]:
+        """The host, and of the runs nearest to it, as many as it takes, the longest."""
+        others = sorted((run for run in self.runs if run != host), key=host.distance)
+        for count in range(self.parts - 1, len(others) + 1):
+            companions = sorted(others[:count], key=lambda run: -run.length)[: self.parts - 1]
+            lengths = [host.length, *(run.length for run in companions)]
+            if sum(lengths) >= self.quantity and fewest_singles(lengths, self.quantity) == self.singles:
+                return [host, *companions]
+        raise AssertionError("the host can have the largest part, so others can have the rest")
+
+    def seats_in(self, chosen: list[FreeRun]) -> list[SeatRange]:
+        """What the runs have too much stays free in the longest, the last of these, down to two seats; else to one."""
+        sizes = [run.length for run in chosen]
+        surplus = sum(sizes) - self.quantity
+        for least in (2, 1):
+            for part in sorted(range(len(chosen)), key=lambda part: (-chosen[part].length, -part)):
+                left_free = min(surplus, max(0, sizes[part] - least))
+                sizes[part] -= left_free
+                surplus -= left_free
+        nearest = [chosen[1], *[chosen[0]] * (len(chosen) - 1)]
+        return sorted(map(facing, chosen, sizes, nearest))
+
+
+def facing(run: FreeRun, size: int, other: FreeRun) -> SeatRange:
+    """At the end of the run that is nearer to the other one."""
+    left, right = SeatRange(run.block, run.start, size), SeatRange(run.block, run.start + run.length - size, size)
+    if run.row == other.row:
+        return right if run.place() < other.place() else left
+    middle = other.middle[0] + (other.left + other.right) / 2 - run.middle[0]
+    half = 50 * (size - 1)
+    return right if abs(run.right - half - middle) < abs(run.left + half - middle) else left
+
+
+def fewest_singles(lengths: list[int], quantity: int) -> int:
+    """Of a part in each of the runs, how many have one seat if as few as possible have."""
+    return max(lengths.count(1), 2 * len(lengths) - quantity)
 
 
 def marked(seats: str, run: SeatRange, status: str) -> str:

@@ -10,7 +10,7 @@
 -- Uses holding.lua
 -- Uses limits.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency  10 notes
---       11 limit, if there is one
+--       11 spots  12 limit, if there is one
 -- ARGV  1 caller  2 id of the hold  3 seats to add, as runs  4 seats to remove, as runs  5 the most seats of a hold
 --       6 backlog limit, in entries  7 backlog limit, in percent of maxmemory
 --       8… rate limit, if there is one: 'window' or 'bucket', its numbers
@@ -71,7 +71,7 @@ if not inventory then
   return refusal
 end
 local at = now_ms()
-local answer, limited = measure(KEYS[11], 8, at)
+local answer, limited = measure(KEYS[12], 8, at)
 refusal = limited or added ~= '' and not_accepting(inventory, most_entries, most_percent)
   or backlog_full(inventory, most_entries, most_percent)
 if refusal then

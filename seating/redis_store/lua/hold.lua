@@ -8,11 +8,13 @@
 -- Uses hold_keys.lua
 -- Uses acceptance.lua
 -- Uses places.lua
+-- Uses searching.lua
+-- Uses split.lua
 -- Uses choice.lua
 -- Uses holding.lua
 -- Uses limits.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency  10 notes
---       11 limit, if there is one
+--       11 spots  12 limit, if there is one
 -- ARGV  1 caller  2 idempotency field, or ''  3 fingerprint  4 rendering  5 quantity  6 given seats, as runs, or ''
 --       7 what the buyer wishes, as offer.lua reads it
 --       8 backlog limit, in entries  9 backlog limit, in percent of maxmemory
@@ -59,7 +61,7 @@ refusal = field ~= '' and replayed_hold()
 if refusal then
   return refusal
 end
-local answer, limited = measure(KEYS[11], 15, at)
+local answer, limited = measure(KEYS[12], 15, at)
 refusal = limited or not_accepting(inventory, most_entries, most_percent)
 if refusal then
   return answer(refusal)

@@ -8,12 +8,14 @@
 -- Uses hold_keys.lua
 -- Uses acceptance.lua
 -- Uses places.lua
+-- Uses searching.lua
+-- Uses split.lua
 -- Uses choice.lua
 -- Uses holding.lua
 -- Uses limits.lua
 -- Uses buyers.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency  10 notes
---       11 buyers  12 limit, if there is one
+--       11 spots  12 buyers  13 limit, if there is one
 -- ARGV  1 caller  2 idempotency field  3 fingerprint  4 rendering  5 quantity  6 given seats, as runs, or ''
 --       7 what the buyer wishes, as offer.lua reads it
 --       8 backlog limit, in entries  9 backlog limit, in percent of maxmemory
@@ -43,7 +45,7 @@ if refusal then
 end
 
 -- What was sold once is answered again without asking the limit; any other request counts, whatever comes of it.
-local answer, limited = measure(KEYS[12], 17, at)
+local answer, limited = measure(KEYS[13], 17, at)
 refusal = limited or by == '' and not_accepting(inventory, most_entries, most_percent)
 if refusal then
   return answer(refusal)
@@ -98,7 +100,7 @@ local record = ('%s|%s|%s|%s|%d|%d|%s|%d|{%s%s}'):format(
   rendering, fingerprint, original or position, nonce, quantity, left, runs, told_at, shop, private_member)
 redis.call('HSET', KEYS[9], field, record)
 if buyer ~= '' then
-  add_to_buyer(KEYS[11], buyer, quantity)
+  add_to_buyer(KEYS[12], buyer, quantity)
 end
 if hold then
   forget_hold(hold, at)
