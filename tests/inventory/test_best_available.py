@@ -37,8 +37,11 @@ Open = Callable[..., str]
 
 # Chooses for one party after another, of the maps that are there; replies their runs, or why not.
 _CHOOSE = """
+-- Uses offer.lua
+-- Uses areas.lua
 -- Uses seat_map.lua
 -- Uses damage.lua
+-- Uses places.lua
 -- Uses searching.lua
 -- Uses split.lua
 -- Uses choice.lua
@@ -48,7 +51,7 @@ for i, party in ipairs(cjson.decode(ARGV[3])) do
   local runs, refusal = choose_seats(inventory, party.quantity, '', party)
   if runs then
     inventory.sold = inventory.sold + party.quantity
-    mark(runs, 's')
+    mark(runs, 'a', 's')
   end
   replies[i] = runs or refusal[1]
 end

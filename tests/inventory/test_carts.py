@@ -54,9 +54,9 @@ def lost_and_rebuilt(sale: OneProcess, event: str) -> None:
 
 
 @pytest.fixture
-def database_url(tmp_path: object) -> str:
+def database_url(sqlite_url: str) -> str:
     """What is tested here is the same over each database."""
-    return f"sqlite:///{tmp_path}/seating.db"
+    return sqlite_url
 
 
 @pytest.fixture

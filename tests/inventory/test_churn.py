@@ -32,9 +32,9 @@ SALE_EVERY = 100
 
 
 @pytest.fixture
-def database_url(tmp_path: object) -> str:
+def database_url(sqlite_url: str) -> str:
     """What is tested here is the same over each database."""
-    return f"sqlite:///{tmp_path}/seating.db"
+    return sqlite_url
 
 
 @pytest.mark.timeout(max(120, HOLDS // 20))

@@ -3,7 +3,6 @@
 import threading
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -20,9 +19,9 @@ BUYERS, CHANGES = 4, 12
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+def database_url(sqlite_url: str) -> str:
     """What is tested here is the same over each database."""
-    return f"sqlite:///{tmp_path / 'seating.db'}"
+    return sqlite_url
 
 
 def in_crowd(sale: OneProcess, event: str, organise: Callable[[int], object], quantity: int) -> None:
