@@ -216,7 +216,29 @@ class EventView(Answer):
             "seatsRemaining": 4850,
             "seated": True,
             "state": "on_sale",
-        }
+        },
+        {
+            "id": "q2x7mzk4vd",
+            "name": "Arena",
+            "totalSeats": 800,
+            "seatsSold": 2,
+            "seatsRemaining": 798,
+            "seated": False,
+            "state": "on_sale",
+            "currency": "EUR",
+            "categories": [
+                {
+                    "name": "Floor",
+                    "price": 6900,
+                    "onSale": True,
+                    "onRequest": False,
+                    "accessible": False,
+                    "order": 0,
+                    "totalSeats": 800,
+                    "seatsRemaining": 798,
+                }
+            ],
+        },
     )
 
     id: str

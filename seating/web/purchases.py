@@ -120,7 +120,20 @@ class PurchaseAnswer(SoldAsAnswer):
             "quantity": 2,
             "seats": ["sec-1-row-A-seat-1", "sec-1-row-A-seat-2"],
             "position": "217907169-42",
-        }
+        },
+        {
+            "success": True,
+            "seatsRemaining": 996,
+            "purchaseId": "q2x7mzk4vd.217907169-43.1b5d0c9e8f7a6b32",
+            "eventId": "q2x7mzk4vd",
+            "quantity": 2,
+            "seats": [],
+            "position": "217907169-43",
+            "categories": ["Floor", "Floor"],
+            "prices": [6900, 6900],
+            "total": 13800,
+            "currency": "EUR",
+        },
     )
 
     success: Literal[True] = True
