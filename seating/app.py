@@ -17,6 +17,7 @@ from seating.web import (
     audit,
     caches,
     catalogue,
+    drafts,
     errors,
     events,
     holds,
@@ -64,6 +65,7 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
     app.config["SWAGGER_CONFIG"] = {"validatorUrl": None}
     attach(app, settings, services, hub)
     errors.register(app)
+    drafts.register(app)
     live.register(app, settings)
     sale = (purchases.api, holds.api, seats.api, events.api, plans.api, live.api, quarantine.api)
     for blueprint in (*sale, recovery.api, audit.api, users.api, caches.api, catalogue.api, operations.api, probes.api):

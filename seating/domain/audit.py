@@ -5,14 +5,16 @@ from typing import Final, Literal, NamedTuple
 from seating.domain import changes
 from seating.domain.actor import Actor
 from seating.domain.changes import Change
-from seating.domain.offer import CategoryOffer, Offer
+from seating.domain.offer import BOUNDS, CategoryOffer, Offer
 from seating.domain.position import Position
 from seating.domain.purchase import PurchaseId
 from seating.domain.seat_status import WORDS
+from seating.domain.timestamps import rfc3339
 
 Action = Literal[
     "event.create",
     "event.state",
+    "event.details",
     "event.offer",
     "event.merge",
     "event.rebuild",
@@ -69,7 +71,7 @@ def act_of(event_id: str, position: Position, change: Change, target: str | None
             differing = _differing(change.was, change.offer)
             return Act(change.at_ms, by, "event.offer", event_id, None, *differing, position)
         case changes.Opened(by=Actor() as by):
-            return Act(change.at_ms, by, "event.create", event_id, None, None, "on_sale", position)
+            return Act(change.at_ms, by, "event.create", event_id, None, None, change.state, position)
         case changes.Rebuilt(by=Actor() as by):
             return Act(change.at_ms, by, "event.rebuild", event_id, None, str(change.after), str(position), position)
         case changes.Merged(by=Actor() as by):
@@ -82,14 +84,22 @@ def _differing(was: Offer | None, now: Offer) -> tuple[str | None, str]:
     """What differs of two offers, before and after."""
     before = was or Offer()
     names = {category.name for category in set(now.categories) ^ set(before.categories)}
+    bounds = [name for name in BOUNDS if getattr(before, name) != getattr(now, name)]
     shown = [
         "; ".join(
             [*filter(None, [offer.currency if was is None or was.currency != now.currency else ""])]
             + [_shown(category) for category in offer.categories if category.name in names]
+            + [_bound(name, getattr(offer, name)) for name in bounds]
         )[:_MOST_SHOWN]
         for offer in (before, now)
     ]
     return shown[0] if was else None, shown[1]
+
+
+def _bound(name: str, value: int | None) -> str:
+    if value is None:
+        return f"no {name.removesuffix('_ms')}"
+    return f"{name.removesuffix('_ms')} {rfc3339(value) if name.endswith('_ms') else value}"
 
 
 def _shown(category: CategoryOffer) -> str:

@@ -19,16 +19,18 @@ from seating.domain.seating_plan import SeatRange, runs_text
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The event went on sale with `capacity` seats."""
+    """The event began with `capacity` seats, as a draft or on sale."""
 
     at_ms: int
     capacity: int
     by: Actor | None = None
+    state: str = "on_sale"
     offer: Offer | None = None
 
     def to_json(self) -> str:
-        offered = {"offer": self.offer.to_fields()} if self.offer else {}
-        return _json({"kind": "opened", "at": self.at_ms, "capacity": self.capacity} | _by(self.by) | offered)
+        said: dict[str, Any] = {} if self.state == "on_sale" else {"state": self.state}
+        said |= _by(self.by) | ({"offer": self.offer.to_fields()} if self.offer else {})
+        return _json({"kind": "opened", "at": self.at_ms, "capacity": self.capacity} | said)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from seating.domain.rate_policy import Quota, Verdict
+from seating.domain.timestamps import rfc3339
 
 
 class SeatingError(Exception):
@@ -143,9 +144,24 @@ class NotOnSale(SeatingError):
     sentence = "This event is not on sale"
 
 
+class NotOpenYet(NotOnSale):
+    """Its sale opens at `opens_at_ms`, in ms since 1970, which is in `wait_ms` by Redis's clock."""
+
+    def __init__(self, opens_at_ms: int, wait_ms: int) -> None:
+        super().__init__("The sale has not opened yet", state="on_sale", opens_at=rfc3339(opens_at_ms))
+        self.retry_after_s = -(-wait_ms // 1000)
+
+
 class SaleRunning(SeatingError):
     code = "ON_SALE"
     sentence = "Pause the sale first"
+
+
+class BuyerLimit(SeatingError):
+    """`left` is how many more seats the buyer may have."""
+
+    code = "BUYER_LIMIT"
+    sentence = "This buyer has as many seats of this event as one buyer may have, or would have more"
 
 
 class InventoryUnavailable(SeatingError):

@@ -122,6 +122,7 @@ class InventoryState:
         match change:
             case changes.Opened():
                 self.capacity = change.capacity
+                self.state = change.state
                 self._open(change.offer)
             case changes.OfferSet():
                 self._set_offer(change.offer)

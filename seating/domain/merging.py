@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
 from seating.domain import areas
+from seating.domain.event import DRAFT
 from seating.domain.inventory_state import InventoryState
 from seating.domain.position import Position
 from seating.domain.purchase import Receipt, is_purchase_record
@@ -79,6 +80,8 @@ def merge(
     _take_in_organisers(merged, other)
     if "closed" in (preferred.state, other.state):
         preferred.state = "closed"
+    elif preferred.state == DRAFT:
+        preferred.state = other.state
     preferred.updated_ms = max(preferred.updated_ms, other.updated_ms)
     return merged
 

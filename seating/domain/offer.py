@@ -1,4 +1,4 @@
-"""An offer: on what conditions an event is sold, category by category."""
+"""An offer: on what conditions an event is sold: when, how much at once, and category by category."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +12,8 @@ from seating.domain.seating_plan import SeatingPlan, SeatRange, places
 MAX_PRICE: Final = 1_000_000_000
 """Of a seat, in minor units."""
 MAX_ORDER: Final = 10_000
+BOUNDS: Final = ("on_sale_at_ms", "off_sale_at_ms", "max_per_purchase", "max_per_buyer")
+"""Fields of an offer that do not depend on the category."""
 
 BlockRange = tuple[int, int]
 """The numbers of a first and a last block; of an area of general admission, its number twice."""
@@ -45,20 +47,28 @@ class CategoryOffer(NamedTuple):
 class Offer:
     """A category is known by its place in `categories`, which never changes for an event, nor does its name.
 
-    `currency` is an ISO 4217 code; without it there are no prices.
+    `currency` is an ISO 4217 code; without it there are no prices. Seats are sold from `on_sale_at_ms` on and before
+    `off_sale_at_ms`, in ms since 1970 by Redis's clock, at most `max_per_purchase` at once, and `max_per_buyer` to one
+    buyer of a shop. None is no bound.
     """
 
     categories: tuple[CategoryOffer, ...] = ()
     currency: str | None = None
+    on_sale_at_ms: int | None = None
+    off_sale_at_ms: int | None = None
+    max_per_purchase: int | None = None
+    max_per_buyer: int | None = None
 
     def to_fields(self) -> dict[str, Any]:
         """As JSON has it; `from_fields` is its inverse."""
-        return {"categories": [_category_fields(category) for category in self.categories], "currency": self.currency}
+        said = {"categories": [_category_fields(category) for category in self.categories], "currency": self.currency}
+        return said | {name: value for name in BOUNDS if (value := getattr(self, name)) is not None}
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Self:
         """Ignores what this version does not know."""
-        return cls(tuple(map(_category, fields["categories"])), fields.get("currency"))
+        bounds = {name: fields.get(name) for name in BOUNDS}
+        return cls(tuple(map(_category, fields["categories"])), fields.get("currency"), **bounds)
 
     def to_json(self) -> str:
         """As events.offer and the inventory keep it."""
@@ -70,7 +80,19 @@ class Offer:
 
     def inventory_fields(self) -> dict[str, str]:
         """Fields of `inventory:{e}`; those without a value are empty, and not there in Redis."""
-        return {"offer": self.searched, "currency": self.currency or "", "offered": self.to_json()}
+        fields = {"offer": self.searched, "currency": self.currency or "", "offered": self.to_json()}
+        return fields | {"bounds": self.bounds}
+
+    @property
+    def bounds(self) -> str:
+        """As acceptance.lua reads them: `opens:closes:most a purchase:most a buyer`; empty without any."""
+        bounds = [getattr(self, name) for name in BOUNDS]
+        return "" if bounds == [None] * len(BOUNDS) else ":".join("" if one is None else str(one) for one in bounds)
+
+    def is_open(self, now_ms: int) -> bool:
+        """Whether it may be sold at that moment."""
+        has_opened = self.on_sale_at_ms is None or self.on_sale_at_ms <= now_ms
+        return has_opened and (self.off_sale_at_ms is None or now_ms < self.off_sale_at_ms)
 
     @property
     def searched(self) -> str:

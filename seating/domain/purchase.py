@@ -141,6 +141,11 @@ class Order(NamedTuple):
             within=within,
         )
 
+    @property
+    def field(self) -> str:
+        """What says how many seats are wanted, as bodies call it."""
+        return "holdToken" if self.hold_token else "seats" if self.seats else "quantity"
+
     buyer: str | None = None
     note: str | None = None
 

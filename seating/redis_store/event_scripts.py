@@ -5,11 +5,13 @@ from typing import Any, Final, TypeVar
 
 from seating.domain.errors import (
     BacklogFull,
+    BuyerLimit,
     HoldExpired,
     IdempotencyKeyReused,
     InvalidRequest,
     InventoryUnavailable,
     NotOnSale,
+    NotOpenYet,
     NotTogether,
     SeatHeld,
     SeatingError,
@@ -21,6 +23,7 @@ from seating.domain.errors import (
 from seating.domain.purchase import MAX_QUANTITY
 from seating.domain.rate_policy import Verdict
 from seating.domain.seating_plan import SeatRange
+from seating.domain.timestamps import rfc3339
 from seating.redis_store.calls import Argument, Calls
 from seating.redis_store.failures import FAILURES, meaning, unavailable
 from seating.redis_store.inventory_snapshot import FIELDS
@@ -88,14 +91,14 @@ class EventScripts:
 _ACCEPTED: Final = frozenset({b"SOLD", b"HELD", b"REPLAYED", b"EXTENDED", b"CHANGED", b"FOUND", b"RELEASED", b"SET"})
 
 
-def judged(reply: list[Any], limit: RateLimit | None) -> tuple[Sequence[Any], Verdict | None]:
+def judged(reply: list[Any], limit: RateLimit | None, field: str = "quantity") -> tuple[Sequence[Any], Verdict | None]:
     """What `accepted` returns of a reply that ends with the verdict of `limit`, if that was asked, and the verdict.
 
     Raises what `accepted` does, with the verdict, and RateLimited.
     """
     verdict = limit.verdict(reply.pop()) if limit and isinstance(reply[-1], list) else None
     try:
-        return accepted(reply), verdict
+        return accepted(reply, field), verdict
     except SeatingError as refusal:
         refusal.verdict = verdict
         raise
@@ -109,18 +112,18 @@ class RunsUnavailable(SeatUnavailable):
         self.runs = runs
 
 
-def accepted(reply: Sequence[Any]) -> Sequence[Any]:
-    """The reply, if it is not a refusal. Otherwise raises what it says.
+def accepted(reply: Sequence[Any], field: str = "quantity") -> Sequence[Any]:
+    """The reply, if it is not a refusal. Otherwise raises what it says; `field` is what says how many seats are wanted.
 
     SoldOut, NotTogether, RunsUnavailable, NotOnSale, IdempotencyKeyReused, BacklogFull, HoldExpired, TooManyHeld,
-    InvalidRequest for a hold without seats or with too many, SeatSold or SeatHeld.
+    SeatSold, SeatHeld, BuyerLimit, or InvalidRequest for a hold without seats and for too many seats.
     """
     if reply[0] in _ACCEPTED:
         return reply
-    raise _refusal(reply[0], reply[1] if len(reply) > 1 else None)
+    raise _refusal(reply[0], reply[1] if len(reply) > 1 else None, reply, field)
 
 
-def _refusal(outcome: bytes, detail: Any) -> SeatingError:
+def _refusal(outcome: bytes, detail: Any, reply: Sequence[Any], field: str) -> SeatingError:
     match outcome:
         case b"SOLD_OUT":
             return SoldOut(seats_remaining=detail)
@@ -130,6 +133,17 @@ def _refusal(outcome: bytes, detail: Any) -> SeatingError:
             return RunsUnavailable(SeatRange.parse_all(detail.decode()))
         case b"NOT_ON_SALE":
             return NotOnSale(state=detail.decode())
+        case b"NOT_OPEN":
+            return NotOpenYet(int(detail), int(reply[2]))
+        case b"OVER":
+            return NotOnSale("The sale is over", state="on_sale", closes_at=rfc3339(int(detail)))
+        case b"TOO_MANY":
+            return InvalidRequest(f"{field[0].upper()}{field[1:]} cannot exceed {detail} in one purchase", field)
+        case b"BUYER_MISSING":
+            most = f"This event sells at most {detail} seats to one buyer"
+            return InvalidRequest(f"{most}: say in buyer who it is, with the key of a shop", "buyer")
+        case b"BUYER_LIMIT":
+            return BuyerLimit(left=detail)
         case b"TOO_MANY_HELD":
             return TooManyHeld(seats_held=detail)
         case b"HOLD_SIZE":

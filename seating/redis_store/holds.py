@@ -92,7 +92,7 @@ class HoldStore:
             sealed,
             self.limits.max_s * 1000,
         )
-        return self._measured("hold", event_id, args, limit)
+        return self._measured("hold", event_id, args, limit, "seats" if order.seats else "quantity")
 
     def find(self, event_id: str, token: str) -> HeldRecord:
         """Raises HoldExpired."""
@@ -117,7 +117,7 @@ class HoldStore:
         Raises HoldExpired, SeatUnavailable, TooManyHeld, InvalidRequest, NotOnSale, BacklogFull, RateLimited.
         """
         args = (hold_id(token), runs_text(added), runs_text(removed), MAX_QUANTITY, *self._backlog_limits)
-        return self._measured("change_hold", event_id, args, limit)
+        return self._measured("change_hold", event_id, args, limit, "add")
 
     def release(self, event_id: str, token: str) -> Position:
         """Where the log ends then. Raises HoldExpired."""
@@ -133,12 +133,14 @@ class HoldStore:
         with_notes = [event_id for event_id, count in zip(event_ids, counts, strict=True) if count]
         self._scripts.run_for_each("sweep_notes", [keys.of_seats(event_id) for event_id in with_notes], ())
 
-    def _measured(self, script: str, event_id: str, args: Sequence[Argument], limit: RateLimit | None) -> Held:
+    def _measured(
+        self, script: str, event_id: str, args: Sequence[Argument], limit: RateLimit | None, field: str
+    ) -> Held:
         event_keys = keys.of_sale(event_id)
         if limit:
             event_keys = (*event_keys, keys.event_limit(event_id, "holds", limit.key))
             args = (*args, *limit.policy.arguments)
-        reply, verdict = judged(self._scripts.run(script, event_keys, args), limit)
+        reply, verdict = judged(self._scripts.run(script, event_keys, args), limit, field)
         sealed = [text.decode() for text in reply[8:]]
         return Held(self._told(event_id, reply), reply[0] == b"REPLAYED", verdict, *sealed)
 

@@ -87,12 +87,12 @@ class Inventory:
         )
         former = order.former_fingerprint()
         try:
-            return self._sell(event_id, (idempotency, order.fingerprint(), *asked), rest, limit)
+            return self._sell(event_id, (idempotency, order.fingerprint(), *asked), rest, limit, order.field)
         except IdempotencyKeyReused:
             if former is None:
                 raise
         # The record may be of a version whose fingerprints had the reference in them; a known key sells nothing.
-        return self._sell(event_id, (idempotency, former, *asked), rest, limit)
+        return self._sell(event_id, (idempotency, former, *asked), rest, limit, order.field)
 
     def sell_again(
         self, event_id: str, position: Position, purchase: Purchased, private: str | None, by: Actor
@@ -115,13 +115,14 @@ class Inventory:
         asked: tuple[Argument, ...],
         rest: tuple[Argument, ...],
         limit: RateLimit | None,
+        field: str = "quantity",
     ) -> Accepted:
         event_keys = (*keys.of_sale(event_id), keys.buyers(event_id))
         args = (*asked, *self._backlog_limits, *rest)
         if limit:
             event_keys = (*event_keys, keys.event_limit(event_id, "sale", limit.key))
             args = (*args, *limit.policy.arguments)
-        (outcome, record), verdict = judged(self._scripts.run("purchase", event_keys, args), limit)
+        (outcome, record), verdict = judged(self._scripts.run("purchase", event_keys, args), limit, field)
         receipt = Receipt.parse(event_id, record.decode())
         self._calls.seen.note(event_id, receipt.id.position)
         return Accepted(receipt, outcome == b"REPLAYED", verdict)
@@ -231,7 +232,8 @@ class Inventory:
         Raises SaleRunning, and NotOnSale for an event that is closed. Returns where the log ends then.
         """
         fields = [word for field in offer.inventory_fields().items() for word in field]
-        args = (was.to_json() if was else "", by.member(), offer.to_json(), offer.searched, *fields)
+        text = "" if was is None and offer == Offer() else offer.to_json()
+        args = (was.to_json() if was else "", by.member(), text, offer.searched, *fields)
         outcome, *reached = self._scripts.run("set_offer", keys.of_seats(event_id)[:4], args)
         if outcome == b"STALE":
             return None

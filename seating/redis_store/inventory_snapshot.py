@@ -64,6 +64,8 @@ class Snapshot(NamedTuple):
     counts: InventoryCounts
     backlog: Backlog
     head: Head
+    now_ms: int
+    """That moment by Redis's clock, in ms since 1970."""
 
     @classmethod
     def of(cls, values: Sequence[bytes | None]) -> Self | None:
@@ -84,7 +86,7 @@ class Snapshot(NamedTuple):
         backlog = Backlog(
             found.checkpoint.position, numbers["persisted"], found.trusted, stopped=fields.get("stopped", "")
         )
-        return cls(counts, backlog, found)
+        return cls(counts, backlog, found, int(values[-1] or 0))
 
 
 def head(values: Sequence[bytes | None]) -> Head | None:
@@ -118,5 +120,5 @@ def _numbers(fields: dict[str, str]) -> dict[str, int]:
 
 
 def _fields(values: Sequence[bytes | None]) -> dict[str, str]:
-    named = zip(FIELDS, values[3:], strict=True)
+    named = zip(FIELDS, values[3:-1], strict=True)
     return {name: value.decode(errors="replace") for name, value in named if value is not None}

@@ -1,33 +1,39 @@
-"""Events: create, read, list."""
+"""Events: create, describe, read, list."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+import orjson
 import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from seating.domain.actor import Actor
 from seating.domain.changes import Opened
-from seating.domain.errors import EventNotFound, InventoryUnavailable, Overtaken
-from seating.domain.event import Event, InventoryCounts, new_event_id
+from seating.domain.errors import EventNotFound, IdempotencyKeyReused, InventoryUnavailable, Overtaken
+from seating.domain.event import DRAFT, Event, EventCursor, EventDetails, EventFilter, InventoryCounts, new_event_id
 from seating.domain.log_entry import LogEntry
-from seating.domain.offer import Offer, offer_of_plan
+from seating.domain.offer import CategoryOffer, Offer, offer_of_plan
 from seating.domain.page import Page, first_of
 from seating.domain.position import Position
 from seating.domain.seating_plan import DEMO_HALL, SeatingPlan, generate
+from seating.domain.timestamps import rfc3339
 from seating.memo import FreshLook, Memo
 from seating.redis_store.inventory import Inventory
+from seating.services.audit import act_now
 from seating.services.event_changes import EventChanges
 from seating.services.missing_event import MissingEvent
 from seating.services.persistence import Persistence
 from seating.services.rebuild import Rebuild
+from seating.storage import audit, ledger, terms
 from seating.storage import events as event_record
-from seating.storage import ledger, terms
 from seating.storage.database import Database
+from seating.storage.events import CreationKey
+
+_MOST_PUBLISHED: Final = 10_000
 
 _MOST_COUNTED: Final = 1_000
 _ATTEMPTS: Final = 10
@@ -37,14 +43,33 @@ _log = structlog.get_logger(__name__)
 
 
 class EventOnSale(NamedTuple):
-    """`counts` is None while Redis holds no inventory of the event.
+    """`counts` is None while Redis holds no inventory of the event. `now_ms` is Redis's clock, in ms since 1970.
 
     `left` is what can be bought of each category, by its number, at most a second old; None where it is not counted.
     """
 
     event: Event
     counts: InventoryCounts | None
+    now_ms: int = 0
     left: dict[int, int] | None = None
+
+    @property
+    def selling(self) -> bool:
+        """Whether buyers are served now, but for what is sold out."""
+        offer = self.event.offer
+        return self.state == "on_sale" and (offer is None or offer.is_open(self.now_ms))
+
+    @property
+    def state(self) -> str:
+        """One of STATES, or `unavailable` where it is not known now."""
+        if self.counts:
+            return self.counts.state
+        is_known = self.is_draft or self.event.archived
+        return self.event.state if is_known else "unavailable"
+
+    @property
+    def is_draft(self) -> bool:
+        return (self.counts or self.event).state == DRAFT
 
 
 def _categories_left() -> Memo[str, dict[int, int]]:
@@ -62,21 +87,64 @@ class Events:
     rebuild: Rebuild
     persistence: Persistence
     changes: EventChanges
+    _published: set[str] = field(default_factory=set, init=False)
     _counts: FreshLook[str, InventoryCounts] = field(default_factory=FreshLook, init=False)
     _events: FreshLook[str, EventOnSale] = field(default_factory=FreshLook, init=False)
     _left: Memo[str, dict[int, int]] = field(default_factory=_categories_left, init=False)
 
     def create(
-        self, name: str, capacity: int, plan: SeatingPlan | None, by: Actor, offer: Offer | None = None
+        self,
+        name: str,
+        capacity: int,
+        plan: SeatingPlan | None,
+        by: Actor,
+        offer: Offer | None = None,
+        *,
+        state: str = "on_sale",
+        details: EventDetails | None = None,
+        key: CreationKey | None = None,
     ) -> EventOnSale:
-        """Records a new event and puts it on sale, on the conditions of `offer`.
+        """Records a new event and puts it on sale, on the conditions of `offer`, or keeps it a draft.
 
         A plan that has categories is sold by them in any case.
         """
-        offer = offer or (offer_of_plan(plan) if plan and plan.layout else None)
-        event = Event(id=new_event_id(), name=name, capacity=capacity, seated=plan is not None, offer=offer)
-        self._create(event, plan, by)
+        if plan and plan.layout and not (offer and offer.categories):
+            offer = replace(offer or Offer(), categories=offer_of_plan(plan).categories)
+        event = Event(
+            id=new_event_id(), name=name, capacity=capacity, seated=plan is not None, state=state, offer=offer
+        )
+        event = replace(event, **(details or {}))
+        self._create(event, plan, by, key)
         return self.get(event.id)
+
+    def once(self, key: CreationKey, create: Callable[[], EventOnSale]) -> tuple[EventOnSale, bool]:
+        """The event that was created with `key`, else what `create` returns, and whether it was there before.
+
+        `create` records the event with that key. Raises IdempotencyKeyReused.
+        """
+        found = self._created_with(key)
+        if found is None:
+            try:
+                return create(), False
+            except IntegrityError:
+                found = self._created_with(key)
+                if found is None:
+                    raise
+        return found, True
+
+    def describe(self, event_id: str, details: EventDetails, by: Actor) -> None:
+        """Records what an operator says of an event, whatever its state. Raises EventNotFound."""
+
+        def record(connection: Connection) -> None:
+            before = event_record.set_details(connection, event_id, details)
+            if before is None:
+                raise EventNotFound
+            was = {name: value for name in details if (value := getattr(before, name)) != details.get(name)}
+            if was:
+                told = (_in_words(was), _in_words({name: details.get(name) for name in was}))
+                audit.add(connection, [act_now(by, "event.details", event_id, None, *told)])
+
+        self.database.write(record)
 
     def ensure_demo(self, event_id: str) -> None:
         """The event of a fresh start: the demo hall, unless there is an event of that id already."""
@@ -91,34 +159,55 @@ class Events:
             _log.error("default event not opened", event_id=event_id, reason=error.message)
 
     def set_state(self, event_id: str, state: str, by: Actor) -> EventOnSale:
-        """Pauses a sale, resumes it, or closes it for good. Raises EventNotFound, NotOnSale if it is closed already."""
+        """Puts a draft on sale, pauses a sale, resumes it, or closes it for good.
+
+        Raises EventNotFound, NotOnSale if it is closed already.
+        """
         with self.changes.of(event_id) as change:
             position = self.inventory.set_state(event_id, state, by)
         change.reached(position)
         return self.get(event_id)
 
-    def set_offer(self, event_id: str, amend: Callable[[Offer], Offer], by: Actor) -> EventOnSale:
+    def set_offer(
+        self, event_id: str, amend: Callable[[Offer], Offer], by: Actor, *, by_category: bool = True
+    ) -> EventOnSale:
         """Sells an event on the conditions that `amend` makes of those before, from now on.
 
-        Raises EventNotFound, SaleRunning while it is on sale, NotOnSale once it is closed, and what `amend` raises.
+        `by_category` is whether it changes categories or prices. Raises EventNotFound, SaleRunning if it does while the
+        event is on sale, NotOnSale once it is closed, and what `amend` raises.
         """
         with self.changes.of(event_id) as change:
-            position = self._set_offer(event_id, amend, by)
+            position = self._set_offer(event_id, amend, by, by_category=by_category)
         change.reached(position)
         return self.get(event_id)
 
-    def _set_offer(self, event_id: str, amend: Callable[[Offer], Offer], by: Actor) -> Position:
+    def is_draft(self, event_id: str) -> bool:
+        """Whether Redis has a draft of that id. Of what is none Redis is asked once: it never is one again."""
+        if event_id in self._published:
+            return False
+        found = self.inventory.read(event_id)
+        if found is None or found.counts.state == DRAFT:
+            return found is not None
+        if len(self._published) >= _MOST_PUBLISHED:
+            self._published.clear()
+        self._published.add(event_id)
+        return False
+
+    def _set_offer(self, event_id: str, amend: Callable[[Offer], Offer], by: Actor, *, by_category: bool) -> Position:
         for _ in range(_ATTEMPTS):
             (was,) = self.inventory.offers([event_id])
-            position = self.inventory.set_offer(event_id, amend(was or self._first_offer(event_id)), was, by)
+            offer = was or Offer()
+            if by_category and not offer.categories:
+                offer = replace(offer, categories=self._first_categories(event_id))
+            position = self.inventory.set_offer(event_id, amend(offer), was, by)
             if position:
                 return position
         raise InventoryUnavailable("Others change the categories of this event at this moment, please try again")
 
-    def _first_offer(self, event_id: str) -> Offer:
+    def _first_categories(self, event_id: str) -> tuple[CategoryOffer, ...]:
         """Of an event that has none. In general admission, categories are given when the event is created."""
         plan = self.changes.names.plan(event_id)
-        return offer_of_plan(plan) if plan else Offer()
+        return offer_of_plan(plan).categories if plan else ()
 
     def counts(self, event_id: str) -> InventoryCounts:
         """What can be bought now; never stale. Raises EventNotFound."""
@@ -128,10 +217,10 @@ class Events:
         """As it is now; never stale. Raises EventNotFound."""
         return self._events.get(event_id, lambda: self._look_at_event(event_id))
 
-    def page(self, cursor: str, count: int) -> Page[EventOnSale, str]:
-        """At most `count` events in the order of their ids, after the one that `cursor` names."""
-        found = self.database.read(event_record.page, cursor, count + 1)
-        page = first_of(found, count, lambda event: event.id)
+    def page(self, after: EventCursor | None, count: int, wanted: EventFilter) -> Page[EventOnSale, EventCursor]:
+        """At most `count` of the events that are `wanted`, behind `after`, in the order of cursors."""
+        found = self.database.read(event_record.page, after, count + 1, wanted)
+        page = first_of(found, count, EventCursor.of)
         return Page(self._with_counts(page.items), page.next)
 
     def _look_at_counts(self, event_id: str) -> InventoryCounts:
@@ -147,7 +236,9 @@ class Events:
         if event is None:
             raise EventNotFound
         found = self._with_counts([event])[0]
-        return found._replace(left=self._categories_left(found)) if found.event.offer and found.counts else found
+        offer = found.event.offer
+        is_counted = offer and offer.categories and found.counts
+        return found._replace(left=self._categories_left(found)) if is_counted else found
 
     def _categories_left(self, found: EventOnSale) -> dict[int, int] | None:
         """Areas of general admission are counted each time, which is cheap."""
@@ -159,7 +250,23 @@ class Events:
         except InventoryUnavailable:
             return None  # It does not sell at this moment.
 
-    def _create(self, event: Event, plan: SeatingPlan | None, by: Actor | None = None) -> None:
+    def _created_with(self, key: CreationKey) -> EventOnSale | None:
+        """Whoever created it may have been stopped before it had an inventory."""
+        created = self.database.read(event_record.created_with, key.idempotency)
+        if created is None:
+            return None
+        event_id, fingerprint = created
+        if fingerprint != key.fingerprint:
+            raise IdempotencyKeyReused("This Idempotency-Key has created another event; use a new key for a new one")
+        found = self.get(event_id)
+        if found.counts is None and not found.event.archived:
+            self._open(event_id)
+            found = self.get(event_id)
+        return found
+
+    def _create(
+        self, event: Event, plan: SeatingPlan | None, by: Actor | None = None, key: CreationKey | None = None
+    ) -> None:
         """SQL first: an inventory that SQL does not know of could sell what nobody records.
 
         Raises InventoryUnavailable where Redis is not reachable, or has something of that event: SQL lost it then.
@@ -167,22 +274,38 @@ class Events:
         if self.inventory.is_known(event.id):
             raise InventoryUnavailable(f"Redis has sales of event {event.id}, and SQL does not: run seating merge")
         now_s = time.time()
-        opened = Opened(at_ms=int(now_s * 1000), capacity=event.capacity, by=by, offer=event.offer)
+        opened = Opened(at_ms=int(now_s * 1000), capacity=event.capacity, by=by, state=event.state, offer=event.offer)
         first = LogEntry.first(terms.first_epoch(now_s), opened.to_json())
 
         def record(connection: Connection) -> None:
-            event_record.add(connection, event, plan)
+            event_record.add(connection, event, plan, key)
             ledger.begin(connection, event.id, first)
 
         self.database.write(record)
+        self._open(event.id)
+
+    def _open(self, event_id: str) -> None:
         with suppress(Overtaken):  # Whoever found it without an inventory was faster.
-            self.rebuild.open(event.id)
-        self.persistence.run(event.id)
+            self.rebuild.open(event_id)
+        self.persistence.run(event_id)
 
     def _with_counts(self, events: Sequence[Event]) -> list[EventOnSale]:
         snapshots = self.inventory.current([event.id for event in events])
         offers = self.inventory.offers([event.id for event in events])
         return [
-            EventOnSale(replace(event, offer=offer or event.offer), snapshot.counts if snapshot else None)
+            EventOnSale(
+                replace(event, offer=offer or event.offer),
+                snapshot.counts if snapshot else None,
+                snapshot.now_ms if snapshot else 0,
+            )
             for event, snapshot, offer in zip(events, snapshots, offers, strict=True)
         ]
+
+
+def _in_words(details: Mapping[str, Any]) -> str:
+    """As the audit log shows them: JSON, with what they are called outside."""
+    said = dict(details)
+    if "starts_ms" in said:
+        starts_ms = said.pop("starts_ms")
+        said["startsAt"] = None if starts_ms is None else rfc3339(starts_ms)
+    return orjson.dumps(said).decode()

@@ -95,7 +95,7 @@ class Offers:
     def _load_open(self, event_id: str) -> Offer:
         """Of an event that sells. SQL is not asked: anybody may ask for a category, as often as they like."""
         (offer,) = self.inventory.offers([event_id])
-        if offer is None:
+        if offer is None or not offer.categories:
             raise _NoOffer
         return offer
 

@@ -1,23 +1,33 @@
 """The record of events."""
 
-from dataclasses import replace
-from typing import Any
+from dataclasses import fields, replace
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, insert, select, update
+import orjson
+from sqlalchemy import Connection, and_, insert, or_, select, update
 
-from seating.domain.event import Event
+from seating.domain.event import DRAFT, Event, EventCursor, EventDetails, EventFilter
 from seating.domain.offer import Offer
 from seating.domain.seating_plan import SeatingPlan
 from seating.storage.tables import events
 
-_EVENT = (events.c.id, events.c.name, events.c.capacity, events.c.seated, events.c.archived, events.c.offer)
+_FIELDS = tuple(field.name for field in fields(Event))
+_EVENT = tuple(events.c[name] for name in _FIELDS)
 
 
-def add(connection: Connection, event: Event, plan: SeatingPlan | None) -> None:
-    """Insert an event. Raises SQLAlchemy's IntegrityError if the id is taken."""
-    row = {field: getattr(event, field) for field in ("id", "name", "capacity", "seated", "archived")}
-    offer = event.offer.to_json() if event.offer else None
-    connection.execute(insert(events).values(**row, plan=plan.pack() if plan else None, offer=offer))
+class CreationKey(NamedTuple):
+    """What a request that creates an event is known by: the hash of its caller and key, and that of what it asks."""
+
+    idempotency: str
+    fingerprint: str
+
+
+def add(connection: Connection, event: Event, plan: SeatingPlan | None, key: CreationKey | None = None) -> None:
+    """Insert an event. Raises SQLAlchemy's IntegrityError if the id is taken, or the key."""
+    row = {name: getattr(event, name) for name in _FIELDS}
+    row |= {"metadata": _json(event.metadata), "offer": event.offer.to_json() if event.offer else None}
+    row |= {"plan": plan.pack() if plan else None} | (key._asdict() if key else {})
+    connection.execute(insert(events).values(row))
 
 
 def find(connection: Connection, event_id: str) -> Event | None:
@@ -25,9 +35,32 @@ def find(connection: Connection, event_id: str) -> Event | None:
     return _event(row) if row else None
 
 
-def page(connection: Connection, after_id: str, count: int) -> list[Event]:
-    """Return at most `count` events after the id `after_id`, ordered by id."""
-    query = select(*_EVENT).where(events.c.id > after_id).order_by(events.c.id).limit(count)
+def created_with(connection: Connection, idempotency: str) -> tuple[str, str] | None:
+    """The id of the event that was created with this key, and the fingerprint of what was asked for."""
+    query = select(events.c.id, events.c.fingerprint).where(events.c.idempotency == idempotency)
+    row = connection.execute(query).one_or_none()
+    return (row.id, row.fingerprint) if row else None
+
+
+def page(connection: Connection, after: EventCursor | None, count: int, wanted: EventFilter) -> list[Event]:
+    """At most `count` events behind `after`, in the order of dates, those without one last, and then of ids."""
+    query = select(*_EVENT).order_by(events.c.starts_ms.is_(None), events.c.starts_ms, events.c.id).limit(count)
+    starts = events.c.starts_ms
+    if after is not None and after.starts_ms is None:
+        query = query.where(starts.is_(None), events.c.id > after.id)
+    elif after is not None:
+        later = or_(starts > after.starts_ms, and_(starts == after.starts_ms, events.c.id > after.id))
+        query = query.where(or_(later, starts.is_(None)))
+    if wanted.from_ms is not None:
+        query = query.where(starts >= wanted.from_ms)
+    if wanted.to_ms is not None:
+        query = query.where(starts < wanted.to_ms)
+    if wanted.state is not None:
+        query = query.where(events.c.state == wanted.state)
+    if wanted.venue is not None:
+        query = query.where(events.c.venue == wanted.venue)
+    if not wanted.drafts:
+        query = query.where(events.c.state != DRAFT)
     return [_event(row) for row in connection.execute(query)]
 
 
@@ -45,6 +78,19 @@ def set_state(connection: Connection, event_id: str, state: str) -> None:
     connection.execute(update(events).where(events.c.id == event_id).values(state=state))
 
 
+def set_details(connection: Connection, event_id: str, details: EventDetails) -> Event | None:
+    """Record new details and return the event as it was before; None if there is no such event."""
+    query = select(*_EVENT).where(events.c.id == event_id).with_for_update()
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    before = _event(row)
+    after = replace(before, **details)
+    values = {"name": after.name, "starts_ms": after.starts_ms, "venue": after.venue, "metadata": _json(after.metadata)}
+    connection.execute(update(events).where(events.c.id == event_id).values(values))
+    return before
+
+
 def set_offer(connection: Connection, event_id: str, offer: Offer) -> None:
     connection.execute(update(events).where(events.c.id == event_id).values(offer=offer.to_json()))
 
@@ -54,5 +100,9 @@ def set_archived(connection: Connection, event_id: str) -> None:
 
 
 def _event(row: Any) -> Event:
-    event = Event(*row)
-    return replace(event, offer=Offer.from_json(row.offer) if row.offer else None)
+    offer = Offer.from_json(row.offer) if row.offer else None
+    return Event(**dict(row._mapping) | {"metadata": orjson.loads(row.metadata), "offer": offer})
+
+
+def _json(metadata: dict[str, str]) -> str:
+    return orjson.dumps(metadata).decode()

@@ -38,6 +38,13 @@ events = Table(
     Column("archived", Boolean, nullable=False, server_default=false(), comment="gone from Redis for good"),
     Column("plan", LargeBinary, comment="SeatingPlan.pack(); null in general admission"),
     Column("offer", Text, comment="Offer.to_json(); null for an event without categories"),
+    Column("starts_ms", BigInteger),
+    Column("venue", Text),
+    Column("metadata", Text, nullable=False, server_default="{}", comment="a JSON object of texts"),
+    Column("idempotency", String(22), comment="hash of caller and key that it was created with"),
+    Column("fingerprint", String(22), comment="of what was asked for with that key"),
+    Index("ix_events_starts_ms", "starts_ms", "id"),
+    Index("uq_events_idempotency", "idempotency", unique=True),
 )
 
 watermarks = Table(

@@ -82,6 +82,15 @@ def idempotency_key(header: str | None) -> str:
     return parse_key(header, 1 if caller().role else settings().idempotency_key_min)
 
 
+def sees_drafts() -> bool:
+    """Whether whoever asks may know of drafts: who operates or reads. A wrong key is as good as none here."""
+    try:
+        _admit(Access.READERS)
+    except (Unauthorized, Forbidden, RateLimited, SharedStateUnavailable):
+        return False
+    return True
+
+
 def _admit(access: Access) -> None:
     asked = request_ctx.request
     found = _caller(asked)

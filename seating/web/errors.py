@@ -45,6 +45,7 @@ STATUS: Final[dict[type[errors.SeatingError], int]] = {
     errors.SeatHeld: 409,
     errors.HoldExpired: 409,
     errors.TooManyHeld: 409,
+    errors.BuyerLimit: 409,
     request_errors.BodyTooLarge: 413,
     request_errors.UriTooLong: 414,
     request_errors.UnsupportedMediaType: 415,

@@ -24,6 +24,7 @@ from seating.web import handshake
 from seating.web.application import Routes
 from seating.web.callers import Access, open_to
 from seating.web.client_address import caller_address
+from seating.web.drafts import refuse_hidden_draft
 from seating.web.live_socket import LIBRARY_OPTIONS, make_lean
 from seating.web.origins import may_connect
 from seating.web.refused_feed import RefusedFeeds
@@ -84,6 +85,7 @@ def _admit() -> None:
     if not is_event_id(g.event_id):
         raise EventNotFound
     services().events.counts(g.event_id)
+    refuse_hidden_draft(g.event_id)
     address = caller_address(request, settings().proxy_networks)
     _connections().enter(address)
     g.address = address

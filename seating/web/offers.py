@@ -1,15 +1,17 @@
 """On what conditions an event is sold, as bodies and answers have it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from pydantic import Field
 
 from seating.domain.errors import InvalidRequest
 from seating.domain.offer import MAX_ORDER, MAX_PRICE, CategoryOffer, Offer, offer_of_plan
+from seating.domain.purchase import MAX_QUANTITY
 from seating.domain.seating_plan import SeatingPlan
 from seating.web.parsing import StrictModel
-from seating.web.schemas import Answer, Line
+from seating.web.schemas import Answer, GivenMoment, Line
 
 MAX_SEATS_OF_AREAS: Final = 10_000_000
 MAX_AREAS: Final = 100
@@ -50,6 +52,44 @@ Categories = Annotated[
 Currency = Annotated[
     str, Field(pattern="^[A-Z]{3}$", description="ISO 4217; then each category on sale has a price, otherwise none has")
 ]
+
+
+class Bounds(StrictModel):
+    """When and how much is sold; null is no bound."""
+
+    on_sale_at: GivenMoment | None = Field(None, alias="onSaleAt", description="nobody is served before")
+    off_sale_at: GivenMoment | None = Field(None, alias="offSaleAt", description="nobody is served from then on")
+    max_per_purchase: int | None = Field(
+        None, ge=1, le=MAX_QUANTITY, alias="maxPerPurchase", description="seats of one purchase or hold"
+    )
+    max_per_buyer: int | None = Field(
+        None,
+        ge=1,
+        le=1_000,
+        alias="maxPerBuyer",
+        description="seats of one `buyer` that are not cancelled; then every purchase needs a shop's key and a buyer",
+    )
+
+    def changes_bounds(self) -> bool:
+        """Whether one is given."""
+        return bool(self.model_fields_set & _BOUNDS.keys())
+
+    def bounded(self, offer: Offer) -> Offer:
+        """The offer with those that are given. Raises InvalidRequest."""
+        given = {_BOUNDS[name]: getattr(self, name) for name in self.model_fields_set & _BOUNDS.keys()}
+        changed = replace(offer, **given)
+        opens, closes = changed.on_sale_at_ms, changed.off_sale_at_ms
+        if opens is not None and closes is not None and closes <= opens:
+            raise InvalidRequest("OffSaleAt must be after onSaleAt", "offSaleAt")
+        return changed
+
+
+_BOUNDS: Final = {
+    "on_sale_at": "on_sale_at_ms",
+    "off_sale_at": "off_sale_at_ms",
+    "max_per_purchase": "max_per_purchase",
+    "max_per_buyer": "max_per_buyer",
+}
 
 
 class CategoryView(Answer):
@@ -104,7 +144,7 @@ def amended(
                 "The seats of a category are those of the plan, and never change", _path(name, "totalSeats")
             )
         named[name] = named[name]._replace(**given)
-    changed = Offer(tuple(named.values()), currency or offer.currency)
+    changed = replace(offer, categories=tuple(named.values()), currency=currency or offer.currency)
     for category in changed.categories:
         if changed.currency is None and category.price is not None:
             raise InvalidRequest("Prices need a currency", "currency")

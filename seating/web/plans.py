@@ -10,6 +10,7 @@ from seating.domain.errors import EventNotFound, InventoryUnavailable, PlanNotFo
 from seating.web.application import Routes
 from seating.web.callers import Access, open_to
 from seating.web.declarations import refuses, sends
+from seating.web.drafts import refuse_hidden_draft
 from seating.web.parsing import parsed
 from seating.web.responses import accepts_gzip, render_kept
 from seating.web.schemas import Answer, EventPath, examples
@@ -111,6 +112,8 @@ def get_plan(path: EventPath) -> Response:
 
     It never changes: get it once, and use `If-None-Match` afterwards.
     """
+    is_draft = refuse_hidden_draft(path.event_id)
     gzipped = accepts_gzip()
     page = services().plan_pages.of(path.event_id, gzipped=gzipped)
-    return render_kept(page.body, page.etag, gzipped=gzipped, cache_control="public, max-age=86400, immutable")
+    cached = "private, no-cache" if is_draft else "public, max-age=86400, immutable"
+    return render_kept(page.body, page.etag, gzipped=gzipped, cache_control=cached)

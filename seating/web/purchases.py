@@ -11,6 +11,7 @@ from pydantic import AliasPath, BaseModel, Field
 from seating.domain.caller import ANONYMOUS, Role
 from seating.domain.errors import (
     BacklogFull,
+    BuyerLimit,
     EventNotFound,
     HoldExpired,
     IdempotencyKeyReused,
@@ -64,6 +65,7 @@ api = Routes("purchases", __name__, abp_tags=[Tag(name="Purchases", description=
 _OF_EACH_PURCHASE: Final = (
     *OF_INVENTORY,
     BacklogFull,
+    BuyerLimit,
     IdempotencyKeyReused,
     InvalidIdempotencyKey,
     MissingIdempotencyKey,

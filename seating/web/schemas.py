@@ -3,13 +3,22 @@
 import re
 from typing import Annotated, Any, Final, cast
 
-from pydantic import AfterValidator, AliasGenerator, AliasPath, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AliasGenerator,
+    AliasPath,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
 
 from seating.domain.actor import MAX_WHY, parse_why
 from seating.domain.event import parse_event_id
 from seating.domain.personal_data import MAX_BUYER, MAX_NOTE, MAX_REFERENCE
-from seating.domain.timestamps import rfc3339
+from seating.domain.timestamps import parse_rfc3339, rfc3339
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PRINTABLE: Final = {"pattern": r"^[^\x00-\x1f\x7f-\x9f]*$"}
@@ -115,7 +124,21 @@ AsText = Annotated[str, BeforeValidator(str)]
 Moment = Annotated[str, BeforeValidator(rfc3339), Field(description="RFC 3339, UTC")]
 """Built from ms since 1970."""
 
-MomentOrNull = Annotated[str | None, BeforeValidator(lambda at_ms: None if at_ms is None else rfc3339(at_ms))]
+MomentOrNull = Annotated[
+    str | None,
+    BeforeValidator(lambda at_ms: None if at_ms is None else rfc3339(at_ms)),
+    Field(description="RFC 3339, UTC"),
+]
+
+
+def _moment_ms(value: Any) -> int:
+    if not isinstance(value, str):
+        raise ValueError("must be a text")  # noqa: TRY004
+    return parse_rfc3339(value)
+
+
+GivenMoment = Annotated[int, BeforeValidator(_moment_ms), WithJsonSchema({"type": "string", "format": "date-time"})]
+"""An RFC 3339 text with any offset, as ms since 1970."""
 
 NextCursor = Annotated[
     str | None,

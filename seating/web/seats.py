@@ -17,6 +17,7 @@ from seating.web.actors import actor
 from seating.web.application import Routes
 from seating.web.callers import Access, open_to
 from seating.web.declarations import OF_INVENTORY, refuses, sends
+from seating.web.drafts import refuse_hidden_draft
 from seating.web.orders import without_default
 from seating.web.parsing import StrictModel, parsed
 from seating.web.responses import accepts_gzip, render, render_kept
@@ -123,6 +124,7 @@ def get_seat_map(path: EventPath) -> Response:
 
 
 def _render_page(event_id: str, name: str, make: Render) -> Response:
+    refuse_hidden_draft(event_id)
     page = services().seat_maps.page(event_id, name, make, gzipped=accepts_gzip())
     response = render_kept(page.body, page.tag, gzipped=page.gzipped)
     response.headers["Position"] = str(page.position)

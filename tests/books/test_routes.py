@@ -73,8 +73,10 @@ class TestState:
             {
                 "another state": ({"state": "open"}, "state"),
                 "no text": ({"state": 1}, "state"),
-                "nothing": ({}, "state"),
-                "more": ({"state": "closed", "name": "x"}, "name"),
+                "a draft": ({"state": "draft"}, "state"),
+                "nothing": ({}, "body"),
+                "a reason alone": ({"why": "x"}, "body"),
+                "more": ({"state": "closed", "capacity": 1}, "capacity"),
                 "a list": ([], "body"),
             }
         ),

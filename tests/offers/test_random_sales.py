@@ -128,7 +128,7 @@ def _at_box_office(sale: OneProcess, event: str) -> int:
 
 def _inventory(sale: OneProcess, event: str) -> dict[bytes, bytes]:
     """But for what every rebuild makes new."""
-    names = ("capacity", "sold", "held", "blocked", "offer", "currency", "offered", "state")
+    names = ("capacity", "sold", "held", "blocked", "offer", "currency", "offered", "bounds", "state")
     values = dict(zip(names, sale.calls.command("HMGET", keys.inventory(event), *names), strict=True))
     for key in (keys.seats(event), keys.idempotency(event), keys.cancelled(event)):
         found = sale.calls.command("HGETALL", key)

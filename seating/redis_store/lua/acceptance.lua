@@ -1,5 +1,7 @@
 -- What decides whether a buyer's request is taken at all, shared by the scripts that sell and hold.
 -- KEYS[9] idempotency   KEYS[10] notes
+-- Refusals {'NOT_ON_SALE', state} | {'NOT_OPEN', ms since 1970 when it opens, ms until then}
+--   | {'OVER', ms since 1970 when it closed} | {'TOO_MANY', the most seats of a purchase} | {'BACKLOG_FULL'}
 
 local RECORD_OF_PURCHASE = '^%d+|([^|]*)|%d+%-%d+|%x+|%d+|%d+|[%d:,-]*|%d+|{.*}$'
 local RECORD_OF_HOLD_BEFORE = '^%d+|([^|]*)|%d+%-%d+|%d+|%d+|[%d:,-]*$'  -- By a version that let it stay for ever.
@@ -33,10 +35,27 @@ local function replayed(field, fingerprint, at, private)
   return {'REUSED', ''}
 end
 
+-- When the event opens and closes, and the most seats of a purchase and of a buyer; '' for what has no bound.
+local function bounds_of(inventory)
+  return (inventory.bounds or ':::'):match('^(%d*):(%d*):(%d*):(%d*)$')
+end
+
 -- Why no buyer is served now, or nil.
-local function not_accepting(inventory, most_entries, most_percent)
+local function not_accepting(inventory, at, most_entries, most_percent)
   if inventory.state ~= 'on_sale' then
     return {'NOT_ON_SALE', inventory.state}
   end
+  local opens, closes = bounds_of(inventory)
+  if at < (tonumber(opens) or 0) then
+    return {'NOT_OPEN', opens, ('%d'):format(opens - at)}
+  elseif at >= (tonumber(closes) or math.huge) then
+    return {'OVER', closes}
+  end
   return backlog_full(inventory, most_entries, most_percent)
+end
+
+-- Why these are too many seats for one purchase or hold, or nil.
+local function too_many(inventory, quantity)
+  local _, _, most = bounds_of(inventory)
+  return quantity > (tonumber(most) or math.huge) and {'TOO_MANY', tonumber(most)} or nil
 end

@@ -72,7 +72,7 @@ if not inventory then
 end
 local at = now_ms()
 local answer, limited = measure(KEYS[12], 8, at)
-refusal = limited or added ~= '' and not_accepting(inventory, most_entries, most_percent)
+refusal = limited or added ~= '' and not_accepting(inventory, at, most_entries, most_percent)
   or backlog_full(inventory, most_entries, most_percent)
 if refusal then
   return answer(refusal)
@@ -94,9 +94,9 @@ hold, refusal = after_releases(inventory, at, function()
   if quantity < 1 or quantity > tonumber(most_seats) then
     return nil, {'HOLD_SIZE', quantity}
   end
-  local too_many = more > 0 and too_many_held(found.holders, more)
-  if too_many then
-    return nil, too_many
+  local too_much = more > 0 and (too_many(inventory, quantity) or too_many_held(found.holders, more))
+  if too_much then
+    return nil, too_much
   end
   local taken = not_available(runs_of(joining))
   if taken ~= '' then

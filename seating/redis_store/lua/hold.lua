@@ -23,10 +23,10 @@
 --       15… rate limit, if there is one: 'window' or 'bucket', its numbers
 -- Reply {'HELD', and what `tell` says of the hold}
 --       | {'REPLAYED', the same of the hold as it is now, its id, its sealed token}
---       | {'HOLD_EXPIRED'} (the key's hold has ended) | {'REUSED', 'purchase', 'hold' or ''} | {'NOT_ON_SALE', state}
---       | {'BACKLOG_FULL'} | {'SOLD_OUT', seats left} | {'NOT_TOGETHER', seats left}
---       | {'SEAT_UNAVAILABLE', those that are not, as runs} | {'TOO_MANY_HELD', seats that a holder holds}
---       | any refusal of load_inventory | {'RATE_LIMITED'}, and, where the rate limit was asked, its verdict behind any
+--       | {'HOLD_EXPIRED'} (the key's hold has ended) | {'REUSED', 'purchase', 'hold' or ''} | any refusal of acceptance.lua
+--       | {'SOLD_OUT', seats left} | {'NOT_TOGETHER', seats left} | {'SEAT_UNAVAILABLE', those that are not, as runs}
+--       | {'TOO_MANY_HELD', seats that a holder holds} | any refusal of load_inventory
+--       | {'RATE_LIMITED'}, and, where the rate limit was asked, its verdict behind any of these
 -- Invariant: what `held` counts is held by holds and by the organiser; `holders` counts the seats of each holder.
 local field, fingerprint, rendering, quantity, given, wish, most_entries, most_percent = unpack(ARGV, 2, 9)
 local id, ms_to_hold, holders, sealed, note_ms = unpack(ARGV, 10, 14)
@@ -56,23 +56,22 @@ local function replayed_hold()
   reply[#reply + 1], reply[#reply + 2] = its_id, its_token
   return reply
 end
-
+quantity = tonumber(quantity)
 refusal = field ~= '' and replayed_hold()
 if refusal then
   return refusal
 end
 local answer, limited = measure(KEYS[12], 15, at)
-refusal = limited or not_accepting(inventory, most_entries, most_percent)
+refusal = limited or not_accepting(inventory, at, most_entries, most_percent) or too_many(inventory, quantity)
 if refusal then
   return answer(refusal)
 end
 
-quantity = tonumber(quantity)
 local runs
 runs, refusal = after_releases(inventory, at, function()
-  local too_many = too_many_held(holders, quantity)
-  if too_many then
-    return nil, too_many
+  local too_much = too_many_held(holders, quantity)
+  if too_much then
+    return nil, too_much
   end
   return choose_seats(inventory, quantity, given, read_wish(inventory, wish))
 end)

@@ -17,4 +17,4 @@ for _, hold in ipairs(lapsed_holds(now_ms())) do
   seats = seats + returning(inventory, hold)
 end
 local values = look()
-return {seats, unpack(values, 1, #ARGV + 2)}
+return {seats, unpack(values, 1, #ARGV + 3)}

@@ -1,5 +1,5 @@
 -- What an inventory says of itself, and whether this server may sell from it: {this server, '1' if it may sell, '1'
--- while the inventory is claimed, values of the fields that ARGV names from 2 on}; {} where no key of that name exists.
+-- while the inventory is claimed, values of the fields that ARGV names from 2 on, ms since 1970}; {} where no key of that name exists.
 local function look()
   local values = redis.call('HMGET', KEYS[1], 'server', 'claim_until', unpack(ARGV, 2))
   local server, claim_until = values[1], values[2]
@@ -7,6 +7,8 @@ local function look()
     return {}
   end
   local here = this_server()
-  local claimed = claim_until and now_ms() < (tonumber(claim_until) or 0)
-  return {here, server == here and '1' or '', claimed and '1' or '', unpack(values, 3, #ARGV + 1)}
+  local at = now_ms()
+  local claimed = claim_until and at < (tonumber(claim_until) or 0)
+  values[#ARGV + 2] = ('%d'):format(at)
+  return {here, server == here and '1' or '', claimed and '1' or '', unpack(values, 3, #ARGV + 2)}
 end

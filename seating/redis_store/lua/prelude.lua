@@ -12,7 +12,7 @@ local function this_server()
   return run_id .. ':' .. info:sub(before + 1, before + 40)
 end
 
-local STATES = {on_sale = true, paused = true, closed = true}
+local STATES = {draft = true, on_sale = true, paused = true, closed = true}
 local TEXTS = {server = true, acknowledged = true, database = true}
 
 local function is_readable(name, value)
@@ -24,6 +24,8 @@ local function is_readable(name, value)
     return value and #value == 40
   elseif name == 'offer' then
     return not value or value:find('^%d+:[%d:;xqa-]+$')
+  elseif name == 'bounds' then
+    return not value or value:find('^%d*:%d*:%d*:%d*$')
   elseif name == 'currency' then
     return not value or value:find('^%u%u%u$')
   end
@@ -33,7 +35,7 @@ end
 -- The inventory's guarded fields and those named, as a table; or nil and the refusal to reply. One that cannot be read
 -- is as good as missing: it is rebuilt from SQL.
 local function read_inventory(...)
-  local names = {'server', 'epoch', 'seq', 'chain', 'offer', 'currency', ...}
+  local names = {'server', 'epoch', 'seq', 'chain', 'offer', 'currency', 'bounds', ...}
   local values = redis.call('HMGET', KEYS[1], unpack(names))
   if not values[2] then
     return nil, {'MISSING'}

@@ -24,9 +24,10 @@
 --       14 position|seats left|at that the buyer was told by a history that was lost, or ''
 --       15 personal data: a JSON object that begins with its salt, or ''
 --       16 hash of caller and buyer, or ''  17… rate limit, if there is one: 'window' or 'bucket', its numbers
--- Reply {'SOLD', record} | {'REPLAYED', record} | {'REUSED', 'purchase', 'hold' or ''} | {'NOT_ON_SALE', state}
---       | {'BACKLOG_FULL'} | {'SOLD_OUT', seats left} | {'NOT_TOGETHER', seats left}
---       | {'SEAT_UNAVAILABLE', those that are not, as runs} | {'HOLD_EXPIRED'} | any refusal of load_inventory
+-- Reply {'SOLD', record} | {'REPLAYED', record} | {'REUSED', 'purchase', 'hold' or ''} | any refusal of acceptance.lua
+--       | {'SOLD_OUT', seats left} | {'NOT_TOGETHER', seats left} | {'SEAT_UNAVAILABLE', those that are not, as runs}
+--       | {'HOLD_EXPIRED'} | {'BUYER_MISSING', seats that one buyer may have} | {'BUYER_LIMIT', how many more this one may}
+--       | any refusal of load_inventory
 --       | {'RATE_LIMITED'}, and, where the rate limit was asked, its verdict behind any of these
 -- A record is rendering|fingerprint|position|nonce|quantity|seats left|runs|at|{caller's name and personal data, as JSON}.
 -- Of an event with categories the JSON has `tariff` too, what each run is sold as, and `currency`.
@@ -46,9 +47,24 @@ end
 
 -- What was sold once is answered again without asking the limit; any other request counts, whatever comes of it.
 local answer, limited = measure(KEYS[13], 17, at)
-refusal = limited or by == '' and not_accepting(inventory, most_entries, most_percent)
+refusal = limited or by == '' and not_accepting(inventory, at, most_entries, most_percent)
 if refusal then
   return answer(refusal)
+end
+
+-- Why this is too much for one purchase, or for its buyer, or nil.
+local function excess(seats)
+  if by ~= '' then
+    return nil
+  end
+  local _, _, _, most = bounds_of(inventory)
+  if most == '' then
+    return too_many(inventory, seats)
+  elseif buyer == '' then
+    return {'BUYER_MISSING', tonumber(most)}
+  end
+  local left = math.max(0, most - seats_of_buyer(KEYS[12], buyer))
+  return too_many(inventory, seats) or seats > left and {'BUYER_LIMIT', left} or nil
 end
 
 quantity = tonumber(quantity)
@@ -56,6 +72,10 @@ local hold
 local runs
 runs, refusal = after_releases(inventory, at, function()
   if hold_id == '' then
+    local too_much = excess(quantity)
+    if too_much then
+      return nil, too_much
+    end
     local wished = read_wish(inventory, wish)
     wished.also_off_sale = by ~= ''  -- Somebody was told yours, before it went off sale.
     return choose_seats(inventory, quantity, given, wished)
@@ -64,7 +84,7 @@ runs, refusal = after_releases(inventory, at, function()
   if not hold then
     return nil, {'HOLD_EXPIRED'}
   end
-  return hold.runs
+  return hold.runs, excess(hold.quantity)
 end)
 if refusal then
   return answer(refusal)

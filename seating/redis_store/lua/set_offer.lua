@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Sells an event on other conditions from now on, while it is not on sale.
+-- Sells an event on other conditions from now on; with other categories or prices only while it is not on sale.
 -- Uses prelude.lua
 -- Uses offer.lua
 -- Uses areas.lua
@@ -17,9 +17,19 @@ local inventory, refusal = load_inventory('state', 'capacity', 'sold', 'held', '
 if not inventory then
   return refusal
 end
+-- Whether it is about categories or prices: those change only while nobody buys.
+local function changes_terms()
+  for i = 6, #ARGV, 2 do
+    local is_term = ARGV[i] == 'offer' or ARGV[i] == 'currency'
+    if is_term and (inventory[ARGV[i]] or '') ~= ARGV[i + 1] then
+      return true
+    end
+  end
+  return false
+end
 if inventory.state == 'closed' then
   return {'CLOSED'}
-elseif inventory.state == 'on_sale' then
+elseif inventory.state == 'on_sale' and changes_terms() then
   return {'ON_SALE'}
 elseif (redis.call('HGET', KEYS[1], 'offered') or '') ~= was then
   return {'STALE'}

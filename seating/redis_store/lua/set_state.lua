@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Pauses a sale, puts it on sale again, or closes it for good.
+-- Puts a draft on sale, pauses a sale, puts it on sale again, or closes it for good.
 -- Uses prelude.lua
 -- KEYS  1 inventory  2 log
 -- ARGV  1 caller  2 on_sale, paused or closed  3 who asks for it, as a member of a JSON object

@@ -1,0 +1,27 @@
+"""Events that are drafts: for all but operators and readers they do not exist."""
+
+from flask import Flask, Response
+
+from seating.domain.errors import EventNotFound, NotOnSale
+from seating.domain.event import DRAFT
+from seating.web.callers import sees_drafts
+from seating.web.errors import refuse
+from seating.web.services import services
+
+
+def register(app: Flask) -> None:
+    """Whoever does not see drafts is told that there is no such event, not that it is not on sale."""
+    app.register_error_handler(NotOnSale, _hide)
+
+
+def refuse_hidden_draft(event_id: str) -> bool:
+    """Whether it is a draft. Raises EventNotFound for one, unless whoever asks sees drafts."""
+    is_draft = services().events.is_draft(event_id)
+    if is_draft and not sees_drafts():
+        raise EventNotFound
+    return is_draft
+
+
+def _hide(error: NotOnSale) -> Response:
+    is_hidden = error.facts.get("state") == DRAFT and not sees_drafts()
+    return refuse(EventNotFound() if is_hidden else error)
