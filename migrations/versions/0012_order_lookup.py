@@ -11,9 +11,6 @@ depends_on = None
 
 def upgrade() -> None:
     with op.batch_alter_table("purchases") as purchases:
-        purchases.alter_column(
-            "cancelled_ms", existing_type=sa.BigInteger(), comment="when seats of it were last cancelled"
-        )
         quantity, runs, why = (
             "all of them: none stands",
             "of the seats that were cancelled",
@@ -24,6 +21,10 @@ def upgrade() -> None:
         )
         purchases.add_column(sa.Column("cancelled_runs", sa.Text(), nullable=False, server_default="", comment=runs))
         purchases.add_column(sa.Column("cancelled_why", sa.Text(), comment=why))
+    # SQLite has no comments, and would copy the table for one, which foreign keys refer to.
+    if op.get_bind().dialect.name == "postgresql":
+        when = "when seats of it were last cancelled"
+        op.alter_column("purchases", "cancelled_ms", existing_type=sa.BigInteger(), comment=when)
     op.execute(
         "UPDATE purchases SET cancelled_quantity = quantity, cancelled_runs = runs WHERE cancelled_ms IS NOT NULL"
     )

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, insert, select, update
 from structlog.testing import capture_logs
 
 from seating.domain import log_entry
+from seating.domain.changes import Cancelled
 from seating.domain.errors import InventoryUnavailable, Overtaken, RecordUnavailable
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
@@ -411,7 +412,8 @@ def test_calling_a_concert_off_does_not_read_all_its_seats_again_and_again(sale:
 
     def cancel(connection: Connection) -> None:
         for seq in range(1, 301):
-            assert purchase_store.cancel(connection, event, Position(1, seq), 2, [f"seat-{seq}"])
+            change = Cancelled(2, Position(1, seq), 1, 0, [])
+            assert purchase_store.cancel(connection, event, change, [f"seat-{seq}"])
 
     sale.database.write(lambda connection: connection.execute(insert(purchases), bought))
     sale.database.write(lambda connection: connection.execute(insert(sold_seats), seats))

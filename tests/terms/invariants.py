@@ -137,7 +137,7 @@ class Invariants:
             return Kept(
                 state.state.state,
                 set(PLAN.seats_of(state.state.runs_of(BOX_OFFICE))),
-                purchases.standing(connection, self.world.event),
+                {one: left > 0 for one, left in purchases.standing(connection, self.world.event).items()},
                 aside,
                 named,
                 self._remembered(connection),
