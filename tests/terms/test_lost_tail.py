@@ -1,6 +1,7 @@
 """Redis comes back without what it last answered, or a replica takes its place: every lost yes is known by name."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.services.losses import Losses
 from seating.storage.database import Database
 from seating.storage.tables import ledger, quarantine, sold_seats
-from tests.one_process import OPERATOR, OneProcess
+from tests.one_process import HOLD_LIMITS, OPERATOR, OneProcess
 from tests.servers import RedisServer
 
 _HALL = generate(GeneratedPlan(sections=1, rows=4, seatsPerRow=6))
@@ -141,11 +142,22 @@ def test_an_old_primary_that_returns(own_redis: RedisServer, database: Database,
         promoted.stop()
 
 
+def extended(web: OneProcess, event: str, token: str) -> None:
+    web.hold_store.limits = replace(HOLD_LIMITS, ttl_s=HOLD_LIMITS.ttl_s + 60)
+    web.holds.extend(event, token)
+
+
+def changed(web: OneProcess, event: str, token: str) -> None:
+    held = web.holds.get(event, token).seats
+    web.holds.change(event, token, ["sec-1-row-D-seat-1"], held)
+
+
 CHANGES: dict[str, Callable[[OneProcess, str, Receipt, str], object]] = {
     "a purchase": lambda web, event, bought, token: web.buy(event, "lost"),
     "a cancellation": lambda web, event, bought, token: web.cancel(bought.id),
     "a hold": lambda web, event, bought, token: web.hold(event, quantity=1),
-    "an extension": lambda web, event, bought, token: web.holds.extend(event, token),
+    "an extension": lambda web, event, bought, token: extended(web, event, token),
+    "a change of a hold": lambda web, event, bought, token: changed(web, event, token),
     "a hold given back": lambda web, event, bought, token: web.holds.release(event, token),
     "a seat": lambda web, event, bought, token: web.seats.set(event, "sec-1-row-D-seat-1", "sold", OPERATOR),
     "a state": lambda web, event, bought, token: web.events.set_state(event, "paused", OPERATOR),
