@@ -21,6 +21,7 @@ def run() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     upkeep = BackgroundServices(load_settings()).upkeep
+    _log.info("cron began", every_s=_EVERY_S)
     while not stopping.wait(_EVERY_S):
         _tick(upkeep)
 

@@ -32,9 +32,16 @@ class _Worker(SimpleWorker):
     def subscribe(self) -> None:
         pass
 
+    def register_birth(self) -> None:
+        super().register_birth()  # type: ignore[no-untyped-call]  # RQ declares none
+        _log.info("worker began", name=self.name)
+
 
 def run() -> None:
-    """Work until SIGTERM or SIGINT; the current job finishes first. RQ's worker exits on Redis errors: restart it."""
+    """Work until SIGTERM or SIGINT; the current job finishes first.
+
+    RQ's worker ends on errors of Redis, even those of its own farewell. Another one then begins in this process.
+    """
     queue = jobs.services().queue.queue
     while not _work(queue):
         time.sleep(_AGAIN_S)
