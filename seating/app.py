@@ -23,6 +23,7 @@ from seating.web import (
     holds,
     live,
     operations,
+    organiser,
     plans,
     probes,
     purchases,
@@ -67,7 +68,7 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
     errors.register(app)
     drafts.register(app)
     live.register(app, settings)
-    sale = (purchases.api, holds.api, seats.api, events.api, plans.api, live.api, quarantine.api)
+    sale = (purchases.api, holds.api, seats.api, organiser.api, events.api, plans.api, live.api, quarantine.api)
     for blueprint in (*sale, recovery.api, audit.api, users.api, caches.api, catalogue.api, operations.api, probes.api):
         app.register_api(blueprint)
 

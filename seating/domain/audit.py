@@ -52,7 +52,7 @@ class Act(NamedTuple):
 def act_of(event_id: str, position: Position, change: Change, target: str | None = None) -> Act | None:
     """Return the act in an entry; None if the entry names no actor.
 
-    `target` is the id of the seat that was set, or of the purchase that was cancelled.
+    `target` is the id of the purchase that was cancelled, or names the seats that were set.
     """
     match change:
         case changes.Purchased(by=Actor() as by):
@@ -63,7 +63,8 @@ def act_of(event_id: str, position: Position, change: Change, target: str | None
             after = "partly cancelled" if change.remaining else "cancelled"
             return Act(change.at_ms, by, "purchase.cancel", event_id, target, "sold", after, position)
         case changes.SeatSet(by=Actor() as by):
-            before, after = (WORDS.get(status, status) for status in (change.was, change.status))
+            before = ", ".join(dict.fromkeys(WORDS.get(was, was) for was in change.was))
+            after = WORDS.get(change.status, change.status)
             return Act(change.at_ms, by, "seat.set", event_id, target, before, after, position)
         case changes.StateSet(by=Actor() as by):
             return Act(change.at_ms, by, "event.state", event_id, None, change.was, change.state, position)

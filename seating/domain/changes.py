@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -144,7 +144,10 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class SeatSet:
-    """The organiser set one seat from status `was` to `status`, both as a map has them."""
+    """The organiser set seats to `status`, as a map has it. `was` is what they were: a letter for all, or one a run.
+
+    Those `off_sale` were to be available, and cannot be had while their category is off sale.
+    """
 
     at_ms: int
     was: str
@@ -152,11 +155,17 @@ class SeatSet:
     left: int
     runs: list[SeatRange]
     by: Actor | None = None
+    off_sale: list[SeatRange] = field(default_factory=list)
 
     def to_json(self) -> str:
-        """As set_seat.lua writes it."""
+        """As set_seats.lua writes it."""
         said = {"kind": "seat_set", "at": self.at_ms, "was": self.was, "status": self.status, "left": self.left}
-        return _json(said | {"runs": runs_text(self.runs)} | _by(self.by))
+        off_sale = {"off_sale": runs_text(self.off_sale)} if self.off_sale else {}
+        return _json(said | {"runs": runs_text(self.runs)} | _by(self.by) | off_sale)
+
+    def parts(self) -> Iterator[tuple[SeatRange, str]]:
+        """Each run, and what its seats were."""
+        return zip(self.runs, self.was if len(self.was) == len(self.runs) else self.was * len(self.runs), strict=True)
 
 
 @dataclass(frozen=True, slots=True)

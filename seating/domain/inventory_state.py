@@ -152,7 +152,8 @@ class InventoryState:
                 self._end(change.hold, change.at_ms)
                 self.give_back(change.runs, HELD)
             case changes.SeatSet():
-                self.set_seats(change.runs, change.was, change.status)
+                for run, was in change.parts():
+                    self.set_seats([run], was, self._returned_to(run) if change.status == AVAILABLE else change.status)
             case changes.Cancelled():
                 self.sold -= change.quantity
                 self.give_back(change.runs, SOLD)
@@ -202,9 +203,12 @@ class InventoryState:
     def give_back(self, runs: list[SeatRange], was: str) -> None:
         """The seats of a buyer return: available, or blocked where their category is off sale."""
         for run in runs:
-            is_off_sale = self.offer is not None and self.offer.is_off_sale(run.block)
-            self.blocked += run.length if is_off_sale else 0
-            self._mark([run], was, OFF_SALE if is_off_sale else AVAILABLE)
+            status = self._returned_to(run)
+            self._count(status, run.length)
+            self._mark([run], was, status)
+
+    def _returned_to(self, run: SeatRange) -> str:
+        return OFF_SALE if self.offer is not None and self.offer.is_off_sale(run.block) else AVAILABLE
 
     def set_seats(self, runs: list[SeatRange], was: str, status: str) -> None:
         """Seats that no buyer has become what the organiser wants."""

@@ -111,7 +111,7 @@ class Replay:
             case changes.HoldChanged() | changes.Extended() | changes.Released():
                 return self._decide_hold(change)
             case changes.SeatSet():
-                return self._decide_seat(change)
+                return self._decide_seats(change)
             case changes.Cancelled():
                 return self._decide_cancellation(change)
             case changes.OfferSet():
@@ -149,12 +149,19 @@ class Replay:
             return Outcome.WAITS, "its hold has other seats"
         return self._if_free(change.runs, change.quantity, change.hold)
 
-    def _decide_seat(self, change: changes.SeatSet) -> tuple[Outcome, str]:
-        now = self._status(change.runs[0])
-        if now == change.status:
-            return Outcome.OBSOLETE, "the seat is so already"
-        if now != change.was:
-            return Outcome.WAITS, f"the seat is {now}, and was {change.was}"
+    def _decide_seats(self, change: changes.SeatSet) -> tuple[Outcome, str]:
+        seats: list[tuple[str, str]] = []
+        for run, was in change.parts():
+            area = self.state.maps[run.block]
+            if not areas.is_area(area):
+                seats += [(self._status(SeatRange(*place, 1)), was) for place in places([run])]
+            elif areas.places(area, was) < run.length:
+                return Outcome.WAITS, f"fewer than {run.length} places of area {run.block} are {was}"
+        if seats and all(now == change.status for now, _ in seats):
+            return Outcome.OBSOLETE, "the seats are so already"
+        for now, was in seats:
+            if now != was:
+                return Outcome.WAITS, f"a seat is {now}, and was {was}"
         return Outcome.REPLAYED, ""
 
     def _decide_cancellation(self, change: changes.Cancelled) -> tuple[Outcome, str]:

@@ -30,7 +30,8 @@ def seat_changes(change: Change) -> list[SeatChange]:
             changed = [*_returned(change.removed, change.off_sale), SeatChange("held", change.added)]
             return [one for one in changed if one.runs]
         case SeatSet():
-            return [SeatChange(WORDS[change.status], change.runs)]
+            changed = _returned(change.runs, change.off_sale) if change.off_sale else []
+            return [one for one in changed if one.runs] or [SeatChange(WORDS[change.status], change.runs)]
         case Cancelled() | Released():
             changed = _returned(change.runs, change.off_sale)
             return [one for one in changed if one.runs] or changed[:1]

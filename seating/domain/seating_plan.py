@@ -144,6 +144,18 @@ class SeatingPlan:
         """The ids of the seats in `runs`, in order."""
         return [seat for run in runs for seat in self.seats_by_character[run.block][run.start : run.start + run.length]]
 
+    def rows_of(self, block: int) -> Iterator[SeatRange]:
+        """Each row of a block as a run."""
+        start = 0
+        for row in self.blocks[block]:
+            yield SeatRange(block, start, len(row))
+            start += len(row) + 1
+
+    def shown(self, runs: Iterable[SeatRange]) -> str:
+        """The seats in `runs` for people to read, with their number where there are several."""
+        seats = self.seats_of(runs)
+        return seats[0] if len(seats) == 1 else f"{len(seats)} seats: {', '.join(seats)}"
+
     @cached_property
     def _place_of_seat(self) -> dict[str, tuple[int, int]]:
         return {

@@ -28,6 +28,8 @@ POSITIONED: Final = Audience(messages.seats, resumes=True)
 PLAIN: Final = Audience(messages.seat_updates, resumes=False)
 
 _WRITES_AT_ONCE = 100
+_MOST_SEATS = 500
+"""What changes more seats at once is told by a snapshot: that is shorter, and its page is rendered once for all."""
 
 
 class Feed:
@@ -129,7 +131,8 @@ class Feed:
 
     def _tells(self, change: Change) -> bool:
         """Whether what is told of a change is all that it changed."""
-        return self.plan is None or tells_of_seats(change)
+        seats = sum(run.length for run in getattr(change, "runs", ()))
+        return self.plan is None or (seats <= _MOST_SEATS and tells_of_seats(change))
 
     def _tell(self, entries: Sequence[tuple[LogEntry, Change]]) -> None:
         for audience, outboxes in self._sockets.items():

@@ -104,19 +104,46 @@ def judged(reply: list[Any], limit: RateLimit | None, field: str = "quantity") -
         raise
 
 
-class RunsUnavailable(SeatUnavailable):
-    """`runs` are those of the seats asked for that cannot be had."""
+class RunsRefused(SeatingError):
+    """`runs` are the seats that are why; whoever knows their names raises `named` instead."""
+
+    named: type[SeatingError]
 
     def __init__(self, runs: list[SeatRange]) -> None:
         super().__init__()
         self.runs = runs
 
 
+class RunsUnavailable(RunsRefused, SeatUnavailable):
+    """They cannot be had."""
+
+    named = SeatUnavailable
+
+
+class RunsSold(RunsRefused, SeatSold):
+    """Buyers own them."""
+
+    named = SeatSold
+
+
+class RunsHeld(RunsRefused, SeatHeld):
+    """Buyers hold them."""
+
+    named = SeatHeld
+
+
+_OF_RUNS: Final[dict[bytes, type[RunsRefused]]] = {
+    b"SEAT_UNAVAILABLE": RunsUnavailable,
+    b"SEAT_SOLD": RunsSold,
+    b"SEAT_HELD": RunsHeld,
+}
+
+
 def accepted(reply: Sequence[Any], field: str = "quantity") -> Sequence[Any]:
     """The reply, if it is not a refusal. Otherwise raises what it says; `field` is what says how many seats are wanted.
 
     SoldOut, NotTogether, RunsUnavailable, NotOnSale, IdempotencyKeyReused, BacklogFull, HoldExpired, TooManyHeld,
-    SeatSold, SeatHeld, BuyerLimit, or InvalidRequest for a hold without seats and for too many seats.
+    RunsSold, RunsHeld, BuyerLimit, or InvalidRequest for a hold without seats and for too many seats.
     """
     if reply[0] in _ACCEPTED:
         return reply
@@ -129,8 +156,8 @@ def _refusal(outcome: bytes, detail: Any, reply: Sequence[Any], field: str) -> S
             return SoldOut(seats_remaining=detail)
         case b"NOT_TOGETHER":
             return NotTogether(seats_remaining=detail)
-        case b"SEAT_UNAVAILABLE":
-            return RunsUnavailable(SeatRange.parse_all(detail.decode()))
+        case b"SEAT_UNAVAILABLE" | b"SEAT_SOLD" | b"SEAT_HELD":
+            return _OF_RUNS[outcome](SeatRange.parse_all(detail.decode()))
         case b"NOT_ON_SALE":
             return NotOnSale(state=detail.decode())
         case b"NOT_OPEN":
@@ -153,8 +180,6 @@ def _refusal(outcome: bytes, detail: Any, reply: Sequence[Any], field: str) -> S
     plain: dict[bytes, type[SeatingError]] = {
         b"BACKLOG_FULL": BacklogFull,
         b"HOLD_EXPIRED": HoldExpired,
-        b"SEAT_SOLD": SeatSold,
-        b"SEAT_HELD": SeatHeld,
     }
     return plain[outcome]()
 

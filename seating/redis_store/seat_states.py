@@ -8,7 +8,8 @@ from seating.domain.areas import is_area
 from seating.domain.errors import InventoryUnavailable
 from seating.domain.log_entry import Checkpoint
 from seating.domain.position import Position
-from seating.domain.seating_plan import ROW_BREAK, SeatRange
+from seating.domain.seat_status import AVAILABLE
+from seating.domain.seating_plan import ROW_BREAK, SeatRange, runs_text
 from seating.redis_store import keys
 from seating.redis_store.calls import Calls
 from seating.redis_store.event_scripts import EventScripts, MissingInventory, accepted
@@ -68,10 +69,16 @@ class SeatStore:
         self._scripts = EventScripts(calls)
         self._seen = calls.seen
 
-    def set(self, event_id: str, seat: SeatRange, status: str, by: Actor) -> Position:
-        """Set one seat to a status, given as in maps. Raises SeatSold or SeatHeld if a buyer has it."""
-        args = (str(seat), status, by.member())
-        reply = accepted(self._scripts.run("set_seat", keys.of_seats(event_id), args))
-        position = Position.parse(reply[1].decode())
+    def set(
+        self, event_id: str, runs: Sequence[SeatRange], status: str, by: Actor, places_are: str = AVAILABLE
+    ) -> tuple[Position, int]:
+        """Set seats to a status, given as in maps: all of them or, if a buyer has one, none.
+
+        `places_are` is what places of areas are now. Return the end of the log, and how many seats have changed. Raises
+        RunsSold, RunsHeld, RunsUnavailable, and SoldOut for fewer places.
+        """
+        args = (runs_text(runs), status, by.member(), places_are)
+        _, reached, changed = accepted(self._scripts.run("set_seats", keys.of_seats(event_id), args))
+        position = Position.parse(reached.decode())
         self._seen.note(event_id, position)
-        return position
+        return position, changed

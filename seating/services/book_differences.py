@@ -12,7 +12,7 @@ from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.offer import Offer
 from seating.domain.position import Position
 from seating.domain.purchase import PurchaseId, Receipt, is_purchase_record
-from seating.domain.seat_status import BOX_OFFICE
+from seating.domain.seat_status import BLOCKED, BOX_OFFICE, ORGANISER
 from seating.domain.seating_plan import SeatRange
 from seating.redis_store.book_snapshot import BookSnapshot
 from seating.services import recorded_state
@@ -20,6 +20,7 @@ from seating.storage import answered, ledger, purchases
 from seating.storage.merges import LastMerge
 from seating.storage.quarantine import QuarantinedEntry
 
+_ORGANISED = (BLOCKED, ORGANISER, BOX_OFFICE)
 _REBUILD = "run: seating rebuild"
 _LOSSES = "see: seating losses; seating quarantine list has the purchases among them whose buyers are known"
 _QUARANTINE = "see: seating quarantine list"
@@ -34,6 +35,7 @@ class Record(NamedTuple):
     plan: Any
     quarantined: list[QuarantinedEntry]
     seats_taken: dict[str, str]
+    organiser_seats: dict[str, str]
     purchases: dict[str, int]
     losses: list[answered.Loss]
     merged: LastMerge | None
@@ -96,7 +98,8 @@ def _tables(event_id: str, record: Record) -> Iterator[tuple[str, str]]:
         ids[receipt.id.position] = purchase_id = str(receipt.id)
         standing[purchase_id] = left.quantity
         seats |= dict.fromkeys(_seats(record, left.runs), purchase_id)
-    seats |= dict.fromkeys(_merged_box_office(record), purchases.AT_BOX_OFFICE)
+    seats |= dict.fromkeys(_merged_seats(record, BOX_OFFICE), purchases.AT_BOX_OFFICE)
+    organised = {seat: status for status in _ORGANISED for seat in _merged_seats(record, status)}
     for entry, poison in record.entries:
         if entry.position.seq <= record.merged_seq:
             continue
@@ -113,14 +116,18 @@ def _tables(event_id: str, record: Record) -> Iterator[tuple[str, str]]:
                 if seats.get(seat) == purchase_id:
                     del seats[seat]
         elif isinstance(change, SeatSet) and not poison:
-            for seat in _seats(record, change.runs):
-                if change.was == BOX_OFFICE:
+            set_now = dict.fromkeys(_seats(record, change.runs), change.status)
+            for seat in set_now:
+                if organised.get(seat) == BOX_OFFICE:
                     seats.pop(seat, None)
                 if change.status == BOX_OFFICE:
                     seats[seat] = purchases.AT_BOX_OFFICE
+            organised |= set_now
     advice = "the ledger is right: correct the table, or restore SQL from a backup"
     yield from _differences("purchases", standing, record.purchases, advice)
     yield from _differences("sold_seats", seats, record.seats_taken, advice)
+    organised = {seat: status for seat, status in organised.items() if status in _ORGANISED}
+    yield from _differences("organiser_seats", organised, record.organiser_seats, advice)
 
 
 def _seats(record: Record, runs: Sequence[SeatRange]) -> list[str]:
@@ -138,10 +145,11 @@ def _merged_purchases(event_id: str, record: Record) -> Iterator[tuple[Receipt, 
                 yield receipt, receipt.bought.standing(state.cancellation(str(receipt.id.position)))
 
 
-def _merged_box_office(record: Record) -> list[str]:
+def _merged_seats(record: Record, status: str) -> list[str]:
+    """The seats that had `status` in the state that the last merge left."""
     if not record.merged or not record.plan:
         return []
-    return _seats(record, record.start().runs_of(BOX_OFFICE))
+    return _seats(record, record.start().runs_of(status))
 
 
 def _redis(event_id: str, snapshot: BookSnapshot | None, record: Record) -> Iterator[tuple[str, str]]:

@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from seating.domain.errors import SeatUnavailable
 from seating.domain.position import Position
 from seating.domain.purchase import Receipt
-from seating.redis_store.event_scripts import MissingInventory, RunsUnavailable
+from seating.redis_store.event_scripts import MissingInventory, RunsRefused
 from seating.services.answered import Answered
 from seating.services.fence import Fence
 from seating.services.seat_names import SeatNames
@@ -39,13 +38,16 @@ class EventChanges:
 
     @contextmanager
     def of(self, event_id: str) -> Iterator[Change]:
-        """Raises EventNotFound, NotOnSale or InventoryUnavailable if Redis has no inventory, and SeatUnavailable."""
+        """Raises EventNotFound, NotOnSale or InventoryUnavailable if Redis has no inventory.
+
+        Also SeatUnavailable, SeatSold or SeatHeld, with the names of the seats.
+        """
         self.fence.before_first_sale(event_id)
         try:
             yield Change(event_id, self)
         except MissingInventory:
             raise self.names.presence.absence_of(event_id) from None
-        except RunsUnavailable as error:
-            refusal = SeatUnavailable(seats=self.names.names(event_id, error.runs))
+        except RunsRefused as error:
+            refusal = error.named(seats=self.names.names(event_id, error.runs))
             refusal.verdict = error.verdict
             raise refusal from None

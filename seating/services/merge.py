@@ -31,7 +31,7 @@ from seating.redis_store.book_snapshot import BookSnapshot
 from seating.redis_store.terms import Terms
 from seating.services import recorded_state
 from seating.services.rebuild import Rebuild
-from seating.storage import audit, events, ledger, merges, purchases, quarantine, watermarks
+from seating.storage import audit, events, ledger, merges, organiser_seats, purchases, quarantine, watermarks
 from seating.storage import terms as term_record
 from seating.storage.database import Database
 from seating.storage.merges import MergeRow
@@ -170,6 +170,8 @@ def _commit(
     term_record.end(connection, event_id, last_seqs)
     merges.add(connection, event_id, MergeRow(entry.position.seq, acknowledged, tail, dumped))
     purchases.replace(connection, event_id, receipts, new, end, state, plan)
+    if plan:
+        organiser_seats.replace(connection, event_id, entry.position.seq, state, plan)
     quarantine.put_aside(connection, _quarantined(event_id, snapshot, merged, entry.position))
     quarantine.look_again(connection, event_id)
     events.set_state(connection, event_id, state.state)
@@ -188,7 +190,7 @@ def _acts(
         if isinstance(change, changes.Cancelled):
             target = purchase_ids.get(change.purchase, str(change.purchase))
         elif isinstance(change, changes.SeatSet) and plan:
-            target = ", ".join(plan.seats_of(change.runs))
+            target = plan.shown(change.runs)
         if change:
             yield act_of(event_id, entry.position, change, target)
 

@@ -9,6 +9,7 @@ from seating.domain.errors import InvalidRequest, InventoryUnavailable
 from seating.domain.hold import HoldOrder
 from seating.domain.offer import BlockRange, Offer, SoldAs, block_ranges, common_blocks, total_of_part
 from seating.domain.purchase import Order, Purchase
+from seating.domain.seat_selection import unknown
 from seating.domain.seating_plan import SeatingPlan, SeatRange
 from seating.memo import Memo
 from seating.redis_store.inventory import Inventory
@@ -17,7 +18,6 @@ from seating.storage import events
 from seating.storage.database import Database
 
 _MOST_CATEGORIES: Final = 10_000
-_MOST_SHOWN: Final = 20
 _NOWHERE: Final = ((1, 0),)
 """For a search that finds nothing; no blocks at all would mean all of them."""
 
@@ -46,7 +46,7 @@ class Offers:
         """
         wished: list[Sequence[BlockRange]] = []
         if order.category is not None:
-            wished.append(self._blocks_of_category(event_id, order.category))
+            wished.append(self.blocks_of_category(event_id, order.category))
         if order.zone is not None:
             wished.append(self._blocks_of_zone(event_id, order.zone))
         return (common_blocks(*wished) or _NOWHERE) if wished else ()
@@ -72,7 +72,8 @@ class Offers:
         categories = [category.name for category in offer.categories] if offer else []
         return [_named(purchase, plan, categories) for purchase in found]
 
-    def _blocks_of_category(self, event_id: str, name: str) -> Sequence[BlockRange]:
+    def blocks_of_category(self, event_id: str, name: str) -> Sequence[BlockRange]:
+        """Where its seats are; an area is its number twice. Raises InvalidRequest, EventNotFound."""
         try:
             offer = self._first.get(event_id, partial(self._load_open, event_id))
         except _NoOffer:
@@ -80,7 +81,7 @@ class Offers:
             raise InvalidRequest("This event has no categories", "category") from None
         number = offer.number_of(name)
         if number is None:
-            raise _unknown("category", name, [category.name for category in offer.categories])
+            raise unknown("category", name, [category.name for category in offer.categories])
         return offer.categories[number].blocks
 
     def _blocks_of_zone(self, event_id: str, name: str) -> Sequence[BlockRange]:
@@ -89,7 +90,7 @@ class Offers:
         if not zones:
             raise InvalidRequest("This event has no zones", "zone")
         if name not in zones:
-            raise _unknown("zone", name, list(dict.fromkeys(zones)))
+            raise unknown("zone", name, zones)
         return block_ranges([block for block, zone in enumerate(zones) if zone == name])
 
     def _load_open(self, event_id: str) -> Offer:
@@ -119,9 +120,3 @@ def _named(purchase: Purchase, plan: SeatingPlan | None, categories: Sequence[st
         sold_as=SoldAs.of(tariff, currency, runs, categories) if tariff else None,
         cancelled_total=total_of_part(tariff, runs, cancelled) if currency else None,
     )
-
-
-def _unknown(field: str, name: str, known: Sequence[str]) -> InvalidRequest:
-    more = f" and {len(known) - _MOST_SHOWN} more" if len(known) > _MOST_SHOWN else ""
-    shown = ", ".join(known[:_MOST_SHOWN])
-    return InvalidRequest(f"There is no {field} {name!r}; this event has: {shown}{more}", field)

@@ -84,7 +84,7 @@ class Sale:
         watch = PersistedWatch(database)
         self.purchases = Purchases(self.inventory, self.names, log, database, watch, changes, self.offers, archived)
         self.holds = Holds(self.hold_store, self.names, changes, self.offers)
-        self.seats = Seats(SeatStore(calls), self.names, changes)
+        self.seats = Seats(SeatStore(calls), self.names, changes, database, self.offers)
         self.quarantine = Quarantine(database, self.inventory, self.purchases, changes)
         self.losses = Losses(database)
         self.audit = Audit(database)

@@ -7,23 +7,36 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from seating.domain.actor import Actor
-from seating.domain.errors import InvalidStatus, SeatNotFound, UnknownSeat
+from seating.domain.errors import EventNotFound, InvalidRequest, InvalidStatus, SeatNotFound, UnknownSeat
 from seating.domain.log_entry import ResumePoint
+from seating.domain.page import Page, first_of
 from seating.domain.position import Position
 from seating.domain.seat_changes import outside_map
+from seating.domain.seat_selection import SeatSelection
 from seating.domain.seat_status import SETTABLE
+from seating.domain.seating_plan import SeatRange
 from seating.memo import FreshLook, Memo
 from seating.redis_store.event_scripts import MissingInventory
 from seating.redis_store.seat_states import SeatStates, SeatStore
 from seating.services.event_changes import EventChanges
 from seating.services.missing_event import MissingEvent
+from seating.services.offers import Offers
 from seating.services.seat_names import SeatNames
-from seating.storage.database import Offload
+from seating.storage import events, organiser_seats
+from seating.storage.database import Database, Offload
+from seating.storage.organiser_seats import OrganiserSeat
 
 _MOST_BYTES: Final = 32_000_000
 # Level 1: a map of four letters is a quarter of its size at any level.
 _COMPRESSION: Final = 1
 _WORTH_COMPRESSING_BYTES: Final = 1_000
+
+
+class SeatsSet(NamedTuple):
+    """How many seats have changed; `position` is where the log ends then."""
+
+    changed: int
+    position: Position
 
 
 class Seat(NamedTuple):
@@ -40,6 +53,42 @@ class Seats:
     store: SeatStore
     names: SeatNames
     changes: EventChanges
+    database: Database
+    offers: Offers
+
+    def set_all(self, event_id: str, chosen: SeatSelection, status: str, by: Actor) -> SeatsSet:
+        """Set all of them or, if a buyer has one, none. `status` is one of SETTABLE.
+
+        Raises InvalidRequest, SeatNotFound, SeatSold, SeatHeld, SeatUnavailable, and SoldOut for fewer places.
+        """
+        plan = self.names.plan(event_id)
+        runs = chosen.runs(plan) if plan else self._places(event_id, chosen)
+        with self.changes.of(event_id) as change:
+            position, changed = self.store.set(event_id, runs, SETTABLE[status], by, chosen.places_are)
+        change.reached(position)
+        return SeatsSet(changed, position)
+
+    def _places(self, event_id: str, chosen: SeatSelection) -> list[SeatRange]:
+        """Of general admission: so many places of the category's area."""
+        if chosen.quantity is None:
+            raise InvalidRequest("This event is of general admission: give a category and a quantity", "quantity")
+        if chosen.category is None:
+            raise InvalidRequest("Category is required: these are places of one", "category")
+        ((area, _),) = self.offers.blocks_of_category(event_id, chosen.category)
+        return [SeatRange(area, 0, chosen.quantity)]
+
+    def set_by_organiser(
+        self, event_id: str, after_seat: str, count: int, status: str | None
+    ) -> Page[OrganiserSeat, str]:
+        """What the organiser made of seats, as SQL has it; of a status that is one of SETTABLE, if it is given.
+
+        Raises EventNotFound, RecordUnavailable.
+        """
+        letter = None if status is None else SETTABLE[status]
+        found = self.database.read(organiser_seats.page, event_id, after_seat, count + 1, letter)
+        if not found and not self.database.read(events.find, event_id):
+            raise EventNotFound
+        return first_of(found, count, lambda seat: seat.seat_id)
 
     def set(self, event_id: str, seat_id: str, status: object, by: Actor) -> Seat:
         """`status` is one of SETTABLE. Raises InvalidStatus, UnknownSeat, SeatSold, SeatHeld."""
@@ -50,7 +99,7 @@ class Seats:
         except SeatNotFound:
             raise UnknownSeat from None
         with self.changes.of(event_id) as change:
-            position = self.store.set(event_id, runs[0], SETTABLE[status], by)
+            position, _ = self.store.set(event_id, runs, SETTABLE[status], by)
         change.reached(position)
         return Seat(seat_id, status)
 

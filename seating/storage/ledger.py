@@ -23,9 +23,8 @@ from seating.domain.changes import (
 )
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
-from seating.domain.seat_status import BOX_OFFICE
 from seating.domain.seating_plan import SeatingPlan
-from seating.storage import audit, events, purchases, quarantine, terms, watermarks
+from seating.storage import audit, events, organiser_seats, purchases, quarantine, terms, watermarks
 from seating.storage.database import Row, insert_many
 from seating.storage.quarantine import QuarantinedEntry
 from seating.storage.tables import ledger, merges, sold_seats
@@ -200,7 +199,7 @@ def has(connection: Connection, event_id: str, checkpoint: Checkpoint) -> bool:
 
 
 def _apply(connection: Connection, event_id: str, row: LedgerRow, plan: SeatingPlan | None) -> str | None:
-    """Apply the change to the tables. Return the id of the cancelled purchase or of the seats set; else None."""
+    """Apply the change to the tables. Return the id of the cancelled purchase, or the seats set; else None."""
     change = row.change
     if isinstance(change, Cancelled):
         return _cancel(connection, event_id, change, plan)
@@ -210,14 +209,19 @@ def _apply(connection: Connection, event_id: str, row: LedgerRow, plan: SeatingP
         events.set_state(connection, event_id, change.state)
     elif isinstance(change, OfferSet):
         events.set_offer(connection, event_id, change.offer)
+    elif isinstance(change, SeatSet) and plan is None:
+        return _places(connection, event_id, change)
     elif isinstance(change, SeatSet) and plan:
-        seats = plan.seats_of(change.runs)
-        if change.was == BOX_OFFICE:
-            purchases.return_to_box_office(connection, event_id, seats)
-        if change.status == BOX_OFFICE:
-            purchases.sell_at_box_office(connection, event_id, seats)
-        return ", ".join(seats)
+        organiser_seats.set_all(connection, event_id, row.entry.position.seq, change, plan)
+        return plan.shown(change.runs)
     return None
+
+
+def _places(connection: Connection, event_id: str, change: SeatSet) -> str:
+    """How many places were set, and of which categories."""
+    event = events.find(connection, event_id)
+    names = [category.name for category in event.offer.categories] if event and event.offer else []
+    return ", ".join(f"{length} of {names[area]}" for area, _, length in change.runs)
 
 
 def _cancel(connection: Connection, event_id: str, change: Cancelled, plan: SeatingPlan | None) -> str:

@@ -180,14 +180,15 @@ def standing(connection: Connection, event_id: str) -> dict[str, int]:
 
 def sell_at_box_office(connection: Connection, event_id: str, seat_ids: Sequence[str]) -> None:
     """A seat that is taken is refused by sold_seats' key."""
-    connection.execute(
-        insert(sold_seats), [{"event_id": event_id, "seat_id": seat_id, "purchase_id": None} for seat_id in seat_ids]
-    )
+    rows = [{"event_id": event_id, "seat_id": seat_id, "purchase_id": None} for seat_id in seat_ids]
+    connection.execute(insert(sold_seats), rows)
 
 
 def return_to_box_office(connection: Connection, event_id: str, seat_ids: Sequence[str]) -> None:
-    taken = (sold_seats.c.event_id == event_id, sold_seats.c.seat_id.in_(seat_ids), sold_seats.c.purchase_id.is_(None))
-    connection.execute(delete(sold_seats).where(*taken))
+    own = (sold_seats.c.event_id == event_id, sold_seats.c.purchase_id.is_(None))
+    for first in range(0, len(seat_ids), _ASKED_AT_ONCE):
+        part = sold_seats.c.seat_id.in_(seat_ids[first : first + _ASKED_AT_ONCE])
+        connection.execute(delete(sold_seats).where(*own, part))
 
 
 def seats_taken(connection: Connection, event_id: str) -> dict[str, str]:

@@ -122,6 +122,16 @@ sold_seats = Table(
     comment="Who has each sold seat; its key is the last guard against selling one twice",
 )
 
+organiser_seats = Table(
+    "organiser_seats",
+    metadata,
+    Column("event_id", String(64), ForeignKey("events.id"), primary_key=True),
+    Column("seat_id", String(255), primary_key=True),
+    Column("status", String(1), nullable=False, comment="r blocked, o held, b sold at the box office"),
+    Column("entry_seq", BigInteger, nullable=False, comment="of the ledger's entry that set it"),
+    comment="What the organiser made of seats, but for those that are available again",
+)
+
 quarantine = Table(
     "quarantine",
     metadata,

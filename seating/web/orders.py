@@ -22,21 +22,17 @@ def without_default(schema: dict[str, Any]) -> None:
 
 
 # The default of an absent field cannot be sent, so null is refused like any other invalid value.
-_ABSENT: Final[Any] = {"validate_default": False, "json_schema_extra": without_default}
+OPTIONAL: Final[Any] = {"validate_default": False, "json_schema_extra": without_default}
 
 _OF_CATEGORY: Final = "of a quantity: only seats of this category"
 _OF_ZONE: Final = "of a quantity: only seats of this zone of the plan"
-Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY, description="seats, all or none", **_ABSENT)]
-ChosenSeats = Annotated[
+Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY, description="seats, all or none", **OPTIONAL)]
+SeatIds = Annotated[
     list[Annotated[Line, Field(min_length=1, max_length=255)]],
-    Field(
-        min_length=1,
-        max_length=MAX_QUANTITY,
-        description="ids of seats, all or none",
-        json_schema_extra={"uniqueItems": True},
-    ),
+    Field(min_length=1, description="ids of seats, all or none", json_schema_extra={"uniqueItems": True}),
     AfterValidator(_each_once),
 ]
+ChosenSeats = Annotated[SeatIds, Field(max_length=MAX_QUANTITY)]
 
 
 class DefaultPurchase(StrictModel):
@@ -54,8 +50,8 @@ class _WantedSeats(StrictModel):
     quantity: Quantity = 0
     seats: ChosenSeats = Field(default_factory=list)
     together: bool = Field(False, description="refuse a split of a quantity over several rows")
-    category: str = Field("", min_length=1, max_length=255, description=_OF_CATEGORY, **_ABSENT)
-    zone: str = Field("", min_length=1, max_length=255, description=_OF_ZONE, **_ABSENT)
+    category: str = Field("", min_length=1, max_length=255, description=_OF_CATEGORY, **OPTIONAL)
+    zone: str = Field("", min_length=1, max_length=255, description=_OF_ZONE, **OPTIONAL)
     accessible: bool = Field(False, description="of a quantity: only accessible seats, also those on request")
     mix: bool = Field(False, description="let a split of a quantity have seats of several categories")
 
@@ -82,7 +78,7 @@ class NewHold(_WantedSeats):
 
     def order(self, *, is_shop: bool) -> HoldOrder:
         """Return the order. Raises InvalidRequest unless exactly one is given, and for a `buyer` that no shop names."""
-        _exactly_one(quantity=self.quantity, seats=self.seats)
+        exactly_one(quantity=self.quantity, seats=self.seats)
         if self.buyer is not None and not is_shop:
             raise InvalidRequest("Buyer is believed from a shop only: send its API key too, or leave it out", "buyer")
         quantity = self.quantity or len(self.seats)
@@ -115,14 +111,14 @@ class EventPurchase(_WantedSeats):
         {"holdToken": "q0Vd3mXK8sWcGx1bT5yZ2g"},
     )
 
-    hold_token: str = Field("", min_length=1, max_length=255, alias="holdToken", description="of a hold", **_ABSENT)
+    hold_token: str = Field("", min_length=1, max_length=255, alias="holdToken", description="of a hold", **OPTIONAL)
     reference: Reference | None = Field(None, description="the shop's own order number")
     buyer: Buyer | None = Field(None, description="the shop's own id of its customer; only with a key")
     note: Note | None = Field(None, description="for whoever looks after the order; neither logged nor pushed")
 
     def order(self) -> Order:
         """Return the order. Raises InvalidRequest unless exactly one field is given."""
-        _exactly_one(quantity=self.quantity, seats=self.seats, holdToken=self.hold_token)
+        exactly_one(quantity=self.quantity, seats=self.seats, holdToken=self.hold_token)
         quantity = self.quantity or len(self.seats)
         given = (tuple(self.seats), self.hold_token or None)
         return Order(
@@ -130,7 +126,8 @@ class EventPurchase(_WantedSeats):
         )
 
 
-def _exactly_one(**fields: object) -> None:
+def exactly_one(**fields: object) -> None:
+    """Raises InvalidRequest unless exactly one is given."""
     given = [name for name, value in fields.items() if value]
     if not given:
         raise InvalidRequest("Quantity is required", "quantity")

@@ -114,11 +114,12 @@ class SaleModel:
         self._mark([seat for seat in self.purchases[key] if seat in seats], AVAILABLE)
         self.purchases[key] = [seat for seat in self.purchases[key] if seat not in seats]
 
-    def set_seat(self, seat: str, status: str) -> None:
+    def set_seats(self, seats: list[str], status: str) -> None:
         self.release_due()
-        if self.seats[seat] in (SOLD, HELD):
-            raise Refused("SEAT_SOLD" if self.seats[seat] == SOLD else "SEAT_HELD")
-        self.seats[seat] = status
+        for taken, refusal in ((SOLD, "SEAT_SOLD"), (HELD, "SEAT_HELD")):
+            if any(self.seats[seat] == taken for seat in seats):
+                raise Refused(refusal)
+        self._mark(seats, status)
 
     def forget_holders(self) -> None:
         """What a rebuild cannot know."""

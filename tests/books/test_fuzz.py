@@ -26,6 +26,7 @@ from hypothesis.stateful import (
 from seating.domain.errors import HoldExpired, SeatingError
 from seating.domain.hold import HoldOrder
 from seating.domain.purchase import Order, Receipt
+from seating.domain.seat_selection import SeatSelection
 from seating.domain.seat_status import SETTABLE
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
@@ -201,11 +202,14 @@ class SaleMachine(RuleBasedStateMachine):
         self.model.release_due()
         self.sale.holds.store.expire(self.event)
 
-    @rule(seat=st.sampled_from(SEATS), word=st.sampled_from([*SETTABLE]))
-    def set_seat(self, seat: str, word: str) -> None:
+    @rule(
+        seats=st.lists(st.sampled_from(SEATS), min_size=1, max_size=4, unique=True), word=st.sampled_from([*SETTABLE])
+    )
+    def set_seats(self, seats: set[str], word: str) -> None:
+        chosen = SeatSelection(tuple(sorted(seats)))
         self.both(
-            lambda: self.sale.seats.set(self.event, seat, word, OPERATOR),
-            lambda: self.model.set_seat(seat, SETTABLE[word]),
+            lambda: self.sale.seats.set_all(self.event, chosen, word, OPERATOR),
+            lambda: self.model.set_seats(sorted(seats), SETTABLE[word]),
         )
 
     @rule(state=st.sampled_from(["on_sale", "on_sale", "paused"]))

@@ -70,21 +70,35 @@ local function number_off_sale(runs)
 end
 
 -- Makes seats of status `was` `status`, and writes the longest run of each block that they lie in. The log entry is
--- written by now: a map that cannot be read stays as it is.
+-- written by now: a map that cannot be read stays as it is. A block is written once for runs that follow one another.
 local function mark(runs, was, status)
-  for _, run in ipairs(parse_runs(runs)) do
-    local block, start, length = run[1], run[2], run[3]
-    local map = map_of(block)
-    if is_area(map) then
-      read_maps[block] = moved(map, was, status, length)
-      redis.call('HSET', KEYS[3], block, read_maps[block])
-    elseif start + length <= #map then
-      map = map:sub(1, start) .. status:rep(length) .. map:sub(start + length + 1)
+  local block, map, parts, done
+  local function write()
+    if block and done > 0 then
+      parts[#parts + 1] = map:sub(done + 1)
+      map = table.concat(parts)
       read_maps[block] = map
       redis.call('HSET', KEYS[3], block, map)
       redis.call('SETRANGE', KEYS[4], block, longest_run(map))
     end
   end
+  for _, run in ipairs(parse_runs(runs)) do
+    local start, length = run[2], run[3]
+    if run[1] ~= block or start < done then
+      write()
+      block, map, parts, done = run[1], map_of(run[1]), {}, 0
+    end
+    if is_area(map) then
+      map = moved(map, was, status, length)
+      read_maps[block] = map
+      redis.call('HSET', KEYS[3], block, map)
+    elseif start + length <= #map then
+      parts[#parts + 1] = map:sub(done + 1, start)
+      parts[#parts + 1] = status:rep(length)
+      done = start + length
+    end
+  end
+  write()
 end
 
 -- What seats of a run become that are given back: available, or off sale where their category is.

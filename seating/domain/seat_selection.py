@@ -1,0 +1,51 @@
+"""Which seats an organiser means: given ones, all of a category or of a zone, or some places of general admission."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from seating.domain.errors import InvalidRequest
+from seating.domain.seat_status import AVAILABLE
+from seating.domain.seating_plan import SeatingPlan, SeatRange
+
+MAX_SEATS_AT_ONCE: Final = 10_000
+_MOST_SHOWN: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SeatSelection:
+    """`seats`, or a `category`, or a `zone`; or `quantity` places of a `category`, which are `places_are` now."""
+
+    seats: tuple[str, ...] = ()
+    category: str | None = None
+    zone: str | None = None
+    quantity: int | None = None
+    places_are: str = AVAILABLE
+
+    def runs(self, plan: SeatingPlan) -> list[SeatRange]:
+        """Where these seats are, in the plan's order. Raises SeatNotFound, InvalidRequest."""
+        if self.quantity is not None:
+            raise InvalidRequest("Quantity is for general admission: name seats, a category or a zone", "quantity")
+        if self.seats:
+            return plan.runs_of(self.seats)
+        parts = plan.parts
+        if self.category is not None:
+            field, name, known = "category", self.category, [parts.categories[number] for number in parts.category_of]
+        else:
+            field, name, known = "zone", self.zone or "", parts.zone_of
+        if name not in known:
+            raise unknown(field, name, known)
+        runs = [run for block, named in enumerate(known) if named == name for run in plan.rows_of(block)]
+        seats = sum(run.length for run in runs)
+        if seats > MAX_SEATS_AT_ONCE:
+            raise InvalidRequest(
+                f"This {field} has {seats} seats, and at most {MAX_SEATS_AT_ONCE} can be set at once: name seats", field
+            )
+        return runs
+
+
+def unknown(field: str, name: str, known: list[str]) -> InvalidRequest:
+    """The refusal of a category or zone that an event does not have."""
+    names = list(dict.fromkeys(known))
+    more = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
+    shown = ", ".join(names[:_MOST_SHOWN]) or "none"
+    return InvalidRequest(f"There is no {field} {name!r}; this event has: {shown}{more}", field)

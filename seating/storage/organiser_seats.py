@@ -1,0 +1,103 @@
+"""The record of what the organiser made of seats: which are blocked, held or sold at the box office, and since when."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection, and_, delete, insert, select
+
+from seating.domain.actor import Actor
+from seating.domain.changes import SeatSet, UnknownChange, parse_change
+from seating.domain.inventory_state import InventoryState
+from seating.domain.seat_status import BLOCKED, BOX_OFFICE, ORGANISER
+from seating.domain.seating_plan import SeatingPlan
+from seating.storage import purchases
+from seating.storage.tables import ledger, organiser_seats
+
+_OURS: Final = (BLOCKED, ORGANISER, BOX_OFFICE)
+_ASKED_AT_ONCE: Final = 1_000
+
+
+class OrganiserSeat(NamedTuple):
+    """`status` is as a map has it. `at_ms` and `by` are None where a merge left no entry that tells them."""
+
+    seat_id: str
+    status: str
+    at_ms: int | None
+    by: Actor | None
+
+
+def set_all(connection: Connection, event_id: str, entry_seq: int, change: SeatSet, plan: SeatingPlan) -> None:
+    """Records what an entry set. A seat that has an owner already is refused by sold_seats' key."""
+    returned = [run for run, was in change.parts() if was == BOX_OFFICE]
+    purchases.return_to_box_office(connection, event_id, plan.seats_of(returned))
+    seats = plan.seats_of(change.runs)
+    if change.status == BOX_OFFICE:
+        purchases.sell_at_box_office(connection, event_id, seats)
+    _forget(connection, event_id, seats)
+    if change.status in _OURS:
+        _insert(connection, event_id, entry_seq, dict.fromkeys(seats, change.status))
+
+
+def replace(connection: Connection, event_id: str, entry_seq: int, state: InventoryState, plan: SeatingPlan) -> None:
+    """Makes the record what a merged state says; what it knew of seats that are as they were, it goes on knowing."""
+    merged = {seat: status for status in _OURS for seat in plan.seats_of(state.runs_of(status))}
+    known = statuses(connection, event_id)
+    _forget(connection, event_id, [seat for seat, status in known.items() if merged.get(seat) != status])
+    new = {seat: status for seat, status in merged.items() if known.get(seat) != status}
+    _insert(connection, event_id, entry_seq, new)
+
+
+def statuses(connection: Connection, event_id: str) -> dict[str, str]:
+    """The status of each seat that the organiser has set and not made available again."""
+    columns = organiser_seats.c
+    rows = connection.execute(select(columns.seat_id, columns.status).where(columns.event_id == event_id))
+    return {row.seat_id: row.status for row in rows}
+
+
+def page(connection: Connection, event_id: str, after_seat: str, count: int, status: str | None) -> list[OrganiserSeat]:
+    """At most `count` seats in the order of their ids, behind `after_seat`; those of a status, if it is given."""
+    columns = organiser_seats.c
+    query = select(columns.seat_id, columns.status, columns.entry_seq)
+    query = query.where(columns.event_id == event_id, columns.seat_id > after_seat)
+    if status is not None:
+        query = query.where(columns.status == status)
+    rows = connection.execute(query.order_by(columns.seat_id).limit(count)).all()
+    entries = _entries(connection, event_id, {row.entry_seq for row in rows})
+    found = []
+    for row in rows:
+        entry = entries.get(row.entry_seq)
+        at = (entry.at_ms, entry.by) if entry else (None, None)
+        found.append(OrganiserSeat(row.seat_id, row.status, *at))
+    return found
+
+
+def _entries(connection: Connection, event_id: str, seqs: Iterable[int]) -> dict[int, SeatSet]:
+    """The entries at `seqs` that set seats."""
+    rows = connection.execute(
+        select(ledger.c.seq, ledger.c.change).where(and_(ledger.c.event_id == event_id, ledger.c.seq.in_(seqs)))
+    )
+    found = {}
+    for row in rows:
+        try:
+            change = parse_change(row.change)
+        except UnknownChange:
+            continue
+        if isinstance(change, SeatSet):
+            found[row.seq] = change
+    return found
+
+
+def _forget(connection: Connection, event_id: str, seats: Sequence[str]) -> None:
+    columns = organiser_seats.c
+    for first in range(0, len(seats), _ASKED_AT_ONCE):
+        part = columns.seat_id.in_(seats[first : first + _ASKED_AT_ONCE])
+        connection.execute(delete(organiser_seats).where(columns.event_id == event_id, part))
+
+
+def _insert(connection: Connection, event_id: str, entry_seq: int, seats: dict[str, str]) -> None:
+    rows = [
+        {"event_id": event_id, "seat_id": seat, "status": status, "entry_seq": entry_seq}
+        for seat, status in seats.items()
+    ]
+    if rows:
+        connection.execute(insert(organiser_seats), rows)

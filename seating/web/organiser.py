@@ -1,0 +1,151 @@
+"""Seats as the organiser wants them: many at once, and which are so."""
+
+from typing import Annotated, ClassVar, Final, Literal
+
+from flask import Response
+from flask_openapi3 import Tag
+from pydantic import BeforeValidator, Field
+
+from seating.domain.errors import (
+    BacklogFull,
+    EventNotFound,
+    InvalidRequest,
+    RecordUnavailable,
+    SeatHeld,
+    SeatNotFound,
+    SeatSold,
+    SeatUnavailable,
+    SoldOut,
+)
+from seating.domain.seat_selection import MAX_SEATS_AT_ONCE, SeatSelection
+from seating.domain.seat_status import SETTABLE, WORDS
+from seating.domain.timestamps import rfc3339
+from seating.storage.organiser_seats import OrganiserSeat
+from seating.web.actors import actor
+from seating.web.application import Routes
+from seating.web.callers import Access, open_to
+from seating.web.declarations import OF_INVENTORY, refuses
+from seating.web.orders import OPTIONAL, SeatIds, exactly_one
+from seating.web.parsing import StrictModel, parsed
+from seating.web.responses import render
+from seating.web.schemas import Answer, AsText, EventPath, NextCursor, PageQuery, Why, examples
+from seating.web.services import services
+
+api = Routes("organiser", __name__, abp_tags=[Tag(name="Organiser's seats", description=__doc__)])
+
+_MAX_BODY_BYTES: Final = 1024 * 1024
+
+OrganiserStatus = Literal["reserved", "held", "sold"]
+
+
+class SeatsSetting(StrictModel):
+    """Exactly one of `seats`, `category` and `zone`; in general admission, `category` and `quantity`."""
+
+    model_config = examples(
+        {"status": "reserved", "zone": "Balcony", "note": "kept for the sponsor"},
+        {"status": "available", "seats": ["floor-A-1", "floor-A-2"]},
+        {"status": "reserved", "category": "Standing", "quantity": 50},
+    )
+
+    max_body_bytes: ClassVar[int] = _MAX_BODY_BYTES
+
+    status: Literal["available", "reserved", "sold", "held"] = Field(description="what the seats shall be")
+    seats: Annotated[SeatIds, Field(max_length=MAX_SEATS_AT_ONCE)] = Field(default_factory=list)
+    category: str = Field("", min_length=1, max_length=255, description="all seats of this category", **OPTIONAL)
+    zone: str = Field("", min_length=1, max_length=255, description="all seats of this zone", **OPTIONAL)
+    quantity: int = Field(
+        0, ge=1, le=10_000_000, description="in general admission: how many places of the category", **OPTIONAL
+    )
+    places_are: Literal["reserved", "sold", "held"] = Field(
+        "reserved", alias="from", description="in general admission, with `available`: what these places are now"
+    )
+    note: Why | None = Field(None, description="the reason, kept in the ledger and shown with the seats")
+
+    def selection(self) -> SeatSelection:
+        """Raises InvalidRequest unless it is exactly one."""
+        if not (self.seats or self.category or self.zone):
+            raise InvalidRequest("Say which seats: seats, category or zone", "seats")
+        if self.quantity and not self.category:
+            raise InvalidRequest("Quantity goes with a category", "quantity")
+        exactly_one(seats=self.seats, category=self.category, zone=self.zone)
+        are = SETTABLE[self.places_are if self.status == "available" else "available"]
+        return SeatSelection(tuple(self.seats), self.category or None, self.zone or None, self.quantity or None, are)
+
+
+class SeatsSetView(Answer):
+    model_config = examples({"changed": 24, "position": "217907169-42"})
+
+    changed: int = Field(description="how many were not so before")
+    position: AsText = Field(description="`<epoch>-<seq>` in the event's log")
+
+
+class OrganiserSeatView(Answer):
+    id: str = Field(validation_alias="seat_id")
+    status: Annotated[OrganiserStatus, BeforeValidator(WORDS.__getitem__)]
+    at: Annotated[str | None, BeforeValidator(lambda at_ms: None if at_ms is None else rfc3339(at_ms))] = Field(
+        validation_alias="at_ms", description="RFC 3339, UTC; null where a merge left no entry that tells it"
+    )
+    by: Annotated[str | None, BeforeValidator(lambda by: by.name if by else None)] = Field(
+        description="name of the operator"
+    )
+    note: str | None
+
+
+class OrganiserSeatsView(Answer):
+    model_config = examples(
+        {
+            "seats": [
+                {
+                    "id": "floor-A-1",
+                    "status": "reserved",
+                    "at": "2026-05-01T10:00:00.000Z",
+                    "by": "box-office",
+                    "note": "kept for the sponsor",
+                }
+            ],
+            "next": None,
+        }
+    )
+
+    seats: list[OrganiserSeatView]
+    next: NextCursor
+
+
+class OrganiserSeatsQuery(PageQuery):
+    limit: int = Field(200, ge=1, le=1_000, description="how many a page has")
+    cursor: str = Field("", max_length=255, description="`next` of the page before")
+    status: OrganiserStatus | None = Field(None, description="only those that are so")
+
+
+@api.patch("/api/v1/events/<event_id>/seats", responses={200: SeatsSetView})
+@open_to(Access.OPERATORS)
+@refuses(*OF_INVENTORY, BacklogFull, SeatHeld, SeatNotFound, SeatSold, SeatUnavailable, SoldOut)
+@parsed
+def set_seats(path: EventPath, body: SeatsSetting) -> Response:
+    """Block seats, sell them at the box office, hold them, or make them available again
+
+    All of them or, where a buyer has one, none: the refusal names those that buyers have. At most 10,000 at once, one
+    entry in the log. `sold` is a sale at the box office, `reserved` takes seats out of the sale, `held` is the
+    organiser's hold, which does not expire. In general admission, so many places of a category that are available
+    become so; `available` takes back those that are `from`.
+    """
+    done = services().seats.set_all(path.event_id, body.selection(), body.status, actor(body.note))
+    return render(SeatsSetView.model_validate(done))
+
+
+@api.get("/api/v1/events/<event_id>/seats/organiser", responses={200: OrganiserSeatsView})
+@open_to(Access.READERS)
+@refuses(EventNotFound, RecordUnavailable)
+@parsed
+def list_organiser_seats(path: EventPath, query: OrganiserSeatsQuery) -> Response:
+    """What the organiser made of seats, and who did so when
+
+    Those that are blocked, held by the organiser or sold at the box office, as SQL has them, by their ids.
+    """
+    page = services().seats.set_by_organiser(path.event_id, query.cursor, query.limit, query.status)
+    return render(OrganiserSeatsView(seats=[_view(seat) for seat in page.items], next=page.next))
+
+
+def _view(seat: OrganiserSeat) -> OrganiserSeatView:
+    note = seat.by.why if seat.by else None
+    return OrganiserSeatView.model_validate({**seat._asdict(), "note": note})
