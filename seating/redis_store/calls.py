@@ -89,7 +89,8 @@ class Scripts:
         uses = {name: _USES.findall(body) for name, body in files.items()}
         parts = {part: files.pop(part) for part in {part for used in uses.values() for part in used}}
         self.sources: Final = {
-            name: _assemble(clock + "".join(parts[part] for part in uses[name]), body) for name, body in files.items()
+            name: _assemble(clock + "".join(parts[part] for part in uses[name]), _USES.sub("", body))
+            for name, body in files.items()
         }
 
     @cached_property

@@ -2,6 +2,7 @@
 
 import pytest
 
+from seating.domain.event import EventFilter
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
 from tests.frozen_clock import CLOCK, NOON_MS
@@ -18,7 +19,7 @@ def database_url(sqlite_url: str) -> str:
 
 def remaining(sale: OneProcess, event: str) -> set[int]:
     """By everything that tells it."""
-    listed = {found.event.id: found.counts for found in sale.events.page("", 100).items}[event]
+    listed = {found.event.id: found.counts for found in sale.events.page(None, 100, EventFilter()).items}[event]
     one = sale.events.get(event).counts
     assert listed
     assert one

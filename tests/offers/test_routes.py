@@ -48,7 +48,7 @@ def test_an_event_says_on_what_conditions_it_is_sold(system: System) -> None:
         for name, price, place, left in (("Stalls", 4500, 0, 7), ("Cheap", 1500, 1, 5))
     ]
     event = created.json["id"]
-    assert system.get(f"/api/v1/events/{event}").json == created.json
+    assert system.get(f"/api/v1/events/{event}").json.items() <= created.json.items()
     assert assert_problem(patch(system, event, categories={"Cheap": {"price": 1}}), 409, "ON_SALE")
     assert patch(system, event, state="paused").status == 200
     changed = patch(system, event, categories={"Cheap": {"onSale": False}}, why="full")
@@ -168,7 +168,7 @@ def test_an_event_that_is_not_created(system: System, fields: dict[str, Any], fi
     ("fields", "field"),
     table(
         {
-            "nothing": ({}, "state"),
+            "nothing": ({}, "body"),
             "both at once": ({"state": "paused", "currency": "EUR"}, "state"),
             "an unknown category": ({"categories": {"Box": {"price": 1}}}, "categories"),
             "another size": ({"categories": {"Floor": {"totalSeats": 6}}}, "categories.Floor.totalSeats"),

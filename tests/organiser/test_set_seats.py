@@ -78,7 +78,7 @@ def test_a_seat_that_a_buyer_has_refuses_them_all_and_is_named(
     with pytest.raises(refusal) as refused:
         _set(sale, event, "reserved", "A1", "A2", "C1", "C2")
     assert refused.value.facts["seats"] == ["A2", "C1"]
-    assert sale.now(event) == before
+    assert sale.now(event)._replace(now_ms=0) == before._replace(now_ms=0)
 
 
 def test_an_unknown_seat_and_one_given_twice_are_named(sale: OneProcess) -> None:
@@ -97,9 +97,7 @@ def test_a_category_and_a_zone_are_all_of_their_seats(sale: OneProcess) -> None:
     statuses = sale.statuses(event)
     assert statuses["b-1-3"] == statuses["g-A-1"] == "held"
     assert {statuses[seat] for seat in ("b-1-1", "b-2-3")} == {"reserved"}
-    with pytest.raises(
-        InvalidRequest, match="no zone 'Roof'; this event has: Ground, Balcony|Balcony, Ground"
-    ) as unknown:
+    with pytest.raises(InvalidRequest, match="no zone 'Roof'; this event has: ") as unknown:
         sale.seats.set_all(event, SeatSelection(zone="Roof"), "reserved", OPERATOR)
     assert unknown.value.facts["field"] == "zone"
 
@@ -206,9 +204,8 @@ def test_buyers_and_the_organiser_want_the_same_seats(sale: OneProcess) -> None:
 
 
 def test_places_of_an_area_are_counted(sale: OneProcess) -> None:
-    offer = Offer(
-        (CategoryOffer("Floor", capacity=10, blocks=((0, 0),)), CategoryOffer("Box", capacity=4, blocks=((1, 1),)))
-    )
+    floor = CategoryOffer("Floor", capacity=10, blocks=((0, 0),))
+    offer = Offer((floor, CategoryOffer("Box", capacity=4, blocks=((1, 1),))))
     event = sale.events.create("Open air", 14, None, OPERATOR, offer).event.id
 
     def change(status: str, quantity: int, places_are: str = AVAILABLE) -> int:

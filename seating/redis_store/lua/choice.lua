@@ -97,15 +97,13 @@ local function available_in(ranges, enough)
   return seats
 end
 
--- How many seats or places are available for a wish: in one category, which a party keeps to unless it may mix them, and
--- in all. It stops counting a category at `enough`.
-local function available_for(wish, enough)
-  local most, all = 0, 0
+-- The most seats or places that one buyer can have who wishes so; it stops counting at `enough`.
+local function most_available(wish, enough)
+  local most = 0
   for _, ranges in ipairs(groups_of(wish.ranges, wish.mix)) do
-    local seats = available_in(ranges, enough)
-    most, all = math.max(most, seats), all + seats
+    most = math.max(most, available_in(ranges, enough))
   end
-  return most, all
+  return most
 end
 
 -- The seats to give, as runs: those given, if all are available, or else the best. Or nil and the refusal to reply. A
@@ -130,13 +128,10 @@ local function choose_seats(inventory, quantity, given, wish)
   if runs then
     return runs
   end
-  local most, all = left, left
-  if wish.ranges then
-    most, all = available_for(wish, quantity)
-  end
-  if all < quantity or most < quantity and not seated then
-    return nil, {'SOLD_OUT', seated and all or most}
-  elseif wish.together or most < quantity then
+  local most = wish.ranges and most_available(wish, quantity) or left
+  if most < quantity then
+    return nil, {'SOLD_OUT', most}
+  elseif wish.together then
     return nil, {'NOT_TOGETHER', left}
   elseif seated then  -- Enough seats there are, so `run` does not say what the maps do.
     restore_longest_runs()
