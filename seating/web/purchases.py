@@ -50,6 +50,7 @@ from seating.web.schemas import (
     NextCursor,
     PageQuery,
     Reference,
+    Why,
     WhyQuery,
     example,
     examples,
@@ -82,6 +83,7 @@ class PurchasePageQuery(PageQuery):
 
 
 class CancelQuery(WhyQuery):
+    why: Why | None = Field(None, description="the reason, for the audit log and for whoever reads the purchase")
     seats: str = Field(
         "",
         min_length=1,
