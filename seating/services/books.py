@@ -7,9 +7,9 @@ import redis
 from sqlalchemy import Connection
 
 from seating.domain import log_entry
-from seating.domain.changes import Merged
+from seating.domain.changes import Merged, Purchased
 from seating.domain.errors import EventNotFound, SeatNotFound
-from seating.domain.log_entry import Checkpoint
+from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.redis_store import book_snapshot
 from seating.redis_store.open_events import OpenEvents
 from seating.services import book_differences, seat_history
@@ -62,7 +62,10 @@ class Books:
         return [Finding(event_id, what, advice) for what, advice in differences]
 
     def verify(self, event_id: str) -> Verified:
-        """Recompute the hash chain from the ledger's first entry to the last one in Redis's log."""
+        """Recompute the hash chain from the ledger's first entry to the last one in Redis's log.
+
+        Personal data may be gone, but not replaced.
+        """
         snapshot = book_snapshot.take(self.client, event_id)
         record = self._record(event_id)
         story = story_of(record, snapshot)
@@ -72,6 +75,8 @@ class Books:
                 return Verified(count, f"there is a gap after {count} entries, before {entry.position}")
             if log_entry.chain_link(previous, entry.position, entry.change) != entry.link:
                 return Verified(count, f"the entry at {entry.position} was altered")
+            if entry.private is not None and not _vouches(entry):
+                return Verified(count, f"the personal data at {entry.position} was altered")
             previous, seq = entry.link, entry.position.seq
         if record.checkpoint not in {Checkpoint.of(entry) for entry in story}:
             return Verified(len(story), f"the watermark at {record.checkpoint.position} matches no entry")
@@ -108,3 +113,9 @@ class Books:
             )
 
         return self.database.read_snapshot(read)
+
+
+def _vouches(entry: LogEntry) -> bool:
+    """Whether the entry has the hash of the personal data beside it."""
+    change = entry.read()
+    return isinstance(change, Purchased) and change.vouches_for(entry.private)

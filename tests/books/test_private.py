@@ -174,12 +174,13 @@ def test_another_text_beside_an_entry_is_put_aside(sale: OneProcess) -> None:
     found = sale.purchases.get(receipt.id)
     assert (found.state, found.personal) == ("quarantined", PersonalData())
     assert sale.purchases.get(other.id).personal == ADA
-    assert sale.check.verify(event).broken is None
+    assert sale.check.verify(event) == (2, f"the personal data at {receipt.id.position} is not what was written")
     with pytest.raises(Exception, match="its personal data is not what was written with it"):
         sale.quarantine.replay(event, str(receipt.id.position), OPERATOR)
     erase(sale, event)
     sale.quarantine.replay(event, str(receipt.id.position), OPERATOR)
     assert sale.purchases.get(receipt.id).state == "persisted"
+    assert sale.check.verify(event).broken is None
 
 
 def _rewrite(sale: OneProcess, event: str, change: str, link: str, private: str | None) -> None:
@@ -191,6 +192,16 @@ def _rewrite(sale: OneProcess, event: str, change: str, link: str, private: str 
     sale.calls.command("XSETID", keys.log(event), before)
     beside = ("private", private) if private else ()
     sale.calls.command("XADD", keys.log(event), position, "change", change, "link", link, *beside)
+
+
+def test_what_is_replaced_in_sql_is_found(sale: OneProcess) -> None:
+    event = sale.open(plan=HALL)
+    receipt = sale.order(event, "k", ORDER)
+    sale.persist(event)
+    other = PersonalData("mallory").to_text()
+    here = (ledger.c.event_id == event, ledger.c.seq == receipt.id.position.seq)
+    sale.database.write(lambda connection: connection.execute(update(ledger).where(*here).values(private=other)))
+    assert sale.check.verify(event) == (2, f"the personal data at {receipt.id.position} is not what was written")
 
 
 @pytest.mark.parametrize("prefer", ["redis", "sql"])
