@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import structlog
 from redis.exceptions import RedisError
 
-from seating.domain.errors import RecordUnavailable, SeatingError
+from seating.domain.errors import RecordUnavailable, SeatingError, WrongTables
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
@@ -167,7 +167,8 @@ class Readiness:
         except RecordUnavailable as error:
             # The driver's message contains addresses, and this report is public.
             _log.warning("record unavailable", error=str(error.__cause__))
-            return self._last_read._replace(failure="it does not answer")
+            reason = str(error.__cause__) if isinstance(error, WrongTables) else "it does not answer"
+            return self._last_read._replace(failure=reason)
         self._last_read = RecordSight(frozenset(event_ids), losses[:_SHOWN_LOSSES], time.monotonic(), "")
         return self._last_read
 
