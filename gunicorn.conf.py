@@ -28,7 +28,7 @@ workers = _settings.web_workers
 worker_class = "seating.server.worker.WebWorker"
 worker_connections = _connections
 # Bounds the wait for the next request; requests in progress have other deadlines (seating/server/client_socket.py).
-keepalive = 5
+keepalive = _settings.keepalive_s
 graceful_timeout = 30
 timeout = 60
 # Real requests are far below these.
@@ -53,6 +53,10 @@ def on_starting(_server):
         log.warning("httptools missing, using gunicorn's slower parser")
     if _connections < _settings.web_connections:
         log.warning("open file limit too low", connections_per_process=_connections, wanted=_settings.web_connections)
+
+
+def when_ready(server):
+    server.worker_class.draining.before_stop(server, _settings.drain_s)
 
 
 def post_fork(_server, worker):

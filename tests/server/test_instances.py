@@ -1,6 +1,7 @@
-"""Two instances of the web server on one data folder."""
+"""Two instances of the web server on one data folder, and what a stopping one does."""
 
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import psutil
 
 from tests.server.conftest import Echo
 from tests.servers import wait_until
+from tests.web import connect, get, read_answer
 
 Serve = Callable[..., Echo]
 
@@ -42,3 +44,21 @@ def test_instances_do_not_touch_the_metrics_of_each_other(serve: Serve, tmp_path
 
 def _folders(data: Path) -> list[Path]:
     return [path for path in (data / "metrics").iterdir() if path.is_dir()]
+
+
+def test_draining_moves_connections_away(serve: Serve) -> None:
+    """The first SIGTERM begins it: requests are served, connections end with their next answer. The second ends it."""
+    echo = serve(DRAIN_S="600")
+    with connect(echo) as kept:
+        kept.sendall(get("/pid"))
+        assert read_answer(kept).headers["Connection"] == "keep-alive"
+        echo.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: "web server drains" in echo.log.read_text(), 10, "draining")
+        kept.sendall(get("/pid"))
+        answer = read_answer(kept)
+        assert (answer.status, answer.headers["Connection"]) == (200, "close")
+    assert echo.get("/pid").status == 200
+    started = time.monotonic()
+    echo.process.send_signal(signal.SIGTERM)
+    assert echo.process.wait(40) == 0
+    assert time.monotonic() - started < 30
