@@ -11,10 +11,10 @@ import structlog
 from seating.config import load_settings
 from seating.launcher.child import die_with
 from seating.server import open_files, plain_requests
-from seating.telemetry import logs
+from seating.telemetry import logs, metrics_folder
 
 _settings = load_settings()
-_metrics_dir = _settings.data_dir / "metrics"
+_metrics_dir = metrics_folder.claim(_settings.data_dir / "metrics")
 # prometheus-client reads this when the workers import it.
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir)
 _connections = open_files.make_room(_settings.web_connections, _settings.event_api_concurrency)
@@ -28,7 +28,7 @@ workers = _settings.web_workers
 worker_class = "seating.server.worker.WebWorker"
 worker_connections = _connections
 # Bounds the wait for the next request; requests in progress have other deadlines (seating/server/client_socket.py).
-keepalive = 5
+keepalive = _settings.keepalive_s
 graceful_timeout = 30
 timeout = 60
 # Real requests are far below these.
@@ -46,15 +46,17 @@ logs.configure(_settings.log_level, _settings.log_format)
 
 
 def on_starting(_server):
-    """Log the start, and clear the metrics of earlier processes."""
+    """Log the start."""
     log = structlog.get_logger("gunicorn.conf")
     log.info("web server starts", fast_parser=plain_requests.AVAILABLE, connections_per_process=_connections)
     if not plain_requests.AVAILABLE:
         log.warning("httptools missing, using gunicorn's slower parser")
     if _connections < _settings.web_connections:
         log.warning("open file limit too low", connections_per_process=_connections, wanted=_settings.web_connections)
-    shutil.rmtree(_metrics_dir, ignore_errors=True)
-    _metrics_dir.mkdir(parents=True)
+
+
+def when_ready(server):
+    server.worker_class.draining.before_stop(server, _settings.drain_s)
 
 
 def post_fork(_server, worker):
@@ -77,3 +79,7 @@ def child_exit(_server, worker):
 
     multiprocess.mark_process_dead(worker.pid)
     worker.place.leave()
+
+
+def on_exit(_server):
+    shutil.rmtree(_metrics_dir, ignore_errors=True)

@@ -45,6 +45,8 @@ class Settings(BaseSettings):
     web_workers: Annotated[int, Field(ge=1, le=64)] = 2
     web_connections: Annotated[int, Field(ge=16, le=100_000)] = 4096
     http_connections_per_address: Annotated[int, Field(ge=1, le=1_000_000)] = 4096
+    keepalive_s: Annotated[int, Field(ge=1, le=3_600)] = 75
+    drain_s: Annotated[int, Field(ge=0, le=600)] = 5
     seating_data_dir: Path = Path(".data")
     redis_url: RedisUrl | None = None
     redis_maxmemory_mb: Annotated[int, Field(ge=16, le=1_000_000)] = 512

@@ -112,6 +112,7 @@ class System(Client):
             "REDIS_URL": redis.url,
             "DATABASE_URL": database_url,
             "SEATING_DEVELOPMENT": "true",
+            "DRAIN_S": "0",
             **settings,
         }
         self.parts: dict[str, Part] = {}

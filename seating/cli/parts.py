@@ -17,6 +17,8 @@ def web() -> None:
     """Serve HTTP, against REDIS_URL and DATABASE_URL."""
     settings = startup_checks.settings_with_redis()
     startup_checks.refuse_without_key(settings)
+    # A process of the old version may have to start while others are replaced.
+    startup_checks.check_tables(settings, allow_newer=True)
     startup_checks.warn_of_readers(settings)
     config = str(PROJECT / "gunicorn.conf.py")
     words = [sys.executable, "-m", "gunicorn", "-c", config, "--pythonpath", str(PROJECT), "wsgi:app"]
@@ -28,7 +30,7 @@ def worker() -> None:
     """Record purchases in SQL."""
     from workers import rq_worker
 
-    startup_checks.settings_with_redis()
+    startup_checks.check_tables(startup_checks.settings_with_redis())
     rq_worker.run()
 
 
@@ -37,7 +39,7 @@ def cron() -> None:
     """Maintain open events, every second."""
     from workers import cron as loop
 
-    startup_checks.settings_with_redis()
+    startup_checks.check_tables(startup_checks.settings_with_redis())
     loop.run()
 
 

@@ -10,10 +10,13 @@ import structlog
 
 from seating.config import InvalidSettings, Settings, load_settings
 from seating.domain.caller import Role
+from seating.domain.errors import RecordUnavailable, WrongTables
 from seating.redis_store import durability
 from seating.redis_store.connection import plain_client
 from seating.redis_store.server_address import fails_over
+from seating.storage import schema_version
 from seating.storage.api_keys import ApiKeys
+from seating.storage.database import Database
 from seating.telemetry import logs
 
 if TYPE_CHECKING:
@@ -60,6 +63,19 @@ def settings_with_redis() -> Settings:
     return loaded
 
 
+def check_tables(loaded: Settings, *, allow_newer: bool = False) -> None:
+    """Check the version of the database's tables, if the database answers. Raises WrongTables."""
+    database = Database(loaded.effective_database_url)
+    try:
+        database.read(schema_version.check, allow_newer=allow_newer)
+    except WrongTables:
+        raise
+    except RecordUnavailable as error:
+        _log.warning("database unavailable", error=str(error.__cause__))
+    finally:
+        database.close()
+
+
 def _check_redis(loaded: Settings) -> None:
     url = loaded.effective_redis_url
     client = plain_client(url)
@@ -81,7 +97,9 @@ def operator_services() -> "BackgroundServices":
 
     loaded = operator_settings()
     _check_redis(loaded)
-    return BackgroundServices(loaded, patient=True)
+    services = BackgroundServices(loaded, patient=True)
+    services.persistence.database.read(schema_version.check)
+    return services
 
 
 def _loads(client: "redis.Redis") -> bool:

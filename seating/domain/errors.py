@@ -195,6 +195,14 @@ class RecordUnavailable(SeatingError):
     retry_after_s = 2
 
 
+class WrongTables(RecordUnavailable):
+    """SQL has the tables of another version, or none. The message says what an operator must do."""
+
+    code = "DATABASE_VERSION"
+    sentence = "The database cannot be used: its tables are of another version"
+    retry_after_s = 10
+
+
 class SharedStateUnavailable(SeatingError):
     """Redis is unavailable for the state that processes share: caches, flights, limits."""
 

@@ -135,7 +135,7 @@ def _start_parts(settings: Settings, parts: list[Child], environment: dict[str, 
         "web": f"http://{settings.bind}:{settings.port} ({settings.web_workers} processes)",
     }
     for name, text in about.items():
-        part = Child(name, _seating(name), environment | {"SEATING_DEVELOPMENT": "true"})
+        part = Child(name, _seating(name), environment | {"SEATING_DEVELOPMENT": "true", "DRAIN_S": "0"})
         parts.append(part)
         part.start()
         _say(name, text)

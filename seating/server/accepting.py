@@ -85,14 +85,28 @@ class Acceptor:
         for taken in range(min(_BATCH, self.greenlets.free_count())):
             if taken >= _BLINDLY and self._place.leads():
                 return
-            try:
-                fileno, address = self._listener._accept()  # type: ignore[attr-defined]
-            except BlockingIOError:
+            if not self._accept():
                 return
-            except ConnectionAbortedError:
-                continue
-            client = ClientSocket(self._listener.family, self._listener.type, self._listener.proto, fileno)
-            self._take(client, address)
+
+    def accept_waiting(self) -> None:
+        """Accept the connections that wait, as far as there is room: the kernel resets them if the listener closes."""
+        with suppress(OSError):
+            while self.greenlets.free_count() and self._accept():
+                pass
+
+    def is_full(self) -> bool:
+        return not self.greenlets.free_count()
+
+    def _accept(self) -> bool:
+        """Return whether a connection waited."""
+        try:
+            fileno, address = self._listener._accept()  # type: ignore[attr-defined]
+        except BlockingIOError:
+            return False
+        except ConnectionAbortedError:
+            return True
+        self._take(ClientSocket(self._listener.family, self._listener.type, self._listener.proto, fileno), address)
+        return True
 
     def _take(self, client: ClientSocket, address: Address) -> None:
         network = network_of(address[0]) or ""

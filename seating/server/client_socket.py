@@ -3,9 +3,9 @@
 import math
 import struct
 import time
-from collections.abc import Sequence
-from socket import SO_LINGER, SOL_SOCKET
-from typing import Any, Final, Literal
+from collections.abc import Callable, Sequence
+from socket import MSG_PEEK, SO_LINGER, SOL_SOCKET
+from typing import Any, Final, Literal, Protocol
 
 from gevent import get_hub
 from gevent.socket import socket
@@ -16,7 +16,9 @@ from seating.telemetry import metrics
 Wait = Literal["idle", "head", "body", "send"]
 
 HEAD_WITHIN_S: Final = 5.0
+"""Also the limit for the first bytes of a new connection."""
 BODY_WITHIN_S: Final = 10.0
+IDLE_IN_NEED_S: Final = 5.0
 SEND_WITHIN_S: Final = 20.0
 """Limit for one piece that the application sends, usually the whole response."""
 
@@ -78,16 +80,44 @@ class ClientSocket(socket):
         finally:
             self.due = _NEVER
 
+    def is_overdue(self, now: float, idle_due: float) -> bool:
+        """Return whether a wait has ended: one for a request if it was due before `idle_due` and nothing has come."""
+        if self.waits_for != "idle" or self.due == _NEVER:
+            return self.due < now
+        return self.due < idle_due and not self._has_data()
+
+    def _has_data(self) -> bool:
+        try:
+            self._sock.recv(1, MSG_PEEK)  # type: ignore[attr-defined]
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass  # The greenlet that waits will see it.
+        return True
+
     def _wait_until(self, due: float, waits_for: Wait) -> None:
         """Set `due` only while this greenlet waits here, so that nothing else is ever interrupted."""
         self.waiting, self.waits_for, self.due = getcurrent(), waits_for, due
 
 
-class Deadlines:
-    """Checks all connections periodically, which is cheaper than a timer for every wait."""
+class Clients(Protocol):
+    """The connections that one limit is for."""
 
-    def __init__(self, clients: Sequence[set[ClientSocket]]) -> None:
-        self._clients = clients
+    clients: set[ClientSocket]
+
+    def is_full(self) -> bool: ...
+
+
+class Deadlines:
+    """Checks all connections periodically, which is cheaper than a timer for every wait.
+
+    An idle connection may wait `idle_s`, but only `IDLE_IN_NEED_S` if others need its place or the process stops.
+    """
+
+    def __init__(self, groups: Sequence[Clients], idle_s: float, stops: Callable[[], bool]) -> None:
+        self._groups = groups
+        self._spared_s = max(0.0, idle_s - IDLE_IN_NEED_S)
+        self._stops = stops
         self._timer = get_hub().loop.timer(_LOOK_EVERY_S, _LOOK_EVERY_S)
 
     def start(self) -> None:
@@ -96,10 +126,12 @@ class Deadlines:
     def _look(self) -> None:
         """Runs in the hub, so it interrupts a greenlet at once: a wait found overdue cannot end in between."""
         now = time.monotonic()
-        for client in [client for open_ones in self._clients for client in open_ones if client.due < now]:
-            if client.due < now:
-                _count_missed(client.waits_for)
-                client.waiting.throw(TimeoutError(client.waits_for))
+        for group in self._groups:
+            idle_due = now + (self._spared_s if group.is_full() or self._stops() else 0.0)
+            for client in [client for client in group.clients if client.is_overdue(now, idle_due)]:
+                if client.is_overdue(now, idle_due):
+                    _count_missed(client.waits_for)
+                    client.waiting.throw(TimeoutError(client.waits_for))
 
 
 def _count_missed(wait: Wait) -> None:

@@ -53,9 +53,11 @@ class Conversation:
         """Serve until either side closes. Raises what gunicorn's parser raises, OSError, and TimeoutError."""
         peer = self.peer(client, address)
         data: bytes | None = b""
+        idle_s = HEAD_WITHIN_S  # A client that connects has something to say.
         while data is not None:
             if not data:
-                client.read_within(self._cfg.keepalive, "idle")
+                client.read_within(idle_s, "idle")
+                idle_s = self._cfg.keepalive
                 data = client.recv(_READ_BYTES)
                 if not data:
                     return
@@ -101,7 +103,7 @@ class Conversation:
         if worker.nr >= worker.max_requests:
             worker.alive = False
         items: Any = self._application(received.environ, response.start_response)
-        if not worker.alive:
+        if worker.is_leaving():
             response.force_close()
         try:
             for item in items:

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import gevent
 import structlog
+from gevent.event import Event
 from gunicorn import util  # type: ignore[import-untyped]
 from gunicorn.http import errors as http_errors  # type: ignore[import-untyped]
 from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]
 
 from seating.config import load_settings
+from seating.server.draining import Draining
 from seating.server.load_board import LoadBoard
 from seating.server.open_files import OPS_CONNECTIONS
 from seating.web.errors import PROBLEM_TYPE, code_of, problem, status_of, title_of
@@ -49,6 +51,7 @@ _log = structlog.get_logger(__name__)
 class WebWorker(GeventWorker):  # type: ignore[misc]
     """Serves connections with the parts of this package; starts, stops and reloads like gunicorn's workers."""
 
+    draining: ClassVar[Draining] = Draining()
     _board: ClassVar[LoadBoard | None] = None
 
     def __init__(self, *args: Any) -> None:
@@ -56,14 +59,16 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
         super().__init__(*args)
         WebWorker._board = board = self._board or LoadBoard(self.cfg.workers)
         self.place = board.place(self.age)
+        self._stopping = Event()
 
     def run(self) -> None:
         # The master imports this file too, but must not import the metrics: they belong to one process.
         from seating.server.accepting import Acceptor, Limits
         from seating.server.client_socket import Deadlines
         from seating.server.conversation import Conversation
-        from seating.web.services import operations_of
+        from seating.web.services import close_feeds, drains_while, operations_of
 
+        drains_while(self.wsgi, self.draining.has_begun)
         settings = load_settings()
         share = math.ceil(settings.http_connections_per_address / self.cfg.workers)
         acceptors = []
@@ -79,16 +84,23 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
                 limits = Limits(OPS_CONNECTIONS, OPS_CONNECTIONS)
             serve = partial(self._serve, Conversation(self, server, application).hold)
             acceptors.append(Acceptor(listener, serve, self._refuse, limits, place))
-        Deadlines([acceptor.clients for acceptor in acceptors]).start()
+        Deadlines(acceptors, self.cfg.keepalive, lambda: not self.alive).start()
         accepting = [gevent.spawn(acceptor.run) for acceptor in acceptors]
         while self.alive and not any(greenlet.dead for greenlet in accepting):
             self.notify()
-            gevent.sleep(1.0)
+            self._stopping.wait(1.0)
         gevent.killall(accepting)
         self.place.leave()
-        for listener in self.sockets:
+        for acceptor, listener in zip(acceptors, self.sockets, strict=True):
+            acceptor.accept_waiting()
             listener.close()
+        # Not sooner: clients would come back to this process. Open sockets would use up the graceful timeout.
+        gevent.spawn(close_feeds, self.wsgi)
         self._finish([acceptor.greenlets for acceptor in acceptors])
+
+    def is_leaving(self) -> bool:
+        """Return whether connections are to be closed after their next response."""
+        return not self.alive or self.draining.has_begun()
 
     def _finish(self, pools: "list[GreenletPool]") -> None:
         """Finish accepted connections, within the graceful timeout."""
@@ -120,12 +132,8 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
         client.send(_answer(status_of(error), error.code, error.message, secrets.token_hex(8), retry))
 
     def handle_exit(self, signal_number: int, frame: Any) -> None:
-        """Close the live sockets, which would otherwise use up the graceful timeout."""
         super().handle_exit(signal_number, frame)
-        if hasattr(self, "wsgi"):  # A worker may be stopped before it has started.
-            from seating.web.services import close_feeds
-
-            gevent.spawn(close_feeds, self.wsgi)
+        self._stopping.set()
 
     def handle_error(self, _request: Any, client: Any, _address: Any, error: BaseException) -> None:
         """Respond to a request that failed before or outside the application; the connection is then closed."""

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import structlog
 from redis.exceptions import RedisError
 
-from seating.domain.errors import RecordUnavailable, SeatingError
+from seating.domain.errors import RecordUnavailable, SeatingError, WrongTables
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
@@ -92,6 +92,7 @@ class Readiness:
     def __init__(self, sources: Sources, default_event: str) -> None:
         self._sources = sources
         self._default_event = default_event
+        self.drains: Callable[[], bool] = lambda: False
         self._last_read = RecordSight(frozenset(), [], None, "")
         self._sales = OpenSales(sources.own_inventory, default_event, self._known_events)
         self._record = BackgroundLook(self._look_at_record, _RECORD_EVERY_S)
@@ -105,11 +106,16 @@ class Readiness:
             look.start()
 
     def report(self) -> Report:
-        """Ready if Redis takes writes and at least one open event, if there is any, can be sold from."""
+        """Ready if Redis takes writes and at least one open event, if there is any, can be sold from.
+
+        Not ready while the web server drains.
+        """
         sale, shared, disk = self._sale.last(), self._shared.last(), self._disk.last()
         verdict = self._redis_verdict(sale)
         sales = sale.value.sales if sale.value and verdict.state is not RedisState.DOWN else None
+        drains = self.drains()
         checks = {
+            "web": {"status": "draining" if drains else "up"},
             "redis": _redis_check(verdict, sale.age_s),
             **(_event_checks(sales) if sales else self._unknown_events()),
             "upkeep": _upkeep_check(shared),
@@ -117,7 +123,8 @@ class Readiness:
             "disk": {"freeBytes": disk.value, "ageS": _s(disk.age_s)},
             "partner": {"breakers": shared.value.breakers if shared.value else {}, "ageS": _s(shared.age_s)},
         }
-        return Report(verdict.state is RedisState.UP and sales is not None and sales.sells, checks)
+        sells = verdict.state is RedisState.UP and sales is not None and sales.sells
+        return Report(sells and not drains, checks)
 
     def close(self) -> None:
         for look in self._looks:
@@ -167,7 +174,8 @@ class Readiness:
         except RecordUnavailable as error:
             # The driver's message contains addresses, and this report is public.
             _log.warning("record unavailable", error=str(error.__cause__))
-            return self._last_read._replace(failure="it does not answer")
+            reason = str(error.__cause__) if isinstance(error, WrongTables) else "it does not answer"
+            return self._last_read._replace(failure=reason)
         self._last_read = RecordSight(frozenset(event_ids), losses[:_SHOWN_LOSSES], time.monotonic(), "")
         return self._last_read
 

@@ -2,18 +2,19 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from sqlalchemy import Column, Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import DatabaseError, InterfaceError, InternalError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from seating.domain.errors import RecordUnavailable
-from seating.storage import postgres
+from seating.storage import postgres, schema_version
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
@@ -67,7 +68,10 @@ class Database:
         self._snapshot = self._reading if sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
 
     def read(self, query: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Return the result of `query`, called with these arguments. Raises RecordUnavailable."""
+        """Return the result of `query`, called with these arguments.
+
+        Raises RecordUnavailable; WrongTables, which is one, if the tables are of another version.
+        """
         return self._run(self._reading, query, *args, **kwargs)
 
     def read_snapshot(
@@ -126,8 +130,23 @@ class Database:
             result: _T = self._offload(in_transaction)
         except _PASSING as error:
             self._note_silence(error, monotonic() - begun_s)
+            self._check_tables_after(error)
             raise RecordUnavailable from error
+        except DatabaseError as error:
+            self._check_tables_after(error)
+            raise
         return result
+
+    def _check_tables_after(self, error: Exception) -> None:
+        """Raises WrongTables if that explains `error`."""
+
+        def check() -> None:
+            with self._reading.begin() as connection:
+                schema_version.check(connection)
+
+        if schema_version.may_explain(error):
+            with suppress(SQLAlchemyError):
+                self._offload(check)
 
     def _note_silence(self, error: Exception, waited_s: float) -> None:
         """After a silence, fail at once for a while: a caller that reads many events must not wait for each of them."""

@@ -125,6 +125,8 @@ def _refusals(view: View) -> dict[int, list[type[errors.SeatingError]]]:
     """Return the errors of a view by status."""
     parameters = get_type_hints(view)
     kinds = [InternalError, *getattr(view, "refusals", ())]
+    if errors.RecordUnavailable in kinds:
+        kinds.append(errors.WrongTables)
     if "body" in parameters:
         kinds += _OF_BODIES
     if "query" in parameters:

@@ -57,6 +57,7 @@ STATUS: Final[dict[type[errors.SeatingError], int]] = {
     errors.BacklogFull: 503,
     request_errors.LiveFeedFull: 503,
     errors.RecordUnavailable: 503,
+    errors.WrongTables: 503,
     errors.SharedStateUnavailable: 503,
     errors.LoadFailed: 503,
     partner_errors.PartnerUserNotFound: 404,

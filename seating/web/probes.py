@@ -56,7 +56,7 @@ class ReadyView(Answer):
 
     status: Literal["READY", "NOT_READY"]
     checks: dict[str, Any] = Field(
-        description="redis and events decide; the rest is for information, as seen `ageS` seconds ago"
+        description="web, redis and events decide; the rest is for information, as seen `ageS` seconds ago"
     )
 
 
@@ -98,8 +98,8 @@ def get_health() -> Response:
 def get_readiness() -> Response:
     """Whether seats can be sold
 
-    503 if Redis takes no writes, or if events are open and none of them can be sold from. Everything else is only
-    reported. The response never waits for a store.
+    503 if Redis takes no writes, if events are open and none of them can be sold from, or if this server is about to
+    stop. Everything else is only reported. The response never waits for a store.
     """
     found = services().readiness.report()
     if found.ready:

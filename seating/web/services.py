@@ -45,6 +45,13 @@ def hub() -> Hub:
     return found
 
 
+def drains_while(app: Any, condition: Callable[[], bool]) -> None:
+    """Let `app` be not ready while `condition` is true, if it knows of readiness."""
+    if _EXTENSION in getattr(app, "extensions", ()):
+        services: Services = app.extensions[_EXTENSION][1]
+        services.readiness.drains = condition
+
+
 def close_feeds(app: Any) -> None:
     """Close all live feeds of `app`, if it has any."""
     if _EXTENSION in getattr(app, "extensions", ()):

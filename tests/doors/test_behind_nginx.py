@@ -1,7 +1,6 @@
 """Behind a real nginx: whom the doors open to, whose address counts, and which pages are ours."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from tests.doors import TOKEN, assert_unauthorized, bearer, web_alone
 from tests.live.client import Socket, live, refusal
+from tests.nginx import running_nginx
 from tests.programs import program
 from tests.servers import wait_until
 from tests.system import Client, System, free_port
@@ -20,34 +20,21 @@ ANN, BEN = "127.0.0.2", "127.0.0.3"
 """Addresses of clients; nginx asks from 127.0.0.1."""
 SPOOFED = {"X-Forwarded-For": "203.0.113.7, 127.0.0.1"}
 
-CONFIGURATION = """
-daemon off;
-master_process off;
-pid {folder}/pid;
-error_log stderr;
-events {{}}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
-  map $http_upgrade $connection_upgrade {{ default upgrade; '' close; }}
-  server {{
-    listen 127.0.0.1:{plain};
-    location / {{ proxy_pass http://127.0.0.1:{upstream}; }}
-  }}
-  server {{
-    listen 127.0.0.1:{forwarding};
-    location / {{
-      proxy_pass http://127.0.0.1:{upstream};
-      proxy_http_version 1.1;
-      proxy_set_header Host $host;
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-      proxy_set_header Upgrade $http_upgrade;
-      proxy_set_header Connection $connection_upgrade;
-    }}
+SERVERS = """
+map $http_upgrade $connection_upgrade {{ default upgrade; '' close; }}
+server {{
+  listen 127.0.0.1:{plain};
+  location / {{ proxy_pass http://127.0.0.1:{upstream}; }}
+}}
+server {{
+  listen 127.0.0.1:{forwarding};
+  location / {{
+    proxy_pass http://127.0.0.1:{upstream};
+    proxy_http_version 1.1;
+    proxy_set_header Host $host;
+    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    proxy_set_header Upgrade $http_upgrade;
+    proxy_set_header Connection $connection_upgrade;
   }}
 }}
 """
@@ -63,20 +50,12 @@ class Nginx(NamedTuple):
 
 @contextmanager
 def nginx(folder: Path, system: System) -> Iterator[Nginx]:
-    folder.mkdir()
     running = Nginx(system, free_port(), free_port())
-    ports = {"plain": running.plain, "forwarding": running.forwarding, "upstream": system.port}
-    (folder / "nginx.conf").write_text(CONFIGURATION.format(folder=folder, **ports))
-    with (folder / "log").open("wb") as log:
-        command = [program("nginx"), "-p", folder, "-c", folder / "nginx.conf", "-e", "stderr"]
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
+    servers = SERVERS.format(plain=running.plain, forwarding=running.forwarding, upstream=system.port)
+    with running_nginx(folder, servers):
         both = (Client(running.plain), Client(running.forwarding))
         wait_until(lambda: all(client.get("/health").status == 200 for client in both), what="nginx to answer")
         yield running
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -20,6 +20,7 @@ class Echo(Client):
         super().__init__(free_port())
         self.log = folder / f"web-{self.port}.log"
         environment = {"PORT": str(self.port), "SEATING_DATA_DIR": str(folder / str(self.port)), "WEB_WORKERS": "1"}
+        environment["DRAIN_S"] = "0"
         limit = f"ulimit -Sn {open_files[0]} && ulimit -Hn {open_files[1]} && " if open_files else ""
         command = f'{limit}exec "{sys.executable}" -m gunicorn -c gunicorn.conf.py tests.server.echo_app:app'
         with self.log.open("ab") as output:
@@ -52,8 +53,9 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Echo]]:
 
     yield start
     for echo in started:
-        echo.process.terminate()
-        assert echo.process.wait(40) == 0
+        if echo.process.poll() is None:
+            echo.process.terminate()
+            assert echo.process.wait(40) == 0
 
 
 @pytest.fixture(autouse=True)
