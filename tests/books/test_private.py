@@ -174,7 +174,7 @@ def test_another_text_beside_an_entry_is_put_aside(sale: OneProcess) -> None:
     found = sale.purchases.get(receipt.id)
     assert (found.state, found.personal) == ("quarantined", PersonalData())
     assert sale.purchases.get(other.id).personal == ADA
-    assert sale.check.verify(event) == (2, f"the personal data at {receipt.id.position} is not what was written")
+    assert sale.check.verify(event) == (2, f"the personal data at {receipt.id.position} was altered")
     with pytest.raises(Exception, match="its personal data is not what was written with it"):
         sale.quarantine.replay(event, str(receipt.id.position), OPERATOR)
     erase(sale, event)
@@ -201,7 +201,7 @@ def test_what_is_replaced_in_sql_is_found(sale: OneProcess) -> None:
     other = PersonalData("mallory").to_text()
     here = (ledger.c.event_id == event, ledger.c.seq == receipt.id.position.seq)
     sale.database.write(lambda connection: connection.execute(update(ledger).where(*here).values(private=other)))
-    assert sale.check.verify(event) == (2, f"the personal data at {receipt.id.position} is not what was written")
+    assert sale.check.verify(event) == (2, f"the personal data at {receipt.id.position} was altered")
 
 
 @pytest.mark.parametrize("prefer", ["redis", "sql"])
