@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from seating.cli import acting, plans, startup_checks
 from seating.domain.errors import InvalidRequest
-from seating.web.events import NewEvent
+from seating.web.event_bodies import NewEvent
 
 
 @click.group()

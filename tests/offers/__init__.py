@@ -9,7 +9,7 @@ from seating.domain.plan_format import PlanFile
 from seating.domain.purchase import Order
 from seating.domain.seating_plan import SeatingPlan
 from seating.services.purchases import Bought
-from seating.web.events import NewEvent
+from seating.web.event_bodies import NewEvent
 from seating.web.offers import CategoryTerms, amended
 from tests.one_process import OPERATOR, OneProcess
 from tests.seating_plan_file import row, seat
