@@ -59,7 +59,8 @@ def _layout(file: PlanFile, blocks: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _spot(part: Part, pitch: float) -> Spot:
-    return Spot(part.line, round(100 * part.centre.real / pitch), round(100 * part.centre.imag / pitch))
+    places = (100 * part.centre / pitch, 100 * part.step / pitch)
+    return Spot(part.line, *(round(number) for place in places for number in (place.real, place.imag)))
 
 
 def _zone(zone: Zone) -> dict[str, Any]:

@@ -48,6 +48,11 @@ class Part:
         last = len(self.seats) - 1
         return (self.seats[last // 2].at + self.seats[(last + 1) // 2].at) / 2
 
+    @property
+    def step(self) -> complex:
+        """From a seat to the next, on average; of a single one none."""
+        return (self.seats[-1].at - self.seats[0].at) / max(1, len(self.seats) - 1)
+
     def layout(self) -> dict[str, Any]:
         """What the page shows, but for the ids. What few files say is there only if this row says it."""
         row, seats = self.seats[0].row, [seat.drawn for seat in self.seats]

@@ -51,17 +51,20 @@ def runs_text(runs: Iterable[SeatRange]) -> str:
 class Spot(NamedTuple):
     """Where a stretch is. `row` is the same number for the stretches of one row, across its aisles.
 
-    `x` and `y` are those of the stretch's centre, in hundredths of the plan's usual seat pitch.
+    `x` and `y` are those of the stretch's centre, in hundredths of the plan's usual seat pitch; `step_x` and `step_y`
+    lead from a seat to the next.
     """
 
     row: int
     x: int
     y: int
+    step_x: int = 100
+    step_y: int = 0
 
 
 def spots_text(spots: Iterable[Spot]) -> str:
-    """Return a block's stretches as `spots:{e}` keeps them, for the scripts: `row:x:y;…`."""
-    return ";".join(f"{row}:{x}:{y}" for row, x, y in spots)
+    """Return a block's stretches as `spots:{e}` keeps them, for the scripts: `row:x:y:step_x:step_y;…`."""
+    return ";".join(":".join(map(str, spot)) for spot in spots)
 
 
 Place = tuple[int, int]

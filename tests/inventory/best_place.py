@@ -30,31 +30,23 @@ class SearchedRange(NamedTuple):
 
 @dataclass(frozen=True)
 class FreeRun:
-    """Available seats side by side. `x` of its seats and `y`, `row` of its stretch, in hundredths of a seat's width."""
+    """Available seats side by side. `middle` and `step`, from seat to seat, are in hundredths of a seat's width."""
 
     block: int
     start: int
     length: int
     row: object
-    middle: tuple[int, int]
-    left: int
-    """Where its first seat is, from the middle of its stretch."""
-
-    @property
-    def right(self) -> int:
-        return self.left + 100 * (self.length - 1)
+    middle: tuple[float, float]
+    step: tuple[int, int]
 
     def distance(self, other: "FreeRun") -> float:
-        """Along the row, or straight to another row, which is an aisle further."""
-        (x, y), (other_x, other_y) = self.middle, other.middle
-        if self.row == other.row:
-            first, second = sorted([self, other], key=FreeRun.place)
-            return math.sqrt((x - other_x) ** 2 + (y - other_y) ** 2) + second.left - first.right
-        gaps = (x + self.left - (other_x + other.right), other_x + other.left - (x + self.right))
-        return math.sqrt(max(0, *gaps) ** 2 + (y - other_y) ** 2) + AN_AISLE
-
-    def place(self) -> tuple[int, int]:
-        return self.block, self.start
+        """Between the nearest seats, as if rows were parallel; another row is an aisle further."""
+        (step_x, step_y), step = self.step, math.sqrt(self.step[0] ** 2 + self.step[1] ** 2)
+        x, y = other.middle[0] - self.middle[0], other.middle[1] - self.middle[1]
+        along = abs(x * (step_x / step) + y * (step_y / step)) - 50 * (self.length - 1) - 50 * (other.length - 1)
+        across = abs(x * (step_y / step) - y * (step_x / step))
+        straight = math.sqrt(max(0, along) * max(0, along) + across * across)
+        return straight + (0 if self.row == other.row else AN_AISLE)
 
 
 def best_seats(
@@ -135,13 +127,18 @@ def free_runs(block: int, seats: str, spots: Sequence[Spot]) -> list[FreeRun]:
     """Without `spots`, each stretch is a row behind the one before, and other blocks are further away."""
     runs, start = [], 0
     for number, stretch in enumerate(seats.split(AISLE)):
-        row, *middle = spots[number] if spots else (("row", block, number), 0, 100_000 * block + 100 * number)
+        row: object = ("row", block, number)
+        x, y, step = 0, 100_000 * block + 100 * number, (100, 0)
+        if spots:
+            row, x, y, *_ = spots[number]
+            step = spots[number][3:] if any(spots[number][3:]) else (100, 0)
         place = 0
         for status, group in groupby(stretch):
             length = len(list(group))
             if status == "a":
-                left = 100 * place - 50 * (len(stretch) - 1)
-                runs.append(FreeRun(block, start + place, length, row, tuple(middle), left))
+                offset = place + (length - len(stretch)) / 2
+                middle = (x + step[0] * offset, y + step[1] * offset)
+                runs.append(FreeRun(block, start + place, length, row, middle, step))
             place += length
         start += len(stretch) + 1
     return runs
@@ -199,12 +196,8 @@ class Split:
 
 def facing(run: FreeRun, size: int, other: FreeRun) -> SeatRange:
     """At the end of the run that is nearer to the other one."""
-    left, right = SeatRange(run.block, run.start, size), SeatRange(run.block, run.start + run.length - size, size)
-    if run.row == other.row:
-        return right if run.place() < other.place() else left
-    middle = other.middle[0] + (other.left + other.right) / 2 - run.middle[0]
-    half = 50 * (size - 1)
-    return right if abs(run.right - half - middle) < abs(run.left + half - middle) else left
+    towards_last = sum((to - at) * step for at, to, step in zip(run.middle, other.middle, run.step, strict=True))
+    return SeatRange(run.block, run.start + (run.length - size if towards_last > 0 else 0), size)
 
 
 def fewest_singles(lengths: list[int], quantity: int) -> int:

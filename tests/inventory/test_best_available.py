@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
+from operator import attrgetter
 from random import Random
 from typing import NamedTuple
 
@@ -136,7 +137,15 @@ def _random_hall(random: Random) -> tuple[list[str], list[list[Spot]]]:
     blocks = ["|".join(stretch() for _ in range(random.randint(1, 5))) for _ in range(random.randint(1, 4))]
     known = blocks[: random.choice([0, 1, len(blocks)])]
     spots = [
-        [Spot(random.randint(0, 4), random.randint(-2_000, 2_000), random.randint(-500, 500)) for _ in block.split("|")]
+        [
+            Spot(
+                random.randint(0, 4),
+                random.randint(-2_000, 2_000),
+                random.randint(-500, 500),
+                *random.choice([(100, 0), (-100, 0), (0, 100), (70, -70), (0, 0), (98, 15)]),
+            )
+            for _ in block.split("|")
+        ]
         for block in known
     ]
     return blocks, spots
@@ -226,7 +235,9 @@ def test_no_other_split_is_better() -> None:
             continue
 
         def quality(pair: Sequence[FreeRun], quantity: int = quantity) -> tuple[int, float]:
-            return fewest_singles([run.length for run in pair], quantity), max(AN_AISLE, pair[0].distance(pair[1]))
+            one, other = sorted(pair, key=attrgetter("length"))
+            away = [other.distance(one), *([one.distance(other)] if one.length * 2 >= quantity else [])]
+            return fewest_singles([one.length, other.length], quantity), max(AN_AISLE, min(away))
 
         pairs = [pair for pair in combinations(runs, 2) if sum(run.length for run in pair) >= quantity]
         seats = best_seats(blocks, quantity, spots=spots)
@@ -247,6 +258,15 @@ def test_a_centre_aisle_parts_a_party_less_than_a_row_does(hall: Hall) -> None:
     }.items():
         hall.open(["aaa|aaa|aaa|aaa"], [row + behind])
         assert hall.seat([Party(quantity)]) == [expected]
+
+
+def test_the_parts_of_a_split_face_each_other_however_rows_are_numbered(hall: Hall) -> None:
+    """Of two stretches of three, each has the two seats at the aisle."""
+    right_to_left = [Spot(0, 150, 0, -100, 0), Spot(0, 750, 0, -100, 0)]
+    upright = [Spot(0, 0, 750, 0, 100), Spot(0, 0, 150, 0, 100)]
+    for spots in (right_to_left, upright):
+        hall.open(["aaa|aaa"], [spots])
+        assert hall.seat([Party(4)]) == [[SeatRange(0, 0, 2), SeatRange(0, 5, 2)]]
 
 
 def test_a_party_stays_in_one_category_unless_it_may_mix(hall: Hall) -> None:

@@ -145,7 +145,7 @@ class TestSpots:
         row["seats"][3]["category"] = "Cheap"
         plan = plan_file.read(plan_reading.parse(hall(row, categories=("Stalls", "Cheap"))))
         assert plan.blocks == [[["A-1", "A-2", "A-3"]], [["A-4"]]]
-        assert plan.spots == [[Spot(0, 100, 0)], [Spot(0, 300, 0)]]
+        assert plan.spots == [[Spot(0, 100, 0)], [Spot(0, 300, 0, 0, 0)]]
 
     def test_are_unknown_without_positions(self) -> None:
         file = hall(drawn_row("A", [0, 0, 0]), drawn_row("B", [0, 0]))

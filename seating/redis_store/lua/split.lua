@@ -25,16 +25,16 @@ local function split(inventory, longest_runs, quantity, wish)
     end
   end
 
-  -- The runs of at least `least` available seats in a map, in order. `left` and `right` are where a run's first and
-  -- last seat are, from the middle of their stretch.
+  -- The runs of at least `least` available seats in a map, in order. `offset` is how many seats their middle is from
+  -- that of their stretch, `half` how far their ends are from it.
   local function free_runs(block, map, least)
     local runs, wanted, number = {}, '()(' .. ('a'):rep(least) .. 'a*)', 0
     for first, stretch in (map .. '|'):gmatch('()([^|]*)|') do
       number = number + 1
       for from, available in stretch:gmatch(wanted) do
-        local left = 50 * (2 * from - #stretch - 1)
-        runs[#runs + 1] = {block = block, stretch = number, start = first + from - 2, length = #available,
-          left = left, right = left + 100 * (#available - 1)}
+        local length = #available
+        runs[#runs + 1] = {block = block, stretch = number, start = first + from - 2, length = length,
+          offset = from - 1 + (length - #stretch) / 2, half = 50 * (length - 1)}
       end
     end
     return runs
@@ -126,38 +126,30 @@ local function split(inventory, longest_runs, quantity, wish)
     return runs
   end
 
-  -- The rows and middles of a block's stretches; empty where positions are unknown.
+  -- The row, middle and step of each of a block's stretches; empty where positions are unknown.
   local function spots_of(block)
-    local spots = {}
-    for row, x, y in (redis.call('HGET', KEYS[11], block) or ''):gmatch('(%d+):(%-?%d+):(%-?%d+)') do
-      spots[#spots + 1] = {row, tonumber(x), tonumber(y)}
+    local spots, number = {}, '(%-?%d+)'
+    for row, x, y, step_x, step_y in (redis.call('HGET', KEYS[11], block) or '')
+        :gmatch(('%s:%s:%s:%s:%s'):format(number, number, number, number, number)) do
+      spots[#spots + 1] = {row, tonumber(x), tonumber(y), tonumber(step_x), tonumber(step_y)}
     end
     return spots
   end
 
-  -- Gives each run its `row`, the `x` and `y` of its stretch's middle, and the `x` of its ends. Where positions are
+  -- Gives each run its `row`, the `x` and `y` of its middle, and the step from seat to seat. Where positions are
   -- unknown, the stretches of a block are rows one behind the other.
   local function locate(runs)
     local spots = {}
     for _, run in ipairs(runs) do
       spots[run.block] = spots[run.block] or spots_of(run.block)
       local behind = ANOTHER_BLOCK * run.block + 100 * (run.stretch - 1)
-      run.row, run.x, run.y = unpack(spots[run.block][run.stretch] or {-behind, 0, behind})
-      run.x_left, run.x_right = run.x + run.left, run.x + run.right
-    end
-  end
-
-  -- From seat to seat: along the row, or straight to another row and then ANOTHER_ROW more.
-  local function distance(run, other)
-    local x, y = run.x - other.x, run.y - other.y
-    if run.row == other.row then
-      if is_before(other, run) then
-        run, other = other, run
+      local row, x, y, step_x, step_y = unpack(spots[run.block][run.stretch] or {-behind, 0, behind, 100, 0})
+      if step_x == 0 and step_y == 0 then
+        step_x = 100
       end
-      return math.sqrt(x * x + y * y) + other.left - run.right
+      run.row, run.step_x, run.step_y = row, step_x, step_y
+      run.x, run.y = x + step_x * run.offset, y + step_y * run.offset
     end
-    local along = math.max(0, run.x_left - other.x_right, other.x_left - run.x_right)
-    return math.sqrt(along * along + y * y) + ANOTHER_ROW
   end
 
   local function nearer(run, other)
@@ -174,13 +166,17 @@ local function split(inventory, longest_runs, quantity, wish)
     return run.length > other.length
   end
 
-  -- The runs around `host` that are less than `away` from it, nearest first.
+  -- The runs around `host` that are less than `away` from it, nearest first. The distance is the one of their nearest
+  -- seats, as if all rows were parallel to the host's; to another row, ANOTHER_ROW more.
   local function runs_around(host, runs, away)
-    local around, rows_away = {}, away - ANOTHER_ROW
+    local around, step = {}, math.sqrt(host.step_x * host.step_x + host.step_y * host.step_y)
+    local unit_x, unit_y = host.step_x / step, host.step_y / step
     for _, run in ipairs(runs) do
-      local y = run.y - host.y
-      if (run.row == host.row or -rows_away < y and y < rows_away) and run ~= host then
-        run.away = distance(host, run)
+      local x, y, more = run.x - host.x, run.y - host.y, run.row == host.row and 0 or ANOTHER_ROW
+      local across = math.abs(x * unit_y - y * unit_x)
+      if across + more < away and run ~= host then
+        local along = math.max(0, math.abs(x * unit_x + y * unit_y) - host.half - run.half)
+        run.away = math.sqrt(along * along + across * across) + more
         if run.away < away then
           around[#around + 1] = run
         end
@@ -239,13 +235,8 @@ local function split(inventory, longest_runs, quantity, wish)
 
   -- Where the part of `run` begins: at the end that is nearer to `other`.
   local function part_start(run, other)
-    local right_start = run.start + run.length - run.size
-    if run.row == other.row then
-      return is_before(run, other) and right_start or run.start
-    end
-    local middle, half = other.x_left + other.x_right, 100 * (run.size - 1)
-    local from_left, from_right = 2 * run.x_left + half - middle, 2 * run.x_right - half - middle
-    return math.abs(from_right) < math.abs(from_left) and right_start or run.start
+    local towards_last = (other.x - run.x) * run.step_x + (other.y - run.y) * run.step_y
+    return run.start + (towards_last > 0 and run.length - run.size or 0)
   end
 
   local best
