@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run test fuzz fuzz-terms fuzz-bytes fuzz-api churn lint-api test-careful check format onsale bench benchmarks clean
+.PHONY: help install run test restarts fuzz fuzz-terms fuzz-bytes fuzz-api churn lint-api test-careful check format onsale bench benchmarks clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -34,6 +34,9 @@ run: $(VENV)/.runs ## the whole system on http://127.0.0.1:3000 (PORT), Ctrl-C s
 
 test: $(VENV)/.tests ## the whole test suite
 	$(BIN)/pytest -n 2 --durations 20
+
+restarts: $(VENV)/.tests ## five reloads and a rolling restart behind nginx, under 256 buyers and 200 viewers
+	SEATING_BUYERS=256 SEATING_VIEWERS=200 SEATING_RELOADS=5 $(BIN)/pytest --timeout 900 tests/server/test_restarts.py
 
 fuzz: $(VENV)/.tests ## 2,000 random sales of 50 steps each against a plain model (RUNS)
 	SEATING_FUZZ_RUNS=$(or $(RUNS),2000) $(BIN)/pytest tests/books/test_fuzz.py

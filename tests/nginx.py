@@ -14,7 +14,7 @@ daemon off;
 master_process off;
 pid {folder}/pid;
 error_log stderr;
-events {{}}
+events {{ worker_connections 4096; }}
 http {{
   access_log off;
   client_body_temp_path {folder}/body;

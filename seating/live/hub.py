@@ -187,4 +187,5 @@ class Hub:
     def _mourn(self, greenlet: "gevent.Greenlet[[], None]") -> None:
         """Stop the process gracefully: it finishes its requests, and gunicorn starts another."""
         _log.critical("live greenlet died", exc_info=greenlet.exception)
+        gevent.spawn(self.close)
         os.kill(os.getpid(), signal.SIGTERM)

@@ -13,7 +13,8 @@ from greenlet import getcurrent
 
 from seating.telemetry import metrics
 
-Wait = Literal["idle", "head", "body", "send"]
+Wait = Literal["first", "idle", "head", "body", "send"]
+"""`first` is the wait for the first bytes of a connection, `idle` for those of a further request."""
 
 HEAD_WITHIN_S: Final = 5.0
 """Also the limit for the first bytes of a new connection."""
@@ -135,5 +136,5 @@ class Deadlines:
 
 
 def _count_missed(wait: Wait) -> None:
-    if wait != "idle":
+    if wait not in ("first", "idle"):
         metrics.count_missed_deadline(wait)

@@ -53,16 +53,15 @@ class Conversation:
         """Serve until either side closes. Raises what gunicorn's parser raises, OSError, and TimeoutError."""
         peer = self.peer(client, address)
         data: bytes | None = b""
-        idle_s = HEAD_WITHIN_S  # A client that connects has something to say.
+        client.read_within(HEAD_WITHIN_S, "first")  # A client that connects has something to say.
         while data is not None:
             if not data:
-                client.read_within(idle_s, "idle")
-                idle_s = self._cfg.keepalive
                 data = client.recv(_READ_BYTES)
                 if not data:
                     return
             received = (AVAILABLE and self.read_fast(client, peer, data)) or self._read_carefully(client, address, data)
             data = self._rest(client, received) if self._answer(received) else None
+            client.read_within(self._cfg.keepalive, "idle")
 
     @staticmethod
     def peer(client: ClientSocket, address: tuple[Any, ...]) -> dict[str, Any]:

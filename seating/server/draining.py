@@ -24,9 +24,10 @@ class Draining:
         stop = master.handle_term
 
         def handle_term() -> None:
-            if not drain_s or self.has_begun():
-                stop()
+            ends = not drain_s or self.has_begun()
             self._flag[0] = 1
+            if ends:
+                stop()
             _log.info("web server drains", seconds=drain_s)
             gevent.spawn_later(drain_s, master.signal, signal.SIGTERM, None)
 

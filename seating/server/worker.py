@@ -2,6 +2,7 @@
 
 import errno
 import math
+import os
 import secrets
 import socket
 import time
@@ -45,6 +46,8 @@ STATUS: Final[dict[type[BaseException], int]] = {
 _MOST_UNSENT_BYTES: Final = 256 * 1024
 """What the kernel buffers for a client that does not read. Its default is up to four megabytes (`tcp_wmem`)."""
 
+_REPLACED_WITHIN_S: Final = 10.0
+
 _log = structlog.get_logger(__name__)
 
 
@@ -66,9 +69,8 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
         from seating.server.accepting import Acceptor, Limits
         from seating.server.client_socket import Deadlines
         from seating.server.conversation import Conversation
-        from seating.web.services import close_feeds, drains_while, operations_of
+        from seating.web.services import begin_serving, close_feeds, operations_of
 
-        drains_while(self.wsgi, self.draining.has_begun)
         settings = load_settings()
         share = math.ceil(settings.http_connections_per_address / self.cfg.workers)
         acceptors = []
@@ -84,11 +86,14 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
                 limits = Limits(OPS_CONNECTIONS, OPS_CONNECTIONS)
             serve = partial(self._serve, Conversation(self, server, application).hold)
             acceptors.append(Acceptor(listener, serve, self._refuse, limits, place))
+        begin_serving(self.wsgi, self.draining.has_begun)
         Deadlines(acceptors, self.cfg.keepalive, lambda: not self.alive).start()
         accepting = [gevent.spawn(acceptor.run) for acceptor in acceptors]
         while self.alive and not any(greenlet.dead for greenlet in accepting):
             self.notify()
             self._stopping.wait(1.0)
+        if self._stopping.is_set():
+            self._await_replacement()
         gevent.killall(accepting)
         self.place.leave()
         for acceptor, listener in zip(acceptors, self.sockets, strict=True):
@@ -97,6 +102,21 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
         # Not sooner: clients would come back to this process. Open sockets would use up the graceful timeout.
         gevent.spawn(close_feeds, self.wsgi)
         self._finish([acceptor.greenlets for acceptor in acceptors])
+
+    def _await_replacement(self) -> None:
+        """Accept connections until one of the processes that replace this one does, unless all stop.
+
+        gunicorn stops the old ones when it starts the new ones, which take seconds to load.
+        """
+        known, ends = self.place.youngest(), time.monotonic() + _REPLACED_WITHIN_S
+        while (
+            self.place.youngest() <= known
+            and time.monotonic() < ends
+            and not self.draining.has_begun()
+            and self.ppid == os.getppid()
+        ):
+            self.notify()
+            gevent.sleep(0.05)
 
     def is_leaving(self) -> bool:
         """Return whether connections are to be closed after their next response."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
+import gevent
 import structlog
 from redis.exceptions import RedisError
 
@@ -33,6 +34,7 @@ _SALE_HOLDS_S: Final = 3.0
 _SHARED_EVERY_S: Final = 0.5
 _RECORD_EVERY_S: Final = 5.0
 _DISK_EVERY_S: Final = 5.0
+_WAIT_EVERY_S: Final = 0.02
 _SILENCE_S: Final = 1.0
 """A look still running after this long is reported as silence."""
 _SHOWN_LOSSES: Final = 20
@@ -105,6 +107,12 @@ class Readiness:
         for look in self._looks:
             look.start()
 
+    def wait(self, within_s: float) -> None:
+        """Wait for the first looks that decide, but no longer than `within_s` seconds."""
+        ends = time.monotonic() + within_s
+        while not self._has_looked() and time.monotonic() < ends:
+            gevent.sleep(_WAIT_EVERY_S)
+
     def report(self) -> Report:
         """Ready if Redis takes writes and at least one open event, if there is any, can be sold from.
 
@@ -133,6 +141,10 @@ class Readiness:
     @property
     def _looks(self) -> tuple[BackgroundLook[Any], ...]:
         return self._sale, self._record, self._shared, self._disk
+
+    def _has_looked(self) -> bool:
+        sale = self._sale.last().value
+        return sale is not None and (sale.sales is not None or sale.redis.state is RedisState.DOWN)
 
     def _unknown_events(self) -> dict[str, Any]:
         return {"inventory": {"eventId": self._default_event, "status": "unknown"}, "events": []}

@@ -12,6 +12,8 @@ from seating.services.services import Services
 _EXTENSION: Final = "seating"
 _OPERATIONS: Final = "seating.operations"
 
+_READINESS_WITHIN_S: Final = 3.0
+
 # Flask's proxy makes an attribute read ten times as slow.
 _application: Callable[[], Flask] = current_app._get_current_object  # type: ignore[attr-defined]
 
@@ -45,11 +47,12 @@ def hub() -> Hub:
     return found
 
 
-def drains_while(app: Any, condition: Callable[[], bool]) -> None:
-    """Let `app` be not ready while `condition` is true, if it knows of readiness."""
+def begin_serving(app: Any, drains: Callable[[], bool]) -> None:
+    """Wait until `app` knows whether it is ready, if it has readiness at all. It is not while `drains` is true."""
     if _EXTENSION in getattr(app, "extensions", ()):
         services: Services = app.extensions[_EXTENSION][1]
-        services.readiness.drains = condition
+        services.readiness.drains = drains
+        services.readiness.wait(_READINESS_WITHIN_S)
 
 
 def close_feeds(app: Any) -> None:

@@ -117,7 +117,7 @@ def test_without_its_reader_a_process_ends(start: Start) -> None:
     client.xadd(f"log:{{{event}}}", {"no": "change"}, id="999999999-1")
     with socket:
         assert socket.close_code() == 1001
-    wait_until(lambda: len([process for process in before if process.is_running()]) == 1)
+    wait_until(lambda: len([process for process in before if process.is_running()]) == 1, 30)
     wait_until(lambda: len(web_processes(system)) == 2)
     assert "live greenlet died" in system.parts["web"].log.read_text()
     assert system.buy(1).status == 200
