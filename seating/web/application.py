@@ -9,6 +9,7 @@ from flask.ctx import AppContext, RequestContext
 from flask.globals import _cv_app, _cv_request
 from flask.sessions import NullSession
 from flask_openapi3 import APIBlueprint, OpenAPI
+from flask_openapi3.models import PathItem
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Rule
 
@@ -39,6 +40,15 @@ class Application(OpenAPI):
     def generate_spec_json(self) -> None:
         super().generate_spec_json()  # type: ignore[no-untyped-call]
         api_document.complete(self, self.spec_json)
+
+    def register_api(self, api: APIBlueprint, **options: Any) -> None:
+        """Routes of several subjects may share a path: flask-openapi3 alone would document the last one's only."""
+        for path in self.paths.keys() & api.paths.keys():
+            for name in PathItem.model_fields:
+                known = getattr(self.paths[path], name)
+                if known is not None:
+                    setattr(api.paths[path], name, known)
+        super().register_api(api, **options)
 
     def wsgi_app(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if "HTTP_UPGRADE" in environ:

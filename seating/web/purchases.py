@@ -51,7 +51,7 @@ from seating.web.schemas import (
     PageQuery,
     Reference,
     SoldAsAnswer,
-    Why,
+    WhyInQuery,
     WhyQuery,
     example,
     examples,
@@ -86,7 +86,7 @@ class PurchasePageQuery(PageQuery):
 
 
 class CancelQuery(WhyQuery):
-    why: Why | None = Field(None, description="the reason, for the audit log and for whoever reads the purchase")
+    why: WhyInQuery | None = Field(None, description="the reason, for the audit log and for whoever reads the purchase")
     seats: str = Field(
         "",
         min_length=1,

@@ -65,13 +65,16 @@ class EventPath(BaseModel):
     )
 
 
+# A character takes up to 12 bytes of the request line, which has at most 4,094 (gunicorn.conf.py).
+WhyInQuery = Annotated[_Reason, Field(max_length=300), AfterValidator(parse_why)]
+
+
 class WhyQuery(BaseModel):
     """The query of an operator's route without a body."""
 
     model_config = ConfigDict(extra="forbid")
 
-    # A character takes up to 12 bytes of the request line, which has at most 4,094 (gunicorn.conf.py).
-    why: Annotated[_Reason, Field(max_length=300), AfterValidator(parse_why)] | None = None
+    why: WhyInQuery | None = None
 
 
 class PageQuery(BaseModel):
