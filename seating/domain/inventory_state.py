@@ -118,7 +118,7 @@ class InventoryState:
 
     def apply(self, entry: LogEntry, change: Change) -> None:
         """`change` is what `entry` says."""
-        self._refuse_unknown_seats(getattr(change, "runs", ()))
+        self._refuse_unknown_seats(change)
         match change:
             case changes.Opened():
                 self.capacity = change.capacity
@@ -127,10 +127,11 @@ class InventoryState:
             case changes.OfferSet():
                 self._set_offer(change.offer)
             case changes.Purchased():
+                was = self._sold_from(change)
                 self.sold += change.quantity
                 if change.hold is not None:
                     self._end(change.hold, change.at_ms)
-                self.take(change.runs, AVAILABLE if change.hold is None else HELD, SOLD)
+                self.take(change.runs, was, SOLD)
                 self.idempotency[change.idempotency] = purchase_record(entry, change)
             case changes.Held():
                 self.held += change.quantity
@@ -234,10 +235,36 @@ class InventoryState:
         seats = self.maps[block]
         return areas.places(seats, status) if areas.is_area(seats) else seats.count(status)
 
-    def _refuse_unknown_seats(self, runs: Iterable[SeatRange]) -> None:
-        for block, start, length in runs:
+    def _sold_from(self, purchase: changes.Purchased) -> str:
+        """What the seats are until then. A lost history may have sold them from a hold that has lapsed here."""
+        return HELD if purchase.hold in self.holds else AVAILABLE
+
+    def _refuse_unknown_seats(self, change: Change) -> None:
+        for block, start, length in getattr(change, "runs", ()):
             if start + length > len(self.maps[block]) and not areas.is_area(self.maps[block]):
                 raise IndexError(f"block {block} has no seats {start} to {start + length}")
+        if self.maps and areas.is_area(self.maps[0]):
+            moved = list(self.maps)
+            for (block, _, length), was, status in self._moves(change):
+                moved[block] = areas.move(moved[block], was, status, length)
+
+    def _moves(self, change: Change) -> Iterable[tuple[SeatRange, str, str]]:
+        """Each run that changes, what it was and, but for its category being off sale, what it becomes."""
+        match change:
+            case changes.Purchased():
+                return [(run, self._sold_from(change), SOLD) for run in change.runs]
+            case changes.Held():
+                return [(run, AVAILABLE, HELD) for run in change.runs]
+            case changes.HoldChanged() if change.hold in self.holds:
+                removed = [(run, HELD, AVAILABLE) for run in change.removed]
+                return [*removed, *((run, AVAILABLE, HELD) for run in change.added)]
+            case changes.Released():
+                return [(run, HELD, AVAILABLE) for run in change.runs]
+            case changes.SeatSet():
+                return [(run, was, change.status) for run, was in change.parts()]
+            case changes.Cancelled():
+                return [(run, SOLD, AVAILABLE) for run in change.runs]
+        return ()
 
     def _count(self, status: str, seats: int) -> None:
         counter = _COUNTED.get(status)

@@ -11,10 +11,11 @@ from typing import Final, Literal, NamedTuple
 
 from seating.domain import areas
 from seating.domain.event import DRAFT
+from seating.domain.hold import Hold
 from seating.domain.inventory_state import InventoryState
 from seating.domain.position import Position
 from seating.domain.purchase import Receipt, is_purchase_record
-from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE, HELD, ORGANISER, SOLD
+from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE, HELD, OFF_SALE, ORGANISER, SOLD
 from seating.domain.seating_plan import SeatRange
 
 Preference = Literal["redis", "sql"]
@@ -23,7 +24,7 @@ _ORGANISERS: Final = (BOX_OFFICE, ORGANISER, BLOCKED)
 
 
 class Waiting(NamedTuple):
-    """A purchase left without its seats. `idempotency` is the hash of its caller and key."""
+    """What still stood of a purchase left without its seats. `idempotency` is the hash of its caller and key."""
 
     receipt: Receipt
     idempotency: str
@@ -68,8 +69,9 @@ def merge(
     for idempotency, receipt in _purchases(event_id, other):
         _take_in(event_id, merged, idempotency, receipt)
     for hold, kept in other.holds.items():
-        # A hold without its seats cannot be honoured: let it expire now.
-        if hold not in preferred.holds and not _first_taken(merged, kept.runs, kept.quantity):
+        # A hold without its seats cannot be honoured: let it expire now. So does one of places without names: the other
+        # history may have sold them from it already, and nothing would tell.
+        if hold not in preferred.holds and _is_of_seats(preferred, kept) and not _first_taken(merged, kept.runs):
             preferred.holds[hold] = kept
             preferred.held += kept.quantity
             preferred.take(kept.runs, AVAILABLE, HELD)
@@ -120,7 +122,7 @@ def _take_in(event_id: str, merged: MergedState, idempotency: str, receipt: Rece
     if kept is not None and is_purchase_record(kept):
         own = Receipt.parse(event_id, kept)
         if own.id != receipt.id:
-            merged.waiting.append(Waiting(receipt, idempotency, f"its idempotency key also bought {own.id}"))
+            _wait(merged, idempotency, receipt, f"its idempotency key also bought {own.id}")
         return
     record = (receipt.rendering, receipt.fingerprint, receipt.id.position, receipt.id.nonce, receipt.quantity)
     runs = ",".join(map(str, receipt.runs))
@@ -128,36 +130,60 @@ def _take_in(event_id: str, merged: MergedState, idempotency: str, receipt: Rece
     if quantity:
         taken = _first_taken(merged, seats, quantity)
         if taken:
-            merged.waiting.append(Waiting(receipt, idempotency, taken))
+            _wait(merged, idempotency, receipt, taken)
             return
         state.sold += quantity
         state.take(list(seats), AVAILABLE, SOLD)
     state.idempotency[idempotency] = "|".join(map(str, (*record, receipt.left, runs, receipt.at_ms, receipt.shop)))
 
 
+def _wait(merged: MergedState, idempotency: str, receipt: Receipt, reason: str) -> None:
+    """Only what stands can be sold again, so a part that was cancelled is forgotten with its seats."""
+    position = str(receipt.id.position)
+    standing = receipt.bought.standing(merged.state.cancellation(position))
+    if 0 < standing.quantity < receipt.quantity:
+        receipt = receipt.only(standing._replace(runs=_from_first_place(merged.state, standing.runs)))
+        del merged.state.cancelled[position]
+    merged.waiting.append(Waiting(receipt, idempotency, reason))
+
+
+def _from_first_place(state: InventoryState, runs: Sequence[SeatRange]) -> list[SeatRange]:
+    """The places of an area, which nobody tells apart, as a new purchase has them."""
+    return [run._replace(start=0) if areas.is_area(state.maps[run.block]) else run for run in runs]
+
+
+def _is_of_seats(state: InventoryState, hold: Hold) -> bool:
+    return bool(hold.runs) and not any(areas.is_area(state.maps[run.block]) for run in hold.runs)
+
+
 def _take_in_organisers(merged: MergedState, other: InventoryState) -> None:
     state = merged.state
     for block, seats in enumerate(other.maps):
         if areas.is_area(seats):
-            _take_in_organisers_of_area(state, block, seats)
+            _take_in_organisers_of_area(merged, block, seats)
             continue
         for place, status in enumerate(seats):
             run, now = SeatRange(block, place, 1), state.maps[block][place]
-            if status in _ORGANISERS and now == AVAILABLE:
+            if status in _ORGANISERS and now in (AVAILABLE, OFF_SALE):
                 state.set_seats([run], now, status)
             elif status == BOX_OFFICE and now != BOX_OFFICE:
                 merged.box_office.append(run)
 
 
-def _take_in_organisers_of_area(state: InventoryState, area: int, seats: str) -> None:
+def _take_in_organisers_of_area(merged: MergedState, area: int, seats: str) -> None:
+    state = merged.state
     for status in _ORGANISERS:
-        more = areas.places(seats, status) - areas.places(state.maps[area], status)
-        more = min(more, areas.places(state.maps[area], AVAILABLE))
-        if more > 0:
-            state.set_seats([SeatRange(area, 0, more)], AVAILABLE, status)
+        missing = areas.places(seats, status) - areas.places(state.maps[area], status)
+        for now in (AVAILABLE, OFF_SALE):
+            more = min(missing, areas.places(state.maps[area], now))
+            if more > 0:
+                state.set_seats([SeatRange(area, 0, more)], now, status)
+                missing -= more
+        if status == BOX_OFFICE and missing > 0:
+            merged.box_office.append(SeatRange(area, 0, missing))
 
 
-def _first_taken(merged: MergedState, runs: Sequence[SeatRange], quantity: int) -> str:
+def _first_taken(merged: MergedState, runs: Sequence[SeatRange], quantity: int = 0) -> str:
     """Return what is in the way, in words; empty if nothing. What is only off sale is not."""
     state = merged.state
     if not runs and state.remaining < quantity:

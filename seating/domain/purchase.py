@@ -233,6 +233,15 @@ class Receipt(NamedTuple):
         found: str | None = json.loads(self.shop).get("currency") if self.tariff else None
         return found
 
+    def only(self, part: Bought) -> "Receipt":
+        """As if no more than a `part` of it had been bought."""
+        shop = json.loads(self.shop)
+        if self.tariff:
+            sold_as = {run.block: charge for run, charge in zip(self.runs, self.tariff.split(","), strict=True)}
+            shop["tariff"] = ",".join(sold_as[run.block] for run in part.runs)
+        text = json.dumps(shop, separators=(",", ":"))
+        return self._replace(quantity=part.quantity, runs=list(part.runs), shop=text)
+
     def change(self, idempotency: str) -> Purchased:
         """What the log said of it; `idempotency` is the hash of caller and key."""
         shop = json.loads(self.shop)

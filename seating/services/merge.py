@@ -25,7 +25,7 @@ from seating.domain.merging import MergedState, Preference, Waiting, continues, 
 from seating.domain.position import Position
 from seating.domain.purchase import Receipt
 from seating.domain.seat_status import AVAILABLE, BOX_OFFICE
-from seating.domain.seating_plan import SeatingPlan
+from seating.domain.seating_plan import SeatingPlan, SeatRange
 from seating.redis_store import book_snapshot
 from seating.redis_store.book_snapshot import BookSnapshot
 from seating.redis_store.terms import Terms
@@ -124,7 +124,11 @@ def _unite(
     ):
         return MergedState(in_redis)  # Redis's history continues SQL's, so it contains all of it.
     preferred, other = (in_redis, record.state) if prefer == "redis" else (record.state, in_redis)
-    return merge(event_id, preferred, other, lambda run: plan.seats_of([run])[0] if plan else str(run))
+
+    def seat_name(run: SeatRange) -> str:
+        return plan.seats_of([run])[0] if plan else f"{run.length} places of area {run.block}"
+
+    return merge(event_id, preferred, other, seat_name)
 
 
 def _commit(

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from seating.domain.changes import Change, OfferSet, Opened, Purchased
+from seating.domain import areas
+from seating.domain.changes import Cancelled, Change, Held, OfferSet, Opened, Purchased, Released, SeatSet
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import GENESIS, Checkpoint, LogEntry
 from seating.domain.merging import merge
@@ -13,6 +15,7 @@ from seating.domain.offer import CategoryOffer, Offer
 from seating.domain.position import Position
 from seating.domain.purchase import Receipt
 from seating.domain.replay import Outcome, Replay
+from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE
 from seating.domain.seating_plan import SeatingPlan, SeatRange
 from tests.offers import hall, priced
 
@@ -105,3 +108,78 @@ def test_a_fork_changes_an_offer_only_if_the_record_has_no_other(opened: Callabl
     for record, expected in ((state, Outcome.REPLAYED), (state, Outcome.WAITS)):
         (outcome,) = Replay(record, Checkpoint(Position(2, 5), GENESIS), 9).run([entry])
         assert outcome.outcome is expected
+
+
+@pytest.mark.parametrize("off_sale", [False, True])
+def test_a_fork_sells_from_a_hold_that_has_lapsed_here(opened: Callable[[], InventoryState], off_sale: bool) -> None:
+    record = _taken_off(opened) if off_sale else opened()
+    blocked, remaining = record.blocked, record.remaining
+    change = replace(_sale([SeatRange(0, 0, 2)]), hold="lapsed")
+    (outcome,) = Replay(record, Checkpoint(Position(2, 5), GENESIS), 9).run(
+        [LogEntry(Position(1, 2), change.to_json(), "")]
+    )
+    assert outcome.outcome is Outcome.REPLAYED
+    gone = 2 if off_sale else 0
+    assert (record.sold, record.held) == (2, 0)
+    assert (record.blocked, record.remaining) == (blocked - gone, remaining - 2 + gone)
+
+
+def test_a_merge_takes_in_what_the_organiser_did_to_seats_off_sale(opened: Callable[[], InventoryState]) -> None:
+    preferred, other = _taken_off(opened), opened()
+    blocked, remaining = preferred.blocked, preferred.remaining
+    second = SeatRange(0, 0 if areas.is_area(other.maps[0]) else 1, 1)
+    _apply(other, 2, SeatSet(2, AVAILABLE, BOX_OFFICE, 0, [SeatRange(0, 0, 1)]))
+    _apply(other, 3, SeatSet(3, AVAILABLE, BLOCKED, 0, [second]))
+    merged = merge("e", preferred, other, str)
+    assert merged.box_office == []
+    assert (preferred.sold, preferred.blocked, preferred.remaining) == (1, blocked - 1, remaining)
+
+
+def test_places_of_the_box_office_that_no_longer_fit_are_told() -> None:
+    preferred, other = _opened(None, AREAS), _opened(None, AREAS)
+    _apply(preferred, 2, replace(_sale([SeatRange(0, 0, 4)]), quantity=4))
+    _apply(other, 2, SeatSet(2, AVAILABLE, BOX_OFFICE, 0, [SeatRange(0, 0, 3)]))
+    merged = merge("e", preferred, other, str)
+    assert merged.box_office == [SeatRange(0, 0, 2)]
+    assert (preferred.sold, areas.places(preferred.maps[0], BOX_OFFICE)) == (5, 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        Held(3, "h", 9, 9, 0, [SeatRange(0, 0, 9)], "", "f", 1),
+        Released(3, "h", 2, 0, [SeatRange(0, 0, 2)], expired=True),
+        SeatSet(3, BLOCKED, AVAILABLE, 0, [SeatRange(0, 0, 1)]),
+        Cancelled(3, Position(1, 2), 2, 0, [SeatRange(0, 0, 3)]),
+    ],
+)
+def test_what_an_area_has_not_is_left_out_whole(change: Change) -> None:
+    state = _opened(None, AREAS)
+    _apply(state, 2, _sale([SeatRange(0, 0, 2)]))
+    before = state.dump()
+    with pytest.raises(IndexError):
+        _apply(state, 3, change)
+    assert state.dump() == before
+
+
+def test_of_a_purchase_cancelled_in_part_only_the_rest_waits(opened: Callable[[], InventoryState]) -> None:
+    preferred, other = opened(), opened()
+    taken = SeatRange(0, 0, 5) if areas.is_area(other.maps[0]) else SeatRange(0, 1, 3)
+    _apply(preferred, 2, replace(_sale([taken]), quantity=taken.length, idempotency="theirs", nonce="1" * 16))
+    bought = replace(_sale([SeatRange(0, 0, 2), SeatRange(1, 0, 1)]), quantity=3, tariff="0:1,1:2")
+    _apply(other, 3, bought)
+    _apply(other, 4, Cancelled(4, Position(1, 3), 1, 0, [SeatRange(0, 0, 1)], remaining=2))
+    [waiting] = merge("e", preferred, other, str).waiting
+    change = waiting.receipt.change(waiting.idempotency)
+    assert (change.quantity, change.tariff) == (2, "0:1,1:2")
+    assert change.runs == [SeatRange(0, 0 if areas.is_area(other.maps[0]) else 1, 1), SeatRange(1, 0, 1)]
+    assert preferred.cancelled == {}
+
+
+def test_a_merge_lets_holds_of_areas_lapse() -> None:
+    preferred, other = _opened(None, AREAS), _opened(None, AREAS)
+    for state in (preferred, other):
+        _apply(state, 2, Held(2, "h", 9, 2, 0, [SeatRange(0, 0, 2)], "", "f", 1))
+    _apply(preferred, 3, replace(_sale([SeatRange(0, 0, 2)]), hold="h"))
+    merge("e", preferred, other, str)
+    assert (preferred.sold, preferred.held, preferred.holds) == (2, 0, {})
