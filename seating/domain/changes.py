@@ -141,6 +141,12 @@ class Released:
     expired: bool
     off_sale: list[SeatRange] = field(default_factory=list)
 
+    def to_json(self) -> str:
+        """As holding.lua writes it."""
+        said = {"kind": "released", "at": self.at_ms, "hold": self.hold, "quantity": self.quantity, "left": self.left}
+        said |= {"runs": runs_text(self.runs), "expired": self.expired}
+        return _json(said | _off_sale(self.off_sale))
+
 
 @dataclass(frozen=True, slots=True)
 class SeatSet:
@@ -160,8 +166,7 @@ class SeatSet:
     def to_json(self) -> str:
         """As set_seats.lua writes it."""
         said = {"kind": "seat_set", "at": self.at_ms, "was": self.was, "status": self.status, "left": self.left}
-        off_sale = {"off_sale": runs_text(self.off_sale)} if self.off_sale else {}
-        return _json(said | {"runs": runs_text(self.runs)} | _by(self.by) | off_sale)
+        return _json(said | {"runs": runs_text(self.runs)} | _by(self.by) | _off_sale(self.off_sale))
 
     def parts(self) -> Iterator[tuple[SeatRange, str]]:
         """Each run, and what its seats were."""
@@ -188,7 +193,8 @@ class Cancelled:
         """As cancel.lua writes it."""
         said = {"kind": "cancelled", "at": self.at_ms, "purchase": str(self.purchase), "quantity": self.quantity}
         said |= {"left": self.left, "runs": runs_text(self.runs)}
-        return _json(said | ({"remaining": self.remaining} if self.remaining else {}) | _by(self.by))
+        said |= {"remaining": self.remaining} if self.remaining else {}
+        return _json(said | _by(self.by) | _off_sale(self.off_sale))
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,3 +349,7 @@ def _json(fields: dict[str, Any]) -> str:
 
 def _by(actor: Actor | None) -> dict[str, Any]:
     return {"by": actor.fields()} if actor else {}
+
+
+def _off_sale(runs: list[SeatRange]) -> dict[str, Any]:
+    return {"off_sale": runs_text(runs)} if runs else {}

@@ -154,7 +154,7 @@ class InventoryState:
                 self.give_back(change.runs, HELD)
             case changes.SeatSet():
                 for run, was in change.parts():
-                    self.set_seats([run], was, self._returned_to(run) if change.status == AVAILABLE else change.status)
+                    self.set_seats([run], was, self.returned_to(run) if change.status == AVAILABLE else change.status)
             case changes.Cancelled():
                 self.sold -= change.quantity
                 self.give_back(change.runs, SOLD)
@@ -204,12 +204,16 @@ class InventoryState:
     def give_back(self, runs: list[SeatRange], was: str) -> None:
         """The seats of a buyer return: available, or blocked where their category is off sale."""
         for run in runs:
-            status = self._returned_to(run)
+            status = self.returned_to(run)
             self._count(status, run.length)
             self._mark([run], was, status)
 
-    def _returned_to(self, run: SeatRange) -> str:
-        return OFF_SALE if self.offer is not None and self.offer.is_off_sale(run.block) else AVAILABLE
+    def off_sale_of(self, runs: Iterable[SeatRange]) -> list[SeatRange]:
+        """Those of `runs` that cannot be had when they return, since their category is off sale."""
+        return self.offer.off_sale_of(runs) if self.offer else []
+
+    def returned_to(self, run: SeatRange) -> str:
+        return OFF_SALE if self.off_sale_of([run]) else AVAILABLE
 
     def set_seats(self, runs: list[SeatRange], was: str, status: str) -> None:
         """Seats that no buyer has become what the organiser wants."""

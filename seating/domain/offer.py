@@ -1,6 +1,6 @@
 """An offer: on what conditions an event is sold: when, how much at once, and category by category."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final, NamedTuple, Self
@@ -122,6 +122,10 @@ class Offer:
             if not category.on_sale
             for first, last in category.blocks
         )
+
+    def off_sale_of(self, runs: Iterable[SeatRange]) -> list[SeatRange]:
+        """Those of `runs` that nobody can have when they return."""
+        return [run for run in runs if self.is_off_sale(run.block)]
 
     def number_of(self, name: str) -> int | None:
         """The number of the category of that name."""

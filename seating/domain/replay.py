@@ -4,7 +4,7 @@ Whoever was told "yours" keeps it, with the same id and receipt, unless another 
 the same key has bought again.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.purchase import is_purchase_record
 from seating.domain.seat_status import AVAILABLE, HELD, OFF_SALE
-from seating.domain.seating_plan import SeatRange, places, runs_text
+from seating.domain.seating_plan import SeatRange, places
 
 
 class Outcome(StrEnum):
@@ -50,6 +50,7 @@ class Replay:
     seat_name: Callable[[SeatRange], str] = str
     appended: list[LogEntry] = field(default_factory=list)
     _waiting: dict[str, int] = field(default_factory=dict)
+    _waiting_parts: dict[str, list[int]] = field(default_factory=dict)
     _outcomes: list[Replayed] = field(default_factory=list)
     _extended: set[str] = field(default_factory=set)
     _purchases: dict[str, Bought] = field(init=False)
@@ -72,6 +73,8 @@ class Replay:
                 self._append(self._text(entry, change), entry.private)
             elif outcome is Outcome.WAITS and isinstance(change, changes.Purchased):
                 self._waiting[str(change.original or entry.position)] = len(self._outcomes) - 1
+            elif outcome is Outcome.WAITS and isinstance(change, changes.Cancelled):
+                self._waiting_parts.setdefault(str(change.purchase), []).append(len(self._outcomes) - 1)
         return self._outcomes
 
     def _append(self, text: str, private: str | None = None) -> None:
@@ -88,11 +91,14 @@ class Replay:
         """All but those that the fork extended."""
         for hold, kept in sorted(self.state.holds.items(), key=lambda item: item[1].until_ms):
             if kept.until_ms <= self.now_ms and hold not in self._extended:
-                left = self.state.remaining + kept.quantity
-                self._append(
-                    f'{{"kind":"released","at":{self.now_ms},"hold":"{hold}","quantity":{kept.quantity},'
-                    f'"left":{left},"runs":"{runs_text(kept.runs)}","expired":true}}'
-                )
+                left, off_sale = self._returned(kept.quantity, kept.runs)
+                released = changes.Released(self.now_ms, hold, kept.quantity, left, kept.runs, True, off_sale)
+                self._append(released.to_json())
+
+    def _returned(self, quantity: int, runs: Sequence[SeatRange]) -> tuple[int, list[SeatRange]]:
+        """How many seats are left once these are given back, and which of them are off sale then."""
+        off_sale = self.state.off_sale_of(runs)
+        return self.state.remaining + quantity - sum(run.length for run in off_sale), off_sale
 
     def _is_ahead(self, change: changes.Held | changes.Extended) -> bool:
         return change.until_ms > self.now_ms
@@ -150,16 +156,17 @@ class Replay:
         return self._if_free(change.runs, change.quantity, change.hold)
 
     def _decide_seats(self, change: changes.SeatSet) -> tuple[Outcome, str]:
-        seats: list[tuple[str, str]] = []
+        seats: list[tuple[str, str, str]] = []
         for run, was in change.parts():
             area = self.state.maps[run.block]
             if not areas.is_area(area):
-                seats += [(self._status(SeatRange(*place, 1)), was) for place in places([run])]
+                wanted = self.state.returned_to(run) if change.status == AVAILABLE else change.status
+                seats += [(self._status(SeatRange(*place, 1)), was, wanted) for place in places([run])]
             elif areas.places(area, was) < run.length:
                 return Outcome.WAITS, f"fewer than {run.length} places of area {run.block} are {was}"
-        if seats and all(now == change.status for now, _ in seats):
+        if seats and all(now == wanted for now, _, wanted in seats):
             return Outcome.OBSOLETE, "the seats are so already"
-        for now, was in seats:
+        for now, was, _ in seats:
             if now != was:
                 return Outcome.WAITS, f"a seat is {now}, and was {was}"
         return Outcome.REPLAYED, ""
@@ -171,6 +178,8 @@ class Replay:
         if position in self._waiting:
             number = self._waiting.pop(position)
             self._outcomes[number] = Replayed(self._outcomes[number].entry, Outcome.CANCELLED)
+            for part in self._waiting_parts.pop(position, ()):
+                self._outcomes[part] = Replayed(self._outcomes[part].entry, Outcome.OBSOLETE, "all was cancelled later")
             return Outcome.OBSOLETE, "the purchase has no seats"
         if position not in self._purchases:
             return Outcome.WAITS, f"there is no purchase at {position}"
@@ -185,16 +194,36 @@ class Replay:
         return bought.to_cancel(gone.as_part(), self.state.cancellation(str(change.purchase)))
 
     def _text(self, entry: LogEntry, change: Change) -> str:
-        """What the record gains for `entry`; of a cancellation, what is left of it to do."""
-        if not isinstance(change, changes.Cancelled):
-            return _original(entry, change)
+        """What the record gains for `entry`; of a cancellation, what is left of it to do.
+
+        What returns is off sale by the record's offer, not the fork's.
+        """
+        match change:
+            case changes.Released() | changes.SeatSet():
+                return self._text_of_return(entry, change)
+            case changes.Cancelled():
+                return self._text_of_cancellation(entry, change)
+        return _original(entry, change)
+
+    def _text_of_return(self, entry: LogEntry, change: changes.Released | changes.SeatSet) -> str:
+        if isinstance(change, changes.Released):
+            left, off_sale = self._returned(change.quantity, change.runs)
+        elif change.status == AVAILABLE:
+            left, off_sale = self._returned(sum(run.length for run in change.runs), change.runs)
+            left -= sum(run.length for run, was in change.parts() if was == AVAILABLE)
+        else:
+            return entry.change
+        return entry.change if off_sale == change.off_sale else replace(change, left=left, off_sale=off_sale).to_json()
+
+    def _text_of_cancellation(self, entry: LogEntry, change: changes.Cancelled) -> str:
         quantity, runs = self._left_to_cancel(change)
         purchase = str(change.purchase)
         standing = self._purchases[purchase].standing(self.state.cancellation(purchase)).quantity - quantity
-        if (quantity, standing) == (change.quantity, change.remaining):
+        left, off_sale = self._returned(quantity, runs)
+        if (quantity, standing, off_sale) == (change.quantity, change.remaining, change.off_sale):
             return entry.change
-        left = self.state.remaining + quantity
-        return replace(change, quantity=quantity, left=left, runs=list(runs), remaining=standing).to_json()
+        less = replace(change, quantity=quantity, left=left, runs=list(runs), remaining=standing, off_sale=off_sale)
+        return less.to_json()
 
     def _if_free(self, runs: list[SeatRange], quantity: int, hold: str | None) -> tuple[Outcome, str]:
         """Whether these seats can be had: available, or held by `hold`."""

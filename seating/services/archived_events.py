@@ -14,6 +14,7 @@ from seating.domain.cancellation import Cancellation, Part
 from seating.domain.changes import Cancelled
 from seating.domain.errors import EventNotFound, InventoryUnavailable, Overtaken
 from seating.domain.log_entry import Checkpoint, LogEntry
+from seating.domain.offer import Offer
 from seating.domain.position import Position
 from seating.domain.purchase import Purchase
 from seating.memo import Memo
@@ -36,7 +37,7 @@ class ArchivedEvents:
     database: Database
     names: SeatNames
     answered: Callable[[str, Position], None]
-    _left: Memo[str, int] = field(default_factory=lambda: Memo(max_weight=100))
+    _left: Memo[str, tuple[int, Offer | None]] = field(default_factory=lambda: Memo(max_weight=100))
 
     def cancel(self, purchase: Purchase, part: Part, by: Actor) -> tuple[Cancellation | None, bool]:
         """Cancels a `part` of a purchase, once. Returns what of it is cancelled, and whether that has just grown.
@@ -53,7 +54,7 @@ class ArchivedEvents:
         checkpoint = self.database.read(watermarks.read, event_id)
         if checkpoint is None:
             raise EventNotFound
-        left_before = self._left.get(event_id, lambda: self._count_left(event_id, checkpoint), checkpoint)
+        left_before, offer = self._left.get(event_id, lambda: self._count_left(event_id, checkpoint), checkpoint)
         plan = self.names.any_plan(event_id) if purchase.runs else None
 
         def append(connection: Connection) -> tuple[Cancellation | None, Checkpoint, int]:
@@ -68,8 +69,9 @@ class ArchivedEvents:
                 return found.cancelled, checkpoint, left_before
             now_s = time.time()
             standing = found.bought.standing(found.cancelled).quantity - quantity
-            left = left_before + quantity
-            change = Cancelled(int(now_s * 1000), position, quantity, left, list(runs), standing, by)
+            off_sale = offer.off_sale_of(runs) if offer else []
+            left = left_before + quantity - sum(run.length for run in off_sale)
+            change = Cancelled(int(now_s * 1000), position, quantity, left, list(runs), standing, by, off_sale)
             epoch = terms.allocate(connection, event_id, now_s, checkpoint.position.epoch)
             entry = LogEntry.after(checkpoint, change.to_json(), epoch)
             if not watermarks.advance(connection, event_id, checkpoint, Checkpoint.of(entry)):
@@ -82,19 +84,19 @@ class ArchivedEvents:
         if reached == checkpoint:
             return cancelled, False
         self.answered(event_id, reached.position)
-        self._left.get(event_id, lambda: left, reached)  # So that the next one need not fold the ledger again.
+        self._left.get(event_id, lambda: (left, offer), reached)  # So that the next one need not fold the ledger again.
         return cancelled, True
 
-    def _count_left(self, event_id: str, checkpoint: Checkpoint) -> int:
-        """How many seats the event has left; the whole ledger is folded for that, once for many cancellations."""
+    def _count_left(self, event_id: str, checkpoint: Checkpoint) -> tuple[int, Offer | None]:
+        """How many seats the event has left, and its offer; the ledger is folded once for many cancellations."""
 
-        def fold(connection: Connection) -> int:
+        def fold(connection: Connection) -> tuple[int, Offer | None]:
             event = events.find(connection, event_id)
             if event is None or not event.archived:
                 raise Overtaken("the event is not archived")
             recorded = recorded_state.fold(connection, event_id)
             if recorded.checkpoint != checkpoint:
                 raise Overtaken("the record has moved on")
-            return recorded.state.remaining
+            return recorded.state.remaining, recorded.state.offer
 
         return self.database.read_snapshot(fold)

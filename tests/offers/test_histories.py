@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from seating.domain import areas
-from seating.domain.changes import Cancelled, Change, Held, OfferSet, Opened, Purchased, Released, SeatSet
+from seating.domain.changes import Cancelled, Change, Held, OfferSet, Opened, Purchased, Released, SeatSet, parse_change
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import GENESIS, Checkpoint, LogEntry
 from seating.domain.merging import merge
@@ -15,9 +15,11 @@ from seating.domain.offer import CategoryOffer, Offer
 from seating.domain.position import Position
 from seating.domain.purchase import Receipt
 from seating.domain.replay import Outcome, Replay
-from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE
+from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE, OFF_SALE
 from seating.domain.seating_plan import SeatingPlan, SeatRange
-from tests.offers import hall, priced
+from seating.storage.tables import ledger
+from tests.offers import buy, change, hall, open_hall, priced
+from tests.one_process import OneProcess
 
 PLAN = hall()
 FLOOR = CategoryOffer("Floor", 1, capacity=5, blocks=((0, 0),))
@@ -183,3 +185,67 @@ def test_a_merge_lets_holds_of_areas_lapse() -> None:
     _apply(preferred, 3, replace(_sale([SeatRange(0, 0, 2)]), hold="h"))
     merge("e", preferred, other, str)
     assert (preferred.sold, preferred.held, preferred.holds) == (2, 0, {})
+
+
+def _replayed(
+    record: InventoryState, *fork: Purchased | Cancelled | SeatSet
+) -> tuple[list[Outcome], list[Change | None]]:
+    replay = Replay(record, Checkpoint(Position(2, 5), GENESIS), 9)
+    entries = [LogEntry(Position(1, seq), change.to_json(), "") for seq, change in enumerate(fork, 2)]
+    return [replayed.outcome for replayed in replay.run(entries)], [entry.read() for entry in replay.appended]
+
+
+def test_what_a_fork_returns_is_off_sale_by_the_offer_of_the_record(opened: Callable[[], InventoryState]) -> None:
+    record = _taken_off(opened)
+    remaining, runs = record.remaining, [SeatRange(0, 0, 2)]
+    second = SeatRange(0, 0 if areas.is_area(record.maps[0]) else 2, 1)
+    _apply(record, 3, SeatSet(3, OFF_SALE, BLOCKED, 0, [second]))
+    fork = (_sale(runs), Cancelled(3, Position(1, 2), 2, 99, runs), SeatSet(4, BLOCKED, AVAILABLE, 99, [second]))
+    outcomes, [_, cancelled, seat_set] = _replayed(record, *fork)
+    assert outcomes == [Outcome.REPLAYED] * 3
+    assert isinstance(cancelled, Cancelled)
+    assert isinstance(seat_set, SeatSet)
+    assert (cancelled.left, cancelled.off_sale) == (remaining, runs)
+    assert (seat_set.left, seat_set.off_sale) == (remaining, [second])
+    assert record.remaining == remaining
+
+
+def test_a_hold_that_lapses_in_a_replay_is_off_sale(opened: Callable[[], InventoryState]) -> None:
+    record = opened()
+    runs = [SeatRange(0, 0, 2)]
+    _apply(record, 2, Held(2, "h", 8, 2, 0, runs, "", "f", 1))
+    assert record.offer
+    _apply(record, 3, OfferSet(3, _off(record.offer), 0, 0, 0, was=record.offer))
+    remaining = record.remaining
+    _, [released] = _replayed(record)
+    assert released == Released(9, "h", 2, remaining, runs, expired=True, off_sale=runs)
+    assert record.remaining == remaining
+
+
+def test_a_seat_that_is_off_sale_already_needs_no_return() -> None:
+    record = _taken_off(lambda: _opened(PLAN, priced(PLAN)))
+    outcomes, _ = _replayed(record, SeatSet(3, BLOCKED, AVAILABLE, 0, [SeatRange(0, 0, 1)]))
+    assert outcomes == [Outcome.OBSOLETE]
+
+
+def test_a_whole_cancellation_settles_the_parts_before_it(opened: Callable[[], InventoryState]) -> None:
+    record = opened()
+    taken = SeatRange(0, 0, 5 if areas.is_area(record.maps[0]) else 2)
+    _apply(record, 2, replace(_sale([taken]), quantity=taken.length, idempotency="theirs", nonce="1" * 16))
+    part = Cancelled(3, Position(1, 2), 1, 0, [SeatRange(0, 0, 1)], remaining=1)
+    whole = Cancelled(4, Position(1, 2), 1, 0, [SeatRange(0, 1, 1)])
+    outcomes, _ = _replayed(record, _sale([SeatRange(0, 0, 2)]), part, whole)
+    assert outcomes == [Outcome.CANCELLED, Outcome.OBSOLETE, Outcome.OBSOLETE]
+
+
+def test_a_cancellation_in_an_archived_event_returns_nothing_to_a_category_off_sale(sale: OneProcess) -> None:
+    event = open_hall(sale)
+    receipt = buy(sale, event, "k", 2, category="Silver").receipt
+    change(sale, event, Silver={"onSale": False})
+    left = sale.now(event).counts.remaining
+    sale.archive(event)
+    sale.cancel_part(receipt, 1)
+    sale.cancel(receipt.id)
+    told = [parse_change(row.change) for row in sale.rows(ledger, event)[-2:]]
+    assert [(said.left, len(said.off_sale)) for said in told if isinstance(said, Cancelled)] == [(left, 1)] * 2
+    assert sale.check.reconcile(event) == []
