@@ -222,6 +222,12 @@ class OfferSet:
     was: Offer | None = None
     by: Actor | None = None
 
+    def to_json(self) -> str:
+        """As set_offer.lua writes it."""
+        was = self.was.to_fields() if self.was else None
+        said = {"kind": "offer", "at": self.at_ms, "offer": self.offer.to_fields(), "was": was, "left": self.left}
+        return _json(said | {"blocked": self.blocked, "returned": self.returned} | _by(self.by))
+
 
 @dataclass(frozen=True, slots=True)
 class Trusted:

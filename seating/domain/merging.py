@@ -13,6 +13,7 @@ from seating.domain import areas
 from seating.domain.event import DRAFT
 from seating.domain.hold import Hold
 from seating.domain.inventory_state import InventoryState
+from seating.domain.offer import Offer
 from seating.domain.position import Position
 from seating.domain.purchase import Receipt, is_purchase_record
 from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE, HELD, OFF_SALE, ORGANISER, SOLD
@@ -34,13 +35,15 @@ class Waiting(NamedTuple):
 @dataclass(slots=True)
 class MergedState:
     """`state` is the merged state. `waiting` are the purchases that did not fit; `box_office` are the seats that one
-    history sold at the box office and the other gave to somebody else.
+    history sold at the box office and the other gave to somebody else. `other_offer` is the offer that was not kept,
+    where the histories have two.
     """
 
     state: InventoryState
     seat_name: Callable[[SeatRange], str] = str
     waiting: list[Waiting] = field(default_factory=list)
     box_office: list[SeatRange] = field(default_factory=list)
+    other_offer: Offer | None = None
 
 
 def continues(terms: dict[int, int], tail: Position, checkpoint: Position) -> bool:
@@ -80,6 +83,8 @@ def merge(
     notes = other.notes | preferred.notes
     preferred.notes = OrderedDict(sorted(notes.items(), key=lambda note: note[1]))
     _take_in_organisers(merged, other)
+    if other.offer != preferred.offer:
+        merged.other_offer = other.offer
     if "closed" in (preferred.state, other.state):
         preferred.state = "closed"
     elif preferred.state == DRAFT:

@@ -214,3 +214,9 @@ def _quarantined(
         entry = LogEntry(position, sold.to_json(), "box office")
         reason = f"sold at the box office, but given to other buyers: {seats}"
         yield QuarantinedEntry(event_id, entry, quarantine.FORK, reason, None)
+    if merged.other_offer:
+        state = merged.state
+        offered = changes.OfferSet(state.updated_ms, merged.other_offer, state.remaining, 0, 0, was=state.offer)
+        entry = LogEntry(position, offered.to_json(), "offer")
+        reason = "the other history has this offer, which is not kept"
+        yield QuarantinedEntry(event_id, entry, quarantine.FORK, reason, None)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from seating.domain.changes import OfferSet
 from seating.domain.errors import InventoryUnavailable, NothingToMerge, SeatUnavailable
 from seating.domain.purchase import Order
 from seating.domain.seating_plan import SeatingPlan
@@ -9,6 +10,7 @@ from seating.redis_store import keys
 from seating.redis_store.terms import LogKeeping
 from seating.storage import answered
 from seating.storage.tables import ledger, purchases, sold_seats
+from tests.offers import buy, change, open_hall
 from tests.one_process import OPERATOR, OneProcess
 from tests.terms.backups import backup, distrust, restore, trim
 from tests.terms.conftest import Begin
@@ -157,6 +159,33 @@ def test_a_seat_of_the_box_office_that_was_bought(sale: OneProcess) -> None:
     assert [sale.purchases.get(receipt.id).state for receipt in bought] == ["persisted"] * 2
     assert sale.now(event).counts.sold == 3
     assert [finding.what for finding in sale.check.reconcile(event)] == ["1 entries wait in quarantine"]
+    sale.quarantine.cancel(event, str(waiting.entry.position), OPERATOR)
+    assert sale.check.reconcile(event) == []
+
+
+def test_an_offer_that_is_not_kept_can_be_read(sale: OneProcess) -> None:
+    event = open_hall(sale)
+    sale.persist(event)
+    kept = backup(sale.database)
+    change(sale, event, Gold={"price": 7000})
+    sale.persist(event)
+    saved = _dump(sale, event)
+    restore(sale.database, kept)
+    sale.calls.command("FLUSHALL")
+    sale.persist(event)
+    sale.seen.forget(event)
+    buy(sale, event, "k")
+    sale.persist(event)
+    trim(sale, event)
+    _put_back(sale, event, saved)
+    sale.persist(event)
+    sale.merge.run(event, "sql", OPERATOR)
+    [waiting] = sale.quarantine.page(event, 0, 10).items
+    assert waiting.error == "the other history has this offer, which is not kept"
+    offered = waiting.entry.read()
+    assert isinstance(offered, OfferSet)
+    assert offered.was
+    assert (offered.offer.categories[0].price, offered.was.categories[0].price) == (7000, 5000)
     sale.quarantine.cancel(event, str(waiting.entry.position), OPERATOR)
     assert sale.check.reconcile(event) == []
 
