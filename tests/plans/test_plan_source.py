@@ -182,6 +182,7 @@ class TestCommands:
         assert checked.stdout == ""
         assert checked.stderr.splitlines() == [
             "Seats: 4, stretches side by side: 2, blocks: 1",
+            "Categories, in the order of the sale: Stalls (4)",
             "Seats renamed, since another one has their id: 2 (A-1 is now A-1-2, A-2 is now A-2-2)",
             "Best first: by category, then as the file lists zones and rows; it shows no stage",
         ]
