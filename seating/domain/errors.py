@@ -147,8 +147,10 @@ class NotOnSale(SeatingError):
 class NotOpenYet(NotOnSale):
     """Its sale opens at `opens_at_ms`, in ms since 1970, which is in `wait_ms` by Redis's clock."""
 
+    sentence = "The sale has not opened yet"
+
     def __init__(self, opens_at_ms: int, wait_ms: int) -> None:
-        super().__init__("The sale has not opened yet", state="on_sale", opens_at=rfc3339(opens_at_ms))
+        super().__init__(state="on_sale", opens_at=rfc3339(opens_at_ms))
         self.retry_after_s = -(-wait_ms // 1000)
 
 

@@ -10,6 +10,7 @@ from seating.domain.errors import (
     IdempotencyKeyReused,
     InvalidIdempotencyKey,
     MissingIdempotencyKey,
+    NotOpenYet,
     NotTogether,
     SeatNotFound,
     SeatUnavailable,
@@ -82,6 +83,7 @@ class HoldAnswer(SoldAsAnswer):
     IdempotencyKeyReused,
     InvalidIdempotencyKey,
     MissingIdempotencyKey,
+    NotOpenYet,
     NotTogether,
     SeatNotFound,
     SeatUnavailable,
@@ -121,7 +123,7 @@ def get_hold(path: HoldPath) -> Response:
 
 @api.patch("/api/v1/events/<event_id>/holds/<token>", responses={200: HoldAnswer})
 @open_to(Access.BUYERS)
-@refuses(*OF_INVENTORY, BacklogFull, HoldExpired, SeatNotFound, SeatUnavailable, TooManyHeld)
+@refuses(*OF_INVENTORY, BacklogFull, HoldExpired, NotOpenYet, SeatNotFound, SeatUnavailable, TooManyHeld)
 @measured("holds")
 @parsed
 def change_hold(limit: RateLimit | None, path: HoldPath, body: HoldChange) -> Judged:

@@ -8,17 +8,13 @@ from seating.domain.errors import InvalidRequest
 from seating.domain.hold import HoldOrder
 from seating.domain.purchase import MAX_QUANTITY, Order
 from seating.web.parsing import StrictModel
-from seating.web.schemas import Buyer, Line, Note, Reference, examples
+from seating.web.schemas import Buyer, Line, Note, Reference, examples, without_default
 
 
 def _each_once(seats: list[str]) -> list[str]:
     if len(set(seats)) < len(seats):
         raise ValueError("has a seat twice")
     return seats
-
-
-def without_default(schema: dict[str, Any]) -> None:
-    schema.pop("default")
 
 
 # The default of an absent field cannot be sent, so null is refused like any other invalid value.

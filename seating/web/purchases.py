@@ -19,6 +19,7 @@ from seating.domain.errors import (
     InvalidRequest,
     InventoryUnavailable,
     MissingIdempotencyKey,
+    NotOpenYet,
     NotTogether,
     PurchaseNotFound,
     PurchaseQuarantined,
@@ -70,6 +71,7 @@ _OF_EACH_PURCHASE: Final = (
     IdempotencyKeyReused,
     InvalidIdempotencyKey,
     MissingIdempotencyKey,
+    NotOpenYet,
     SoldOut,
 )
 

@@ -18,10 +18,9 @@ from seating.web.application import Routes
 from seating.web.callers import Access, open_to
 from seating.web.declarations import OF_INVENTORY, refuses, sends
 from seating.web.drafts import refuse_hidden_draft
-from seating.web.orders import without_default
 from seating.web.parsing import StrictModel, parsed
 from seating.web.responses import accepts_gzip, render, render_kept
-from seating.web.schemas import Answer, EventPath, Why, example, examples
+from seating.web.schemas import Answer, EventPath, Why, example, examples, without_default
 from seating.web.services import services, settings
 
 api = Routes("seats", __name__, abp_tags=[Tag(name="Seats", description="The map, single seats, and who watches.")])
