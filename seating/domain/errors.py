@@ -121,12 +121,12 @@ class InvalidStatus(SeatingError):
 
 class SeatSold(SeatingError):
     code = "SEAT_SOLD"
-    sentence = "A buyer owns this seat; cancel the purchase instead"
+    sentence = "Buyers own some of these seats; cancel their purchases first"
 
 
 class SeatHeld(SeatingError):
     code = "SEAT_HELD"
-    sentence = "A buyer is holding this seat"
+    sentence = "Buyers hold some of these seats now"
 
 
 class HoldExpired(SeatingError):
@@ -163,7 +163,7 @@ class BuyerLimit(SeatingError):
     """`left` is how many more seats the buyer may have."""
 
     code = "BUYER_LIMIT"
-    sentence = "This buyer has as many seats of this event as one buyer may have, or would have more"
+    sentence = "This purchase would exceed the limit per buyer"
 
 
 class InventoryUnavailable(SeatingError):
