@@ -136,7 +136,7 @@ class System(Client):
         database.close()
         named = {name.lower(): value for name, value in self.environment.items()}
         settings = Settings(
-            _env_file=None, **{name: value for name, value in named.items() if name in Settings.model_fields}
+            _env_file=None, **{name: value for name, value in named.items() if value and name in Settings.model_fields}
         )
         BackgroundServices(settings).events.ensure_demo(settings.default_event)
 

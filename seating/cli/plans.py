@@ -1,5 +1,6 @@
 """Seating-plan files: reading them for other commands, and showing what becomes of one."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -62,6 +63,11 @@ def report(read_plan: SeatingPlan) -> None:
     click.echo(
         f"Seats: {read_plan.capacity}, stretches side by side: {stretches}, blocks: {len(read_plan.blocks)}", err=True
     )
+    seats: Counter[str] = Counter()
+    for category, block in zip(read_plan.parts.category_of, read_plan.blocks, strict=True):
+        seats[read_plan.parts.categories[category]] += sum(map(len, block))
+    shown = ", ".join(f"{name} ({count})" for name, count in seats.items())
+    click.echo(f"Categories, in the order of the sale: {shown}", err=True)
     for note in read_plan.notes:
         click.echo(note, err=True)
 

@@ -14,9 +14,7 @@ from seating.domain.errors import RecordUnavailable, WrongTables
 from seating.redis_store import durability
 from seating.redis_store.connection import plain_client
 from seating.redis_store.server_address import fails_over
-from seating.storage import schema_version
 from seating.storage.api_keys import ApiKeys
-from seating.storage.database import Database
 from seating.telemetry import logs
 
 if TYPE_CHECKING:
@@ -65,6 +63,9 @@ def settings_with_redis() -> Settings:
 
 def check_tables(loaded: Settings, *, allow_newer: bool = False) -> None:
     """Check the version of the database's tables, if the database answers. Raises WrongTables."""
+    from seating.storage import schema_version  # Commands on keys need no database.
+    from seating.storage.database import Database
+
     database = Database(loaded.effective_database_url)
     try:
         database.read(schema_version.check, allow_newer=allow_newer)
@@ -94,6 +95,7 @@ def operator_settings() -> Settings:
 def operator_services() -> "BackgroundServices":
     """Return the services for a command that queries or changes the stores."""
     from seating.runtime import BackgroundServices  # Parts that start alone do not need it.
+    from seating.storage import schema_version
 
     loaded = operator_settings()
     _check_redis(loaded)

@@ -121,12 +121,12 @@ class InvalidStatus(SeatingError):
 
 class SeatSold(SeatingError):
     code = "SEAT_SOLD"
-    sentence = "A buyer owns this seat; cancel the purchase instead"
+    sentence = "Buyers own some of these seats; cancel their purchases first"
 
 
 class SeatHeld(SeatingError):
     code = "SEAT_HELD"
-    sentence = "A buyer is holding this seat"
+    sentence = "Buyers hold some of these seats now"
 
 
 class HoldExpired(SeatingError):
@@ -147,8 +147,10 @@ class NotOnSale(SeatingError):
 class NotOpenYet(NotOnSale):
     """Its sale opens at `opens_at_ms`, in ms since 1970, which is in `wait_ms` by Redis's clock."""
 
+    sentence = "The sale has not opened yet"
+
     def __init__(self, opens_at_ms: int, wait_ms: int) -> None:
-        super().__init__("The sale has not opened yet", state="on_sale", opens_at=rfc3339(opens_at_ms))
+        super().__init__(state="on_sale", opens_at=rfc3339(opens_at_ms))
         self.retry_after_s = -(-wait_ms // 1000)
 
 
@@ -161,7 +163,7 @@ class BuyerLimit(SeatingError):
     """`left` is how many more seats the buyer may have."""
 
     code = "BUYER_LIMIT"
-    sentence = "This buyer has as many seats of this event as one buyer may have, or would have more"
+    sentence = "This purchase would exceed the limit per buyer"
 
 
 class InventoryUnavailable(SeatingError):

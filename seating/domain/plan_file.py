@@ -14,8 +14,9 @@ from seating.domain.seating_plan import SeatingPlan, Spot, in_blocks
 def read(file: PlanFile, best_first: Sequence[Better] = ()) -> SeatingPlan:
     """The plan: best are the zones and rows of `best_first`, then the others by category, then as they are listed.
 
-    Where the plan has a stage and plainly lists the farthest rows first, the nearest are best instead. A block is of
-    one zone and category. Raises InvalidRequest for what `best_first` names and the plan does not have.
+    Where the plan has a stage and plainly lists the farthest rows first, the nearest are best instead. Of a row the
+    stretch nearest to its middle is best. A block is of one zone and category. Raises InvalidRequest for what
+    `best_first` names and the plan does not have.
     """
     ranks = plan_order.ranks(file, best_first)
     drawn = is_drawn(file)
@@ -24,14 +25,8 @@ def read(file: PlanFile, best_first: Sequence[Better] = ()) -> SeatingPlan:
     found = stage.find(file, [seat.at for part in parts for seat in part.seats]) if drawn else None
     chosen = plan_order.within_categories(parts, found, pitch)
     order = sorted(
-        zip(parts, chosen.distances, strict=True),
-        key=lambda one: (
-            min(ranks[one[0].zone, row] for row in one[0].rows),
-            one[0].category,
-            one[1],
-            one[0].zone,
-            one[0].row,
-        ),
+        zip(parts, chosen.keys, strict=True),
+        key=lambda one: (min(ranks[one[0].zone, row] for row in one[0].rows), one[0].category, *one[1]),
     )
     blocks: list[list[list[str]]] = []
     shown: list[dict[str, Any]] = []

@@ -1,7 +1,7 @@
 """What is best in a plan: what the organiser names, then by category, then as the file lists it or by the stage."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -15,10 +15,10 @@ _CLEARLY: Final = 0.25
 
 
 class Order(NamedTuple):
-    """What decides within a category: a distance for each part, the same for all where the file's order does."""
+    """What decides within a category: a key of each part, least for the best; first by its row, then within that."""
 
     note: str
-    distances: list[float]
+    keys: Sequence[tuple[float, ...]]
 
 
 def ranks(file: PlanFile, best_first: Sequence[Better]) -> defaultdict[tuple[int, int], int]:
@@ -36,27 +36,59 @@ def ranks(file: PlanFile, best_first: Sequence[Better]) -> defaultdict[tuple[int
 
 
 def within_categories(parts: Sequence[Part], stage: Stage | None, pitch: float) -> Order:
-    """Choose the distance from the stage, in pitches, if the file plainly does not list the best rows first."""
-    as_listed = [0.0] * len(parts)
-    if stage is None:
-        return Order("Best first: by category, then as the file lists zones and rows; it shows no stage", as_listed)
-    distances = [
-        round(sum(stage.box.distance(seat.at) for seat in part.seats) / len(part.seats) / pitch, 2) for part in parts
+    """Choose the distance from the stage, in pitches, if the file plainly does not list the best rows first.
+
+    The stretches of a row stay together, also where it is drawn in pieces: nearest to its middle first, then leftmost.
+    """
+    rows = defaultdict[int, list[complex]](list)
+    for part in parts:
+        rows[part.line] += [seat.at for seat in part.seats]
+    middles = {line: sum(seats, 0j) / len(seats) for line, seats in rows.items()}
+    note, distances = _of_rows(parts, rows, middles, stage, pitch)
+    keys = [
+        (
+            distances.get(part.line, 0.0),
+            part.line,
+            round(abs(part.centre - middles[part.line]) / pitch, 6),  # Halves of a row are equally near.
+            part.centre.real,
+            part.centre.imag,
+        )
+        for part in parts
     ]
+    return Order(note, keys)
+
+
+def _of_rows(
+    parts: Sequence[Part],
+    rows: Mapping[int, Sequence[complex]],
+    middles: Mapping[int, complex],
+    stage: Stage | None,
+    pitch: float,
+) -> tuple[str, dict[int, float]]:
+    """The note, and each row's distance if it counts.
+
+    A row is as far away as the seat nearest to its middle: its sides may be nearer than the row in front of it, or
+    farther than the one behind it.
+    """
+    if stage is None:
+        return "Best first: by category, then as the file lists zones and rows; it shows no stage", {}
+    distances = {
+        line: round(stage.box.distance(min(seats, key=lambda seat: abs(seat - middles[line]))) / pitch, 2)
+        for line, seats in rows.items()
+    }
     named = f"the stage ({stage.text!r}, {stage.path})"
     if _nears(parts, distances):
         note = f"Best first: by category, then nearest to {named}; the file lists rows that are farther from it first"
-        return Order(note, distances)
-    return Order(f"Best first: by category, then as the file lists zones and rows, nearest to {named} first", as_listed)
+        return note, distances
+    return f"Best first: by category, then as the file lists zones and rows, nearest to {named} first", {}
 
 
-def _nears(parts: Sequence[Part], distances: Sequence[float]) -> bool:
+def _nears(parts: Sequence[Part], distances: Mapping[int, float]) -> bool:
     """Whether, within the categories, the next row listed is nearer to the stage more often than farther from it."""
-    nearest = defaultdict[int, dict[tuple[int, int], float]](dict)
-    for part, distance in zip(parts, distances, strict=True):
-        rows = nearest[part.category]
-        rows[part.zone, part.row] = min(distance, rows.get((part.zone, part.row), distance))
-    steps = [after - before for rows in nearest.values() for before, after in pairwise(rows.values())]
+    listed = defaultdict[int, dict[int, float]](dict)
+    for part in parts:
+        listed[part.category][part.line] = distances[part.line]
+    steps = [after - before for rows in listed.values() for before, after in pairwise(rows.values())]
     return sum(step < -_CLEARLY for step in steps) > sum(step > _CLEARLY for step in steps)
 
 

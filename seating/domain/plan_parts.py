@@ -34,12 +34,8 @@ class Part:
     seats: list[PlacedSeat]
 
     @property
-    def row(self) -> int:
-        """The number of the row in its zone; that of the first one if several are joined."""
-        return self.seats[0].place.row
-
-    @property
     def rows(self) -> set[int]:
+        """The numbers in their zone of the file's rows; several if these are joined."""
         return {seat.place.row for seat in self.seats}
 
     @property

@@ -62,6 +62,14 @@ class SeatStates:
         )
 
 
+class SetSeats(NamedTuple):
+    """Where the log ends then, how many seats have changed, and which ones are off sale with their category."""
+
+    position: Position
+    changed: int
+    off_sale: list[SeatRange]
+
+
 class SeatStore:
     """Raises what EventScripts does."""
 
@@ -71,14 +79,14 @@ class SeatStore:
 
     def set(
         self, event_id: str, runs: Sequence[SeatRange], status: str, by: Actor, places_are: str = AVAILABLE
-    ) -> tuple[Position, int]:
+    ) -> SetSeats:
         """Set seats to a status, given as in maps: all of them or, if a buyer has one, none.
 
-        `places_are` is what places of areas are now. Return the end of the log, and how many seats have changed. Raises
-        RunsSold, RunsHeld, RunsUnavailable, and SoldOut for fewer places.
+        `places_are` is what places of areas are now. Raises RunsSold, RunsHeld, RunsUnavailable, and SoldOut for fewer
+        places.
         """
         args = (runs_text(runs), status, by.member(), places_are)
-        _, reached, changed = accepted(self._scripts.run("set_seats", keys.of_seats(event_id), args))
+        _, reached, changed, off_sale = accepted(self._scripts.run("set_seats", keys.of_seats(event_id), args))
         position = Position.parse(reached.decode())
         self._seen.note(event_id, position)
-        return position, changed
+        return SetSeats(position, changed, SeatRange.parse_all(off_sale.decode()))

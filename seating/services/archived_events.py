@@ -55,7 +55,7 @@ class ArchivedEvents:
         if checkpoint is None:
             raise EventNotFound
         left_before, offer = self._left.get(event_id, lambda: self._count_left(event_id, checkpoint), checkpoint)
-        plan = self.names.any_plan(event_id) if purchase.runs else None
+        plan = self.names.recorded_plan(event_id) if purchase.runs else None  # Areas have runs, and no plan.
 
         def append(connection: Connection) -> tuple[Cancellation | None, Checkpoint, int]:
             found = purchases.find(connection, purchase.id)

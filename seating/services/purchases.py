@@ -15,6 +15,7 @@ from seating.domain.errors import (
     NotOnSale,
     PurchaseNotFound,
     PurchaseQuarantined,
+    RecordUnavailable,
     SeatNotFound,
 )
 from seating.domain.idempotency import short_hash
@@ -154,7 +155,12 @@ class Purchases:
         asked = (reference, caller)
         # The log first: what has left it by now, SQL has.
         unrecorded = self._unrecorded(event_id, reference, caller) if reference is not None else []
-        rows = self.database.read(purchase_record.page, event_id, below_seq, count + 1, *asked)
+        try:
+            rows = self.database.read(purchase_record.page, event_id, below_seq, count + 1, *asked)
+        except RecordUnavailable:
+            if not unrecorded:
+                raise
+            rows = []
         recorded = {row.id for row in rows}
         unrecorded = [one for one in unrecorded if below_seq is None or one.entry_seq < below_seq]
         rows = [*(one for one in unrecorded if one.id not in recorded), *rows]

@@ -13,7 +13,7 @@ from seating.redis_store.inventory import Inventory
 from seating.services.audit import act_now
 from seating.services.event_changes import EventChanges
 from seating.services.purchases import Purchases
-from seating.storage import audit, events, ledger
+from seating.storage import audit, events, ledger, organiser_seats
 from seating.storage import quarantine as aside_record
 from seating.storage.database import Database
 from seating.storage.quarantine import QuarantinedEntry
@@ -85,6 +85,8 @@ class Quarantine:
             if not aside_record.take_out(connection, aside):
                 raise QuarantineEntryNotFound
             plan = events.plan_of(connection, aside.event_id)
+            if plan and organiser_seats.are_set_after(connection, aside.event_id, aside.entry, plan):
+                raise NotReplayable("Seats of it were set again since then; cancel this entry")
             ledger.insert_rows(connection, aside.event_id, ledger.read_rows([aside.entry]), plan)
             audit.add(connection, [act])
 

@@ -108,6 +108,8 @@ def _what(change: Change, seat_id: str, plan: SeatingPlan) -> str:
             return "held" if seat_id in plan.seats_of(change.added) else "given back"
         case changes.Released():
             return "not held any more" if change.expired else "given back"
+        case changes.SeatSet() if seat_id in plan.seats_of(change.off_sale):
+            return "made available, off sale"
         case changes.SeatSet():
             return _SET.get(change.status, change.status)
     return _WHAT[type(change)]

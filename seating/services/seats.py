@@ -13,7 +13,7 @@ from seating.domain.page import Page, first_of
 from seating.domain.position import Position
 from seating.domain.seat_changes import outside_map
 from seating.domain.seat_selection import SeatSelection
-from seating.domain.seat_status import SETTABLE
+from seating.domain.seat_status import OFF_SALE, SETTABLE, WORDS
 from seating.domain.seating_plan import SeatRange
 from seating.memo import FreshLook, Memo
 from seating.redis_store.event_scripts import MissingInventory
@@ -64,9 +64,9 @@ class Seats:
         plan = self.names.plan(event_id)
         runs = chosen.runs(plan) if plan else self._places(event_id, chosen)
         with self.changes.of(event_id) as change:
-            position, changed = self.store.set(event_id, runs, SETTABLE[status], by, chosen.places_are)
-        change.reached(position)
-        return SeatsSet(changed, position)
+            done = self.store.set(event_id, runs, SETTABLE[status], by, chosen.places_are)
+        change.reached(done.position)
+        return SeatsSet(done.changed, done.position)
 
     def _places(self, event_id: str, chosen: SeatSelection) -> list[SeatRange]:
         """Of general admission: so many places of the category's area."""
@@ -99,9 +99,9 @@ class Seats:
         except SeatNotFound:
             raise UnknownSeat from None
         with self.changes.of(event_id) as change:
-            position, _ = self.store.set(event_id, runs, SETTABLE[status], by)
-        change.reached(position)
-        return Seat(seat_id, status)
+            done = self.store.set(event_id, runs, SETTABLE[status], by)
+        change.reached(done.position)
+        return Seat(seat_id, WORDS[OFF_SALE] if done.off_sale else status)
 
 
 class SeatMap(NamedTuple):

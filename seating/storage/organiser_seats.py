@@ -8,6 +8,7 @@ from sqlalchemy import Connection, and_, delete, insert, select
 from seating.domain.actor import Actor
 from seating.domain.changes import SeatSet, UnknownChange, parse_change
 from seating.domain.inventory_state import InventoryState
+from seating.domain.log_entry import LogEntry
 from seating.domain.seat_status import BLOCKED, BOX_OFFICE, ORGANISER
 from seating.domain.seating_plan import SeatingPlan
 from seating.storage import purchases
@@ -36,6 +37,17 @@ def set_all(connection: Connection, event_id: str, entry_seq: int, change: SeatS
     _forget(connection, event_id, seats)
     if change.status in _OURS:
         _insert(connection, event_id, entry_seq, dict.fromkeys(seats, change.status))
+
+
+def are_set_after(connection: Connection, event_id: str, entry: LogEntry, plan: SeatingPlan) -> bool:
+    """Whether the ledger has a later entry that set one of the seats which `entry` set."""
+    change = entry.read()
+    if not isinstance(change, SeatSet):
+        return False
+    seats = set(plan.seats_of(change.runs))
+    later = select(ledger.c.seq).where(ledger.c.event_id == event_id, ledger.c.seq > entry.position.seq)
+    seqs = connection.execute(later.where(ledger.c.change.contains('"kind":"seat_set"'))).scalars().all()
+    return any(seats.intersection(plan.seats_of(one.runs)) for one in _entries(connection, event_id, seqs).values())
 
 
 def replace(connection: Connection, event_id: str, entry_seq: int, state: InventoryState, plan: SeatingPlan) -> None:

@@ -62,6 +62,8 @@ _EXAMPLES: Final[dict[type[errors.SeatingError], errors.SeatingError]] = {
         errors.SeatUnavailable(seats=["sec-1-row-A-seat-1"]),
         errors.SeatNotFound(seats=["sec-1-row-A-seat-99"]),
         errors.NotOnSale(state="paused"),
+        errors.NotOpenYet(1_793_523_600_000, 90_000),
+        errors.BuyerLimit(left=1),
         errors.TooManyHeld(seats_held=10),
         errors.RateLimited(_QUOTA, Verdict(passes=False, wait_ms=1500, left=())),
         BodyTooLarge(max_bytes=16_384),
@@ -178,7 +180,7 @@ def _as_list(meanings: dict[str, str]) -> str:
 
 
 def _kinds() -> list[type[errors.SeatingError]]:
-    return [*STATUS, errors.UnknownSeat]
+    return [*STATUS, errors.UnknownSeat, errors.NotOpenYet]
 
 
 def _status(kind: type[errors.SeatingError]) -> int:

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from seating.domain.errors import NotOpenYet
 from seating.web.declarations import View
 
 
@@ -28,7 +29,9 @@ HEADERS: Final[dict[str, dict[str, Any]]] = {
         '"5-in-10s";r=4;t=2',
     ),
     "RateLimit-Policy": _header("for each quota, `q` requests in `w` seconds", '"5-in-10s";q=5;w=10'),
-    "Retry-After": _header("seconds after which to retry", "1", pattern="^[0-9]+$"),
+    "Retry-After": _header(
+        "seconds after which to retry; with `NOT_ON_SALE`, only before the sale opens", "1", pattern="^[0-9]+$"
+    ),
     "WWW-Authenticate": _header("the authentication scheme", 'Bearer realm="seating"', required=True),
     "X-Cache": _header("where the user came from", "HIT", required=True, enum=["HIT", "MISS", "COALESCED"]),
     "X-Request-Id": _header("the request's `X-Request-Id`, or a new one", "4f1d2c3b5a697887", required=True),
@@ -40,7 +43,8 @@ def header_names(view: View, status: int, *, is_problem: bool) -> list[str]:
     names = ["X-Request-Id", *(name for name, statuses in getattr(view, "sends", {}).items() if status in statuses)]
     if status == 401:
         names.append("WWW-Authenticate")
-    if is_problem and status in (429, 502, 503):
+    opens_later = status == 409 and NotOpenYet in getattr(view, "refusals", ())
+    if is_problem and (opens_later or status in (429, 502, 503)):
         names.append("Retry-After")
     # The key is checked before the rate limit.
     if getattr(view, "is_limited", False) and status not in (401, 403):

@@ -70,7 +70,7 @@ class CacheClearedView(Answer):
 @open_to(Access.ANYBODY)
 @refuses(SharedStateUnavailable)
 def get_users_cache_status() -> Response:
-    """How well the cache does, over all processes"""
+    """Get the cache's statistics over all processes"""
     return _status()
 
 
@@ -78,7 +78,7 @@ def get_users_cache_status() -> Response:
 @open_to(Access.ANYBODY)
 @refuses(SharedStateUnavailable)
 def get_cache_status() -> Response:
-    """How well the cache does, over all processes"""
+    """Get the cache's statistics over all processes"""
     return _status()
 
 

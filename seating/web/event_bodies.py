@@ -1,4 +1,4 @@
-"""What operators say of an event: the bodies that create and change one."""
+"""The request bodies that create and change an event."""
 
 from typing import Annotated, Any, ClassVar, Final, Literal, cast
 
@@ -80,9 +80,9 @@ class _Described(Bounds):
 
 
 class NewEvent(_Described):
-    """`totalSeats` makes an event of general admission, `seatingPlan` a seated one; exactly one of them.
+    """Exactly one of `totalSeats`, for general admission, and `seatingPlan`, for a seated event.
 
-    In general admission `categories` with `totalSeats` each may stand for `totalSeats`.
+    In general admission, `categories` that each have `totalSeats` replaces `totalSeats`.
     """
 
     model_config = examples(
@@ -139,13 +139,13 @@ class NewEvent(_Described):
 
     name: Name
     state: Literal["draft", "on_sale"] = Field(
-        "on_sale", description="a draft is seen by operators and readers alone, until it is put on sale"
+        "on_sale", description="only operators and readers see a draft, until it is put on sale"
     )
     total_seats: int | None = Field(None, ge=1, le=10_000_000, alias="totalSeats")
     number_duplicates: bool = Field(
         False,
         alias="numberDuplicates",
-        description="of a file: whether a seat whose id another seat has gets a number behind it, instead of an error",
+        description="of a file: rename seats with duplicate ids by appending a number instead of rejecting the file",
     )
     seating_plan: Annotated[SeatingPlanSource | PlanFile, WrapValidator(_file_or_generator)] | None = Field(
         None,
@@ -163,8 +163,8 @@ class NewEvent(_Described):
     currency: Currency | None = None
     categories: Categories = Field(
         default_factory=dict,
-        description="on what conditions each category is sold: those of the plan (`Seats` in a generated one), "
-        "or areas of general admission",
+        description="terms of sale by category: the plan's categories (`Seats` in a generated plan), or areas of "
+        "general admission",
     )
     why: Why | None = None
 
@@ -205,7 +205,7 @@ class NewEvent(_Described):
 
 
 class EventChange(_Described):
-    """`state`, or on what conditions it is sold; and what is said of it. What is not given stays as it is."""
+    """Change either the state or the terms of sale, plus any details. Omitted fields stay as they are."""
 
     model_config = examples(
         {"state": "paused", "why": "the hall is being counted"},
@@ -214,12 +214,12 @@ class EventChange(_Described):
     )
 
     state: Literal["on_sale", "paused", "closed"] | None = Field(
-        None, description="closed is for good; a draft is put on sale with on_sale"
+        None, description="`closed` is final; `on_sale` also puts a draft on sale"
     )
     name: Name = Field(default_factory=str)
     currency: Currency | None = None
     categories: Categories = Field(
-        default_factory=dict, description="what is given of a category is changed, for purchases from now on"
+        default_factory=dict, description="changes the fields given of each category, for purchases from now on"
     )
     why: Why | None = None
 

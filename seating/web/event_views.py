@@ -72,27 +72,29 @@ class EventView(Answer):
     id: str
     name: str
     total_seats: int
-    seats_sold: int | None = Field(description="null while the inventory is not there")
+    seats_sold: int | None = Field(description="null while the inventory is unavailable")
     seats_remaining: int | None
     seated: bool
     state: Literal["draft", "on_sale", "paused", "closed", "unavailable"]
     selling: bool = Field(description="on sale, has opened and has not closed; by Redis's clock")
     opens_at: MomentOrNull
     closes_at: MomentOrNull
-    max_per_purchase: int | None = Field(None, exclude_if=is_absent, description="seats of one purchase or hold")
-    max_per_buyer: int | None = Field(None, exclude_if=is_absent, description="seats of one buyer of a shop")
+    max_per_purchase: int | None = Field(None, exclude_if=is_absent, description="most seats of one purchase or hold")
+    max_per_buyer: int | None = Field(None, exclude_if=is_absent, description="most seats of one buyer of a shop")
     starts_at: MomentOrNull
     venue: str | None
     metadata: dict[str, str]
     currency: str | None = Field(None, exclude_if=is_absent, description="of the prices; ISO 4217")
     categories: list[CategoryView] | None = Field(
-        None, exclude_if=is_absent, description="only of an event that has categories"
+        None, exclude_if=is_absent, description="only for an event that has categories"
     )
 
 
 class CreatedEventView(EventView):
     plan_notes: list[str] = Field(
-        [], description="of a plan from a file: what was chosen in reading it", exclude_if=lambda notes: not notes
+        [],
+        description="for a plan from a file: how ambiguities in it were resolved",
+        exclude_if=lambda notes: not notes,
     )
 
 

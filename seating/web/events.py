@@ -45,21 +45,21 @@ class EventPageQuery(PageQuery):
     cursor: str = Field(
         "",
         pattern=r"^([0-9]{0,15}\.[a-z0-9][a-z0-9-]{0,63})?$",
-        description="`next` of the page before",
+        description="`next` of the previous page",
     )
-    from_: GivenMoment | None = Field(None, alias="from", description="only those that start then or later")
-    to: GivenMoment | None = Field(None, description="only those that start before")
+    from_: GivenMoment | None = Field(None, alias="from", description="only events that start at this time or later")
+    to: GivenMoment | None = Field(None, description="only events that start before this time")
     state: Literal["draft", "on_sale", "paused", "closed"] | None = Field(
-        None, description="only those in it, on record"
+        None, description="only events in this state, as recorded in SQL"
     )
-    venue: Line | None = Field(None, max_length=200, description="only those that take place there")
+    venue: Line | None = Field(None, max_length=200, description="only events at this venue")
 
 
 class EventHeaders(BaseModel):
     idempotency_key: str | None = Field(
         None,
         alias="Idempotency-Key",
-        description="1 to 255 visible ASCII characters, best a UUID: a repetition with it creates no second event",
+        description="1 to 255 visible ASCII characters, best a UUID: repeating it creates no second event",
         json_schema_extra=IDEMPOTENCY_KEY,
     )
 
@@ -68,9 +68,9 @@ class EventHeaders(BaseModel):
 @open_to(Access.ANYBODY)
 @refuses(*OF_INVENTORY)
 def get_default_event() -> Response:
-    """What is left of the default event
+    """Get the default event's counts
 
-    Never stale: read from the inventory at this moment.
+    Never stale: read from the inventory for each request.
     """
     counts = services().events.counts(settings().default_event)
     refuse_hidden_draft(settings().default_event)
@@ -90,10 +90,9 @@ def get_default_event() -> Response:
 @refuses(RecordUnavailable, InventoryUnavailable)
 @parsed
 def list_events(query: EventPageQuery) -> Response:
-    """All events, paged
+    """List events
 
-    In the order of their dates, those without one last. With `from` or `to` those are left out. Operators and readers
-    see drafts too.
+    Ordered by date, events without a date last; `from` and `to` leave these out. Only operators and readers see drafts.
     """
     wanted = EventFilter(query.from_, query.to, query.state, query.venue, sees_drafts())
     page = services().events.page(EventCursor.parse(query.cursor) if query.cursor else None, query.limit, wanted)
@@ -115,9 +114,9 @@ def list_events(query: EventPageQuery) -> Response:
 def create_event(header: EventHeaders, body: NewEvent) -> Response:
     """Put an event on sale, or keep it a draft
 
-    `totalSeats` for general admission, or `seatingPlan`. All that is wrong with a file is said in `errors`, with
-    the path, the value and a suggestion for each. With an `Idempotency-Key`, a repetition answers with the event that
-    the first request created, as it is now.
+    `totalSeats` for general admission, or `seatingPlan`. `errors` lists every fault of the file, with path, value and
+    suggestion, up to 100. With an `Idempotency-Key`, a repeated request returns the event that the first one created,
+    as it is now.
     """
     key = None if header.idempotency_key is None else _creation_key(header.idempotency_key, body)
     plan, offer = services().offload(body.hall)
@@ -130,7 +129,8 @@ def create_event(header: EventHeaders, body: NewEvent) -> Response:
     )
     created, replayed = services().events.once(key, create) if key else (create(), False)
     notes = list(plan.notes) if plan else []
-    response = render(CreatedEventView(**dict(view(created)), plan_notes=notes), 201)
+    # Not validated again: its moments are texts already.
+    response = render(CreatedEventView.model_construct(**dict(view(created)), plan_notes=notes), 201)
     if replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return response
@@ -148,7 +148,7 @@ def _creation_key(header: str, body: NewEvent) -> CreationKey:
 @refuses(EventNotFound, RecordUnavailable, InventoryUnavailable)
 @parsed
 def get_event(path: EventPath) -> Response:
-    """One event"""
+    """Get an event"""
     found = services().events.get(path.event_id)
     if found.is_draft and not sees_drafts():
         raise EventNotFound
@@ -160,13 +160,13 @@ def get_event(path: EventPath) -> Response:
 @refuses(*OF_INVENTORY, RecordUnavailable, BacklogFull, SaleRunning)
 @parsed
 def change_event(path: EventPath, body: EventChange) -> Response:
-    """Put a draft on sale, pause a sale, resume it, or close it for good; change what is said of an event
+    """Put a draft on sale, pause a sale, resume it, or close it for good; change its details
 
-    While it is not on sale, new purchases are refused with NOT_ON_SALE; repetitions of accepted ones are still
-    answered. A day after an event was closed it leaves the inventory, and its idempotency keys with it. `name`,
-    `startsAt`, `venue` and `metadata` can be changed at any time; `metadata` is replaced whole. So can `onSaleAt`,
-    `offSaleAt`, `maxPerPurchase` and `maxPerBuyer`, until it is closed. Categories are changed while the sale is
-    paused; what was sold before keeps its price.
+    While it is not on sale, new purchases are refused with NOT_ON_SALE; repeated requests for accepted ones still get
+    their response. A day after an event was closed it leaves the inventory, and its idempotency keys with it. `name`,
+    `startsAt`, `venue` and `metadata` can be changed at any time; `metadata` is replaced as a whole. `onSaleAt`,
+    `offSaleAt`, `maxPerPurchase` and `maxPerBuyer` can be changed until it is closed, categories and prices only while
+    it is a draft or paused; what was sold before keeps its price.
     """
     details, changes_offer, by = body.details(), body.changes_offer(), actor(body.why)
     if changes_offer:

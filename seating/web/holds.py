@@ -10,6 +10,7 @@ from seating.domain.errors import (
     IdempotencyKeyReused,
     InvalidIdempotencyKey,
     MissingIdempotencyKey,
+    NotOpenYet,
     NotTogether,
     SeatNotFound,
     SeatUnavailable,
@@ -39,8 +40,8 @@ class HoldHeaders(BaseModel):
     idempotency_key: str | None = Field(
         None,
         alias="Idempotency-Key",
-        description="optional: 1 to 255 visible ASCII characters, best a UUID, at least 16 without an API key; whoever "
-        "knows it can learn the token",
+        description="optional: 1 to 255 visible ASCII characters, best a UUID, at least 16 without an API key; anyone "
+        "who knows it can get the token",
         json_schema_extra=IDEMPOTENCY_KEY,
     )
 
@@ -57,7 +58,7 @@ class HoldAnswer(SoldAsAnswer):
         }
     )
 
-    hold_token: str = Field(validation_alias="token", description="a secret: whoever knows it may buy the seats")
+    hold_token: str = Field(validation_alias="token", description="a secret: anyone who knows it can buy the seats")
     quantity: int = Field(validation_alias=AliasPath("record", "quantity"))
     seats: list[str] = Field(description="seat ids, none in general admission")
     expires_at: Moment = Field(
@@ -66,7 +67,7 @@ class HoldAnswer(SoldAsAnswer):
     )
     expires_in_ms: int = Field(
         validation_alias=AliasPath("record", "left_ms"),
-        description="how long that is from now, for clients whose clock is wrong",
+        description="time left, for clients whose clock is wrong",
     )
     position: AsText = Field(
         validation_alias=AliasPath("record", "position"), description="`<epoch>-<seq>` in the event's log"
@@ -82,6 +83,7 @@ class HoldAnswer(SoldAsAnswer):
     IdempotencyKeyReused,
     InvalidIdempotencyKey,
     MissingIdempotencyKey,
+    NotOpenYet,
     NotTogether,
     SeatNotFound,
     SeatUnavailable,
@@ -92,11 +94,11 @@ class HoldAnswer(SoldAsAnswer):
 @measured("holds")
 @parsed
 def hold_seats(limit: RateLimit | None, path: EventPath, header: HoldHeaders, body: NewHold) -> Judged:
-    """Hold seats for a while
+    """Hold seats for a limited time
 
-    Those given, or the best for a quantity. Whoever has the token may extend the hold, change it, give it back or buy
-    its seats. A repetition with the same Idempotency-Key tells the hold as it is now, and `HOLD_EXPIRED` once it has
-    lapsed, was given back or bought; some time later the key makes a new hold.
+    Given seats, or the best for a quantity. Anyone who has the token can extend the hold, change it, release it or buy
+    its seats. A repeated request with the same Idempotency-Key returns the current hold, and `HOLD_EXPIRED` once it has
+    expired, or was released or bought; `HOLD_MAX_S` later the key makes a new hold.
     """
     key = None if header.idempotency_key is None else idempotency_key(header.idempotency_key)
     who = caller()
@@ -115,21 +117,22 @@ def hold_seats(limit: RateLimit | None, path: EventPath, header: HoldHeaders, bo
 @refuses(*OF_INVENTORY, HoldExpired)
 @parsed
 def get_hold(path: HoldPath) -> Response:
-    """A hold as it is now"""
+    """Get a hold"""
     return render(HoldAnswer.model_validate(services().holds.get(path.event_id, path.token)))
 
 
 @api.patch("/api/v1/events/<event_id>/holds/<token>", responses={200: HoldAnswer})
 @open_to(Access.BUYERS)
-@refuses(*OF_INVENTORY, BacklogFull, HoldExpired, SeatNotFound, SeatUnavailable, TooManyHeld)
+@refuses(*OF_INVENTORY, BacklogFull, HoldExpired, NotOpenYet, SeatNotFound, SeatUnavailable, TooManyHeld)
 @measured("holds")
 @parsed
 def change_hold(limit: RateLimit | None, path: HoldPath, body: HoldChange) -> Judged:
-    """Change the seats of a hold, or hold them for longer
+    """Change the seats of a hold, or extend it
 
-    With `add` or `remove`, in one step, all or nothing: the hold lasts as long as before. A seat to add that is there,
-    or to remove that is not, changes nothing, so a repetition is safe. With an empty body the hold lasts for as long
-    again from now on, up to a longest time altogether; `expiresAt` says until when.
+    `add` and `remove` change the seats in one step, all or nothing, and leave the expiry as it is. A seat to add that
+    the hold already has, or to remove that it does not have, is ignored, so a request can be repeated. An empty body
+    extends the hold: it lasts `HOLD_TTL_S` from now, but at most up to `HOLD_MAX_S` in total; see `expiresAt`. An
+    extension by less than `HOLD_EXTEND_STEP_S` changes nothing.
     """
     holds = services().holds
     add, remove = body.seats()
@@ -145,6 +148,6 @@ def change_hold(limit: RateLimit | None, path: HoldPath, body: HoldChange) -> Ju
 @refuses(*OF_INVENTORY, BacklogFull, HoldExpired)
 @parsed
 def release_hold(path: HoldPath) -> Response:
-    """Give the seats of a hold back"""
+    """Release a hold"""
     services().holds.release(path.event_id, path.token)
     return Response(status=204)

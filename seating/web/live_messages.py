@@ -92,7 +92,7 @@ class SeatGroupsMessage(_Message):
 
 
 class StateMessage(_Message):
-    """The sale was paused, resumed or closed for good."""
+    """A draft was put on sale, or the sale was paused, resumed or closed for good."""
 
     model_config = examples({"type": "STATE", **_REACHED, "state": "paused"})
 
@@ -126,7 +126,7 @@ _CLOSE_CODES: Final = {
     "1007": "the client sent a text that is not UTF-8",
     "1009": "the client sent more than 64 KB",
     "1011": "a server error",
-    "1013": "the client was too slow, or seats are temporarily unavailable: reconnect",
+    "1013": "the client was too slow, the feed at `/` has a gap, or seats are temporarily unavailable: reconnect",
 }
 _REFUSALS: Final = (
     InvalidRequest,

@@ -1,4 +1,4 @@
-"""On what conditions an event is sold, as bodies and answers have it."""
+"""The terms on which an event is sold, in request and response bodies."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,23 +20,21 @@ _MOST_SHOWN: Final = 20
 
 
 class CategoryTerms(StrictModel):
-    """What is not given stays as it is: at first on sale, not on request, of order 0 and without a price."""
+    """Omitted fields stay as they are; a new category is on sale, not on request, of order 0 and without a price."""
 
     price: int | None = Field(None, ge=0, le=MAX_PRICE, description="of a seat, in minor units of the event's currency")
-    on_sale: bool = Field(True, alias="onSale", description="what is not cannot be had, and counts as blocked")
+    on_sale: bool = Field(True, alias="onSale", description="if false, its seats cannot be bought and count as blocked")
     on_request: bool = Field(
-        False, alias="onRequest", description="sold only to those who ask for the category or the seats themselves"
+        False, alias="onRequest", description="sold only to buyers who name the category or the seats"
     )
-    accessible: bool = Field(False, description="for those who ask for accessible seats")
-    order: int = Field(
-        0, ge=0, le=MAX_ORDER, description="categories of a lower one are searched first, of one as the plan has them"
-    )
+    accessible: bool = Field(False, description="for buyers who ask for accessible seats, even if on request")
+    order: int = Field(0, ge=0, le=MAX_ORDER, description="lower is searched first; ties keep the plan's order")
     total_seats: int | None = Field(
         None,
         ge=1,
         le=MAX_SEATS_OF_AREAS,
         alias="totalSeats",
-        description="of general admission only: how many places it has, which never changes",
+        description="general admission only: number of places, which never changes",
     )
 
     def given(self) -> dict[str, Any]:
@@ -55,19 +53,20 @@ Currency = Annotated[
 
 
 class Bounds(StrictModel):
-    """When and how much is sold; null is no bound."""
+    """When sales open and close, and how many seats are sold to one buyer; null is no bound."""
 
-    on_sale_at: GivenMoment | None = Field(None, alias="onSaleAt", description="nobody is served before")
-    off_sale_at: GivenMoment | None = Field(None, alias="offSaleAt", description="nobody is served from then on")
+    on_sale_at: GivenMoment | None = Field(None, alias="onSaleAt", description="sales open at this time")
+    off_sale_at: GivenMoment | None = Field(None, alias="offSaleAt", description="sales close at this time")
     max_per_purchase: int | None = Field(
-        None, ge=1, le=MAX_QUANTITY, alias="maxPerPurchase", description="seats of one purchase or hold"
+        None, ge=1, le=MAX_QUANTITY, alias="maxPerPurchase", description="most seats of one purchase or hold"
     )
     max_per_buyer: int | None = Field(
         None,
         ge=1,
         le=1_000,
         alias="maxPerBuyer",
-        description="seats of one `buyer` that are not cancelled; then every purchase needs a shop's key and a buyer",
+        description="most seats of one `buyer`, not counting cancelled ones; every purchase then needs a shop's key "
+        "and a buyer",
     )
 
     def changes_bounds(self) -> bool:
@@ -99,9 +98,9 @@ class CategoryView(Answer):
     on_request: bool
     accessible: bool
     order: int
-    total_seats: int | None = Field(validation_alias="capacity", description="of general admission; null in a hall")
+    total_seats: int | None = Field(validation_alias="capacity", description="general admission only; null in a hall")
     seats_remaining: int | None = Field(
-        None, description="can be bought now, in a hall as of the last second; null where it is not counted"
+        None, description="can be bought now; in a hall, up to a second old; null if not counted"
     )
 
 

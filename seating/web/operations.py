@@ -103,7 +103,7 @@ def get_home() -> Response:
 @open_to(Access.ANYBODY)
 @refuses(*OF_INVENTORY)
 def get_sale_stats() -> Response:
-    """Statistics of the sale"""
+    """Get statistics of the sale"""
     event_id = settings().default_event
     counts, backlog, quarantined, remembered_keys = services().monitoring.sale(event_id)
     totals = services().offload(metrics.purchase_totals)

@@ -8,17 +8,13 @@ from seating.domain.errors import InvalidRequest
 from seating.domain.hold import HoldOrder
 from seating.domain.purchase import MAX_QUANTITY, Order
 from seating.web.parsing import StrictModel
-from seating.web.schemas import Buyer, Line, Note, Reference, examples
+from seating.web.schemas import Buyer, Line, Note, Reference, examples, without_default
 
 
 def _each_once(seats: list[str]) -> list[str]:
     if len(set(seats)) < len(seats):
         raise ValueError("has a seat twice")
     return seats
-
-
-def without_default(schema: dict[str, Any]) -> None:
-    schema.pop("default")
 
 
 # The default of an absent field cannot be sent, so null is refused like any other invalid value.
@@ -86,7 +82,7 @@ class NewHold(_WantedSeats):
 
 
 class HoldChange(StrictModel):
-    """Seats to take in and to give back; with neither, the hold is extended."""
+    """Seats to add and to remove; with neither, the hold is extended."""
 
     may_be_absent = True
     model_config = examples({"add": ["sec-1-row-A-seat-3"], "remove": ["sec-1-row-A-seat-1"]}, {})
@@ -111,10 +107,12 @@ class EventPurchase(_WantedSeats):
         {"holdToken": "q0Vd3mXK8sWcGx1bT5yZ2g"},
     )
 
-    hold_token: str = Field("", min_length=1, max_length=255, alias="holdToken", description="of a hold", **OPTIONAL)
+    hold_token: str = Field(
+        "", min_length=1, max_length=255, alias="holdToken", description="token of a hold", **OPTIONAL
+    )
     reference: Reference | None = Field(None, description="the shop's own order number")
     buyer: Buyer | None = Field(None, description="the shop's own id of its customer; only with a key")
-    note: Note | None = Field(None, description="for whoever looks after the order; neither logged nor pushed")
+    note: Note | None = Field(None, description="for the people who handle the order; never in logs or live feeds")
 
     def order(self) -> Order:
         """Return the order. Raises InvalidRequest unless exactly one field is given."""

@@ -1,4 +1,4 @@
-"""Seats as the organiser wants them: many at once, and which are so."""
+"""Set many seats at once as the organiser, and list the seats that the organiser has set."""
 
 from typing import Annotated, ClassVar, Final, Literal
 
@@ -49,15 +49,15 @@ class SeatsSetting(StrictModel):
 
     max_body_bytes: ClassVar[int] = _MAX_BODY_BYTES
 
-    status: Literal["available", "reserved", "sold", "held"] = Field(description="what the seats shall be")
+    status: Literal["available", "reserved", "sold", "held"] = Field(description="new status")
     seats: Annotated[SeatIds, Field(max_length=MAX_SEATS_AT_ONCE)] = Field(default_factory=list)
     category: str = Field("", min_length=1, max_length=255, description="all seats of this category", **OPTIONAL)
     zone: str = Field("", min_length=1, max_length=255, description="all seats of this zone", **OPTIONAL)
     quantity: int = Field(
-        0, ge=1, le=10_000_000, description="in general admission: how many places of the category", **OPTIONAL
+        0, ge=1, le=10_000_000, description="in general admission: number of places of the category", **OPTIONAL
     )
     places_are: Literal["reserved", "sold", "held"] = Field(
-        "reserved", alias="from", description="in general admission, with `available`: what these places are now"
+        "reserved", alias="from", description="in general admission, with `available`: current status of the places"
     )
     note: Why | None = Field(None, description="the reason, kept in the ledger and shown with the seats")
 
@@ -75,7 +75,7 @@ class SeatsSetting(StrictModel):
 class SeatsSetView(Answer):
     model_config = examples({"changed": 24, "position": "217907169-42"})
 
-    changed: int = Field(description="how many were not so before")
+    changed: int = Field(description="number of seats whose status changed")
     position: AsText = Field(description="`<epoch>-<seq>` in the event's log")
 
 
@@ -83,7 +83,7 @@ class OrganiserSeatView(Answer):
     id: str = Field(validation_alias="seat_id")
     status: Annotated[OrganiserStatus, BeforeValidator(WORDS.__getitem__)]
     at: Annotated[str | None, BeforeValidator(lambda at_ms: None if at_ms is None else rfc3339(at_ms))] = Field(
-        validation_alias="at_ms", description="RFC 3339, UTC; null where a merge left no entry that tells it"
+        validation_alias="at_ms", description="RFC 3339, UTC; null if a merge left no entry that says when"
     )
     by: Annotated[str | None, BeforeValidator(lambda by: by.name if by else None)] = Field(
         description="name of the operator"
@@ -112,9 +112,9 @@ class OrganiserSeatsView(Answer):
 
 
 class OrganiserSeatsQuery(PageQuery):
-    limit: int = Field(200, ge=1, le=1_000, description="how many a page has")
-    cursor: str = Field("", max_length=255, description="`next` of the page before")
-    status: OrganiserStatus | None = Field(None, description="only those that are so")
+    limit: int = Field(200, ge=1, le=1_000, description="size of a page")
+    cursor: str = Field("", max_length=255, description="`next` of the previous page")
+    status: OrganiserStatus | None = Field(None, description="only seats with this status")
 
 
 @api.patch("/api/v1/events/<event_id>/seats", responses={200: SeatsSetView})
@@ -124,10 +124,11 @@ class OrganiserSeatsQuery(PageQuery):
 def set_seats(path: EventPath, body: SeatsSetting) -> Response:
     """Block seats, sell them at the box office, hold them, or make them available again
 
-    All of them or, where a buyer has one, none: the refusal names those that buyers have. At most 10,000 at once, one
-    entry in the log. `sold` is a sale at the box office, `reserved` takes seats out of the sale, `held` is the
-    organiser's hold, which does not expire. In general admission, so many places of a category that are available
-    become so; `available` takes back those that are `from`.
+    All or nothing: if a buyer owns or holds any of the seats, nothing changes and the error lists them. A request sets
+    at most 10,000 seats; a larger category or zone is refused, so name its seats instead. `sold` is a sale at the box
+    office, `reserved` takes seats out of the sale, `held` is the organiser's hold, which does not expire. In general
+    admission, changes `quantity` available places of the category; with `available`, places whose status is `from`
+    return to sale.
     """
     done = services().seats.set_all(path.event_id, body.selection(), body.status, actor(body.note))
     return render(SeatsSetView.model_validate(done))
@@ -138,9 +139,10 @@ def set_seats(path: EventPath, body: SeatsSetting) -> Response:
 @refuses(EventNotFound, RecordUnavailable)
 @parsed
 def list_organiser_seats(path: EventPath, query: OrganiserSeatsQuery) -> Response:
-    """What the organiser made of seats, and who did so when
+    """List seats set by the organiser
 
-    Those that are blocked, held by the organiser or sold at the box office, as SQL has them, by their ids.
+    Seats that are reserved, held by the organiser or sold at the box office, as recorded in SQL, ordered by id, with
+    who set them, when and why. In general admission the list is empty; the audit log has these changes.
     """
     page = services().seats.set_by_organiser(path.event_id, query.cursor, query.limit, query.status)
     return render(OrganiserSeatsView(seats=[_view(seat) for seat in page.items], next=page.next))

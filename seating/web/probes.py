@@ -82,7 +82,7 @@ class MetricsView(Answer):
 @api.get("/health", responses={200: HealthView})
 @open_to(Access.ANYBODY)
 def get_health() -> Response:
-    """Whether this process is alive"""
+    """Check whether this process is alive"""
     return render(
         HealthView(
             timestamp=rfc3339(time.time() * 1000),
@@ -96,7 +96,7 @@ def get_health() -> Response:
 @api.get("/ready", responses={200: ReadyView, 503: ReadyView})
 @open_to(Access.ANYBODY)
 def get_readiness() -> Response:
-    """Whether seats can be sold
+    """Check whether seats can be sold
 
     503 if Redis takes no writes, if events are open and none of them can be sold from, or if this server is about to
     stop. Everything else is only reported. The response never waits for a store.
@@ -110,7 +110,7 @@ def get_readiness() -> Response:
 @api.get("/metrics", responses={200: MetricsView})
 @open_to(Access.ANYBODY)
 def get_metrics() -> Response:
-    """Metrics of the service
+    """Get the service's metrics
 
     JSON, or Prometheus text for clients that prefer `text/plain` or `application/openmetrics-text`.
     """

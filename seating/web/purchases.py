@@ -1,4 +1,4 @@
-"""Buying, reading a purchase again, and cancelling it."""
+"""Buying seats, and reading and cancelling purchases."""
 
 import re
 import time
@@ -19,6 +19,7 @@ from seating.domain.errors import (
     InvalidRequest,
     InventoryUnavailable,
     MissingIdempotencyKey,
+    NotOpenYet,
     NotTogether,
     PurchaseNotFound,
     PurchaseQuarantined,
@@ -70,6 +71,7 @@ _OF_EACH_PURCHASE: Final = (
     IdempotencyKeyReused,
     InvalidIdempotencyKey,
     MissingIdempotencyKey,
+    NotOpenYet,
     SoldOut,
 )
 
@@ -81,12 +83,14 @@ class PurchasePath(BaseModel):
 
 
 class PurchasePageQuery(PageQuery):
-    cursor: int | None = Field(None, ge=1, le=10**14, description="`next` of the page before")
-    reference: Reference | None = Field(None, description="only those with the shop's own order number")
+    cursor: int | None = Field(None, ge=1, le=10**14, description="`next` of the previous page")
+    reference: Reference | None = Field(None, description="only purchases with this order number of the shop")
 
 
 class CancelQuery(WhyQuery):
-    why: WhyInQuery | None = Field(None, description="the reason, for the audit log and for whoever reads the purchase")
+    why: WhyInQuery | None = Field(
+        None, description="the reason, for the audit log and for anyone who reads the purchase"
+    )
     seats: str = Field(
         "",
         min_length=1,
@@ -95,15 +99,15 @@ class CancelQuery(WhyQuery):
         json_schema_extra=example("sec-1-row-A-seat-1,sec-1-row-A-seat-2"),
     )
     quantity: int | None = Field(
-        None, ge=1, le=MAX_QUANTITY, description="in general admission: how many places are to be cancelled in all"
+        None, ge=1, le=MAX_QUANTITY, description="in general admission: number of places to be cancelled in total"
     )
 
 
 class PurchaseHeaders(BaseModel):
     idempotency_key: str | None = Field(
         alias="Idempotency-Key",
-        description="1 to 255 visible ASCII characters, best a UUID, at least 16 without an API key; whoever knows it "
-        "can read the answer",
+        description="1 to 255 visible ASCII characters, best a UUID, at least 16 without an API key; anyone who knows "
+        "it can read the response",
         json_schema_extra=IDEMPOTENCY_KEY,
     )
     prefer: str | None = Field(
@@ -177,20 +181,22 @@ class PurchaseView(SoldAsAnswer):
     position: AsText = Field(validation_alias=AliasPath("id", "position"))
     purchased_at: Moment = Field(validation_alias="at_ms")
     cancelled_at: MomentOrNull = Field(
-        validation_alias="cancelled_ms", description="when seats of it were last cancelled; null for never"
+        validation_alias="cancelled_ms", description="when seats of it were last cancelled; null if never"
     )
     cancelled_why: str | None = Field(
         validation_alias="why", description="the operator's reason, once the cancellation is in SQL"
     )
-    cancelled_quantity: int = Field(description="how many of its seats or places are cancelled, all for `cancelled`")
-    cancelled_seats: list[str] = Field(description="which of its seats")
+    cancelled_quantity: int = Field(
+        description="number of its seats or places that are cancelled; all if `state` is `cancelled`"
+    )
+    cancelled_seats: list[str] = Field(description="ids of its cancelled seats")
     cancelled_total: int | None = Field(
-        exclude_if=is_absent, description="what these cost, in minor units; only of an event with prices"
+        exclude_if=is_absent, description="their total price, in minor units; only for an event with prices"
     )
 
 
 class OrderView(PurchaseView):
-    """A purchase with what only its shop and operators see of it."""
+    """A purchase with the fields that only its shop, readers and operators see."""
 
     model_config = examples(_PURCHASE | {"buyer": "c-2077", "note": "picks up at the door"})
 
@@ -214,7 +220,7 @@ class PurchaseListView(Answer):
 def buy_seats_of_default_event(limit: RateLimit | None, header: PurchaseHeaders, body: DefaultPurchase) -> Judged:
     """Buy seats of the default event
 
-    A repetition with the same Idempotency-Key gets the first answer again, byte for byte.
+    A repeated request with the same Idempotency-Key gets the first response again, byte for byte.
     """
     return _buy(settings().default_event, header, body.order(), limit)
 
@@ -228,7 +234,7 @@ def buy_seats_of_default_event(limit: RateLimit | None, header: PurchaseHeaders,
 def buy_seats(limit: RateLimit | None, path: EventPath, header: PurchaseHeaders, body: EventPurchase) -> Judged:
     """Buy seats of an event
 
-    A quantity of them, given ones, or those of a hold. Of a seated event, a quantity means neighbours in the best row
+    A quantity, given seats, or the seats of a hold. In a seated event, a quantity gets adjacent seats in the best row
     that has them, or else the best split.
     """
     return _buy(path.event_id, header, body.order(), limit)
@@ -239,11 +245,11 @@ def buy_seats(limit: RateLimit | None, path: EventPath, header: PurchaseHeaders,
 @refuses(PurchaseNotFound, RecordUnavailable, InventoryUnavailable)
 @parsed
 def get_purchase(path: PurchasePath) -> Response:
-    """A purchase as it stands
+    """Get a purchase
 
     `accepted`: sold, and durable in the log. `persisted`: in SQL too. `quarantined`: sold, but SQL refused its row,
-    which waits for the operator. `cancelled`: all of it was cancelled by the operator; of one that is cancelled in part
-    the fields `cancelled…` tell.
+    which waits for the operator. `cancelled`: the operator cancelled all of it; for partial cancellations see the
+    `cancelled…` fields.
     """
     return render(PurchaseView.model_validate(services().purchases.get(PurchaseId.parse(path.purchase_id))))
 
@@ -253,11 +259,11 @@ def get_purchase(path: PurchasePath) -> Response:
 @refuses(PurchaseNotFound, PurchaseQuarantined, SeatNotFound, RecordUnavailable, InventoryUnavailable, BacklogFull)
 @parsed
 def cancel_purchase(path: PurchasePath, query: CancelQuery) -> Response:
-    """Cancel a purchase, all of it or a part
+    """Cancel a purchase or a part of it
 
-    Its seats return, once: repeated, the answer is the same and nothing changes. That holds for a part too, since
-    `seats` and `quantity` say what is to be cancelled of the purchase in all, not how much more. It can be cancelled
-    for as long as there is a record of it, long after its event is over.
+    Its seats return once: a repeated request gets the same response and changes nothing. That is true of a part too,
+    because `seats` and `quantity` say what is to be cancelled in total, not in addition. A purchase can be cancelled
+    as long as it is on record, even long after the event.
     """
     purchase_id = PurchaseId.parse(path.purchase_id)
     cancelled = services().purchases.cancel(purchase_id, actor(query.why), query.seats, query.quantity)
@@ -269,10 +275,10 @@ def cancel_purchase(path: PurchasePath, query: CancelQuery) -> Response:
 @refuses(EventNotFound, InventoryUnavailable, RecordUnavailable)
 @parsed
 def list_purchases(path: EventPath, query: PurchasePageQuery) -> Response:
-    """An event's purchases as SQL has them, newest first
+    """List an event's purchases, newest first
 
-    With a `reference`, also what SQL does not have yet, as far as it is among the newest 2,000 entries of the log.
-    A key with the role `sell` sees those that were made with keys of its name.
+    As recorded in SQL. With a `reference`, also purchases that SQL does not have yet, if they are among the newest
+    2,000 entries of the log. A key with the role `sell` sees only purchases made with keys of its name.
     """
     who = caller()
     own = who.name if who.role is Role.SELL else None

@@ -36,7 +36,7 @@ class LossPath(BaseModel):
 
 
 class LossPageQuery(PageQuery):
-    cursor: int = Field(0, ge=0, le=10**9, description="`next` of the page before")
+    cursor: int = Field(0, ge=0, le=10**9, description="`next` of the previous page")
 
 
 class LossView(Answer):

@@ -56,6 +56,11 @@ def example(value: str, **schema: Any) -> dict[str, Any]:
     return {"example": value, **schema}
 
 
+def without_default(schema: dict[str, Any]) -> None:
+    """Remove the default of a field that may be absent."""
+    schema.pop("default")
+
+
 IDEMPOTENCY_KEY: Final = example("7d8f7c52-6a0f-4d3e-9c39-0f1c9a4c2b11", pattern="^[!-~]{1,255}$")
 
 
@@ -174,4 +179,15 @@ class Problem(BaseModel):
     request_id: str | None = Field(alias="requestId", description="as in the header `X-Request-Id`")
     field: str = Field("", description="for `VALIDATION_ERROR`: the invalid field; in a body, its path")
     errors: list[Fault] = Field([], description="for `VALIDATION_ERROR` of a seating plan: its faults, at most 100")
-    errors_total: int = Field(0, alias="errorsTotal", description="how many faults there are, listed or not")
+    errors_total: int = Field(0, alias="errorsTotal", description="number of faults, listed or not")
+    opens_at: str = Field(
+        "",
+        alias="opensAt",
+        description="for `NOT_ON_SALE` before the sale opens: when it does, RFC 3339, UTC; also in `Retry-After`",
+        json_schema_extra=without_default,
+    )
+    left: int = Field(
+        0,
+        description="for `BUYER_LIMIT`: number of seats that this buyer may still buy",
+        json_schema_extra=without_default,
+    )

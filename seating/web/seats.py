@@ -18,10 +18,9 @@ from seating.web.application import Routes
 from seating.web.callers import Access, open_to
 from seating.web.declarations import OF_INVENTORY, refuses, sends
 from seating.web.drafts import refuse_hidden_draft
-from seating.web.orders import without_default
 from seating.web.parsing import StrictModel, parsed
 from seating.web.responses import accepts_gzip, render, render_kept
-from seating.web.schemas import Answer, EventPath, Why, example, examples
+from seating.web.schemas import Answer, EventPath, Why, example, examples, without_default
 from seating.web.services import services, settings
 
 api = Routes("seats", __name__, abp_tags=[Tag(name="Seats", description="The map, single seats, and who watches.")])
@@ -41,7 +40,7 @@ class SeatPath(BaseModel):
 class SeatSetting(StrictModel):
     model_config = examples({"status": "reserved", "why": "behind the mixing desk"}, required=["status"])
 
-    status: Any = Field(None, json_schema_extra=_one_of_the_words, description="what the seat shall be")
+    status: Any = Field(None, json_schema_extra=_one_of_the_words, description="new status")
     why: Why | None = None
 
 
@@ -75,10 +74,10 @@ class SeatMapView(Answer):
 
     event_id: str
     position: str = Field(description="`<epoch>-<seq>` in the event's log")
-    since: str = Field(description="the position and eight characters of its link: give it to the live feed as `since`")
+    since: str = Field(description="the position and eight characters of its link: pass it to the live feed as `since`")
     seats_remaining: int
     statuses: dict[str, str] = Field(description="the word for each letter")
-    seats: str = Field(description="a letter a seat, in the plan's order; empty in general admission")
+    seats: str = Field(description="one letter per seat, in the plan's order; empty in general admission")
 
 
 @api.get("/seats", responses={200: SeatList, 304: None})
@@ -86,9 +85,9 @@ class SeatMapView(Answer):
 @refuses(*OF_INVENTORY)
 @sends("Cache-Control", "ETag", "Position")
 def list_seats() -> Response:
-    """What every seat of the default event is
+    """List the default event's seats
 
-    As of one position, which the header `Position` has. With `If-None-Match`, an unchanged list is 304.
+    All seats as of one position, which is in the header `Position`. With `If-None-Match`, an unchanged list is 304.
     """
     event_id = settings().default_event
     return _render_page(event_id, "list", partial(_list, event_id))
@@ -102,7 +101,7 @@ def set_seat(path: SeatPath, body: SeatSetting) -> Response:
     """Set a seat of the default event
 
     `sold` is a sale at the box office, `reserved` takes the seat out of the sale, `held` is the organiser's hold, which
-    does not expire, and `available` takes any of them back. What a buyer has is refused.
+    does not expire, and `available` puts the seat back on sale. A seat that a buyer owns or holds is refused.
     """
     seat = services().seats.set(settings().default_event, path.seat_id, body.status, actor(body.why))
     return render(SeatUpdated(seat=SeatView.model_validate(seat)))
@@ -114,10 +113,10 @@ def set_seat(path: SeatPath, body: SeatSetting) -> Response:
 @sends("Cache-Control", "ETag", "Position")
 @parsed
 def get_seat_map(path: EventPath) -> Response:
-    """The states of all seats as of one position
+    """Get the status of all seats as of one position
 
-    `seats` has one letter a seat, in the order of the plan: `a` available, `h` held, `r` reserved, `s` sold. The
-    WebSocket `/api/v1/events/{id}/live?since=<since>` goes on from there. The header `Position` has the position too.
+    `seats` has one letter per seat, in the plan's order: `a` available, `h` held, `r` reserved, `s` sold. The WebSocket
+    `/api/v1/events/{id}/live?since=<since>` continues from there. The position is also in the header `Position`.
     With `If-None-Match`, an unchanged map is 304.
     """
     return _render_page(path.event_id, "map", partial(_map, path.event_id))

@@ -51,7 +51,7 @@ def test_what_is_bought_and_cancelled(sale: OneProcess, event: str) -> None:
     assert counted(sale, event) == expected
     sale.calls.command("HSET", keys.buyers(event), ada, "gibberish")
     assert [finding.what for finding in sale.check.reconcile(event)] == [
-        f"seats of buyer {ada} is 'gibberish', and should be '2'"
+        f"seats of buyer {ada} is 'gibberish' but should be '2'"
     ]
     assert buy(sale, event, "k6", 1, "ada").quantity == 1
 

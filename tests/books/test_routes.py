@@ -146,7 +146,7 @@ class TestCancelling:
 
     def test_seats_of_a_purchase(self, system: System) -> None:
         event = system.create_event(seatingPlan=_HALL)
-        bought = order(system, event, "k", quantity=3)
+        bought = order(system, event, "a-key-of-a-buyer", quantity=3)
         first, second, third = bought.json["seats"]
         path = f"/api/v1/purchases/{bought.json['purchaseId']}"
         part = system.request("DELETE", f"{path}?seats={second},{first}&why=two+are+ill")
@@ -171,13 +171,13 @@ class TestCancelling:
             refused = system.request("DELETE", f"{path}?{query}")
             assert (refused.status, refused.json.get("field")) == (status, field), query
         assert system.request("DELETE", f"{path}?seats={third}").json["state"] == "cancelled"
-        assert order(system, event, "k", quantity=3).body == bought.body
+        assert order(system, event, "a-key-of-a-buyer", quantity=3).body == bought.body
         _wait_recorded(system, event)
         assert_books_right(system, event)
 
     def test_places_of_a_purchase(self, system: System) -> None:
         event = system.create_event(totalSeats=10)
-        path = f"/api/v1/purchases/{order(system, event, 'k', quantity=5).json['purchaseId']}"
+        path = f"/api/v1/purchases/{order(system, event, 'a-key-of-a-buyer', quantity=5).json['purchaseId']}"
         for quantity, cancelled in ((2, 2), (2, 2), (1, 2), (3, 3), (5, 5), (5, 5)):
             found = system.request("DELETE", f"{path}?quantity={quantity}").json
             assert (found["cancelledQuantity"], found["quantity"], found["cancelledSeats"]) == (cancelled, 5, [])

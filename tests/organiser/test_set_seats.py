@@ -5,10 +5,13 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import delete, insert
 
 from seating.domain.actor import Actor
 from seating.domain.errors import (
+    HoldExpired,
     InvalidRequest,
+    NotReplayable,
     SeatHeld,
     SeatNotFound,
     SeatSold,
@@ -22,9 +25,10 @@ from seating.domain.seat_selection import SeatSelection
 from seating.domain.seat_status import AVAILABLE, BOX_OFFICE
 from seating.domain.seating_plan import GeneratedPlan, SeatingPlan, generate
 from seating.redis_store import keys
+from seating.redis_store.calls import Scripts
 from seating.storage import audit as audit_record
 from seating.storage import organiser_seats
-from seating.storage.tables import ledger
+from seating.storage.tables import quarantine, sold_seats
 from tests.one_process import OPERATOR, OneProcess
 from tests.seating_plan_file import theatre
 from tests.terms.backups import backup, restore, trim
@@ -79,6 +83,29 @@ def test_a_seat_that_a_buyer_has_refuses_them_all_and_is_named(
         _set(sale, event, "reserved", "A1", "A2", "C1", "C2")
     assert refused.value.facts["seats"] == ["A2", "C1"]
     assert sale.now(event)._replace(now_ms=0) == before._replace(now_ms=0)
+
+
+def test_those_that_buyers_own_and_those_that_they_hold_are_named(sale: OneProcess) -> None:
+    event = sale.open(plan=HALL)
+    sale.buy_seats(event, "key", "B1")
+    sale.hold(event, "A1")
+    with pytest.raises(SeatSold) as refused:
+        _set(sale, event, "reserved", "A1", "A2", "B1")
+    assert refused.value.facts["seats"] == ["A1", "B1"]
+
+
+def test_a_poisoned_change_does_not_undo_a_later_one(sale: OneProcess) -> None:
+    event = sale.open(plan=HALL)
+    taken = {"event_id": event, "seat_id": "B4", "purchase_id": None}
+    sale.database.write(lambda connection: connection.execute(insert(sold_seats).values(taken)))
+    _set(sale, event, "sold", "B3", "B4")
+    _set(sale, event, "available", "B3")
+    sale.persist(event)
+    (aside,) = sale.rows(quarantine, event)
+    sale.database.write(lambda connection: connection.execute(delete(sold_seats).where(sold_seats.c.seat_id == "B4")))
+    with pytest.raises(NotReplayable, match="set again since then"):
+        sale.quarantine.replay(event, f"{aside.epoch}-{aside.seq}", OPERATOR)
+    assert _listed(sale, event) == []
 
 
 def test_an_unknown_seat_and_one_given_twice_are_named(sale: OneProcess) -> None:
@@ -157,19 +184,19 @@ def test_a_merge_keeps_who_set_what_stayed_so(sale: OneProcess) -> None:
     assert sale.check.reconcile(event) == []
 
 
-def test_buyers_and_the_organiser_want_the_same_seats(sale: OneProcess) -> None:
-    """Both at once: each seat ends with one of them, as the log, the map and both tables say."""
+def _fight(sale: OneProcess, organiser: OneProcess) -> tuple[set[str], set[str], str]:
+    """Seats that the organiser blocked, and those that buyers bought or held, while both wanted them; and the event."""
     plan = generate(GeneratedPlan(sections=2, rows=10, seatsPerRow=20))
     event = sale.open(plan=plan)
     seats = [seat for block in plan.blocks for row in block for seat in row]
     parts = [seats[first : first + 4] for first in range(0, len(seats), 4)]
     blocked: list[str] = []
-    bought: list[str] = []
+    taken: list[str] = []
 
-    def organise(process: OneProcess) -> None:
+    def organise() -> None:
         for part in parts:
             try:
-                process.seats.set_all(event, _chosen(*part), "reserved", OPERATOR)
+                organiser.seats.set_all(event, _chosen(*part), "reserved", OPERATOR)
                 blocked.extend(part)
             except (SeatSold, SeatHeld):
                 continue
@@ -177,30 +204,50 @@ def test_buyers_and_the_organiser_want_the_same_seats(sale: OneProcess) -> None:
     def buy(process: OneProcess, number: int) -> None:
         for part in reversed(parts):
             try:
-                process.buy_seats(event, f"{number}-{part[0]}", *part[:2])
-                bought.extend(part[:2])
-            except (SeatUnavailable, SoldOut):
+                if number:
+                    held = process.hold(event, *part[:2], holder=f"{number} {part[0]}")
+                    process.buy_held(event, f"{number}-{part[0]}", held.token)
+                    taken.extend(held.seats)
+                else:
+                    bought = process.buy(event, f"{number}-{part[0]}", 2)
+                    taken.extend(plan.seats_of(bought.runs))
+            except (HoldExpired, SeatUnavailable, SoldOut):
                 continue
 
     processes = [sale.another() for _ in range(3)]
-    work = [
-        threading.Thread(target=organise, args=(processes[0],)),
-        *(threading.Thread(target=buy, args=(process, number)) for number, process in enumerate(processes[1:])),
-    ]
+    buyers = [threading.Thread(target=buy, args=(process, number)) for number, process in enumerate(processes)]
+    work = [threading.Thread(target=organise), *buyers]
     for thread in work:
         thread.start()
     for thread in work:
         thread.join(timeout=60)
     assert not any(thread.is_alive() for thread in work)
+    return set(blocked), set(taken), event
+
+
+def test_buyers_and_the_organiser_want_the_same_seats(sale: OneProcess) -> None:
+    """By quantity, and from holds, against blocks of four: each seat ends with one owner, wherever one looks."""
+    blocked, taken, event = _fight(sale, sale.another())
     assert blocked
-    assert bought
-    assert not set(blocked) & set(bought)
+    assert taken
+    assert not blocked & taken
     statuses = sale.statuses(event)
-    assert {seat for seat, status in statuses.items() if status == "reserved"} == set(blocked)
-    assert {seat for seat, status in statuses.items() if status == "sold"} == set(bought)
+    assert {seat for seat, status in statuses.items() if status == "reserved"} == blocked
+    assert {seat for seat, status in statuses.items() if status == "sold"} == taken
     sale.persist(event)
     assert sale.check.reconcile(event) == []
-    assert len(sale.rows(ledger, event)) > 2
+
+
+def test_without_the_guard_the_organiser_blocks_what_buyers_own(sale: OneProcess) -> None:
+    """The twin."""
+    guard = "if runs.s or runs.h then"
+    source = Scripts().sources["set_seats"].replace("KNOWN = 'aborx'", "KNOWN = 'aborxsh'")
+    assert guard in source
+    careless = OneProcess.build(
+        sale.redis_url, sale.database, Scripts({"set_seats": source.replace(guard, "if false then")})
+    )
+    blocked, taken, _ = _fight(sale, careless)
+    assert blocked & taken
 
 
 def test_places_of_an_area_are_counted(sale: OneProcess) -> None:

@@ -1,5 +1,6 @@
 """Which seats of a plan are best, and what is said about it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -60,10 +61,18 @@ class TestStage:
     def test_comes_behind_what_the_organiser_names(self) -> None:
         assert rows(read(upstage(), Better(zone="Ground", row="B"))) == ["B", "A", "C"]
 
-    def test_is_farther_from_the_sides_of_a_row(self) -> None:
-        sides = [*range(-200, -50, 25), *TEN, *range(300, 450, 25)]
-        file = hall(drawn_row("B", TEN, y=260), drawn_row("A", sides, y=300), areas=[stage(400)])
-        assert rows(read(file)) == ["A", "B", "A", "A"]
+    def test_is_as_far_from_a_row_as_from_its_middle(self) -> None:
+        """Long sides are farther than the row behind; sides around the stage are nearer than that in front."""
+        sides = [*range(-300, -50, 25), *TEN, *range(300, 550, 25)]
+        file = hall(drawn_row("B", TEN, y=280), drawn_row("A", sides, y=300), areas=[stage(400)])
+        assert rows(read(file)) == ["A", "A", "A", "B"]
+        left, right = (drawn_row("B", [112.5 + side * (147.5 + 9 * n) for n in range(5)]) for side in (-1, 1))
+        for wing, side in ((left, "left"), (right, "right")):
+            for place, seat in enumerate(wing["seats"]):
+                seat["seat_guid"] += side
+                seat["position"]["y"] = 300 + 24 * place
+        file = hall(left, drawn_row("B", TEN, y=270), right, drawn_row("A", TEN, y=290), areas=[stage(400)])
+        assert rows(read(file)) == ["A", "B", "B", "B"]
 
     @pytest.mark.parametrize("text", ["S T A G E", "stage", "Bühne", "PALCO", "Screen", "Scène", "Stage 1", "舞台"])
     def test_in_many_words(self, text: str) -> None:
@@ -105,6 +114,38 @@ class TestStage:
         for seat in (seat for row in file["zones"][0]["rows"] for seat in row["seats"]):
             seat["position"] = None
         assert rows(read(file)) == ["C", "B", "A"]
+
+
+class TestWithinARow:
+    def stretches(self, *rows: dict[str, Any], best_first: Sequence[Better] = ()) -> list[list[str]]:
+        return [stretch for block in read(hall(*rows), *best_first).blocks for stretch in block]
+
+    def test_the_stretch_nearest_to_its_middle_is_first_and_then_the_leftmost(self) -> None:
+        assert self.stretches(drawn_row("A", [0, 25, 100, 125, 150, 225, 250])) == [
+            ["A-3", "A-4", "A-5"], ["A-1", "A-2"], ["A-6", "A-7"]
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize("order", [1, -1])
+    def test_of_two_halves_the_left_one_is_first(self, order: int) -> None:
+        first, _ = self.stretches(drawn_row("A", [0, 8.1, 16.2, 40.5, 48.6, 56.7][::order]))
+        assert {seat[-1] for seat in first} == set("123" if order == 1 else "456")
+
+    def test_pieces_that_are_listed_apart_are_one_row(self) -> None:
+        """It stands where its first piece is listed."""
+        left, right = drawn_row("A", [0, 25, 50]), drawn_row("A", [125, 150, 175, 200, 225])
+        for seat in left["seats"]:
+            seat["seat_guid"] += "-left"
+        names = [stretch[0] for stretch in self.stretches(left, drawn_row("B", TEN, y=30), right)]
+        assert names == ["A-1", "A-1-left", "B-1"]
+        first, *_ = self.stretches(left, right, best_first=[Better(path="zones.0.rows.0")])
+        assert first[0] == "A-1-left"
+
+    def test_of_which_categories_have_a_part_each_the_middle_is_that_of_the_whole(self) -> None:
+        row = drawn_row("A", [0, 25, 50, 100, 125, 150, 175, 200, 225])
+        for seat in row["seats"][5:]:
+            seat["category"] = "Cheap"
+        blocks = read(hall(row, categories=("Stalls", "Cheap"))).blocks
+        assert blocks == [[["A-4", "A-5"], ["A-1", "A-2", "A-3"]], [["A-6", "A-7", "A-8", "A-9"]]]
 
 
 class TestByPath:

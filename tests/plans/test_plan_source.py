@@ -121,7 +121,8 @@ def test_a_page_has_all_that_the_format_knows() -> None:
 )
 def test_a_rows_name_is_shown_at_its_ends_and_not_at_the_aisles(wanted: str | None, shown: list[str | None]) -> None:
     file = hall(drawn_row("A", [0, 25, 100, 125, 150, 250], row_number_position=wanted))
-    assert [row.get("rowNumberPosition") for row in page_of(file)["blocks"][0]["rows"]] == shown
+    from_the_left = sorted(page_of(file)["blocks"][0]["rows"], key=lambda row: row["x"])
+    assert [row.get("rowNumberPosition") for row in from_the_left] == shown
 
 
 class TestApiPage:
@@ -182,6 +183,7 @@ class TestCommands:
         assert checked.stdout == ""
         assert checked.stderr.splitlines() == [
             "Seats: 4, stretches side by side: 2, blocks: 1",
+            "Categories, in the order of the sale: Stalls (4)",
             "Seats renamed, since another one has their id: 2 (A-1 is now A-1-2, A-2 is now A-2-2)",
             "Best first: by category, then as the file lists zones and rows; it shows no stage",
         ]

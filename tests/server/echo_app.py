@@ -2,12 +2,15 @@
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from seating.telemetry import metrics
 
 BIG_BYTES = 1 << 20
+
+time.sleep(float(os.environ.get("ECHO_LOADS_S", "0")))
 
 
 def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

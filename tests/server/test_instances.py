@@ -62,3 +62,16 @@ def test_draining_moves_connections_away(serve: Serve) -> None:
     echo.process.send_signal(signal.SIGTERM)
     assert echo.process.wait(40) == 0
     assert time.monotonic() - started < 30
+
+
+def test_nobody_waits_for_a_reload(serve: Serve) -> None:
+    """gunicorn stops the old process when it starts the new one, which takes a while to load."""
+    echo = serve(ECHO_LOADS_S="5")
+    before = echo.get("/pid").body
+    echo.process.send_signal(signal.SIGHUP)
+    slowest, pid = 0.0, before
+    while pid == before:
+        started = time.monotonic()
+        pid = echo.get("/pid").body
+        slowest = max(slowest, time.monotonic() - started)
+    assert slowest < 3

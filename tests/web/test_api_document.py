@@ -107,6 +107,20 @@ def test_a_purchase_needs_its_key(document: Any) -> None:
         assert not parameters["Prefer"]["required"]
 
 
+def test_buyers_who_are_early_are_told_when_a_sale_opens(document: Any) -> None:
+    for method, path in (
+        ("post", "/api/v1/purchase"),
+        ("post", "/api/v1/events/{event_id}/purchases"),
+        ("post", "/api/v1/events/{event_id}/holds"),
+        ("patch", "/api/v1/events/{event_id}/holds/{token}"),
+    ):
+        refused = document["paths"][path][method]["responses"]["409"]
+        assert "Retry-After" in refused["headers"]
+        assert "NotOpenYet" in refused["content"]["application/problem+json"]["examples"]
+    assert document["components"]["examples"]["NotOpenYet"]["value"]["opensAt"]
+    assert "Retry-After" not in document["paths"]["/seats/{seat_id}"]["patch"]["responses"]["409"]["headers"]
+
+
 def test_lists_are_paged_alike(document: Any) -> None:
     """With `limit` and `cursor`, and `next` in the body, but for the bare list that older clients need."""
     paged = []

@@ -15,7 +15,8 @@ if not inventory then
 end
 local left = {}
 local function add(block, seats)
-  local part = area_of(offered(inventory), tonumber(block))
+  local number = tonumber(block)
+  local part = number and area_of(offered(inventory), number)
   if part then
     left[part.category] = (left[part.category] or 0) + seats
   end

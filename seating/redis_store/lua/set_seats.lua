@@ -10,8 +10,8 @@
 -- ARGV  1 caller  2 the seats, as runs in the plan's order
 --       3 their new status: a available, r blocked, b sold at the box office, o held
 --       4 who asks for it, as a member of a JSON object  5 of places: what they are now, a, r, b or o
--- Reply {'SET', position, how many have changed} (of none, nothing is logged)
---       | {'SEAT_SOLD', those that buyers own, as runs} | {'SEAT_HELD', those that buyers hold, as runs}
+-- Reply {'SET', position, how many have changed, those that are off sale then, as runs} (of none, nothing is logged)
+--       | {'SEAT_SOLD', those that buyers own or hold, as runs} | {'SEAT_HELD', those that buyers hold, as runs}
 --       | {'SEAT_UNAVAILABLE', those whose map cannot be read, as runs} | {'SOLD_OUT', places that there are of that status}
 --       | any refusal of load_inventory
 -- Invariant: sold, held and blocked count the seats of their statuses.
@@ -64,7 +64,11 @@ parts, refusal = after_releases(inventory, at, function()
     return nil, runs
   end
   if runs.s or runs.h then
-    return nil, {runs.s and 'SEAT_SOLD' or 'SEAT_HELD', table.concat(runs.s or runs.h, ',')}
+    local taken = {}
+    for _, part in ipairs(found) do
+      taken[#taken + 1] = (part.was == 's' or part.was == 'h') and part.run or nil
+    end
+    return nil, {runs.s and 'SEAT_SOLD' or 'SEAT_HELD', table.concat(taken, ',')}
   end
   for was, unreadable in pairs(runs) do
     if was == '' or not KNOWN:find(was, 1, true) then
@@ -78,9 +82,12 @@ if refusal then
 end
 
 -- What changes, the parts that were one thing and become one thing together.
-local changed, runs, was, off_sale, marks = 0, {}, {}, {}, {}
+local changed, runs, was, off_sale, stays_off, marks = 0, {}, {}, {}, {}, {}
 for _, part in ipairs(parts) do
   local becomes = status == 'a' and status_returned(inventory, {part.block}) or status
+  if becomes == 'x' then
+    stays_off[#stays_off + 1] = part.run
+  end
   if part.was ~= becomes then
     changed, runs[#runs + 1], was[#was + 1] = changed + part.length, part.run, part.was
     for letter, length in pairs({[part.was] = -part.length, [becomes] = part.length}) do
@@ -98,7 +105,7 @@ for _, part in ipairs(parts) do
   end
 end
 if changed == 0 then
-  return {'SET', inventory.epoch .. '-' .. inventory.seq, 0}
+  return {'SET', inventory.epoch .. '-' .. inventory.seq, 0, table.concat(stays_off, ',')}
 end
 
 local change = change_json('seat_set', at, '"was":"%s","status":"%s","left":%d,"runs":"%s",%s%s',
@@ -109,4 +116,4 @@ local position = commit(inventory, at, change,
 for move, moved_runs in pairs(marks) do
   mark(table.concat(moved_runs, ','), move:sub(1, 1), move:sub(2, 2))
 end
-return {'SET', position, changed}
+return {'SET', position, changed, table.concat(stays_off, ',')}
