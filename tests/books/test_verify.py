@@ -140,7 +140,7 @@ def test_reconcile_says_where_an_entry_is_garbled(
 ) -> None:
     sale.calls.command("XADD", keys.log(event), position, *fields)
     (finding,) = sale.check.reconcile(event)
-    assert f"entries at {position} cannot be read" in finding.what
+    assert f"entries at {position} are unreadable" in finding.what
     assert finding.advice == "copy Redis's files, and find out what wrote to them"
 
 
