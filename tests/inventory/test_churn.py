@@ -41,7 +41,7 @@ def database_url(sqlite_url: str) -> str:
 def test_leave_nothing_and_stop_no_sale(sale: OneProcess) -> None:
     event, order = sale.open(plan=HALL), HoldOrder(2)
     store = HoldStore(sale.calls, LIMITS, backlog_max_entries=1_000, backlog_memory_percent=90)
-    holds = Holds(store, sale.names, sale.holds.changes)
+    holds = Holds(store, sale.names, sale.holds.changes, sale.offers)
     for number in range(HOLDS):
         if number % SALE_EVERY == 0:
             sale.buy(event, f"sale {number}")
