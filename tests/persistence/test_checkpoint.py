@@ -35,7 +35,8 @@ def database_url(sqlite_url: str) -> str:
 
 @pytest.fixture
 def web(sale: OneProcess) -> Iterator[Database]:
-    """As a web process has it: greenlets wait for threads."""
+    """As a web process has it: greenlets wait for threads. The worker has a connection, so no other is the last one."""
+    sale.database.write(lambda _connection: None)
     opened = Database(sale.database.url, offload=get_hub().threadpool.apply)
     yield opened
     opened.close()
