@@ -99,6 +99,15 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return server.new_database()
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def bare_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of each kind without tables."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'bare.db'}"
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    return server.new_database_without_tables()
+
+
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """The whole product over SQLite, for the tests that leave it as it is but for seats sold on events of their own."""

@@ -142,6 +142,9 @@ class PostgresServer:
             self._migrated = True
         return self._create(f"test_{next(self._numbers)}", "TEMPLATE migrated STRATEGY file_copy")
 
+    def new_database_without_tables(self) -> str:
+        return self._create(f"bare_{next(self._numbers)}")
+
     def _create(self, name: str, words: str = "") -> str:
         engine = create_engine(self._url, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:

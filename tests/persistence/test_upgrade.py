@@ -4,7 +4,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, select, text
 
-from seating.storage import migrations
+from seating.storage import migrations, schema_version
 from seating.storage.database import Database
 from seating.storage.tables import purchases
 
@@ -20,12 +20,12 @@ _BEFORE = [
 ]
 
 
-def test_purchases_and_what_of_them_is_cancelled(database_url: str) -> None:
-    database = Database(database_url, checkpoints=True)
+def test_purchases_and_what_of_them_is_cancelled(bare_database_url: str) -> None:
+    database = Database(bare_database_url, checkpoints=True)
 
     def fill(connection: Connection) -> None:
         config = Config()
-        config.set_main_option("script_location", str(migrations.SCRIPTS))
+        config.set_main_option("script_location", str(schema_version.SCRIPTS))
         config.attributes["connection"] = connection
         command.upgrade(config, "0008")
         for statement in _BEFORE:

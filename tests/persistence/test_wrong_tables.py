@@ -75,21 +75,21 @@ def _assert_refused(system: System, words: str, reason: str) -> None:
     assert done.stderr.count("\n") == 1, done.stderr
 
 
-def test_a_query_tells_why_it_cannot_work(database_url: str) -> None:
+def test_a_query_tells_why_it_cannot_work(bare_database_url: str) -> None:
     """On each kind of database. A query that works is not held up by the version."""
-    database = Database(database_url)
+    database = Database(bare_database_url)
     with pytest.raises(WrongTables, match=MISSING):
         database.read(users.find, "1")
     migrations.upgrade(database)
     assert database.read(users.find, "1") is None
     for version, reason in (("0001", "its tables are of version 0001, older than "), ("9999", NEWER)):
-        _execute(database_url, f"UPDATE alembic_version SET version_num = '{version}'")
+        _execute(bare_database_url, f"UPDATE alembic_version SET version_num = '{version}'")
         assert database.read(users.find, "1") is None
         with pytest.raises(WrongTables, match=reason):
             database.read(schema_version.check)
     with pytest.raises(WrongTables, match=NEWER):
         migrations.upgrade(database)
-    _execute(database_url, "ALTER TABLE users RENAME TO people")
+    _execute(bare_database_url, "ALTER TABLE users RENAME TO people")
     with pytest.raises(WrongTables, match=NEWER):
         database.read(users.find, "1")
     database.close()
