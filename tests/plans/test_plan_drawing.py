@@ -14,7 +14,7 @@ from seating.domain.seating_plan import DEMO_HALL, generate
 from tests.seating_plan_file import drawn_row, everything, hall
 
 SVG = "{http://www.w3.org/2000/svg}"
-FIGURES = Path(__file__).parents[2] / "docs" / "figures"
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 
 def draw(file: dict[str, Any]) -> ElementTree.Element:
@@ -71,18 +71,18 @@ def test_of_a_generated_hall() -> None:
 
 def test_the_picture_in_the_docs_is_what_the_command_draws(tmp_path: Path) -> None:
     output = tmp_path / "hall.svg"
-    shown = CliRunner().invoke(main.seating, ["plan", "show", str(FIGURES / "hall.json"), "--output", str(output)])
+    shown = CliRunner().invoke(main.seating, ["plan", "show", str(EXAMPLES / "hall.json"), "--output", str(output)])
     assert shown.exit_code == 0, shown.exception
-    assert output.read_text() == (FIGURES / "hall.svg").read_text()
+    assert output.read_text() == (EXAMPLES / "hall.svg").read_text()
     assert "nearest to the stage" in shown.stderr
-    printed = CliRunner().invoke(main.seating, ["plan", "show", str(FIGURES / "hall.json")])
+    printed = CliRunner().invoke(main.seating, ["plan", "show", str(EXAMPLES / "hall.json")])
     assert printed.stdout == output.read_text()
 
 
 @pytest.mark.parametrize("best_first", ["zones.0.rows.0", "Stalls:C"])
 def test_what_is_best_can_be_said(tmp_path: Path, best_first: str) -> None:
     written = tmp_path / "plan.json"
-    written.write_text((FIGURES / "hall.json").read_text())
+    written.write_text((EXAMPLES / "hall.json").read_text())
     shown = CliRunner().invoke(main.seating, ["plan", "show", str(written), "--best-first", best_first])
     first = next(ElementTree.fromstring(shown.stdout).iter(f"{SVG}polyline"))
     last_row = json.loads(written.read_text())["zones"][0]["rows"][0]
