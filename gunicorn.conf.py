@@ -56,7 +56,9 @@ def on_starting(_server):
 
 
 def when_ready(server):
-    server.worker_class.draining.before_stop(server, _settings.drain_s)
+    """Only our worker class drains: gunicorn reads this file for whatever is started in this folder."""
+    if draining := getattr(server.worker_class, "draining", None):
+        draining.before_stop(server, _settings.drain_s)
 
 
 def post_fork(_server, worker):
