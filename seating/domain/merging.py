@@ -7,7 +7,7 @@ decides about seats that both have given away; the other purchase waits for the 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from seating.domain import areas
 from seating.domain.event import DRAFT
@@ -16,12 +16,10 @@ from seating.domain.inventory_state import InventoryState
 from seating.domain.offer import Offer
 from seating.domain.position import Position
 from seating.domain.purchase import Receipt, is_purchase_record
-from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE, HELD, OFF_SALE, ORGANISER, SOLD
+from seating.domain.seat_status import AVAILABLE, BOX_OFFICE, HELD, OFF_SALE, ORGANISED, SOLD
 from seating.domain.seating_plan import SeatRange
 
 Preference = Literal["redis", "sql"]
-
-_ORGANISERS: Final = (BOX_OFFICE, ORGANISER, BLOCKED)
 
 
 class Waiting(NamedTuple):
@@ -169,7 +167,7 @@ def _take_in_organisers(merged: MergedState, other: InventoryState) -> None:
             continue
         for place, status in enumerate(seats):
             run, now = SeatRange(block, place, 1), state.maps[block][place]
-            if status in _ORGANISERS and now in (AVAILABLE, OFF_SALE):
+            if status in ORGANISED and now in (AVAILABLE, OFF_SALE):
                 state.set_seats([run], now, status)
             elif status == BOX_OFFICE and now != BOX_OFFICE:
                 merged.box_office.append(run)
@@ -177,7 +175,7 @@ def _take_in_organisers(merged: MergedState, other: InventoryState) -> None:
 
 def _take_in_organisers_of_area(merged: MergedState, area: int, seats: str) -> None:
     state = merged.state
-    for status in _ORGANISERS:
+    for status in ORGANISED:
         missing = areas.places(seats, status) - areas.places(state.maps[area], status)
         for now in (AVAILABLE, OFF_SALE):
             more = min(missing, areas.places(state.maps[area], now))

@@ -130,6 +130,8 @@ class Order(NamedTuple):
     zone: str | None = None
     accessible: bool = False
     mix: bool = False
+    buyer: str | None = None
+    note: str | None = None
 
     def wish(self, within: Sequence[BlockRange] = ()) -> str:
         """As offer.lua reads it; `within` are the blocks of the category and zone, where one is named."""
@@ -145,9 +147,6 @@ class Order(NamedTuple):
     def field(self) -> str:
         """What says how many seats are wanted, as bodies call it."""
         return "holdToken" if self.hold_token else "seats" if self.seats else "quantity"
-
-    buyer: str | None = None
-    note: str | None = None
 
     @property
     def personal(self) -> PersonalData:

@@ -1,5 +1,6 @@
 """Which seats an organiser means: given ones, all of a category or of a zone, or some places of general admission."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,9 +44,9 @@ class SeatSelection:
         return runs
 
 
-def unknown(field: str, name: str, known: list[str]) -> InvalidRequest:
-    """The refusal of a category or zone that an event does not have."""
+def unknown(kind: str, name: str, known: Iterable[str], field: str | None = None) -> InvalidRequest:
+    """The refusal of a category or zone that an event does not have; `field` is `kind`, unless it is given."""
     names = list(dict.fromkeys(known))
     more = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
     shown = ", ".join(names[:_MOST_SHOWN]) or "none"
-    return InvalidRequest(f"There is no {field} {name!r}; this event has: {shown}{more}", field)
+    return InvalidRequest(f"There is no {kind} {name!r}; this event has: {shown}{more}", field or kind)

@@ -21,6 +21,9 @@ WORDS: Final = {
     BOX_OFFICE: "sold",
 }
 
+ORGANISED: Final = (BOX_OFFICE, ORGANISER, BLOCKED)
+"""What an organiser makes of seats, the strongest first."""
+
 UNKNOWN: Final = "reserved"
 """The word for an unknown character: the seat cannot be bought."""
 

@@ -12,7 +12,7 @@ from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.offer import Offer
 from seating.domain.position import Position
 from seating.domain.purchase import PurchaseId, Receipt, is_purchase_record
-from seating.domain.seat_status import BLOCKED, BOX_OFFICE, ORGANISER
+from seating.domain.seat_status import BOX_OFFICE, ORGANISED
 from seating.domain.seating_plan import SeatRange
 from seating.redis_store.book_snapshot import BookSnapshot
 from seating.services import recorded_state
@@ -20,7 +20,6 @@ from seating.storage import answered, ledger, purchases
 from seating.storage.merges import LastMerge
 from seating.storage.quarantine import QuarantinedEntry
 
-_ORGANISED = (BLOCKED, ORGANISER, BOX_OFFICE)
 _REBUILD = "run: seating rebuild"
 _LOSSES = "see: seating losses; seating quarantine list has the purchases among them whose buyers are known"
 _QUARANTINE = "see: seating quarantine list"
@@ -99,7 +98,7 @@ def _tables(event_id: str, record: Record) -> Iterator[tuple[str, str]]:
         standing[purchase_id] = left.quantity
         seats |= dict.fromkeys(_seats(record, left.runs), purchase_id)
     seats |= dict.fromkeys(_merged_seats(record, BOX_OFFICE), purchases.AT_BOX_OFFICE)
-    organised = {seat: status for status in _ORGANISED for seat in _merged_seats(record, status)}
+    organised = {seat: status for status in ORGANISED for seat in _merged_seats(record, status)}
     for entry, poison in record.entries:
         if entry.position.seq <= record.merged_seq:
             continue
@@ -126,7 +125,7 @@ def _tables(event_id: str, record: Record) -> Iterator[tuple[str, str]]:
     advice = "the ledger is right: correct the table, or restore SQL from a backup"
     yield from _differences("purchases", standing, record.purchases, advice)
     yield from _differences("sold_seats", seats, record.seats_taken, advice)
-    organised = {seat: status for seat, status in organised.items() if status in _ORGANISED}
+    organised = {seat: status for seat, status in organised.items() if status in ORGANISED}
     yield from _differences("organiser_seats", organised, record.organiser_seats, advice)
 
 

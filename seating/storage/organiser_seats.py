@@ -9,12 +9,11 @@ from seating.domain.actor import Actor
 from seating.domain.changes import SeatSet, UnknownChange, parse_change
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import LogEntry
-from seating.domain.seat_status import BLOCKED, BOX_OFFICE, ORGANISER
+from seating.domain.seat_status import BOX_OFFICE, ORGANISED
 from seating.domain.seating_plan import SeatingPlan
 from seating.storage import purchases
 from seating.storage.tables import ledger, organiser_seats
 
-_OURS: Final = (BLOCKED, ORGANISER, BOX_OFFICE)
 _ASKED_AT_ONCE: Final = 1_000
 
 
@@ -35,7 +34,7 @@ def set_all(connection: Connection, event_id: str, entry_seq: int, change: SeatS
     if change.status == BOX_OFFICE:
         purchases.sell_at_box_office(connection, event_id, seats)
     _forget(connection, event_id, seats)
-    if change.status in _OURS:
+    if change.status in ORGANISED:
         _insert(connection, event_id, entry_seq, dict.fromkeys(seats, change.status))
 
 
@@ -52,7 +51,7 @@ def are_set_after(connection: Connection, event_id: str, entry: LogEntry, plan: 
 
 def replace(connection: Connection, event_id: str, entry_seq: int, state: InventoryState, plan: SeatingPlan) -> None:
     """Makes the record what a merged state says; what it knew of seats that are as they were, it goes on knowing."""
-    merged = {seat: status for status in _OURS for seat in plan.seats_of(state.runs_of(status))}
+    merged = {seat: status for status in ORGANISED for seat in plan.seats_of(state.runs_of(status))}
     known = statuses(connection, event_id)
     _forget(connection, event_id, [seat for seat, status in known.items() if merged.get(seat) != status])
     new = {seat: status for seat, status in merged.items() if known.get(seat) != status}

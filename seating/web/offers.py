@@ -9,6 +9,7 @@ from pydantic import Field
 from seating.domain.errors import InvalidRequest
 from seating.domain.offer import MAX_ORDER, MAX_PRICE, CategoryOffer, Offer, offer_of_plan
 from seating.domain.purchase import MAX_QUANTITY
+from seating.domain.seat_selection import unknown
 from seating.domain.seating_plan import SeatingPlan
 from seating.web.parsing import StrictModel
 from seating.web.schemas import Answer, GivenMoment, Line
@@ -16,7 +17,6 @@ from seating.web.schemas import Answer, GivenMoment, Line
 MAX_SEATS_OF_AREAS: Final = 10_000_000
 MAX_AREAS: Final = 100
 _MOST_CATEGORIES: Final = 1_000
-_MOST_SHOWN: Final = 20
 
 
 class CategoryTerms(StrictModel):
@@ -134,9 +134,7 @@ def amended(
         raise InvalidRequest("This event has no categories", "categories" if categories else "currency")
     for name, terms in categories.items():
         if name not in named:
-            more = f" and {len(named) - _MOST_SHOWN} more" if len(named) > _MOST_SHOWN else ""
-            known = ", ".join([*named][:_MOST_SHOWN])
-            raise InvalidRequest(f"There is no category {name!r}; this event has: {known}{more}", "categories")
+            raise unknown("category", name, named, "categories")
         given = terms.given()
         if "capacity" in given and not (is_new and named[name].capacity is not None):
             raise InvalidRequest(
