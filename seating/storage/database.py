@@ -1,7 +1,7 @@
 """The SQL database, SQLite or Postgres. Waiting for it never blocks the process's other work."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -26,8 +26,8 @@ _PASSING = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
 
 _LARGE_WAL_BYTES: Final = 4_000_000
 
-_ROWS_AT_ONCE: Final = 1_000
-"""Rows per statement: Postgres must insert them within its statement timeout."""
+_VALUES_AT_ONCE: Final = 1_000
+"""Per statement: Postgres must insert so many rows within its statement timeout."""
 
 LOCK_WAIT_S: Final = 5
 """How long a statement on SQLite waits for another writer before it fails, to be retried later."""
@@ -160,6 +160,12 @@ class Database:
                 self._is_connected = True
 
 
+def batches(values: Sequence[_T]) -> Iterator[list[_T]]:
+    """The values in parts that one statement can carry."""
+    for first in range(0, len(values), _VALUES_AT_ONCE):
+        yield list(values[first : first + _VALUES_AT_ONCE])
+
+
 def insert_many(connection: Connection, columns: Sequence[Column[str] | Column[int]], rows: list[Row]) -> None:
     """Insert `rows`, one value for each of `columns`, without SQLAlchemy's cost per row.
 
@@ -169,8 +175,8 @@ def insert_many(connection: Connection, columns: Sequence[Column[str] | Column[i
     placeholder = "?" if connection.dialect.paramstyle == "qmark" else "%s"
     names, values = ", ".join(column.name for column in columns), ", ".join([placeholder] * len(columns))
     statement = f"INSERT INTO {columns[0].table.name} ({names}) VALUES ({values})"
-    for first in range(0, len(rows), _ROWS_AT_ONCE):
-        connection.exec_driver_sql(statement, rows[first : first + _ROWS_AT_ONCE])
+    for part in batches(rows):
+        connection.exec_driver_sql(statement, part)
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, object]]) -> None:

@@ -1,9 +1,9 @@
 """The record of what the organiser made of seats: which are blocked, held or sold at the box office, and since when."""
 
-from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from seating.domain.actor import Actor
 from seating.domain.changes import SeatSet, UnknownChange, parse_change
@@ -12,9 +12,8 @@ from seating.domain.log_entry import LogEntry
 from seating.domain.seat_status import BOX_OFFICE, ORGANISED
 from seating.domain.seating_plan import SeatingPlan
 from seating.storage import purchases
+from seating.storage.database import batches
 from seating.storage.tables import ledger, organiser_seats
-
-_ASKED_AT_ONCE: Final = 1_000
 
 
 class OrganiserSeat(NamedTuple):
@@ -72,8 +71,21 @@ def page(connection: Connection, event_id: str, after_seat: str, count: int, sta
     query = query.where(columns.event_id == event_id, columns.seat_id > after_seat)
     if status is not None:
         query = query.where(columns.status == status)
-    rows = connection.execute(query.order_by(columns.seat_id).limit(count)).all()
-    entries = _entries(connection, event_id, {row.entry_seq for row in rows})
+    return _with_their_entries(
+        connection, event_id, connection.execute(query.order_by(columns.seat_id).limit(count)).all()
+    )
+
+
+def all_of(connection: Connection, event_id: str, status: str) -> list[OrganiserSeat]:
+    """All seats of a status, in no order."""
+    columns = organiser_seats.c
+    query = select(columns.seat_id, columns.status, columns.entry_seq)
+    query = query.where(columns.event_id == event_id, columns.status == status)
+    return _with_their_entries(connection, event_id, connection.execute(query).all())
+
+
+def _with_their_entries(connection: Connection, event_id: str, rows: Sequence[Any]) -> list[OrganiserSeat]:
+    entries = _entries(connection, event_id, sorted({row.entry_seq for row in rows}))
     found = []
     for row in rows:
         entry = entries.get(row.entry_seq)
@@ -82,27 +94,25 @@ def page(connection: Connection, event_id: str, after_seat: str, count: int, sta
     return found
 
 
-def _entries(connection: Connection, event_id: str, seqs: Iterable[int]) -> dict[int, SeatSet]:
+def _entries(connection: Connection, event_id: str, seqs: Sequence[int]) -> dict[int, SeatSet]:
     """The entries at `seqs` that set seats."""
-    rows = connection.execute(
-        select(ledger.c.seq, ledger.c.change).where(and_(ledger.c.event_id == event_id, ledger.c.seq.in_(seqs)))
-    )
     found = {}
-    for row in rows:
-        try:
-            change = parse_change(row.change)
-        except UnknownChange:
-            continue
-        if isinstance(change, SeatSet):
-            found[row.seq] = change
+    for part in batches(seqs):
+        query = select(ledger.c.seq, ledger.c.change).where(ledger.c.event_id == event_id, ledger.c.seq.in_(part))
+        for row in connection.execute(query):
+            try:
+                change = parse_change(row.change)
+            except UnknownChange:
+                continue
+            if isinstance(change, SeatSet):
+                found[row.seq] = change
     return found
 
 
 def _forget(connection: Connection, event_id: str, seats: Sequence[str]) -> None:
     columns = organiser_seats.c
-    for first in range(0, len(seats), _ASKED_AT_ONCE):
-        part = columns.seat_id.in_(seats[first : first + _ASKED_AT_ONCE])
-        connection.execute(delete(organiser_seats).where(columns.event_id == event_id, part))
+    for part in batches(seats):
+        connection.execute(delete(organiser_seats).where(columns.event_id == event_id, columns.seat_id.in_(part)))
 
 
 def _insert(connection: Connection, event_id: str, entry_seq: int, seats: dict[str, str]) -> None:

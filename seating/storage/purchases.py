@@ -15,7 +15,7 @@ from seating.domain.personal_data import PersonalData
 from seating.domain.purchase import Purchase, PurchaseId, PurchaseState, Receipt
 from seating.domain.seat_status import BOX_OFFICE
 from seating.domain.seating_plan import SeatingPlan, SeatRange, runs_text
-from seating.storage.database import Row, insert_many
+from seating.storage.database import Row, batches, insert_many
 from seating.storage.tables import purchases, sold_seats
 
 
@@ -26,7 +26,6 @@ class WrongPersonalData(Exception):
 AT_BOX_OFFICE: Final = "box office"
 """Stands for the purchase of a seat that was sold without one."""
 _SOLD_AS: Final = ("tariff", "currency", "total")
-_ASKED_AT_ONCE: Final = 500
 
 
 def add(
@@ -164,9 +163,8 @@ def page(
 def recorded(connection: Connection, purchase_ids: Sequence[str]) -> set[str]:
     """Those of the purchases that are on record."""
     found: set[str] = set()
-    for first in range(0, len(purchase_ids), _ASKED_AT_ONCE):
-        asked = purchases.c.id.in_(purchase_ids[first : first + _ASKED_AT_ONCE])
-        found.update(connection.execute(select(purchases.c.id).where(asked)).scalars())
+    for part in batches(purchase_ids):
+        found.update(connection.execute(select(purchases.c.id).where(purchases.c.id.in_(part))).scalars())
     return found
 
 
@@ -186,9 +184,8 @@ def sell_at_box_office(connection: Connection, event_id: str, seat_ids: Sequence
 
 def return_to_box_office(connection: Connection, event_id: str, seat_ids: Sequence[str]) -> None:
     own = (sold_seats.c.event_id == event_id, sold_seats.c.purchase_id.is_(None))
-    for first in range(0, len(seat_ids), _ASKED_AT_ONCE):
-        part = sold_seats.c.seat_id.in_(seat_ids[first : first + _ASKED_AT_ONCE])
-        connection.execute(delete(sold_seats).where(*own, part))
+    for part in batches(seat_ids):
+        connection.execute(delete(sold_seats).where(*own, sold_seats.c.seat_id.in_(part)))
 
 
 def seats_taken(connection: Connection, event_id: str) -> dict[str, str]:
