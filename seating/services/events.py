@@ -241,12 +241,12 @@ class Events:
         return found._replace(left=self._categories_left(found)) if is_counted else found
 
     def _categories_left(self, found: EventOnSale) -> dict[int, int] | None:
-        """Areas of general admission are counted each time, which is cheap."""
+        """Counted at least once for each offer; areas of general admission each time, which is cheap."""
         event_id, offer = found.event.id, found.event.offer
         try:
             if offer and offer.has_areas:
                 return self.inventory.left_by_category(event_id)
-            return self._left.get(event_id, lambda: self.inventory.left_by_category(event_id))
+            return self._left.get(event_id, lambda: self.inventory.left_by_category(event_id), version=offer)
         except InventoryUnavailable:
             return None  # It does not sell at this moment.
 

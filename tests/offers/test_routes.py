@@ -54,6 +54,7 @@ def test_an_event_says_on_what_conditions_it_is_sold(system: System) -> None:
     changed = patch(system, event, categories={"Cheap": {"onSale": False}}, why="full")
     assert (changed.status, changed.json["seatsRemaining"]) == (200, 7)
     assert [category["onSale"] for category in changed.json["categories"]] == [True, False]
+    assert [category["seatsRemaining"] for category in changed.json["categories"]] == [7, 0]
     assert patch(system, event, state="on_sale").json["categories"] == changed.json["categories"]
     wait_until(
         lambda: _acts(system, event) == ["event.state", "event.offer", "event.state", "event.create"], 20, "acts"
