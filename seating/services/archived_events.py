@@ -12,11 +12,12 @@ from sqlalchemy.exc import IntegrityError
 from seating.domain.actor import Actor
 from seating.domain.cancellation import Cancellation, Part
 from seating.domain.changes import Cancelled
-from seating.domain.errors import EventNotFound, InventoryUnavailable, Overtaken
+from seating.domain.errors import EventNotFound, InventoryUnavailable
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.offer import Offer
 from seating.domain.position import Position
 from seating.domain.purchase import Purchase
+from seating.domain.recovery_errors import Overtaken
 from seating.memo import Memo
 from seating.services import recorded_state
 from seating.services.seat_names import SeatNames

@@ -13,12 +13,13 @@ from sqlalchemy.exc import IntegrityError
 
 from seating.domain.actor import Actor
 from seating.domain.changes import Opened
-from seating.domain.errors import EventNotFound, IdempotencyKeyReused, InventoryUnavailable, Overtaken
+from seating.domain.errors import EventNotFound, IdempotencyKeyReused, InventoryUnavailable
 from seating.domain.event import DRAFT, Event, EventCursor, EventDetails, EventFilter, InventoryCounts, new_event_id
 from seating.domain.log_entry import LogEntry
 from seating.domain.offer import CategoryOffer, Offer, offer_of_plan
 from seating.domain.page import Page, first_of
 from seating.domain.position import Position
+from seating.domain.recovery_errors import Overtaken
 from seating.domain.seating_plan import DEMO_HALL, SeatingPlan, generate
 from seating.domain.timestamps import rfc3339
 from seating.memo import FreshLook, Memo

@@ -17,13 +17,14 @@ from sqlalchemy import Connection
 from seating.domain import changes
 from seating.domain.actor import Actor
 from seating.domain.audit import Act, act_of
-from seating.domain.errors import EventNotFound, InventoryUnavailable, NothingToMerge, Overtaken, RebuildRefused
+from seating.domain.errors import EventNotFound, InventoryUnavailable
 from seating.domain.event import Event
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.merging import MergedState, Preference, Waiting, continues, ends, merge, purchases_of
 from seating.domain.position import Position
 from seating.domain.purchase import Receipt
+from seating.domain.recovery_errors import NothingToMerge, Overtaken, RebuildRefused
 from seating.domain.seat_status import AVAILABLE, BOX_OFFICE
 from seating.domain.seating_plan import SeatingPlan, SeatRange
 from seating.redis_store import book_snapshot

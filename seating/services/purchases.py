@@ -14,7 +14,6 @@ from seating.domain.errors import (
     InventoryUnavailable,
     NotOnSale,
     PurchaseNotFound,
-    PurchaseQuarantined,
     RecordUnavailable,
     SeatNotFound,
 )
@@ -24,6 +23,7 @@ from seating.domain.offer import SoldAs
 from seating.domain.page import Page, first_of
 from seating.domain.purchase import Order, Purchase, PurchaseId, PurchaseState, Receipt
 from seating.domain.rate_policy import Verdict
+from seating.domain.recovery_errors import PurchaseQuarantined
 from seating.domain.seating_plan import SeatRange, places
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory

@@ -15,10 +15,11 @@ from sqlalchemy import Connection
 
 from seating.domain.actor import Actor
 from seating.domain.changes import Rebuilt
-from seating.domain.errors import EventNotFound, Overtaken, RebuildRefused
+from seating.domain.errors import EventNotFound
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
+from seating.domain.recovery_errors import Overtaken, RebuildRefused
 from seating.domain.replay import Outcome, Replay, Replayed
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store.calls import Calls

@@ -22,7 +22,6 @@ from seating.domain.errors import (
     NotOpenYet,
     NotTogether,
     PurchaseNotFound,
-    PurchaseQuarantined,
     RecordUnavailable,
     SeatingError,
     SeatNotFound,
@@ -30,6 +29,7 @@ from seating.domain.errors import (
     SoldOut,
 )
 from seating.domain.purchase import MAX_QUANTITY, Order, PurchaseId, PurchaseState
+from seating.domain.recovery_errors import PurchaseQuarantined
 from seating.redis_store.rate_limits import RateLimit
 from seating.services.purchases import Bought
 from seating.telemetry import metrics

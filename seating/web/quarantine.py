@@ -4,15 +4,8 @@ from flask import Response
 from flask_openapi3 import Tag
 from pydantic import AliasPath, Field
 
-from seating.domain.errors import (
-    BacklogFull,
-    EventNotFound,
-    InventoryUnavailable,
-    NotReplayable,
-    PurchaseNotFound,
-    QuarantineEntryNotFound,
-    RecordUnavailable,
-)
+from seating.domain.errors import BacklogFull, EventNotFound, InventoryUnavailable, PurchaseNotFound, RecordUnavailable
+from seating.domain.recovery_errors import NotReplayable, QuarantineEntryNotFound
 from seating.web.actors import actor
 from seating.web.application import Routes
 from seating.web.callers import Access, open_to

@@ -18,8 +18,6 @@ from seating.domain.errors import (
     InvalidRequest,
     InventoryUnavailable,
     NotOnSale,
-    Overtaken,
-    PurchaseQuarantined,
     SeatHeld,
     SeatNotFound,
     SeatSold,
@@ -32,6 +30,7 @@ from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
 from seating.domain.purchase import Order
+from seating.domain.recovery_errors import Overtaken, PurchaseQuarantined
 from seating.domain.replay import Replay
 from seating.domain.seat_status import SETTABLE
 from seating.domain.seating_plan import SeatingPlan
