@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
 
-from seating.domain import areas, changes
+from seating.domain import areas, changes, seat_map
 from seating.domain.cancellation import Bought
 from seating.domain.changes import Change
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
-from seating.domain.purchase import is_purchase_record
+from seating.domain.receipt import is_purchase_record
 from seating.domain.seat_status import AVAILABLE, HELD, OFF_SALE
 from seating.domain.seating_plan import SeatRange, places
 
@@ -234,7 +234,7 @@ class Replay:
         held = set(places(own.runs)) if own else set()
         for run in runs:
             if areas.is_area(self.state.maps[run.block]):
-                if not own and not self.state.can_be_had(run):
+                if not own and not seat_map.can_be_had(self.state.maps[run.block], run):
                     return Outcome.WAITS, f"fewer than {run.length} places are left of area {run.block}"
                 continue
             for place in places([run]):

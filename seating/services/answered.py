@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
-from seating.domain.purchase import Receipt
+from seating.domain.receipt import Receipt
 from seating.redis_store.seen_positions import SeenPositions
 from seating.storage import answered, purchases, quarantine, watermarks
 from seating.storage.answered import Told

@@ -23,7 +23,7 @@ from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.merging import MergedState, Preference, Waiting, continues, ends, merge, purchases_of
 from seating.domain.position import Position
-from seating.domain.purchase import Receipt
+from seating.domain.receipt import Receipt
 from seating.domain.recovery_errors import NothingToMerge, Overtaken, RebuildRefused
 from seating.domain.seat_status import AVAILABLE, BOX_OFFICE
 from seating.domain.seating_plan import SeatingPlan, SeatRange

@@ -21,8 +21,9 @@ from seating.domain.idempotency import short_hash
 from seating.domain.log_entry import LogEntry
 from seating.domain.offer import SoldAs
 from seating.domain.page import Page, first_of
-from seating.domain.purchase import Order, Purchase, PurchaseId, PurchaseState, Receipt
+from seating.domain.purchase import Order, Purchase, PurchaseId, PurchaseState
 from seating.domain.rate_policy import Verdict
+from seating.domain.receipt import Receipt
 from seating.domain.recovery_errors import PurchaseQuarantined
 from seating.domain.seating_plan import SeatRange, places
 from seating.redis_store.event_log import EventLog

@@ -12,7 +12,8 @@ import pytest
 from seating.domain.cancellation import ALL, Bought, Cancellation, Part
 from seating.domain.changes import parse_change
 from seating.domain.errors import InvalidRequest, InventoryUnavailable, SeatNotFound
-from seating.domain.purchase import Purchase, Receipt
+from seating.domain.purchase import Purchase
+from seating.domain.receipt import Receipt
 from seating.domain.recovery_errors import Overtaken, PurchaseQuarantined, RebuildRefused
 from seating.domain.seating_plan import SeatingPlan, SeatRange
 from seating.redis_store import keys

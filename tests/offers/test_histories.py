@@ -13,7 +13,7 @@ from seating.domain.log_entry import GENESIS, Checkpoint, LogEntry
 from seating.domain.merging import merge
 from seating.domain.offer import CategoryOffer, Offer
 from seating.domain.position import Position
-from seating.domain.purchase import Receipt
+from seating.domain.receipt import Receipt
 from seating.domain.replay import Outcome, Replay
 from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE, OFF_SALE
 from seating.domain.seating_plan import SeatingPlan, SeatRange
