@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from seating.domain.actor import Actor
+from seating.domain.change_json import change_json
 from seating.domain.changes import Opened
 from seating.domain.errors import EventNotFound, IdempotencyKeyReused, InventoryUnavailable
 from seating.domain.event import DRAFT, Event, EventCursor, EventDetails, EventFilter, InventoryCounts, new_event_id
@@ -276,7 +277,7 @@ class Events:
             raise InventoryUnavailable(f"Redis has sales of event {event.id}, and SQL does not: run seating merge")
         now_s = time.time()
         opened = Opened(at_ms=int(now_s * 1000), capacity=event.capacity, by=by, state=event.state, offer=event.offer)
-        first = LogEntry.first(terms.first_epoch(now_s), opened.to_json())
+        first = LogEntry.first(terms.first_epoch(now_s), change_json(opened))
 
         def record(connection: Connection) -> None:
             event_record.add(connection, event, plan, key)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from seating.domain.cancellation import ALL, Bought, Cancellation, Part
-from seating.domain.changes import parse_change
+from seating.domain.change_json import parse_change
 from seating.domain.errors import InvalidRequest, InventoryUnavailable, SeatNotFound
 from seating.domain.purchase import Purchase
 from seating.domain.receipt import Receipt

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from seating.domain.changes import SeatSet, parse_change
+from seating.domain.change_json import parse_change
+from seating.domain.changes import SeatSet
 from seating.domain.errors import SeatingError
 from seating.domain.log_entry import Checkpoint
 from seating.domain.position import Position
