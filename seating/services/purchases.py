@@ -43,7 +43,7 @@ SEARCHED_ENTRIES: Final = 2_000
 """Entries of the log that are searched for a reference: four batches of persistence, about 20 ms."""
 
 
-class Bought(NamedTuple):
+class AcceptedPurchase(NamedTuple):
     """`seats` are ids, none in general admission. `recorded` is whether SQL was seen to have the purchase; `sold_as` is
     None for an event without categories.
 
@@ -77,7 +77,7 @@ class Purchases:
         order: Order,
         wait_s: float = 0,
         limit: RateLimit | None = None,
-    ) -> Bought:
+    ) -> AcceptedPurchase:
         """Sells `order` once, however often it is asked with the same caller and key.
 
         With `wait_s` the answer waits that long for SQL to have it. Raises SoldOut, NotTogether, SeatNotFound,
@@ -93,7 +93,7 @@ class Purchases:
         change.reached(receipt.id.position, receipt, idempotency)
         seats, sold_as = self.offers.named(event_id, receipt.runs, receipt.tariff, receipt.currency)
         recorded = wait_s > 0 and self.watch.wait(receipt.id, wait_s)
-        return Bought(receipt, seats, replayed, recorded, verdict, sold_as)
+        return AcceptedPurchase(receipt, seats, replayed, recorded, verdict, sold_as)
 
     def get(self, purchase_id: PurchaseId) -> Purchase:
         """Raises PurchaseNotFound, RecordUnavailable, InventoryUnavailable."""

@@ -31,7 +31,7 @@ from seating.domain.errors import (
 from seating.domain.purchase import MAX_QUANTITY, Order, PurchaseId, PurchaseState
 from seating.domain.recovery_errors import PurchaseQuarantined
 from seating.redis_store.rate_limits import RateLimit
-from seating.services.purchases import Bought
+from seating.services.purchases import AcceptedPurchase
 from seating.telemetry import metrics
 from seating.web.actors import actor
 from seating.web.application import Routes
@@ -309,7 +309,7 @@ def _buy(event_id: str, header: PurchaseHeaders, order: Order, limit: RateLimit 
     return response, bought.verdict
 
 
-def _accepted(bought: Bought) -> Response:
+def _accepted(bought: AcceptedPurchase) -> Response:
     """Render a PurchaseAnswer."""
     receipt, sold_as = bought.receipt, bought.sold_as
     said = sold_as._asdict() if sold_as else {}
