@@ -33,9 +33,8 @@ from seating.domain.recovery_errors import PurchaseQuarantined
 from seating.redis_store.rate_limits import RateLimit
 from seating.services.purchases import AcceptedPurchase
 from seating.telemetry import metrics
-from seating.web.actors import actor
 from seating.web.application import Routes
-from seating.web.callers import Access, caller, idempotency_key, open_to
+from seating.web.callers import Access, actor, caller, idempotency_key, open_to
 from seating.web.declarations import OF_INVENTORY, refuses, sends
 from seating.web.orders import DefaultPurchase, EventPurchase
 from seating.web.parsing import parsed
