@@ -34,7 +34,7 @@ def new_keys(count: int) -> list[str]:
 
 @dataclass
 class Rush:
-    """Buyers who go on buying, each every `pause_s`, while things break.
+    """Buyers who go on buying, each every `pause_s`, while things break; of the default event without `event_id`.
 
     `answers` are the 200s by key, `unanswered` the keys that were given up.
     """
@@ -42,6 +42,7 @@ class Rush:
     client: Client
     buyers: int = 8
     pause_s: float = 0.05
+    event_id: str | None = None
     answers: dict[str, Any] = field(default_factory=dict)
     unanswered: set[str] = field(default_factory=set)
     _stopping: bool = False
@@ -59,7 +60,7 @@ class Rush:
     def settle(self) -> None:
         """Every buyer who got no answer asks again with the same key."""
         for key in sorted(self.unanswered):
-            answer = self.client.buy(1, key)
+            answer = self.client.buy(1, key, self.event_id)
             assert answer.status == 200, answer.body
             self.answers[key] = answer.json
         self.unanswered.clear()
@@ -69,7 +70,7 @@ class Rush:
             gevent.sleep(self.pause_s)
             key = str(uuid.uuid4())
             try:
-                answer = self.client.buy(1, key)
+                answer = self.client.buy(1, key, self.event_id)
             except (OSError, HTTPException):
                 self.unanswered.add(key)
                 continue

@@ -2,21 +2,61 @@
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from typing import NamedTuple
 
 import gevent
 import pytest
+import redis
 
+from seating.redis_store import keys
 from tests.crowd import Rush
 from tests.launched import Launched
 from tests.servers import wait_until
+from tests.system import Answer
+
+HALL = {"generate": {"sections": 10, "rows": 20, "seatsPerRow": 25}}
+
+
+class Sale(NamedTuple):
+    """An event of one test, in a system that all of them kill parts of."""
+
+    running: Launched
+    event_id: str
+
+    def rush(self) -> Rush:
+        return Rush(self.running, event_id=self.event_id)
+
+    def buy(self, key: str | None = None, **headers: str) -> Answer:
+        return self.running.buy(1, key, self.event_id, **headers)
+
+    def seats_sold(self) -> int:
+        sold: int = self.running.get(f"/api/v1/events/{self.event_id}").json["seatsSold"]
+        return sold
+
+    def lag(self) -> int:
+        """How many entries SQL lacks."""
+        with redis.Redis(unix_socket_path=f"{self.running.folder}/redis.sock") as client:
+            seq, persisted = client.hmget(keys.inventory(self.event_id), "seq", "persisted")
+        return int(seq) - int(persisted)
+
+    def wait_recorded(self) -> None:
+        wait_until(lambda: self.lag() == 0, 30, "the lag to be zero")
+
+    def purchases(self) -> list[str]:
+        return [row[0] for row in self.running.sql("SELECT id FROM purchases WHERE event_id = ?", self.event_id)]
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
+    running = Launched(tmp_path_factory.mktemp("kill") / "data").start()
+    yield running
+    running.stop()
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[Launched]:
-    launched = Launched(tmp_path / "data").start()
-    yield launched
-    launched.stop()
+def sale(launched: Launched) -> Sale:
+    launched.wait_ready()
+    return Sale(launched, launched.create_event(seatingPlan=HALL))
 
 
 def _sold(rush: Rush, count: int) -> None:
@@ -25,10 +65,10 @@ def _sold(rush: Rush, count: int) -> None:
     wait_until(lambda: len(rush.answers) >= wanted, 30, f"{count} more purchases")
 
 
-def _books_are_right(running: Launched, rush: Rush) -> None:
+def _books_are_right(sale: Sale, rush: Rush) -> None:
     """Every yes is in SQL exactly once; what else is there belongs to buyers who had no answer and get it now."""
-    running.wait_recorded(30)
-    recorded = [row[0] for row in running.sql("SELECT id FROM purchases")]
+    sale.wait_recorded()
+    recorded = sale.purchases()
     assert len(recorded) == len(set(recorded))
     answered = {answer["purchaseId"] for answer in rush.answers.values()}
     assert answered <= set(recorded)
@@ -37,94 +77,95 @@ def _books_are_right(running: Launched, rush: Rush) -> None:
     rush.settle()
     claimed = {answer["purchaseId"] for answer in rush.answers.values()}
     assert unclaimed <= claimed
-    running.wait_recorded(30)
-    assert {row[0] for row in running.sql("SELECT id FROM purchases")} == claimed
+    sale.wait_recorded()
+    assert set(sale.purchases()) == claimed
     seats = [seat for answer in rush.answers.values() for seat in answer["seats"]]
     assert len(seats) == len(set(seats)) == len(rush.answers)
-    assert running.get("/api/v1/event").json["seatsSold"] == len(seats)
-    assert running.sql("SELECT count(*) FROM sold_seats") == [(len(seats),)]
+    assert sale.seats_sold() == len(seats)
+    counted = sale.running.sql("SELECT count(*) FROM sold_seats WHERE event_id = ?", sale.event_id)
+    assert counted == [(len(seats),)]
 
 
 @pytest.mark.parametrize("part", ["worker", "cron", "redis", "web"])
-def test_a_part_is_killed(running: Launched, part: str) -> None:
-    with Rush(running) as rush:
+def test_a_part_is_killed(sale: Sale, part: str) -> None:
+    with sale.rush() as rush:
         _sold(rush, 100)
-        running.kill_and_wait_for_next(part)
+        sale.running.kill_and_wait_for_next(part)
         _sold(rush, 100)
-    _books_are_right(running, rush)
+    _books_are_right(sale, rush)
 
 
-def test_a_web_process_is_killed(running: Launched) -> None:
-    with Rush(running) as rush:
+def test_a_web_process_is_killed(sale: Sale) -> None:
+    with sale.rush() as rush:
         for _ in range(3):
             _sold(rush, 50)
-            running.web_worker().kill()
+            sale.running.web_worker().kill()
         _sold(rush, 50)
-    _books_are_right(running, rush)
+    _books_are_right(sale, rush)
 
 
-def test_the_worker_is_killed_again_and_again(running: Launched) -> None:
+def test_the_worker_is_killed_again_and_again(sale: Sale) -> None:
     """At whatever point of its batches that may be."""
-    with Rush(running) as rush:
+    with sale.rush() as rush:
         for _ in range(4):
             _sold(rush, 40)
-            running.kill_and_wait_for_next("worker")
-    _books_are_right(running, rush)
+            sale.running.kill_and_wait_for_next("worker")
+    _books_are_right(sale, rush)
 
 
-def test_the_worker_is_killed_in_the_middle_of_a_batch(running: Launched) -> None:
+def test_the_worker_is_killed_in_the_middle_of_a_batch(sale: Sale) -> None:
     """It has read the log and waits for SQL's lock when it dies."""
-    with running.locked_sql(), Rush(running) as rush:
+    with sale.running.locked_sql(), sale.rush() as rush:
         _sold(rush, 100)
-        wait_until(lambda: running.get("/api/v1/stats").json["persistence"]["lag"] >= 100)
-        running.kill_and_wait_for_next("worker")
+        wait_until(lambda: sale.lag() >= 100)
+        sale.running.kill_and_wait_for_next("worker")
         _sold(rush, 20)
-    _books_are_right(running, rush)
+    _books_are_right(sale, rush)
 
 
-def test_the_launcher_is_killed(running: Launched) -> None:
-    with Rush(running) as rush:
+def test_the_launcher_is_killed(sale: Sale) -> None:
+    with sale.rush() as rush:
         _sold(rush, 100)
-        family = running.family()
-        assert running.process
-        running.process.kill()
-        running.process.wait()
+        family = sale.running.family()
+        assert sale.running.process
+        sale.running.process.kill()
+        sale.running.process.wait()
         wait_until(lambda: not any(member.is_running() for member in family), 60, "the parts to end")
-        running.start()
+        sale.running.start()
         _sold(rush, 50)
-    _books_are_right(running, rush)
+    _books_are_right(sale, rush)
 
 
-def test_the_next_sale_works_within_seconds_of_a_redis_restart(running: Launched) -> None:
-    running.buy(1)
-    running.kill_and_wait_for_next("redis")
-    wait_until(lambda: running.buy(1).status == 200, 10, "a sale after the restart")
+def test_the_next_sale_works_within_seconds_of_a_redis_restart(sale: Sale) -> None:
+    sale.buy()
+    sale.running.kill_and_wait_for_next("redis")
+    wait_until(lambda: sale.buy().status == 200, 10, "a sale after the restart")
 
 
-def test_sql_locked_for_long(running: Launched) -> None:
+def test_sql_locked_for_long(sale: Sale) -> None:
     """Sales go on, and what waited is recorded afterwards without help."""
-    with Rush(running) as rush:
-        with running.locked_sql():
+    with sale.rush() as rush:
+        with sale.running.locked_sql():
             locked_at = time.monotonic()
             wait_until(lambda: time.monotonic() - locked_at > 20, 30, "twenty seconds of lock")
-            waiting = running.buy(1, "waits-for-sql-to-record-it", Prefer="wait=1")
+            waiting = sale.buy("waits-for-sql-to-record-it", Prefer="wait=1")
             assert waiting.status == 200
             assert "Preference-Applied" not in waiting.headers
             rush.answers["waits-for-sql-to-record-it"] = waiting.json
-            lag = running.get("/api/v1/stats").json["persistence"]["lag"]
+            lag = sale.lag()
             assert lag >= 100
         _sold(rush, 20)
-    _books_are_right(running, rush)
+    _books_are_right(sale, rush)
 
 
-def test_a_stopping_web_finishes_what_it_accepted(running: Launched) -> None:
+def test_a_stopping_web_finishes_what_it_accepted(sale: Sale) -> None:
     """SIGTERM while a buyer waits for SQL: the answer comes before the process goes."""
-    with running.locked_sql():
-        waiting = gevent.spawn(running.buy, 1, "accepted-before-it-stops", None, Prefer="wait=3")
-        wait_until(lambda: running.get("/api/v1/event").json["seatsSold"] == 1, what="the purchase to be accepted")
-        master = running.part("web")
+    with sale.running.locked_sql():
+        waiting = gevent.spawn(sale.buy, "accepted-before-it-stops", Prefer="wait=3")
+        wait_until(lambda: sale.seats_sold() == 1, what="the purchase to be accepted")
+        master = sale.running.part("web")
         master.terminate()
         assert waiting.get(timeout=20).status == 200
     wait_until(lambda: not master.is_running(), 30, "the web to end")
-    running.wait_ready()
-    assert running.buy(1, "accepted-before-it-stops").headers["Idempotent-Replayed"] == "true"
+    sale.running.wait_ready()
+    assert sale.buy("accepted-before-it-stops").headers["Idempotent-Replayed"] == "true"

@@ -31,29 +31,19 @@ def _all_ended(family: list[psutil.Process]) -> bool:
     return not any(member.is_running() and member.status() != psutil.STATUS_ZOMBIE for member in family)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stops_everything_when_asked(launch: Callable[..., Launched], number: signal.Signals) -> None:
-    running = launch()
-    family = running.family()
-    assert len(family) >= 6  # Redis, worker, cron, and the web's master with two processes.
-    assert running.stop(number) == 0
-    assert _all_ended(family)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="needs the kernel's parent-death signal")
-def test_leaves_no_orphan_when_killed(launch: Callable[..., Launched]) -> None:
-    running = launch()
-    family = running.family()
-    assert running.process
-    running.process.kill()
-    running.process.wait()
-    wait_until(lambda: _all_ended(family), 60, "all parts to end with their launcher")
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
+    """One that only answers."""
+    launched = Launched(tmp_path_factory.mktemp("up") / "data").start()
+    yield launched
+    launched.stop()
 
 
 def test_goes_on_where_it_stopped(launch: Callable[..., Launched]) -> None:
+    """And stops everything when asked, by either signal."""
     running = launch()
     first = running.buy(3, "a-key-that-is-kept")
-    running.stop()
+    _stop(running, signal.SIGINT)
     running.start()
     again = running.buy(3, "a-key-that-is-kept")
     assert again.body == first.body
@@ -61,17 +51,33 @@ def test_goes_on_where_it_stopped(launch: Callable[..., Launched]) -> None:
     assert running.get("/api/v1/event").json["seatsSold"] == 3
     running.wait_recorded()
     assert running.sql("SELECT count(*) FROM purchases") == [(1,)]
+    _stop(running, signal.SIGTERM)
 
 
-def test_two_copies_side_by_side(launch: Callable[..., Launched]) -> None:
-    one, other = launch("one"), launch("other")
-    one.buy(2, "a-key-of-two-events")
+def _stop(running: Launched, number: signal.Signals) -> None:
+    family = running.family()
+    assert len(family) >= 6  # Redis, worker, cron, and the web's master with two processes.
+    assert running.stop(number) == 0
+    assert _all_ended(family)
+
+
+def test_two_copies_side_by_side(running: Launched, launch: Callable[..., Launched]) -> None:
+    """The other's folder has a long name, and it leaves no orphan when it is killed."""
+    other = launch("x" * 120)
+    running.buy(2, "a-key-of-two-events")
     other.buy(5, "a-key-of-two-events")
-    assert [copy.get("/api/v1/event").json["seatsSold"] for copy in (one, other)] == [2, 5]
+    assert [copy.get("/api/v1/event").json["seatsSold"] for copy in (running, other)] == [2, 5]
+    if sys.platform != "linux":
+        return  # Without the kernel's parent-death signal there are orphans.
+    family = other.family()
+    assert other.process
+    other.process.kill()
+    other.process.wait()
+    wait_until(lambda: _all_ended(family), 60, "all parts to end with their launcher")
+    assert running.buy(1).status == 200
 
 
-def test_a_folder_and_a_port_have_one_launcher(launch: Callable[..., Launched], tmp_path: Path) -> None:
-    running = launch()
+def test_a_folder_and_a_port_have_one_launcher(running: Launched, tmp_path: Path) -> None:
     for settings, named in (
         ({"SEATING_DATA_DIR": str(running.folder), "PORT": "1"}, "SEATING_DATA_DIR"),
         ({"SEATING_DATA_DIR": str(tmp_path / "free"), "PORT": str(running.port)}, "PORT"),
@@ -91,8 +97,7 @@ def test_a_folder_and_a_port_have_one_launcher(launch: Callable[..., Launched], 
     assert running.buy(1).status == 200
 
 
-def test_says_what_is_where(launch: Callable[..., Launched]) -> None:
-    running = launch()
+def test_says_what_is_where(running: Launched) -> None:
     said = running.log.read_text()
     for line in (
         f"redis    {running.folder}/redis.sock (",
@@ -102,7 +107,3 @@ def test_says_what_is_where(launch: Callable[..., Launched]) -> None:
         "cron     ",
     ):
         assert line in said
-
-
-def test_a_data_folder_with_a_long_name(launch: Callable[..., Launched]) -> None:
-    assert launch("x" * 120).buy(1).status == 200
