@@ -114,7 +114,8 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     folder = tmp_path_factory.mktemp("system")
     redis = RedisServer(folder / "redis")
     redis.start()
-    running = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", RATE_LIMIT_USERS="1000/1s")
+    settings = {"WEB_WORKERS": "2", "RATE_LIMIT_USERS": "1000/1s"}
+    running = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", **settings)
     try:
         yield running.start()
     finally:

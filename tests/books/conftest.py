@@ -11,7 +11,7 @@ from tests.system import System
 
 @pytest.fixture
 def running(own_redis: RedisServer, database_url: str, tmp_path: Path) -> Iterator[System]:
-    system = System(tmp_path / "data", own_redis, database_url)
+    system = System(tmp_path / "data", own_redis, database_url, WEB_WORKERS="2")
     try:
         yield system.start()
     finally:

@@ -275,7 +275,7 @@ def test_a_purchase_whose_seats_another_history_sold_is_cancelled_alone(fork: Fo
 def operated(fork: Fork, tmp_path: Path) -> Iterator[System]:
     """The web in front of the second server, after the fork was found out."""
     fork.second.persist(fork.event)
-    system = System(tmp_path / "data", fork.server, fork.second.database.url, WEB_WORKERS="1")
+    system = System(tmp_path / "data", fork.server, fork.second.database.url)
     try:
         yield system.start("web")
     finally:

@@ -34,7 +34,7 @@ from tests.system import System
 @pytest.fixture
 def stopped(own_redis: RedisServer, database_url: str, tmp_path: Path) -> Iterator[System]:
     """Not started yet."""
-    system = System(tmp_path / "data", own_redis, database_url, WEB_WORKERS="1", LOG_LEVEL="debug")
+    system = System(tmp_path / "data", own_redis, database_url, LOG_LEVEL="debug")
     try:
         yield system
     finally:

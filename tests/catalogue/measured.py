@@ -130,7 +130,8 @@ def fetching_system(folder: Path, partner_url: str, **settings: str) -> Iterator
     redis = RedisServer(folder / "redis")
     redis.start()
     database = f"sqlite:///{folder / 'seating.db'}"
-    system = System(folder / "data", redis, database, EVENT_API_BASE_URL=partner_url, LOG_LEVEL="warning", **settings)
+    chosen = {"WEB_WORKERS": "2", **settings}
+    system = System(folder / "data", redis, database, EVENT_API_BASE_URL=partner_url, LOG_LEVEL="warning", **chosen)
     try:
         yield system.start()
     finally:

@@ -98,7 +98,7 @@ def _contains(answer: Answer, **fields: object) -> None:
 
 @pytest.mark.parametrize("count", [1, 10, 20, 50])
 def test_fifty_events_take_about_as_long_as_one(start: Start, stand_in: StandIn, count: int) -> None:
-    system = start(stand_in.url, WEB_WORKERS="1")
+    system = start(stand_in.url)
     runs = [side_by_side(system, stand_in, count) for _ in range(3)]
     assert min(run.together_s / run.slowest_single_s for run in runs) <= 1.3
 

@@ -27,7 +27,7 @@ def test_429_is_no_failure(start: Start, partner: Partner) -> None:
 
 
 def test_429_is_no_sign_of_health(start: Start, partner: Partner) -> None:
-    system = start(partner.url, WEB_WORKERS="1", CIRCUIT_BREAKER_RESET_TIMEOUT_MS="300")
+    system = start(partner.url, CIRCUIT_BREAKER_RESET_TIMEOUT_MS="300")
     open_breaker(system, partner)
     wait_until(lambda: breaker(system)["state"] == "HALF_OPEN", what="half-open")
     partner.habit = answers(429, {})

@@ -26,7 +26,7 @@ def sentinels(tmp_path: Path) -> Iterator[Sentinels]:
 
 @pytest.fixture
 def running(sentinels: Sentinels, tmp_path: Path) -> Iterator[System]:
-    system = System(tmp_path / "data", sentinels, f"sqlite:///{tmp_path / 'seating.db'}")
+    system = System(tmp_path / "data", sentinels, f"sqlite:///{tmp_path / 'seating.db'}", WEB_WORKERS="2")
     try:
         yield system.start()
     finally:

@@ -11,7 +11,7 @@ from tests.system import System
 
 @pytest.fixture
 def running(own_redis: RedisServer, tmp_path: Path) -> Iterator[System]:
-    system = System(tmp_path / "data", own_redis, f"sqlite:///{tmp_path / 'seating.db'}", WEB_WORKERS="1")
+    system = System(tmp_path / "data", own_redis, f"sqlite:///{tmp_path / 'seating.db'}")
     try:
         yield system.start("cron", "web")
     finally:

@@ -18,7 +18,8 @@ def start_system(own_redis: RedisServer, tmp_path: Path) -> Iterator[Callable[..
     systems: list[System] = []
 
     def start(**settings: str) -> System:
-        systems.append(System(tmp_path / "data", own_redis, f"sqlite:///{tmp_path / 'seating.db'}", **settings))
+        chosen = {"WEB_WORKERS": "2", **settings}
+        systems.append(System(tmp_path / "data", own_redis, f"sqlite:///{tmp_path / 'seating.db'}", **chosen))
         return systems[-1].start("web")
 
     yield start

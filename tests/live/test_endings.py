@@ -28,10 +28,10 @@ Start = Callable[..., System]
 def start(own_redis: RedisServer, tmp_path: Path) -> Iterator[Start]:
     with ExitStack() as stack:
 
-        def start_system(**settings: str) -> System:
+        def start_system(*parts: str, **settings: str) -> System:
             running = System(tmp_path / "data", own_redis, f"sqlite:///{tmp_path / 'seating.db'}", **settings)
             stack.callback(running.stop)
-            return running.start()
+            return running.start(*parts)
 
         yield start_system
 
@@ -56,7 +56,7 @@ def sell(system: System, event: str, purchases: int) -> None:
 
 def test_a_slow_reader_is_closed_and_resumes(start: Start) -> None:
     """It gets a part in order, then 1013; by its position, the rest; all of it once. Its neighbour does not notice."""
-    system = start(WEB_WORKERS="1", LIVE_QUEUE_KB="16")
+    system = start("web", LIVE_QUEUE_KB="16")
     event = system.create_event(seatingPlan=HALL)
     opened = end(system, event)
     everything = all_beyond(opened, 800)
@@ -76,7 +76,7 @@ def test_a_slow_reader_is_closed_and_resumes(start: Start) -> None:
 
 
 def test_a_client_that_does_not_answer_pings_is_closed(start: Start) -> None:
-    system = start(WEB_WORKERS="1", LIVE_PING_S="1")
+    system = start("web", LIVE_PING_S="1")
     with Socket(system) as silent, Socket(system) as well:
         listening = gevent.spawn(well.close_code)
         frames = [silent.frame()]
@@ -92,7 +92,7 @@ def test_a_client_that_does_not_answer_pings_is_closed(start: Start) -> None:
 
 def test_at_shutdown_everybody_is_told(start: Start) -> None:
     """1001, and the process does not wait for those who do not read."""
-    system = start()
+    system = start("web", WEB_WORKERS="2")
     event = system.create_event(seatingPlan=HALL)
     stalled = Socket(system, live(event, end(system, event)), receive_buffer=4096)
     sell(system, event, 800)
@@ -108,7 +108,7 @@ def test_at_shutdown_everybody_is_told(start: Start) -> None:
 
 def test_without_its_reader_a_process_ends(start: Start) -> None:
     """It says so; what is open elsewhere goes on, and a new process takes its place."""
-    system = start()
+    system = start("web", WEB_WORKERS="2")
     before = web_processes(system)
     event = system.create_event(seatingPlan=HALL)
     socket = Socket(system, live(event))
@@ -125,7 +125,7 @@ def test_without_its_reader_a_process_ends(start: Start) -> None:
 
 def test_clients_are_counted_over_processes_and_deaths(start: Start) -> None:
     """kill -9 of a process takes its clients out of the count."""
-    system = start()
+    system = start("web", WEB_WORKERS="2")
     first, second = web_processes(system)
     sockets = []
     for alive, other, count in ((first, second, 3), (second, first, 4)):
@@ -152,7 +152,7 @@ def test_clients_are_counted_over_processes_and_deaths(start: Start) -> None:
 
 def test_connections_to_redis_break(start: Start) -> None:
     """Sockets stay, and go on from where they were."""
-    system = start(WEB_WORKERS="1")
+    system = start("web")
     event = system.create_event(seatingPlan=HALL)
     opened = end(system, event)
     with Socket(system, live(event, opened)) as socket:
@@ -164,7 +164,7 @@ def test_connections_to_redis_break(start: Start) -> None:
 
 def test_redis_dies_and_comes_back(start: Start, own_redis: RedisServer) -> None:
     """Sockets stay, and go on from where they were as soon as seats are sold again: each restart begins a term."""
-    system = start(WEB_WORKERS="1")
+    system = start()
     event = system.create_event(seatingPlan=HALL)
     opened = end(system, event)
     with Socket(system, live(event, opened), quiet_s=60) as socket, Socket(system) as plain:
@@ -187,7 +187,7 @@ def test_redis_dies_and_comes_back(start: Start, own_redis: RedisServer) -> None
 
 def test_redis_comes_back_older(own_redis: RedisServer, tmp_path: Path) -> None:
     """So fast that nobody saw it go: what waits beyond its log's end is told."""
-    system = System(tmp_path / "data", own_redis, f"sqlite:///{tmp_path / 'seating.db'}", WEB_WORKERS="1")
+    system = System(tmp_path / "data", own_redis, f"sqlite:///{tmp_path / 'seating.db'}")
     try:
         event = system.start("web").create_event(seatingPlan=HALL)
         opened = end(system, event)

@@ -100,7 +100,7 @@ def test_the_server_ends_what_was_given_up(database: Database) -> None:
 
 
 def test_the_sale_and_the_cron_go_on(url: str, proxy: TcpProxy, own_redis: RedisServer, tmp_path: Path) -> None:
-    system = System(tmp_path / "data", own_redis, url, HOLD_TTL_S="1", HOLD_EXTEND_STEP_S="1", WEB_WORKERS="1")
+    system = System(tmp_path / "data", own_redis, url, HOLD_TTL_S="1", HOLD_EXTEND_STEP_S="1")
     client = own_redis.client()
     try:
         system.start()

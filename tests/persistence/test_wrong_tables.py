@@ -41,7 +41,7 @@ def over(own_redis: RedisServer, tmp_path: Path) -> Iterator[Start]:
     made: list[System] = []
 
     def make(url: str) -> System:
-        made.append(System(tmp_path / "data", own_redis, url, WEB_WORKERS="1", USERS_ACCESS="open"))
+        made.append(System(tmp_path / "data", own_redis, url, USERS_ACCESS="open"))
         return made[-1]
 
     yield make

@@ -21,7 +21,7 @@ AT_ONCE_S = 0.1
 
 @pytest.fixture
 def system(own_redis: RedisServer, postgres_server: PostgresServer, tmp_path: Path) -> Iterator[System]:
-    running = System(tmp_path / "data", own_redis, postgres_server.new_database(), WEB_WORKERS="1")
+    running = System(tmp_path / "data", own_redis, postgres_server.new_database())
     try:
         yield running.start()
     finally:

@@ -22,9 +22,8 @@ HALL = {"generate": {"sections": 2, "rows": 10, "seatsPerRow": 25}}
 
 @pytest.fixture
 def system(own_redis: RedisServer, tmp_path: Path) -> Iterator[System]:
-    running = System(
-        tmp_path / "data", own_redis, f"sqlite:///{tmp_path / 'seating.db'}", HOLD_TTL_S="15", RATE_LIMIT_HOLDS="off"
-    )
+    settings = {"WEB_WORKERS": "2", "HOLD_TTL_S": "15", "RATE_LIMIT_HOLDS": "off"}
+    running = System(tmp_path / "data", own_redis, f"sqlite:///{tmp_path / 'seating.db'}", **settings)
     yield running.start()
     running.stop()
 

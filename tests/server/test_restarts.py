@@ -116,7 +116,7 @@ class Crowd:
 @pytest.fixture
 def instances(own_redis: RedisServer, tmp_path: Path) -> Iterator[list[System]]:
     """Two, on one data folder, of which none runs yet."""
-    settings = {"SEATING_DATA_DIR": str(tmp_path / "data"), "DRAIN_S": "2"}
+    settings = {"SEATING_DATA_DIR": str(tmp_path / "data"), "DRAIN_S": "2", "WEB_WORKERS": "2"}
     url = f"sqlite:///{tmp_path / 'seating.db'}"
     systems = [System(tmp_path / name, own_redis, url, **settings) for name in ("one", "other")]
     yield systems

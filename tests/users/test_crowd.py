@@ -77,7 +77,7 @@ def test_a_hundred_for_one_uncached_user(
     start: Callable[..., System], postgres_server: PostgresServer, user: str, status: int
 ) -> None:
     """Two processes, each asked by fifty, and time enough for all to come before the one answer does."""
-    processes = [start(DB_LATENCY_MS="300", WEB_WORKERS="1") for _ in range(2)]
+    processes = [start(DB_LATENCY_MS="300") for _ in range(2)]
     before = postgres_server.statements(_QUERY)
     answers = _at_once(lambda number: processes[number % 2].get(f"/users/{user}"), 100)
     assert {answer.status for answer in answers} == {status}
@@ -89,7 +89,7 @@ def test_a_hundred_for_one_uncached_user(
 
 def test_without_latency_it_is_one_query_as_well(start: Callable[..., System], postgres_server: PostgresServer) -> None:
     """Some look before the user is in the cache and ask for the lease after."""
-    processes = [start(WEB_WORKERS="1") for _ in range(2)]
+    processes = [start() for _ in range(2)]
     for round_ in range(5):
         processes[0].request("DELETE", "/cache")
         before = postgres_server.statements(_QUERY)
@@ -102,7 +102,7 @@ def test_a_thousand_for_two_hundred_users_through_a_hundred_entries(
     start: Callable[..., System], postgres_server: PostgresServer, own_redis: RedisServer
 ) -> None:
     """Five for each at one moment, over two processes, and never two queries for one of them at a time."""
-    processes = [start(DB_LATENCY_MS="20", WEB_WORKERS="1") for _ in range(2)]
+    processes = [start(DB_LATENCY_MS="20") for _ in range(2)]
     system = processes[0]
     for number in range(6, 201):
         created = system.request(
@@ -157,8 +157,8 @@ def test_the_process_that_fetches_is_killed(
     start: Callable[..., System], postgres_server: PostgresServer, own_redis: RedisServer
 ) -> None:
     """Its one worker is alone with the lease; the processes of another launcher wait for it, and then fetch."""
-    fetching = start(DB_LATENCY_MS="60000", WEB_WORKERS="1")
-    others = start()
+    fetching = start(DB_LATENCY_MS="60000")
+    others = start(WEB_WORKERS="2")
     doomed = gevent.spawn(fetching.get, "/users/3")
     flight = "flight:{users}:3"
     wait_until(lambda: own_redis.client().exists(flight), what="the lease")

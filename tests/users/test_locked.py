@@ -19,7 +19,7 @@ JSON = {"Content-Type": "application/json"}
 def system(own_redis: RedisServer, tmp_path: Path) -> Iterator[System]:
     """One web process over SQLite."""
     database = f"sqlite:///{tmp_path / 'seating.db'}"
-    running = System(tmp_path / "data", own_redis, database, WEB_WORKERS="1", RATE_LIMIT_USERS="off")
+    running = System(tmp_path / "data", own_redis, database, RATE_LIMIT_USERS="off")
     yield running.start("web")
     running.stop()
 

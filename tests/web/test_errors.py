@@ -25,7 +25,7 @@ def over_postgres(tmp_path_factory: pytest.TempPathFactory, postgres_server: Pos
     folder = tmp_path_factory.mktemp("over-postgres")
     redis = RedisServer(folder / "redis")
     redis.start()
-    running = System(folder / "data", redis, postgres_server.new_database(), WEB_WORKERS="1")
+    running = System(folder / "data", redis, postgres_server.new_database())
     try:
         yield running.start("web")
     finally:
