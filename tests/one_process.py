@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 import redis
 from sqlalchemy import Table, select
 
@@ -36,6 +37,9 @@ HOLD_LIMITS = HoldLimits(
 OPERATOR = Actor("operator", "192.0.2.1", "request-0000001", "a test")
 
 SHORT_LOGS = LogKeeping(keep_s=0)
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For tests to which the kind of database makes no difference."""
 
 
 class OneProcess(Sale):

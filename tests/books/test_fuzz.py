@@ -1,9 +1,8 @@
 """The scripts on a real Redis against a plain model of a sale: whatever happens, both say the same.
 
-`SEATING_FUZZ_RUNS` is how many histories of 50 steps are tried.
+`make fuzz` tries more histories, each of 50 steps.
 """
 
-import os
 import tempfile
 from collections.abc import Callable
 from typing import Any
@@ -36,9 +35,9 @@ from seating.storage import migrations
 from seating.storage.database import Database
 from tests import frozen_clock
 from tests.books.sale_model import Refused, SaleModel
+from tests.fuzz_runs import fuzz_runs, takes_long
 from tests.one_process import HOLD_LIMITS, OPERATOR, OneProcess
 
-RUNS = int(os.environ.get("SEATING_FUZZ_RUNS", "60"))
 PLAN = SeatingPlan(
     [
         [[f"A{n}" for n in range(7)], [f"B{n}" for n in range(4)]],
@@ -274,7 +273,7 @@ def _outcome(model: Callable[[], Any]) -> tuple[str | None, Any]:
         return str(refusal), None
 
 
-@pytest.mark.timeout(6 * 3600)
+@takes_long
 def test_product_and_model_agree(redis_url: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{folder}/seating.db", checkpoints=True)
@@ -283,7 +282,7 @@ def test_product_and_model_agree(redis_url: str) -> None:
         run_state_machine_as_test(
             SaleMachine,
             settings=settings(
-                max_examples=RUNS,
+                max_examples=fuzz_runs(30),
                 stateful_step_count=50,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),

@@ -32,7 +32,7 @@ from tests.books import (
 )
 from tests.crowd import Rush
 from tests.launched import Launched
-from tests.one_process import OneProcess
+from tests.one_process import OneProcess, on_sqlite
 from tests.servers import RedisServer, wait_until
 from tests.system import System
 
@@ -43,7 +43,7 @@ def ready(running: System) -> Any:
     return running.get("/ready").json["checks"]
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_a_plain_restart_closes_the_sale_for_less_than_two_seconds(running: System, own_redis: RedisServer) -> None:
     """From its first answer to PING on. The second longest of four: other work on this machine may delay one."""
     bought = buy_some(running, 20)
@@ -86,7 +86,7 @@ def test_a_plain_restart_under_load(tmp_path: Path) -> None:
         running.stop()
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_older_than_sql(running: System, own_redis: RedisServer, tmp_path: Path) -> None:
     """Nothing is lost, and nothing is sold before the two were compared."""
     bought = buy_some(running, 20)
@@ -282,7 +282,7 @@ def operated(fork: Fork, tmp_path: Path) -> Iterator[System]:
         system.stop()
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_the_operator_replays_or_cancels_each_entry(fork: Fork, operated: System) -> None:
     """By command and by route alike. All four that wait have seats that we sold; two of ours are cancelled."""
     event, ids = fork.event, [receipt.id for receipt in fork.theirs]

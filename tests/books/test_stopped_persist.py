@@ -26,7 +26,7 @@ from tests.books import (
     term_of,
     waiting_for_sql,
 )
-from tests.one_process import OneProcess
+from tests.one_process import OneProcess, on_sqlite
 from tests.servers import RedisServer, wait_until
 from tests.system import System
 
@@ -41,7 +41,7 @@ def stopped(own_redis: RedisServer, database_url: str, tmp_path: Path) -> Iterat
         system.stop()
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_a_worker_that_was_stopped_before_a_rebuild_writes_nothing(stopped: System, own_redis: RedisServer) -> None:
     """It has read ten purchases and waits for SQL's lock. Redis loses them, and a new epoch begins without them."""
     system = stopped.start("worker", "web")

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable
 
-import pytest
-
 from seating.redis_store import keys
 from seating.storage.tables import quarantine
 from tests.books import (
@@ -25,7 +23,7 @@ from tests.books import (
     waiting_for_sql,
 )
 from tests.crowd import Rush
-from tests.one_process import OPERATOR, OneProcess
+from tests.one_process import OPERATOR, OneProcess, on_sqlite
 from tests.servers import RedisServer, wait_until
 from tests.system import Answer, System
 
@@ -64,7 +62,7 @@ def test_with_everything_in_sql_under_load(running: System, own_redis: RedisServ
     assert_books_right(running, _EVENT)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_with_a_worker_that_had_stopped(running: System, own_redis: RedisServer) -> None:
     """All that it had not recorded is missing, and nothing else."""
     recorded = buy_recorded(running, 3) | buy_some(running, 4)
@@ -87,7 +85,7 @@ def test_with_a_worker_that_had_stopped(running: System, own_redis: RedisServer)
     assert_each_seat_once(running, _EVENT, standing)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_with_sql_locked(running: System, own_redis: RedisServer) -> None:
     """What the worker has read by then may still be recorded; everything else is missing."""
     recorded = buy_recorded(running, 3)

@@ -20,6 +20,7 @@ from seating.redis_store import keys
 from seating.redis_store.calls import Scripts
 from seating.redis_store.connection import DirectCalls, ScriptConnection
 from seating.redis_store.inventory import Inventory
+from tests.fuzz_runs import fuzz_runs, takes_long
 from tests.inventory.best_place import (
     AN_AISLE,
     MOST_PARTS,
@@ -162,11 +163,12 @@ def _random_ranges(random: Random, blocks: int) -> list[SearchedRange] | None:
     return ranges[: random.randint(1, len(ranges))]
 
 
+@takes_long
 @pytest.mark.usefixtures("unsynced")
 @pytest.mark.parametrize("seed", range(4))
 def test_chooses_as_the_obvious_reference_does(hall: Hall, seed: int) -> None:
     random = Random(seed)
-    for _ in range(1_000):
+    for _ in range(fuzz_runs(300)):
         blocks, spots = _random_hall(random)
         ranges = _random_ranges(random, len(blocks))
         searched = [SearchedRange(0, len(blocks) - 1)] if ranges is None else ranges

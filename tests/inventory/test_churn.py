@@ -14,9 +14,11 @@ from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.redis_store import keys
 from seating.redis_store.holds import HoldLimits, HoldStore
 from seating.services.holds import Holds
-from tests.one_process import OneProcess
+from tests.one_process import OneProcess, on_sqlite
 from tests.persistence.test_archive import upkeep
 from tests.servers import wait_until
+
+pytestmark = on_sqlite  # What is tested here is the same over each database.
 
 HOLDS = int(os.environ.get("SEATING_CHURN_HOLDS", "600"))
 HALL = generate(GeneratedPlan(sections=10, rows=20, seatsPerRow=25))
@@ -29,12 +31,6 @@ LIMITS = HoldLimits(
     max_seats_of_buyer=20,
 )
 SALE_EVERY = 100
-
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """What is tested here is the same over each database."""
-    return sqlite_url
 
 
 @pytest.mark.timeout(max(120, HOLDS // 20))

@@ -25,16 +25,12 @@ from seating.redis_store.upkeep_reports import UpkeepReports
 from seating.services.upkeep import Upkeep
 from seating.storage.tables import quarantine
 from tests.frozen_clock import CLOCK, NOON_MS
-from tests.one_process import OPERATOR, OneProcess
+from tests.one_process import OPERATOR, OneProcess, on_sqlite
+
+pytestmark = on_sqlite  # What Redis has is the same beside either kind.
 
 HALL = SeatingPlan([[["A1", "A2", "A3", "A4"]], [["B1", "B2", "B3", "B4"]]])
 GARBAGE = ["", "garbage", "\xff", "1|2|3", "1|2|2|0:0-99999999999|x", "1|2|2|9:0-2|x", "1|2|2|1:0-2|x", "1|2|3|0:0-2|x"]
-
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """What Redis has is the same beside either kind."""
-    return sqlite_url
 
 
 @pytest.fixture

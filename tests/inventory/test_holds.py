@@ -26,7 +26,9 @@ from seating.redis_store import keys
 from seating.redis_store.holds import RELEASED_A_CALL, HoldStore
 from seating.storage.tables import ledger, sold_seats
 from tests.frozen_clock import CLOCK, NOON_MS
-from tests.one_process import HOLD_LIMITS, OPERATOR, OneProcess
+from tests.one_process import HOLD_LIMITS, OPERATOR, OneProcess, on_sqlite
+
+pytestmark = on_sqlite  # What is tested here is the same over each database.
 
 HALL = generate(GeneratedPlan(sections=1, rows=2, seatsPerRow=5))
 TTL_MS = HOLD_LIMITS.ttl_s * 1000
@@ -44,12 +46,6 @@ def at(sale: OneProcess, since_noon_ms: int) -> None:
 def log_of(sale: OneProcess, event: str) -> list[object]:
     entries = sale.calls.command("XRANGE", keys.log(event), "-", "+")
     return [parse_change(fields[1].decode()) for _, fields in entries]
-
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """What is tested here is the same over each database."""
-    return sqlite_url
 
 
 @pytest.fixture

@@ -1,20 +1,14 @@
 """While no cron releases holds, what is read counts those that are due as free, and writes nothing."""
 
-import pytest
-
 from seating.domain.event import EventFilter
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
 from tests.frozen_clock import CLOCK, NOON_MS
-from tests.one_process import HOLD_LIMITS, OPERATOR, OneProcess
+from tests.one_process import HOLD_LIMITS, OPERATOR, OneProcess, on_sqlite
+
+pytestmark = on_sqlite  # Holds are in Redis alone.
 
 HALL = SeatingPlan([[["A1", "A2", "A3"], ["B1", "B2"]], [["C1", "C2"]]])
-
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """Holds are in Redis alone."""
-    return sqlite_url
 
 
 def remaining(sale: OneProcess, event: str) -> set[int]:

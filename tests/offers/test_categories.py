@@ -9,7 +9,9 @@ from seating.redis_store import keys
 from seating.storage.tables import events, purchases
 from tests.frozen_clock import CLOCK
 from tests.offers import buy, change, hall, open_hall, priced
-from tests.one_process import OPERATOR, OneProcess
+from tests.one_process import OPERATOR, OneProcess, on_sqlite
+
+pytestmark = on_sqlite  # Scripts read an offer. test_random_sales.py and test_histories.py record it in either.
 
 
 def test_a_purchase_says_what_its_seats_were_sold_as(sale: OneProcess) -> None:

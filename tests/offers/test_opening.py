@@ -25,8 +25,10 @@ from seating.storage.tables import audit
 from seating.storage.tables import events as events_table
 from tests.frozen_clock import CLOCK, CLOCK_LUA, NOON_MS
 from tests.offers import buy, open_hall
-from tests.one_process import OPERATOR, OneProcess
+from tests.one_process import OPERATOR, OneProcess, on_sqlite
 from tests.processes import client, process
+
+pytestmark = on_sqlite  # Redis's clock decides.
 
 __all__ = ["client", "process"]
 

@@ -4,8 +4,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 
-import pytest
-
 from seating.domain.change_json import parse_change
 from seating.domain.changes import OfferSet, Opened, Purchased
 from seating.domain.errors import NotOnSale, SeatingError, SoldOut
@@ -14,15 +12,11 @@ from seating.redis_store import keys
 from seating.redis_store.calls import Scripts
 from seating.storage.tables import ledger
 from tests.offers import areas, buy, change, open_areas, open_hall
-from tests.one_process import OPERATOR, OneProcess
+from tests.one_process import OPERATOR, OneProcess, on_sqlite
+
+pytestmark = on_sqlite  # What is tested here is the same over each database.
 
 BUYERS, CHANGES = 4, 12
-
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """What is tested here is the same over each database."""
-    return sqlite_url
 
 
 def in_crowd(sale: OneProcess, event: str, organise: Callable[[int], object], quantity: int) -> None:
@@ -122,11 +116,7 @@ def test_two_operators_lose_nothing_of_each_other(sale: OneProcess) -> None:
 
 def test_without_the_comparison_one_change_is_lost(sale: OneProcess) -> None:
     """The twin: the same script, which does not look whether the offer is as it was read."""
-    guard = "(redis.call('HGET', KEYS[1], 'offered') or '') ~= was"
-    source = Scripts().sources["set_offer"]
-    assert guard in source
-    unguarded = Scripts(replaced={"set_offer": source.replace(guard, "false")})
-    reckless = OneProcess.build(sale.redis_url, sale.database, unguarded)
+    reckless = _without(sale, "set_offer", "(redis.call('HGET', KEYS[1], 'offered') or '') ~= was", "false")
     assert _prices_after_both(reckless) == [1, 3000]
 
 
@@ -153,11 +143,14 @@ def _prices_after_both(sale: OneProcess) -> list[int | None]:
 
 def test_an_area_oversells_without_its_check(sale: OneProcess) -> None:
     """The twin of the crowd's: the same scripts, which believe that an area has as many places as are asked for."""
-    guard = "math.min(places(map_of(area), 'a'), remaining)"
-    source = Scripts().sources["purchase"]
-    assert guard in source
-    unguarded = Scripts(replaced={"purchase": source.replace(guard, "remaining")})
-    reckless = OneProcess.build(sale.redis_url, sale.database, unguarded)
+    reckless = _without(sale, "purchase", "math.min(places(map_of(area), 'a'), remaining)", "remaining")
     event = open_areas(reckless, areas(None, Floor={"totalSeats": 1}, Balcony={"totalSeats": 9}))
     sold = [buy(reckless, event, f"k{number}").receipt.runs[0].block for number in range(3)]
     assert sold == [0, 0, 0]
+
+
+def _without(sale: OneProcess, script: str, guard: str, instead: str) -> OneProcess:
+    """The same sale, by a script that has something else for its guard."""
+    source = Scripts().sources[script]
+    assert guard in source
+    return OneProcess.build(sale.redis_url, sale.database, Scripts(replaced={script: source.replace(guard, instead)}))

@@ -14,6 +14,7 @@ from seating.redis_store import keys
 from seating.services.purchases import AcceptedPurchase
 from seating.storage.tables import purchases
 from tests.frozen_clock import CLOCK
+from tests.fuzz_runs import fuzz_runs, takes_long
 from tests.offers import areas, buy, change, open_areas, open_hall
 from tests.one_process import OPERATOR, OneProcess
 
@@ -38,8 +39,11 @@ STEPS = st.lists(
 
 
 @pytest.mark.parametrize("seated", [True, False])
+@takes_long
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=fuzz_runs(6),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(steps=STEPS)
 def test_every_step_leaves_the_books_right(moved: OneProcess, seated: bool, steps: list[Any]) -> None:

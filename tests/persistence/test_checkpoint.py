@@ -20,17 +20,13 @@ from seating.redis_store.upkeep_reports import UpkeepReports
 from seating.services.upkeep import Upkeep
 from seating.storage import users
 from seating.storage.database import Database
-from tests.one_process import OneProcess
+from tests.one_process import OneProcess, on_sqlite
 from tests.servers import wait_until
 from tests.system import PROJECT
 
+pytestmark = on_sqlite  # Postgres has no such file.
+
 SMALL = 1_000_000
-
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """Postgres has no such file."""
-    return sqlite_url
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from seating.services import persistence as persistence_module
 from seating.storage import ledger as ledger_store
 from seating.storage import purchases as purchase_store
 from seating.storage.tables import events, ledger, purchases, quarantine, sold_seats, watermarks
-from tests.one_process import OneProcess
+from tests.one_process import OneProcess, on_sqlite
 
 
 def test_every_entry_once_and_the_log_trimmed(sale: OneProcess) -> None:
@@ -402,7 +402,7 @@ def _sell_behind_our_back(sale: OneProcess, event: str, seat: str) -> None:
     sale.database.write(write)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_calling_a_concert_off_does_not_read_all_its_seats_again_and_again(sale: OneProcess) -> None:
     """300 cancellations among 100,000 sold seats. By CPU time: SQLite computes in this process."""
     event, many = sale.open(capacity=100_000), range(1, 100_001)

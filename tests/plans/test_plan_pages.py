@@ -18,15 +18,11 @@ from seating.redis_store.inventory import Inventory
 from seating.redis_store.plans import Plans
 from seating.services.plan_pages import PlanPages
 from seating.services.seat_names import SeatNames
-from tests.one_process import OneProcess
+from tests.one_process import OneProcess, on_sqlite
+
+pytestmark = on_sqlite  # No page needs another kind of database.
 
 CROWD = 200
-
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """No page needs another kind of database."""
-    return sqlite_url
 
 
 class Threads:

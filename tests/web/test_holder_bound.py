@@ -6,18 +6,15 @@ from typing import Any
 import pytest
 
 from tests.doors import TOKEN
+from tests.one_process import on_sqlite
 from tests.processes import client, clock
 from tests.users.conftest import Web, web
+
+pytestmark = on_sqlite  # Holds are in Redis.
 
 __all__ = ["client", "clock", "web"]
 
 OPERATOR = {"Authorization": f"Bearer {TOKEN}"}
-
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """Holds are in Redis."""
-    return sqlite_url
 
 
 class Counter:

@@ -27,12 +27,6 @@ GZIP = {"Accept-Encoding": "gzip"}
 ROUTES = ["/seats", "/api/v1/events/{}/seats"]
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """Seats are in Redis."""
-    return sqlite_url
-
-
 class Hall:
     """A web process with one hall, the default event."""
 
@@ -50,6 +44,12 @@ class Hall:
         bought = self.web.client.post(path, json={"quantity": quantity}, headers=headers)
         assert bought.status_code == 200
         return bought.json
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """Seats are in Redis."""
+    return sqlite_url
 
 
 @pytest.fixture

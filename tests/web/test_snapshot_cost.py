@@ -4,11 +4,12 @@ import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from seating.web.seats import SeatList
+from tests.one_process import on_sqlite
 from tests.processes import client, clock
 from tests.users.conftest import Web, web
+
+pytestmark = on_sqlite  # A snapshot needs none.
 
 __all__ = ["client", "clock", "web"]
 
@@ -16,12 +17,6 @@ SEATS = 50_000
 HALL = {"generate": {"sections": 50, "rows": 10, "seatsPerRow": 100}}
 SMALLEST_OBJECT_BYTES = 16
 GZIP = {"Accept-Encoding": "gzip"}
-
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """A snapshot needs none."""
-    return sqlite_url
 
 
 def most_bytes_while(work: Callable[[], object]) -> int:
