@@ -27,7 +27,7 @@ _COLUMNS: Final = (
 @as_json
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 def audit(event_id: str | None, actor: str | None, limit: int | None, as_json: bool, as_csv: bool) -> None:
-    """List the acts of operators, by routes and commands, newest first."""
+    """List what operators did, by routes and commands, newest first."""
     if as_json and as_csv:
         raise click.UsageError("give only one of --json and --csv")
     shown = None if as_csv and limit is None else limit or _SHOWN

@@ -34,7 +34,10 @@ of_event = click.argument("event_id", metavar="EVENT", type=parse_event_id)
 @click.argument("event_ids", metavar="[EVENT]...", nargs=-1, type=parse_event_id)
 @as_json
 def reconcile(event_ids: tuple[str, ...], as_json: bool) -> None:
-    """Compare Redis, log, ledger and purchases of events, by default all. Exit status 1 if anything differs."""
+    """Compare Redis, log, ledger and purchases.
+
+    Of the given events, or of all. Exit status 1 if anything differs.
+    """
     books = startup_checks.operator_services().books
     findings = [finding for event_id in event_ids or books.event_ids() for finding in books.reconcile(event_id)]
     print_rows(
@@ -88,9 +91,9 @@ def rebuild(event_id: str, force: bool, why: str | None, as_json: bool) -> None:
 @click.command()
 @of_event
 def export(event_id: str) -> None:
-    """Print an event's purchases as CSV, newest first, and what the box office sold.
+    """Print an event's purchases and box-office sales as CSV.
 
-    Prices and totals are in minor units; what the box office took for a seat is not known here.
+    Newest first. Prices and totals are in minor units; what the box office took for a seat is not known here.
     """
     services = startup_checks.operator_services()
     pages = _pages(services, event_id)
@@ -131,7 +134,7 @@ def _exported_sale(sale: BoxOfficeSale) -> dict[str, Any]:
 @acting.why
 @as_json
 def merge(event_id: str, prefer: Preference, why: str | None, as_json: bool) -> None:
-    """Merge two histories after SQL lost what it had acknowledged. No purchase is dropped."""
+    """Merge two histories after SQL lost entries. No purchase is dropped."""
     done = startup_checks.operator_services().merge.run(event_id, prefer, acting.actor(why))
     print_rows([{"event_id": event_id, "position": str(done.position), "taken_in": done.taken_in}], _MERGED, as_json)
     for purchase, _, reason in done.waiting:
@@ -155,15 +158,16 @@ def losses(context: click.Context, as_json: bool) -> None:
 @of_event
 @click.argument("epoch", type=int)
 @acting.why_required
-def settle(event_id: str, epoch: int, why: str) -> None:
+@as_json
+def settle(event_id: str, epoch: int, why: str, as_json: bool) -> None:
     """Settle the loss of one epoch of an event."""
     startup_checks.operator_services().losses.settle(event_id, epoch, acting.actor(why))
-    click.echo("settled")
+    print_rows([{"event_id": event_id, "epoch": epoch}], "settled", as_json)
 
 
 @click.group()
 def quarantine() -> None:
-    """Entries that SQL rejected, or that belong to another history."""
+    """Decide on entries that SQL rejected or another history has."""
 
 
 @quarantine.command("list")
@@ -191,20 +195,22 @@ def list_quarantine(event_id: str | None, as_json: bool) -> None:
 @of_event
 @click.argument("position", metavar="POSITION")
 @acting.why
-def replay(event_id: str, position: str, why: str | None) -> None:
+@as_json
+def replay(event_id: str, position: str, why: str | None, as_json: bool) -> None:
     """Record an entry after all."""
     startup_checks.operator_services().quarantine.replay(event_id, position, acting.actor(why))
-    click.echo("taken")
+    print_rows([{"event_id": event_id, "position": position}], "taken", as_json)
 
 
 @quarantine.command("cancel")
 @of_event
 @click.argument("position", metavar="POSITION")
 @acting.why
-def cancel(event_id: str, position: str, why: str | None) -> None:
+@as_json
+def cancel(event_id: str, position: str, why: str | None, as_json: bool) -> None:
     """Cancel an entry: a purchase is cancelled with its seats, anything else resolved."""
     startup_checks.operator_services().quarantine.cancel(event_id, position, acting.actor(why))
-    click.echo("cancelled")
+    print_rows([{"event_id": event_id, "position": position}], "cancelled", as_json)
 
 
 def _pages(services: BackgroundServices, event_id: str) -> Iterator[list[Purchase]]:

@@ -1,20 +1,53 @@
-"""Commands that put events on sale."""
+"""Commands that create, list and show events, and open, pause and close their sales."""
 
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 import click
-from pydantic import ValidationError
 
 from seating.cli import acting, plans, startup_checks
-from seating.domain.errors import InvalidRequest
+from seating.cli.event_seats import seats
+from seating.cli.printing import as_json, print_fields, print_table, shown
+from seating.domain.event import STATES, EventCursor, EventFilter, parse_event_id
+from seating.services.events import EventOnSale, Events
 from seating.web.event_bodies import NewEvent
+from seating.web.event_views import CreatedEventView, view
+from seating.web.events import EventPageQuery
 from seating.web.offers import new_offer
+from seating.web.parsing import validate
+
+_PAGE: Final = 200
+_SHOWN: Final = 50
+_COLUMNS: Final = {
+    "id": "ID",
+    "name": "NAME",
+    "state": "STATE",
+    "startsAt": "STARTS",
+    "venue": "VENUE",
+    "seatsSold": "SOLD",
+    "seatsRemaining": "LEFT",
+    "totalSeats": "SEATS",
+}
+_CATEGORY_COLUMNS: Final = {
+    "name": "CATEGORY",
+    "price": "PRICE",
+    "onSale": "ON SALE",
+    "onRequest": "ON REQUEST",
+    "accessible": "ACCESSIBLE",
+    "seatsRemaining": "LEFT",
+}
+
+of_event = click.argument("event_id", metavar="EVENT", type=parse_event_id)
 
 
 @click.group()
 def events() -> None:
-    """Manage events."""
+    """Manage events, their sales and their seats."""
+
+
+events.add_command(seats)
 
 
 @events.command("create")
@@ -28,6 +61,7 @@ def events() -> None:
 @click.option("--starts-at", metavar="MOMENT", help="When it takes place, such as 2027-05-01T19:30:00+02:00.")
 @click.option("--venue", help="Where it takes place.")
 @acting.why
+@as_json
 def create(
     name: str,
     path: Path | None,
@@ -42,6 +76,7 @@ def create(
     number_duplicates: bool,
     pick: str | None,
     check: bool,
+    as_json: bool,
 ) -> None:
     """Put an event on sale, or keep it a draft, and print its id."""
     if (path is None) == (seats is None):
@@ -53,7 +88,7 @@ def create(
     said = {"startsAt": starts_at, "venue": venue, "state": "draft" if draft else None}
     given = {field: value for field, value in said.items() if value is not None}
     categories = {category: {"onSale": False} for category in off_sale}
-    new = _checked({"name": name, "totalSeats": capacity, "categories": categories} | given)
+    new = validate(NewEvent, {"name": name, "totalSeats": capacity, "categories": categories} | given)
     offer = new_offer(new.categories, None, plan)
     if plan:
         plans.report(plan)
@@ -62,13 +97,86 @@ def create(
     created = startup_checks.operator_services().events.create(
         name, capacity or 0, plan, acting.actor(why), offer, state=new.state, details=new.details()
     )
-    click.echo(created.event.id)
+    if as_json:
+        notes = list(plan.notes) if plan else []
+        print_fields(CreatedEventView.model_construct(**dict(view(created)), plan_notes=notes), as_json)
+    else:
+        click.echo(created.event.id)
 
 
-def _checked(event: dict[str, Any]) -> NewEvent:
-    try:
-        return NewEvent.model_validate(event)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InvalidRequest(f"{where}: {first['msg']}", where) from None
+@events.command("list")
+@click.option("--state", type=click.Choice(sorted(STATES)), help="Only events in this state.")
+@click.option("--venue", help="Only events at this venue.")
+@click.option("--from", "from_", metavar="MOMENT", help="Only events that start at this time or later.")
+@click.option("--to", metavar="MOMENT", help="Only events that start before this time.")
+@click.option("--limit", type=click.IntRange(1), default=_SHOWN, show_default=True, help="How many.")
+@as_json
+def list_events(limit: int, as_json: bool, **wanted: str | None) -> None:
+    """List events by date, drafts too; those without a date last."""
+    given = {name.rstrip("_"): value for name, value in wanted.items() if value is not None}
+    query = validate(EventPageQuery, given)
+    chosen = EventFilter(query.from_, query.to, query.state, query.venue, drafts=True)
+    found = islice(_pages(startup_checks.operator_services().events, chosen), limit)
+    print_table([shown(view(event)) for event in found], _COLUMNS, as_json, nothing="no events")
+
+
+@events.command()
+@of_event
+@as_json
+def show(event_id: str, as_json: bool) -> None:
+    """Show an event: its state, terms of sale, and counts of seats."""
+    _print(startup_checks.operator_services().events.get(event_id), as_json)
+
+
+@events.command("open")
+@of_event
+@acting.why
+@as_json
+def open_sale(event_id: str, why: str | None, as_json: bool) -> None:
+    """Put a draft on sale, or resume a paused sale."""
+    _set_state(event_id, "on_sale", why, as_json)
+
+
+@events.command()
+@of_event
+@acting.why
+@as_json
+def pause(event_id: str, why: str | None, as_json: bool) -> None:
+    """Pause a sale. Buyers get NOT_ON_SALE until it is opened again; holds go on."""
+    _set_state(event_id, "paused", why, as_json)
+
+
+@events.command()
+@of_event
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@acting.why
+@as_json
+def close(event_id: str, yes: bool, why: str | None, as_json: bool) -> None:
+    """Close a sale for good. A day later the event is archived."""
+    if not yes:
+        click.confirm(f"A closed sale cannot be opened again. Close {event_id}?", abort=True, err=True)
+    _set_state(event_id, "closed", why, as_json)
+
+
+def _set_state(event_id: str, state: str, why: str | None, as_json: bool) -> None:
+    _print(startup_checks.operator_services().events.set_state(event_id, state, acting.actor(why)), as_json)
+
+
+def _print(found: EventOnSale, as_json: bool) -> None:
+    event = view(found)
+    if as_json or not event.categories:
+        print_fields(event, as_json)
+        return
+    print_fields(event.model_copy(update={"categories": None}), as_json)
+    click.echo()
+    print_table(map(shown, event.categories), _CATEGORY_COLUMNS, as_json)
+
+
+def _pages(events: Events, chosen: EventFilter) -> Iterator[EventOnSale]:
+    after: EventCursor | None = None
+    while True:
+        page = events.page(after, _PAGE, chosen)
+        yield from page.items
+        after = page.next
+        if after is None:
+            return

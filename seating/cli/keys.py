@@ -1,11 +1,12 @@
 """Commands that create, list and revoke API keys. Running processes notice by themselves."""
 
 import time
+from typing import Final
 
 import click
 
 from seating.cli import acting, startup_checks
-from seating.cli.printing import as_json, print_rows
+from seating.cli.printing import as_json, print_rows, print_table
 from seating.config import Settings
 from seating.domain.audit import Act
 from seating.domain.caller import Role, is_key_name
@@ -13,6 +14,8 @@ from seating.domain.timestamps import rfc3339
 from seating.services.audit import Audit, act_now
 from seating.storage.api_keys import ApiKeys, OtherRole
 from seating.storage.database import Database
+
+_COLUMNS: Final = {"name": "NAME", "role": "ROLE", "id": "ID", "created": "CREATED"}
 
 
 def _key_name(text: str) -> str:
@@ -36,7 +39,8 @@ def keys() -> None:
 @of_name
 @acting.why
 @click.option("--role", type=click.Choice([role.value for role in Role]), required=True, help="What the key is for.")
-def add(name: str, role: str, why: str | None) -> None:
+@as_json
+def add(name: str, role: str, why: str | None, as_json: bool) -> None:
     """Create a key and print its secret. It cannot be shown again: only its hash is stored.
 
     A name may have several keys, so that a shop can switch to the new one before the old one is removed.
@@ -47,7 +51,8 @@ def add(name: str, role: str, why: str | None) -> None:
         secret = file.add(name, Role(role), rfc3339(time.time() * 1000))
     except OtherRole as error:
         raise click.BadParameter(f"{name} already has a key with the role {error}", param_hint="--role") from error
-    click.echo(secret)  # Before anything can fail: it cannot be recovered.
+    row = {"name": name, "role": role, "secret": secret}
+    print_rows([row], "{secret}", as_json)  # Before anything can fail: it cannot be recovered.
     _note(settings, act_now(acting.actor(why), "key.add", target=name, after=role))
 
 
@@ -57,14 +62,15 @@ def list_keys(as_json: bool) -> None:
     """List names, roles and ids of all keys."""
     found = ApiKeys(startup_checks.operator_settings().effective_api_keys_file).all()
     rows = [{"name": key.name, "role": key.role, "id": key.id, "created": key.created} for key in found]
-    print_rows(rows, "{name:24} {role:8} {id}  {created}", as_json, nothing="there are no keys")
+    print_table(rows, _COLUMNS, as_json, nothing="there are no keys")
 
 
 @keys.command()
 @of_name
 @acting.why
 @click.option("--id", "key_id", help="Only the key with this id.")
-def remove(name: str, key_id: str | None, why: str | None) -> None:
+@as_json
+def remove(name: str, key_id: str | None, why: str | None, as_json: bool) -> None:
     """Revoke the keys of a name, all or one."""
     settings = startup_checks.operator_settings()
     file = ApiKeys(settings.effective_api_keys_file)
@@ -72,7 +78,7 @@ def remove(name: str, key_id: str | None, why: str | None) -> None:
     if not removed:
         raise click.ClickException(f"there is no such key of {name}")
     _note(settings, act_now(acting.actor(why), "key.remove", target=name, before=key_id or f"{removed} keys"))
-    click.echo(f"removed {removed}")
+    print_rows([{"name": name, "removed": removed}], "removed {removed}", as_json)
 
 
 def _note(settings: Settings, act: Act) -> None:

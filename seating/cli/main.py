@@ -14,34 +14,67 @@ from seating.domain.errors import InvalidPlan, RecordUnavailable, SeatingError
 from seating.domain.recovery_errors import Overtaken, RebuildRefused
 from seating.storage.api_keys import InvalidKeyFile
 
-_MODULES: Final = {
-    "parts": ("up", "web", "worker", "cron", "partner", "migrate", "onsale"),
-    "events": ("events",),
-    "plans": ("plan",),
-    "keys": ("keys",),
-    "books": ("reconcile", "verify", "history", "rebuild", "merge", "losses", "export", "quarantine"),
-    "audit": ("audit",),
+_SECTIONS: Final = {
+    "The system": {
+        "up": "parts",
+        "web": "parts",
+        "worker": "parts",
+        "cron": "parts",
+        "migrate": "parts",
+        "doctor": "doctor.command",
+        "partner": "parts",
+        "onsale": "parts",
+    },
+    "Sales": {
+        "events": "events",
+        "plan": "plans",
+        "purchases": "purchases",
+        "export": "books",
+        "keys": "keys",
+        "audit": "audit",
+    },
+    "Books": {
+        "reconcile": "books",
+        "verify": "books",
+        "history": "books",
+        "quarantine": "books",
+        "losses": "books",
+        "rebuild": "books",
+        "merge": "books",
+    },
 }
+"""The module of each command, by the section of the help that lists it."""
 
 
 class _Commands(click.Group):
     """Imports a command when it is asked for: to import all of them takes longer than most take to run."""
 
     def list_commands(self, _context: click.Context) -> list[str]:
-        return sorted(name for names in _MODULES.values() for name in names)
+        return [name for modules in _SECTIONS.values() for name in modules]
 
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
-        for module, names in _MODULES.items():
-            if name in names:
-                command: click.Command = getattr(import_module(f"seating.cli.{module}"), name)
+        for modules in _SECTIONS.values():
+            if name in modules:
+                command: click.Command = getattr(import_module(f"seating.cli.{modules[name]}"), name)
                 return command
         return None
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        for section, modules in _SECTIONS.items():
+            commands = [(name, self.get_command(context, name)) for name in modules]
+            with formatter.section(section):
+                formatter.write_dl([(name, command.get_short_help_str(80)) for name, command in commands if command])
 
 
 @click.group(cls=_Commands)
 @click.version_option(__version__)
 def seating() -> None:
-    """The backend of a ticket on-sale. Settings come from the environment; docs/settings.md lists them."""
+    """The backend of a ticket on-sale.
+
+    Settings come from the environment; docs/settings.md lists them, and docs/cli.md the commands. Commands that print
+    do so for people, or as JSON with --json. Exit status: 0, or 1 if a check fails, or 2 if the command cannot do what
+    was asked.
+    """
 
 
 def main() -> NoReturn:

@@ -72,7 +72,7 @@ def migrate(with_demo: bool) -> None:
 
 @click.command()
 def up() -> None:
-    """Run everything: Redis, migrations, web, worker, cron and a partner, with one data folder."""
+    """Run the whole system on this machine, with its data in one folder."""
     from seating.launcher import up as launcher
 
     settings = startup_checks.settings()
@@ -84,5 +84,5 @@ def up() -> None:
 @click.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def onsale(words: tuple[str, ...]) -> None:
-    """Let a thousand buyers buy at once from a running server, and check its books."""
+    """Let a thousand buyers buy at once, and check the books."""
     os.execv(sys.executable, [sys.executable, "-m", "seating.rehearsal", *words])

@@ -37,7 +37,7 @@ def reading_options(command: _Command) -> _Command:
 
 @click.group()
 def plan() -> None:
-    """Seating-plan files."""
+    """Show seating-plan files."""
 
 
 @plan.command("show")

@@ -15,10 +15,21 @@ def make_room(connections: int, calls_out: int) -> int:
 
     `calls_out` are connections to other services that are opened while requests are served.
     """
-    others = _FOR_ALL_ELSE + OPS_CONNECTIONS + calls_out
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= connections + others:
+    wanted = connections + _others(calls_out)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        granted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, granted), hard))
+    return room_for(connections, calls_out)
+
+
+def room_for(connections: int, calls_out: int) -> int:
+    """Return how many of the `connections` fit under the hard limit."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard == resource.RLIM_INFINITY:
         return connections
-    granted = connections + others if hard == resource.RLIM_INFINITY else min(connections + others, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, granted), hard))
-    return max(_FEWEST, min(connections, granted - others))
+    return max(_FEWEST, min(connections, hard - _others(calls_out)))
+
+
+def _others(calls_out: int) -> int:
+    return _FOR_ALL_ELSE + OPS_CONNECTIONS + calls_out

@@ -144,9 +144,9 @@ def list_organiser_seats(path: EventPath, query: OrganiserSeatsQuery) -> Respons
     who set them, when and why. In general admission the list is empty; the audit log has these changes.
     """
     page = services().seats.set_by_organiser(path.event_id, query.cursor, query.limit, query.status)
-    return render(OrganiserSeatsView(seats=[_view(seat) for seat in page.items], next=page.next))
+    return render(OrganiserSeatsView(seats=[view(seat) for seat in page.items], next=page.next))
 
 
-def _view(seat: OrganiserSeat) -> OrganiserSeatView:
+def view(seat: OrganiserSeat) -> OrganiserSeatView:
     note = seat.by.why if seat.by else None
     return OrganiserSeatView.model_validate({**seat._asdict(), "note": note})

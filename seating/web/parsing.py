@@ -18,6 +18,7 @@ NOT_BLANK: Final = r"\S"
 _CHUNKED: Final = "HTTP_TRANSFER_ENCODING"
 
 _Result = TypeVar("_Result")
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 class StrictModel(BaseModel):
@@ -83,7 +84,7 @@ def _body(asked: Request, model: type[BaseModel]) -> BaseModel:
     return body
 
 
-def validate(model: type[BaseModel], value: Any) -> BaseModel:
+def validate(model: type[_Model], value: Any) -> _Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:

@@ -1,0 +1,1 @@
+"""Checks of an installation, each with a finding and what to change."""

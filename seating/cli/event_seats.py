@@ -1,0 +1,76 @@
+"""Commands that set seats as the organiser, and list what the organiser set."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Final
+
+import click
+
+from seating.cli import acting, startup_checks
+from seating.cli.printing import as_json, print_fields, print_table, shown
+from seating.domain.event import parse_event_id
+from seating.domain.seat_status import ORGANISED, SETTABLE, WORDS
+from seating.services.seats import Seats
+from seating.storage.organiser_seats import OrganiserSeat
+from seating.web.organiser import SeatsSetting, SeatsSetView, view
+from seating.web.parsing import validate
+
+_PAGE: Final = 1_000
+_SHOWN: Final = 1_000
+_STATUSES: Final = [WORDS[letter] for letter in ORGANISED]
+_COLUMNS: Final = {"id": "SEAT", "status": "STATUS", "at": "SINCE", "by": "BY", "note": "NOTE"}
+
+of_event = click.argument("event_id", metavar="EVENT", type=parse_event_id)
+
+
+@click.group()
+def seats() -> None:
+    """Set seats as the organiser, and list them."""
+
+
+@seats.command("set")
+@of_event
+@click.argument("status", type=click.Choice(sorted(SETTABLE)))
+@click.argument("seat_ids", metavar="[SEAT]...", nargs=-1)
+@click.option("--file", type=click.File(), help="A file with one seat a line; - is standard input.")
+@click.option("--category", help="All seats of this category; in general admission, places of it.")
+@click.option("--zone", help="All seats of this zone.")
+@click.option("--quantity", type=int, help="In general admission: how many places.")
+@click.option("--from", "places_are", type=click.Choice(_STATUSES), help="With available: what these places are now.")
+@acting.why
+@as_json
+def set_seats(event_id: str, status: str, seat_ids: tuple[str, ...], file: Any, as_json: bool, **words: Any) -> None:
+    """Set seats: all of them or, if a buyer has one, none.
+
+    \b
+    seating events seats set gala reserved floor-A-1 floor-A-2 --why "for the sponsor"
+    seating events seats set gala available --zone Balcony
+    seating events seats set open-air sold --category Standing --quantity 20
+    """
+    why = words.pop("why")
+    listed = [*seat_ids, *(line.strip() for line in file or () if line.strip())]
+    said = {"status": status, "seats": listed, "from": words.pop("places_are"), **words}
+    body = validate(SeatsSetting, {name: value for name, value in said.items() if value not in (None, [])})
+    done = startup_checks.operator_services().seats.set_all(event_id, body.selection(), status, acting.actor(why))
+    print_fields(SeatsSetView.model_validate(done), as_json)
+
+
+@seats.command("list")
+@of_event
+@click.option("--status", type=click.Choice(_STATUSES), help="Only seats with this status.")
+@click.option("--limit", type=click.IntRange(1), default=_SHOWN, show_default=True, help="How many.")
+@as_json
+def list_seats(event_id: str, status: str | None, limit: int, as_json: bool) -> None:
+    """List the seats that the organiser set, with who did so, when and why."""
+    found = islice(_pages(startup_checks.operator_services().seats, event_id, status), limit)
+    print_table([shown(view(seat)) for seat in found], _COLUMNS, as_json, nothing="no seats")
+
+
+def _pages(seats: Seats, event_id: str, status: str | None) -> Iterator[OrganiserSeat]:
+    after = ""
+    while True:
+        page = seats.set_by_organiser(event_id, after, _PAGE, status)
+        yield from page.items
+        if page.next is None:
+            return
+        after = page.next

@@ -1,0 +1,96 @@
+"""What `seating doctor` finds: nothing wrong in a sound installation, and each fault with what to change."""
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import make_url, text
+
+from seating.cli.doctor import configuration, findings
+from seating.cli.doctor.findings import Finding, Level
+from seating.config import Settings
+from seating.storage.database import Database
+from tests.cli import command
+from tests.servers import PostgresServer, RedisServer
+from tests.system import System
+
+
+def _by_subject(out: str) -> dict[str, Any]:
+    return {row["subject"]: row for row in json.loads(out)}
+
+
+def test_a_running_system(system: System) -> None:
+    examined = command(system.environment, "doctor", "--json")
+    found = _by_subject(examined.out)
+    failing = [row for row in found.values() if row["level"] == "fail"]
+    assert [row["subject"] for row in failing] == ["keys"]
+    assert (examined.status, found["keys"]["change"]) == (1, "seating keys add NAME --role operate")
+    assert {"Redis", "Redis durability", "Redis memory", "SQL", "clocks", "workers", "cron", "disk"} <= set(found)
+    assert (found["workers"]["seen"], found["workers"]["level"]) == ("1", "ok")
+    assert command(system.environment, "doctor").out.split()[:3] == ["WHAT", "SEEN", "CHANGE"]
+
+
+def test_a_careless_redis(tmp_path: Path, own_redis: RedisServer) -> None:
+    own_redis.client().config_set("appendfsync", "everysec")
+    stopped = System(tmp_path / "data", own_redis, f"sqlite:///{tmp_path / 'none.db'}", ADMIN_TOKEN="t" * 32)
+    examined = command(stopped.environment, "doctor", "--json")
+    found = _by_subject(examined.out)
+    assert examined.status == 1
+    assert "appendfsync always" in found["Redis durability"]["seen"]
+    assert "run `seating migrate`" in found["SQL"]["seen"]
+    assert found["workers"]["change"] == "start seating worker"
+    assert found["keys"]["level"] == "ok"
+
+
+def test_a_postgres_that_forgets(tmp_path: Path, redis_server: RedisServer, postgres_server: PostgresServer) -> None:
+    url = postgres_server.new_database()
+    database = Database(url)
+    careless = text(f'ALTER DATABASE "{make_url(url).database}" SET synchronous_commit = off')
+    database.write(lambda connection: connection.execute(careless))
+    database.close()
+    found = _by_subject(command(System(tmp_path / "data", redis_server, url).environment, "doctor", "--json").out)
+    assert found["SQL"]["seen"].startswith("Postgres ")
+    assert found["SQL durability"]["seen"] == "Postgres may lose what it committed: synchronous_commit is off"
+    assert found["SQL connections"]["level"] == "ok"
+
+
+def test_a_setting_that_is_wrong_is_the_only_other_finding(tmp_path: Path) -> None:
+    wrong = {"SEATING_DATA_DIR": str(tmp_path), "PORT": "0", "REDIS_ULR": "redis://other"}
+    examined = command(wrong, "doctor", "--json")
+    assert [(row["subject"], row["level"]) for row in json.loads(examined.out)] == [
+        ("REDIS_ULR", "warn"),
+        ("settings", "fail"),
+    ]
+    assert ("did you mean REDIS_URL?" in examined.out, examined.status) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "subject", "level"),
+    [
+        ({"rate_limit_sale": "off"}, "RATE_LIMIT_SALE", Level.WARN),
+        ({"trusted_proxies": "0.0.0.0/0"}, "TRUSTED_PROXIES", Level.FAIL),
+        ({"db_latency_ms": 50}, "DB_LATENCY_MS", Level.WARN),
+        ({"seating_development": True}, "SEATING_DEVELOPMENT", Level.WARN),
+        ({"web_workers": 64}, "WEB_WORKERS", Level.WARN),
+    ],
+)
+def test_weak_settings(given: dict[str, Any], subject: str, level: Level) -> None:
+    found = {finding.subject: finding for finding in configuration.settings(Settings(**given))}
+    assert found[subject].level is level
+    assert found[subject].change
+
+
+def test_a_check_that_hangs_or_breaks_is_a_finding() -> None:
+    def breaks() -> Iterator[Finding]:
+        raise OSError("no such\nhost")
+        yield
+
+    assert list(findings.run("Redis", breaks)) == [Finding("Redis", Level.FAIL, "no such", "see docs/settings.md")]
+
+    never = threading.Event()
+    (hangs,) = findings.run("SQL", lambda: [Finding("SQL", Level.OK, str(never.wait()))], 0.05)
+    assert (hangs.level, hangs.seen) == (Level.FAIL, "no answer within 0.05 s")
+    never.set()
