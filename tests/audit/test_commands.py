@@ -6,7 +6,6 @@ import os
 import pwd
 from collections.abc import Sequence
 
-import gevent
 import pytest
 
 from seating.cli.printing import print_csv
@@ -26,10 +25,8 @@ _NONCE = "0123456789abcdef"
 ME = f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
 
 
-def _together(system: System, *commands: Sequence[str]) -> list[Said]:
-    running = [gevent.spawn(seating, system, *command) for command in commands]
-    gevent.joinall(running, timeout=120, raise_error=True)
-    return [said.get() for said in running]
+def _each(system: System, *commands: Sequence[str]) -> list[Said]:
+    return [seating(system, *command) for command in commands]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +38,7 @@ def event(system: System) -> str:
     order(system, event, "a-key-of-a-buyer", quantity=1, reference="=1+1")
     _wait_recorded(system, event, "purchased")
     _spoil(system, event)
-    done = _together(
+    done = _each(
         system,
         ("losses", "settle", event, "7", "--why", "refunded"),
         ("quarantine", "cancel", event, "1-4", "--why", "over"),
@@ -75,7 +72,7 @@ def _spoil(system: System, event: str) -> None:
 
 
 def test_acts_are_listed(system: System, event: str) -> None:
-    as_data, in_words, as_csv, exported = _together(
+    as_data, in_words, as_csv, exported = _each(
         system,
         ("audit", "--event", event, "--json"),
         ("audit", "--event", event, "--actor", ME),

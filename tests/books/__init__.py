@@ -1,23 +1,27 @@
 """What the proofs of the books share: commands, losses, and what must hold after every one of them."""
 
 import json
+import os
 import signal
-import subprocess
 import sys
 import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from tempfile import TemporaryFile
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
+from unittest.mock import patch
 
+import pytest
+import structlog
+from click.testing import CliRunner
 from sqlalchemy import Table, select, text
 
+from seating.cli.main import main
 from seating.storage.database import Database
 from seating.storage.tables import ledger, sold_seats
 from tests.crowd import at_once, new_keys
-from tests.servers import RedisServer, wait_until
+from tests.servers import RedisServer
 from tests.system import Answer, Client, System
 
 
@@ -33,18 +37,26 @@ class Said(NamedTuple):
         return json.loads(self.out)
 
 
-def seating(system: System, *words: str) -> Said:
-    """Runs `seating <words>` to its end; buyers who are greenlets go on meanwhile."""
-    command = [sys.executable, "-m", "seating", *words]
-    with TemporaryFile() as out, TemporaryFile() as error:
-        process = subprocess.Popen(command, cwd=system.folder, env=system.environment, stdout=out, stderr=error)
-        wait_until(lambda: process.poll() is not None, 60, f"seating {' '.join(words)} to end")
-        return Said(process.returncode, _text(out), _text(error))
+def seating(system: System, *words: str, given: str = "") -> Said:
+    """Run `seating <words>`, with `given` as standard input.
+
+    In this process: a command takes much longer to start than to run.
+    """
+    return command(system.environment, *words, given=given)
 
 
-def _text(file: IO[bytes]) -> str:
-    file.seek(0)
-    return file.read().decode()
+def command(environment: Mapping[str, str], *words: str, given: str = "") -> Said:
+    """Run `seating <words>` with this environment and no other."""
+    logging = structlog.get_config()
+    changed = patch.dict(os.environ, environment, clear=True), patch("sys.argv", ["seating", *words])
+    try:
+        with changed[0], changed[1], CliRunner().isolation(given) as (out, error, _):
+            with pytest.raises(SystemExit) as ended:
+                main()
+            sys.stdout.flush()
+            return Said(int(ended.value.code or 0), out.getvalue().decode(), error.getvalue().decode())
+    finally:
+        structlog.configure(**logging)
 
 
 def assert_books_right(system: System, event_id: str) -> None:

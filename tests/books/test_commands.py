@@ -5,7 +5,6 @@ import io
 import re
 from collections.abc import Sequence
 
-import gevent
 import pytest
 from sqlalchemy import update
 
@@ -39,17 +38,14 @@ def _wait_recorded(system: System, event_id: str, entries: int) -> None:
     wait_until(lambda: len(rows(system, ledger, event_id)) == entries, what=f"{entries} entries on record")
 
 
-def _together(system: System, *commands: Sequence[str]) -> list[Said]:
-    """Several commands side by side, which is quicker."""
-    running = [gevent.spawn(seating, system, *command) for command in commands]
-    gevent.joinall(running, timeout=120, raise_error=True)
-    return [said.get() for said in running]
+def _each(system: System, *commands: Sequence[str]) -> list[Said]:
+    return [seating(system, *command) for command in commands]
 
 
 def test_reconcile_says_what_differs_and_rebuild_mends_it(system: System, event: str) -> None:
     redis = system.redis.client()
     redis.hincrby(keys.inventory(event), "sold", 2)
-    in_words, as_data = _together(system, ("reconcile", event), ("reconcile", event, "--json"))
+    in_words, as_data = _each(system, ("reconcile", event), ("reconcile", event, "--json"))
     what = "inventory sold is '3' but should be '1'"
     assert in_words == (1, f"{event}: {what}; run: seating rebuild\n", "")
     assert as_data.status == 1
@@ -58,19 +54,19 @@ def test_reconcile_says_what_differs_and_rebuild_mends_it(system: System, event:
     assert rebuilt.status == 0, rebuilt.error
     assert re.fullmatch(r"rebuilt; its log continues from \d{9}-6\n", rebuilt.out)
     assert redis.hget(keys.inventory(event), "sold") == b"1"
-    in_words, as_data = _together(system, ("reconcile", event), ("reconcile", event, "--json"))
+    in_words, as_data = _each(system, ("reconcile", event), ("reconcile", event, "--json"))
     assert in_words == (0, "the books are right\n", "")
     assert (as_data.status, as_data.json) == (0, [])
     assert system.buy(1, event_id=event).json["position"].endswith("-8")  # A term has begun before it.
 
 
 def test_verify_finds_a_changed_byte(system: System, event: str) -> None:
-    as_words, as_data = _together(system, ("verify", event), ("verify", event, "--json"))
+    as_words, as_data = _each(system, ("verify", event), ("verify", event, "--json"))
     assert as_words == (0, "5 entries, the chain is intact\n", "")
     assert (as_data.status, as_data.json) == (0, [{"entries": 5, "broken": None}])
     changed = sorted(rows(system, ledger, event), key=lambda row: row.seq)[2]
     _write(system, event, changed.seq, "{}")
-    as_words, as_data = _together(system, ("verify", event), ("verify", event, "--json"))
+    as_words, as_data = _each(system, ("verify", event), ("verify", event, "--json"))
     broken = f"the entry at {changed.epoch}-3 was altered"
     assert as_words == (1, f"after 2 entries: {broken}\n", "")
     assert (as_data.status, as_data.json) == (1, [{"entries": 2, "broken": broken}])
@@ -86,7 +82,7 @@ def _write(system: System, event_id: str, seq: int, change: str) -> None:
 
 
 def test_history_of_a_seat(system: System, event: str) -> None:
-    as_data, in_words, never = _together(
+    as_data, in_words, never = _each(
         system,
         ("history", event, _BEST, "--json"),
         ("history", event, _BEST),
@@ -114,7 +110,7 @@ def test_history_of_a_seat(system: System, event: str) -> None:
 
 def test_export(system: System, event: str) -> None:
     empty = system.create_event(totalSeats=3)
-    full, nothing = _together(system, ("export", event), ("export", empty))
+    full, nothing = _each(system, ("export", event), ("export", empty))
     first, second = (
         order(system, event, f"a-key-of-a-buyer-{n}", quantity=1, reference=f"R{n}").json["purchaseId"] for n in (1, 2)
     )
@@ -133,7 +129,7 @@ def test_export(system: System, event: str) -> None:
 
 
 def test_an_empty_quarantine(system: System, event: str) -> None:
-    in_words, as_data = _together(system, ("quarantine", "list", event), ("quarantine", "list", event, "--json"))
+    in_words, as_data = _each(system, ("quarantine", "list", event), ("quarantine", "list", event, "--json"))
     assert in_words == (0, "quarantine is empty\n", "")
     assert (as_data.status, as_data.json) == (0, [])
 
@@ -168,7 +164,7 @@ def test_refusals_are_one_line_and_change_nothing(system: System, event: str) ->
         ("quarantine", "cancel", event, "0-0"): no_entry,
     }
     before = _books(system, event)
-    for said, what in zip(_together(system, *refused), refused.values(), strict=True):
+    for said, what in zip(_each(system, *refused), refused.values(), strict=True):
         assert said == (2, "", f"seating: {what}\n")
     assert _books(system, event) == before
     assert seating(system, "verify").status == 2

@@ -13,7 +13,7 @@ from seating.cli.doctor import configuration, findings
 from seating.cli.doctor.findings import Finding, Level
 from seating.config import Settings
 from seating.storage.database import Database
-from tests.cli import command
+from tests.books import command, seating
 from tests.servers import PostgresServer, RedisServer
 from tests.system import System
 
@@ -23,20 +23,20 @@ def _by_subject(out: str) -> dict[str, Any]:
 
 
 def test_a_running_system(system: System) -> None:
-    examined = command(system.environment, "doctor", "--json")
+    examined = seating(system, "doctor", "--json")
     found = _by_subject(examined.out)
     failing = [row for row in found.values() if row["level"] == "fail"]
     assert [row["subject"] for row in failing] == ["keys"]
     assert (examined.status, found["keys"]["change"]) == (1, "seating keys add NAME --role operate")
     assert {"Redis", "Redis durability", "Redis memory", "SQL", "clocks", "workers", "cron", "disk"} <= set(found)
     assert (found["workers"]["seen"], found["workers"]["level"]) == ("1", "ok")
-    assert command(system.environment, "doctor").out.split()[:3] == ["WHAT", "SEEN", "CHANGE"]
+    assert seating(system, "doctor").out.split()[:3] == ["WHAT", "SEEN", "CHANGE"]
 
 
 def test_a_careless_redis(tmp_path: Path, own_redis: RedisServer) -> None:
     own_redis.client().config_set("appendfsync", "everysec")
     stopped = System(tmp_path / "data", own_redis, f"sqlite:///{tmp_path / 'none.db'}", ADMIN_TOKEN="t" * 32)
-    examined = command(stopped.environment, "doctor", "--json")
+    examined = seating(stopped, "doctor", "--json")
     found = _by_subject(examined.out)
     assert examined.status == 1
     assert "appendfsync always" in found["Redis durability"]["seen"]
@@ -51,7 +51,7 @@ def test_a_postgres_that_forgets(tmp_path: Path, redis_server: RedisServer, post
     careless = text(f'ALTER DATABASE "{make_url(url).database}" SET synchronous_commit = off')
     database.write(lambda connection: connection.execute(careless))
     database.close()
-    found = _by_subject(command(System(tmp_path / "data", redis_server, url).environment, "doctor", "--json").out)
+    found = _by_subject(seating(System(tmp_path / "data", redis_server, url), "doctor", "--json").out)
     assert found["SQL"]["seen"].startswith("Postgres ")
     assert found["SQL durability"]["seen"] == "Postgres may lose what it committed: synchronous_commit is off"
     assert found["SQL connections"]["level"] == "ok"

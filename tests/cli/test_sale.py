@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.books import Said, order
-from tests.cli import command
+from tests.books import Said, order, seating
 from tests.servers import wait_until
 from tests.system import System
 
@@ -32,8 +31,8 @@ def _seats(*numbers: int) -> list[str]:
 
 
 def test_an_event_as_people_and_as_scripts_see_it(system: System, hall: str) -> None:
-    shown = command(system.environment, "events", "show", hall)
-    listed = command(system.environment, "events", "list", "--venue", "Town hall")
+    shown = seating(system, "events", "show", hall)
+    listed = seating(system, "events", "list", "--venue", "Town hall")
     assert ["venue", "Town", "hall"] in _words(shown)
     assert shown.out.endswith(
         "CATEGORY  PRICE  ON SALE  ON REQUEST  ACCESSIBLE  LEFT\n"
@@ -41,36 +40,36 @@ def test_an_event_as_people_and_as_scripts_see_it(system: System, hall: str) -> 
     )
     head, row = _words(listed)
     assert (head[0], row[0], row[-1]) == ("ID", hall, "10")
-    as_data = command(system.environment, "events", "show", hall, "--json").json
+    as_data = seating(system, "events", "show", hall, "--json").json
     assert as_data == system.get(f"/api/v1/events/{hall}").json
 
 
 def test_a_sale_is_paused_opened_and_closed(system: System) -> None:
-    event = command(system.environment, "events", "create", "Field", "--seats", "5", "--draft", "--json").json["id"]
+    event = seating(system, "events", "create", "Field", "--seats", "5", "--draft", "--json").json["id"]
     for act, state in (("open", "on_sale"), ("pause", "paused"), ("open", "on_sale")):
-        assert command(system.environment, "events", act, event, "--why", "a drill", "--json").json["state"] == state
+        assert seating(system, "events", act, event, "--why", "a drill", "--json").json["state"] == state
         assert system.get(f"/api/v1/events/{event}").json["state"] == state
-    refused = command(system.environment, "events", "close", event)  # Nobody is there to answer.
+    refused = seating(system, "events", "close", event)  # Nobody is there to answer.
     assert (refused.status, system.get(f"/api/v1/events/{event}").json["state"]) == (130, "on_sale")
-    assert command(system.environment, "events", "close", event, "--yes", "--json").json["state"] == "closed"
-    assert command(system.environment, "events", "open", event).error == "seating: This event is closed for good\n"
+    assert seating(system, "events", "close", event, "--yes", "--json").json["state"] == "closed"
+    assert seating(system, "events", "open", event).error == "seating: This event is closed for good\n"
 
 
 def test_seats_are_set_and_listed(system: System, hall: str) -> None:
     listed = "\n".join(["", *_seats(3, 4), ""])
     words = ("events", "seats", "set", hall, "reserved", *_seats(5), "--file", "-", "--why", "for the sponsor")
-    assert command(system.environment, *words, "--json", given=listed).json["changed"] == 3
+    assert seating(system, *words, "--json", given=listed).json["changed"] == 3
     wait_until(lambda: len(_organised(system, hall)) == 3, what="the seats to be in SQL")
     assert [(seat["id"], seat["status"], seat["note"]) for seat in _organised(system, hall)] == [
         (seat, "reserved", "for the sponsor") for seat in _seats(3, 4, 5)
     ]
-    head, *rows = _words(command(system.environment, "events", "seats", "list", hall))
+    head, *rows = _words(seating(system, "events", "seats", "list", hall))
     assert (head[0], [row[0] for row in rows]) == ("SEAT", _seats(3, 4, 5))
-    assert command(system.environment, "events", "seats", "set", hall, "available", *_seats(3, 4, 5)).status == 0
+    assert seating(system, "events", "seats", "set", hall, "available", *_seats(3, 4, 5)).status == 0
 
 
 def _organised(system: System, event: str) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = command(system.environment, "events", "seats", "list", event, "--json").json
+    found: list[dict[str, str]] = seating(system, "events", "seats", "list", event, "--json").json
     return found
 
 
@@ -85,21 +84,21 @@ def test_a_refusal_names_what_is_wrong(system: System, hall: str) -> None:
         ("purchases", "show", "nothing"): "There is no such purchase",
     }
     for words, line in said.items():
-        refused = command(system.environment, *words)
+        refused = seating(system, *words)
         assert (refused.status, refused.out) == (2, ""), words
         assert refused.error.startswith(f"seating: {line}"), refused.error
 
 
 def test_a_purchase_is_found_refunded_and_cancelled(system: System, hall: str) -> None:
     bought = order(system, hall, KEY, seats=_seats(1, 2), reference="R-1").json["purchaseId"]
-    by_seat = command(system.environment, "purchases", "find", hall, "--seat", _seats(2)[0], "--json").json
-    by_reference = command(system.environment, "purchases", "find", hall, "--reference", "R-1", "--json").json
+    by_seat = seating(system, "purchases", "find", hall, "--seat", _seats(2)[0], "--json").json
+    by_reference = seating(system, "purchases", "find", hall, "--reference", "R-1", "--json").json
     assert [row["purchaseId"] for row in (*by_seat, *by_reference)] == [bought, bought]
     refund = ("purchases", "refund", bought, "--seats", _seats(2)[0], "--why", "one is ill", "--json")
     for _ in range(2):
-        part = command(system.environment, *refund).json
+        part = seating(system, *refund).json
         assert (part["cancelledSeats"], part["cancelledTotal"], part["cancelledWhy"]) == (_seats(2), 4500, "one is ill")
-    assert ["cancelled", "total", "9000"] in _words(command(system.environment, "purchases", "cancel", bought))
-    head, row = _words(command(system.environment, "purchases", "find", hall, "--reference", "R-1"))
+    assert ["cancelled", "total", "9000"] in _words(seating(system, "purchases", "cancel", bought))
+    head, row = _words(seating(system, "purchases", "find", hall, "--reference", "R-1"))
     assert (head[0], row[:2]) == ("PURCHASE", [bought, "cancelled"])
-    assert command(system.environment, "purchases", "refund", bought).status == 2
+    assert seating(system, "purchases", "refund", bought).status == 2
