@@ -5,7 +5,6 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection
@@ -16,6 +15,7 @@ import gevent
 import pytest
 
 from tests.catalogue import partner as habits
+from tests.catalogue.conftest import web_over
 from tests.catalogue.measured import side_by_side
 from tests.catalogue.partner import Gate, Partner, answers, only
 from tests.catalogue.stand_in import StandIn
@@ -49,24 +49,11 @@ def open_breaker(client: Client, partner: Partner) -> None:
         assert add(client).status == 502
 
 
-@contextmanager
-def _web(folder: Path, partner_url: str, **settings: str) -> Iterator[System]:
-    redis = RedisServer(folder / "redis")
-    redis.start()
-    database = f"sqlite:///{folder / 'seating.db'}"
-    system = System(folder / "data", redis, database, EVENT_API_BASE_URL=partner_url, **settings)
-    try:
-        yield system.start("web")
-    finally:
-        system.stop()
-        redis.stop()
-
-
 @pytest.fixture(scope="module")
 def over_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[System, StandIn]]:
     folder = tmp_path_factory.mktemp("stand-in")
     stand_in = StandIn(folder / "partner")
-    with _web(folder, stand_in.url) as system:
+    with web_over(folder, stand_in.url) as system:
         yield system, stand_in
     stand_in.stop()
 
@@ -150,7 +137,7 @@ def catalogue_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple
     partner = Partner(habits.fares_well)
     settings = {"CIRCUIT_BREAKER_FAILURE_THRESHOLD": "1000"}
     settings |= {"EVENT_API_DEADLINE_MS": "2000", "EVENT_API_READ_TIMEOUT_MS": "1500"}
-    with _web(tmp_path_factory.mktemp("catalogue"), partner.url, **settings) as system:
+    with web_over(tmp_path_factory.mktemp("catalogue"), partner.url, **settings) as system:
         yield system, partner
     partner.stop()
 
@@ -160,7 +147,7 @@ def breaker_open(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sys
     """One system whose breaker of /addEvent stays open for all tests that want that."""
     partner = Partner(habits.fares_well)
     waits = ("CIRCUIT_BREAKER_RESET_TIMEOUT_MS", "CIRCUIT_BREAKER_MAX_RESET_TIMEOUT_MS")
-    with _web(tmp_path_factory.mktemp("open"), partner.url, **dict.fromkeys(waits, "600000")) as system:
+    with web_over(tmp_path_factory.mktemp("open"), partner.url, **dict.fromkeys(waits, "600000")) as system:
         open_breaker(system, partner)
         yield system, partner
     partner.stop()
