@@ -7,7 +7,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -82,6 +83,17 @@ class RedisServer:
         self.pause()
         shutil.copytree(self.folder, folder)
         self.resume()
+
+    @contextmanager
+    def promoted(self, folder: Path) -> Iterator["RedisServer"]:
+        """A replica that has everything, as a server of its own."""
+        self.copy_to(folder)
+        replica = RedisServer(folder)
+        replica.start()
+        try:
+            yield replica
+        finally:
+            replica.stop()
 
     def put_back(self, copy: Path) -> None:
         """kill -9, and a start from the copy."""

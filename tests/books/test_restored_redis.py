@@ -157,10 +157,7 @@ def fork(own_redis: RedisServer, database_url: str, tmp_path: Path) -> Iterator[
     event = first.open(plan=_HALL)
     before = [first.buy(event, f"before-{number}") for number in range(4)]
     first.persist(event)
-    own_redis.copy_to(tmp_path / "copy")
-    server = RedisServer(tmp_path / "copy")
-    server.start()
-    try:
+    with own_redis.promoted(tmp_path / "copy") as server:
         second = OneProcess.build(server.url, database)
         with pytest.raises(InventoryUnavailable):
             second.buy(event, "before the comparison")
@@ -170,8 +167,6 @@ def fork(own_redis: RedisServer, database_url: str, tmp_path: Path) -> Iterator[
         first.persist(event)
         yield Fork(first, second, server, event, before, ours, theirs)
         database.close()
-    finally:
-        server.stop()
 
 
 def _seats(receipts: Iterable[Receipt]) -> list[str]:
