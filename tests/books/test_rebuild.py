@@ -44,7 +44,7 @@ from seating.storage.tables import ledger, purchases, quarantine, watermarks
 from seating.storage.terms import first_epoch
 from tests.books.test_cancel import poison
 from tests.frozen_clock import CLOCK
-from tests.fuzz_runs import fuzz_runs, takes_long
+from tests.fuzz_runs import fuzz_runs, over_both_if_long, takes_long
 from tests.one_process import OPERATOR, OneProcess
 
 HALL = SeatingPlan([[["A1", "A2", "A3", "A4", "A5"], ["B1", "B2", "B3"]], [["C1", "C2"], ["D1", "D2", "D3", "D4"]]])
@@ -102,6 +102,7 @@ def all_of(sale: OneProcess, event: str) -> dict[str, Any]:
 
 
 @takes_long
+@over_both_if_long
 @settings(max_examples=fuzz_runs(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=steps, seated=st.booleans())
 def test_of_any_history(moved: OneProcess, history: list[tuple[str, Any]], seated: bool) -> None:

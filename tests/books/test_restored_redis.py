@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
-from seating.config import Settings
 from seating.domain.errors import InventoryUnavailable, SeatUnavailable
 from seating.domain.position import Position
 from seating.domain.receipt import Receipt
@@ -30,8 +28,6 @@ from tests.books import (
     suspended,
     term_of,
 )
-from tests.crowd import Rush
-from tests.launched import Launched
 from tests.one_process import OneProcess, on_sqlite
 from tests.servers import RedisServer, wait_until
 from tests.system import System
@@ -63,27 +59,6 @@ def test_a_plain_restart_closes_the_sale_for_less_than_two_seconds(running: Syst
     assert terms == sorted(set(terms))  # One more after each start.
     assert all(term > term_of(answer) for term in terms for answer in bought.values())
     assert_replayed(running, bought)
-
-
-def test_a_plain_restart_under_load(tmp_path: Path) -> None:
-    """The worker is busy then and ends with its connection; the sale does not wait for the next one."""
-    running = Launched(tmp_path / "data").start()
-    try:
-        client = redis.Redis.from_url(Settings(seating_data_dir=running.folder).effective_redis_url)
-        closed = []
-        with Rush(running) as rush:
-            for _ in range(3):
-                sold = len(rush.answers)
-                wait_until(lambda sold=sold: len(rush.answers) > sold + 50, what="a sale in full swing")
-                running.kill_and_wait_for_next("redis")
-                wait_until(client.ping, what="Redis to answer")
-                closed.append(reopened(running))
-        rush.settle()
-        print("closed for", [round(again.after_s, 2) for again in closed])
-        assert sorted(again.after_s for again in closed)[1] < 2
-        running.wait_recorded()
-    finally:
-        running.stop()
 
 
 @on_sqlite
@@ -182,10 +157,7 @@ def fork(own_redis: RedisServer, database_url: str, tmp_path: Path) -> Iterator[
     event = first.open(plan=_HALL)
     before = [first.buy(event, f"before-{number}") for number in range(4)]
     first.persist(event)
-    own_redis.copy_to(tmp_path / "copy")
-    server = RedisServer(tmp_path / "copy")
-    server.start()
-    try:
+    with own_redis.promoted(tmp_path / "copy") as server:
         second = OneProcess.build(server.url, database)
         with pytest.raises(InventoryUnavailable):
             second.buy(event, "before the comparison")
@@ -195,8 +167,6 @@ def fork(own_redis: RedisServer, database_url: str, tmp_path: Path) -> Iterator[
         first.persist(event)
         yield Fork(first, second, server, event, before, ours, theirs)
         database.close()
-    finally:
-        server.stop()
 
 
 def _seats(receipts: Iterable[Receipt]) -> list[str]:

@@ -9,6 +9,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from seating.domain.breaker import Admission, BreakerState, CallOutcome, Refused
 from tests.breaker.conftest import POLICY, Bench
+from tests.fuzz_runs import fuzz_runs, takes_long
 from tests.servers import RedisServer
 
 
@@ -154,10 +155,10 @@ class StateChart(RuleBasedStateMachine):
         assert self.holders[0].report() == expected
 
 
-@pytest.mark.timeout(300)
+@takes_long
 def test_the_state_chart(redis_server: RedisServer) -> None:
     machine = type("Machine", (StateChart,), {"server": redis_server})
     machine.TestCase.settings = settings(
-        max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=fuzz_runs(50), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
     )
     machine.TestCase("runTest").runTest()

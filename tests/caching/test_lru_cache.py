@@ -14,6 +14,7 @@ from seating.domain.errors import SharedStateUnavailable
 from seating.redis_store import keys
 from seating.redis_store.lru_cache import LruCache
 from tests.caching.lru_model import LruModel
+from tests.fuzz_runs import fuzz_runs, takes_long
 from tests.moved_clock import MovedClock
 from tests.processes import Process
 
@@ -29,7 +30,8 @@ _STEPS = st.lists(
 )
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@takes_long
+@settings(max_examples=fuzz_runs(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=_STEPS, capacity=st.integers(1, 5), max_bytes=st.sampled_from([60, 150, 10_000]))
 def test_is_a_plain_lru(
     process: Process, client: "redis.Redis", steps: list[Any], capacity: int, max_bytes: int

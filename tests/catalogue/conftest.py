@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,20 @@ def make(calls: AutoPipeline, partner: Partner) -> Iterator[Callable[..., Catalo
     yield make_one
     for client in clients:
         client.close()
+
+
+@contextmanager
+def web_over(folder: Path, partner_url: str, **settings: str) -> Iterator[System]:
+    """Web processes over a Redis and a database of their own."""
+    redis = RedisServer(folder / "redis")
+    redis.start()
+    database = f"sqlite:///{folder / 'seating.db'}"
+    system = System(folder / "data", redis, database, EVENT_API_BASE_URL=partner_url, **settings)
+    try:
+        yield system.start("web")
+    finally:
+        system.stop()
+        redis.stop()
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import gevent
 import pytest
 
 from tests.catalogue import partner as habits
+from tests.catalogue.conftest import web_over
 from tests.catalogue.measured import side_by_side
 from tests.catalogue.partner import Gate, Partner, answers, only
 from tests.catalogue.stand_in import StandIn
@@ -48,15 +49,17 @@ def open_breaker(client: Client, partner: Partner) -> None:
         assert add(client).status == 502
 
 
-@pytest.fixture
-def stand_in(tmp_path: Path) -> Iterator[StandIn]:
-    started = StandIn(tmp_path / "stand-in")
-    yield started
-    started.stop()
+@pytest.fixture(scope="module")
+def over_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[System, StandIn]]:
+    folder = tmp_path_factory.mktemp("stand-in")
+    stand_in = StandIn(folder / "partner")
+    with web_over(folder, stand_in.url) as system:
+        yield system, stand_in
+    stand_in.stop()
 
 
-def test_over_the_stand_in(start: Start, stand_in: StandIn) -> None:
-    system = start(stand_in.url)
+def test_over_the_stand_in(over_stand_in: tuple[System, StandIn]) -> None:
+    system, _ = over_stand_in
     users = system.get("/getUsers")
     assert users.status == 200
     assert [len(user["events"]) for user in users.json] == [2, 1, 1]
@@ -97,9 +100,8 @@ def _contains(answer: Answer, **fields: object) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 10, 20, 50])
-def test_fifty_events_take_about_as_long_as_one(start: Start, stand_in: StandIn, count: int) -> None:
-    system = start(stand_in.url)
-    runs = [side_by_side(system, stand_in, count) for _ in range(3)]
+def test_fifty_events_take_about_as_long_as_one(over_stand_in: tuple[System, StandIn], count: int) -> None:
+    runs = [side_by_side(*over_stand_in, count) for _ in range(3)]
     assert min(run.together_s / run.slowest_single_s for run in runs) <= 1.3
 
 
@@ -132,18 +134,23 @@ def test_an_event_that_is_not_one_is_refused_here(
 @pytest.fixture(scope="module")
 def catalogue_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[System, Partner]]:
     """One system for the tests that leave its breakers closed."""
-    folder = tmp_path_factory.mktemp("catalogue")
-    redis, partner = RedisServer(folder / "redis"), Partner(habits.fares_well)
-    redis.start()
-    settings = {"EVENT_API_BASE_URL": partner.url, "CIRCUIT_BREAKER_FAILURE_THRESHOLD": "1000"}
+    partner = Partner(habits.fares_well)
+    settings = {"CIRCUIT_BREAKER_FAILURE_THRESHOLD": "1000"}
     settings |= {"EVENT_API_DEADLINE_MS": "2000", "EVENT_API_READ_TIMEOUT_MS": "1500"}
-    system = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", **settings)
-    try:
-        yield system.start("web"), partner
-    finally:
-        system.stop()
-        partner.stop()
-        redis.stop()
+    with web_over(tmp_path_factory.mktemp("catalogue"), partner.url, **settings) as system:
+        yield system, partner
+    partner.stop()
+
+
+@pytest.fixture(scope="module")
+def breaker_open(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[System, Partner]]:
+    """One system whose breaker of /addEvent stays open for all tests that want that."""
+    partner = Partner(habits.fares_well)
+    waits = ("CIRCUIT_BREAKER_RESET_TIMEOUT_MS", "CIRCUIT_BREAKER_MAX_RESET_TIMEOUT_MS")
+    with web_over(tmp_path_factory.mktemp("open"), partner.url, **dict.fromkeys(waits, "600000")) as system:
+        open_breaker(system, partner)
+        yield system, partner
+    partner.stop()
 
 
 @pytest.mark.parametrize("path", ["/getUsers", "/getEvents", "/getEventsByUserId/9", "/addEvent"])
@@ -173,10 +180,9 @@ def test_a_misbehaving_partner_is_named(
     assert "event partner" in answer.json["message"]
 
 
-def test_while_open_nobody_calls_and_everybody_is_told_at_once(start: Start, partner: Partner) -> None:
+def test_while_open_nobody_calls_and_everybody_is_told_at_once(breaker_open: tuple[System, Partner]) -> None:
     """1,000 requests over 10 connections, beside as many of GET /health over the same ones."""
-    system = start(partner.url, CIRCUIT_BREAKER_RESET_TIMEOUT_MS="60000")
-    open_breaker(system, partner)
+    system, partner = breaker_open
     partner.calls.clear()
     refused: list[Answer] = []
     seconds: dict[str, list[float]] = {"/addEvent": [], "/health": []}
@@ -233,9 +239,8 @@ def test_one_of_two_hundred_reaches_the_partner_at_the_half_open_instant(start: 
     assert [add(process).status for process in processes] == [200, 200]
 
 
-def test_each_kind_of_call_has_a_breaker_of_its_own(start: Start, partner: Partner) -> None:
-    system = start(partner.url, CIRCUIT_BREAKER_RESET_TIMEOUT_MS="60000")
-    open_breaker(system, partner)
+def test_each_kind_of_call_has_a_breaker_of_its_own(breaker_open: tuple[System, Partner]) -> None:
+    system, partner = breaker_open
     assert add(system).status == 503
     assert system.get("/getUsers").status == 200
     assert system.get("/getEventsByUserId/3").status == 200

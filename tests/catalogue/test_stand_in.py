@@ -18,12 +18,20 @@ def stand_in(tmp_path: Path) -> Iterator[StandIn]:
     assert started.stop() == 0
 
 
-def test_its_users_and_their_events(stand_in: StandIn) -> None:
-    events = {user: stand_in.get(f"/getUserById/{user}").json["events"] for user in ("1", "2", "3", "with-200")}
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    """One for the tests that add nothing."""
+    started = StandIn(tmp_path_factory.mktemp("unchanged"))
+    yield started
+    assert started.stop() == 0
+
+
+def test_its_users_and_their_events(unchanged: StandIn) -> None:
+    events = {user: unchanged.get(f"/getUserById/{user}").json["events"] for user in ("1", "2", "3", "with-200")}
     assert [len(found) for found in events.values()] == [2, 1, 1, 200]
     asked = [event for found in events.values() for event in found]
     started = time.monotonic()
-    getting = [gevent.spawn(stand_in.get, f"/getEventById/{event}") for event in asked]
+    getting = [gevent.spawn(unchanged.get, f"/getEventById/{event}") for event in asked]
     gevent.joinall(getting, raise_error=True)
     assert time.monotonic() - started >= 0.5
     assert [one.get().json["id"] for one in getting] == asked
@@ -33,8 +41,8 @@ def test_its_users_and_their_events(stand_in: StandIn) -> None:
     "path",
     ["/getUserById/4", "/getUserById/with-201", "/getUserById/with-0", "/getEventById/with-5-event-6", "/", "/x"],
 )
-def test_what_it_does_not_know(stand_in: StandIn, path: str) -> None:
-    assert stand_in.get(path).status == 404
+def test_what_it_does_not_know(unchanged: StandIn, path: str) -> None:
+    assert unchanged.get(path).status == 404
 
 
 def test_accepts_five_refuses_ten_and_starts_over(stand_in: StandIn) -> None:
@@ -63,8 +71,8 @@ def test_keeps_what_it_accepts(stand_in: StandIn) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"name": "A"}', b'{"name": 1, "userId": "1"}', b"[" * 5000])
-def test_accepts_nothing_but_events(stand_in: StandIn, body: bytes) -> None:
-    assert stand_in.request("POST", "/addEvent", body).status == 400
+def test_accepts_nothing_but_events(unchanged: StandIn, body: bytes) -> None:
+    assert unchanged.request("POST", "/addEvent", body).status == 400
 
 
 def test_keeps_the_newest_thousand() -> None:
@@ -85,5 +93,5 @@ def test_drops_one_list_in_twenty_and_the_same_ones_again(tmp_path: Path) -> Non
     assert all(5 <= sum(one) <= 30 for one in dropped)
 
 
-def test_only_the_lists_are_dropped(stand_in: StandIn) -> None:
-    assert not any(stand_in.drops("/getUserById/1") for _ in range(200))
+def test_only_the_lists_are_dropped(unchanged: StandIn) -> None:
+    assert not any(unchanged.drops("/getUserById/1") for _ in range(200))

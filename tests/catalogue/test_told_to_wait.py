@@ -1,6 +1,6 @@
 """A partner that says how long to wait: 429, and `Retry-After`."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -8,26 +8,26 @@ import pytest
 
 from seating.upstream.partner_client import LONGEST_WAIT_S, wait_s_in
 from tests.catalogue import partner as habits
+from tests.catalogue.conftest import web_over
 from tests.catalogue.partner import Partner, answers
 from tests.catalogue.test_routes import add, breaker, open_breaker
 from tests.servers import wait_until
 from tests.system import System
 
-Start = Callable[..., System]
+Waiting = tuple[System, Partner]
 
 
-def test_429_is_no_failure(start: Start, partner: Partner) -> None:
-    system = start(partner.url)
-    partner.habit = answers(429, {}, Retry_After="17")
-    for answer in [add(system) for _ in range(5)] + [system.get("/getUsers"), system.get("/getEventsByUserId/3")]:
-        assert (answer.status, answer.json["code"]) == (503, "PARTNER_THROTTLED")
-        assert answer.json["error"] == "Service temporarily unavailable"
-        assert answer.headers["Retry-After"] == "17"
-    assert (breaker(system)["state"], breaker(system)["failures"]) == ("CLOSED", 0)
+@pytest.fixture(scope="module")
+def waiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Waiting]:
+    """A system and its partner; a breaker that opens is half-open soon."""
+    partner = Partner(habits.fares_well)
+    with web_over(tmp_path_factory.mktemp("waiting"), partner.url, CIRCUIT_BREAKER_RESET_TIMEOUT_MS="300") as system:
+        yield system, partner
+    partner.stop()
 
 
-def test_429_is_no_sign_of_health(start: Start, partner: Partner) -> None:
-    system = start(partner.url, CIRCUIT_BREAKER_RESET_TIMEOUT_MS="300")
+def test_429_is_no_sign_of_health(waiting: Waiting) -> None:
+    system, partner = waiting
     open_breaker(system, partner)
     wait_until(lambda: breaker(system)["state"] == "HALF_OPEN", what="half-open")
     partner.habit = answers(429, {})
@@ -41,8 +41,18 @@ def test_429_is_no_sign_of_health(start: Start, partner: Partner) -> None:
     assert breaker(system)["state"] == "CLOSED"
 
 
-def test_the_wait_of_a_503_is_passed_on(start: Start, partner: Partner) -> None:
-    system = start(partner.url)
+def test_429_is_no_failure(waiting: Waiting) -> None:
+    system, partner = waiting
+    partner.habit = answers(429, {}, Retry_After="17")
+    for answer in [add(system) for _ in range(5)] + [system.get("/getUsers"), system.get("/getEventsByUserId/3")]:
+        assert (answer.status, answer.json["code"]) == (503, "PARTNER_THROTTLED")
+        assert answer.json["error"] == "Service temporarily unavailable"
+        assert answer.headers["Retry-After"] == "17"
+    assert (breaker(system)["state"], breaker(system)["failures"]) == ("CLOSED", 0)
+
+
+def test_the_wait_of_a_503_is_passed_on(waiting: Waiting) -> None:
+    system, partner = waiting
     partner.habit = answers(503, {"message": "Too many"}, Retry_After="9")
     added, read = add(system), system.get("/getUsers")
     assert (added.status, added.headers["Retry-After"], added.json["message"]) == (503, "9", "Too many")

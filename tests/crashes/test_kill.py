@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from seating.redis_store import keys
+from tests.books import reopened
 from tests.crowd import Rush
 from tests.launched import Launched
 from tests.servers import wait_until
@@ -33,9 +34,12 @@ class Sale(NamedTuple):
         sold: int = self.running.get(f"/api/v1/events/{self.event_id}").json["seatsSold"]
         return sold
 
+    def redis(self) -> "redis.Redis":
+        return redis.Redis(unix_socket_path=f"{self.running.folder}/redis.sock")
+
     def lag(self) -> int:
         """How many entries SQL lacks."""
-        with redis.Redis(unix_socket_path=f"{self.running.folder}/redis.sock") as client:
+        with self.redis() as client:
             seq, persisted = client.hmget(keys.inventory(self.event_id), "seq", "persisted")
         return int(seq) - int(persisted)
 
@@ -48,7 +52,7 @@ class Sale(NamedTuple):
 
 @pytest.fixture(scope="module")
 def launched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
-    running = Launched(tmp_path_factory.mktemp("kill") / "data").start()
+    running = Launched(tmp_path_factory.mktemp("kill") / "data", CIRCUIT_BREAKER_FAILURE_THRESHOLD="1000").start()
     yield running
     running.stop()
 
@@ -84,6 +88,21 @@ def _books_are_right(sale: Sale, rush: Rush) -> None:
     assert sale.seats_sold() == len(seats)
     counted = sale.running.sql("SELECT count(*) FROM sold_seats WHERE event_id = ?", sale.event_id)
     assert counted == [(len(seats),)]
+
+
+def test_redis_restarts_under_load(sale: Sale) -> None:
+    """The worker is busy then and ends with its connection; the sale does not wait for the next one."""
+    closed = []
+    with sale.rush() as rush, sale.redis() as client:
+        for _ in range(3):
+            _sold(rush, 50)
+            sale.running.kill_and_wait_for_next("redis")
+            wait_until(client.ping, what="Redis to answer")
+            closed.append(reopened(sale.running, sale.event_id))
+    rush.answers |= {str(number): again.answer.json for number, again in enumerate(closed)}
+    print("closed for", [round(again.after_s, 2) for again in closed])
+    assert sorted(again.after_s for again in closed)[1] < 2
+    _books_are_right(sale, rush)
 
 
 @pytest.mark.parametrize("part", ["worker", "cron", "redis", "web"])
@@ -140,6 +159,12 @@ def test_the_next_sale_works_within_seconds_of_a_redis_restart(sale: Sale) -> No
     sale.buy()
     sale.running.kill_and_wait_for_next("redis")
     wait_until(lambda: sale.buy().status == 200, 10, "a sale after the restart")
+
+
+def test_the_stand_in_of_the_partner_is_killed(launched: Launched) -> None:
+    wait_until(lambda: launched.get("/getUsers").status == 200, what="the stand-in to answer")
+    launched.kill_and_wait_for_next("partner")
+    wait_until(lambda: launched.get("/getEventsByUserId/2").status == 200, what="the next one to answer")
 
 
 def test_sql_locked_for_long(sale: Sale) -> None:

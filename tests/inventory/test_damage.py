@@ -17,12 +17,8 @@ from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
 from seating.redis_store.calls import Argument
 from seating.redis_store.connection import plain_client
-from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.rate_limits import RateLimit
-from seating.redis_store.retries import Retries
-from seating.redis_store.upkeep_reports import UpkeepReports
-from seating.services.upkeep import Upkeep
 from seating.storage.tables import quarantine
 from tests.frozen_clock import CLOCK, NOON_MS
 from tests.one_process import OPERATOR, OneProcess, on_sqlite
@@ -198,17 +194,7 @@ def test_one_event_s_damage_is_not_the_others(moved: OneProcess) -> None:
     write(moved, "HSET", keys.inventory(broken), "sold", "garbage", "server", b"\xff")
     for event in (broken, whole):
         write(moved, "HSET", keys.retry(event), "until", "garbage", "failures", "garbage")
-    upkeep = Upkeep(
-        moved.database,
-        moved.inventory,
-        OpenEvents(moved.calls),
-        moved.holds.store,
-        PersistQueue(plain_client(moved.redis_url), max_waiting=0),
-        Retries(moved.calls),
-        moved.persistence,
-        [],
-        UpkeepReports(moved.calls),
-    )
+    upkeep = moved.upkeep(PersistQueue(plain_client(moved.redis_url), max_waiting=0))
     for _ in range(8):  # The queue takes nothing: after a few refusals the cron persists.
         upkeep.tick()
     assert moved.lag(whole) == 0

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.catalogue.partner import Partner, fares_well
 from tests.launched import Launched
 from tests.servers import wait_until
 
@@ -61,9 +62,20 @@ def _stop(running: Launched, number: signal.Signals) -> None:
     assert _all_ended(family)
 
 
-def test_two_copies_side_by_side(running: Launched, launch: Callable[..., Launched]) -> None:
-    """The other's folder has a long name, and it leaves no orphan when it is killed."""
-    other = launch("x" * 120)
+@pytest.fixture
+def partner() -> Iterator[Partner]:
+    server = Partner(fares_well)
+    yield server
+    server.stop()
+
+
+def test_two_copies_side_by_side(running: Launched, launch: Callable[..., Launched], partner: Partner) -> None:
+    """The other's folder has a long name, it is given a partner, and it leaves no orphan when it is killed."""
+    other = launch("x" * 120, EVENT_API_BASE_URL=partner.url)
+    assert other.get("/getUsers").json == [{"id": 1, "name": "One"}]
+    with pytest.raises(AssertionError, match="no partner runs"):
+        other.part("partner")
+    assert f"partner  {partner.url} (EVENT_API_BASE_URL)" in other.log.read_text()
     running.buy(2, "a-key-of-two-events")
     other.buy(5, "a-key-of-two-events")
     assert [copy.get("/api/v1/event").json["seatsSold"] for copy in (running, other)] == [2, 5]
@@ -105,5 +117,6 @@ def test_says_what_is_where(running: Launched) -> None:
         f"web      http://127.0.0.1:{running.port} (2 processes)",
         "worker   ",
         "cron     ",
+        "partner  http://127.0.0.1:",
     ):
         assert line in said

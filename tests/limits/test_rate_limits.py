@@ -15,6 +15,7 @@ from seating.domain.rate_policy import Verdict
 from seating.redis_store import keys
 from seating.redis_store.auto_pipeline import AutoPipeline
 from seating.redis_store.rate_limits import RateLimits
+from tests.fuzz_runs import fuzz_runs, takes_long
 from tests.limits.reference import Bucket, Windows
 from tests.moved_clock import MovedClock
 from tests.processes import Process
@@ -57,7 +58,8 @@ def _limits(process: Process, text: str, clock: MovedClock | None = None) -> Rat
     return RateLimits(process(clock.scripts if clock else None), {"test": rate_policy.parse(text)})
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@takes_long
+@settings(max_examples=fuzz_runs(75), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.sampled_from(sorted(_POLICIES)), pauses=st.lists(_PAUSES, min_size=5, max_size=40))
 def test_decides_as_the_obvious_one(process: Process, client: "redis.Redis", text: str, pauses: list[int]) -> None:
     client.flushdb()

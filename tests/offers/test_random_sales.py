@@ -14,7 +14,7 @@ from seating.redis_store import keys
 from seating.services.purchases import AcceptedPurchase
 from seating.storage.tables import purchases
 from tests.frozen_clock import CLOCK
-from tests.fuzz_runs import fuzz_runs, takes_long
+from tests.fuzz_runs import fuzz_runs, over_both_if_long, takes_long
 from tests.offers import areas, buy, change, open_areas, open_hall
 from tests.one_process import OPERATOR, OneProcess
 
@@ -40,8 +40,9 @@ STEPS = st.lists(
 
 @pytest.mark.parametrize("seated", [True, False])
 @takes_long
+@over_both_if_long
 @settings(
-    max_examples=fuzz_runs(6),
+    max_examples=fuzz_runs(10),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -9,10 +9,7 @@ from seating.domain.errors import EventNotFound, NotOnSale, PlanNotFound
 from seating.domain.seating_plan import GeneratedPlan, SeatingPlan, generate
 from seating.redis_store import keys
 from seating.redis_store.connection import plain_client
-from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
-from seating.redis_store.retries import Retries
-from seating.redis_store.upkeep_reports import UpkeepReports
 from seating.services.plan_pages import PlanPages
 from seating.services.upkeep import KEPT_CLOSED_MS, Upkeep
 from seating.storage import events
@@ -23,18 +20,7 @@ from tests.one_process import OPERATOR, OneProcess
 
 def upkeep(sale: OneProcess) -> Upkeep:
     """Its queue takes nothing, so that it persists by itself after a few ticks."""
-    queue = PersistQueue(plain_client(sale.redis_url), max_waiting=0)
-    return Upkeep(
-        sale.database,
-        sale.inventory,
-        OpenEvents(sale.calls),
-        sale.holds.store,
-        queue,
-        Retries(sale.calls),
-        sale.persistence,
-        caches=[],
-        reports=UpkeepReports(sale.calls),
-    )
+    return sale.upkeep(PersistQueue(plain_client(sale.redis_url), max_waiting=0))
 
 
 def in_sql(sale: OneProcess, event: str) -> None:

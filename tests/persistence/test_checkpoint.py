@@ -13,11 +13,7 @@ from sqlalchemy import Connection
 from seating.domain.errors import RecordUnavailable
 from seating.domain.user import User
 from seating.redis_store.connection import plain_client
-from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import CHECKPOINT_JOB, PersistQueue
-from seating.redis_store.retries import Retries
-from seating.redis_store.upkeep_reports import UpkeepReports
-from seating.services.upkeep import Upkeep
 from seating.storage import users
 from seating.storage.database import Database
 from tests.one_process import OneProcess, on_sqlite
@@ -62,17 +58,7 @@ def wal_bytes(database: Database) -> int:
 def test_where_only_users_are_created_the_worker_is_asked(sale: OneProcess, web: Database) -> None:
     created = fill(web)
     queue = PersistQueue(plain_client(sale.redis_url))
-    Upkeep(
-        sale.database,
-        sale.inventory,
-        OpenEvents(sale.calls),
-        sale.holds.store,
-        queue,
-        Retries(sale.calls),
-        sale.persistence,
-        caches=[],
-        reports=UpkeepReports(sale.calls),
-    ).tick()
+    sale.upkeep(queue).tick()
     assert [job.func_name for job in queue.queue.jobs] == [CHECKPOINT_JOB]
     settings = {"REDIS_URL": sale.redis_url, "DATABASE_URL": sale.database.url}
     worker = subprocess.Popen([sys.executable, "-m", "seating", "worker"], cwd=PROJECT, env=os.environ | settings)

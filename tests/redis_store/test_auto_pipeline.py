@@ -25,13 +25,6 @@ OpenPipeline = Callable[..., AutoPipeline]
 
 
 @pytest.fixture
-def proxy(redis_url: str) -> Iterator[TcpProxy]:
-    proxy = TcpProxy(redis_url.removeprefix("unix://"))
-    yield proxy
-    proxy.refuse()
-
-
-@pytest.fixture
 def open_pipeline(proxy: TcpProxy) -> Iterator[OpenPipeline]:
     """Not connected yet, with bounds of the test's choice."""
     opened: list[AutoPipeline] = []
@@ -51,13 +44,6 @@ def pipeline(open_pipeline: OpenPipeline) -> AutoPipeline:
     pipeline = open_pipeline()
     assert answers(pipeline)
     return pipeline
-
-
-@pytest.fixture
-def direct(redis_server: RedisServer) -> Iterator["redis.Redis"]:
-    """Past proxy and pipeline, to Redis as it is."""
-    with redis_server.client() as client:
-        yield client
 
 
 def run_id(pipeline: AutoPipeline) -> str | None:

@@ -19,24 +19,10 @@ SCRIPTS = Scripts(replaced={"count": "return {redis.call('hincrby', KEYS[1], ARG
 
 
 @pytest.fixture
-def proxy(redis_url: str) -> Iterator[TcpProxy]:
-    proxy = TcpProxy(redis_url.removeprefix("unix://"))
-    yield proxy
-    proxy.refuse()
-
-
-@pytest.fixture
 def calls(proxy: TcpProxy) -> Iterator[DirectCalls]:
     calls = DirectCalls(ScriptConnection(proxy.url, SCRIPTS, reply_within_s=1.0))
     yield calls
     calls.close()
-
-
-@pytest.fixture
-def direct(redis_server: RedisServer) -> Iterator["redis.Redis"]:
-    """Past the proxy, to Redis as it is."""
-    with redis_server.client() as client:
-        yield client
 
 
 def count(calls: DirectCalls, field: str) -> Any:

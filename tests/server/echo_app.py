@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from seating.server import client_socket
 from seating.telemetry import metrics
 
 BIG_BYTES = 1 << 20
 
 time.sleep(float(os.environ.get("ECHO_LOADS_S", "0")))
+client_socket.SEND_WITHIN_S = float(os.environ.get("ECHO_SEND_WITHIN_S", client_socket.SEND_WITHIN_S))
 
 
 def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

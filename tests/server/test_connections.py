@@ -5,7 +5,7 @@ import signal
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import gevent
 import psutil
 import pytest
 
-from seating.server.client_socket import HEAD_WITHIN_S, SEND_WITHIN_S
+from seating.server.client_socket import HEAD_WITHIN_S
 from tests.server.conftest import WITHOUT_HTTPTOOLS, Echo
 from tests.server.echo_app import BIG_BYTES
 from tests.servers import wait_until
@@ -24,6 +24,15 @@ Serve = Callable[..., Echo]
 PLAIN = get("/pid")
 NOT_PLAIN = get("/pid", "X-Twice: 1", "X-Twice: 2")
 BOTH_ROADS = pytest.mark.parametrize("request_bytes", [PLAIN, NOT_PLAIN], ids=["plain", "not plain"])
+
+
+@pytest.fixture(scope="module")
+def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Echo]:
+    """One for the tests that leave it as it is."""
+    started = Echo(tmp_path_factory.mktemp("echo"), None, {})
+    yield started
+    started.process.terminate()
+    assert started.process.wait(40) == 0
 
 
 def ask(connection: socket.socket, request_bytes: bytes = PLAIN) -> bytes:
@@ -40,7 +49,7 @@ def test_without_httptools_the_careful_road_serves_alone(serve: Serve) -> None:
         assert ask(connection) == ask(connection, NOT_PLAIN)
 
 
-def test_requests_of_both_roads_take_turns_on_one_connection(serve: Serve) -> None:
+def test_requests_of_both_roads_take_turns_on_one_connection(echo: Echo) -> None:
     """All sent at once, in pieces that end anywhere; each gets its answer, in order."""
     bodies = [f"body {number}" for number in range(12)]
     framings = (
@@ -52,7 +61,6 @@ def test_requests_of_both_roads_take_turns_on_one_connection(serve: Serve) -> No
     sent = "".join(
         f"POST /echo HTTP/1.1\r\nHost: a\r\n{framings[number % 4](body)}" for number, body in enumerate(bodies)
     )
-    echo = serve()
     for size in (7, 100, 10_000):
         with connect(echo) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -74,7 +82,8 @@ def _body_of(reader: "socket.SocketIO") -> dict[str, str]:
 
 def test_clients_that_read_nothing_are_cut(serve: Serve) -> None:
     """Of both roads. They once held all connections of a process for ever. Nothing is kept for those who are cut."""
-    echo = serve(WEB_CONNECTIONS="16")
+    within_s = 5
+    echo = serve(WEB_CONNECTIONS="16", ECHO_SEND_WITHIN_S=str(within_s))
     with ExitStack() as stack:
         everybody = [stack.enter_context(socket.socket()) for _ in range(16)]
         for number, deaf in enumerate(everybody):
@@ -83,7 +92,7 @@ def test_clients_that_read_nothing_are_cut(serve: Serve) -> None:
             deaf.sendall((PLAIN, NOT_PLAIN)[number % 2].replace(b"/pid", b"/big") * 16)
         started = time.monotonic()
         assert echo.get("/pid").status == 200
-        assert time.monotonic() - started < SEND_WITHIN_S + 5
+        assert time.monotonic() - started < within_s + 5
         wait_until(
             lambda: not any(_unsent_bytes(echo, deaf) for deaf in everybody), 5, "their responses to be forgotten"
         )
@@ -91,9 +100,8 @@ def test_clients_that_read_nothing_are_cut(serve: Serve) -> None:
 
 
 @pytest.mark.skipif(not psutil.LINUX, reason="only Linux shows what the kernel keeps of a connection")
-def test_the_kernel_keeps_little_of_what_is_not_read(serve: Serve) -> None:
+def test_the_kernel_keeps_little_of_what_is_not_read(echo: Echo) -> None:
     """It once took four megabytes for each client, and copied them before it was noticed that nobody reads."""
-    echo = serve()
     with socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.connect(("127.0.0.1", echo.port))
@@ -116,9 +124,8 @@ def _unsent_bytes(echo: Echo, client: socket.socket) -> int:
     return 0
 
 
-def test_a_flood_is_cut_and_holds_up_nobody(serve: Serve) -> None:
+def test_a_flood_is_cut_and_holds_up_nobody(echo: Echo) -> None:
     """On both roads: a body without an end, faster than it can be thrown away, after a request that wants none."""
-    echo = serve()
 
     def flood(request_bytes: bytes) -> float:
         started = time.monotonic()
@@ -138,8 +145,8 @@ def test_a_flood_is_cut_and_holds_up_nobody(serve: Serve) -> None:
     assert echo.metric('seating_http_deadlines_missed_total{wait="body"}') == len(floods)
 
 
-def test_a_slow_reader_gets_it_all(serve: Serve) -> None:
-    with connect(serve()) as slow:
+def test_a_slow_reader_gets_it_all(echo: Echo) -> None:
+    with connect(echo) as slow:
         slow.sendall(get("/big"))
         assert len(read_answer(slow).body) == BIG_BYTES
 
@@ -204,9 +211,8 @@ def test_a_process_has_a_lifetime(serve: Serve) -> None:
     wait_until(lambda: pids.add(echo.get("/pid").body) or len(pids) >= 3, 30, "the third process")
 
 
-def test_the_wait_for_a_process_is_measured(serve: Serve) -> None:
+def test_the_wait_for_a_process_is_measured(echo: Echo) -> None:
     """By the kernel's clock, from the first bytes on: the process was not there to see them come."""
-    echo = serve()
     (process,) = echo.workers()
     process.suspend()
     with connect(echo) as connection:

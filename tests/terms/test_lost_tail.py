@@ -76,10 +76,7 @@ def test_a_planned_failover_without_a_fence(own_redis: RedisServer, database: Da
     event = slow.open(plan=_HALL)
     before = [slow.buy(event, f"before {number}") for number in range(3)]
     slow.persist(event)
-    own_redis.copy_to(tmp_path / "replica")
-    promoted = RedisServer(tmp_path / "replica")
-    promoted.start()
-    try:
+    with own_redis.promoted(tmp_path / "replica") as promoted:
         restarted = OneProcess.build(promoted.url, database)
         restarted.persist(event)
         on_new = [restarted.buy(event, f"new {number}") for number in range(5)]
@@ -106,8 +103,6 @@ def test_a_planned_failover_without_a_fence(own_redis: RedisServer, database: Da
         ]
         positions = [receipt.id.position for receipt in (*standing, *on_old)]
         assert len(set(positions)) == len(positions)
-    finally:
-        promoted.stop()
 
 
 def test_an_old_primary_that_returns(own_redis: RedisServer, database: Database, tmp_path: Path) -> None:
@@ -116,10 +111,7 @@ def test_an_old_primary_that_returns(own_redis: RedisServer, database: Database,
     event = slow.open(plan=_HALL)
     slow.buy(event, "before")
     slow.persist(event)
-    own_redis.copy_to(tmp_path / "replica")
-    promoted = RedisServer(tmp_path / "replica")
-    promoted.start()
-    try:
+    with own_redis.promoted(tmp_path / "replica") as promoted:
         other = OneProcess.build(promoted.url, database)
         other.persist(event)
         taken = other.buy_seats(event, "new", "sec-1-row-A-seat-1")
@@ -138,8 +130,6 @@ def test_an_old_primary_that_returns(own_redis: RedisServer, database: Database,
         waiting = [row for row in slow.rows(quarantine, event) if row.resolution is None]
         assert {(row.epoch, row.seq) for row in waiting} == {tuple(conflict.id.position)}
         assert [finding.what for finding in slow.check.reconcile(event)] == ["1 entries wait in quarantine"]
-    finally:
-        promoted.stop()
 
 
 def extended(web: OneProcess, event: str, token: str) -> None:
