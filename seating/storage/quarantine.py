@@ -1,5 +1,6 @@
 """Log entries set aside for an operator: rejected by SQL for good, left over from a fork, or lost."""
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -85,6 +86,19 @@ def find_purchase(connection: Connection, purchase_id: PurchaseId) -> Quarantine
     query = select(quarantine).where(_told(event_id, position), own).order_by(*waits_first, quarantine.c.reason == LOST)
     found = connection.execute(query).first()
     return _aside(found) if found else None
+
+
+def with_reference(connection: Connection, event_id: str, reference: str, count: int) -> list[QuarantinedEntry]:
+    """Return purchases with this order number of a shop that have no row elsewhere, newest first; at most `count`."""
+    member = f'"reference":{json.dumps(reference)}'
+    texts = (quarantine.c.private, quarantine.c.change)  # Versions before personal data had a text wrote it in there.
+    query = select(quarantine).where(
+        quarantine.c.event_id == event_id,
+        or_(quarantine.c.resolution.is_(None), quarantine.c.resolution == CANCELLED),
+        or_(*(text.contains(member, autoescape=True) for text in texts)),
+    )
+    newest = query.order_by(quarantine.c.seq.desc(), quarantine.c.epoch.desc()).limit(count)
+    return [_aside(row) for row in connection.execute(newest)]
 
 
 def look_again(connection: Connection, event_id: str) -> list[LogEntry]:

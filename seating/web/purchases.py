@@ -8,7 +8,7 @@ from flask import Response
 from flask_openapi3 import Tag
 from pydantic import AliasPath, BaseModel, Field
 
-from seating.domain.caller import ANONYMOUS, Role
+from seating.domain.caller import ANONYMOUS, Caller, Role
 from seating.domain.errors import (
     BacklogFull,
     BuyerLimit,
@@ -29,7 +29,8 @@ from seating.domain.errors import (
     SeatUnavailable,
     SoldOut,
 )
-from seating.domain.purchase import MAX_QUANTITY, Order, PurchaseId, PurchaseState
+from seating.domain.personal_data import PersonalData
+from seating.domain.purchase import MAX_QUANTITY, Order, Purchase, PurchaseId, PurchaseState
 from seating.redis_store.rate_limits import RateLimit
 from seating.services.purchases import Bought
 from seating.telemetry import metrics
@@ -177,7 +178,10 @@ class PurchaseView(SoldAsAnswer):
     state: PurchaseState
     quantity: int = Field(description="as it was bought")
     seats: list[str] = Field(description="as they were bought")
-    reference: str | None = Field(validation_alias=AliasPath("personal", "reference"))
+    reference: str | None = Field(
+        validation_alias=AliasPath("personal", "reference"),
+        description="the shop's own order number; of a purchase made with a key, null for readers without one",
+    )
     position: AsText = Field(validation_alias=AliasPath("id", "position"))
     purchased_at: Moment = Field(validation_alias="at_ms")
     cancelled_at: MomentOrNull = Field(
@@ -196,7 +200,7 @@ class PurchaseView(SoldAsAnswer):
 
 
 class OrderView(PurchaseView):
-    """A purchase with the fields that only its shop, readers and operators see."""
+    """A purchase with the fields that only its shop, readers and operators see, by their keys."""
 
     model_config = examples(_PURCHASE | {"buyer": "c-2077", "note": "picks up at the door"})
 
@@ -241,7 +245,7 @@ def buy_seats(limit: RateLimit | None, path: EventPath, header: PurchaseHeaders,
 
 
 @api.get("/api/v1/purchases/<purchase_id>", responses={200: PurchaseView})
-@open_to(Access.ANYBODY)
+@open_to(Access.HOLDERS)
 @refuses(PurchaseNotFound, RecordUnavailable, InventoryUnavailable)
 @parsed
 def get_purchase(path: PurchasePath) -> Response:
@@ -250,8 +254,11 @@ def get_purchase(path: PurchasePath) -> Response:
     `accepted`: sold, and durable in the log. `persisted`: in SQL too. `quarantined`: sold, but SQL refused its row,
     which waits for the operator. `cancelled`: the operator cancelled all of it; for partial cancellations see the
     `cancelled…` fields.
+
+    The id ends with 64 random bits, so it is enough to read a purchase. One that was made with a key has no `reference`
+    without a key, and does not exist for another shop; its shop, readers and operators also get `buyer` and `note`.
     """
-    return render(PurchaseView.model_validate(services().purchases.get(PurchaseId.parse(path.purchase_id))))
+    return render(_seen_by(caller(), services().purchases.get(PurchaseId.parse(path.purchase_id))))
 
 
 @api.delete("/api/v1/purchases/<purchase_id>", responses={200: PurchaseView})
@@ -284,6 +291,17 @@ def list_purchases(path: EventPath, query: PurchasePageQuery) -> Response:
     own = who.name if who.role is Role.SELL else None
     page = services().purchases.page(path.event_id, query.cursor, query.limit, query.reference, own)
     return render(PurchaseListView.model_validate(page))
+
+
+def _seen_by(who: Caller, purchase: Purchase) -> PurchaseView:
+    """Show it without what is personal to somebody else's customer. Raises PurchaseNotFound for another shop's."""
+    if who.role in (Role.READ, Role.OPERATE) or (who.role and who.name == purchase.caller):
+        return OrderView.model_validate(purchase)
+    if purchase.caller == ANONYMOUS.name:
+        return PurchaseView.model_validate(purchase)
+    if who.role:
+        raise PurchaseNotFound
+    return PurchaseView.model_validate(purchase._replace(personal=PersonalData()))
 
 
 def _buy(event_id: str, header: PurchaseHeaders, order: Order, limit: RateLimit | None) -> Judged:
