@@ -8,7 +8,8 @@ from sqlalchemy import Table, select
 
 from seating.domain.actor import Actor
 from seating.domain.hold import HoldOrder
-from seating.domain.purchase import Order, Purchase, PurchaseId, Receipt
+from seating.domain.purchase import Order, Purchase, PurchaseId
+from seating.domain.receipt import Receipt
 from seating.domain.seat_changes import LETTERS
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store.calls import Scripts

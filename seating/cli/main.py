@@ -10,7 +10,8 @@ from sqlalchemy.exc import DatabaseError
 
 from seating import __version__
 from seating.config import InvalidSettings
-from seating.domain.errors import InvalidPlan, Overtaken, RebuildRefused, RecordUnavailable, SeatingError
+from seating.domain.errors import InvalidPlan, RecordUnavailable, SeatingError
+from seating.domain.recovery_errors import Overtaken, RebuildRefused
 from seating.storage.api_keys import InvalidKeyFile
 
 _MODULES: Final = {

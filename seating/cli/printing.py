@@ -27,13 +27,13 @@ def print_rows(rows: Iterable[Mapping[str, Any]], form: str, as_json: bool, noth
 
 def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Print rows as CSV. None is an empty cell. A text that looks like a formula gets a leading apostrophe."""
-    writer = csv.DictWriter(_Lines(), columns)
+    writer = csv.DictWriter(_UnixLines(), columns)
     writer.writeheader()
     for row in rows:
         writer.writerow({name: _inert(value) for name, value in row.items()})
 
 
-class _Lines:
+class _UnixLines:
     """Standard output with lines that end in `\n`. The csv writer ends them in `\r\n`, so that it quotes both."""
 
     def write(self, line: str) -> None:

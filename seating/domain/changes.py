@@ -1,20 +1,16 @@
-"""The changes that a log entry can tell of, read from the JSON that the scripts write.
+"""The changes that a log entry can tell of.
 
 `by` is who asked for a change as an operator; None where nobody did, or a version before wrote it.
 """
 
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
-from typing import Any
-
-import orjson
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from seating.domain.actor import Actor
 from seating.domain.offer import Offer
 from seating.domain.personal_data import PersonalData, hash_of
 from seating.domain.position import Position
-from seating.domain.seating_plan import SeatRange, runs_text
+from seating.domain.seating_plan import SeatRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +22,6 @@ class Opened:
     by: Actor | None = None
     state: str = "on_sale"
     offer: Offer | None = None
-
-    def to_json(self) -> str:
-        said: dict[str, Any] = {} if self.state == "on_sale" else {"state": self.state}
-        said |= _by(self.by) | ({"offer": self.offer.to_fields()} if self.offer else {})
-        return _json({"kind": "opened", "at": self.at_ms, "capacity": self.capacity} | said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +52,6 @@ class Purchased:
     by: Actor | None = None
     tariff: str = ""
     currency: str | None = None
-
-    def to_json(self) -> str:
-        """As purchase.lua writes it for a buyer."""
-        said = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _OPERATORS}
-        said |= {"runs": runs_text(self.runs), "original": self.original and str(self.original)}
-        for name in ("tariff", "currency", "private"):
-            if not said[name]:
-                del said[name]
-        return _json({"kind": "purchased", "at": said.pop("at_ms")} | said)
 
     def vouches_for(self, private: str | None) -> bool:
         """Whether `private`, which stands beside the entry, is what was written with it, or has been erased."""
@@ -141,12 +123,6 @@ class Released:
     expired: bool
     off_sale: list[SeatRange] = field(default_factory=list)
 
-    def to_json(self) -> str:
-        """As holding.lua writes it."""
-        said = {"kind": "released", "at": self.at_ms, "hold": self.hold, "quantity": self.quantity, "left": self.left}
-        said |= {"runs": runs_text(self.runs), "expired": self.expired}
-        return _json(said | _off_sale(self.off_sale))
-
 
 @dataclass(frozen=True, slots=True)
 class SeatSet:
@@ -162,11 +138,6 @@ class SeatSet:
     runs: list[SeatRange]
     by: Actor | None = None
     off_sale: list[SeatRange] = field(default_factory=list)
-
-    def to_json(self) -> str:
-        """As set_seats.lua writes it."""
-        said = {"kind": "seat_set", "at": self.at_ms, "was": self.was, "status": self.status, "left": self.left}
-        return _json(said | {"runs": runs_text(self.runs)} | _by(self.by) | _off_sale(self.off_sale))
 
     def parts(self) -> Iterator[tuple[SeatRange, str]]:
         """Each run, and what its seats were."""
@@ -188,13 +159,6 @@ class Cancelled:
     remaining: int = 0
     by: Actor | None = None
     off_sale: list[SeatRange] = field(default_factory=list)
-
-    def to_json(self) -> str:
-        """As cancel.lua writes it."""
-        said = {"kind": "cancelled", "at": self.at_ms, "purchase": str(self.purchase), "quantity": self.quantity}
-        said |= {"left": self.left, "runs": runs_text(self.runs)}
-        said |= {"remaining": self.remaining} if self.remaining else {}
-        return _json(said | _by(self.by) | _off_sale(self.off_sale))
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +186,6 @@ class OfferSet:
     was: Offer | None = None
     by: Actor | None = None
 
-    def to_json(self) -> str:
-        """As set_offer.lua writes it."""
-        was = self.was.to_fields() if self.was else None
-        said = {"kind": "offer", "at": self.at_ms, "offer": self.offer.to_fields(), "was": was, "left": self.left}
-        return _json(said | {"blocked": self.blocked, "returned": self.returned} | _by(self.by))
-
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
@@ -252,11 +210,6 @@ class Merged:
     digest: str
     by: Actor | None = None
 
-    def to_json(self) -> str:
-        after = str(self.after) if self.after else None
-        said = {"kind": "merged", "at": self.at_ms, "after": after, "tail": str(self.tail), "digest": self.digest}
-        return _json(said | _by(self.by))
-
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
@@ -266,10 +219,6 @@ class Rebuilt:
     after: Position
     reason: str
     by: Actor | None = None
-
-    def to_json(self) -> str:
-        said = {"kind": "rebuilt", "at": self.at_ms, "after": str(self.after), "reason": self.reason}
-        return _json(said | _by(self.by))
 
 
 Change = (
@@ -287,75 +236,3 @@ Change = (
     | Merged
     | Rebuilt
 )
-
-
-class UnknownChange(ValueError):
-    """The text is not a change that this version knows."""
-
-
-def parse_change(text: str) -> Change:
-    """Ignores fields that this version does not know. Raises UnknownChange with the reason."""
-    try:
-        said = orjson.loads(text)
-        kind = _KINDS[said["kind"]]
-        known = {name: said[short] for name, short in _FIELDS[kind] if short in said}
-        for name in _TO_PARSE[kind]:
-            if known.get(name) is not None:
-                known[name] = _PARSED[name](known[name])
-        change: Change = kind(**known)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UnknownChange(f"{type(error).__name__}: {error}") from error
-    return change
-
-
-def _was(said: Any) -> Any:
-    """Of an offer it is one, of a seat or a sale a text."""
-    return Offer.from_fields(said) if isinstance(said, dict) else said
-
-
-_KINDS: dict[str, type[Change]] = {
-    "opened": Opened,
-    "purchased": Purchased,
-    "held": Held,
-    "hold_changed": HoldChanged,
-    "extended": Extended,
-    "released": Released,
-    "seat_set": SeatSet,
-    "cancelled": Cancelled,
-    "state": StateSet,
-    "offer": OfferSet,
-    "trusted": Trusted,
-    "merged": Merged,
-    "rebuilt": Rebuilt,
-}
-_SHORT = {"at_ms": "at", "until_ms": "until", "replayed_ms": "replayed", "note_ms": "note"}
-_OPERATORS = ("replayed_ms", "by")
-_FIELDS = {
-    kind: [(field.name, _SHORT.get(field.name, field.name)) for field in fields(kind)] for kind in _KINDS.values()
-}
-_PARSED: dict[str, Callable[[Any], object]] = {
-    "by": Actor.parse,
-    "offer": Offer.from_fields,
-    "was": _was,
-    "runs": SeatRange.parse_all,
-    "off_sale": SeatRange.parse_all,
-    "added": SeatRange.parse_all,
-    "removed": SeatRange.parse_all,
-    "purchase": Position.parse,
-    "after": Position.parse,
-    "tail": Position.parse,
-    "original": Position.parse,
-}
-_TO_PARSE = {kind: [name for name, _ in named if name in _PARSED] for kind, named in _FIELDS.items()}
-
-
-def _json(fields: dict[str, Any]) -> str:
-    return json.dumps(fields, separators=(",", ":"))
-
-
-def _by(actor: Actor | None) -> dict[str, Any]:
-    return {"by": actor.fields()} if actor else {}
-
-
-def _off_sale(runs: list[SeatRange]) -> dict[str, Any]:
-    return {"off_sale": runs_text(runs)} if runs else {}

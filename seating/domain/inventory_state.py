@@ -12,19 +12,16 @@ from typing import Final
 
 import orjson
 
-from seating.domain import areas, changes
+from seating.domain import areas, changes, seat_map
 from seating.domain.cancellation import Cancellation
 from seating.domain.changes import Change
 from seating.domain.hold import HOLD_RENDERING, Hold
 from seating.domain.log_entry import LogEntry
 from seating.domain.offer import Offer
-from seating.domain.position import Position
-from seating.domain.purchase import Receipt, buyer_hash, shop_members, without_private
+from seating.domain.purchase import buyer_hash
+from seating.domain.receipt import Receipt, hold_record, is_record_of_hold, purchase_record, without_private
 from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE, HELD, OFF_SALE, ORGANISER, SOLD
-from seating.domain.seating_plan import ROW_BREAK, SeatingPlan, SeatRange, runs_text
-
-LONGEST_RUN = 10
-"""Longer runs of free seats need not be told apart: nobody buys more at once."""
+from seating.domain.seating_plan import SeatingPlan, SeatRange
 
 _COUNTED: Final[Mapping[str, str]] = {
     BOX_OFFICE: "sold",
@@ -114,7 +111,7 @@ class InventoryState:
     def longest_runs(self) -> str:
         """A character a block: `0` to `9`, and `:` for `LONGEST_RUN`; none in general admission."""
         blocks = (seats for seats in self.maps if not areas.is_area(seats))
-        return "".join(chr(ord("0") + _longest_run(seats)) for seats in blocks)
+        return "".join(chr(ord("0") + seat_map.longest_run(seats)) for seats in blocks)
 
     def apply(self, entry: LogEntry, change: Change) -> None:
         """`change` is what `entry` says."""
@@ -136,7 +133,7 @@ class InventoryState:
             case changes.Held():
                 self.held += change.quantity
                 if change.idempotency:
-                    self.idempotency[change.idempotency] = _hold_record(change.original or entry.position, change)
+                    self.idempotency[change.idempotency] = hold_record(change.original or entry.position, change)
                 # Records of versions before stay when the hold ends.
                 key = (change.idempotency if change.rendering == HOLD_RENDERING else "", change.note_ms)
                 self.holds[change.hold] = Hold(change.at_ms, change.until_ms, change.quantity, change.runs, *key)
@@ -188,17 +185,14 @@ class InventoryState:
         self.offer = offer
         for block, seats in enumerate(self.maps):
             was, status = (AVAILABLE, OFF_SALE) if offer and offer.is_off_sale(block) else (OFF_SALE, AVAILABLE)
-            changed = self._number_of(block, was)
+            changed = seat_map.count(seats, was)
             self.blocked += changed if status == OFF_SALE else -changed
-            if areas.is_area(seats):
-                self.maps[block] = areas.move(seats, was, status, changed)
-            else:
-                self.maps[block] = seats.replace(was, status)
+            self.maps[block] = seat_map.replace(seats, was, status)
 
     def take(self, runs: list[SeatRange], was: str, status: str) -> None:
         """Gives seats to a buyer. Those off sale are no longer blocked: only a history that was lost has sold them."""
         if was == AVAILABLE and self.offer:
-            self.blocked -= sum(map(self._off_sale_in, runs))
+            self.blocked -= sum(seat_map.taken_off_sale(self.maps[run.block], run) for run in runs)
         self._mark(runs, was, status)
 
     def give_back(self, runs: list[SeatRange], was: str) -> None:
@@ -221,23 +215,6 @@ class InventoryState:
         self._count(was, -seats)
         self._count(status, seats)
         self._mark(runs, was, status)
-
-    def can_be_had(self, run: SeatRange) -> bool:
-        """Whether all of a run is available, or only off sale."""
-        seats = self.maps[run.block]
-        if areas.is_area(seats):
-            return areas.places(seats, AVAILABLE) + areas.places(seats, OFF_SALE) >= run.length
-        return not set(seats[run.start : run.start + run.length]) - {AVAILABLE, OFF_SALE}
-
-    def _off_sale_in(self, run: SeatRange) -> int:
-        seats = self.maps[run.block]
-        if areas.is_area(seats):
-            return max(0, run.length - areas.places(seats, AVAILABLE))
-        return seats.count(OFF_SALE, run.start, run.start + run.length)
-
-    def _number_of(self, block: int, status: str) -> int:
-        seats = self.maps[block]
-        return areas.places(seats, status) if areas.is_area(seats) else seats.count(status)
 
     def _sold_from(self, purchase: changes.Purchased) -> str:
         """What the seats are until then. A lost history may have sold them from a hold that has lapsed here."""
@@ -276,37 +253,5 @@ class InventoryState:
             setattr(self, counter, getattr(self, counter) + seats)
 
     def _mark(self, runs: list[SeatRange], was: str, status: str) -> None:
-        for block, start, length in runs:
-            seats = self.maps[block]
-            if areas.is_area(seats):
-                self.maps[block] = areas.move(seats, was, status, length)
-            else:
-                self.maps[block] = seats[:start] + status * length + seats[start + length :]
-
-
-def purchase_record(entry: LogEntry, change: changes.Purchased) -> str:
-    """As purchase.lua writes it; `"private":null` stands for personal data that was erased."""
-    position = change.original or entry.position
-    parts = (change.rendering, change.fingerprint, position, change.nonce, change.quantity, change.left)
-    who = shop_members(change.caller, change.reference, change.tariff, change.currency)
-    if change.private is not None:
-        who += f',"private":{(change.vouches_for(entry.private) and entry.private) or "null"}'
-    return "|".join(map(str, (*parts, runs_text(change.runs), change.at_ms, f"{{{who}}}")))
-
-
-def _hold_record(position: Position, change: changes.Held) -> str:
-    """As hold.lua writes it, or wrote it in versions before."""
-    if change.rendering == HOLD_RENDERING:
-        return f"{change.rendering}|{change.fingerprint}|{change.hold}|{change.sealed}"
-    parts = (change.rendering, change.fingerprint, position, change.until_ms, change.quantity)
-    return "|".join(map(str, (*parts, runs_text(change.runs))))
-
-
-def is_record_of_hold(record: str, hold: str) -> bool:
-    """Whether an idempotency record is that of this very hold."""
-    return record.count("|") == 3 and record.split("|")[2] == hold
-
-
-def _longest_run(seats: str) -> int:
-    free = seats.translate({ord(status): ROW_BREAK for status in set(seats) - {AVAILABLE}})
-    return min(LONGEST_RUN, max(map(len, free.split(ROW_BREAK))))
+        for run in runs:
+            self.maps[run.block] = seat_map.mark(self.maps[run.block], run, was, status)

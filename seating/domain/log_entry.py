@@ -4,7 +4,8 @@ import hashlib
 import re
 from typing import Final, NamedTuple, Self
 
-from seating.domain.changes import Change, UnknownChange, parse_change
+from seating.domain.change_json import UnknownChange, parse_change
+from seating.domain.changes import Change
 from seating.domain.position import Position
 
 GENESIS: Final = "0" * 40

@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from seating.domain import areas
+from seating.domain import areas, seat_map
 from seating.domain.event import DRAFT
 from seating.domain.hold import Hold
 from seating.domain.inventory_state import InventoryState
 from seating.domain.offer import Offer
 from seating.domain.position import Position
-from seating.domain.purchase import Receipt, is_purchase_record
+from seating.domain.receipt import Receipt, is_purchase_record
 from seating.domain.seat_status import AVAILABLE, BOX_OFFICE, HELD, OFF_SALE, ORGANISED, SOLD
 from seating.domain.seating_plan import SeatRange
 
@@ -193,11 +193,11 @@ def _first_taken(merged: MergedState, runs: Sequence[SeatRange], quantity: int =
         return f"only {state.remaining} seats are left"
     for run in runs:
         if areas.is_area(state.maps[run.block]):
-            if not state.can_be_had(run):
+            if not seat_map.can_be_had(state.maps[run.block], run):
                 return f"fewer than {run.length} places are left of area {run.block}"
             continue
         for place in range(run.start, run.start + run.length):
             seat = SeatRange(run.block, place, 1)
-            if not state.can_be_had(seat):
+            if not seat_map.can_be_had(state.maps[seat.block], seat):
                 return f"seat {merged.seat_name(seat)} has another owner"
     return ""

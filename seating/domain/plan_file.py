@@ -7,7 +7,7 @@ from typing import Any
 
 from seating.domain import plan_order, stage, stretches
 from seating.domain.plan_format import Area, Better, DrawnPosition, PlanFile, Zone
-from seating.domain.plan_parts import PITCH, Part, is_drawn, parts_of
+from seating.domain.plan_parts import PITCH, CategoryStretch, is_drawn, parts_of
 from seating.domain.seating_plan import SeatingPlan, Spot, in_blocks
 
 
@@ -53,7 +53,7 @@ def _layout(file: PlanFile, blocks: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _spot(part: Part, pitch: float) -> Spot:
+def _spot(part: CategoryStretch, pitch: float) -> Spot:
     places = (100 * part.centre / pitch, 100 * part.step / pitch)
     return Spot(part.line, *(round(number) for place in places for number in (place.real, place.imag)))
 

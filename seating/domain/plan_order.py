@@ -7,14 +7,14 @@ from typing import Final, NamedTuple
 
 from seating.domain.errors import InvalidRequest
 from seating.domain.plan_format import Better, PlanFile
-from seating.domain.plan_parts import Part
+from seating.domain.plan_parts import CategoryStretch
 from seating.domain.stage import Stage
 
 _CLEARLY: Final = 0.25
 """Pitches by which a row is nearer than another."""
 
 
-class Order(NamedTuple):
+class BestFirst(NamedTuple):
     """What decides within a category: a key of each part, least for the best; first by its row, then within that."""
 
     note: str
@@ -35,7 +35,7 @@ def ranks(file: PlanFile, best_first: Sequence[Better]) -> defaultdict[tuple[int
     return defaultdict(lambda: len(best_first), found)
 
 
-def within_categories(parts: Sequence[Part], stage: Stage | None, pitch: float) -> Order:
+def within_categories(parts: Sequence[CategoryStretch], stage: Stage | None, pitch: float) -> BestFirst:
     """Choose the distance from the stage, in pitches, if the file plainly does not list the best rows first.
 
     The stretches of a row stay together, also where it is drawn in pieces: nearest to its middle first, then leftmost.
@@ -55,11 +55,11 @@ def within_categories(parts: Sequence[Part], stage: Stage | None, pitch: float) 
         )
         for part in parts
     ]
-    return Order(note, keys)
+    return BestFirst(note, keys)
 
 
 def _of_rows(
-    parts: Sequence[Part],
+    parts: Sequence[CategoryStretch],
     rows: Mapping[int, Sequence[complex]],
     middles: Mapping[int, complex],
     stage: Stage | None,
@@ -83,7 +83,7 @@ def _of_rows(
     return f"Best first: by category, then as the file lists zones and rows, nearest to {named} first", {}
 
 
-def _nears(parts: Sequence[Part], distances: Mapping[int, float]) -> bool:
+def _nears(parts: Sequence[CategoryStretch], distances: Mapping[int, float]) -> bool:
     """Whether, within the categories, the next row listed is nearer to the stage more often than farther from it."""
     listed = defaultdict[int, dict[int, float]](dict)
     for part in parts:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from seating.domain import stretches
 from seating.domain.plan_format import DrawnRow, DrawnSeat, PlanFile, Zone
-from seating.domain.stretches import Place, Row, Stretch
+from seating.domain.stretches import Row, RowPlace, Stretch
 
 PITCH: Final = 25.0
 """What editors of the format space seats by: for plans that say nothing about it."""
@@ -19,13 +19,13 @@ class PlacedSeat:
 
     drawn: DrawnSeat
     row: DrawnRow
-    place: Place
+    place: RowPlace
     at: complex
     label: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class CategoryStretch:
     """Neighbouring seats of one category. `line` is the number of their row, the same across its aisles."""
 
     zone: int
@@ -87,7 +87,7 @@ def is_drawn(file: PlanFile) -> bool:
     return len(places) > 1 or (len(places) == 1 and sum(len(row.seats) for _, row in rows) == 1)
 
 
-def parts_of(file: PlanFile, *, drawn: bool) -> Iterator[Part]:
+def parts_of(file: PlanFile, *, drawn: bool) -> Iterator[CategoryStretch]:
     """In the order of the file. Without positions rows are taken as listed, and drawn one below the other."""
     categories = {category.name: number for number, category in enumerate(file.categories)}
     lines, below = 0, 0
@@ -102,12 +102,12 @@ def parts_of(file: PlanFile, *, drawn: bool) -> Iterator[Part]:
         for line, places in cut:
             seats = [_placed(zone, rows, place, labels.get(place, frozenset())) for place in places]
             for category, same in groupby(seats, key=lambda seat: seat.drawn.category):
-                yield Part(zone_number, categories[category], lines + line, list(same))
+                yield CategoryStretch(zone_number, categories[category], lines + line, list(same))
         lines += max((line + 1 for line, _ in cut), default=0)
         below += len(rows) + 1
 
 
-def _placed(zone: Zone, rows: Sequence[Row], place: Place, label: frozenset[str]) -> PlacedSeat:
+def _placed(zone: Zone, rows: Sequence[Row], place: RowPlace, label: frozenset[str]) -> PlacedSeat:
     row = zone.rows[place.row]
     return PlacedSeat(row.seats[place.seat], row, place, rows[place.row].seats[place.seat], label)
 
@@ -123,19 +123,19 @@ def _on_a_grid(row: DrawnRow, number: int) -> list[complex]:
 
 def _as_listed(rows: Sequence[Row]) -> list[Stretch]:
     return [
-        Stretch(number, [Place(number, place) for place in range(len(row.seats))])
+        Stretch(number, [RowPlace(number, place) for place in range(len(row.seats))])
         for number, row in enumerate(rows)
         if row.seats
     ]
 
 
-def _labels(zone: Zone, cut: Sequence[Stretch]) -> dict[Place, frozenset[str]]:
+def _labels(zone: Zone, cut: Sequence[Stretch]) -> dict[RowPlace, frozenset[str]]:
     """The seats beside which the names of the rows are drawn."""
-    ends: dict[int, tuple[Place, Place]] = {}
+    ends: dict[int, tuple[RowPlace, RowPlace]] = {}
     for _, places in cut:
         for place in places:
             ends[place.row] = (ends.get(place.row, (place,))[0], place)
-    labels: dict[Place, frozenset[str]] = {}
+    labels: dict[RowPlace, frozenset[str]] = {}
     for row, (first, last) in ends.items():
         wanted = zone.rows[row].row_number_position
         for place, end in ((first, "start"), (last, "end")):

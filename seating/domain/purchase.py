@@ -10,20 +10,16 @@ from typing import NamedTuple, Self
 
 from seating.domain.caller import ANONYMOUS
 from seating.domain.cancellation import Bought, Cancellation
-from seating.domain.changes import Purchased
 from seating.domain.errors import PurchaseNotFound
 from seating.domain.event import is_event_id
 from seating.domain.idempotency import short_hash
 from seating.domain.offer import BlockRange, SoldAs, wish_text
-from seating.domain.personal_data import PersonalData, hash_of, text_of
+from seating.domain.personal_data import PersonalData
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatRange
 
 MAX_QUANTITY = 10
-RENDERING = 1
-"""Version of the answer that a receipt is rendered to. A new wording gets a new number; old receipts keep theirs."""
 
-_PRIVATE = re.compile(r',"private":\{.*\}\}$')
 _NONCE = re.compile(r"[0-9a-f]{16}")
 
 
@@ -175,110 +171,3 @@ def _fingerprint(order: Order) -> str:
     if order.category is not None or order.zone is not None or order.accessible or order.mix:
         asked.append([order.category, order.zone, order.accessible, order.mix])
     return short_hash(json.dumps(asked))
-
-
-class Receipt(NamedTuple):
-    """What is kept of an accepted purchase: enough to render its answer again, byte for byte, and to record it anew.
-
-    `shop` is the caller's name and the personal data, as a JSON object.
-    """
-
-    rendering: int
-    fingerprint: str
-    id: PurchaseId
-    quantity: int
-    left: int
-    runs: list[SeatRange]
-    at_ms: int
-    shop: str
-
-    @classmethod
-    def parse(cls, event_id: str, record: str) -> Self:
-        """Reads the text that purchase.lua wrote: rendering|fingerprint|position|nonce|quantity|left|runs|at|shop."""
-        rendering, fingerprint, position, nonce, quantity, left, runs, at_ms, shop = record.split("|", 8)
-        purchase_id = PurchaseId(event_id, Position.parse(position), nonce)
-        told = (int(quantity), int(left), SeatRange.parse_all(runs))
-        return cls(int(rendering), fingerprint, purchase_id, *told, int(at_ms), shop)
-
-    @property
-    def private(self) -> str | None:
-        """The text of the personal data; None for none, or none any more."""
-        return text_of(json.loads(self.shop).get("private"))
-
-    @property
-    def personal(self) -> PersonalData:
-        shop = json.loads(self.shop)
-        return PersonalData.of(shop.get("private") or shop)
-
-    @property
-    def bought(self) -> Bought:
-        return Bought(self.quantity, self.runs)
-
-    @property
-    def caller(self) -> str:
-        """The name of the key that it was bought with."""
-        found: str = json.loads(self.shop)["caller"]
-        return found
-
-    @property
-    def tariff(self) -> str:
-        """What each run was sold as, `category:price,…`; empty without an offer."""
-        found: str = json.loads(self.shop).get("tariff", "") if '"tariff":' in self.shop else ""
-        return found
-
-    @property
-    def currency(self) -> str | None:
-        """Of the prices; None without prices."""
-        found: str | None = json.loads(self.shop).get("currency") if self.tariff else None
-        return found
-
-    def only(self, part: Bought) -> "Receipt":
-        """As if no more than a `part` of it had been bought."""
-        shop = json.loads(self.shop)
-        if self.tariff:
-            sold_as = {run.block: charge for run, charge in zip(self.runs, self.tariff.split(","), strict=True)}
-            shop["tariff"] = ",".join(sold_as[run.block] for run in part.runs)
-        text = json.dumps(shop, separators=(",", ":"))
-        return self._replace(quantity=part.quantity, runs=list(part.runs), shop=text)
-
-    def change(self, idempotency: str) -> Purchased:
-        """What the log said of it; `idempotency` is the hash of caller and key."""
-        shop = json.loads(self.shop)
-        private = text_of(shop.get("private"))
-        return Purchased(
-            self.at_ms,
-            self.quantity,
-            self.left,
-            self.runs,
-            self.id.nonce,
-            idempotency,
-            self.fingerprint,
-            self.rendering,
-            shop["reference"],
-            caller=shop["caller"],
-            tariff=self.tariff,
-            currency=self.currency,
-            private=hash_of(private) if private else None,
-        )
-
-
-def is_purchase_record(record: str) -> bool:
-    """Whether an idempotency record is that of a purchase, not of a hold."""
-    return record.count("|") >= 8
-
-
-def without_private(record: str) -> str:
-    """The record of a purchase once its personal data is erased; any other stays as it is."""
-    return _PRIVATE.sub(',"private":null}', record)
-
-
-@lru_cache(maxsize=256)
-def shop_members(caller: str, reference: str | None = None, tariff: str = "", currency: str | None = None) -> str:
-    """The caller's name as a member of a JSON object, without its braces; few callers have one.
-
-    `reference` is what versions before personal data had a text of its own wrote here. `tariff` and `currency` are what
-    the script adds.
-    """
-    members = {"caller": caller, "reference": reference}
-    priced = {name: value for name, value in (("tariff", tariff), ("currency", currency)) if value}
-    return json.dumps(members | priced, separators=(",", ":"))[1:-1]

@@ -6,27 +6,18 @@ the same key has bought again.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import NamedTuple
 
-from seating.domain import areas, changes
+from seating.domain import changes
 from seating.domain.cancellation import Bought
+from seating.domain.change_json import change_json
 from seating.domain.changes import Change
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
-from seating.domain.purchase import is_purchase_record
-from seating.domain.seat_status import AVAILABLE, HELD, OFF_SALE
-from seating.domain.seating_plan import SeatRange, places
-
-
-class Outcome(StrEnum):
-    """How an entry of a fork fared."""
-
-    REPLAYED = "replayed"
-    SUPERSEDED = "superseded"
-    CANCELLED = "cancelled"
-    OBSOLETE = "obsolete"
-    WAITS = "waits"
+from seating.domain.receipt import is_purchase_record
+from seating.domain.replay_decision import Conditions, Decision, Outcome
+from seating.domain.seat_status import AVAILABLE
+from seating.domain.seating_plan import SeatRange
 
 
 class Replayed(NamedTuple):
@@ -93,7 +84,7 @@ class Replay:
             if kept.until_ms <= self.now_ms and hold not in self._extended:
                 left, off_sale = self._returned(kept.quantity, kept.runs)
                 released = changes.Released(self.now_ms, hold, kept.quantity, left, kept.runs, True, off_sale)
-                self._append(released.to_json())
+                self._append(change_json(released))
 
     def _returned(self, quantity: int, runs: Sequence[SeatRange]) -> tuple[int, list[SeatRange]]:
         """How many seats are left once these are given back, and which of them are off sale then."""
@@ -103,89 +94,29 @@ class Replay:
     def _is_ahead(self, change: changes.Held | changes.Extended) -> bool:
         return change.until_ms > self.now_ms
 
-    def _decide(self, change: Change) -> tuple[Outcome, str]:
-        state = self.state
+    def _decide(self, change: Change) -> Decision:
         match change:
-            case changes.Purchased():
-                return self._decide_purchase(change)
-            case changes.Held():
-                if not self._is_ahead(change) and change.hold not in self._extended:
-                    return Outcome.OBSOLETE, "the hold has lapsed"
-                if change.idempotency in state.idempotency:
-                    return Outcome.OBSOLETE, "its key was used for something else since"
-                return self._if_free(change.runs, change.quantity, "")
-            case changes.HoldChanged() | changes.Extended() | changes.Released():
-                return self._decide_hold(change)
-            case changes.SeatSet():
-                return self._decide_seats(change)
             case changes.Cancelled():
                 return self._decide_cancellation(change)
-            case changes.OfferSet():
-                if state.offer != change.was:
-                    return Outcome.WAITS, "the record has another offer"
-                return Outcome.REPLAYED, ""
-            case changes.StateSet():
-                if state.state in (change.state, "closed"):
-                    return Outcome.OBSOLETE, f"the sale is {state.state}"
-                return Outcome.REPLAYED, ""
-        return Outcome.OBSOLETE, "it began a term that is over"
+            case changes.Held() if not self._is_ahead(change) and change.hold not in self._extended:
+                return Decision(Outcome.OBSOLETE, "the hold has lapsed")
+        return Conditions(self.state, self.seat_name).decide(change)
 
-    def _decide_hold(self, change: changes.HoldChanged | changes.Extended | changes.Released) -> tuple[Outcome, str]:
-        own = self.state.holds.get(change.hold)
-        if own is None:
-            return Outcome.OBSOLETE, "the hold is not there any more"
-        if isinstance(change, changes.Extended):
-            return Outcome.REPLAYED, ""
-        before = set(places(change.runs))
-        if isinstance(change, changes.HoldChanged):
-            before = before.difference(places(change.added)).union(places(change.removed))
-        if before != set(places(own.runs)):
-            return Outcome.OBSOLETE, "the hold has other seats"
-        return self._if_free(change.added, 0, "") if isinstance(change, changes.HoldChanged) else (Outcome.REPLAYED, "")
-
-    def _decide_purchase(self, change: changes.Purchased) -> tuple[Outcome, str]:
-        kept = self.state.idempotency.get(change.idempotency)
-        if kept is not None and is_purchase_record(kept):
-            position, nonce = kept.split("|")[2:4]
-            if nonce == change.nonce:
-                return Outcome.OBSOLETE, "the record has it"
-            return Outcome.SUPERSEDED, f"superseded by the purchase at {position}, which has the same key"
-        own = self.state.holds.get(change.hold or "")
-        if own and set(places(own.runs)) != set(places(change.runs)):
-            return Outcome.WAITS, "its hold has other seats"
-        return self._if_free(change.runs, change.quantity, change.hold)
-
-    def _decide_seats(self, change: changes.SeatSet) -> tuple[Outcome, str]:
-        seats: list[tuple[str, str, str]] = []
-        for run, was in change.parts():
-            area = self.state.maps[run.block]
-            if not areas.is_area(area):
-                wanted = self.state.returned_to(run) if change.status == AVAILABLE else change.status
-                seats += [(self._status(SeatRange(*place, 1)), was, wanted) for place in places([run])]
-            elif areas.places(area, was) < run.length:
-                return Outcome.WAITS, f"fewer than {run.length} places of area {run.block} are {was}"
-        if seats and all(now == wanted for now, _, wanted in seats):
-            return Outcome.OBSOLETE, "the seats are so already"
-        for now, was, _ in seats:
-            if now != was:
-                return Outcome.WAITS, f"a seat is {now}, and was {was}"
-        return Outcome.REPLAYED, ""
-
-    def _decide_cancellation(self, change: changes.Cancelled) -> tuple[Outcome, str]:
+    def _decide_cancellation(self, change: changes.Cancelled) -> Decision:
         position = str(change.purchase)
         if position in self._waiting and change.remaining:
-            return Outcome.WAITS, "its purchase has no seats"
+            return Decision(Outcome.WAITS, "its purchase has no seats")
         if position in self._waiting:
             number = self._waiting.pop(position)
             self._outcomes[number] = Replayed(self._outcomes[number].entry, Outcome.CANCELLED)
             for part in self._waiting_parts.pop(position, ()):
                 self._outcomes[part] = Replayed(self._outcomes[part].entry, Outcome.OBSOLETE, "all was cancelled later")
-            return Outcome.OBSOLETE, "the purchase has no seats"
+            return Decision(Outcome.OBSOLETE, "the purchase has no seats")
         if position not in self._purchases:
-            return Outcome.WAITS, f"there is no purchase at {position}"
+            return Decision(Outcome.WAITS, f"there is no purchase at {position}")
         if not self._left_to_cancel(change).quantity:
-            return Outcome.OBSOLETE, "that is cancelled already"
-        return Outcome.REPLAYED, ""
+            return Decision(Outcome.OBSOLETE, "that is cancelled already")
+        return Decision(Outcome.REPLAYED)
 
     def _left_to_cancel(self, change: changes.Cancelled) -> Bought:
         """What the record has not cancelled of what the fork did."""
@@ -213,7 +144,9 @@ class Replay:
             left -= sum(run.length for run, was in change.parts() if was == AVAILABLE)
         else:
             return entry.change
-        return entry.change if off_sale == change.off_sale else replace(change, left=left, off_sale=off_sale).to_json()
+        if off_sale == change.off_sale:
+            return entry.change
+        return change_json(replace(change, left=left, off_sale=off_sale))
 
     def _text_of_cancellation(self, entry: LogEntry, change: changes.Cancelled) -> str:
         quantity, runs = self._left_to_cancel(change)
@@ -223,28 +156,7 @@ class Replay:
         if (quantity, standing, off_sale) == (change.quantity, change.remaining, change.off_sale):
             return entry.change
         less = replace(change, quantity=quantity, left=left, runs=list(runs), remaining=standing, off_sale=off_sale)
-        return less.to_json()
-
-    def _if_free(self, runs: list[SeatRange], quantity: int, hold: str | None) -> tuple[Outcome, str]:
-        """Whether these seats can be had: available, or held by `hold`."""
-        own = self.state.holds.get(hold or "")
-        if not runs:
-            left = self.state.remaining + (own.quantity if own else 0)
-            return (Outcome.REPLAYED, "") if left >= quantity else (Outcome.WAITS, f"only {left} seats are left")
-        held = set(places(own.runs)) if own else set()
-        for run in runs:
-            if areas.is_area(self.state.maps[run.block]):
-                if not own and not self.state.can_be_had(run):
-                    return Outcome.WAITS, f"fewer than {run.length} places are left of area {run.block}"
-                continue
-            for place in places([run]):
-                status = self._status(SeatRange(*place, 1))
-                if status not in (AVAILABLE, OFF_SALE) and not (status == HELD and place in held):
-                    return Outcome.WAITS, f"seat {self.seat_name(SeatRange(*place, 1))} has another owner"
-        return Outcome.REPLAYED, ""
-
-    def _status(self, run: SeatRange) -> str:
-        return self.state.maps[run.block][run.start : run.start + 1]
+        return change_json(less)
 
 
 def _read(entry: LogEntry) -> Change:

@@ -29,7 +29,7 @@ class Row(NamedTuple):
     seats: Sequence[complex]
 
 
-class Place(NamedTuple):
+class RowPlace(NamedTuple):
     """A seat: the number of its row in the zone, and its number in that row."""
 
     row: int
@@ -40,11 +40,11 @@ class Stretch(NamedTuple):
     """Seats side by side, in order. `line` is the same number for those that are one row, across its aisles."""
 
     line: int
-    places: list[Place]
+    places: list[RowPlace]
 
 
 class _Piece(NamedTuple):
-    places: list[Place]
+    places: list[RowPlace]
     seats: list[complex]
     pitch: float
 
@@ -68,7 +68,7 @@ def cut(rows: Sequence[Row]) -> list[Stretch]:
         seats = [row.seats[place] for place in order]
         pitch = _pitch_of_row(seats, usual)
         for start, end in _side_by_side(seats, pitch):
-            places = [Place(number, place) for place in order[start:end]]
+            places = [RowPlace(number, place) for place in order[start:end]]
             pieces.append(_Piece(places, seats[start:end], pitch))
     return _numbered(_joined(rows, pieces), rows)
 

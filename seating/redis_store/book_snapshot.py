@@ -10,7 +10,7 @@ from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.offer import Offer
 from seating.domain.position import Position
-from seating.domain.purchase import Receipt
+from seating.domain.receipt import Receipt
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
 from seating.redis_store.failures import unavailable

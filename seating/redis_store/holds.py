@@ -36,7 +36,7 @@ class HoldLimits:
     max_seats_of_buyer: int
 
 
-class Held(NamedTuple):
+class AcceptedHold(NamedTuple):
     """`replayed` is True for a repeated request, which gets the `sealed` token of the hold `id`.
 
     `verdict` is what the rate limit said, None where it was not asked.
@@ -71,7 +71,7 @@ class HoldStore:
         sealed: str = "",
         limit: RateLimit | None = None,
         within: Sequence[BlockRange] = (),
-    ) -> Held:
+    ) -> AcceptedHold:
         """Hold `order` for the owner of `token`. `holders`, each with the most that it may hold, are not logged.
 
         `idempotency` is the hash of caller and key, or empty; a repeated request gets the first hold again, as it is
@@ -111,7 +111,7 @@ class HoldStore:
         added: Sequence[SeatRange],
         removed: Sequence[SeatRange],
         limit: RateLimit | None = None,
-    ) -> Held:
+    ) -> AcceptedHold:
         """Take seats into a hold and give others of it back, all or nothing. It lasts as long as before.
 
         Raises HoldExpired, SeatUnavailable, TooManyHeld, InvalidRequest, NotOnSale, BacklogFull, RateLimited.
@@ -135,14 +135,14 @@ class HoldStore:
 
     def _measured(
         self, script: str, event_id: str, args: Sequence[Argument], limit: RateLimit | None, field: str
-    ) -> Held:
+    ) -> AcceptedHold:
         event_keys = keys.of_sale(event_id)
         if limit:
             event_keys = (*event_keys, keys.event_limit(event_id, "holds", limit.key))
             args = (*args, *limit.policy.arguments)
         reply, verdict = judged(self._scripts.run(script, event_keys, args), limit, field)
         sealed = [text.decode() for text in reply[8:]]
-        return Held(self._told(event_id, reply), reply[0] == b"REPLAYED", verdict, *sealed)
+        return AcceptedHold(self._told(event_id, reply), reply[0] == b"REPLAYED", verdict, *sealed)
 
     def _run(self, script: str, event_id: str, *args: Argument) -> list[Any]:
         return self._scripts.run(script, keys.of_seats(event_id), args)

@@ -11,17 +11,9 @@ from seating.domain.errors import IdempotencyKeyReused, NotOnSale, SaleRunning
 from seating.domain.hold import hold_id
 from seating.domain.offer import BlockRange, Offer, wish_text
 from seating.domain.position import Position
-from seating.domain.purchase import (
-    RENDERING,
-    Order,
-    Purchase,
-    PurchaseState,
-    Receipt,
-    buyer_hash,
-    new_nonce,
-    shop_members,
-)
+from seating.domain.purchase import Order, Purchase, PurchaseState, buyer_hash, new_nonce
 from seating.domain.rate_policy import Verdict
+from seating.domain.receipt import RENDERING, Receipt, shop_members
 from seating.domain.seating_plan import SeatRange, runs_text
 from seating.redis_store import keys
 from seating.redis_store.calls import Argument, Calls

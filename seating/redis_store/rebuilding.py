@@ -8,10 +8,11 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any, Final, Literal
 
-from seating.domain.errors import InventoryUnavailable, Overtaken
+from seating.domain.errors import InventoryUnavailable
 from seating.domain.hold import pack_notes
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
+from seating.domain.recovery_errors import Overtaken
 from seating.domain.seating_plan import SeatingPlan, spots_text
 from seating.redis_store import keys
 from seating.redis_store.book_snapshot import aside_text

@@ -14,7 +14,7 @@ from gevent import get_hub
 
 from seating.server.client_socket import ClientSocket
 from seating.server.greenlet_pool import GreenletPool
-from seating.server.load_board import Place
+from seating.server.load_board import BoardPlace
 from seating.setting_formats import IPNetwork
 from seating.telemetry import metrics
 from seating.web.client_address import is_trusted, network_of
@@ -50,7 +50,7 @@ class Acceptor:
         serve: Callable[[ClientSocket, Address], None],
         refuse: Callable[[ClientSocket], None],
         limits: Limits,
-        place: Place,
+        place: BoardPlace,
     ) -> None:
         self._listener = listener
         self._serve = serve

@@ -18,12 +18,12 @@ class LoadBoard:
         for slot in range(slots):
             self._counts[slot] = _NOBODY
 
-    def place(self, age: int) -> "Place":
+    def place(self, age: int) -> "BoardPlace":
         """Return the place of the `age`th process that gunicorn started."""
-        return Place(self._counts, self._ages, age)
+        return BoardPlace(self._counts, self._ages, age)
 
 
-class Place:
+class BoardPlace:
     """A process's place on the board. Only that process writes to it, and the master once it is dead."""
 
     def __init__(self, counts: "memoryview[int]", ages: "memoryview[int]", age: int) -> None:

@@ -11,9 +11,10 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
 
+from seating.domain.change_json import change_json
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
-from seating.domain.purchase import Receipt
+from seating.domain.receipt import Receipt
 from seating.redis_store.seen_positions import SeenPositions
 from seating.storage import answered, purchases, quarantine, watermarks
 from seating.storage.answered import Told
@@ -114,7 +115,7 @@ def _put_aside(connection: Connection, told: Mapping[str, _ToldReceipt]) -> None
     lost = []
     for purchase_id, (receipt, idempotency) in told.items():
         if purchase_id not in recorded and quarantine.find_purchase(connection, receipt.id) is None:
-            change = receipt.change(idempotency).to_json()
+            change = change_json(receipt.change(idempotency))
             entry = LogEntry(receipt.id.position, change, f"receipt {receipt.id.nonce}", receipt.private)
             lost.append(
                 QuarantinedEntry(receipt.id.event_id, entry, quarantine.LOST, "Redis lost it before SQL had it", None)

@@ -11,12 +11,14 @@ from sqlalchemy.exc import IntegrityError
 
 from seating.domain.actor import Actor
 from seating.domain.cancellation import Cancellation, Part
+from seating.domain.change_json import change_json
 from seating.domain.changes import Cancelled
-from seating.domain.errors import EventNotFound, InventoryUnavailable, Overtaken
+from seating.domain.errors import EventNotFound, InventoryUnavailable
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.offer import Offer
 from seating.domain.position import Position
 from seating.domain.purchase import Purchase
+from seating.domain.recovery_errors import Overtaken
 from seating.memo import Memo
 from seating.services import recorded_state
 from seating.services.seat_names import SeatNames
@@ -73,7 +75,7 @@ class ArchivedEvents:
             left = left_before + quantity - sum(run.length for run in off_sale)
             change = Cancelled(int(now_s * 1000), position, quantity, left, list(runs), standing, by, off_sale)
             epoch = terms.allocate(connection, event_id, now_s, checkpoint.position.epoch)
-            entry = LogEntry.after(checkpoint, change.to_json(), epoch)
+            entry = LogEntry.after(checkpoint, change_json(change), epoch)
             if not watermarks.advance(connection, event_id, checkpoint, Checkpoint.of(entry)):
                 raise Overtaken("the record has moved on")
             terms.begin(connection, event_id, *entry.position)

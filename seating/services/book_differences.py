@@ -11,7 +11,8 @@ from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.offer import Offer
 from seating.domain.position import Position
-from seating.domain.purchase import PurchaseId, Receipt, is_purchase_record
+from seating.domain.purchase import PurchaseId
+from seating.domain.receipt import Receipt, is_purchase_record
 from seating.domain.seat_status import BOX_OFFICE, ORGANISED
 from seating.domain.seating_plan import SeatRange
 from seating.redis_store.book_snapshot import BookSnapshot

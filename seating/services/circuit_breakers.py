@@ -2,14 +2,13 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
 from seating.domain.breaker import Admission, BreakerReport, BreakerState, CallOutcome, Refused
 from seating.domain.errors import SeatingError
 from seating.domain.partner_errors import CatalogueBusy, PartnerFailed, PartnerThrottled, PartnerUnavailable
-from seating.domain.timestamps import rfc3339
 from seating.redis_store.breaker import Breaker
 from seating.telemetry import metrics
 from seating.telemetry.metrics import Gauge
@@ -73,13 +72,19 @@ class CircuitBreakers:
             self._breakers[kind].record(admission, outcome)
         return answer
 
-    def checks(self) -> dict[str, Any]:
-        """Return each breaker's state for operators; empty while Redis does not answer."""
-        return {name: _shown(report) for name, report in self._reports()}
+    def reports(self) -> dict[str, BreakerReport]:
+        """Return each breaker's state; empty while Redis does not answer."""
+        reports: dict[str, BreakerReport] = {}
+        for name, breaker in self._breakers.items():
+            report = breaker.report()
+            if report is None:
+                return {}
+            reports[name] = report
+        return reports
 
     def gauges(self) -> list[Gauge]:
         found: list[Gauge] = []
-        for name, report in self._reports():
+        for name, report in self.reports().items():
             label = {"breaker": name}
             found += [
                 Gauge("seating_breaker_state", "0 closed, 1 half-open, 2 open", _STATES[report.state], label),
@@ -94,25 +99,6 @@ class CircuitBreakers:
                 Gauge("seating_breaker_openings", "How often it has opened", report.openings, label),
             ]
         return found
-
-    def _reports(self) -> list[tuple[str, BreakerReport]]:
-        reports: list[tuple[str, BreakerReport]] = []
-        for name, breaker in self._breakers.items():
-            report = breaker.report()
-            if report is None:
-                return []
-            reports.append((name, report))
-        return reports
-
-
-def _shown(report: BreakerReport) -> dict[str, Any]:
-    return {
-        "state": report.state.value,
-        "openedSince": report.opened_at_ms and rfc3339(report.opened_at_ms),
-        "nextProbe": report.next_probe_at_ms and rfc3339(report.next_probe_at_ms),
-        "failures": report.failures,
-        "openings": report.openings,
-    }
 
 
 def _s(at_ms: int | None) -> float:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from seating.domain.position import Position
-from seating.domain.purchase import Receipt
+from seating.domain.receipt import Receipt
 from seating.redis_store.event_scripts import MissingInventory, RunsRefused
 from seating.services.answered import Answered
 from seating.services.fence import Fence

@@ -12,13 +12,15 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from seating.domain.actor import Actor
+from seating.domain.change_json import change_json
 from seating.domain.changes import Opened
-from seating.domain.errors import EventNotFound, IdempotencyKeyReused, InventoryUnavailable, Overtaken
+from seating.domain.errors import EventNotFound, IdempotencyKeyReused, InventoryUnavailable
 from seating.domain.event import DRAFT, Event, EventCursor, EventDetails, EventFilter, InventoryCounts, new_event_id
 from seating.domain.log_entry import LogEntry
 from seating.domain.offer import CategoryOffer, Offer, offer_of_plan
 from seating.domain.page import Page, first_of
 from seating.domain.position import Position
+from seating.domain.recovery_errors import Overtaken
 from seating.domain.seating_plan import DEMO_HALL, SeatingPlan, generate
 from seating.domain.timestamps import rfc3339
 from seating.memo import FreshLook, Memo
@@ -275,7 +277,7 @@ class Events:
             raise InventoryUnavailable(f"Redis has sales of event {event.id}, and SQL does not: run seating merge")
         now_s = time.time()
         opened = Opened(at_ms=int(now_s * 1000), capacity=event.capacity, by=by, state=event.state, offer=event.offer)
-        first = LogEntry.first(terms.first_epoch(now_s), opened.to_json())
+        first = LogEntry.first(terms.first_epoch(now_s), change_json(opened))
 
         def record(connection: Connection) -> None:
             event_record.add(connection, event, plan, key)

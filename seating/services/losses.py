@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from seating.domain.actor import Actor
-from seating.domain.errors import NoSuchLoss
 from seating.domain.page import Page, first_of
+from seating.domain.recovery_errors import NoSuchLoss
 from seating.services.audit import act_now
 from seating.storage import answered, audit
 from seating.storage.answered import Loss

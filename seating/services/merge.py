@@ -17,13 +17,15 @@ from sqlalchemy import Connection
 from seating.domain import changes
 from seating.domain.actor import Actor
 from seating.domain.audit import Act, act_of
-from seating.domain.errors import EventNotFound, InventoryUnavailable, NothingToMerge, Overtaken, RebuildRefused
+from seating.domain.change_json import change_json
+from seating.domain.errors import EventNotFound, InventoryUnavailable
 from seating.domain.event import Event
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.merging import MergedState, Preference, Waiting, continues, ends, merge, purchases_of
 from seating.domain.position import Position
-from seating.domain.purchase import Receipt
+from seating.domain.receipt import Receipt
+from seating.domain.recovery_errors import NothingToMerge, Overtaken, RebuildRefused
 from seating.domain.seat_status import AVAILABLE, BOX_OFFICE
 from seating.domain.seating_plan import SeatingPlan, SeatRange
 from seating.redis_store import book_snapshot
@@ -158,7 +160,7 @@ def _commit(
         state.digest(),
         by,
     )
-    entry = LogEntry.beyond(record.checkpoint, Position(epoch, end + len(new) + 1), change.to_json())
+    entry = LogEntry.beyond(record.checkpoint, Position(epoch, end + len(new) + 1), change_json(change))
     if record.checkpoint is None:
         watermarks.begin(connection, event_id, Checkpoint.of(entry))
     elif not watermarks.advance(connection, event_id, record.checkpoint, Checkpoint.of(entry)):
@@ -205,18 +207,18 @@ def _quarantined(
     for entry in snapshot.quarantined_entries():
         yield QuarantinedEntry(event_id, entry, quarantine.FORK, "it waited before SQL was restored", None)
     for receipt, idempotency, reason in merged.waiting:
-        change = receipt.change(idempotency).to_json()
+        change = change_json(receipt.change(idempotency))
         entry = LogEntry(receipt.id.position, change, f"receipt {receipt.id.nonce}", receipt.private)
         yield QuarantinedEntry(event_id, entry, quarantine.FORK, reason, None)
     if merged.box_office:
         state, seats = merged.state, ", ".join(map(merged.seat_name, merged.box_office))
         sold = changes.SeatSet(state.updated_ms, AVAILABLE, BOX_OFFICE, state.remaining, merged.box_office)
-        entry = LogEntry(position, sold.to_json(), "box office")
+        entry = LogEntry(position, change_json(sold), "box office")
         reason = f"sold at the box office, but given to other buyers: {seats}"
         yield QuarantinedEntry(event_id, entry, quarantine.FORK, reason, None)
     if merged.other_offer:
         state = merged.state
         offered = changes.OfferSet(state.updated_ms, merged.other_offer, state.remaining, 0, 0, was=state.offer)
-        entry = LogEntry(position, offered.to_json(), "offer")
+        entry = LogEntry(position, change_json(offered), "offer")
         reason = "the other history has this offer, which is not kept"
         yield QuarantinedEntry(event_id, entry, quarantine.FORK, reason, None)

@@ -21,9 +21,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from seating.domain.changes import Trusted
 from seating.domain.continuation import Diverged, continuation, refuse_shortened
-from seating.domain.errors import InventoryUnavailable, Overtaken, RebuildRefused, RecordUnavailable
+from seating.domain.errors import InventoryUnavailable, RecordUnavailable
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
+from seating.domain.recovery_errors import Overtaken, RebuildRefused
 from seating.domain.seating_plan import SeatingPlan
 from seating.memo import Memo
 from seating.redis_store.event_log import EventLog

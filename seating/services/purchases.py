@@ -14,7 +14,6 @@ from seating.domain.errors import (
     InventoryUnavailable,
     NotOnSale,
     PurchaseNotFound,
-    PurchaseQuarantined,
     RecordUnavailable,
     SeatNotFound,
 )
@@ -22,8 +21,10 @@ from seating.domain.idempotency import short_hash
 from seating.domain.log_entry import LogEntry
 from seating.domain.offer import SoldAs
 from seating.domain.page import Page, first_of
-from seating.domain.purchase import Order, Purchase, PurchaseId, PurchaseState, Receipt
+from seating.domain.purchase import Order, Purchase, PurchaseId, PurchaseState
 from seating.domain.rate_policy import Verdict
+from seating.domain.receipt import Receipt
+from seating.domain.recovery_errors import PurchaseQuarantined
 from seating.domain.seating_plan import SeatRange, places
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
@@ -42,7 +43,7 @@ SEARCHED_ENTRIES: Final = 2_000
 """Entries of the log that are searched for a reference: four batches of persistence, about 20 ms."""
 
 
-class Bought(NamedTuple):
+class AcceptedPurchase(NamedTuple):
     """`seats` are ids, none in general admission. `recorded` is whether SQL was seen to have the purchase; `sold_as` is
     None for an event without categories.
 
@@ -76,7 +77,7 @@ class Purchases:
         order: Order,
         wait_s: float = 0,
         limit: RateLimit | None = None,
-    ) -> Bought:
+    ) -> AcceptedPurchase:
         """Sells `order` once, however often it is asked with the same caller and key.
 
         With `wait_s` the answer waits that long for SQL to have it. Raises SoldOut, NotTogether, SeatNotFound,
@@ -92,7 +93,7 @@ class Purchases:
         change.reached(receipt.id.position, receipt, idempotency)
         seats, sold_as = self.offers.named(event_id, receipt.runs, receipt.tariff, receipt.currency)
         recorded = wait_s > 0 and self.watch.wait(receipt.id, wait_s)
-        return Bought(receipt, seats, replayed, recorded, verdict, sold_as)
+        return AcceptedPurchase(receipt, seats, replayed, recorded, verdict, sold_as)
 
     def get(self, purchase_id: PurchaseId) -> Purchase:
         """Raises PurchaseNotFound, RecordUnavailable, InventoryUnavailable."""

@@ -6,9 +6,10 @@ from sqlalchemy import Connection
 
 from seating.domain.actor import Actor
 from seating.domain.changes import Purchased
-from seating.domain.errors import EventNotFound, NotReplayable, QuarantineEntryNotFound, SeatingError
+from seating.domain.errors import EventNotFound, SeatingError
 from seating.domain.page import Page, first_of
 from seating.domain.position import Position
+from seating.domain.recovery_errors import NotReplayable, QuarantineEntryNotFound
 from seating.redis_store.inventory import Inventory
 from seating.services.audit import act_now
 from seating.services.event_changes import EventChanges

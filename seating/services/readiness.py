@@ -11,6 +11,7 @@ import gevent
 import structlog
 from redis.exceptions import RedisError
 
+from seating.domain.breaker import BreakerReport
 from seating.domain.errors import RecordUnavailable, SeatingError, WrongTables
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.open_events import OpenEvents
@@ -19,7 +20,7 @@ from seating.redis_store.upkeep_reports import SeenReport, UpkeepReports
 from seating.redis_store.write_check import RedisState, WriteCheck, WriteVerdict
 from seating.services.background_look import BackgroundLook, Seen
 from seating.services.circuit_breakers import CircuitBreakers
-from seating.services.open_sales import EventSight, KnownEvents, OpenSales, SalesSight
+from seating.services.open_sales import KnownEvents, OpenSales, SalesSight
 from seating.storage import answered, events
 from seating.storage.answered import Loss
 from seating.storage.database import Database, Offload
@@ -35,16 +36,9 @@ _SHARED_EVERY_S: Final = 0.5
 _RECORD_EVERY_S: Final = 5.0
 _DISK_EVERY_S: Final = 5.0
 _WAIT_EVERY_S: Final = 0.02
-_SILENCE_S: Final = 1.0
+SILENCE_S: Final = 1.0
 """A look still running after this long is reported as silence."""
 _SHOWN_LOSSES: Final = 20
-
-
-class Report(NamedTuple):
-    """`ready` says whether seats can be sold; `checks` has the state of each part."""
-
-    ready: bool
-    checks: dict[str, Any]
 
 
 class SaleSight(NamedTuple):
@@ -60,7 +54,7 @@ class SharedSight(NamedTuple):
     event_ids: list[str]
     upkeep: SeenReport | None
     workers: int | None
-    breakers: dict[str, Any]
+    breakers: dict[str, BreakerReport]
 
 
 class RecordSight(NamedTuple):
@@ -70,6 +64,23 @@ class RecordSight(NamedTuple):
     losses: list[Loss]
     read_s: float | None
     failure: str
+
+
+class Report(NamedTuple):
+    """`ready` says whether seats can be sold; the rest is the state of each part, as last seen.
+
+    `redis` was seen `redis_age_s` ago. `sales` is None as in SaleSight. `free_bytes` is of the data folder's disk.
+    """
+
+    ready: bool
+    drains: bool
+    redis: WriteVerdict
+    redis_age_s: float
+    default_event: str
+    sales: SalesSight | None
+    shared: Seen[SharedSight]
+    record: Seen[RecordSight]
+    free_bytes: Seen[int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,21 +129,13 @@ class Readiness:
 
         Not ready while the web server drains.
         """
-        sale, shared, disk = self._sale.last(), self._shared.last(), self._disk.last()
+        sale = self._sale.last()
         verdict = self._redis_verdict(sale)
         sales = sale.value.sales if sale.value and verdict.state is not RedisState.DOWN else None
         drains = self.drains()
-        checks = {
-            "web": {"status": "draining" if drains else "up"},
-            "redis": _redis_check(verdict, sale.age_s),
-            **(_event_checks(sales) if sales else self._unknown_events()),
-            "upkeep": _upkeep_check(shared),
-            **_record_checks(self._record.last()),
-            "disk": {"freeBytes": disk.value, "ageS": _s(disk.age_s)},
-            "partner": {"breakers": shared.value.breakers if shared.value else {}, "ageS": _s(shared.age_s)},
-        }
-        sells = verdict.state is RedisState.UP and sales is not None and sales.sells
-        return Report(sells and not drains, checks)
+        ready = verdict.state is RedisState.UP and sales is not None and sales.sells and not drains
+        seen = self._shared.last(), self._record.last(), self._disk.last()
+        return Report(ready, drains, verdict, sale.age_s, self._default_event, sales, *seen)
 
     def close(self) -> None:
         for look in self._looks:
@@ -145,9 +148,6 @@ class Readiness:
     def _has_looked(self) -> bool:
         sale = self._sale.last().value
         return sale is not None and (sale.sales is not None or sale.redis.state is RedisState.DOWN)
-
-    def _unknown_events(self) -> dict[str, Any]:
-        return {"inventory": {"eventId": self._default_event, "status": "unknown"}, "events": []}
 
     def _redis_verdict(self, sale: Seen[SaleSight]) -> WriteVerdict:
         if sale.value is None or sale.age_s > _SALE_HOLDS_S:
@@ -165,7 +165,7 @@ class Readiness:
     def _knows_events(self) -> bool:
         """Return whether both stores were asked for events. A new process does not wait for a hanging SQL."""
         record = self._record.last()
-        return self._shared.last().value is not None and (record.value is not None or record.silent_s > _SILENCE_S)
+        return self._shared.last().value is not None and (record.value is not None or record.silent_s > SILENCE_S)
 
     def _known_events(self) -> KnownEvents:
         shared = self._shared.last().value
@@ -175,7 +175,7 @@ class Readiness:
         sources = self._sources
         event_ids = sources.open_events.ids()
         return SharedSight(
-            event_ids, _or_none(sources.reports.last), _or_none(sources.queue.workers_seen), sources.breakers.checks()
+            event_ids, _or_none(sources.reports.last), _or_none(sources.queue.workers_seen), sources.breakers.reports()
         )
 
     def _look_at_record(self) -> RecordSight:
@@ -206,65 +206,3 @@ def _or_none(look: Callable[[], T]) -> T | None:
     except (SeatingError, RedisError, ValueError) as error:
         _log.warning("readiness look failed", reason=repr(error))
         return None
-
-
-def _redis_check(verdict: WriteVerdict, age_s: float) -> dict[str, Any]:
-    check = {"status": verdict.state.value, "ageS": _s(age_s)}
-    if verdict.state is not RedisState.UP:
-        check["missing" if verdict.state is RedisState.NOT_DURABLE else "reason"] = verdict.reason
-    return check
-
-
-def _event_checks(sales: SalesSight) -> dict[str, Any]:
-    """Show the default event in detail, and each open event in brief."""
-    default = sales.events[0]
-    checks: dict[str, Any] = {"inventory": _event_check(default)}
-    if default.snapshot:
-        backlog = default.snapshot.backlog
-        checks["persistence"] = {
-            "position": str(backlog.position),
-            "persisted": str(backlog.persisted_position),
-            "lag": backlog.lag,
-        }
-    return checks | {"events": [_event_check(sight) for sight in sales.open_events]}
-
-
-def _event_check(sight: EventSight) -> dict[str, Any]:
-    check: dict[str, Any] = {"eventId": sight.event_id, "status": sight.state.value}
-    if sight.snapshot:
-        backlog = sight.snapshot.backlog
-        check["lag"] = backlog.lag
-        if backlog.stopped:
-            check["reason"] = f"{backlog.stopped}: run seating merge {sight.event_id}"
-    return check
-
-
-def _upkeep_check(shared: Seen[SharedSight]) -> dict[str, Any]:
-    """Show the workers seen lately, and the cron's report on all events."""
-    if shared.value is None:
-        return {"cron": "not seen"}
-    check: dict[str, Any] = {"cron": "not seen", "workers": shared.value.workers, "ageS": _s(shared.age_s)}
-    if shared.value.upkeep:
-        report, age_s = shared.value.upkeep
-        check |= {"cron": f"seen {age_s + shared.age_s:.1f} s ago", "events": report._asdict()}
-    return check
-
-
-def _record_checks(record: Seen[RecordSight]) -> dict[str, Any]:
-    """Show whether SQL answers, and the losses it knows of."""
-    failure = record.value.failure if record.value else "not asked yet"
-    if record.silent_s > _SILENCE_S:
-        failure = f"no reply for {record.silent_s:.1f} s"
-    if record.value is None or record.value.read_s is None:
-        return {"sql": {"status": "down", "reason": failure, "ageS": _s(record.age_s)}, "losses": None}
-    age_s = time.monotonic() - record.value.read_s
-    lost = [
-        {"eventId": loss.event_id, "first": str(loss.first), "last": str(loss.last), "changes": loss.lost}
-        for loss in record.value.losses
-    ]
-    sql = {"status": "down", "reason": failure} if failure else {"status": "up"}
-    return {"sql": {**sql, "ageS": _s(age_s)}, "losses": lost}
-
-
-def _s(age_s: float) -> float:
-    return round(age_s, 1)

@@ -14,12 +14,15 @@ import structlog
 from sqlalchemy import Connection
 
 from seating.domain.actor import Actor
+from seating.domain.change_json import change_json
 from seating.domain.changes import Rebuilt
-from seating.domain.errors import EventNotFound, Overtaken, RebuildRefused
+from seating.domain.errors import EventNotFound
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
-from seating.domain.replay import Outcome, Replay, Replayed
+from seating.domain.recovery_errors import Overtaken, RebuildRefused
+from seating.domain.replay import Replay, Replayed
+from seating.domain.replay_decision import Outcome
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store.calls import Calls
 from seating.redis_store.event_log import EventLog
@@ -186,7 +189,7 @@ class Rebuild:
         known += [entry.position.epoch for entry in fork]
         epoch = self.database.write(term_record.allocate, event_id, time.time(), *known)
         rebuilt = Rebuilt(at_ms, recorded.checkpoint.position, reason, by)
-        first = LogEntry.after(recorded.checkpoint, rebuilt.to_json(), epoch)
+        first = LogEntry.after(recorded.checkpoint, change_json(rebuilt), epoch)
         replay = Replay(recorded.state, Checkpoint.of(first), at_ms, recorded.seat_name)
         outcomes = replay.run(entry for entry in fork if entry.read() is not None)
         outcomes += [Replayed(entry, Outcome.WAITS, "not readable") for entry in fork if entry.read() is None]

@@ -8,19 +8,8 @@ from sqlalchemy import Connection, and_, insert, literal, or_, select, union_all
 from sqlalchemy.exc import DataError, IntegrityError
 
 from seating.domain.audit import Act, act_of
-from seating.domain.changes import (
-    Cancelled,
-    Change,
-    Merged,
-    OfferSet,
-    Purchased,
-    Rebuilt,
-    SeatSet,
-    StateSet,
-    Trusted,
-    UnknownChange,
-    parse_change,
-)
+from seating.domain.change_json import UnknownChange, parse_change
+from seating.domain.changes import Cancelled, Change, Merged, OfferSet, Purchased, Rebuilt, SeatSet, StateSet, Trusted
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatingPlan

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, delete, insert, select
 
 from seating.domain.actor import Actor
-from seating.domain.changes import SeatSet, UnknownChange, parse_change
+from seating.domain.change_json import UnknownChange, parse_change
+from seating.domain.changes import SeatSet
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import LogEntry
 from seating.domain.seat_status import BOX_OFFICE, ORGANISED

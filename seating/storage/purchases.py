@@ -12,7 +12,8 @@ from seating.domain.changes import Cancelled, Purchased
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import LogEntry
 from seating.domain.personal_data import PersonalData
-from seating.domain.purchase import Purchase, PurchaseId, PurchaseState, Receipt
+from seating.domain.purchase import Purchase, PurchaseId, PurchaseState
+from seating.domain.receipt import Receipt
 from seating.domain.seat_status import BOX_OFFICE
 from seating.domain.seating_plan import SeatingPlan, SeatRange, runs_text
 from seating.storage.database import Row, batches, insert_many

@@ -10,9 +10,8 @@ from pydantic import Field
 from seating.domain.errors import SharedStateUnavailable
 from seating.domain.timestamps import rfc3339
 from seating.telemetry import metrics
-from seating.web.actors import actor
 from seating.web.application import Routes
-from seating.web.callers import Access, open_to
+from seating.web.callers import Access, actor, open_to
 from seating.web.declarations import refuses
 from seating.web.parsing import parsed
 from seating.web.responses import render

@@ -12,6 +12,7 @@ from flask import Request
 from flask.globals import request_ctx
 from werkzeug.wrappers import Response
 
+from seating.domain.actor import Actor
 from seating.domain.caller import ANONYMOUS, OPERATOR, Caller, Role
 from seating.domain.errors import RateLimited, SharedStateUnavailable
 from seating.domain.idempotency import parse_key
@@ -79,15 +80,22 @@ def caller() -> Caller:
     return found
 
 
+def actor(why: str | None = None) -> Actor:
+    """Return the caller of an admitted request as the audit log names it, with the reason given."""
+    asked = request_ctx.request
+    address = caller_address(asked, settings().proxy_networks)
+    return Actor(caller().name, address, asked.environ.get("seating.request_id"), why)
+
+
 def idempotency_key(header: str | None) -> str:
     """Raises what `parse_key` does. Callers with a key have idempotency keys of their own, as short as they like."""
     return parse_key(header, 1 if caller().role else settings().idempotency_key_min)
 
 
-def sees_drafts() -> bool:
-    """Whether whoever asks may know of drafts: who operates or reads. A wrong key is as good as none here."""
+def may(access: Access) -> bool:
+    """Return whether the request would be admitted. A wrong key is as good as none here."""
     try:
-        _admit(Access.READERS)
+        _admit(access)
     except (Unauthorized, Forbidden, RateLimited, SharedStateUnavailable):
         return False
     return True

@@ -4,7 +4,7 @@ from flask import Flask, Response
 
 from seating.domain.errors import EventNotFound, NotOnSale
 from seating.domain.event import DRAFT
-from seating.web.callers import sees_drafts
+from seating.web.callers import Access, may
 from seating.web.errors import refuse
 from seating.web.services import services
 
@@ -12,6 +12,11 @@ from seating.web.services import services
 def register(app: Flask) -> None:
     """Whoever does not see drafts is told that there is no such event, not that it is not on sale."""
     app.register_error_handler(NotOnSale, _hide)
+
+
+def sees_drafts() -> bool:
+    """Return whether the caller may know of drafts: those who operate or read."""
+    return may(Access.READERS)
 
 
 def refuse_hidden_draft(event_id: str) -> bool:

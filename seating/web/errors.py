@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import WebsocketMismatch
 
-from seating.domain import errors, partner_errors
+from seating.domain import errors, partner_errors, recovery_errors
 from seating.web import request_errors
 from seating.web.responses import WholeResponse
 
@@ -28,8 +28,8 @@ STATUS: Final[dict[type[errors.SeatingError], int]] = {
     errors.PurchaseNotFound: 404,
     errors.UserNotFound: 404,
     errors.SeatNotFound: 404,
-    errors.QuarantineEntryNotFound: 404,
-    errors.NoSuchLoss: 404,
+    recovery_errors.QuarantineEntryNotFound: 404,
+    recovery_errors.NoSuchLoss: 404,
     request_errors.NotFound: 404,
     request_errors.BodyTooSlow: 408,
     errors.SoldOut: 409,
@@ -37,9 +37,9 @@ STATUS: Final[dict[type[errors.SeatingError], int]] = {
     errors.NotOnSale: 409,
     errors.SaleRunning: 409,
     errors.UserExists: 409,
-    errors.NotReplayable: 409,
-    errors.PurchaseQuarantined: 409,
-    errors.NothingToMerge: 409,
+    recovery_errors.NotReplayable: 409,
+    recovery_errors.PurchaseQuarantined: 409,
+    recovery_errors.NothingToMerge: 409,
     errors.SeatUnavailable: 409,
     errors.SeatSold: 409,
     errors.SeatHeld: 409,

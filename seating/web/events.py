@@ -20,11 +20,10 @@ from seating.domain.errors import (
 from seating.domain.event import EventCursor, EventFilter
 from seating.domain.idempotency import short_hash
 from seating.storage.events import CreationKey
-from seating.web.actors import actor
 from seating.web.application import Routes
-from seating.web.callers import Access, caller, idempotency_key, open_to, sees_drafts
+from seating.web.callers import Access, actor, caller, idempotency_key, open_to
 from seating.web.declarations import OF_INVENTORY, refuses, sends
-from seating.web.drafts import refuse_hidden_draft
+from seating.web.drafts import refuse_hidden_draft, sees_drafts
 from seating.web.event_bodies import EventChange, NewEvent
 from seating.web.event_views import CreatedEventView, DefaultEventView, EventListView, EventView, view
 from seating.web.parsing import parsed

@@ -21,9 +21,8 @@ from seating.domain.seat_selection import MAX_SEATS_AT_ONCE, SeatSelection
 from seating.domain.seat_status import SETTABLE, WORDS
 from seating.domain.timestamps import rfc3339
 from seating.storage.organiser_seats import OrganiserSeat
-from seating.web.actors import actor
 from seating.web.application import Routes
-from seating.web.callers import Access, open_to
+from seating.web.callers import Access, actor, open_to
 from seating.web.declarations import OF_INVENTORY, refuses
 from seating.web.orders import OPTIONAL, SeatIds, exactly_one
 from seating.web.parsing import StrictModel, parsed

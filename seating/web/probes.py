@@ -14,6 +14,7 @@ from seating.domain.timestamps import rfc3339
 from seating.telemetry import metrics
 from seating.web.application import Routes
 from seating.web.callers import Access, open_to
+from seating.web.readiness_checks import checks
 from seating.web.responses import render
 from seating.web.schemas import Answer, examples
 from seating.web.services import services
@@ -103,8 +104,8 @@ def get_readiness() -> Response:
     """
     found = services().readiness.report()
     if found.ready:
-        return render(ReadyView(status="READY", checks=found.checks))
-    return render(ReadyView(status="NOT_READY", checks=found.checks), 503)
+        return render(ReadyView(status="READY", checks=checks(found)))
+    return render(ReadyView(status="NOT_READY", checks=checks(found)), 503)
 
 
 @api.get("/metrics", responses={200: MetricsView})

@@ -22,7 +22,6 @@ from seating.domain.errors import (
     NotOpenYet,
     NotTogether,
     PurchaseNotFound,
-    PurchaseQuarantined,
     RecordUnavailable,
     SeatingError,
     SeatNotFound,
@@ -31,12 +30,12 @@ from seating.domain.errors import (
 )
 from seating.domain.personal_data import PersonalData
 from seating.domain.purchase import MAX_QUANTITY, Order, Purchase, PurchaseId, PurchaseState
+from seating.domain.recovery_errors import PurchaseQuarantined
 from seating.redis_store.rate_limits import RateLimit
-from seating.services.purchases import Bought
+from seating.services.purchases import AcceptedPurchase
 from seating.telemetry import metrics
-from seating.web.actors import actor
 from seating.web.application import Routes
-from seating.web.callers import Access, caller, idempotency_key, open_to
+from seating.web.callers import Access, actor, caller, idempotency_key, open_to
 from seating.web.declarations import OF_INVENTORY, refuses, sends
 from seating.web.orders import DefaultPurchase, EventPurchase
 from seating.web.parsing import parsed
@@ -327,7 +326,7 @@ def _buy(event_id: str, header: PurchaseHeaders, order: Order, limit: RateLimit 
     return response, bought.verdict
 
 
-def _accepted(bought: Bought) -> Response:
+def _accepted(bought: AcceptedPurchase) -> Response:
     """Render a PurchaseAnswer."""
     receipt, sold_as = bought.receipt, bought.sold_as
     said = sold_as._asdict() if sold_as else {}

@@ -4,18 +4,10 @@ from flask import Response
 from flask_openapi3 import Tag
 from pydantic import AliasPath, Field
 
-from seating.domain.errors import (
-    BacklogFull,
-    EventNotFound,
-    InventoryUnavailable,
-    NotReplayable,
-    PurchaseNotFound,
-    QuarantineEntryNotFound,
-    RecordUnavailable,
-)
-from seating.web.actors import actor
+from seating.domain.errors import BacklogFull, EventNotFound, InventoryUnavailable, PurchaseNotFound, RecordUnavailable
+from seating.domain.recovery_errors import NotReplayable, QuarantineEntryNotFound
 from seating.web.application import Routes
-from seating.web.callers import Access, open_to
+from seating.web.callers import Access, actor, open_to
 from seating.web.declarations import OF_INVENTORY, refuses
 from seating.web.parsing import parsed
 from seating.web.responses import render

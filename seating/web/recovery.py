@@ -6,12 +6,12 @@ from flask import Response
 from flask_openapi3 import Tag
 from pydantic import BaseModel, Field
 
-from seating.domain.errors import EventNotFound, InventoryUnavailable, NoSuchLoss, NothingToMerge, RecordUnavailable
+from seating.domain.errors import EventNotFound, InventoryUnavailable, RecordUnavailable
 from seating.domain.event import is_event_id
+from seating.domain.recovery_errors import NoSuchLoss, NothingToMerge
 from seating.storage.answered import Loss
-from seating.web.actors import actor
 from seating.web.application import Routes
-from seating.web.callers import Access, open_to
+from seating.web.callers import Access, actor, open_to
 from seating.web.declarations import refuses
 from seating.web.parsing import StrictModel, parsed
 from seating.web.responses import render

@@ -13,9 +13,8 @@ from seating.domain.seat_changes import LETTERS
 from seating.domain.seat_status import SETTABLE
 from seating.domain.seating_plan import SeatingPlan
 from seating.services.seats import Render, SeatMap
-from seating.web.actors import actor
 from seating.web.application import Routes
-from seating.web.callers import Access, open_to
+from seating.web.callers import Access, actor, open_to
 from seating.web.declarations import OF_INVENTORY, refuses, sends
 from seating.web.drafts import refuse_hidden_draft
 from seating.web.parsing import StrictModel, parsed

@@ -10,6 +10,7 @@ import gevent
 import pytest
 
 from seating.cli.printing import print_csv
+from seating.domain.change_json import change_json
 from seating.domain.changes import Purchased
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
@@ -65,7 +66,7 @@ def _wait_recorded(system: System, event: str, what: str) -> None:
 def _spoil(system: System, event: str) -> None:
     """A loss, and two entries of another history in quarantine."""
     sold = Purchased(5_000, 1, 4, [], _NONCE, "hash", "print", 1, None)
-    changes = ((4, '{"kind":"state","at":1,"state":"paused"}'), (5, sold.to_json()))
+    changes = ((4, '{"kind":"state","at":1,"state":"paused"}'), (5, change_json(sold)))
     fork = [LogEntry(Position(1, seq), change, f"{seq:040x}") for seq, change in changes]
     database = Database(system.database_url)
     database.write(put_aside, [QuarantinedEntry(event, entry, FORK, "it was lost", None) for entry in fork])

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from seating.domain.actor import Actor
-from seating.domain.changes import Cancelled, Opened, StateSet, parse_change
+from seating.domain.change_json import parse_change
+from seating.domain.changes import Cancelled, Opened, StateSet
 from seating.redis_store import keys
 from seating.redis_store.terms import LogKeeping
 from seating.storage import migrations

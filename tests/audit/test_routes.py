@@ -8,6 +8,7 @@ import orjson
 import pytest
 import structlog
 
+from seating.domain.change_json import change_json
 from seating.domain.changes import Purchased
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
@@ -152,7 +153,7 @@ def _fork(desk: Desk, seq: int) -> str:
     """The id of a purchase of another history, which waits in quarantine."""
     runs, nonce = [SeatRange(0, 0, 1)], "0123456789abcdef"
     change = Purchased(5_000, 1, 9, runs, nonce, "hash", "print", 1, None)
-    desk.put_aside(change.to_json(), seq)
+    desk.put_aside(change_json(change), seq)
     return f"{desk.event}.1-{seq}.{nonce}"
 
 

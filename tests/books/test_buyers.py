@@ -2,7 +2,8 @@
 
 import pytest
 
-from seating.domain.purchase import Order, Receipt, buyer_hash
+from seating.domain.purchase import Order, buyer_hash
+from seating.domain.receipt import Receipt
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
 from seating.storage.tables import ledger

@@ -10,14 +10,15 @@ from typing import Any, Final
 import pytest
 
 from seating.domain.cancellation import ALL, Bought, Cancellation, Part
-from seating.domain.changes import parse_change
-from seating.domain.errors import InvalidRequest, InventoryUnavailable, Overtaken, PurchaseQuarantined, SeatNotFound
-from seating.domain.purchase import Purchase, Receipt
+from seating.domain.change_json import parse_change
+from seating.domain.errors import InvalidRequest, InventoryUnavailable, SeatNotFound
+from seating.domain.purchase import Purchase
+from seating.domain.receipt import Receipt
+from seating.domain.recovery_errors import Overtaken, PurchaseQuarantined, RebuildRefused
 from seating.domain.seating_plan import SeatingPlan, SeatRange
 from seating.redis_store import keys
 from seating.redis_store.calls import Scripts
 from seating.redis_store.terms import LogKeeping
-from seating.services.rebuild import RebuildRefused
 from seating.storage.tables import audit, ledger, purchases, quarantine, sold_seats
 from tests.books.test_cancel import poison
 from tests.one_process import OPERATOR, OneProcess

@@ -25,7 +25,8 @@ from hypothesis.stateful import (
 
 from seating.domain.errors import HoldExpired, SeatingError
 from seating.domain.hold import HoldOrder
-from seating.domain.purchase import Order, Receipt
+from seating.domain.purchase import Order
+from seating.domain.receipt import Receipt
 from seating.domain.seat_selection import SeatSelection
 from seating.domain.seat_status import SETTABLE
 from seating.domain.seating_plan import SeatingPlan

@@ -3,7 +3,8 @@
 import pytest
 from sqlalchemy import Connection, text
 
-from seating.domain.purchase import Order, Receipt
+from seating.domain.purchase import Order
+from seating.domain.receipt import Receipt
 from seating.services import purchases
 from tests.one_process import OPERATOR, OneProcess
 

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, null, select, update
 from seating.domain.errors import IdempotencyKeyReused
 from seating.domain.inventory_state import InventoryState
 from seating.domain.personal_data import PersonalData
-from seating.domain.purchase import Order, Receipt
+from seating.domain.purchase import Order
+from seating.domain.receipt import Receipt
 from seating.domain.seating_plan import SeatingPlan
 from seating.live import messages
 from seating.redis_store import keys

@@ -12,14 +12,13 @@ from hypothesis import strategies as st
 from sqlalchemy import insert
 
 from seating.domain import log_entry
+from seating.domain.change_json import change_json
 from seating.domain.changes import Opened
 from seating.domain.errors import (
     HoldExpired,
     InvalidRequest,
     InventoryUnavailable,
     NotOnSale,
-    Overtaken,
-    PurchaseQuarantined,
     SeatHeld,
     SeatNotFound,
     SeatSold,
@@ -32,6 +31,7 @@ from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
 from seating.domain.purchase import Order
+from seating.domain.recovery_errors import Overtaken, PurchaseQuarantined
 from seating.domain.replay import Replay
 from seating.domain.seat_status import SETTABLE
 from seating.domain.seating_plan import SeatingPlan
@@ -335,7 +335,7 @@ def test_of_100_000_sold_seats_is_quick(sale: OneProcess) -> None:
 def _sold_out(sale: OneProcess, plan: SeatingPlan) -> str:
     """A hall whose every seat was bought alone, straight into the ledger."""
     event = Event("hall", "Hall", plan.capacity, seated=True)
-    first = LogEntry.first(first_epoch(time.time()), Opened(0, plan.capacity).to_json())
+    first = LogEntry.first(first_epoch(time.time()), change_json(Opened(0, plan.capacity)))
     (epoch, seq), link, entries = first.position, first.link, []
     for block, rows in enumerate(plan.blocks):
         for place in (p for p, seat in enumerate(next(_maps(rows))) if seat == "a"):

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import insert
 
-from seating.domain.errors import NotReplayable
+from seating.domain.recovery_errors import NotReplayable
 from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.storage.tables import ledger, sold_seats
 from tests.one_process import OPERATOR, OneProcess

@@ -12,7 +12,7 @@ import redis
 from seating.config import Settings
 from seating.domain.errors import InventoryUnavailable, SeatUnavailable
 from seating.domain.position import Position
-from seating.domain.purchase import Receipt
+from seating.domain.receipt import Receipt
 from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.storage.database import Database
 from seating.storage.tables import answered, ledger, quarantine, sold_seats

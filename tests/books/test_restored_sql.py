@@ -2,8 +2,9 @@
 
 import pytest
 
-from seating.domain.errors import InventoryUnavailable, RebuildRefused
+from seating.domain.errors import InventoryUnavailable
 from seating.domain.position import Position
+from seating.domain.recovery_errors import RebuildRefused
 from seating.storage.tables import ledger, purchases, quarantine, sold_seats
 from tests.one_process import OPERATOR, OneProcess
 from tests.terms.test_merge import HALL, backup, distrust, restore

@@ -3,10 +3,11 @@
 import pytest
 from structlog.testing import capture_logs
 
-from seating.domain.errors import Overtaken, RebuildRefused, SoldOut
+from seating.domain.errors import SoldOut
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
+from seating.domain.recovery_errors import Overtaken, RebuildRefused
 from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.redis_store import keys
 from seating.redis_store.calls import Scripts

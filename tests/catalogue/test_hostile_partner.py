@@ -64,7 +64,7 @@ class Remains:
     """Greenlets and open files of this process: no more afterwards than there were before."""
 
     def __init__(self, catalogue: Catalogue) -> None:
-        catalogue.guards.checks()  # So that its connection to Redis is there before anything is counted.
+        catalogue.guards.reports()  # So that its connection to Redis is there before anything is counted.
         gc.collect()
         self._before = self._count()
 
@@ -186,7 +186,7 @@ def test_what_does_not_get_its_turn_in_time_is_not_held_against_the_partner(make
     gate.opened.set()
     assert len(first.get()) == 1
     assert partner.calls == ["/getUsers"]
-    assert patient.guards.checks()["addEvent"]["state"] == "CLOSED"
+    assert patient.guards.reports()["addEvent"].state == "CLOSED"
 
 
 def test_the_partners_own_words_pass_through_if_they_can_be_shown(make: Make, partner: Partner) -> None:

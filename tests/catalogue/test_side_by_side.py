@@ -113,7 +113,7 @@ def test_the_probe_is_one_call_and_the_others_follow_it(make: Make, partner: Par
     catalogue = make(threshold=1, reset_timeout_ms=1, deadline_s=20.0, read_timeout_s=20.0)
     partner.habit = only("getEventById", answers(500, {}))
     assert isinstance(_outcome(catalogue, "1"), PartnerFailed)
-    wait_until(lambda: catalogue.guards.checks()["getEventById"]["state"] == "HALF_OPEN", what="half-open")
+    wait_until(lambda: catalogue.guards.reports()["getEventById"].state == "HALF_OPEN", what="half-open")
     partner.calls.clear()
     partner.habit = only("getEventById", gate := Gate())
     asking = [gevent.spawn(_outcome, catalogue, "6") for _ in range(4)]
@@ -125,7 +125,7 @@ def test_the_probe_is_one_call_and_the_others_follow_it(make: Make, partner: Par
     assert sum(isinstance(outcome, PartnerUnavailable) for outcome in outcomes) == 3
     whole = list(itertools.chain.from_iterable(outcome for outcome in outcomes if isinstance(outcome, list)))
     assert whole == [f"e{number}" for number in range(6)]
-    assert catalogue.guards.checks()["getEventById"]["state"] == "CLOSED"
+    assert catalogue.guards.reports()["getEventById"].state == "CLOSED"
 
 
 def _outcome(catalogue: Catalogue, user_id: str) -> object:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from seating.domain.change_json import change_json
 from seating.domain.changes import Purchased
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
@@ -88,7 +89,7 @@ class World(NamedTuple):
 def _world(system: System, seq: int) -> World:
     event = system.create_event(totalSeats=5)
     purchase = system.buy(1, event_id=event).json["purchaseId"]
-    change = Purchased(5_000, 1, 4, [], f"{seq:016x}", f"hash-{seq}", "print", 1, None).to_json()
+    change = change_json(Purchased(5_000, 1, 4, [], f"{seq:016x}", f"hash-{seq}", "print", 1, None))
     entry = LogEntry(Position(1, seq), change, f"{seq:040x}")
     database = Database(system.database_url)
     database.write(put_aside, [QuarantinedEntry(event, entry, FORK, "it was lost", None)])

@@ -3,6 +3,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from seating.domain.change_json import change_json
 from seating.domain.changes import Opened
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
@@ -61,7 +62,7 @@ def opened(calls: DirectCalls, terms: Terms, acknowledge: Callable[..., bool]) -
         event_id = f"event-{next(_numbers)}"
         epoch = first_epoch(_OPENED_S)
         opened = Opened(_OPENED_S * 1000, plan.capacity if plan else capacity)
-        first = LogEntry.first(epoch, opened.to_json())
+        first = LogEntry.first(epoch, change_json(opened))
         state = InventoryState.before_opening(plan)
         state.apply(first, opened)
         if maps:

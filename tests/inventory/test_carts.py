@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from seating.domain.changes import HoldChanged, parse_change
+from seating.domain.change_json import parse_change
+from seating.domain.changes import HoldChanged
 from seating.domain.errors import (
     HoldExpired,
     IdempotencyKeyReused,

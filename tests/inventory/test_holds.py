@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from seating.domain.changes import Extended, Held, Purchased, Released, parse_change
+from seating.domain.change_json import parse_change
+from seating.domain.changes import Extended, Held, Purchased, Released
 from seating.domain.errors import (
     BacklogFull,
     EventNotFound,

@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from seating.domain.changes import Opened, Purchased, parse_change
+from seating.domain.change_json import parse_change
+from seating.domain.changes import Opened, Purchased
 from seating.domain.errors import (
     BacklogFull,
     IdempotencyKeyReused,

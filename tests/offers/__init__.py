@@ -8,7 +8,7 @@ from seating.domain.offer import Offer, offer_of_plan
 from seating.domain.plan_format import PlanFile
 from seating.domain.purchase import Order
 from seating.domain.seating_plan import SeatingPlan
-from seating.services.purchases import Bought
+from seating.services.purchases import AcceptedPurchase
 from seating.web.event_bodies import NewEvent
 from seating.web.offers import CategoryTerms, amended
 from tests.one_process import OPERATOR, OneProcess
@@ -70,7 +70,7 @@ def change(sale: OneProcess, event_id: str, currency: str | None = None, **terms
     sale.events.set_state(event_id, "on_sale", OPERATOR)
 
 
-def buy(sale: OneProcess, event_id: str, key: str, quantity: int = 1, **wishes: Any) -> Bought:
+def buy(sale: OneProcess, event_id: str, key: str, quantity: int = 1, **wishes: Any) -> AcceptedPurchase:
     return sale.purchases.buy(event_id, "anonymous", key, Order(quantity, **wishes))
 
 

@@ -10,7 +10,8 @@ import pytest
 from seating import redis_store
 from seating.domain.errors import BuyerLimit, InvalidRequest
 from seating.domain.offer import Offer
-from seating.domain.purchase import Order, Receipt, buyer_hash
+from seating.domain.purchase import Order, buyer_hash
+from seating.domain.receipt import Receipt
 from seating.redis_store import keys
 from seating.redis_store.auto_pipeline import AutoPipeline
 from seating.redis_store.calls import Scripts

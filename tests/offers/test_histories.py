@@ -7,14 +7,16 @@ from dataclasses import replace
 import pytest
 
 from seating.domain import areas
-from seating.domain.changes import Cancelled, Change, Held, OfferSet, Opened, Purchased, Released, SeatSet, parse_change
+from seating.domain.change_json import change_json, parse_change
+from seating.domain.changes import Cancelled, Change, Held, OfferSet, Opened, Purchased, Released, SeatSet
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import GENESIS, Checkpoint, LogEntry
 from seating.domain.merging import merge
 from seating.domain.offer import CategoryOffer, Offer
 from seating.domain.position import Position
-from seating.domain.purchase import Receipt
-from seating.domain.replay import Outcome, Replay
+from seating.domain.receipt import Receipt
+from seating.domain.replay import Replay
+from seating.domain.replay_decision import Outcome
 from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE, OFF_SALE
 from seating.domain.seating_plan import SeatingPlan, SeatRange
 from seating.storage.tables import ledger
@@ -90,12 +92,12 @@ def test_a_fork_sells_what_is_off_sale_by_now(opened: Callable[[], InventoryStat
     blocked = record.blocked
     change = _sale([SeatRange(0, 0, 2)])
     replay = Replay(record, Checkpoint(Position(2, 5), GENESIS), 9)
-    (outcome,) = replay.run([LogEntry(Position(1, 2), change.to_json(), "")])
+    (outcome,) = replay.run([LogEntry(Position(1, 2), change_json(change), "")])
     assert outcome.outcome is Outcome.REPLAYED
     assert (record.sold, record.blocked) == (2, blocked - 2)
     more = _sale([SeatRange(0, 0, 9)])
     (outcome,) = Replay(record, Checkpoint(Position(3, 6), GENESIS), 9).run(
-        [LogEntry(Position(1, 3), more.to_json().replace('"key"', '"other"'), "")]
+        [LogEntry(Position(1, 3), change_json(more).replace('"key"', '"other"'), "")]
     )
     assert outcome.outcome is Outcome.WAITS
 
@@ -118,7 +120,7 @@ def test_a_fork_sells_from_a_hold_that_has_lapsed_here(opened: Callable[[], Inve
     blocked, remaining = record.blocked, record.remaining
     change = replace(_sale([SeatRange(0, 0, 2)]), hold="lapsed")
     (outcome,) = Replay(record, Checkpoint(Position(2, 5), GENESIS), 9).run(
-        [LogEntry(Position(1, 2), change.to_json(), "")]
+        [LogEntry(Position(1, 2), change_json(change), "")]
     )
     assert outcome.outcome is Outcome.REPLAYED
     gone = 2 if off_sale else 0
@@ -191,7 +193,7 @@ def _replayed(
     record: InventoryState, *fork: Purchased | Cancelled | SeatSet
 ) -> tuple[list[Outcome], list[Change | None]]:
     replay = Replay(record, Checkpoint(Position(2, 5), GENESIS), 9)
-    entries = [LogEntry(Position(1, seq), change.to_json(), "") for seq, change in enumerate(fork, 2)]
+    entries = [LogEntry(Position(1, seq), change_json(change), "") for seq, change in enumerate(fork, 2)]
     return [replayed.outcome for replayed in replay.run(entries)], [entry.read() for entry in replay.appended]
 
 

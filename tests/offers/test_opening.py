@@ -13,7 +13,8 @@ from seating import redis_store
 from seating.domain.errors import InvalidRequest, NotOnSale, NotOpenYet
 from seating.domain.offer import Offer
 from seating.domain.purchase import Order
-from seating.domain.replay import Outcome, Replay
+from seating.domain.replay import Replay
+from seating.domain.replay_decision import Outcome
 from seating.redis_store import keys
 from seating.redis_store.auto_pipeline import AutoPipeline
 from seating.redis_store.calls import Scripts

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from seating.domain.changes import OfferSet, Opened, Purchased, parse_change
+from seating.domain.change_json import parse_change
+from seating.domain.changes import OfferSet, Opened, Purchased
 from seating.domain.errors import NotOnSale, SeatingError, SoldOut
 from seating.domain.offer import Offer, charges
 from seating.redis_store import keys

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from seating.domain.errors import SeatingError
 from seating.domain.purchase import PurchaseId
 from seating.redis_store import keys
-from seating.services.purchases import Bought
+from seating.services.purchases import AcceptedPurchase
 from seating.storage.tables import purchases
 from tests.frozen_clock import CLOCK
 from tests.offers import areas, buy, change, open_areas, open_hall
@@ -45,7 +45,7 @@ STEPS = st.lists(
 def test_every_step_leaves_the_books_right(moved: OneProcess, seated: bool, steps: list[Any]) -> None:
     sale = moved
     event = open_hall(sale) if seated else open_areas(sale, _areas())
-    bought: list[tuple[str, int, dict[str, Any], Bought]] = []
+    bought: list[tuple[str, int, dict[str, Any], AcceptedPurchase]] = []
     cancelled: set[PurchaseId] = set()
     tokens: list[str] = []
     for number, (step, what, how) in enumerate(steps):
@@ -91,7 +91,7 @@ def test_every_step_leaves_the_books_right(moved: OneProcess, seated: bool, step
     _assert_right(sale, event, bought, cancelled)
 
 
-def _buy_held(sale: OneProcess, event: str, number: int, token: str) -> Bought:
+def _buy_held(sale: OneProcess, event: str, number: int, token: str) -> AcceptedPurchase:
     return buy(sale, event, f"k{number}", 0, hold_token=token)
 
 
@@ -104,7 +104,10 @@ def _areas() -> Any:
 
 
 def _assert_right(
-    sale: OneProcess, event: str, bought: list[tuple[str, int, dict[str, Any], Bought]], cancelled: set[PurchaseId]
+    sale: OneProcess,
+    event: str,
+    bought: list[tuple[str, int, dict[str, Any], AcceptedPurchase]],
+    cancelled: set[PurchaseId],
 ) -> None:
     sale.persist(event)
     assert sale.check.reconcile(event) == []

@@ -11,7 +11,6 @@ from seating.domain.actor import Actor
 from seating.domain.errors import (
     HoldExpired,
     InvalidRequest,
-    NotReplayable,
     SeatHeld,
     SeatNotFound,
     SeatSold,
@@ -21,6 +20,7 @@ from seating.domain.errors import (
 from seating.domain.offer import CategoryOffer, Offer
 from seating.domain.plan_file import read
 from seating.domain.plan_format import PlanFile
+from seating.domain.recovery_errors import NotReplayable
 from seating.domain.seat_selection import SeatSelection
 from seating.domain.seat_status import AVAILABLE, BOX_OFFICE
 from seating.domain.seating_plan import GeneratedPlan, SeatingPlan, generate

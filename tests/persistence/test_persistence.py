@@ -15,9 +15,10 @@ from structlog.testing import capture_logs
 
 from seating.domain import log_entry
 from seating.domain.changes import Cancelled
-from seating.domain.errors import InventoryUnavailable, Overtaken, RecordUnavailable
+from seating.domain.errors import InventoryUnavailable, RecordUnavailable
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
+from seating.domain.recovery_errors import Overtaken
 from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.redis_store import keys
 from seating.redis_store.connection import plain_client

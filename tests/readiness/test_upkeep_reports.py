@@ -6,6 +6,7 @@ import redis
 from seating.domain.errors import SharedStateUnavailable
 from seating.redis_store import keys
 from seating.redis_store.upkeep_reports import KEPT_MS, UpkeepReport, UpkeepReports
+from seating.web.readiness_checks import checks
 from tests.one_process import OPERATOR, OneProcess
 from tests.persistence.test_archive import upkeep
 from tests.readiness.conftest import Watch
@@ -74,8 +75,8 @@ def test_a_cron_goes_on_where_it_cannot_leave_any(
 
 def test_whether_there_is_a_cron(one: OneProcess, watch: Watch, reports: UpkeepReports) -> None:
     readiness = watch()
-    wait_until(lambda: readiness.report().checks["upkeep"].get("workers") == 0, what="the first look")
-    assert readiness.report().checks["upkeep"]["cron"] == "not seen"
+    wait_until(lambda: checks(readiness.report())["upkeep"].get("workers") == 0, what="the first look")
+    assert checks(readiness.report())["upkeep"]["cron"] == "not seen"
     reports.leave(REPORT)
-    wait_until(lambda: readiness.report().checks["upkeep"]["cron"].startswith("seen "), what="the cron to be seen")
-    assert readiness.report().checks["upkeep"]["events"] == REPORT._asdict()
+    wait_until(lambda: checks(readiness.report())["upkeep"]["cron"].startswith("seen "), what="the cron to be seen")
+    assert checks(readiness.report())["upkeep"]["events"] == REPORT._asdict()

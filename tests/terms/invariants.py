@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from seating.domain.changes import SeatSet, parse_change
-from seating.domain.errors import Overtaken, RebuildRefused, SeatingError
+from seating.domain.change_json import parse_change
+from seating.domain.changes import SeatSet
+from seating.domain.errors import SeatingError
 from seating.domain.log_entry import Checkpoint
 from seating.domain.position import Position
+from seating.domain.recovery_errors import Overtaken, RebuildRefused
 from seating.domain.seat_status import BOX_OFFICE
 from seating.redis_store import keys
 from seating.services import recorded_state

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from seating.domain.errors import NothingToMerge
+from seating.domain.recovery_errors import NothingToMerge
 from tests.one_process import OPERATOR
 from tests.terms.backups import backup, restore
 from tests.terms.conftest import Begin

@@ -8,7 +8,7 @@ import pytest
 
 from seating.domain.actor import Actor
 from seating.domain.errors import InventoryUnavailable
-from seating.domain.purchase import Receipt
+from seating.domain.receipt import Receipt
 from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.services.losses import Losses
 from seating.storage.database import Database

@@ -3,8 +3,9 @@
 import pytest
 
 from seating.domain.changes import OfferSet
-from seating.domain.errors import InventoryUnavailable, NothingToMerge, SeatUnavailable
+from seating.domain.errors import InventoryUnavailable, SeatUnavailable
 from seating.domain.purchase import Order
+from seating.domain.recovery_errors import NothingToMerge
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
 from seating.redis_store.terms import LogKeeping

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from seating.domain.position import Position
-from seating.domain.purchase import Order, Receipt
+from seating.domain.purchase import Order
+from seating.domain.receipt import Receipt
 from seating.storage.answered import Loss
 
 

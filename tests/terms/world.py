@@ -10,7 +10,8 @@ from typing import Any, Final
 from seating.domain.errors import EventNotFound, SeatingError
 from seating.domain.merging import Preference
 from seating.domain.position import Position
-from seating.domain.purchase import Order, PurchaseId, Receipt
+from seating.domain.purchase import Order, PurchaseId
+from seating.domain.receipt import Receipt
 from seating.redis_store import keys
 from seating.redis_store.calls import Scripts
 from seating.redis_store.open_events import OpenEvents
