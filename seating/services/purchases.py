@@ -42,6 +42,9 @@ from seating.storage.database import Database
 SEARCHED_ENTRIES: Final = 2_000
 """Entries of the log that are searched for a reference: four batches of persistence, about 20 ms."""
 
+MOST_QUARANTINED: Final = 100
+"""Quarantined purchases that are listed for a reference."""
+
 
 class AcceptedPurchase(NamedTuple):
     """`seats` are ids, none in general admission. `recorded` is whether SQL was seen to have the purchase; `sold_as` is
@@ -151,20 +154,25 @@ class Purchases:
         """What SQL has of an event's purchases, newest first, at most `count`. Raises EventNotFound.
 
         Of them only those with a `reference`, or made with the key of a `caller`. Those with a `reference` are found
-        in the log too, in its last `SEARCHED_ENTRIES` that SQL does not have.
+        in quarantine and in the log too, in its last `SEARCHED_ENTRIES` that SQL does not have.
         """
-        asked = (reference, caller)
         # The log first: what has left it by now, SQL has.
         unrecorded = self._unrecorded(event_id, reference, caller) if reference is not None else []
+
+        def find(connection: Connection) -> list[Purchase]:
+            rows = purchase_record.page(connection, event_id, below_seq, count + 1, reference, caller)
+            return rows if reference is None else rows + _quarantined(connection, event_id, reference, caller)
+
         try:
-            rows = self.database.read(purchase_record.page, event_id, below_seq, count + 1, *asked)
+            rows = self.database.read(find)
         except RecordUnavailable:
             if not unrecorded:
                 raise
             rows = []
-        recorded = {row.id for row in rows}
-        unrecorded = [one for one in unrecorded if below_seq is None or one.entry_seq < below_seq]
-        rows = [*(one for one in unrecorded if one.id not in recorded), *rows]
+        # Of one that is found twice, the row in SQL counts.
+        found = {one.id: one for one in (*reversed(unrecorded), *reversed(rows))}
+        asked = (one for one in found.values() if below_seq is None or one.entry_seq < below_seq)
+        rows = sorted(asked, key=lambda one: one.entry_seq, reverse=True)
         if not rows and self.inventory.read(event_id) is None:
             absence = self.names.presence.absence_of(event_id)
             if not isinstance(absence, NotOnSale):  # One that was archived may have none.
@@ -185,13 +193,10 @@ class Purchases:
         for entry in entries:
             # Reading an entry costs much more than seeing that there is nothing personal to it.
             change = entry.read() if entry.private else None
-            if not isinstance(change, Purchased) or change.personal_data(entry.private).reference != reference:
-                continue
-            if caller is None or change.caller == caller:
+            if isinstance(change, Purchased):
                 purchase_id = PurchaseId(event_id, change.original or entry.position, change.nonce)
-                purchase = _told(purchase_id, PurchaseState.ACCEPTED, entry, change)
-                found.append(purchase._replace(entry_seq=entry.position.seq))
-        return found
+                found.append(_told(purchase_id, PurchaseState.ACCEPTED, entry, change))
+        return [one for one in found if _is_asked_for(one, reference, caller)]
 
     def _on_record(self, purchase_id: PurchaseId) -> Purchase | None:
         def find(connection: Connection) -> tuple[Purchase | None, quarantine.QuarantinedEntry | None]:
@@ -203,11 +208,9 @@ class Purchases:
             return self._as_they_stand(purchase_id.event_id, [row])[0]
         if aside is None:
             return None
-        purchase = self._of_entry(purchase_id, aside.entry, PurchaseState.QUARANTINED)
+        purchase = _in_quarantine(aside)
         if purchase is None:
             return None
-        if aside.resolution == quarantine.CANCELLED:
-            purchase = purchase._replace(state=PurchaseState.CANCELLED)
         if aside.reason != quarantine.POISON:
             return self._named([purchase])[0]
         # It has seats, which may be cancelled though SQL does not know that yet.
@@ -260,8 +263,28 @@ class Purchases:
 def _told(purchase_id: PurchaseId, state: PurchaseState, entry: LogEntry, change: Purchased) -> Purchase:
     """As its entry tells of it."""
     personal = change.personal_data(entry.private)
-    sold = (change.at_ms, change.quantity, change.runs, personal)
+    sold = (change.at_ms, change.quantity, change.runs, personal, (), entry.position.seq)
     return Purchase(purchase_id, state, *sold, tariff=change.tariff, currency=change.currency, caller=change.caller)
+
+
+def _in_quarantine(aside: quarantine.QuarantinedEntry) -> Purchase | None:
+    """The purchase that waits there, or was cancelled while it did; None for another entry."""
+    change = aside.entry.read()
+    if not isinstance(change, Purchased) or aside.purchase_id is None:
+        return None
+    is_cancelled = aside.resolution == quarantine.CANCELLED
+    state = PurchaseState.CANCELLED if is_cancelled else PurchaseState.QUARANTINED
+    return _told(aside.purchase_id, state, aside.entry, change)
+
+
+def _quarantined(connection: Connection, event_id: str, reference: str, caller: str | None) -> list[Purchase]:
+    asides = quarantine.with_reference(connection, event_id, reference, MOST_QUARANTINED)
+    found = [purchase for aside in asides if (purchase := _in_quarantine(aside))]
+    return [one for one in found if _is_asked_for(one, reference, caller)]
+
+
+def _is_asked_for(purchase: Purchase, reference: str, caller: str | None) -> bool:
+    return purchase.personal.reference == reference and caller in (None, purchase.caller)
 
 
 def _part(purchase: Purchase, seats: str, quantity: int | None) -> Part:

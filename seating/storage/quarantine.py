@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, update
 
-from seating.domain.changes import Purchased
+from seating.domain.changes import Cancelled, Purchased
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
 from seating.domain.purchase import PurchaseId
@@ -156,6 +156,22 @@ def cancel(connection: Connection, event_id: str, position: Position) -> Purchas
         return None
     aside = _aside(row)
     return aside.purchase_id if resolve(connection, aside, CANCELLED) else None
+
+
+def take_out_parts(connection: Connection, aside: QuarantinedEntry) -> list[LogEntry]:
+    """Remove the partial cancellations of a poisoned purchase, dismissed ones too, to record them with it.
+
+    They could not be recorded without it, nor it without them: the seats that they returned may have been sold since.
+    """
+    if aside.purchase_id is None:
+        return []
+    here = (quarantine.c.event_id == aside.event_id, quarantine.c.reason == POISON)
+    of_it = quarantine.c.change.contains(f'"purchase":"{aside.purchase_id.position}"')
+    rows = connection.execute(select(quarantine).where(*here, of_it).order_by(quarantine.c.seq)).all()
+    parts = [part for part in map(_aside, rows) if isinstance(part.entry.read(), Cancelled)]
+    for part in parts:
+        connection.execute(delete(quarantine).where(*_here(part)))
+    return [part.entry for part in parts]
 
 
 def resolve(connection: Connection, aside: QuarantinedEntry, resolution: str) -> bool:
