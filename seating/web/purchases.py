@@ -283,8 +283,9 @@ def cancel_purchase(path: PurchasePath, query: CancelQuery) -> Response:
 def list_purchases(path: EventPath, query: PurchasePageQuery) -> Response:
     """List an event's purchases, newest first
 
-    As recorded in SQL. With a `reference`, also purchases that SQL does not have yet, if they are among the newest
-    2,000 entries of the log. A key with the role `sell` sees only purchases made with keys of its name.
+    As recorded in SQL. With a `reference`, also purchases in quarantine, and those that SQL does not have yet, if they
+    are among the newest 2,000 entries of the log. A key with the role `sell` sees only purchases made with keys of its
+    name.
     """
     who = caller()
     own = who.name if who.role is Role.SELL else None
