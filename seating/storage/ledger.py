@@ -214,6 +214,8 @@ def _apply(connection: Connection, event_id: str, row: LedgerRow, plan: SeatingP
 
 def _places(connection: Connection, event_id: str, change: SeatSet) -> str:
     """How many places were set, and of which categories."""
+    if change.quantity:
+        return f"{change.quantity} place{'s' if change.quantity > 1 else ''}"
     event = events.find(connection, event_id)
     names = [category.name for category in event.offer.categories] if event and event.offer else []
     return ", ".join(f"{length} of {names[area]}" for area, _, length in change.runs)
