@@ -77,12 +77,8 @@ class InventoryState:
 
     def runs_of(self, status: str) -> list[SeatRange]:
         """Every seat of a status, each as a run of its own."""
-        return [
-            SeatRange(block, place, 1)
-            for block, seats in enumerate(self.maps)
-            for place, found in enumerate(seats)
-            if found == status
-        ]
+        found = ((block, place, seat) for block, seats in enumerate(self.maps) for place, seat in enumerate(seats))
+        return [SeatRange(block, place, 1) for block, place, seat in found if seat == status]
 
     def cancellation(self, purchase: str) -> Cancellation | None:
         """What is cancelled of the purchase at this position; None for nothing."""
