@@ -75,11 +75,12 @@ def test_the_image_only_presets_settings() -> None:
     assert names - interpreter <= {name.upper() for name in Settings.model_fields}
 
 
-def test_web_is_published_to_this_machine_alone_and_demands_a_token() -> None:
+def test_web_is_published_to_this_machine_alone_and_all_parts_demand_a_token() -> None:
     assert _SERVICES["web"]["ports"] == ["127.0.0.1:${PORT:-3000}:3000"]
     environment = _environment_of("web")
     assert (environment["BIND"], environment["PORT"]) == ("0.0.0.0", "3000")
-    assert _SERVICES["web"]["environment"]["ADMIN_TOKEN"].startswith("${ADMIN_TOKEN:?")
+    tokens = {_SERVICES[name]["environment"]["ADMIN_TOKEN"] for name in ("web", "worker", "cron")}
+    assert tokens == {"${ADMIN_TOKEN:?set ADMIN_TOKEN}"}
     assert [name for name, service in _SERVICES.items() if "ports" in service] == ["web"]
 
 

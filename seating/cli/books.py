@@ -125,7 +125,8 @@ def _exported(purchase: Purchase) -> dict[str, Any]:
 
 def _exported_sale(sale: BoxOfficeSale) -> dict[str, Any]:
     at = None if sale.at_ms is None else _moment(sale.at_ms)
-    return {"state": "box office", "purchased_at": at, "quantity": 1, "seats": sale.seat, "categories": sale.category}
+    said = {"state": "box office", "purchased_at": at, "quantity": sale.quantity}
+    return said | {"seats": sale.seat, "categories": sale.category}
 
 
 @click.command()

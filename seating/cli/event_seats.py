@@ -11,14 +11,15 @@ from seating.cli.printing import as_json, print_fields, print_table, shown
 from seating.domain.event import parse_event_id
 from seating.domain.seat_status import ORGANISED, SETTABLE, WORDS
 from seating.services.seats import Seats
-from seating.storage.organiser_seats import OrganiserSeat
 from seating.web.organiser import SeatsSetting, SeatsSetView, view
 from seating.web.parsing import validate
 
 _PAGE: Final = 1_000
 _SHOWN: Final = 1_000
 _STATUSES: Final = [WORDS[letter] for letter in ORGANISED]
-_COLUMNS: Final = {"id": "SEAT", "status": "STATUS", "at": "SINCE", "by": "BY", "note": "NOTE"}
+_SINCE: Final = {"status": "STATUS", "at": "SINCE", "by": "BY", "note": "NOTE"}
+_SEAT_COLUMNS: Final = {"id": "SEAT"} | _SINCE
+_PLACES_COLUMNS: Final = {"category": "CATEGORY", "quantity": "PLACES"} | _SINCE
 
 of_event = click.argument("event_id", metavar="EVENT", type=parse_event_id)
 
@@ -61,16 +62,22 @@ def set_seats(event_id: str, status: str, seat_ids: tuple[str, ...], file: Any, 
 @click.option("--limit", type=click.IntRange(1), default=_SHOWN, show_default=True, help="How many.")
 @as_json
 def list_seats(event_id: str, status: str | None, limit: int, as_json: bool) -> None:
-    """List the seats that the organiser set, with who did so, when and why."""
-    found = islice(_pages(startup_checks.operator_services().seats, event_id, status), limit)
-    print_table([shown(view(seat)) for seat in found], _COLUMNS, as_json, nothing="no seats")
+    """List seats that the organiser set, with who did so, when and why.
+
+    In general admission, how many places of each category.
+    """
+    found = list(islice(_listed(startup_checks.operator_services().seats, event_id, status), limit))
+    columns = _PLACES_COLUMNS if found and "quantity" in found[0] else _SEAT_COLUMNS
+    print_table(found, columns, as_json, nothing="no seats")
 
 
-def _pages(seats: Seats, event_id: str, status: str | None) -> Iterator[OrganiserSeat]:
+def _listed(seats: Seats, event_id: str, status: str | None) -> Iterator[dict[str, Any]]:
+    """Yield the seats or, in general admission, how many places of each category."""
     after = ""
     while True:
-        page = seats.set_by_organiser(event_id, after, _PAGE, status)
-        yield from page.items
-        if page.next is None:
+        page = shown(view(seats.set_by_organiser(event_id, after, _PAGE, status)))
+        yield from page["seats"]
+        yield from page["places"]
+        if page["next"] is None:
             return
-        after = page.next
+        after = page["next"]

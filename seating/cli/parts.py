@@ -15,8 +15,7 @@ PROJECT = Path(__file__).parents[2]
 @click.command()
 def web() -> None:
     """Serve HTTP, against REDIS_URL and DATABASE_URL."""
-    settings = startup_checks.settings_with_redis()
-    startup_checks.refuse_without_key(settings)
+    settings = startup_checks.settings_of_part()
     # A process of the old version may have to start while others are replaced.
     startup_checks.check_tables(settings, allow_newer=True)
     startup_checks.warn_of_readers(settings)
@@ -30,7 +29,7 @@ def worker() -> None:
     """Record purchases in SQL."""
     from workers import rq_worker
 
-    startup_checks.check_tables(startup_checks.settings_with_redis())
+    startup_checks.check_tables(startup_checks.settings_of_part())
     rq_worker.run()
 
 
@@ -39,7 +38,7 @@ def cron() -> None:
     """Maintain open events, every second."""
     from workers import cron as loop
 
-    startup_checks.check_tables(startup_checks.settings_with_redis())
+    startup_checks.check_tables(startup_checks.settings_of_part())
     loop.run()
 
 

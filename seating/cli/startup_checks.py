@@ -61,6 +61,13 @@ def settings_with_redis() -> Settings:
     return loaded
 
 
+def settings_of_part() -> Settings:
+    """Load the settings of a part that starts alone. Raises InvalidSettings, InvalidKeyFile or RedisError."""
+    loaded = settings_with_redis()
+    refuse_without_key(loaded)
+    return loaded
+
+
 def check_tables(loaded: Settings, *, allow_newer: bool = False) -> None:
     """Check the version of the database's tables, if the database answers. Raises WrongTables."""
     from seating.storage import schema_version  # Commands on keys need no database.

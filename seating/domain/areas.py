@@ -7,7 +7,7 @@ begins at 0: `2:0-5` are five places of area 2.
 import re
 from typing import Final
 
-from seating.domain.seat_status import AVAILABLE, OFF_SALE
+from seating.domain.seat_status import AVAILABLE, OFF_SALE, ORGANISED
 
 _LETTERS: Final = "abhorsx"
 _COUNT: Final = re.compile(r"([a-z])(\d+)", re.ASCII)
@@ -44,6 +44,20 @@ def move(area: str, was: str, status: str, length: int) -> str:
         raise IndexError(f"an area has no {length} places of status {was}")
     counts[status] = counts.get(status, 0) + length
     return _text(counts)
+
+
+def organise(organised: str, was: str, status: str, length: int) -> str:
+    """Change `length` of the places that the organiser has in an event without areas; the text is like an area's.
+
+    Raises IndexError where the organiser has not that many.
+    """
+    counts = {letter: places(organised, letter) for letter in ORGANISED}
+    for letter, more in ((was, -length), (status, length)):
+        if letter in counts:
+            counts[letter] += more
+    if min(counts.values()) < 0:
+        raise IndexError(f"the organiser has no {length} places of status {was}")
+    return "".join(f"{letter}{count}" for letter, count in counts.items())
 
 
 def _counts(area: str) -> dict[str, int]:

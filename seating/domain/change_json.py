@@ -28,7 +28,7 @@ from seating.domain.offer import Offer
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatRange, runs_text
 
-Written = Opened | Purchased | Released | SeatSet | Cancelled | OfferSet | Merged | Rebuilt
+Written = Opened | Purchased | HoldChanged | Released | SeatSet | Cancelled | OfferSet | Merged | Rebuilt
 """The changes that not only scripts write."""
 
 
@@ -61,6 +61,11 @@ def change_json(change: Written) -> str:
             said |= _by(change.by) | ({"offer": change.offer.to_fields()} if change.offer else {})
         case Purchased():
             said = _purchased(change)
+        case HoldChanged():
+            said = {"kind": "hold_changed", "at": change.at_ms, "hold": change.hold, "quantity": change.quantity}
+            said |= {"left": change.left, "runs": runs_text(change.runs)}
+            said |= {"added": runs_text(change.added), "removed": runs_text(change.removed)}
+            said |= _off_sale(change.off_sale)
         case Released():
             said = {"kind": "released", "at": change.at_ms, "hold": change.hold, "quantity": change.quantity}
             said |= {"left": change.left, "runs": runs_text(change.runs), "expired": change.expired}
@@ -68,6 +73,7 @@ def change_json(change: Written) -> str:
         case SeatSet():
             said = {"kind": "seat_set", "at": change.at_ms, "was": change.was, "status": change.status}
             said |= {"left": change.left, "runs": runs_text(change.runs)}
+            said |= {"quantity": change.quantity} if change.quantity else {}
             said |= _by(change.by) | _off_sale(change.off_sale)
         case Cancelled():
             said = {"kind": "cancelled", "at": change.at_ms, "purchase": str(change.purchase)}

@@ -128,7 +128,8 @@ class Released:
 class SeatSet:
     """The organiser set seats to `status`, as a map has it. `was` is what they were: a letter for all, or one a run.
 
-    Those `off_sale` were to be available, and cannot be had while their category is off sale.
+    Those `off_sale` were to be available, and cannot be had while their category is off sale. `quantity` is the number
+    of places in general admission without categories, which has no runs.
     """
 
     at_ms: int
@@ -138,6 +139,7 @@ class SeatSet:
     runs: list[SeatRange]
     by: Actor | None = None
     off_sale: list[SeatRange] = field(default_factory=list)
+    quantity: int = 0
 
     def parts(self) -> Iterator[tuple[SeatRange, str]]:
         """Each run, and what its seats were."""

@@ -158,7 +158,7 @@ class BuyerLimit(SeatingError):
     """`left` is how many more seats the buyer may have."""
 
     code = "BUYER_LIMIT"
-    sentence = "This purchase would exceed the limit per buyer"
+    sentence = "This would exceed the limit per buyer"
 
 
 class InventoryUnavailable(SeatingError):

@@ -23,19 +23,15 @@ from seating.domain.receipt import Receipt, hold_record, is_record_of_hold, purc
 from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE, HELD, OFF_SALE, ORGANISER, SOLD
 from seating.domain.seating_plan import SeatingPlan, SeatRange
 
-_COUNTED: Final[Mapping[str, str]] = {
-    BOX_OFFICE: "sold",
-    ORGANISER: "held",
-    BLOCKED: "blocked",
-    OFF_SALE: "blocked",
-}
+_COUNTED: Final[Mapping[str, str]] = {BOX_OFFICE: "sold", ORGANISER: "held", BLOCKED: "blocked", OFF_SALE: "blocked"}
 
 
 @dataclass(slots=True)
 class InventoryState:
     """As Redis keeps it: `maps` has a text a block, `idempotency` the record of each accepted purchase and each hold.
 
-    In general admission `maps` has the counts of each area, none where there are no categories. `notes` has the keys of
+    In general admission `maps` has the counts of each area; where there are no categories it has none, and `organised`
+    has the counts of the organiser's places, if there ever were any. `notes` has the keys of
     holds that have ended, and until when each is refused, in ms since 1970, in the order of their ends; those that were
     over at the last change may be missing. `cancelled` has the Cancellation of each purchase that has one, by the
     purchase's position.
@@ -53,6 +49,7 @@ class InventoryState:
     notes: OrderedDict[str, int] = field(default_factory=OrderedDict)
     cancelled: dict[str, str] = field(default_factory=dict)
     offer: Offer | None = None
+    organised: str = ""
 
     @classmethod
     def before_opening(cls, plan: SeatingPlan | None) -> "InventoryState":
@@ -80,12 +77,8 @@ class InventoryState:
 
     def runs_of(self, status: str) -> list[SeatRange]:
         """Every seat of a status, each as a run of its own."""
-        return [
-            SeatRange(block, place, 1)
-            for block, seats in enumerate(self.maps)
-            for place, found in enumerate(seats)
-            if found == status
-        ]
+        found = ((block, place, seat) for block, seats in enumerate(self.maps) for place, seat in enumerate(seats))
+        return [SeatRange(block, place, 1) for block, place, seat in found if seat == status]
 
     def cancellation(self, purchase: str) -> Cancellation | None:
         """What is cancelled of the purchase at this position; None for nothing."""
@@ -150,6 +143,8 @@ class InventoryState:
                 self._end(change.hold, change.at_ms)
                 self.give_back(change.runs, HELD)
             case changes.SeatSet():
+                if change.quantity:
+                    self.set_places(change.was, change.status, change.quantity)
                 for run, was in change.parts():
                     self.set_seats([run], was, self.returned_to(run) if change.status == AVAILABLE else change.status)
             case changes.Cancelled():
@@ -209,12 +204,19 @@ class InventoryState:
     def returned_to(self, run: SeatRange) -> str:
         return OFF_SALE if self.off_sale_of([run]) else AVAILABLE
 
+    def set_places(self, was: str, status: str, quantity: int) -> None:
+        """Places of an event without areas become what the organiser wants. Raises IndexError."""
+        self.organised = areas.organise(self.organised, was, status, quantity)
+        self._recount(was, status, quantity)
+
     def set_seats(self, runs: list[SeatRange], was: str, status: str) -> None:
         """Seats that no buyer has become what the organiser wants."""
-        seats = sum(run.length for run in runs)
+        self._recount(was, status, sum(run.length for run in runs))
+        self._mark(runs, was, status)
+
+    def _recount(self, was: str, status: str, seats: int) -> None:
         self._count(was, -seats)
         self._count(status, seats)
-        self._mark(runs, was, status)
 
     def _sold_from(self, purchase: changes.Purchased) -> str:
         """What the seats are until then. A lost history may have sold them from a hold that has lapsed here."""

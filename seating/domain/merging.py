@@ -161,6 +161,7 @@ def _is_of_seats(state: InventoryState, hold: Hold) -> bool:
 
 def _take_in_organisers(merged: MergedState, other: InventoryState) -> None:
     state = merged.state
+    _take_in_organisers_places(merged, other.organised)
     for block, seats in enumerate(other.maps):
         if areas.is_area(seats):
             _take_in_organisers_of_area(merged, block, seats)
@@ -184,6 +185,19 @@ def _take_in_organisers_of_area(merged: MergedState, area: int, seats: str) -> N
                 missing -= more
         if status == BOX_OFFICE and missing > 0:
             merged.box_office.append(SeatRange(area, 0, missing))
+
+
+def _take_in_organisers_places(merged: MergedState, organised: str) -> None:
+    """Of an event without areas."""
+    state = merged.state
+    for status in ORGANISED if organised else ():
+        missing = areas.places(organised, status) - areas.places(state.organised, status)
+        more = min(missing, state.remaining)
+        if more > 0:
+            state.set_places(AVAILABLE, status, more)
+            missing -= more
+        if status == BOX_OFFICE and missing > 0:
+            merged.box_office.append(SeatRange(0, 0, missing))
 
 
 def _first_taken(merged: MergedState, runs: Sequence[SeatRange], quantity: int = 0) -> str:

@@ -130,14 +130,17 @@ class Replay:
         What returns is off sale by the record's offer, not the fork's.
         """
         match change:
-            case changes.Released() | changes.SeatSet():
+            case changes.HoldChanged() | changes.Released() | changes.SeatSet():
                 return self._text_of_return(entry, change)
             case changes.Cancelled():
                 return self._text_of_cancellation(entry, change)
         return _original(entry, change)
 
-    def _text_of_return(self, entry: LogEntry, change: changes.Released | changes.SeatSet) -> str:
-        if isinstance(change, changes.Released):
+    def _text_of_return(self, entry: LogEntry, change: changes.HoldChanged | changes.Released | changes.SeatSet) -> str:
+        if isinstance(change, changes.HoldChanged):
+            fewer = self.state.holds[change.hold].quantity - change.quantity
+            left, off_sale = self._returned(fewer, change.removed)
+        elif isinstance(change, changes.Released):
             left, off_sale = self._returned(change.quantity, change.runs)
         elif change.status == AVAILABLE:
             left, off_sale = self._returned(sum(run.length for run in change.runs), change.runs)

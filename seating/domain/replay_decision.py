@@ -89,6 +89,9 @@ class Conditions:
         return Decision(Outcome.REPLAYED)
 
     def _decide_seats(self, change: changes.SeatSet) -> Decision:
+        there = self.state.remaining if change.was == AVAILABLE else areas.places(self.state.organised, change.was)
+        if there < change.quantity:
+            return Decision(Outcome.WAITS, f"fewer than {change.quantity} places are {change.was}")
         seats: list[tuple[str, str, str]] = []
         for run, was in change.parts():
             area = self.state.maps[run.block]

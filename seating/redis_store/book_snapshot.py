@@ -74,6 +74,7 @@ class BookSnapshot(NamedTuple):
             notes=OrderedDict(self.notes),
             cancelled=dict(self.cancelled),
             offer=Offer.from_json(self.inventory["offered"]) if "offered" in self.inventory else None,
+            organised=self.inventory.get("organised", ""),
             **counted,
         )
 

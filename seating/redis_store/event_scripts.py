@@ -165,7 +165,7 @@ def _refusal(outcome: bytes, detail: Any, reply: Sequence[Any], field: str) -> S
         case b"OVER":
             return NotOnSale("The sale is over", state="on_sale", closes_at=rfc3339(int(detail)))
         case b"TOO_MANY":
-            return InvalidRequest(f"{field[0].upper()}{field[1:]} cannot exceed {detail} in one purchase", field)
+            return _too_many(detail, field)
         case b"BUYER_MISSING":
             most = f"This event sells at most {detail} seats to one buyer"
             return InvalidRequest(f"{most}: say in buyer who it is, with the key of a shop", "buyer")
@@ -182,6 +182,16 @@ def _refusal(outcome: bytes, detail: Any, reply: Sequence[Any], field: str) -> S
         b"HOLD_EXPIRED": HoldExpired,
     }
     return plain[outcome]()
+
+
+def _too_many(most: int, field: str) -> SeatingError:
+    if field == "holdToken":  # The limit is lower than when it was made.
+        sentence = f"This hold has more than the {most} seats that one purchase may have: remove some of them"
+    elif field == "add":
+        sentence = f"A hold of this event cannot have more than {most} seats"
+    else:
+        sentence = f"{field.capitalize()} cannot exceed {most} in one purchase"
+    return InvalidRequest(sentence, field)
 
 
 def _wrong_size(seats: int) -> SeatingError:

@@ -75,8 +75,8 @@ class HoldStore:
         """Hold `order` for the owner of `token`. `holders`, each with the most that it may hold, are not logged.
 
         `idempotency` is the hash of caller and key, or empty; a repeated request gets the first hold again, as it is
-        now, with the `sealed` token of then. Anything else is measured by `limit`. Raises RateLimited. `within` are the
-        blocks of the order's category and zone, where it names one.
+        now, with the `sealed` token of then. Anything else is measured by `limit`. `within` are the blocks
+        of the order's category and zone, where it names one. Raises RateLimited, BuyerLimit.
         """
         args = (
             idempotency,
@@ -136,7 +136,7 @@ class HoldStore:
     def _measured(
         self, script: str, event_id: str, args: Sequence[Argument], limit: RateLimit | None, field: str
     ) -> AcceptedHold:
-        event_keys = keys.of_sale(event_id)
+        event_keys = (*keys.of_sale(event_id), keys.buyers(event_id))
         if limit:
             event_keys = (*event_keys, keys.event_limit(event_id, "holds", limit.key))
             args = (*args, *limit.policy.arguments)

@@ -112,6 +112,8 @@ class Rebuilding:
             "blocked": state.blocked,
             "updated": state.updated_ms,
         }
+        if state.organised:
+            fields["organised"] = state.organised
         if state.offer:
             fields |= {name: value for name, value in state.offer.inventory_fields().items() if value}
         inventory, log, *others = keys.all_of(self._event_id)

@@ -78,14 +78,20 @@ class SeatStore:
         self._seen = calls.seen
 
     def set(
-        self, event_id: str, runs: Sequence[SeatRange], status: str, by: Actor, places_are: str = AVAILABLE
+        self,
+        event_id: str,
+        runs: Sequence[SeatRange],
+        status: str,
+        by: Actor,
+        places_are: str = AVAILABLE,
+        quantity: int | None = None,
     ) -> SetSeats:
         """Set seats to a status, given as in maps: all of them or, if a buyer has one, none.
 
-        `places_are` is what places of areas are now. Raises RunsSold, RunsHeld, RunsUnavailable, and SoldOut for fewer
-        places.
+        `places_are` is what places are now; `quantity` is their number where the event has no areas. Raises RunsSold,
+        RunsHeld, RunsUnavailable, and SoldOut for fewer places.
         """
-        args = (runs_text(runs), status, by.member(), places_are)
+        args = (runs_text(runs), status, by.member(), places_are, "" if quantity is None else quantity)
         _, reached, changed, off_sale = accepted(self._scripts.run("set_seats", keys.of_seats(event_id), args))
         position = Position.parse(reached.decode())
         self._seen.note(event_id, position)

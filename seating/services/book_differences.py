@@ -189,6 +189,7 @@ def _redis(event_id: str, snapshot: BookSnapshot | None, record: Record) -> Iter
         "sold": state.sold,
         "held": state.held,
         "blocked": state.blocked,
+        "organised": state.organised,
         **(state.offer or Offer()).inventory_fields(),
     }
     if state.offer is None:

@@ -6,16 +6,20 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from seating.domain.seat_status import BOX_OFFICE
-from seating.storage import events, organiser_seats
+from seating.storage import events, organiser_places, organiser_seats
 from seating.storage.database import Database
 
 
 class BoxOfficeSale(NamedTuple):
-    """`at_ms` is None where the entry that tells of it was replaced by a merge; `category` where the event has none."""
+    """`at_ms` is None where the entry that tells of it was replaced by a merge; `category` where the event has none.
+
+    In general admission it stands for all places of a category, `seat` is empty, and `at_ms` is of the last sale.
+    """
 
     seat: str
     at_ms: int | None
     category: str | None
+    quantity: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +27,18 @@ class BoxOffice:
     database: Database
 
     def sales(self, event_id: str) -> list[BoxOfficeSale]:
-        """Those that stand, in the plan's order."""
+        """Those that stand, in the plan's order; in general admission, in that of the categories."""
         return self.database.read_snapshot(_sales, event_id)
 
 
 def _sales(connection: Connection, event_id: str) -> list[BoxOfficeSale]:
     event, plan = events.find(connection, event_id), events.plan_of(connection, event_id)
+    if plan is None:
+        found = organiser_places.all_of(connection, event_id)
+        sold = (places for places in found if places.status == BOX_OFFICE)
+        return [BoxOfficeSale("", places.at_ms, places.category, places.quantity) for places in sold]
     at_ms = {seat.seat_id: seat.at_ms for seat in organiser_seats.all_of(connection, event_id, BOX_OFFICE)}
-    if not at_ms or not plan:
+    if not at_ms:
         return []
     names = [category.name for category in event.offer.categories] if event and event.offer else []
     return [

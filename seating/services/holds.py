@@ -7,6 +7,7 @@ from typing import NamedTuple
 from seating.domain.hold import HeldRecord, HoldOrder, hold_id, new_token, sealed
 from seating.domain.idempotency import short_hash
 from seating.domain.offer import SoldAs
+from seating.domain.purchase import buyer_hash
 from seating.domain.rate_policy import Verdict
 from seating.redis_store.event_scripts import MissingInventory
 from seating.redis_store.holds import HoldStore
@@ -54,8 +55,8 @@ class Holds:
         """Holds `order`, once for each key that the caller uses; a repetition tells the hold as it is now.
 
         `holder` is whose seats are bounded: a shop or, for callers without a name, the client's address. Raises
-        SoldOut, NotTogether, SeatNotFound, SeatUnavailable, NotOnSale, TooManyHeld, IdempotencyKeyReused, BacklogFull,
-        RateLimited, and HoldExpired while the key's hold has not ended long ago.
+        SoldOut, NotTogether, SeatNotFound, SeatUnavailable, NotOnSale, TooManyHeld, BuyerLimit, IdempotencyKeyReused,
+        BacklogFull, RateLimited, and HoldExpired while the key's hold has not ended long ago.
         """
         token = new_token()
         idempotency = "" if key is None else short_hash(caller, key)
@@ -96,7 +97,8 @@ class Holds:
         """Take seats in and give others back, all or nothing; the hold lasts as long as before.
 
         A seat to add that is there, or to remove that is not, changes nothing: a repetition is safe. Raises
-        HoldExpired, SeatNotFound, SeatUnavailable, TooManyHeld, InvalidRequest, NotOnSale, BacklogFull, RateLimited.
+        HoldExpired, SeatNotFound, SeatUnavailable, TooManyHeld, BuyerLimit, InvalidRequest, NotOnSale, BacklogFull,
+        RateLimited.
         """
         added, removed = self.names.runs(event_id, add), self.names.runs(event_id, remove)
         with self.changes.of(event_id) as change:
@@ -115,9 +117,9 @@ class Holds:
         return HeldSeats(token, record, seats, sold_as)
 
     def _holders(self, event_id: str, holder: str, buyer: str | None, *, is_shop: bool) -> dict[str, int]:
-        """Hashes of all whose seats are counted, each with the most that it may hold."""
+        """Hashes of all whose seats are counted, each with the most that it may hold. A shop's buyer comes second."""
         limits = self.store.limits
         holders = {short_hash(event_id, holder): limits.max_seats_of_shop if is_shop else limits.max_seats}
         if buyer is not None:
-            holders[short_hash(event_id, holder, buyer)] = limits.max_seats_of_buyer
+            holders[buyer_hash(holder, buyer)] = limits.max_seats_of_buyer
         return holders

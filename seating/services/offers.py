@@ -84,6 +84,14 @@ class Offers:
             raise unknown("category", name, [category.name for category in offer.categories])
         return offer.categories[number].blocks
 
+    def has_categories(self, event_id: str) -> bool:
+        """Of an event that sells."""
+        try:
+            self._first.get(event_id, partial(self._load_open, event_id))
+        except _NoOffer:
+            return False
+        return True
+
     def _blocks_of_zone(self, event_id: str, name: str) -> Sequence[BlockRange]:
         plan = self.names.plan(event_id)
         zones = plan.parts.zone_of if plan else []

@@ -7,25 +7,23 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection
 
 from seating.domain.actor import Actor
-from seating.domain.cancellation import ALL, Cancellation, Part
+from seating.domain.cancellation import Cancellation, Part
 from seating.domain.changes import Purchased
 from seating.domain.errors import (
-    InvalidRequest,
     InventoryUnavailable,
     NotOnSale,
     PurchaseNotFound,
     RecordUnavailable,
-    SeatNotFound,
 )
 from seating.domain.idempotency import short_hash
 from seating.domain.log_entry import LogEntry
 from seating.domain.offer import SoldAs
 from seating.domain.page import Page, first_of
 from seating.domain.purchase import Order, Purchase, PurchaseId, PurchaseState
+from seating.domain.purchase_part import part_of
 from seating.domain.rate_policy import Verdict
 from seating.domain.receipt import Receipt
 from seating.domain.recovery_errors import PurchaseQuarantined
-from seating.domain.seating_plan import SeatRange, places
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.rate_limits import RateLimit
@@ -34,6 +32,7 @@ from seating.services.audit import act_now
 from seating.services.event_changes import EventChanges
 from seating.services.offers import Offers
 from seating.services.persisted_watch import PersistedWatch
+from seating.services.purchase_entries import in_quarantine, is_asked_for, purchase_in, quarantined
 from seating.services.seat_names import SeatNames
 from seating.storage import audit, quarantine
 from seating.storage import purchases as purchase_record
@@ -116,7 +115,7 @@ class Purchases:
         purchase = self.get(purchase_id)
         if purchase.state is PurchaseState.CANCELLED:
             return purchase
-        part = _part(purchase, seats, quantity)
+        part = part_of(purchase, seats, quantity)
         if not purchase.bought.to_cancel(part, purchase.cancelled).quantity:
             return purchase
         if purchase.state is PurchaseState.QUARANTINED and not part.is_all:
@@ -151,20 +150,25 @@ class Purchases:
         """What SQL has of an event's purchases, newest first, at most `count`. Raises EventNotFound.
 
         Of them only those with a `reference`, or made with the key of a `caller`. Those with a `reference` are found
-        in the log too, in its last `SEARCHED_ENTRIES` that SQL does not have.
+        in quarantine and in the log too, in its last `SEARCHED_ENTRIES` that SQL does not have.
         """
-        asked = (reference, caller)
         # The log first: what has left it by now, SQL has.
         unrecorded = self._unrecorded(event_id, reference, caller) if reference is not None else []
+
+        def find(connection: Connection) -> list[Purchase]:
+            rows = purchase_record.page(connection, event_id, below_seq, count + 1, reference, caller)
+            return rows if reference is None else rows + quarantined(connection, event_id, reference, caller)
+
         try:
-            rows = self.database.read(purchase_record.page, event_id, below_seq, count + 1, *asked)
+            rows = self.database.read(find)
         except RecordUnavailable:
             if not unrecorded:
                 raise
             rows = []
-        recorded = {row.id for row in rows}
-        unrecorded = [one for one in unrecorded if below_seq is None or one.entry_seq < below_seq]
-        rows = [*(one for one in unrecorded if one.id not in recorded), *rows]
+        # Of one that is found twice, the row in SQL counts.
+        found = {one.id: one for one in (*reversed(unrecorded), *reversed(rows))}
+        asked = (one for one in found.values() if below_seq is None or one.entry_seq < below_seq)
+        rows = sorted(asked, key=lambda one: one.entry_seq, reverse=True)
         if not rows and self.inventory.read(event_id) is None:
             absence = self.names.presence.absence_of(event_id)
             if not isinstance(absence, NotOnSale):  # One that was archived may have none.
@@ -185,13 +189,10 @@ class Purchases:
         for entry in entries:
             # Reading an entry costs much more than seeing that there is nothing personal to it.
             change = entry.read() if entry.private else None
-            if not isinstance(change, Purchased) or change.personal_data(entry.private).reference != reference:
-                continue
-            if caller is None or change.caller == caller:
+            if isinstance(change, Purchased):
                 purchase_id = PurchaseId(event_id, change.original or entry.position, change.nonce)
-                purchase = _told(purchase_id, PurchaseState.ACCEPTED, entry, change)
-                found.append(purchase._replace(entry_seq=entry.position.seq))
-        return found
+                found.append(purchase_in(purchase_id, PurchaseState.ACCEPTED, entry, change))
+        return [one for one in found if is_asked_for(one, reference, caller)]
 
     def _on_record(self, purchase_id: PurchaseId) -> Purchase | None:
         def find(connection: Connection) -> tuple[Purchase | None, quarantine.QuarantinedEntry | None]:
@@ -203,11 +204,9 @@ class Purchases:
             return self._as_they_stand(purchase_id.event_id, [row])[0]
         if aside is None:
             return None
-        purchase = self._of_entry(purchase_id, aside.entry, PurchaseState.QUARANTINED)
+        purchase = in_quarantine(aside)
         if purchase is None:
             return None
-        if aside.resolution == quarantine.CANCELLED:
-            purchase = purchase._replace(state=PurchaseState.CANCELLED)
         if aside.reason != quarantine.POISON:
             return self._named([purchase])[0]
         # It has seats, which may be cancelled though SQL does not know that yet.
@@ -240,7 +239,7 @@ class Purchases:
         change = entry.read()
         if not isinstance(change, Purchased) or change.nonce != purchase_id.nonce:
             return None
-        return _told(purchase_id, state, entry, change)
+        return purchase_in(purchase_id, state, entry, change)
 
     def _as_they_stand(self, event_id: str, found: Sequence[Purchase]) -> list[Purchase]:
         """With what SQL does not know to be cancelled yet, and the names of their seats."""
@@ -255,44 +254,3 @@ class Purchases:
     def _named(self, found: Sequence[Purchase]) -> list[Purchase]:
         """With the names of their seats, and what they were sold as; all of one event."""
         return self.offers.named_purchases(found)
-
-
-def _told(purchase_id: PurchaseId, state: PurchaseState, entry: LogEntry, change: Purchased) -> Purchase:
-    """As its entry tells of it."""
-    personal = change.personal_data(entry.private)
-    sold = (change.at_ms, change.quantity, change.runs, personal)
-    return Purchase(purchase_id, state, *sold, tariff=change.tariff, currency=change.currency, caller=change.caller)
-
-
-def _part(purchase: Purchase, seats: str, quantity: int | None) -> Part:
-    """Raises SeatNotFound, InvalidRequest."""
-    if seats and quantity is not None:
-        raise InvalidRequest("Give only one of seats and quantity", "quantity")
-    if seats:
-        own = dict(zip(purchase.seats, _singles(purchase.runs), strict=True)) if purchase.seats else {}
-        named = dict.fromkeys(_listed(seats, sorted(own, key=len, reverse=True)))
-        return Part(runs=[own[seat] for seat in named])
-    if quantity is None:
-        return ALL
-    if purchase.seats:
-        raise InvalidRequest("Quantity is for general admission: name the seats to cancel", "quantity")
-    if quantity > purchase.quantity:
-        raise InvalidRequest(f"Quantity cannot exceed the {purchase.quantity} places of this purchase", "quantity")
-    return Part(quantity)
-
-
-def _singles(runs: Sequence[SeatRange]) -> list[SeatRange]:
-    return [SeatRange(*place, 1) for place in places(runs)]
-
-
-def _listed(text: str, own: Sequence[str]) -> list[str]:
-    """The ids of seats in `text`, with commas between them; an id may have commas too. `own` are the longest first."""
-    found: list[str] = []
-    rest = text
-    while rest:
-        seat = next((seat for seat in own if rest == seat or rest.startswith(f"{seat},")), None)
-        if seat is None:
-            raise SeatNotFound(seats=[rest.partition(",")[0]])
-        found.append(seat)
-        rest = rest[len(seat) + 1 :]
-    return found

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from seating.domain.actor import Actor
-from seating.domain.changes import Purchased
+from seating.domain.changes import Cancelled, Purchased
 from seating.domain.errors import EventNotFound, SeatingError
+from seating.domain.log_entry import LogEntry
 from seating.domain.page import Page, first_of
 from seating.domain.position import Position
 from seating.domain.recovery_errors import NotReplayable, QuarantineEntryNotFound
@@ -43,11 +44,9 @@ class Quarantine:
         Raises QuarantineEntryNotFound, or NotReplayable with the reason why it still cannot be recorded.
         """
         aside = self._waiting(event_id, position)
-        if aside.reason == aside_record.POISON:
-            self._record(aside, by)
-        else:
-            self._sell_again(aside, by)
-        self.inventory.unquarantine(event_id, aside.entry.position)
+        settle = self._record if aside.reason == aside_record.POISON else self._sell_again
+        for entry in settle(aside, by):
+            self.inventory.unquarantine(event_id, entry.position)
 
     def cancel(self, event_id: str, position: str, by: Actor) -> None:
         """Cancel an entry: a purchase is cancelled with its seats, anything else only resolved."""
@@ -78,25 +77,30 @@ class Quarantine:
 
         self.database.write(resolve)
 
-    def _record(self, aside: QuarantinedEntry, by: Actor) -> None:
+    def _record(self, aside: QuarantinedEntry, by: Actor) -> list[LogEntry]:
+        """Record the entry; with a purchase, its partial cancellations that wait too."""
         target = str(aside.purchase_id or aside.entry.position)
         act = act_now(by, "quarantine.replay", aside.event_id, target, "quarantined", "recorded")
 
-        def move(connection: Connection) -> None:
+        def move(connection: Connection) -> list[LogEntry]:
             if not aside_record.take_out(connection, aside):
                 raise QuarantineEntryNotFound
             plan = events.plan_of(connection, aside.event_id)
             if plan and organiser_seats.are_set_after(connection, aside.event_id, aside.entry, plan):
                 raise NotReplayable("Seats of it were set again since then; cancel this entry")
-            ledger.insert_rows(connection, aside.event_id, ledger.read_rows([aside.entry]), plan)
+            entries = [aside.entry, *aside_record.take_out_parts(connection, aside)]
+            rows = ledger.read_rows(entries)
+            returned = [run for row in rows if isinstance(row.change, Cancelled) for run in row.change.runs]
+            ledger.insert_rows(connection, aside.event_id, rows, plan, returned)
             audit.add(connection, [act])
+            return entries
 
         try:
-            self.database.write(move)
+            return self.database.write(move)
         except ledger.REFUSALS as error:
             raise NotReplayable(f"The record still rejects it: {ledger.refusal_in_words(error)}") from None
 
-    def _sell_again(self, aside: QuarantinedEntry, by: Actor) -> None:
+    def _sell_again(self, aside: QuarantinedEntry, by: Actor) -> list[LogEntry]:
         """Sell its seats again under its own id. The buyer's receipt stays the same."""
         purchase, purchase_id = aside.entry.read(), aside.purchase_id
         if not isinstance(purchase, Purchased) or purchase_id is None:
@@ -112,3 +116,4 @@ class Quarantine:
             raise NotReplayable(f"Its idempotency key has bought again since: {receipt.id}")
         self.changes.nudge(aside.event_id)
         self.database.write(aside_record.resolve, aside, aside_record.REPLAYED)
+        return [aside.entry]

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, NamedTuple
 
+from sqlalchemy import Connection
+
 from seating.domain.actor import Actor
 from seating.domain.errors import EventNotFound, InvalidRequest, InvalidStatus, SeatNotFound, UnknownSeat
 from seating.domain.log_entry import ResumePoint
@@ -22,8 +24,9 @@ from seating.services.event_changes import EventChanges
 from seating.services.missing_event import MissingEvent
 from seating.services.offers import Offers
 from seating.services.seat_names import SeatNames
-from seating.storage import events, organiser_seats
+from seating.storage import events, organiser_places, organiser_seats
 from seating.storage.database import Database, Offload
+from seating.storage.organiser_places import OrganiserPlaces
 from seating.storage.organiser_seats import OrganiserSeat
 
 _MOST_BYTES: Final = 32_000_000
@@ -37,6 +40,13 @@ class SeatsSet(NamedTuple):
 
     changed: int
     position: Position
+
+
+class OrganisersPart(NamedTuple):
+    """A page of the seats that the organiser set; in general admission none, and all `places` instead."""
+
+    page: Page[OrganiserSeat, str]
+    places: list[OrganiserPlaces]
 
 
 class Seat(NamedTuple):
@@ -63,32 +73,40 @@ class Seats:
         """
         plan = self.names.plan(event_id)
         runs = chosen.runs(plan) if plan else self._places(event_id, chosen)
+        quantity = None if runs else chosen.quantity
         with self.changes.of(event_id) as change:
-            done = self.store.set(event_id, runs, SETTABLE[status], by, chosen.places_are)
+            done = self.store.set(event_id, runs, SETTABLE[status], by, chosen.places_are, quantity)
         change.reached(done.position)
         return SeatsSet(done.changed, done.position)
 
     def _places(self, event_id: str, chosen: SeatSelection) -> list[SeatRange]:
-        """Of general admission: so many places of the category's area."""
+        """Of general admission: so many places of the category's area; empty where there are no categories."""
         if chosen.quantity is None:
-            raise InvalidRequest("This event is of general admission: give a category and a quantity", "quantity")
+            raise InvalidRequest("This event is of general admission: give a quantity", "quantity")
         if chosen.category is None:
-            raise InvalidRequest("Category is required: these are places of one", "category")
+            if self.offers.has_categories(event_id):
+                raise InvalidRequest("Category is required: these are places of one", "category")
+            return []
         ((area, _),) = self.offers.blocks_of_category(event_id, chosen.category)
         return [SeatRange(area, 0, chosen.quantity)]
 
-    def set_by_organiser(
-        self, event_id: str, after_seat: str, count: int, status: str | None
-    ) -> Page[OrganiserSeat, str]:
+    def set_by_organiser(self, event_id: str, after_seat: str, count: int, status: str | None) -> OrganisersPart:
         """What the organiser made of seats, as SQL has it; of a status that is one of SETTABLE, if it is given.
 
         Raises EventNotFound, RecordUnavailable.
         """
         letter = None if status is None else SETTABLE[status]
-        found = self.database.read(organiser_seats.page, event_id, after_seat, count + 1, letter)
-        if not found and not self.database.read(events.find, event_id):
-            raise EventNotFound
-        return first_of(found, count, lambda seat: seat.seat_id)
+
+        def find(connection: Connection) -> OrganisersPart:
+            seats = organiser_seats.page(connection, event_id, after_seat, count + 1, letter)
+            event = None if seats else events.find(connection, event_id)
+            if not seats and event is None:
+                raise EventNotFound
+            places = organiser_places.all_of(connection, event_id) if event and not event.seated else []
+            of_status = [one for one in places if letter in (None, one.status)]
+            return OrganisersPart(first_of(seats, count, lambda seat: seat.seat_id), of_status)
+
+        return self.database.read(find)
 
     def set(self, event_id: str, seat_id: str, status: object, by: Actor) -> Seat:
         """`status` is one of SETTABLE. Raises InvalidStatus, UnknownSeat, SeatSold, SeatHeld."""

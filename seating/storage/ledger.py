@@ -12,7 +12,7 @@ from seating.domain.change_json import UnknownChange, parse_change
 from seating.domain.changes import Cancelled, Change, Merged, OfferSet, Purchased, Rebuilt, SeatSet, StateSet, Trusted
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
-from seating.domain.seating_plan import SeatingPlan
+from seating.domain.seating_plan import SeatingPlan, SeatRange
 from seating.storage import audit, events, organiser_seats, purchases, quarantine, terms, watermarks
 from seating.storage.database import Row, insert_many
 from seating.storage.quarantine import QuarantinedEntry
@@ -95,8 +95,14 @@ def refusal_in_words(error: Exception) -> str:
             return "the record has another entry in its place"
 
 
-def insert_rows(connection: Connection, event_id: str, rows: Sequence[LedgerRow], plan: SeatingPlan | None) -> None:
-    """Record `rows` and the acts in them. Raises one of REFUSALS."""
+def insert_rows(
+    connection: Connection,
+    event_id: str,
+    rows: Sequence[LedgerRow],
+    plan: SeatingPlan | None,
+    returned: Sequence[SeatRange] = (),
+) -> None:
+    """Record `rows` and the acts in them; `returned` is as for `purchases.add`. Raises one of REFUSALS."""
     columns = (ledger.c.event_id, ledger.c.epoch, ledger.c.seq, ledger.c.change, ledger.c.link, ledger.c.private)
     written: list[Row] = [(event_id, *entry.position, entry.change, entry.link, entry.private) for entry, _ in rows]
     insert_many(connection, columns, written)
@@ -105,7 +111,7 @@ def insert_rows(connection: Connection, event_id: str, rows: Sequence[LedgerRow]
     for kind, group in groupby(rows, key=lambda row: type(row.change)):
         if kind is Purchased:
             bought = [(row.entry, row.change) for row in group if isinstance(row.change, Purchased)]
-            purchases.add(connection, event_id, bought, plan)
+            purchases.add(connection, event_id, bought, plan, returned)
             acts += [act_of(event_id, entry.position, change) for entry, change in bought if change.by]
         else:
             for row in group:
@@ -208,6 +214,8 @@ def _apply(connection: Connection, event_id: str, row: LedgerRow, plan: SeatingP
 
 def _places(connection: Connection, event_id: str, change: SeatSet) -> str:
     """How many places were set, and of which categories."""
+    if change.quantity:
+        return f"{change.quantity} place{'s' if change.quantity > 1 else ''}"
     event = events.find(connection, event_id)
     names = [category.name for category in event.offer.categories] if event and event.offer else []
     return ", ".join(f"{length} of {names[area]}" for area, _, length in change.runs)

@@ -30,12 +30,17 @@ _SOLD_AS: Final = ("tariff", "currency", "total")
 
 
 def add(
-    connection: Connection, event_id: str, bought: Sequence[tuple[LogEntry, Purchased]], plan: SeatingPlan | None
+    connection: Connection,
+    event_id: str,
+    bought: Sequence[tuple[LogEntry, Purchased]],
+    plan: SeatingPlan | None,
+    returned: Sequence[SeatRange] = (),
 ) -> None:
-    """Records purchases and the seats that they take. A seat that is taken is refused by sold_seats' key.
+    """Records purchases and the seats that they take, without `returned` ones: cancellations that follow free these.
 
-    Raises WrongPersonalData.
+    A seat that is taken is refused by sold_seats' key. Raises WrongPersonalData.
     """
+    gone = Cancellation(0, 0, 0, returned)
     rows: list[Row] = []
     seats: list[Row] = []
     for entry, change in bought:
@@ -47,7 +52,8 @@ def add(
         shop = (*change.personal_data(entry.private), _with_key(change.caller))
         sold_as = _sold_as(change.tariff, change.currency, change.runs)
         rows.append((purchase_id, event_id, *position, *told, *shop, *sold_as, entry.position.seq))
-        seat_ids = plan.seats_of(change.runs) if plan else []
+        standing = Bought(change.quantity, change.runs).standing(gone).runs if returned else change.runs
+        seat_ids = plan.seats_of(standing) if plan else []
         seats += [(event_id, seat_id, purchase_id) for seat_id in seat_ids]
     insert_many(connection, _ADDED, rows)
     if seats:

@@ -1,11 +1,12 @@
 """Log entries set aside for an operator: rejected by SQL for good, left over from a fork, or lost."""
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, update
 
-from seating.domain.changes import Purchased
+from seating.domain.changes import Cancelled, Purchased
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
 from seating.domain.purchase import PurchaseId
@@ -87,6 +88,19 @@ def find_purchase(connection: Connection, purchase_id: PurchaseId) -> Quarantine
     return _aside(found) if found else None
 
 
+def with_reference(connection: Connection, event_id: str, reference: str, count: int) -> list[QuarantinedEntry]:
+    """Return purchases with this order number of a shop that have no row elsewhere, newest first; at most `count`."""
+    member = f'"reference":{json.dumps(reference)}'
+    texts = (quarantine.c.private, quarantine.c.change)  # Versions before personal data had a text wrote it in there.
+    query = select(quarantine).where(
+        quarantine.c.event_id == event_id,
+        or_(quarantine.c.resolution.is_(None), quarantine.c.resolution == CANCELLED),
+        or_(*(text.contains(member, autoescape=True) for text in texts)),
+    )
+    newest = query.order_by(quarantine.c.seq.desc(), quarantine.c.epoch.desc()).limit(count)
+    return [_aside(row) for row in connection.execute(newest)]
+
+
 def look_again(connection: Connection, event_id: str) -> list[LogEntry]:
     """Review quarantine when a term begins: the record now has all that is left of earlier terms.
 
@@ -142,6 +156,22 @@ def cancel(connection: Connection, event_id: str, position: Position) -> Purchas
         return None
     aside = _aside(row)
     return aside.purchase_id if resolve(connection, aside, CANCELLED) else None
+
+
+def take_out_parts(connection: Connection, aside: QuarantinedEntry) -> list[LogEntry]:
+    """Remove the partial cancellations of a poisoned purchase, dismissed ones too, to record them with it.
+
+    They could not be recorded without it, nor it without them: the seats that they returned may have been sold since.
+    """
+    if aside.purchase_id is None:
+        return []
+    here = (quarantine.c.event_id == aside.event_id, quarantine.c.reason == POISON)
+    of_it = quarantine.c.change.contains(f'"purchase":"{aside.purchase_id.position}"')
+    rows = connection.execute(select(quarantine).where(*here, of_it).order_by(quarantine.c.seq)).all()
+    parts = [part for part in map(_aside, rows) if isinstance(part.entry.read(), Cancelled)]
+    for part in parts:
+        connection.execute(delete(quarantine).where(*_here(part)))
+    return [part.entry for part in parts]
 
 
 def resolve(connection: Connection, aside: QuarantinedEntry, resolution: str) -> bool:

@@ -41,7 +41,7 @@ DESCRIPTION: Final = """The backend of a ticket on-sale.
 
 _SECURITY: Final[dict[Access, list[dict[str, list[str]]]]] = {
     Access.ANYBODY: [],
-    **{access: [{}, {"key": []}] for access in (Access.BUYERS, Access.USERS, Access.USER_CHANGES)},
+    **{access: [{}, {"key": []}] for access in (Access.HOLDERS, Access.BUYERS, Access.USERS, Access.USER_CHANGES)},
     **{access: [{"key": []}] for access in (Access.SHOPS, Access.READERS, Access.OPERATORS)},
 }
 

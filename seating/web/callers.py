@@ -35,6 +35,7 @@ class Access(StrEnum):
     """Who may use a route; stored as `view.access`."""
 
     ANYBODY = "anybody"
+    HOLDERS = "holders of an id"
     BUYERS = "buyers"
     SHOPS = "shops"
     READERS = "readers"
@@ -44,6 +45,7 @@ class Access(StrEnum):
 
 
 _ROLES: Final = {
+    Access.HOLDERS: {*Role},
     Access.BUYERS: {Role.SELL, Role.OPERATE},
     Access.SHOPS: {Role.SELL, Role.READ, Role.OPERATE},
     Access.READERS: {Role.READ, Role.OPERATE},
@@ -111,6 +113,8 @@ def _admit(access: Access) -> None:
 
 def _without_key(access: Access, asked: Request) -> Caller:
     current = settings()
+    if access is Access.HOLDERS:
+        return ANONYMOUS
     if access is Access.BUYERS and not current.sell_requires_key:
         return ANONYMOUS
     if _are_open_users(access):

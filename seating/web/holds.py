@@ -6,6 +6,7 @@ from pydantic import AliasPath, BaseModel, Field
 
 from seating.domain.errors import (
     BacklogFull,
+    BuyerLimit,
     HoldExpired,
     IdempotencyKeyReused,
     InvalidIdempotencyKey,
@@ -79,6 +80,7 @@ class HoldAnswer(SoldAsAnswer):
 @refuses(
     *OF_INVENTORY,
     BacklogFull,
+    BuyerLimit,
     HoldExpired,
     IdempotencyKeyReused,
     InvalidIdempotencyKey,
@@ -123,7 +125,7 @@ def get_hold(path: HoldPath) -> Response:
 
 @api.patch("/api/v1/events/<event_id>/holds/<token>", responses={200: HoldAnswer})
 @open_to(Access.BUYERS)
-@refuses(*OF_INVENTORY, BacklogFull, HoldExpired, NotOpenYet, SeatNotFound, SeatUnavailable, TooManyHeld)
+@refuses(*OF_INVENTORY, BacklogFull, BuyerLimit, HoldExpired, NotOpenYet, SeatNotFound, SeatUnavailable, TooManyHeld)
 @measured("holds")
 @parsed
 def change_hold(limit: RateLimit | None, path: HoldPath, body: HoldChange) -> Judged:

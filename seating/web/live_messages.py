@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from seating.domain.errors import EventNotFound, InvalidRequest, InventoryUnavailable, NotOnSale
 from seating.web.errors import STATUS
-from seating.web.refused_feed import FIRST_CODE
+from seating.web.refused_feed import close_code
 from seating.web.request_errors import LiveFeedFull, OriginNotAllowed, TooManyConnections
 from seating.web.schemas import Answer, examples
 
@@ -170,13 +170,13 @@ def _feed(
         "summary": summary,
         "parameters": parameters,
         "messages": {"oneOf": [{"$ref": f"#/components/schemas/{message.__name__}"} for message in messages]},
-        "closeCodes": _CLOSE_CODES | _refusal_codes(),
+        "closeCodes": _close_codes(),
     }
 
 
-def _refusal_codes() -> dict[str, str]:
-    """Return the close codes of refused feeds."""
-    sentences: dict[str, list[str]] = {}
+def _close_codes() -> dict[str, str]:
+    """Return the close codes and their meaning, those of refused feeds among them."""
+    sentences = {code: [meaning] for code, meaning in _CLOSE_CODES.items()}
     for kind in _REFUSALS:
-        sentences.setdefault(str(FIRST_CODE + STATUS[kind]), []).append(f"{kind.code}: {kind.sentence}")
+        sentences.setdefault(str(close_code(STATUS[kind])), []).append(f"{kind.code}: {kind.sentence}")
     return {code: "; ".join(of_code) for code, of_code in sentences.items()}

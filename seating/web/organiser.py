@@ -20,6 +20,8 @@ from seating.domain.errors import (
 from seating.domain.seat_selection import MAX_SEATS_AT_ONCE, SeatSelection
 from seating.domain.seat_status import SETTABLE, WORDS
 from seating.domain.timestamps import rfc3339
+from seating.services.seats import OrganisersPart
+from seating.storage.organiser_places import OrganiserPlaces
 from seating.storage.organiser_seats import OrganiserSeat
 from seating.web.application import Routes
 from seating.web.callers import Access, actor, open_to
@@ -38,7 +40,7 @@ OrganiserStatus = Literal["reserved", "held", "sold"]
 
 
 class SeatsSetting(StrictModel):
-    """Exactly one of `seats`, `category` and `zone`; in general admission, `category` and `quantity`."""
+    """Exactly one of `seats`, `category` and `zone`; in general admission, `quantity`, and `category` if it has any."""
 
     model_config = examples(
         {"status": "reserved", "zone": "Balcony", "note": "kept for the sponsor"},
@@ -52,21 +54,20 @@ class SeatsSetting(StrictModel):
     seats: Annotated[SeatIds, Field(max_length=MAX_SEATS_AT_ONCE)] = Field(default_factory=list)
     category: str = Field("", min_length=1, max_length=255, description="all seats of this category", **OPTIONAL)
     zone: str = Field("", min_length=1, max_length=255, description="all seats of this zone", **OPTIONAL)
-    quantity: int = Field(
-        0, ge=1, le=10_000_000, description="in general admission: number of places of the category", **OPTIONAL
-    )
+    quantity: int = Field(0, ge=1, le=10_000_000, description="in general admission: number of places", **OPTIONAL)
     places_are: Literal["reserved", "sold", "held"] = Field(
         "reserved", alias="from", description="in general admission, with `available`: current status of the places"
     )
     note: Why | None = Field(None, description="the reason, kept in the ledger and shown with the seats")
 
     def selection(self) -> SeatSelection:
-        """Raises InvalidRequest unless it is exactly one."""
-        if not (self.seats or self.category or self.zone):
+        """Raises InvalidRequest unless it is exactly one, or places."""
+        if self.quantity and (self.seats or self.zone):
+            raise InvalidRequest("Quantity goes with a category, or alone", "quantity")
+        if not (self.seats or self.category or self.zone or self.quantity):
             raise InvalidRequest("Say which seats: seats, category or zone", "seats")
-        if self.quantity and not self.category:
-            raise InvalidRequest("Quantity goes with a category", "quantity")
-        exactly_one(seats=self.seats, category=self.category, zone=self.zone)
+        if not self.quantity:
+            exactly_one(seats=self.seats, category=self.category, zone=self.zone)
         are = SETTABLE[self.places_are if self.status == "available" else "available"]
         return SeatSelection(tuple(self.seats), self.category or None, self.zone or None, self.quantity or None, are)
 
@@ -78,8 +79,7 @@ class SeatsSetView(Answer):
     position: AsText = Field(description="`<epoch>-<seq>` in the event's log")
 
 
-class OrganiserSeatView(Answer):
-    id: str = Field(validation_alias="seat_id")
+class _SetByOrganiser(Answer):
     status: Annotated[OrganiserStatus, BeforeValidator(WORDS.__getitem__)]
     at: Annotated[str | None, BeforeValidator(lambda at_ms: None if at_ms is None else rfc3339(at_ms))] = Field(
         validation_alias="at_ms", description="RFC 3339, UTC; null if a merge left no entry that says when"
@@ -88,6 +88,17 @@ class OrganiserSeatView(Answer):
         description="name of the operator"
     )
     note: str | None
+
+
+class OrganiserSeatView(_SetByOrganiser):
+    id: str = Field(validation_alias="seat_id")
+
+
+class OrganiserPlacesView(_SetByOrganiser):
+    """Places with the same category and status; `at`, `by` and `note` are of the last change that added to them."""
+
+    category: str | None = Field(description="null in an event without categories")
+    quantity: int
 
 
 class OrganiserSeatsView(Answer):
@@ -102,11 +113,27 @@ class OrganiserSeatsView(Answer):
                     "note": "kept for the sponsor",
                 }
             ],
+            "places": [],
             "next": None,
-        }
+        },
+        {
+            "seats": [],
+            "places": [
+                {
+                    "category": "Standing",
+                    "status": "reserved",
+                    "quantity": 50,
+                    "at": "2026-05-01T10:00:00.000Z",
+                    "by": "box-office",
+                    "note": "kept for the sponsor",
+                }
+            ],
+            "next": None,
+        },
     )
 
     seats: list[OrganiserSeatView]
+    places: list[OrganiserPlacesView] = Field(description="only in general admission, which has no seats to list")
     next: NextCursor
 
 
@@ -126,8 +153,8 @@ def set_seats(path: EventPath, body: SeatsSetting) -> Response:
     All or nothing: if a buyer owns or holds any of the seats, nothing changes and the error lists them. A request sets
     at most 10,000 seats; a larger category or zone is refused, so name its seats instead. `sold` is a sale at the box
     office, `reserved` takes seats out of the sale, `held` is the organiser's hold, which does not expire. In general
-    admission, changes `quantity` available places of the category; with `available`, places whose status is `from`
-    return to sale.
+    admission, changes `quantity` available places, those of the category if the event has any; with `available`, places
+    whose status is `from` return to sale.
     """
     done = services().seats.set_all(path.event_id, body.selection(), body.status, actor(body.note))
     return render(SeatsSetView.model_validate(done))
@@ -141,12 +168,17 @@ def list_organiser_seats(path: EventPath, query: OrganiserSeatsQuery) -> Respons
     """List seats set by the organiser
 
     Seats that are reserved, held by the organiser or sold at the box office, as recorded in SQL, ordered by id, with
-    who set them, when and why. In general admission the list is empty; the audit log has these changes.
+    who set them, when and why. In general admission, the number of such places by category and status.
     """
-    page = services().seats.set_by_organiser(path.event_id, query.cursor, query.limit, query.status)
-    return render(OrganiserSeatsView(seats=[view(seat) for seat in page.items], next=page.next))
+    return render(view(services().seats.set_by_organiser(path.event_id, query.cursor, query.limit, query.status)))
 
 
-def view(seat: OrganiserSeat) -> OrganiserSeatView:
-    note = seat.by.why if seat.by else None
-    return OrganiserSeatView.model_validate({**seat._asdict(), "note": note})
+def view(found: OrganisersPart) -> OrganiserSeatsView:
+    """Seats and places as answers show them."""
+    seats = [OrganiserSeatView.model_validate(_fields(seat)) for seat in found.page.items]
+    places = [OrganiserPlacesView.model_validate(_fields(of_group)) for of_group in found.places]
+    return OrganiserSeatsView(seats=seats, places=places, next=found.page.next)
+
+
+def _fields(found: OrganiserSeat | OrganiserPlaces) -> dict[str, object]:
+    return found._asdict() | {"note": found.by.why if found.by else None}

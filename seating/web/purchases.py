@@ -2,11 +2,11 @@
 
 import re
 import time
-from typing import Final, Literal
+from typing import Final
 
 from flask import Response
 from flask_openapi3 import Tag
-from pydantic import AliasPath, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from seating.domain.caller import ANONYMOUS, Role
 from seating.domain.errors import (
@@ -28,7 +28,7 @@ from seating.domain.errors import (
     SeatUnavailable,
     SoldOut,
 )
-from seating.domain.purchase import MAX_QUANTITY, Order, PurchaseId, PurchaseState
+from seating.domain.purchase import MAX_QUANTITY, Order, PurchaseId
 from seating.domain.recovery_errors import PurchaseQuarantined
 from seating.redis_store.rate_limits import RateLimit
 from seating.services.purchases import AcceptedPurchase
@@ -38,24 +38,17 @@ from seating.web.callers import Access, actor, caller, idempotency_key, open_to
 from seating.web.declarations import OF_INVENTORY, refuses, sends
 from seating.web.orders import DefaultPurchase, EventPurchase
 from seating.web.parsing import parsed
+from seating.web.purchase_views import PurchaseAnswer, PurchaseListView, PurchaseView, seen_by
 from seating.web.rate_limiting import Judged, measured
 from seating.web.responses import render, render_fields
 from seating.web.schemas import (
     IDEMPOTENCY_KEY,
-    Answer,
-    AsText,
     EventPath,
-    Moment,
-    MomentOrNull,
-    NextCursor,
     PageQuery,
     Reference,
-    SoldAsAnswer,
     WhyInQuery,
     WhyQuery,
     example,
-    examples,
-    is_absent,
 )
 from seating.web.services import services, settings
 
@@ -117,99 +110,6 @@ class PurchaseHeaders(BaseModel):
     )
 
 
-class PurchaseAnswer(SoldAsAnswer):
-    model_config = examples(
-        {
-            "success": True,
-            "seatsRemaining": 4848,
-            "purchaseId": "demo.217907169-42.9f1c2b3a4d5e6f70",
-            "eventId": "demo",
-            "quantity": 2,
-            "seats": ["sec-1-row-A-seat-1", "sec-1-row-A-seat-2"],
-            "position": "217907169-42",
-        },
-        {
-            "success": True,
-            "seatsRemaining": 996,
-            "purchaseId": "q2x7mzk4vd.217907169-43.1b5d0c9e8f7a6b32",
-            "eventId": "q2x7mzk4vd",
-            "quantity": 2,
-            "seats": [],
-            "position": "217907169-43",
-            "categories": ["Floor", "Floor"],
-            "prices": [6900, 6900],
-            "total": 13800,
-            "currency": "EUR",
-        },
-    )
-
-    success: Literal[True] = True
-    seats_remaining: int = Field(description="after this purchase")
-    purchase_id: str
-    event_id: str
-    quantity: int
-    seats: list[str] = Field(description="seat ids, none in general admission")
-    position: str = Field(description="`<epoch>-<seq>` in the event's log")
-
-
-_PURCHASE: Final = {
-    "purchaseId": "demo.217907169-42.9f1c2b3a4d5e6f70",
-    "eventId": "demo",
-    "state": "persisted",
-    "quantity": 2,
-    "seats": ["sec-1-row-A-seat-1", "sec-1-row-A-seat-2"],
-    "reference": None,
-    "position": "217907169-42",
-    "purchasedAt": "2026-05-01T10:00:00.000Z",
-    "cancelledAt": "2026-05-02T09:30:00.000Z",
-    "cancelledWhy": "one friend is ill",
-    "cancelledQuantity": 1,
-    "cancelledSeats": ["sec-1-row-A-seat-2"],
-}
-
-
-class PurchaseView(SoldAsAnswer):
-    model_config = examples(_PURCHASE)
-
-    purchase_id: AsText = Field(validation_alias="id")
-    event_id: str = Field(validation_alias=AliasPath("id", "event_id"))
-    state: PurchaseState
-    quantity: int = Field(description="as it was bought")
-    seats: list[str] = Field(description="as they were bought")
-    reference: str | None = Field(validation_alias=AliasPath("personal", "reference"))
-    position: AsText = Field(validation_alias=AliasPath("id", "position"))
-    purchased_at: Moment = Field(validation_alias="at_ms")
-    cancelled_at: MomentOrNull = Field(
-        validation_alias="cancelled_ms", description="when seats of it were last cancelled; null if never"
-    )
-    cancelled_why: str | None = Field(
-        validation_alias="why", description="the operator's reason, once the cancellation is in SQL"
-    )
-    cancelled_quantity: int = Field(
-        description="number of its seats or places that are cancelled; all if `state` is `cancelled`"
-    )
-    cancelled_seats: list[str] = Field(description="ids of its cancelled seats")
-    cancelled_total: int | None = Field(
-        exclude_if=is_absent, description="their total price, in minor units; only for an event with prices"
-    )
-
-
-class OrderView(PurchaseView):
-    """A purchase with the fields that only its shop, readers and operators see."""
-
-    model_config = examples(_PURCHASE | {"buyer": "c-2077", "note": "picks up at the door"})
-
-    buyer: str | None = Field(
-        validation_alias=AliasPath("personal", "buyer"), description="the shop's own id of its customer"
-    )
-    note: str | None = Field(validation_alias=AliasPath("personal", "note"))
-
-
-class PurchaseListView(Answer):
-    purchases: list[OrderView] = Field(validation_alias="items")
-    next: NextCursor
-
-
 @api.post("/api/v1/purchase", responses={200: PurchaseAnswer})
 @open_to(Access.BUYERS)
 @refuses(*_OF_EACH_PURCHASE)
@@ -240,7 +140,7 @@ def buy_seats(limit: RateLimit | None, path: EventPath, header: PurchaseHeaders,
 
 
 @api.get("/api/v1/purchases/<purchase_id>", responses={200: PurchaseView})
-@open_to(Access.ANYBODY)
+@open_to(Access.HOLDERS)
 @refuses(PurchaseNotFound, RecordUnavailable, InventoryUnavailable)
 @parsed
 def get_purchase(path: PurchasePath) -> Response:
@@ -249,8 +149,11 @@ def get_purchase(path: PurchasePath) -> Response:
     `accepted`: sold, and durable in the log. `persisted`: in SQL too. `quarantined`: sold, but SQL refused its row,
     which waits for the operator. `cancelled`: the operator cancelled all of it; for partial cancellations see the
     `cancelled…` fields.
+
+    The id ends with 64 random bits, so it is enough to read a purchase. One that was made with a key has no `reference`
+    without a key, and does not exist for another shop; its shop, readers and operators also get `buyer` and `note`.
     """
-    return render(PurchaseView.model_validate(services().purchases.get(PurchaseId.parse(path.purchase_id))))
+    return render(seen_by(caller(), services().purchases.get(PurchaseId.parse(path.purchase_id))))
 
 
 @api.delete("/api/v1/purchases/<purchase_id>", responses={200: PurchaseView})
@@ -276,8 +179,9 @@ def cancel_purchase(path: PurchasePath, query: CancelQuery) -> Response:
 def list_purchases(path: EventPath, query: PurchasePageQuery) -> Response:
     """List an event's purchases, newest first
 
-    As recorded in SQL. With a `reference`, also purchases that SQL does not have yet, if they are among the newest
-    2,000 entries of the log. A key with the role `sell` sees only purchases made with keys of its name.
+    As recorded in SQL. With a `reference`, also purchases in quarantine, and those that SQL does not have yet, if they
+    are among the newest 2,000 entries of the log. A key with the role `sell` sees only purchases made with keys of its
+    name.
     """
     who = caller()
     own = who.name if who.role is Role.SELL else None

@@ -1,6 +1,7 @@
 """Accepts and closes a refused feed at once: a page in a browser cannot read an HTTP error to a handshake.
 
-It does so without the library, which would double the cost. The close code is 4000 plus the HTTP error's status.
+It does so without the library, which would double the cost. The close code is 4000 plus the HTTP error's status, or
+1013 (try again later) instead of 4503.
 """
 
 from collections.abc import Iterable
@@ -13,7 +14,7 @@ from gunicorn import util  # type: ignore[import-untyped]
 from wsproto.utilities import generate_accept_token
 
 from seating.domain.errors import SeatingError
-from seating.live.outbox import close_frame
+from seating.live.outbox import TRY_AGAIN_LATER, close_frame
 from seating.telemetry import metrics
 from seating.web.errors import status_of
 from seating.web.live_socket import connection_of
@@ -21,11 +22,16 @@ from seating.web.live_socket import connection_of
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-FIRST_CODE: Final = 4000
+_FIRST_CODE: Final = 4000
 _MOST_AT_ONCE: Final = 64
 _LINGER_S: Final = 0.5
 
 _log = structlog.get_logger(__name__)
+
+
+def close_code(status: int) -> int:
+    """Return the code that closes a feed whose HTTP error would have this status."""
+    return _FIRST_CODE + status if status < 500 else TRY_AGAIN_LATER
 
 
 class RefusedFeeds:
@@ -55,7 +61,7 @@ class _Refusal(Response):
     def __init__(self, feeds: RefusedFeeds, request: Request, error: SeatingError) -> None:
         super().__init__(status=101)
         self._feeds = feeds
-        self._code = FIRST_CODE + status_of(error)
+        self._code = close_code(status_of(error))
         self._error = error
         self._accept = generate_accept_token(request.environ["HTTP_SEC_WEBSOCKET_KEY"].encode())
 

@@ -82,8 +82,8 @@ def test_two_operators_at_once(sale: OneProcess) -> None:
     assert sale.calls.command("HGET", keys.inventory(event), "seq") == b"4"
 
 
-def poison(sale: OneProcess, event: str, seat: str) -> None:
-    """SQL has the seat already, so that its purchase can never be recorded."""
+def poison(sale: OneProcess, event: str, *seats: str) -> None:
+    """SQL has the seats already, so that their purchases can never be recorded."""
 
     def write(connection: Connection) -> None:
         connection.execute(
@@ -99,8 +99,8 @@ def poison(sale: OneProcess, event: str, seat: str) -> None:
                 runs="",
             )
         )
-        row = {"event_id": event, "seat_id": seat, "purchase_id": f"{event}.1-999.{'0' * 16}"}
-        connection.execute(insert(sold_seats).values(row))
+        owner = {"event_id": event, "purchase_id": f"{event}.1-999.{'0' * 16}"}
+        connection.execute(insert(sold_seats), [owner | {"seat_id": seat} for seat in seats])
 
     sale.database.write(write)
 

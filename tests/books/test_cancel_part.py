@@ -14,7 +14,7 @@ from seating.domain.change_json import parse_change
 from seating.domain.errors import InvalidRequest, InventoryUnavailable, SeatNotFound
 from seating.domain.purchase import Purchase
 from seating.domain.receipt import Receipt
-from seating.domain.recovery_errors import Overtaken, PurchaseQuarantined, RebuildRefused
+from seating.domain.recovery_errors import NotReplayable, Overtaken, PurchaseQuarantined, RebuildRefused
 from seating.domain.seating_plan import SeatingPlan, SeatRange
 from seating.redis_store import keys
 from seating.redis_store.calls import Scripts
@@ -248,7 +248,7 @@ def test_a_part_of_what_waits_in_quarantine(sale: OneProcess) -> None:
 
 
 def test_poison_whose_part_was_cancelled_meanwhile(sale: OneProcess) -> None:
-    """Both wait for the operator, who takes them in their order."""
+    """Both wait for the operator, who replays them as one."""
     event = sale.open(plan=HALL)
     receipt = sale.buy_seats(event, "k", "A1", "A2")
     poison(sale, event, "A1")
@@ -257,8 +257,8 @@ def test_poison_whose_part_was_cancelled_meanwhile(sale: OneProcess) -> None:
     assert [(row.seq, row.reason) for row in sale.rows(quarantine, event)] == [(3, "poison"), (4, "poison")]
     sale.database.write(lambda connection: connection.execute(sold_seats.delete()))
     sale.database.write(lambda connection: connection.execute(purchases.delete()))
-    for row in sale.rows(quarantine, event):
-        sale.quarantine.replay(event, f"{row.epoch}-{row.seq}", OPERATOR)
+    sale.quarantine.replay(event, str(receipt.id.position), OPERATOR)
+    assert sale.rows(quarantine, event) == []
     assert seats_of(sale, event) == {"A1"}
     right(sale, event)
 
@@ -414,3 +414,53 @@ class TestRules:
     @pytest.mark.parametrize("text", ["7|1", "7|1|2|0:0-1,0:2-1", "7|1|2|"])
     def test_texts(self, text: str) -> None:
         assert str(Cancellation.parse(text)) == text
+
+
+def test_poison_with_a_part_cancelled_is_replayed_as_a_whole(sale: OneProcess) -> None:
+    """Neither could be recorded alone: the purchase's seat has another owner by now, and the part has no purchase."""
+    event = sale.open(plan=HALL)
+    receipt = sale.buy_seats(event, "k", "A1", "A2", "A3")
+    part(sale, receipt, "A2")
+    poison(sale, event, "A3")
+    part(sale, receipt, "A1")
+    other = sale.buy_seats(event, "other", "A2")
+    sale.persist(event)
+    waiting = [row.seq for row in sale.rows(quarantine, event)]
+    assert len(waiting) == 3
+    assert sale.purchases.get(receipt.id).state == "quarantined"
+    assert sale.purchases.get(other.id).state == "persisted"
+    dismissed = sale.quarantine.page(event, 0, 10).items[0]
+    sale.quarantine.cancel(event, str(dismissed.entry.position), OPERATOR)
+    with pytest.raises(NotReplayable, match="already sold"):
+        sale.quarantine.replay(event, str(receipt.id.position), OPERATOR)
+    assert [row.seq for row in sale.rows(quarantine, event)] == waiting
+    sale.database.write(lambda connection: connection.execute(sold_seats.delete().where(sold_seats.c.seat_id == "A3")))
+    sale.database.write(lambda connection: connection.execute(purchases.delete().where(purchases.c.seq == 999)))
+    sale.quarantine.replay(event, str(receipt.id.position), OPERATOR)
+    assert sale.rows(quarantine, event) == []
+    assert sale.inventory.quarantined([event]) == 0
+    right(sale, event)
+    owners = {row.seat_id: row.purchase_id for row in sale.rows(sold_seats, event)}
+    assert owners == {"A2": str(other.id), "A3": str(receipt.id)}
+    found = sale.purchases.get(receipt.id)
+    assert (found.state, set(found.cancelled_seats)) == ("persisted", {"A1", "A2"})
+    part(sale, receipt)
+    right(sale, event)
+    assert seats_of(sale, event) == {"A2"}
+
+
+def test_poison_with_a_part_cancelled_is_cancelled_as_a_whole(sale: OneProcess) -> None:
+    event = sale.open(plan=HALL)
+    receipt = sale.buy_seats(event, "k", "A1", "A2", "A3")
+    part(sale, receipt, "A2")
+    poison(sale, event, "A3")
+    sale.persist(event)
+    assert sale.cancel(receipt.id) == "cancelled"
+    sale.persist(event)
+    assert [row.resolution for row in sale.rows(quarantine, event)] == ["cancelled", None]
+    (left,) = sale.quarantine.page(event, 0, 10).items
+    with pytest.raises(NotReplayable, match="there is no purchase"):
+        sale.quarantine.replay(event, str(left.entry.position), OPERATOR)
+    sale.quarantine.cancel(event, str(left.entry.position), OPERATOR)
+    assert sale.inventory.quarantined([event]) == 0
+    assert sale.now(event).counts.sold == 0

@@ -6,6 +6,8 @@ from sqlalchemy import Connection, text
 from seating.domain.purchase import Order
 from seating.domain.receipt import Receipt
 from seating.services import purchases
+from tests.books.test_cancel import poison
+from tests.books.test_cancel_part import HALL
 from tests.one_process import OPERATOR, OneProcess
 
 
@@ -33,6 +35,25 @@ def test_before_and_after_it_is_recorded(sale: OneProcess) -> None:
     assert found(sale, event, "R1") == [(str(second.id), "cancelled"), (str(first.id), "persisted")]
     assert found(sale, event, "R2") == [(str(other.id), "persisted")]
     assert found(sale, event, "R") == []
+
+
+def test_in_quarantine(sale: OneProcess) -> None:
+    event = sale.open(plan=HALL)
+    reference = 'Ü-1 "%_\\'
+    first = sale.order(event, "k1", Order(1, seats=("A1",), reference=reference))
+    second = sale.order(event, "k2", Order(1, seats=("A2",), reference=reference), "another shop")
+    sale.order(event, "k3", Order(1, seats=("A3",), reference="another"))
+    poison(sale, event, "A2", "A3")
+    sale.persist(event)
+    assert found(sale, event, reference) == [(str(second.id), "quarantined"), (str(first.id), "persisted")]
+    assert found(sale, event, reference, "shop") == [(str(first.id), "persisted")]
+    assert found(sale, event, 'Ü-1 "x_\\') == []
+    page = sale.purchases.page(event, None, 1, reference)
+    assert (page.items[0].seats, page.next) == (["A2"], second.id.position.seq)
+    assert [one.id for one in sale.purchases.page(event, page.next, 1, reference).items] == [first.id]
+    sale.cancel(second.id)
+    sale.persist(event)
+    assert found(sale, event, reference) == [(str(second.id), "cancelled"), (str(first.id), "persisted")]
 
 
 def test_in_pages(sale: OneProcess) -> None:

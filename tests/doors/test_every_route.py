@@ -21,6 +21,7 @@ DOCUMENTATION = ("openapi", "swagger", "docs")
 
 ALLOWED = {
     Access.ANYBODY: {"nobody", "sell", "read", "operate", "page", "proxy", "cross-site"},
+    Access.HOLDERS: {"nobody", "sell", "read", "operate", "page", "proxy", "cross-site"},
     Access.BUYERS: {"nobody", "sell", "operate", "page", "proxy", "cross-site"},
     Access.SHOPS: {"sell", "read", "operate"},
     Access.READERS: {"read", "operate"},

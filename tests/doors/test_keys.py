@@ -268,12 +268,35 @@ def test_a_buyer_is_believed_with_a_key_alone(shop: Shop) -> None:
     assert_problem(buy(shop[Role.OPERATE], note="another"), 422, "IDEMPOTENCY_KEY_REUSED")
     (listed,) = shop.system.get(f"{path}?reference=A-7", shop[Role.READ]).json["purchases"]
     assert said.items() <= listed.items()
-    public = shop.system.get(f"/api/v1/purchases/{bought.json['purchaseId']}").json
-    assert public["reference"] == "A-7"
+    address = f"/api/v1/purchases/{bought.json['purchaseId']}"
+    public = shop.system.get(address).json
+    assert (public["state"], public["quantity"], public["reference"]) == ("persisted", 1, None)
     assert not {"buyer", "note"} & public.keys()
+    for role in (Role.READ, Role.OPERATE):
+        assert said.items() <= shop.system.get(address, shop[role]).json.items()
     assert b"c-2077" not in bought.body
     for log in shop.system.folder.rglob("*.log"):
         assert "c-2077" not in log.read_text(), log
+
+
+def test_a_shop_reads_its_own_purchases_and_no_other_shops(shop: Shop) -> None:
+    headers = JSON | {"Idempotency-Key": "which-shop-may-read-it", "Prefer": "wait=20"}
+    said = {"reference": "A-8", "note": "at the door"}
+    others = bearer(shop.keys.add("another-shop", Role.SELL, NOW))
+
+    def buy(key: dict[str, str]) -> str:
+        body = json.dumps({"quantity": 1, **said}).encode()
+        path = f"/api/v1/events/{shop.event}/purchases"
+        bought: str = shop.system.request("POST", path, body, headers | key).json["purchaseId"]
+        return f"/api/v1/purchases/{bought}"
+
+    own, strangers = buy(others), buy({})
+    assert said.items() <= shop.system.get(own, others).json.items()
+    assert_problem(shop.system.get(own, shop[Role.SELL]), 404, "PURCHASE_NOT_FOUND")
+    assert_problem(shop.system.get(own, bearer("wrong" * 10)), 401, "UNAUTHORIZED")
+    for key in ({}, others):
+        found = shop.system.get(strangers, key).json
+        assert (found["reference"], found.keys() & {"buyer", "note"}) == ("A-8", set())
 
 
 def test_a_shop_has_a_rate_limit_of_its_own(shop: Shop) -> None:

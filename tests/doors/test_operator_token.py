@@ -103,9 +103,12 @@ def test_somebody_elses_scheme_is_no_key(with_token: System) -> None:
     assert with_token.buy(1, Authorization="Basic dXNlcjpwYXNzd29yZA==").status == 200
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "::", "192.0.2.1"])
-def test_web_alone_refuses_to_start_without_a_key(address: str, tmp_path: Path, redis_url: str) -> None:
-    line = _refusal("web", tmp_path, BIND=address, REDIS_URL=redis_url)
+@pytest.mark.parametrize(
+    ("part", "address"),
+    [("web", "127.0.0.1"), ("web", "0.0.0.0"), ("web", "::"), ("worker", "127.0.0.1"), ("cron", "127.0.0.1")],
+)
+def test_a_part_alone_refuses_to_start_without_a_key(part: str, address: str, tmp_path: Path, redis_url: str) -> None:
+    line = _refusal(part, tmp_path, BIND=address, REDIS_URL=redis_url)
     assert line.startswith("seating: ADMIN_TOKEN: no operator has a key")
 
 

@@ -219,7 +219,7 @@ def test_some_connections_are_kept_for_buyers(strict: System) -> None:
             socket = stack.enter_context(Socket(strict, headers={"X-Forwarded-For": f"198.51.100.{number // 2}"}))
             assert socket.message()["type"] == "CONNECTED"
         refused = refusal(strict, headers={"X-Forwarded-For": "198.51.100.99"})
-        assert (refused.code, refused.reason.partition(": ")[0]) == (4503, "LIVE_FEED_FULL")
+        assert (refused.code, refused.reason.partition(": ")[0]) == (1013, "LIVE_FEED_FULL")
         assert strict.buy(1).status == 200
 
 

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from seating.redis_store import keys
+from seating.storage import events
+from seating.storage.database import Database
 from tests.live.pages import Browser, NodeScript, Pages, look_at, node_has_websockets
 from tests.servers import RedisServer, wait_until
 from tests.system import PROJECT, System
@@ -146,5 +149,12 @@ def test_the_client_gives_up_where_there_is_nothing(
     (client,) = re.findall(r"```js\n(.*?)```", (PROJECT / "docs" / "live.md").read_text(), re.DOTALL)
     script = client.replace("export function", "function")
     base = json.dumps(f"http://127.0.0.1:{shop.port}")
-    reports = run(f"{script}follow({base}, 'nosuchevent', {{end: (code) => report('end', code)}})")
-    wait_until(lambda: reports() == [["end", 4404]], 60)
+    archived = shop.create_event(seatingPlan=HALL)
+    shop.request("PATCH", f"/api/v1/events/{archived}", b'{"state":"closed"}', JSON)
+    database = Database(shop.database_url)
+    database.write(events.set_archived, archived)
+    database.close()
+    shop.redis.client().delete(*keys.all_of(archived))
+    show = "{end: (code) => report('end', code)}"
+    reports = run(f"{script}for (const event of ['nosuchevent', '{archived}']) follow({base}, event, {show})")
+    wait_until(lambda: sorted(reports()) == [["end", 4404], ["end", 4409]], 60)

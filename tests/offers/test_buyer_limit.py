@@ -9,9 +9,11 @@ import pytest
 
 from seating import redis_store
 from seating.domain.errors import BuyerLimit, InvalidRequest
+from seating.domain.hold import HoldOrder
 from seating.domain.offer import Offer
 from seating.domain.purchase import Order, buyer_hash
 from seating.domain.receipt import Receipt
+from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
 from seating.redis_store.auto_pipeline import AutoPipeline
 from seating.redis_store.calls import Scripts
@@ -67,6 +69,36 @@ def test_of_a_hold(sale: OneProcess, event: str) -> None:
     buy(sale, event, "k1", 2)
     assert refused(lambda: sale.order(event, "k2", Order(0, hold_token=held, buyer="ada"), "shop")) == {"left": 2}
     sale.order(event, "k3", Order(0, hold_token=held, buyer="bob"), "shop")
+
+
+def hold(sale: OneProcess, event: str, quantity: int, buyer: str | None = "ada", shop: str = "shop") -> str:
+    order = HoldOrder(quantity, buyer=buyer)
+    return sale.holds.hold(event, shop, shop, None, order, is_shop=True).token
+
+
+def test_a_hold_is_refused_early(sale: OneProcess, event: str) -> None:
+    """Nobody is to pay for seats that cannot be bought then; what the buyer holds counts too."""
+    first = buy(sale, event, "k1", 1)
+    token = hold(sale, event, 2)
+    assert refused(lambda: hold(sale, event, 2)) == {"left": 1}
+    for buyer, shop in (("bob", "shop"), ("ada", "another shop"), (None, "shop")):
+        hold(sale, event, 4, buyer, shop)
+    sale.order(event, "k2", Order(0, hold_token=token, buyer="ada"), "shop")
+    assert refused(lambda: hold(sale, event, 2)) == {"left": 1}
+    sale.cancel_part(first, 1)
+    sale.holds.release(event, hold(sale, event, 2))
+    hold(sale, event, 2)
+    assert refused(lambda: hold(sale, event, 1)) == {"left": 0}
+
+
+def test_a_hold_grows_up_to_the_limit(sale: OneProcess) -> None:
+    plan = SeatingPlan([[["A1", "A2", "A3", "A4", "A5"]]])
+    event = sale.events.create("Hall", 5, plan, OPERATOR, Offer(max_per_buyer=3)).event.id
+    buy(sale, event, "k1", 1)
+    held = sale.holds.hold(event, "shop", "shop", None, HoldOrder(1, buyer="ada"), is_shop=True)
+    free = [seat for seat, status in sale.statuses(event).items() if status == "available"]
+    assert refused(lambda: sale.holds.change(event, held.token, free[:2], [])) == {"left": 1}
+    assert len(sale.holds.change(event, held.token, free[:2], held.seats).seats) == 2
 
 
 @pytest.mark.parametrize("way", ["none", "rebuild", "lost"])

@@ -8,7 +8,7 @@ import pytest
 
 from seating.domain import areas
 from seating.domain.change_json import change_json, parse_change
-from seating.domain.changes import Cancelled, Change, Held, OfferSet, Opened, Purchased, Released, SeatSet
+from seating.domain.changes import Cancelled, Change, Held, HoldChanged, OfferSet, Opened, Purchased, Released, SeatSet
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import GENESIS, Checkpoint, LogEntry
 from seating.domain.merging import merge
@@ -209,6 +209,28 @@ def test_what_a_fork_returns_is_off_sale_by_the_offer_of_the_record(opened: Call
     assert isinstance(seat_set, SeatSet)
     assert (cancelled.left, cancelled.off_sale) == (remaining, runs)
     assert (seat_set.left, seat_set.off_sale) == (remaining, [second])
+    assert record.remaining == remaining
+
+
+def test_what_a_hold_of_a_fork_gives_back_is_off_sale_by_the_offer_of_the_record() -> None:
+    """In the other history it was still, or again, on sale."""
+    record = _opened(PLAN, priced(PLAN))
+    kept, removed = SeatRange(0, 0, 1), SeatRange(0, 1, 1)
+    _apply(record, 2, Held(2, "h", 99, 2, 0, [SeatRange(0, 0, 2)], "", "f", 1))
+    assert record.offer
+    _apply(record, 3, OfferSet(3, _off(record.offer), 0, 0, 0, was=record.offer))
+    remaining = record.remaining
+    fork = HoldChanged(3, "h", 1, 99, [kept], [], [removed])
+    outcomes, [changed] = _replayed(record, fork)
+    assert outcomes == [Outcome.REPLAYED]
+    assert changed == replace(fork, left=remaining, off_sale=[removed])
+    assert record.remaining == remaining
+    _apply(record, 9, OfferSet(9, replace(record.offer, categories=priced(PLAN).categories), 0, 0, 0))
+    remaining = record.remaining
+    outcomes, [changed] = _replayed(record, HoldChanged(9, "h", 1, 99, [removed], [removed], [kept], [kept]))
+    assert outcomes == [Outcome.REPLAYED]
+    assert isinstance(changed, HoldChanged)
+    assert (changed.left, changed.off_sale) == (remaining, [])
     assert record.remaining == remaining
 
 

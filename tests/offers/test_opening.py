@@ -144,12 +144,14 @@ class TestMostAPurchase:
         asked = {
             "quantity": lambda: moved.buy(event, "k", 3),
             "seats": lambda: moved.buy_seats(event, "k", "Gold-B-1", "Gold-B-2", "Gold-B-3"),
-            "holdToken": lambda: moved.buy_held(event, "k", held),
         }
         for field, ask in asked.items():
             refused = refusal(ask)
             assert (refused.code, refused.facts) == ("VALIDATION_ERROR", {"field": field})
-            assert refused.message == f"{field[0].upper()}{field[1:]} cannot exceed 2 in one purchase"
+            assert refused.message == f"{field.capitalize()} cannot exceed 2 in one purchase"
+        refused = refusal(lambda: moved.buy_held(event, "k", held))
+        assert (refused.code, refused.facts) == ("VALIDATION_ERROR", {"field": "holdToken"})
+        assert refused.message.startswith("This hold has more than the 2 seats that one purchase may have")
         assert refusal(lambda: moved.hold(event, quantity=3)).facts == {"field": "quantity"}
         assert refusal(lambda: moved.hold(event, "Gold-B-1", "Gold-B-2", "Gold-B-3")).facts == {"field": "seats"}
         moved.buy(event, "k", 2)

@@ -102,6 +102,16 @@ def test_general_admission_has_no_seats_to_name(system: System) -> None:
     event = system.create_event(totalSeats=10)
     refused = _patch(system, event, status="held", seats=["a"])
     assert (refused.status, refused.json["field"]) == (400, "quantity")
+    assert _patch(system, event, status="sold", quantity=3, note="at the door").json["changed"] == 3
+    assert _patch(system, event, **{"status": "available", "quantity": 1, "from": "sold"}).json["changed"] == 1
+    too_many = _patch(system, event, status="reserved", quantity=9)
+    assert (too_many.status, too_many.json["error"], too_many.json["seatsRemaining"]) == (409, "SOLD_OUT", 8)
+    assert system.get(f"/api/v1/events/{event}").json["seatsRemaining"] == 8
+    listing = f"/api/v1/events/{event}/seats/organiser"
+    wait_until(lambda: [one["quantity"] for one in system.get(listing).json["places"]] == [2], what="SQL to have them")
+    (places,) = system.get(listing).json["places"]
+    assert places.items() >= {"category": None, "status": "sold", "by": "operator", "note": "at the door"}.items()
+    assert system.get(f"{listing}?status=held").json == {"seats": [], "places": [], "next": None}
     unknown = _patch(system, "no-such-event", status="held", seats=["a"])
     assert (unknown.status, unknown.json["error"]) == (404, "EVENT_NOT_FOUND")
     assert system.get("/api/v1/events/no-such-event/seats/organiser").status == 404

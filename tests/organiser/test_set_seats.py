@@ -45,7 +45,7 @@ def _set(sale: OneProcess, event: str, status: str, *seats: str, by: Actor = OPE
 
 
 def _listed(sale: OneProcess, event: str, status: str | None = None) -> list[tuple[str, str]]:
-    return [(seat.seat_id, seat.status) for seat in sale.seats.set_by_organiser(event, "", 100, status).items]
+    return [(seat.seat_id, seat.status) for seat in sale.seats.set_by_organiser(event, "", 100, status).page.items]
 
 
 def test_seats_of_several_statuses_become_one(sale: OneProcess) -> None:
@@ -147,11 +147,11 @@ def test_who_did_it_and_why_is_listed(sale: OneProcess) -> None:
     _set(sale, event, "sold", "B1", by=Actor("ben"))
     _set(sale, event, "available", "A2", by=Actor("ben"))
     sale.persist(event)
-    first, second = sale.seats.set_by_organiser(event, "", 10, None).items
+    first, second = sale.seats.set_by_organiser(event, "", 10, None).page.items
     assert (first.seat_id, first.by, first.at_ms) == ("A1", Actor("anna", why="the mixing desk"), first.at_ms)
     assert (second.seat_id, second.by) == ("B1", Actor("ben"))
     assert _listed(sale, event, "sold") == [("B1", "b")]
-    assert sale.seats.set_by_organiser(event, "", 1, None).next == "A1"
+    assert sale.seats.set_by_organiser(event, "", 1, None).page.next == "A1"
 
 
 def test_a_rebuild_keeps_all_of_it(sale: OneProcess) -> None:
@@ -179,7 +179,7 @@ def test_a_merge_keeps_who_set_what_stayed_so(sale: OneProcess) -> None:
     restore(sale.database, kept)
     sale.persist(event)
     sale.merge.run(event, "redis", OPERATOR)
-    found = {seat.seat_id: seat.by for seat in sale.seats.set_by_organiser(event, "", 10, None).items}
+    found = {seat.seat_id: seat.by for seat in sale.seats.set_by_organiser(event, "", 10, None).page.items}
     assert found == {"A1": Actor("anna"), "C1": None}
     assert sale.check.reconcile(event) == []
 

@@ -60,7 +60,7 @@ def test_where_only_users_are_created_the_worker_is_asked(sale: OneProcess, web:
     queue = PersistQueue(plain_client(sale.redis_url))
     sale.upkeep(queue).tick()
     assert [job.func_name for job in queue.queue.jobs] == [CHECKPOINT_JOB]
-    settings = {"REDIS_URL": sale.redis_url, "DATABASE_URL": sale.database.url}
+    settings = {"REDIS_URL": sale.redis_url, "DATABASE_URL": sale.database.url, "SEATING_DEVELOPMENT": "true"}
     worker = subprocess.Popen([sys.executable, "-m", "seating", "worker"], cwd=PROJECT, env=os.environ | settings)
     try:
         wait_until(lambda: wal_bytes(web) < SMALL)

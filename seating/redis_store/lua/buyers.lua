@@ -12,3 +12,15 @@ local function add_to_buyer(key, buyer, seats)
     redis.call('HDEL', key, buyer)
   end
 end
+
+-- Why the buyer that a hold is for may not have so many seats more, or nil; what the buyer holds counts too.
+-- `holders` are those of the hold, as holding.lua has them: the buyer, if a shop named one, comes second.
+local function beyond_limit(inventory, key, holders, seats)
+  local _, _, _, most = bounds_of(inventory)
+  local buyer = holders:match(',([^:,]+)')
+  if most == '' or not buyer then
+    return nil
+  end
+  local left = math.max(0, most - seats_of_buyer(key, buyer) - count_of(buyer))
+  return seats > left and {'BUYER_LIMIT', left} or nil
+end

@@ -9,14 +9,16 @@
 -- Uses acceptance.lua
 -- Uses holding.lua
 -- Uses limits.lua
+-- Uses buyers.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency  10 notes
---       11 spots  12 limit, if there is one
+--       11 spots  12 buyers  13 limit, if there is one
 -- ARGV  1 caller  2 id of the hold  3 seats to add, as runs  4 seats to remove, as runs  5 the most seats of a hold
 --       6 backlog limit, in entries  7 backlog limit, in percent of maxmemory
 --       8… rate limit, if there is one: 'window' or 'bucket', its numbers
 -- Reply {'CHANGED', and what `tell` says of the hold} (also when it has just these seats: nothing changes)
 --       | {'HOLD_EXPIRED'} | {'HOLD_SIZE', seats that it would have} | {'NOT_ON_SALE', state} (where it takes some in)
 --       | {'SEAT_UNAVAILABLE', those that are not, as runs} | {'TOO_MANY_HELD', seats that a holder holds}
+--       | {'BUYER_LIMIT', how many more its buyer may have}
 --       | {'BACKLOG_FULL'} | any refusal of load_inventory
 --       | {'RATE_LIMITED'}, and, where the rate limit was asked, its verdict behind any of these
 -- Invariant: a seat that is to be added and is there, or to be removed and is not, stays as it is: a repetition is safe.
@@ -71,7 +73,7 @@ if not inventory then
   return refusal
 end
 local at = now_ms()
-local answer, limited = measure(KEYS[12], 8, at)
+local answer, limited = measure(KEYS[13], 8, at)
 refusal = limited or added ~= '' and not_accepting(inventory, at, most_entries, most_percent)
   or backlog_full(inventory, most_entries, most_percent)
 if refusal then
@@ -94,7 +96,8 @@ hold, refusal = after_releases(inventory, at, function()
   if quantity < 1 or quantity > tonumber(most_seats) then
     return nil, {'HOLD_SIZE', quantity}
   end
-  local too_much = more > 0 and (too_many(inventory, quantity) or too_many_held(found.holders, more))
+  local too_much = more > 0 and (too_many(inventory, quantity) or too_many_held(found.holders, more)
+    or beyond_limit(inventory, KEYS[12], found.holders, more))
   if too_much then
     return nil, too_much
   end

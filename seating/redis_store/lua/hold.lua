@@ -13,8 +13,9 @@
 -- Uses choice.lua
 -- Uses holding.lua
 -- Uses limits.lua
+-- Uses buyers.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency  10 notes
---       11 spots  12 limit, if there is one
+--       11 spots  12 buyers  13 limit, if there is one
 -- ARGV  1 caller  2 idempotency field, or ''  3 fingerprint  4 rendering  5 quantity  6 given seats, as runs, or ''
 --       7 what the buyer wishes, as offer.lua reads it
 --       8 backlog limit, in entries  9 backlog limit, in percent of maxmemory
@@ -25,7 +26,8 @@
 --       | {'REPLAYED', the same of the hold as it is now, its id, its sealed token}
 --       | {'HOLD_EXPIRED'} (the key's hold has ended) | {'REUSED', 'purchase', 'hold' or ''} | any refusal of acceptance.lua
 --       | {'SOLD_OUT', seats left} | {'NOT_TOGETHER', seats left} | {'SEAT_UNAVAILABLE', those that are not, as runs}
---       | {'TOO_MANY_HELD', seats that a holder holds} | any refusal of load_inventory
+--       | {'TOO_MANY_HELD', seats that a holder holds} | {'BUYER_LIMIT', how many more this buyer may have}
+--       | any refusal of load_inventory
 --       | {'RATE_LIMITED'}, and, where the rate limit was asked, its verdict behind any of these
 -- Invariant: what `held` counts is held by holds and by the organiser; `holders` counts the seats of each holder.
 local field, fingerprint, rendering, quantity, given, wish, most_entries, most_percent = unpack(ARGV, 2, 9)
@@ -61,7 +63,7 @@ refusal = field ~= '' and replayed_hold()
 if refusal then
   return refusal
 end
-local answer, limited = measure(KEYS[12], 15, at)
+local answer, limited = measure(KEYS[13], 15, at)
 refusal = limited or not_accepting(inventory, at, most_entries, most_percent) or too_many(inventory, quantity)
 if refusal then
   return answer(refusal)
@@ -69,7 +71,7 @@ end
 
 local runs
 runs, refusal = after_releases(inventory, at, function()
-  local too_much = too_many_held(holders, quantity)
+  local too_much = too_many_held(holders, quantity) or beyond_limit(inventory, KEYS[12], holders, quantity)
   if too_much then
     return nil, too_much
   end

@@ -24,6 +24,8 @@ local function is_readable(name, value)
     return value and #value == 40
   elseif name == 'offer' then
     return not value or value:find('^%d+:[%d:;xqa-]+$')
+  elseif name == 'organised' then
+    return not value or value:find('^b%d+o%d+r%d+$')
   elseif name == 'bounds' then
     return not value or value:find('^%d*:%d*:%d*:%d*$')
   elseif name == 'currency' then

@@ -10,19 +10,22 @@
 -- ARGV  1 caller  2 the seats, as runs in the plan's order
 --       3 their new status: a available, r blocked, b sold at the box office, o held
 --       4 who asks for it, as a member of a JSON object  5 of places: what they are now, a, r, b or o
+--       6 of an event without seats and categories: how many places; or ''
 -- Reply {'SET', position, how many have changed, those that are off sale then, as runs} (of none, nothing is logged)
 --       | {'SEAT_SOLD', those that buyers own or hold, as runs} | {'SEAT_HELD', those that buyers hold, as runs}
 --       | {'SEAT_UNAVAILABLE', those whose map cannot be read, as runs} | {'SOLD_OUT', places that there are of that status}
 --       | any refusal of load_inventory
--- Invariant: sold, held and blocked count the seats of their statuses.
+-- Invariant: sold, held and blocked count the seats of their statuses. Where no map tells which of these places are the
+-- organiser's, the inventory's field `organised` does: b3o0r12.
 local COUNTED = {b = 'sold', o = 'held', r = 'blocked', x = 'blocked'}
 local KNOWN = 'aborx'
-local seats, status, by, places_are = unpack(ARGV, 2)
+local seats, status, by, places_are, quantity = unpack(ARGV, 2)
 
-local inventory, refusal = load_inventory('capacity', 'sold', 'held', 'blocked')
+local inventory, refusal = load_inventory('capacity', 'sold', 'held', 'blocked', 'organised')
 if not inventory then
   return refusal
 end
+local organised = inventory.organised or 'b0o0r0'
 
 -- The seats in parts of one status each, in the plan's order, and the runs of each status; or nil and the refusal.
 local function parts_by_status()
@@ -32,6 +35,13 @@ local function parts_by_status()
     parts[#parts + 1] = part
     runs[was] = runs[was] or {}
     table.insert(runs[was], part.run)
+  end
+  if quantity ~= '' then
+    local there = places_are == 'a' and seats_left(inventory) or places(organised, places_are)
+    if there < tonumber(quantity) then
+      return nil, {'SOLD_OUT', there}
+    end
+    parts[1] = {was = places_are, run = '', length = tonumber(quantity)}
   end
   for _, run in ipairs(parse_runs(seats)) do
     local block, place, last = run[1], run[2] + 1, run[2] + run[3]
@@ -108,11 +118,16 @@ if changed == 0 then
   return {'SET', inventory.epoch .. '-' .. inventory.seq, 0, table.concat(stays_off, ',')}
 end
 
-local change = change_json('seat_set', at, '"was":"%s","status":"%s","left":%d,"runs":"%s",%s%s',
-  table.concat(was), status, seats_left(inventory), table.concat(runs, ','), by,
+local fields = {'sold', inventory.sold, 'held', inventory.held, 'blocked', inventory.blocked}
+local number = ''
+if quantity ~= '' then
+  number = ('"quantity":%d,'):format(quantity)
+  fields[7], fields[8] = 'organised', moved(organised, places_are, status, tonumber(quantity))
+end
+local change = change_json('seat_set', at, '"was":"%s","status":"%s","left":%d,"runs":"%s",%s%s%s',
+  table.concat(was), status, seats_left(inventory), table.concat(runs, ','), number, by,
   #off_sale > 0 and (',"off_sale":"%s"'):format(table.concat(off_sale, ',')) or '')
-local position = commit(inventory, at, change,
-  'sold', inventory.sold, 'held', inventory.held, 'blocked', inventory.blocked)
+local position = commit(inventory, at, change, unpack(fields))
 for move, moved_runs in pairs(marks) do
   mark(table.concat(moved_runs, ','), move:sub(1, 1), move:sub(2, 2))
 end
