@@ -12,7 +12,7 @@ from seating.domain.partner_errors import CatalogueBusy, PartnerFailed, PartnerT
 from seating.domain.timestamps import rfc3339
 from seating.redis_store.breaker import Breaker
 from seating.telemetry import metrics
-from seating.telemetry.metrics import Gauge
+from seating.telemetry.metrics import Reading
 
 T = TypeVar("T")
 
@@ -77,23 +77,18 @@ class CircuitBreakers:
         """Return each breaker's state for operators; empty while Redis does not answer."""
         return {name: _shown(report) for name, report in self._reports()}
 
-    def gauges(self) -> list[Gauge]:
-        found: list[Gauge] = []
-        for name, report in self._reports():
-            label = {"breaker": name}
-            found += [
-                Gauge("seating_breaker_state", "0 closed, 1 half-open, 2 open", _STATES[report.state], label),
-                Gauge("seating_breaker_opened_seconds", "When it opened, 0 if closed", _s(report.opened_at_ms), label),
-                Gauge(
-                    "seating_breaker_probe_seconds",
-                    "When a probe is next, 0 if closed",
-                    _s(report.next_probe_at_ms),
-                    label,
-                ),
-                Gauge("seating_breaker_failures", "Failures within the window", report.failures, label),
-                Gauge("seating_breaker_openings", "How often it has opened", report.openings, label),
-            ]
-        return found
+    def readings(self) -> list[Reading]:
+        return [
+            reading
+            for name, report in self._reports()
+            for reading in (
+                metrics.BREAKER_STATE.reads(_STATES[report.state], name),
+                metrics.BREAKER_OPENED.reads(_s(report.opened_at_ms), name),
+                metrics.BREAKER_PROBE.reads(_s(report.next_probe_at_ms), name),
+                metrics.BREAKER_FAILURES.reads(report.failures, name),
+                metrics.BREAKER_OPENINGS.reads(report.openings, name),
+            )
+        ]
 
     def _reports(self) -> list[tuple[str, BreakerReport]]:
         reports: list[tuple[str, BreakerReport]] = []
