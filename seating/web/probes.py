@@ -27,7 +27,7 @@ _PROMETHEUS_TYPES = ("text/plain", "application/openmetrics-text")
 
 _EXPOSITION: Final[dict[str, Any]] = {
     "schema": {"type": "string"},
-    "examples": {"example1": {"value": "# TYPE seating_redis_up gauge\nseating_redis_up 1.0\n"}},
+    "examples": {"example1": {"value": f"# TYPE {metrics.REDIS_UP.name} gauge\n{metrics.REDIS_UP.name} 1.0\n"}},
 }
 
 
