@@ -63,8 +63,9 @@ class ClientSocket(socket):
         """
         if _TCP_INFO is None:
             return 0.0
-        (silent_ms,) = _LAST_SEGMENT_MS.unpack(self.getsockopt(IPPROTO_TCP, _TCP_INFO, _LAST_SEGMENT_MS.size))
-        return float(silent_ms) / 1000
+        info = self.getsockopt(IPPROTO_TCP, _TCP_INFO, _LAST_SEGMENT_MS.size)
+        silent_ms: int = _LAST_SEGMENT_MS.unpack(info)[0]
+        return silent_ms / 1000
 
     def recv(self, *args: Any) -> bytes:
         if self.read_by == _NEVER:

@@ -26,22 +26,20 @@ class Prometheus(Client):
 
     def firing(self) -> set[str]:
         """The names of the alerts that fire now; `fired` has all that were seen, with their severities."""
-        alerts = self.get("/api/v1/alerts").json["data"]["alerts"]
-        now = {
-            (alert["labels"]["alertname"], alert["labels"]["severity"])
-            for alert in alerts
-            if alert["state"] == "firing"
-        }
-        self.fired |= now
-        return {name for name, _ in now}
+        found = self.get("/api/v1/alerts").json["data"]["alerts"]
+        labels = [alert["labels"] for alert in found if alert["state"] == "firing"]
+        self.fired |= {(of_one["alertname"], of_one["severity"]) for of_one in labels}
+        return {of_one["alertname"] for of_one in labels}
 
     def wait_fired(self, *names: str, within_s: float = 30) -> None:
-        """Until each has fired, now or before."""
-        wait_until(
-            lambda: self.firing() is not None and set(names) <= {name for name, _ in self.fired},
-            within_s,
-            f"{names} to fire",
-        )
+        """Until each has fired with each of its severities, now or before."""
+        wanted = {alert for alert in alerts() if alert[0] in names}
+
+        def have_fired() -> bool:
+            self.firing()
+            return wanted <= self.fired
+
+        wait_until(have_fired, within_s, f"{names} to fire")
 
     def wait_ended(self, *names: str, within_s: float = 30) -> None:
         wait_until(lambda: not self.firing().intersection(names), within_s, f"{names} to end")
