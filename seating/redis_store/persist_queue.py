@@ -1,7 +1,7 @@
 """Nudges for the persistence workers, through RQ: "these events have entries that SQL lacks". They carry no data."""
 
 import time
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import redis
 from rq import Queue, worker_registration
@@ -23,13 +23,6 @@ _EVENTS_A_JOB = 100
 _SEEN_WITHIN_S: Final = 45.0
 """An idle worker sends a heartbeat every 15 s, a busy one before each job."""
 _MOST_WORKERS: Final = 100
-
-
-class SeenQueue(NamedTuple):
-    """`workers` are alive, at most 100; `jobs` wait for one."""
-
-    workers: int
-    jobs: int
 
 
 class PersistQueue:
@@ -74,20 +67,24 @@ class PersistQueue:
         # Do not keep finished jobs: nobody reads their results.
         self.queue.enqueue_call(job, args, timeout=_JOB_LIMIT_S, result_ttl=0, failure_ttl=_FAILED_KEPT_S)
 
-    def seen(self) -> SeenQueue:
-        """Return the workers by their recent heartbeats: RQ's own count includes a killed one for minutes.
+    def waiting(self) -> int:
+        """Return how many jobs wait for a worker. Raises InventoryUnavailable."""
+        with unavailable():
+            return self.queue.count
 
-        Raises InventoryUnavailable.
+    def workers_seen(self) -> int:
+        """Return how many workers are alive, by recent heartbeats, at most 100. Raises InventoryUnavailable.
+
+        RQ's own count includes a killed worker for minutes.
         """
         with unavailable():
-            waiting = self.queue.count
             names = sorted(worker_registration.get_keys(self.queue))[:_MOST_WORKERS]
             asking = self._client.pipeline(transaction=False)
             for name in names:
                 asking.hget(name, "last_heartbeat")
             signs = asking.execute()
         since_s = time.time() - _SEEN_WITHIN_S
-        return SeenQueue(sum(utcparse(sign.decode()).timestamp() > since_s for sign in signs if sign), waiting)
+        return sum(utcparse(sign.decode()).timestamp() > since_s for sign in signs if sign)
 
     def trim(self) -> None:
         """Delete all but the newest failed jobs; RQ itself limits them only by age."""

@@ -15,23 +15,13 @@ from seating.domain.errors import RecordUnavailable, SeatingError, WrongTables
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
-from seating.redis_store.upkeep_reports import UpkeepReports
+from seating.redis_store.upkeep_reports import SeenReport, UpkeepReports
 from seating.redis_store.write_check import RedisState, WriteCheck, WriteVerdict
 from seating.services.background_look import BackgroundLook, Seen
 from seating.services.circuit_breakers import CircuitBreakers
-from seating.services.open_sales import KnownEvents, OpenSales
-from seating.services.readiness_checks import (
-    SILENCE_S,
-    RecordSight,
-    SaleSight,
-    SharedSight,
-    event_checks,
-    record_checks,
-    redis_check,
-    rounded,
-    upkeep_check,
-)
+from seating.services.open_sales import EventSight, KnownEvents, OpenSales, SalesSight
 from seating.storage import answered, events
+from seating.storage.answered import Loss
 from seating.storage.database import Database, Offload
 
 T = TypeVar("T")
@@ -45,6 +35,9 @@ _SHARED_EVERY_S: Final = 0.5
 _RECORD_EVERY_S: Final = 5.0
 _DISK_EVERY_S: Final = 5.0
 _WAIT_EVERY_S: Final = 0.02
+SILENCE_S: Final = 1.0
+"""A look still running after this long is reported as silence."""
+_SHOWN_LOSSES: Final = 20
 
 
 class Report(NamedTuple):
@@ -52,6 +45,31 @@ class Report(NamedTuple):
 
     ready: bool
     checks: dict[str, Any]
+
+
+class SaleSight(NamedTuple):
+    """`sales` is None if Redis does not answer, or until the events are known."""
+
+    redis: WriteVerdict
+    sales: SalesSight | None
+
+
+class SharedSight(NamedTuple):
+    """What Redis knows of other processes. `upkeep` is None if no cron has reported lately."""
+
+    event_ids: list[str]
+    upkeep: SeenReport | None
+    workers: int | None
+    breakers: dict[str, Any]
+
+
+class RecordSight(NamedTuple):
+    """What SQL returned at `read_s`, on the monotonic clock; `failure` is why later reads failed, or ""."""
+
+    event_ids: frozenset[str]
+    losses: list[Loss]
+    read_s: float | None
+    failure: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +124,12 @@ class Readiness:
         drains = self.drains()
         checks = {
             "web": {"status": "draining" if drains else "up"},
-            "redis": redis_check(verdict, sale.age_s),
-            **(event_checks(sales) if sales else self._unknown_events()),
-            "upkeep": upkeep_check(shared),
-            **record_checks(self._record.last()),
-            "disk": {"freeBytes": disk.value, "ageS": rounded(disk.age_s)},
-            "partner": {"breakers": shared.value.breakers if shared.value else {}, "ageS": rounded(shared.age_s)},
+            "redis": _redis_check(verdict, sale.age_s),
+            **(_event_checks(sales) if sales else self._unknown_events()),
+            "upkeep": _upkeep_check(shared),
+            **_record_checks(self._record.last()),
+            "disk": {"freeBytes": disk.value, "ageS": _s(disk.age_s)},
+            "partner": {"breakers": shared.value.breakers if shared.value else {}, "ageS": _s(shared.age_s)},
         }
         sells = verdict.state is RedisState.UP and sales is not None and sales.sells
         return Report(sells and not drains, checks)
@@ -161,7 +179,7 @@ class Readiness:
         sources = self._sources
         event_ids = sources.open_events.ids()
         return SharedSight(
-            event_ids, _or_none(sources.reports.last), _or_none(sources.queue.seen), sources.breakers.checks()
+            event_ids, _or_none(sources.reports.last), _or_none(sources.queue.workers_seen), sources.breakers.checks()
         )
 
     def _look_at_record(self) -> RecordSight:
@@ -192,3 +210,65 @@ def _or_none(look: Callable[[], T]) -> T | None:
     except (SeatingError, RedisError, ValueError) as error:
         _log.warning("readiness look failed", reason=repr(error))
         return None
+
+
+def _redis_check(verdict: WriteVerdict, age_s: float) -> dict[str, Any]:
+    check = {"status": verdict.state.value, "ageS": _s(age_s)}
+    if verdict.state is not RedisState.UP:
+        check["missing" if verdict.state is RedisState.NOT_DURABLE else "reason"] = verdict.reason
+    return check
+
+
+def _event_checks(sales: SalesSight) -> dict[str, Any]:
+    """Show the default event in detail, and each open event in brief."""
+    default = sales.events[0]
+    checks: dict[str, Any] = {"inventory": _event_check(default)}
+    if default.snapshot:
+        backlog = default.snapshot.backlog
+        checks["persistence"] = {
+            "position": str(backlog.position),
+            "persisted": str(backlog.persisted_position),
+            "lag": backlog.lag,
+        }
+    return checks | {"events": [_event_check(sight) for sight in sales.open_events]}
+
+
+def _event_check(sight: EventSight) -> dict[str, Any]:
+    check: dict[str, Any] = {"eventId": sight.event_id, "status": sight.state.value}
+    if sight.snapshot:
+        backlog = sight.snapshot.backlog
+        check["lag"] = backlog.lag
+        if backlog.stopped:
+            check["reason"] = f"{backlog.stopped}: run seating merge {sight.event_id}"
+    return check
+
+
+def _upkeep_check(shared: Seen[SharedSight]) -> dict[str, Any]:
+    """Show the workers seen lately, and the cron's report on all events."""
+    if shared.value is None:
+        return {"cron": "not seen"}
+    check: dict[str, Any] = {"cron": "not seen", "workers": shared.value.workers, "ageS": _s(shared.age_s)}
+    if shared.value.upkeep:
+        report, age_s = shared.value.upkeep
+        check |= {"cron": f"seen {age_s + shared.age_s:.1f} s ago", "events": report._asdict()}
+    return check
+
+
+def _record_checks(record: Seen[RecordSight]) -> dict[str, Any]:
+    """Show whether SQL answers, and the losses it knows of."""
+    failure = record.value.failure if record.value else "not asked yet"
+    if record.silent_s > SILENCE_S:
+        failure = f"no reply for {record.silent_s:.1f} s"
+    if record.value is None or record.value.read_s is None:
+        return {"sql": {"status": "down", "reason": failure, "ageS": _s(record.age_s)}, "losses": None}
+    age_s = time.monotonic() - record.value.read_s
+    lost = [
+        {"eventId": loss.event_id, "first": str(loss.first), "last": str(loss.last), "changes": loss.lost}
+        for loss in record.value.losses[:_SHOWN_LOSSES]
+    ]
+    sql = {"status": "down", "reason": failure} if failure else {"status": "up"}
+    return {"sql": {**sql, "ageS": _s(age_s)}, "losses": lost}
+
+
+def _s(age_s: float) -> float:
+    return round(age_s, 1)

@@ -1,6 +1,5 @@
 """The metrics that no web process counts itself: read from Redis and from the background looks when scraped."""
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -16,11 +15,11 @@ from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.inventory_snapshot import Head, Snapshot
 from seating.redis_store.open_events import OpenEvents
+from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.server_figures import ServerFigures
 from seating.services.background_look import Seen
 from seating.services.circuit_breakers import CircuitBreakers
-from seating.services.readiness import Readiness
-from seating.services.readiness_checks import RecordSight, SharedSight, sql_failure
+from seating.services.readiness import SILENCE_S, Readiness, RecordSight, SharedSight
 from seating.telemetry import metrics
 from seating.telemetry.metrics import Reading
 
@@ -41,6 +40,7 @@ class Readings:
         inventory: Inventory,
         log: EventLog,
         open_events: OpenEvents,
+        queue: PersistQueue,
         counts: BackgroundCounts,
         breakers: CircuitBreakers,
         readiness: Readiness,
@@ -49,6 +49,7 @@ class Readings:
         self._inventory = inventory
         self._log = log
         self._open_events = open_events
+        self._queue = queue
         self._counts = counts
         self._breakers = breakers
         self._readiness = readiness
@@ -80,6 +81,7 @@ class Readings:
                 metrics.QUARANTINED.reads(self._inventory.quarantined(event_ids)),
                 metrics.DAMAGED.reads(sum(map(len, self._inventory.damaged(event_ids)))),
                 *self._lag(snapshots),
+                metrics.QUEUE_JOBS.reads(self._queue.waiting()),
                 *_of_counts(self._counts.read()),
             ]
         except (InventoryUnavailable, SharedStateUnavailable):
@@ -148,18 +150,18 @@ def _of_processes(shared: Seen[SharedSight]) -> list[Reading]:
     """Return what is known of worker and cron; nothing if the last look is old."""
     if shared.value is None or shared.age_s > _SHARED_HOLDS_S:
         return []
-    queue, upkeep = shared.value.queue, shared.value.upkeep
-    readings: list[Reading] = []
-    if queue:
-        readings += [metrics.WORKERS.reads(queue.workers), metrics.QUEUE_JOBS.reads(queue.jobs)]
-    age_s = upkeep.age_s + shared.age_s if upkeep else math.inf
-    readings.append(metrics.CRON_UP.reads(age_s < _CRON_WITHIN_S))
-    return [*readings, metrics.CRON_SEEN.reads(time.time() - age_s)] if upkeep else readings
+    workers, upkeep = shared.value.workers, shared.value.upkeep
+    readings = [] if workers is None else [metrics.WORKERS.reads(workers)]
+    if upkeep is None:
+        return [*readings, metrics.CRON_UP.reads(0)]
+    age_s = upkeep.age_s + shared.age_s
+    return [*readings, metrics.CRON_UP.reads(age_s < _CRON_WITHIN_S), metrics.CRON_SEEN.reads(time.time() - age_s)]
 
 
 def _of_record(record: Seen[RecordSight]) -> list[Reading]:
-    readings = [metrics.SQL_UP.reads(not sql_failure(record))]
-    if record.value is None or record.value.read_s is None:
+    seen = record.value
+    readings = [metrics.SQL_UP.reads(seen is not None and not seen.failure and record.silent_s <= SILENCE_S)]
+    if seen is None or seen.read_s is None:
         return readings
-    losses = record.value.losses
+    losses = seen.losses
     return [*readings, metrics.LOSSES.reads(len(losses)), metrics.LOST_CHANGES.reads(sum(one.lost for one in losses))]

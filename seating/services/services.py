@@ -85,6 +85,7 @@ class Services(Sale):
             self.inventory,
             EventLog(calls),
             self.open_events,
+            queue,
             self.counts,
             catalogue.guards,
             self.readiness,

@@ -26,9 +26,17 @@ def one(own_redis: RedisServer, sqlite_url: str) -> Iterator[OneProcess]:
 
 @pytest.fixture
 def readings(one: OneProcess, tmp_path: Path) -> Iterator[Readings]:
-    readiness = Readiness(sources_of(one, tmp_path), DEFAULT)
+    sources = sources_of(one, tmp_path)
+    readiness = Readiness(sources, DEFAULT)
     yield Readings(
-        one.calls, one.inventory, EventLog(one.calls), one.open_events, one.counts, CircuitBreakers([]), readiness
+        one.calls,
+        one.inventory,
+        EventLog(one.calls),
+        one.open_events,
+        sources.queue,
+        one.counts,
+        CircuitBreakers([]),
+        readiness,
     )
     readiness.close()
 
