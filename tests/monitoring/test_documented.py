@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -49,6 +50,7 @@ def in_docs() -> Described:
     return {row[1]: (row[2], tuple(re.findall(r"`(\w+)`", row[3]))) for row in rows}
 
 
+@cache
 def series() -> set[str]:
     """All names under which Prometheus keeps a metric."""
     names = set()
@@ -92,6 +94,7 @@ def recorded() -> set[str]:
     return {rule["record"] for rule in rules() if "record" in rule}
 
 
+@cache
 def rules() -> list[dict[str, Any]]:
     return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
 

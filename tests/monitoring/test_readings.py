@@ -86,7 +86,7 @@ def test_missing_inventories_are_those_that_sql_expects(
 ) -> None:
     event, lost, archived = one.open(9), one.open(9), one.open(9)
     one.inventory.set_state(archived, "closed", OPERATOR)
-    one.persist(event, archived)
+    one.persist(archived)
     assert one.inventory.archive(archived, 0)
     own_redis.client().unlink(*keys.all_of(lost))
     readings._readiness.start()
