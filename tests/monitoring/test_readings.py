@@ -84,7 +84,7 @@ def test_lag_is_as_old_as_the_first_entry_that_sql_lacks(one: OneProcess, readin
 def test_missing_inventories_are_those_that_sql_expects(
     one: OneProcess, readings: Readings, own_redis: RedisServer
 ) -> None:
-    event, lost, archived = one.open(9), one.open(9), one.open(9)
+    _, lost, archived = one.open(9), one.open(9), one.open(9)
     one.inventory.set_state(archived, "closed", OPERATOR)
     one.persist(archived)
     assert one.inventory.archive(archived, 0)
