@@ -81,12 +81,17 @@ class Readings:
                 metrics.QUARANTINED.reads(self._inventory.quarantined(event_ids)),
                 metrics.DAMAGED.reads(sum(map(len, self._inventory.damaged(event_ids)))),
                 *self._lag(snapshots),
-                metrics.QUEUE_JOBS.reads(self._queue.waiting()),
-                *_of_counts(self._counts.read()),
             ]
         except (InventoryUnavailable, SharedStateUnavailable):
             return []
-        return readings + self._breakers.readings()
+        return [*readings, *self._of_background(), *self._breakers.readings()]
+
+    def _of_background(self) -> list[Reading]:
+        """Return nothing if somebody else's values have the keys: Redis answers all the same."""
+        try:
+            return [metrics.QUEUE_JOBS.reads(self._queue.waiting()), *_of_counts(self._counts.read())]
+        except (InventoryUnavailable, SharedStateUnavailable):
+            return []
 
     def _lag(self, snapshots: dict[str, Snapshot]) -> list[Reading]:
         """Read the oldest entry that SQL lacks, of the events that lag most, by entries."""

@@ -124,6 +124,15 @@ def test_counts_of_workers_add_up_also_where_redis_is_full(one: OneProcess, own_
     assert counts.read()["runs"] == 2
 
 
+def test_a_key_that_somebody_else_uses_does_not_count_as_a_redis_that_is_down(
+    one: OneProcess, readings: Readings, own_redis: RedisServer
+) -> None:
+    own_redis.client().set(keys.COUNTS, "none of ours")
+    found = taken(readings)
+    assert found["seating_redis_up"] == 1
+    assert "seating_worker_runs" not in found
+
+
 def test_a_server_without_its_latency_monitor_tells_no_fsync(one: OneProcess, own_redis: RedisServer) -> None:
     assert server_figures.read(one.calls).fsync_s is not None
     own_redis.client().config_set("latency-monitor-threshold", 0)
