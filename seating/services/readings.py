@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import gevent
+import orjson
 
 from seating.domain.errors import InventoryUnavailable, SharedStateUnavailable
+from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
 from seating.redis_store import server_figures
 from seating.redis_store.background_counts import BackgroundCounts
@@ -98,11 +100,10 @@ class Readings:
         lags = sorted(((seen.backlog.lag, event_id) for event_id, seen in snapshots.items()), reverse=True)
         most = {event_id: lag for lag, event_id in lags[:_LAGGING_EVENTS] if lag}
         oldest = self._log.first_after({event_id: _recorded(snapshots[event_id]) for event_id in most})
-        changes = {event_id: entry.read() for event_id, entry in oldest.items()}
         ages_s = {
-            event_id: max(0.0, (snapshots[event_id].now_ms - change.at_ms) / 1000)
-            for event_id, change in changes.items()
-            if change
+            event_id: max(0.0, (snapshots[event_id].now_ms - at_ms) / 1000)
+            for event_id, entry in oldest.items()
+            if (at_ms := _at_ms(entry)) is not None
         }
         return [
             metrics.LAG_ENTRIES.reads(sum(lag for lag, _ in lags)),
@@ -115,6 +116,15 @@ class Readings:
 def _recorded(seen: Snapshot) -> Position:
     """Return the last position that Redis knows SQL to have. The end of the log may be of a later epoch."""
     return seen.head.acknowledged.position if seen.head.acknowledged else seen.backlog.persisted_position
+
+
+def _at_ms(entry: LogEntry) -> int | None:
+    """Return when it was appended, even if this version cannot read the rest; None if it does not say."""
+    try:
+        at_ms = orjson.loads(entry.change)["at"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return at_ms if isinstance(at_ms, int) else None
 
 
 def _of_server(figures: ServerFigures, *, durable: bool) -> list[Reading]:

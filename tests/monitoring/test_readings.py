@@ -81,6 +81,18 @@ def test_lag_is_as_old_as_the_first_entry_that_sql_lacks(one: OneProcess, readin
     assert seen == pytest.approx((one.now(event).now_ms - change.at_ms) / 1000, abs=0.5)
 
 
+@pytest.mark.parametrize(("change", "least_s"), [('{"kind":"of tomorrow","at":1}', 1e9), ("gibberish", 0)])
+def test_lag_of_what_this_version_cannot_read(one: OneProcess, readings: Readings, change: str, least_s: float) -> None:
+    event = one.open(9)
+    one.persist(event)
+    end = one.now(event).backlog.position
+    one.calls.command("XADD", keys.log(event), f"{end.epoch}-{end.seq + 1}", "change", change, "link", "f" * 40)
+    one.calls.command("HINCRBY", keys.inventory(event), "seq", 1)
+    found = taken(readings)
+    assert found["seating_persistence_lag_entries"] == 1
+    assert found["seating_persistence_lag_seconds"] >= least_s
+
+
 def test_missing_inventories_are_those_that_sql_expects(
     one: OneProcess, readings: Readings, own_redis: RedisServer
 ) -> None:
