@@ -47,7 +47,7 @@ def taken(readings: Readings) -> dict[str, float]:
 
 
 def test_lag_is_told_of_a_bounded_number_of_events(one: OneProcess, readings: Readings) -> None:
-    events = [one.open(9) for _ in range(22)]
+    events = [one.open(9) for _ in range(24)]
     for event in events[:-1]:
         one.buy(event, "k1")
     one.buy(events[0], "k2")
@@ -69,7 +69,6 @@ def test_lag_is_told_of_a_bounded_number_of_events(one: OneProcess, readings: Re
 
 
 def test_lag_is_as_old_as_the_first_entry_that_sql_lacks(one: OneProcess, readings: Readings) -> None:
-    """Also if that is of an earlier term than the end of the log."""
     event = one.open(9)
     one.buy(event, "k1")
     one.persist(event)
