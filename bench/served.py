@@ -95,7 +95,7 @@ class Served(System):
 
     def batches(self) -> tuple[float, float]:
         """Writes to Redis so far, and the calls in them."""
-        return self.metric("seating_redis_batches_total"), self.metric("seating_redis_calls_total")
+        return self.metric("seating_redis_batch_calls_count"), self.metric("seating_redis_batch_calls_sum")
 
     def lag(self) -> int:
         """Log entries of all events that SQL does not have yet."""

@@ -1,5 +1,6 @@
 """The RQ jobs. Each takes ids, calls one service, and may run twice, even at the same time."""
 
+import time
 from functools import cache
 
 import structlog
@@ -18,7 +19,9 @@ def services() -> BackgroundServices:
 
 def persist(*event_ids: str) -> None:
     """Record the events' logs in SQL."""
-    services().persistence.run_all(event_ids, services().queue.take)
+    began_s = time.monotonic()
+    recorded = services().persistence.run_all(event_ids, services().queue.take)
+    services().counts.add_run(recorded.entries, recorded.batches, time.monotonic() - began_s)
     checkpoint()
 
 

@@ -12,7 +12,7 @@ from seating.domain.errors import PurchaseNotFound
 from seating.domain.event import parse_event_id
 from seating.domain.purchase import Purchase, PurchaseId
 from seating.runtime import BackgroundServices
-from seating.web.purchases import OrderView
+from seating.web.purchase_views import OrderView
 
 _PAGE: Final = 200
 _SHOWN: Final = 50

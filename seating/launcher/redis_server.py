@@ -70,6 +70,8 @@ def command(server: Server, data_dir: Path, socket: Path, maxmemory_mb: int) -> 
         *("--dir", str(data_dir), "--daemonize", "no", "--loglevel", "warning"),
         *("--logfile", str(data_dir / "redis.log")),
         *durability.launch_options(maxmemory_mb),
+        # Its latency monitor measures fsyncs for the metrics.
+        *("--latency-monitor-threshold", "1"),
     ]
 
 

@@ -8,6 +8,8 @@ from typing import Final
 
 import gevent
 
+from seating.telemetry import metrics
+
 _FINAL_TEXT: Final = 0x81
 _FINAL_CLOSE: Final = 0x88
 _FINAL_PING: Final = 0x89
@@ -52,6 +54,7 @@ class Outbox:
         if self.code is not None:
             return
         if self._size and self._size + len(frames) > self._limit:
+            metrics.count_slow_client("full")
             self.close(TRY_AGAIN_LATER)
             return
         self._size += len(frames)
@@ -94,7 +97,8 @@ class Outbox:
 
     def ping(self) -> None:
         """Send a ping. A client that has sent nothing since the last one is closed as too slow."""
-        if not self.heard:
+        if not self.heard and self.code is None:
+            metrics.count_slow_client("silent")
             self.close(TRY_AGAIN_LATER)
         self.heard = False
         self.offer(PING)
@@ -102,6 +106,8 @@ class Outbox:
 
     def cut_if_overdue(self) -> None:
         if self._cut_at_s is not None and time.monotonic() > self._cut_at_s:
+            if self.code is None:
+                metrics.count_slow_client("stuck")
             self.cut()
 
     def cut(self) -> None:

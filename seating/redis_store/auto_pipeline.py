@@ -169,6 +169,7 @@ class AutoPipeline:
         batch = self._take_batch()
         if not batch:
             return
+        began_s = time.perf_counter()
         try:
             self._connection.exchange(
                 [pending.packed for pending in batch], lambda index, reply: self._deliver(batch[index], reply)
@@ -177,6 +178,8 @@ class AutoPipeline:
             self._fail([pending for pending in batch if pending.sent], RedisOutcomeUnknown(str(error) or "closed"))
             if not isinstance(error, LOST):
                 raise
+        finally:
+            metrics.count_batch(len(batch), time.perf_counter() - began_s)
 
     def _learn_first(self) -> None:
         self._connection.is_new = False
@@ -201,7 +204,6 @@ class AutoPipeline:
         if batch:
             self.batches += 1
             self.calls += len(batch)
-            metrics.count_batch(len(batch))
         return batch
 
     def _deliver(self, pending: _Pending, reply: Any) -> None:

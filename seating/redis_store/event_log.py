@@ -23,6 +23,12 @@ class EventLog:
         """Return at most `count` entries from `position` on, inclusive if that entry still exists."""
         return [_entry(reply) for reply in self._range(event_id, str(position), "+", count)]
 
+    def first_after(self, positions: Mapping[str, Position]) -> dict[str, LogEntry]:
+        """Return the first entry after the position of each event that has one."""
+        asking = [("XRANGE", keys.log(event), f"({position}", "+", "COUNT", 1) for event, position in positions.items()]
+        replies = zip(positions, self._scripts.ask_all(asking), strict=True)
+        return {event_id: _entry(found[0]) for event_id, found in replies if found}
+
     def newest(self, event_id: str, last: Position, count: int) -> list[LogEntry]:
         """At most `count` entries up to `last`, newest first."""
         found = self._scripts.ask("XREVRANGE", keys.log(event_id), str(last), "-", "COUNT", count)

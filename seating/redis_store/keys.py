@@ -4,6 +4,7 @@ from functools import lru_cache
 
 QUEUE = "seating"
 UPKEEP = "upkeep"
+COUNTS = "counts"
 
 
 def inventory(event_id: str) -> str:

@@ -67,6 +67,11 @@ class PersistQueue:
         # Do not keep finished jobs: nobody reads their results.
         self.queue.enqueue_call(job, args, timeout=_JOB_LIMIT_S, result_ttl=0, failure_ttl=_FAILED_KEPT_S)
 
+    def waiting(self) -> int:
+        """Return how many jobs wait for a worker. Raises InventoryUnavailable."""
+        with unavailable():
+            return self.queue.count
+
     def workers_seen(self) -> int:
         """Return how many workers are alive, by recent heartbeats, at most 100. Raises InventoryUnavailable.
 

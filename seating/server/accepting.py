@@ -2,7 +2,6 @@
 
 import errno
 import socket
-import struct
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,8 +24,6 @@ _BLINDLY: Final = 8
 _GIVE_WAY_S: Final = 0.002
 _OUT_OF_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _PAUSE_S: Final = 0.5
-# Of struct tcp_info (linux/tcp.h): eight bytes, then 32-bit words; the thirteenth is the time since the last segment.
-_LAST_SEGMENT_MS: Final = struct.Struct("=56xI")
 
 Address = tuple[Any, ...]
 
@@ -118,27 +115,20 @@ class Acceptor:
             client.close()
             return
         self._of_address[network] += 1
+        metrics.connection_opened()
         self.clients.add(client)
         self._place.put(len(self.clients))
         self.greenlets.spawn(client, address, network)
 
     def _hold(self, client: ClientSocket, address: Address, network: str) -> None:
         try:
-            metrics.observe_accept_wait(_waited_s(client))
+            metrics.observe_accept_wait(client.silent_s())
             self._serve(client, address)
         finally:
             client.close()
+            metrics.connection_closed()
             self.clients.discard(client)
             self._place.put(len(self.clients))
             self._of_address[network] -= 1
             if not self._of_address[network]:
                 del self._of_address[network]
-
-
-def _waited_s(client: ClientSocket) -> float:
-    """Return how long the connection, or its first bytes, has waited for this process; 0 if the kernel does not say."""
-    if not hasattr(socket, "TCP_INFO"):
-        return 0.0
-    info = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_SEGMENT_MS.size)
-    (waited_ms,) = _LAST_SEGMENT_MS.unpack(info)
-    return float(waited_ms) / 1000

@@ -1,10 +1,11 @@
 """A client's connection, with a deadline for every wait on it."""
 
 import math
+import socket as sockets
 import struct
 import time
 from collections.abc import Callable, Sequence
-from socket import MSG_PEEK, SO_LINGER, SOL_SOCKET
+from socket import IPPROTO_TCP, MSG_PEEK, SO_LINGER, SOL_SOCKET
 from typing import Any, Final, Literal, Protocol
 
 from gevent import get_hub
@@ -23,6 +24,9 @@ IDLE_IN_NEED_S: Final = 5.0
 SEND_WITHIN_S: Final = 20.0
 """Limit for one piece that the application sends, usually the whole response."""
 
+# Of struct tcp_info (linux/tcp.h): eight bytes, then 32-bit words; the thirteenth is the time since the last segment.
+_LAST_SEGMENT_MS: Final = struct.Struct("=56xI")
+_TCP_INFO: Final[int | None] = getattr(sockets, "TCP_INFO", None)
 _FORGET: Final = struct.pack("ii", 1, 0)
 _NEVER: Final = math.inf
 _LOOK_EVERY_S: Final = 0.5
@@ -51,6 +55,17 @@ class ClientSocket(socket):
     def read_whenever(self) -> None:
         """Read without a deadline, for a WebSocket: it has pings instead."""
         self.read_by = _NEVER
+
+    def silent_s(self) -> float:
+        """Return how long ago the last segment with data came, by the kernel's clock; 0 if the kernel does not say.
+
+        Before the first one, it is the time since the connection was made.
+        """
+        if _TCP_INFO is None:
+            return 0.0
+        info = self.getsockopt(IPPROTO_TCP, _TCP_INFO, _LAST_SEGMENT_MS.size)
+        silent_ms: int = _LAST_SEGMENT_MS.unpack(info)[0]
+        return silent_ms / 1000
 
     def recv(self, *args: Any) -> bytes:
         if self.read_by == _NEVER:

@@ -1,5 +1,7 @@
 """Serves one connection: reads each request with one of two parsers and sends each response the same way."""
 
+import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import gevent
@@ -9,9 +11,11 @@ from gunicorn.http.parser import RequestParser  # type: ignore[import-untyped]
 from gunicorn.http.unreader import SocketUnreader  # type: ignore[import-untyped]
 from gunicorn.http.wsgi import base_environ, create  # type: ignore[import-untyped]
 
+from seating.server.arrivals import Arrivals
 from seating.server.client_socket import BODY_WITHIN_S, HEAD_WITHIN_S, ClientSocket
 from seating.server.plain_requests import AVAILABLE, PlainReader
 from seating.server.responses import JoinedResponse
+from seating.setting_formats import IPNetwork
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -34,11 +38,14 @@ class Received(NamedTuple):
 class Conversation:
     """Serves the connections of one listening socket, whose address is `server`. `worker` is gunicorn's."""
 
-    def __init__(self, worker: Any, server: Any, application: "WSGIApplication") -> None:
+    def __init__(
+        self, worker: Any, server: Any, application: "WSGIApplication", proxies: Sequence[IPNetwork] = ()
+    ) -> None:
         self._worker = worker
         self._application = application
         self._cfg = worker.cfg
         self._server = server
+        self._arrivals = Arrivals(tuple(proxies))
         base = base_environ(self._cfg) | {
             "wsgi.multithread": True,
             "wsgi.url_scheme": "http",
@@ -53,14 +60,19 @@ class Conversation:
         """Serve until either side closes. Raises what gunicorn's parser raises, OSError, and TimeoutError."""
         peer = self.peer(client, address)
         data: bytes | None = b""
+        arrived_s = 0.0
         client.read_within(HEAD_WITHIN_S, "first")  # A client that connects has something to say.
         while data is not None:
             if not data:
                 data = client.recv(_READ_BYTES)
                 if not data:
                     return
+                arrived_s = time.perf_counter() - client.silent_s()
             received = (AVAILABLE and self.read_fast(client, peer, data)) or self._read_carefully(client, address, data)
+            self._arrivals.note(received.environ, arrived_s)
             data = self._rest(client, received) if self._answer(received) else None
+            if received.body is not None:  # What follows it came with it or later.
+                arrived_s = time.perf_counter()
             client.read_within(self._cfg.keepalive, "idle")
 
     @staticmethod

@@ -84,7 +84,7 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
                 # Separate from buyers' connections, and not counted on the board.
                 application, place = operations_of(self.wsgi), LoadBoard(1).place(0)
                 limits = Limits(OPS_CONNECTIONS, OPS_CONNECTIONS)
-            serve = partial(self._serve, Conversation(self, server, application).hold)
+            serve = partial(self._serve, Conversation(self, server, application, settings.proxy_networks).hold)
             acceptors.append(Acceptor(listener, serve, self._refuse, limits, place))
         begin_serving(self.wsgi, self.draining.has_begun)
         Deadlines(acceptors, self.cfg.keepalive, lambda: not self.alive).start()

@@ -11,7 +11,7 @@ from seating.domain.errors import SeatingError
 from seating.domain.partner_errors import CatalogueBusy, PartnerFailed, PartnerThrottled, PartnerUnavailable
 from seating.redis_store.breaker import Breaker
 from seating.telemetry import metrics
-from seating.telemetry.metrics import Gauge
+from seating.telemetry.metrics import Reading
 
 T = TypeVar("T")
 
@@ -82,23 +82,18 @@ class CircuitBreakers:
             reports[name] = report
         return reports
 
-    def gauges(self) -> list[Gauge]:
-        found: list[Gauge] = []
-        for name, report in self.reports().items():
-            label = {"breaker": name}
-            found += [
-                Gauge("seating_breaker_state", "0 closed, 1 half-open, 2 open", _STATES[report.state], label),
-                Gauge("seating_breaker_opened_seconds", "When it opened, 0 if closed", _s(report.opened_at_ms), label),
-                Gauge(
-                    "seating_breaker_probe_seconds",
-                    "When a probe is next, 0 if closed",
-                    _s(report.next_probe_at_ms),
-                    label,
-                ),
-                Gauge("seating_breaker_failures", "Failures within the window", report.failures, label),
-                Gauge("seating_breaker_openings", "How often it has opened", report.openings, label),
-            ]
-        return found
+    def readings(self) -> list[Reading]:
+        return [
+            reading
+            for name, report in self.reports().items()
+            for reading in (
+                metrics.BREAKER_STATE.reads(_STATES[report.state], name),
+                metrics.BREAKER_OPENED.reads(_s(report.opened_at_ms), name),
+                metrics.BREAKER_PROBE.reads(_s(report.next_probe_at_ms), name),
+                metrics.BREAKER_FAILURES.reads(report.failures, name),
+                metrics.BREAKER_OPENINGS.reads(report.openings, name),
+            )
+        ]
 
 
 def _s(at_ms: int | None) -> float:

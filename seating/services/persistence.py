@@ -54,6 +54,15 @@ class _SqlLost(Exception):
     """SQL lacks an entry that it had acknowledged, and the log does not reach back to SQL's watermark."""
 
 
+@dataclass(slots=True)
+class Recorded:
+    """What a run recorded, one transaction a batch; `begun` are the events whose terms it began."""
+
+    entries: int = 0
+    batches: int = 0
+    begun: set[str] = field(default_factory=set)
+
+
 class _Next(Enum):
     """When an event gets its next turn in a run."""
 
@@ -74,9 +83,9 @@ class Persistence:
     nudge: Callable[..., object]
     _plans: Memo[str, SeatingPlan | None] = field(default_factory=lambda: Memo(max_weight=100))
 
-    def run_all(self, event_ids: Sequence[str], nudged: Callable[[], Iterable[str]] = tuple) -> None:
+    def run_all(self, event_ids: Sequence[str], nudged: Callable[[], Iterable[str]] = tuple) -> Recorded:
         """Run for the events that lag, and for those that `nudged` returns meanwhile."""
-        self.run(*self._lagging(event_ids), nudged=nudged)
+        return self.run(*self._lagging(event_ids), nudged=nudged)
 
     def _lagging(self, event_ids: Sequence[str]) -> list[str]:
         """Return the events that SQL does not have completely; another worker may have recorded some meanwhile."""
@@ -94,7 +103,7 @@ class Persistence:
             self.retries.forget(event_id)
         self.run(event_id)
 
-    def run(self, *event_ids: str, nudged: Callable[[], Iterable[str]] = tuple) -> None:
+    def run(self, *event_ids: str, nudged: Callable[[], Iterable[str]] = tuple) -> Recorded:
         """Record the events' logs, one batch per event in turns, for at most `RUN_S`; nudge for what is left.
 
         Rebuild an inventory that is missing or whose log does not continue the ledger. Begin a term for one that is
@@ -105,10 +114,10 @@ class Persistence:
         waiting = deque(random.sample(event_ids, len(event_ids)))
         gathering: list[str] = []
         gathered_at = deadline
-        begun: set[str] = set()
+        recorded = Recorded()
         while waiting:
             event_id = waiting.popleft()
-            turn = self._turn(event_id, begun)
+            turn = self._turn(event_id, recorded)
             if turn is _Next.NOW:
                 waiting.append(event_id)
             elif turn is _Next.LATER:
@@ -117,21 +126,22 @@ class Persistence:
             if (waiting or gathering) and time.monotonic() > deadline:
                 with suppress(InventoryUnavailable):  # The cron nudges for every event that lags.
                     self.nudge(*waiting, *gathering)
-                return
+                break
             if gathering and not waiting:
                 time.sleep(max(0.0, gathered_at - time.monotonic()))
             if gathering and (not waiting or time.monotonic() >= gathered_at):
                 waiting.extend(gathering)
                 gathering.clear()
                 waiting.extend(self._lagging(sorted(set(nudged()).difference(waiting))))
+        return recorded
 
-    def _turn(self, event_id: str, begun: set[str]) -> _Next:
+    def _turn(self, event_id: str, recorded: Recorded) -> _Next:
         """Run one round for the event and handle its failures."""
         try:
             retry = self.retries.read(event_id)
             if retry.waits:
                 return _Next.NEVER
-            turn = self._round(event_id, begun)
+            turn = self._round(event_id, recorded)
             if retry.failed:
                 self.retries.forget(event_id)
             return turn
@@ -155,7 +165,7 @@ class Persistence:
         with suppress(InventoryUnavailable):  # A full Redis cannot store the delay; then the retry comes early.
             self.retries.postpone(event_id)
 
-    def _round(self, event_id: str, begun: set[str]) -> _Next:
+    def _round(self, event_id: str, recorded: Recorded) -> _Next:
         """Record one batch, or take one step towards selling."""
         # Read Redis before SQL: whatever Redis then knows to be acknowledged, a healthy SQL has.
         head = self.terms.head(event_id)
@@ -181,6 +191,8 @@ class Persistence:
             _log.error("log does not continue the ledger", event_id=event_id, reason=str(error))
             return self._rebuild(event_id, head, str(error))
         last, quarantined = self._record(event_id, record.checkpoint, entries)
+        recorded.entries += len(entries)
+        recorded.batches += bool(entries)
         if head.checkpoint is None:  # Its fields are unreadable, its log is not: record the log first.
             if entries:
                 return _Next.NOW
@@ -194,7 +206,7 @@ class Persistence:
                 return _Next.NOW
             # A round for the few new entries would cost as much as one for all that gather meanwhile.
             return _Next.LATER if entries else _Next.NEVER
-        return _Next.NEVER if told.sells else self._begin_term(event_id, head, last, record.database, begun)
+        return _Next.NEVER if told.sells else self._begin_term(event_id, head, last, record.database, recorded.begun)
 
     def _not_on_record(self, event_id: str, head: Head | None) -> _Next:
         if head and head.checkpoint:

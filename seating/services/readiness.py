@@ -38,7 +38,6 @@ _DISK_EVERY_S: Final = 5.0
 _WAIT_EVERY_S: Final = 0.02
 SILENCE_S: Final = 1.0
 """A look still running after this long is reported as silence."""
-_SHOWN_LOSSES: Final = 20
 
 
 class SaleSight(NamedTuple):
@@ -137,6 +136,10 @@ class Readiness:
         seen = self._shared.last(), self._record.last(), self._disk.last()
         return Report(ready, drains, verdict, sale.age_s, self._default_event, sales, *seen)
 
+    def sights(self) -> tuple[Seen[SharedSight], Seen[RecordSight]]:
+        """Return what the last looks at Redis and at SQL saw."""
+        return self._shared.last(), self._record.last()
+
     def close(self) -> None:
         for look in self._looks:
             look.close()
@@ -188,7 +191,7 @@ class Readiness:
             _log.warning("record unavailable", error=str(error.__cause__))
             reason = str(error.__cause__) if isinstance(error, WrongTables) else "it does not answer"
             return self._last_read._replace(failure=reason)
-        self._last_read = RecordSight(frozenset(event_ids), losses[:_SHOWN_LOSSES], time.monotonic(), "")
+        self._last_read = RecordSight(frozenset(event_ids), losses, time.monotonic(), "")
         return self._last_read
 
     def _free_bytes(self) -> int | None:

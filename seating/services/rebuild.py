@@ -24,6 +24,7 @@ from seating.domain.recovery_errors import Overtaken, RebuildRefused
 from seating.domain.replay import Replay, Replayed
 from seating.domain.replay_decision import Outcome
 from seating.domain.seating_plan import SeatingPlan
+from seating.redis_store.background_counts import BackgroundCounts
 from seating.redis_store.calls import Calls
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory_snapshot import Head
@@ -49,6 +50,7 @@ class Rebuild:
     calls: Calls
     log: EventLog
     terms: Terms
+    counts: BackgroundCounts
 
     def open(self, event_id: str) -> None:
         """Create the inventory of a new, recorded event."""
@@ -80,10 +82,11 @@ class Rebuild:
             self._refuse_loss(event_id, head)
             self._refuse_unrecorded(event_id, recorded.checkpoint, head if only_if_lost else None)
             fork = self._fork(event_id, force)
-            first, last = self._begin_epoch(event_id, attempt.claimed_ms, head, recorded, fork, reason, by)
+            first, last, waiting = self._begin_epoch(event_id, attempt.claimed_ms, head, recorded, fork, reason, by)
             _log.warning("rebuilding", event_id=event_id, position=str(first), reason=reason, forked=len(fork))
             # The replay has brought the state to `last`. Folding the ledger again would double the time.
             self._replace(event_id, attempt, recorded.state, recorded.plan, last)
+        self.counts.add_rebuild(len(fork), waiting)
         _log.warning("rebuilt", event_id=event_id, position=str(first))
         return first
 
@@ -183,8 +186,8 @@ class Rebuild:
         fork: Sequence[LogEntry],
         reason: str,
         by: Actor | None,
-    ) -> tuple[Position, LogEntry]:
-        """Commit the new epoch to SQL; return its first position and the last entry committed."""
+    ) -> tuple[Position, LogEntry, int]:
+        """Commit the new epoch to SQL; return its first position, its last entry, and how many of the fork's wait."""
         known = [head.seen_epoch, head.checkpoint.position.epoch if head.checkpoint else 0] if head else []
         known += [entry.position.epoch for entry in fork]
         epoch = self.database.write(term_record.allocate, event_id, time.time(), *known)
@@ -203,7 +206,7 @@ class Rebuild:
             quarantine.look_again(connection, event_id)
 
         self.database.write(commit)
-        return first.position, entries[-1]
+        return first.position, entries[-1], sum(outcome.outcome is Outcome.WAITS for outcome in outcomes)
 
 
 def _refuse_left_out(recorded: RecordedState, force: bool) -> None:

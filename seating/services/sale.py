@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import redis
 
+from seating.redis_store.background_counts import BackgroundCounts
 from seating.redis_store.calls import Calls
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.holds import HoldLimits, HoldStore
@@ -73,7 +74,8 @@ class Sale:
         self.answered = answered or Answered(database, calls.seen)
         self.fence = Fence(database, self.inventory, calls.seen)
         changes = EventChanges(self.names, self.answered, self.fence, nudge)
-        self.rebuild = Rebuild(database, calls, log, terms)
+        self.counts = BackgroundCounts(calls)
+        self.rebuild = Rebuild(database, calls, log, terms, self.counts)
         self.persistence = Persistence(
             database, log, self.inventory, terms, calls.seen, Retries(calls), self.rebuild, nudge
         )

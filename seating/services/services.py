@@ -6,6 +6,7 @@ from pathlib import Path
 import redis
 
 from seating.redis_store.calls import Calls
+from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.persist_queue import PersistQueue
@@ -17,6 +18,7 @@ from seating.services.catalogue import Catalogue
 from seating.services.monitoring import Monitoring
 from seating.services.plan_pages import PlanPages
 from seating.services.readiness import Readiness, Sources
+from seating.services.readings import Readings
 from seating.services.sale import Sale, SaleOptions
 from seating.services.seats import SeatMaps
 from seating.services.users import Users
@@ -60,7 +62,7 @@ class Services(Sale):
         self.api_keys = api_keys
         self.seat_maps = SeatMaps(states, self.presence, offload)
         self.plan_pages = PlanPages(self.names, offload)
-        self.monitoring = Monitoring(self.inventory, self.open_events, self.presence, catalogue.guards)
+        self.monitoring = Monitoring(self.inventory, self.presence)
         sources = Sources(
             WriteCheck(own_calls, options.backlog_memory_percent),
             Inventory(
@@ -78,3 +80,13 @@ class Services(Sale):
             offload,
         )
         self.readiness = Readiness(sources, default_event)
+        self.readings = Readings(
+            calls,
+            self.inventory,
+            EventLog(calls),
+            self.open_events,
+            queue,
+            self.counts,
+            catalogue.guards,
+            self.readiness,
+        )

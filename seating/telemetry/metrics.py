@@ -1,26 +1,25 @@
-"""Metrics, summed over all web processes (prometheus-client's multi-process mode).
+"""All metrics: their names, help, labels and buckets, and the functions that count. docs/metrics.md describes them.
 
-Set PROMETHEUS_MULTIPROC_DIR before this module is first imported. Without it, a process counts only for itself.
+Set PROMETHEUS_MULTIPROC_DIR before this module is first imported: then counts are summed over all web processes
+(prometheus-client's multi-process mode). Without it, a process counts only for itself.
 """
 
 import os
 import time
-from collections import Counter as Tally
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from functools import cache
-from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, Literal, NamedTuple
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest, values
+from prometheus_client import Counter, Histogram, values
 from prometheus_client import Gauge as ProcessGauge
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
-from prometheus_client.multiprocess import MultiProcessCollector
-from prometheus_client.registry import Collector
 
 STARTED_AT_S: Final = time.time()
-_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+# A percentile is read between two bounds, so those of 5 to 500 ms lie close together.
+_LATENCIES: Final = (
+    *(0.002, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5),
+    *(0.75, 1.0, 2.0, 5.0, 10.0),
+)
+_SIZES: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
     # This process does not fork after the import, so its id is constant; by default every count queries it.
@@ -36,47 +35,98 @@ if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
 
     values.ValueClass = _Value
 
+# Counted by each web process.
 _requests = Counter("seating_http_requests", "HTTP responses", ["route", "method", "status"])
-_seconds = Histogram("seating_http_request_seconds", "Time to the response", ["route"], buckets=_BUCKETS)
-_purchases = Counter("seating_purchases", "Purchase requests", ["outcome"])
-_purchase_seconds = Histogram("seating_purchase_seconds", "Time to a purchase's response", buckets=_BUCKETS)
-_batches = Counter("seating_redis_batches", "Writes to Redis, each shared by concurrent calls")
-_calls = Counter("seating_redis_calls", "Calls in those writes")
-_done_without = Counter("seating_done_without_redis", "Decisions made without Redis, by cache or limit", ["what"])
-_dropped = Counter("seating_shared_state_dropped", "Shared state that could not be read, by script", ["script"])
-_partner_calls = Counter("seating_partner_calls", "Calls to the event partner, by outcome", ["call", "outcome"])
+_seconds = Histogram("seating_http_request_seconds", "Time in the application", ["route"], buckets=_BUCKETS)
+_waits = Histogram(
+    "seating_http_wait_seconds", "Time that requests waited before the application began", ["since"], buckets=_BUCKETS
+)
 _accept_wait = Histogram(
     "seating_http_accept_wait_seconds", "From a new connection's last segment to its process", buckets=_BUCKETS
 )
 _refused_connections = Counter("seating_http_connections_refused", "Connections refused for their address's limit")
-_wrong_keys = Counter("seating_wrong_keys", "Requests with an API key that does not exist")
 _missed_deadlines = Counter("seating_http_deadlines_missed", "Connections closed after a missed deadline", ["wait"])
+_purchases = Counter("seating_purchases", "Purchase requests", ["outcome"])
+_purchase_seconds = Histogram(
+    "seating_purchase_seconds", "From a purchase request's arrival to its outcome", ["outcome"], buckets=_LATENCIES
+)
+_holds = Counter("seating_holds", "Requests to hold seats, or to change, extend or release a hold", ["outcome"])
+_hold_seconds = Histogram(
+    "seating_hold_seconds", "From such a request's arrival to its outcome", ["outcome"], buckets=_LATENCIES
+)
+_batch_calls = Histogram("seating_redis_batch_calls", "Concurrent calls that shared one write to Redis", buckets=_SIZES)
+_batch_seconds = Histogram(
+    "seating_redis_batch_seconds", "From such a write to its last reply, Redis's fsync included", buckets=_LATENCIES
+)
+_done_without = Counter("seating_done_without_redis", "Decisions made without Redis, by cache or limit", ["what"])
+_dropped = Counter("seating_shared_state_dropped", "Shared state that could not be read, by script", ["script"])
+_partner_calls = Counter("seating_partner_calls", "Calls to the event partner, by outcome", ["call", "outcome"])
+_wrong_keys = Counter("seating_wrong_keys", "Requests with an API key that does not exist")
 # Of live processes only: gunicorn's master removes the file of a dead one.
+_connections = ProcessGauge("seating_http_connections", "Open connections", multiprocess_mode="livesum")
 _live_clients = ProcessGauge("seating_live_clients", "Open WebSockets", multiprocess_mode="livesum")
 _live_closed = Counter("seating_live_closed", "Closed WebSockets, by close code", ["code"])
+_slow_clients = Counter("seating_live_slow_clients", "WebSockets that were dropped for being too slow", ["why"])
 
 
-class Gauge(NamedTuple):
-    """A value that is read when the metrics are scraped."""
+class Reading(NamedTuple):
+    """The value of a metric that is read when it is scraped."""
+
+    metric: "ReadMetric"
+    value: float
+    labels: tuple[str, ...]
+
+
+class ReadMetric(NamedTuple):
+    """A metric that other processes, Redis or SQL know: nothing here counts it."""
 
     name: str
     help: str
-    value: float
-    labels: Mapping[str, str] = MappingProxyType({})
+    labels: tuple[str, ...] = ()
+    kind: Literal["gauge", "counter"] = "gauge"
+
+    def reads(self, value: float, *labels: str) -> Reading:
+        return Reading(self, value, labels)
 
 
-class HttpTotals(NamedTuple):
-    requests: int
-    by_class: dict[str, int]
-    mean_s: float
-
-
-class PurchaseTotals(NamedTuple):
-    """`p95_s` is the upper bound of the histogram bucket that the 95th percentile falls into, 0 without requests."""
-
-    succeeded: int
-    failed: int
-    p95_s: float
+READY: Final = ReadMetric("seating_ready", "Whether seats can be sold, as /ready says")
+REDIS_UP: Final = ReadMetric("seating_redis_up", "Whether Redis answers")
+REDIS_DURABLE: Final = ReadMetric("seating_redis_durable", "Whether Redis has the settings that keep what it sells")
+REDIS_MEMORY: Final = ReadMetric("seating_redis_memory_bytes", "Memory that Redis uses")
+REDIS_MEMORY_LIMIT: Final = ReadMetric("seating_redis_memory_limit_bytes", "Redis's maxmemory")
+REDIS_FSYNC: Final = ReadMetric("seating_redis_fsync_seconds", "Redis's longest fsync lately, 0 below its threshold")
+REDIS_AOF_OK: Final = ReadMetric("seating_redis_aof_ok", "Whether Redis's last write and rewrite of its log succeeded")
+SQL_UP: Final = ReadMetric("seating_sql_up", "Whether SQL answers")
+LOSSES: Final = ReadMetric("seating_losses", "Terms with confirmed changes that no store has, until settled")
+LOST_CHANGES: Final = ReadMetric("seating_lost_changes", "Confirmed changes that no store has, until settled")
+EVENTS_OPEN: Final = ReadMetric("seating_events_open", "Events with an inventory")
+SEATS_SOLD: Final = ReadMetric("seating_seats_sold", "Seats sold of open events")
+LAG_ENTRIES: Final = ReadMetric("seating_persistence_lag_entries", "Log entries that SQL does not have yet")
+LAG_SECONDS: Final = ReadMetric("seating_persistence_lag_seconds", "Age of the oldest of them, 0 without")
+EVENT_LAG_ENTRIES: Final = ReadMetric("seating_event_lag_entries", "The same, of events that lag most", ("event",))
+EVENT_LAG_SECONDS: Final = ReadMetric("seating_event_lag_seconds", "The same, of events that lag most", ("event",))
+UNTRUSTED: Final = ReadMetric("seating_inventories_untrusted", "Inventories that do not sell until compared with SQL")
+MISSING: Final = ReadMetric("seating_inventories_missing", "Inventories that SQL knows of and Redis does not have")
+STOPPED: Final = ReadMetric("seating_inventories_stopped", "Inventories that SQL cannot record until a merge")
+QUARANTINED: Final = ReadMetric("seating_quarantined_entries", "Entries that wait in quarantine")
+DAMAGED: Final = ReadMetric("seating_damaged_values", "Unreadable values that were set aside")
+WORKERS: Final = ReadMetric("seating_workers", "Workers that are alive")
+QUEUE_JOBS: Final = ReadMetric("seating_queue_jobs", "Jobs that wait for a worker")
+LAST_RUN: Final = ReadMetric("seating_worker_last_run_timestamp_seconds", "When a worker last ended a run")
+RUNS: Final = ReadMetric("seating_worker_runs", "Runs of workers", kind="counter")
+RUN_SECONDS: Final = ReadMetric("seating_worker_run_seconds", "Time that these runs took", kind="counter")
+RECORDED_ENTRIES: Final = ReadMetric("seating_worker_entries", "Log entries that workers recorded", kind="counter")
+RECORDED_BATCHES: Final = ReadMetric("seating_worker_batches", "Transactions they recorded them in", kind="counter")
+REBUILDS: Final = ReadMetric("seating_rebuilds", "Inventories that were rebuilt from SQL", kind="counter")
+FORKED: Final = ReadMetric("seating_fork_entries", "Entries that only Redis had when one was rebuilt", kind="counter")
+FORKED_ASIDE: Final = ReadMetric("seating_fork_entries_quarantined", "Those that wait in quarantine", kind="counter")
+CRON_UP: Final = ReadMetric("seating_cron_up", "Whether a cron has reported in the last 10 seconds")
+CRON_SEEN: Final = ReadMetric("seating_cron_last_run_timestamp_seconds", "When a cron last reported")
+BREAKER_STATE: Final = ReadMetric("seating_breaker_state", "0 closed, 1 half-open, 2 open", ("breaker",))
+BREAKER_OPENED: Final = ReadMetric("seating_breaker_opened_seconds", "When it opened, 0 if closed", ("breaker",))
+BREAKER_PROBE: Final = ReadMetric("seating_breaker_probe_seconds", "When a probe is next, 0 if closed", ("breaker",))
+BREAKER_FAILURES: Final = ReadMetric("seating_breaker_failures", "Failures within the window", ("breaker",))
+BREAKER_OPENINGS: Final = ReadMetric("seating_breaker_openings", "How often it has opened", ("breaker",))
 
 
 def count_request(route: str, method: str, status: str, seconds: float) -> None:
@@ -91,8 +141,25 @@ def _bound(route: str, method: str, status: str) -> tuple[Counter, Histogram]:
     return _requests.labels(route, method, status), _seconds.labels(route)
 
 
+def observe_wait(since: Literal["arrival", "proxy"], seconds: float) -> None:
+    _wait_since(since).observe(seconds)
+
+
+@cache
+def _wait_since(since: str) -> Histogram:
+    return _waits.labels(since)
+
+
 def observe_accept_wait(seconds: float) -> None:
     _accept_wait.observe(seconds)
+
+
+def connection_opened() -> None:
+    _connections.inc()
+
+
+def connection_closed() -> None:
+    _connections.dec()
 
 
 def count_refused_connection() -> None:
@@ -104,15 +171,26 @@ def count_missed_deadline(wait: str) -> None:
     _missed_deadlines.labels(wait).inc()
 
 
-def count_purchase(outcome: str, seconds: float) -> None:
-    """`outcome` is `sold`, `replayed` or the code of the refusal."""
-    _bound_outcome(outcome).inc()
-    _purchase_seconds.observe(seconds)
+def count_purchase(outcome: str, seconds: float | None) -> None:
+    """`outcome` is `sold`, `replayed` or the code of the refusal. Without `seconds` its time is not observed."""
+    _count_outcome(_purchases, _purchase_seconds, outcome, seconds)
+
+
+def count_hold(outcome: str, seconds: float | None) -> None:
+    """`outcome` is `held`, `replayed`, `changed`, `extended`, `released` or the code of the refusal."""
+    _count_outcome(_holds, _hold_seconds, outcome, seconds)
+
+
+def _count_outcome(counter: Counter, histogram: Histogram, outcome: str, seconds: float | None) -> None:
+    counted, timed = _bound_outcome(counter, histogram, outcome)
+    counted.inc()
+    if seconds is not None:
+        timed.observe(seconds)
 
 
 @cache
-def _bound_outcome(outcome: str) -> Counter:
-    return _purchases.labels(outcome)
+def _bound_outcome(counter: Counter, histogram: Histogram, outcome: str) -> tuple[Counter, Histogram]:
+    return counter.labels(outcome), histogram.labels(outcome)
 
 
 def count_fail_open(what: str) -> None:
@@ -129,9 +207,9 @@ def count_dropped(script: str) -> None:
     _dropped.labels(script).inc()
 
 
-def count_batch(calls: int) -> None:
-    _batches.inc()
-    _calls.inc(calls)
+def count_batch(calls: int, seconds: float) -> None:
+    _batch_calls.observe(calls)
+    _batch_seconds.observe(seconds)
 
 
 def count_partner_call(call: str, outcome: str) -> None:
@@ -153,93 +231,6 @@ def live_refused(code: int) -> None:
     _live_closed.labels(str(code)).inc()
 
 
-def live_clients() -> int:
-    """Return the open WebSockets of all web processes."""
-    return int(sum(value for name, _, value in _samples("seating_live_clients")))
-
-
-def http_totals() -> HttpTotals:
-    by_class = Tally({"2xx": 0, "3xx": 0, "4xx": 0, "5xx": 0})
-    seconds = 0.0
-    for name, labels, value in _samples("seating_http"):
-        if name == "seating_http_requests_total":
-            by_class[f"{labels['status'][0]}xx"] += int(value)
-        elif name == "seating_http_request_seconds_sum":
-            seconds += value
-    requests = sum(by_class.values())
-    return HttpTotals(requests, dict(by_class), seconds / requests if requests else 0.0)
-
-
-def purchase_totals() -> PurchaseTotals:
-    succeeded = failed = 0
-    buckets: list[tuple[float, float]] = []
-    for name, labels, value in _samples("seating_purchase"):
-        if name == "seating_purchases_total":
-            if labels["outcome"] in ("sold", "replayed"):
-                succeeded += int(value)
-            else:
-                failed += int(value)
-        elif name == "seating_purchase_seconds_bucket":
-            buckets.append((float(labels["le"]), value))
-    return PurchaseTotals(succeeded, failed, _percentile(sorted(buckets), 0.95))
-
-
-def exposition(gauges: Iterable[Gauge]) -> bytes:
-    """Return all metrics, including `gauges`, as Prometheus text."""
-    registry = _registry()
-    registry.register(_Gauges(gauges))
-    return generate_latest(registry)
-
-
-class _Gauges(Collector):
-    def __init__(self, gauges: Iterable[Gauge]) -> None:
-        self._gauges = gauges
-
-    def collect(self) -> Iterator[Metric]:
-        families: dict[str, GaugeMetricFamily] = {}
-        for name, text, value, labels in self._gauges:
-            family = families.setdefault(name, GaugeMetricFamily(name, text, labels=list(labels)))
-            family.add_metric(list(labels.values()), value)
-        yield from families.values()
-
-
-def _registry() -> CollectorRegistry:
-    registry = CollectorRegistry()
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        _Processes(registry)  # type: ignore[no-untyped-call]
-    else:
-        registry.register(REGISTRY)
-    return registry
-
-
-class _Processes(MultiProcessCollector):
-    """Skips empty files: their processes are just starting, or were killed while starting."""
-
-    def collect(self) -> Iterable[Metric]:
-        files = _files_with_values(Path(self._path))
-        return cast(Iterable[Metric], self.merge(files))  # type: ignore[no-untyped-call]
-
-
-def _files_with_values(folder: Path) -> list[str]:
-    found = []
-    for path in folder.glob("*.db"):
-        with suppress(FileNotFoundError):  # gunicorn's master removes the files of dead processes.
-            if path.stat().st_size:
-                found.append(str(path))
-    return found
-
-
-def _samples(prefix: str) -> Iterator[tuple[str, dict[str, str], float]]:
-    for metric in _registry().collect():
-        if metric.name.startswith(prefix):
-            for sample in metric.samples:
-                yield sample.name, sample.labels, sample.value
-
-
-def _percentile(buckets: list[tuple[float, float]], share: float) -> float:
-    """`buckets` are (upper bound, count up to it) in rising order; the last bound is infinite."""
-    if not buckets or not buckets[-1][1]:
-        return 0.0
-    wanted = buckets[-1][1] * share
-    reached = next(bound for bound, count in buckets if count >= wanted)
-    return reached if reached != float("inf") else buckets[-2][0]
+def count_slow_client(why: Literal["full", "silent", "stuck"]) -> None:
+    """`full`: too much waited to be sent; `silent`: no reply to a ping; `stuck`: it took no bytes."""
+    _slow_clients.labels(why).inc()

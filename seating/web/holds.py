@@ -19,11 +19,13 @@ from seating.domain.errors import (
     TooManyHeld,
 )
 from seating.redis_store.rate_limits import RateLimit
+from seating.telemetry import metrics
 from seating.web.application import Routes
 from seating.web.callers import Access, caller, idempotency_key, open_to
 from seating.web.client_address import caller_address
 from seating.web.declarations import OF_INVENTORY, refuses, sends
 from seating.web.orders import HoldChange, NewHold
+from seating.web.outcomes import CountedOutcome
 from seating.web.parsing import parsed
 from seating.web.rate_limiting import Judged, measured
 from seating.web.responses import render
@@ -102,12 +104,15 @@ def hold_seats(limit: RateLimit | None, path: EventPath, header: HoldHeaders, bo
     its seats. A repeated request with the same Idempotency-Key returns the current hold, and `HOLD_EXPIRED` once it has
     expired, or was released or bought; `HOLD_MAX_S` later the key makes a new hold.
     """
-    key = None if header.idempotency_key is None else idempotency_key(header.idempotency_key)
     who = caller()
     is_shop = who.role is not None
     holder = who.name if is_shop else f"address {caller_address(request, settings().proxy_networks)}"
-    order = body.order(is_shop=is_shop)
-    held = services().holds.hold(path.event_id, who.name, holder, key, order, is_shop=is_shop, limit=limit)
+    with CountedOutcome(metrics.count_hold, "held") as counted:
+        key = None if header.idempotency_key is None else idempotency_key(header.idempotency_key)
+        order = body.order(is_shop=is_shop)
+        held = services().holds.hold(path.event_id, who.name, holder, key, order, is_shop=is_shop, limit=limit)
+        if held.replayed:
+            counted.outcome = "replayed"
     response = render(HoldAnswer.model_validate(held), 201)
     if held.replayed:
         response.headers["Idempotent-Replayed"] = "true"
@@ -138,10 +143,11 @@ def change_hold(limit: RateLimit | None, path: HoldPath, body: HoldChange) -> Ju
     """
     holds = services().holds
     add, remove = body.seats()
-    if add or remove:
-        held = holds.change(path.event_id, path.token, add, remove, limit)
-    else:
-        held = holds.extend(path.event_id, path.token)
+    with CountedOutcome(metrics.count_hold, "changed" if add or remove else "extended"):
+        if add or remove:
+            held = holds.change(path.event_id, path.token, add, remove, limit)
+        else:
+            held = holds.extend(path.event_id, path.token)
     return render(HoldAnswer.model_validate(held)), held.verdict
 
 
@@ -151,5 +157,6 @@ def change_hold(limit: RateLimit | None, path: HoldPath, body: HoldChange) -> Ju
 @parsed
 def release_hold(path: HoldPath) -> Response:
     """Release a hold"""
-    services().holds.release(path.event_id, path.token)
+    with CountedOutcome(metrics.count_hold, "released"):
+        services().holds.release(path.event_id, path.token)
     return Response(status=204)

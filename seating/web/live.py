@@ -19,7 +19,7 @@ from seating.domain.event import is_event_id
 from seating.domain.log_entry import ResumePoint
 from seating.live.feed import PLAIN, POSITIONED, Audience
 from seating.live.outbox import NORMAL
-from seating.telemetry import metrics
+from seating.telemetry import exposition
 from seating.web import handshake
 from seating.web.application import Routes
 from seating.web.callers import Access, open_to
@@ -63,7 +63,7 @@ def register(app: Flask, current: Settings) -> None:
 @open_to(Access.ANYBODY)
 def get_live_status() -> Response:
     """Count the open WebSockets of all web processes"""
-    return render(LiveStatusView(connected_clients=services().offload(metrics.live_clients)))
+    return render(LiveStatusView(connected_clients=services().offload(exposition.live_clients)))
 
 
 @sockets.before_request

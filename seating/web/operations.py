@@ -6,7 +6,7 @@ from flask import Response, request
 from pydantic import Field
 
 from seating import __version__
-from seating.telemetry import metrics
+from seating.telemetry import exposition
 from seating.web.application import Routes
 from seating.web.callers import Access, open_to
 from seating.web.declarations import OF_INVENTORY, refuses
@@ -106,7 +106,7 @@ def get_sale_stats() -> Response:
     """Get statistics of the sale"""
     event_id = settings().default_event
     counts, backlog, quarantined, remembered_keys = services().monitoring.sale(event_id)
-    totals = services().offload(metrics.purchase_totals)
+    totals = services().offload(exposition.purchase_totals)
     return render(
         StatsView(
             total_requests=totals.succeeded + totals.failed,

@@ -11,7 +11,7 @@ from pydantic import Field
 from werkzeug.datastructures import MIMEAccept
 
 from seating.domain.timestamps import rfc3339
-from seating.telemetry import metrics
+from seating.telemetry import exposition, metrics
 from seating.web.application import Routes
 from seating.web.callers import Access, open_to
 from seating.web.readiness_checks import checks
@@ -28,7 +28,7 @@ _PROMETHEUS_TYPES = ("text/plain", "application/openmetrics-text")
 
 _EXPOSITION: Final[dict[str, Any]] = {
     "schema": {"type": "string"},
-    "examples": {"example1": {"value": "# TYPE seating_redis_up gauge\nseating_redis_up 1.0\n"}},
+    "examples": {"example1": {"value": f"# TYPE {metrics.REDIS_UP.name} gauge\n{metrics.REDIS_UP.name} 1.0\n"}},
 }
 
 
@@ -118,10 +118,10 @@ def get_metrics() -> Response:
     # Scrapers add a version to each type, which werkzeug would take for another type.
     accepted = MIMEAccept((name.partition(";")[0], quality) for name, quality in request.accept_mimetypes)
     if accepted.best_match(("application/json", *_PROMETHEUS_TYPES)) in _PROMETHEUS_TYPES:
-        gauges = services().monitoring.gauges()
-        text = services().offload(lambda: metrics.exposition(gauges))
+        readings = services().readings.take()
+        text = services().offload(lambda: exposition.exposition(readings))
         return Response(text, content_type=CONTENT_TYPE_LATEST)
-    totals = services().offload(metrics.http_totals)
+    totals = services().offload(exposition.http_totals)
     return render(
         MetricsView(
             total_requests=totals.requests,

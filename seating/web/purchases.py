@@ -1,7 +1,6 @@
 """Buying seats, and reading and cancelling purchases."""
 
 import re
-import time
 from typing import Final
 
 from flask import Response
@@ -23,7 +22,6 @@ from seating.domain.errors import (
     NotTogether,
     PurchaseNotFound,
     RecordUnavailable,
-    SeatingError,
     SeatNotFound,
     SeatUnavailable,
     SoldOut,
@@ -37,6 +35,7 @@ from seating.web.application import Routes
 from seating.web.callers import Access, actor, caller, idempotency_key, open_to
 from seating.web.declarations import OF_INVENTORY, refuses, sends
 from seating.web.orders import DefaultPurchase, EventPurchase
+from seating.web.outcomes import CountedOutcome
 from seating.web.parsing import parsed
 from seating.web.purchase_views import PurchaseAnswer, PurchaseListView, PurchaseView, seen_by
 from seating.web.rate_limiting import Judged, measured
@@ -190,20 +189,15 @@ def list_purchases(path: EventPath, query: PurchasePageQuery) -> Response:
 
 
 def _buy(event_id: str, header: PurchaseHeaders, order: Order, limit: RateLimit | None) -> Judged:
-    started = time.perf_counter()
-    outcome = "failed"
-    try:
+    wait_s = _preferred_wait_s(header.prefer)
+    # A buyer who waits for SQL is not kept waiting.
+    with CountedOutcome(metrics.count_purchase, "sold", timed=not wait_s) as counted:
         key = idempotency_key(header.idempotency_key)
         if order.buyer is not None and caller() == ANONYMOUS:
             raise InvalidRequest("Buyer is believed only with a shop's key", "buyer")
-        wait_s = _preferred_wait_s(header.prefer)
         bought = services().purchases.buy(event_id, caller().name, key, order, wait_s, limit)
-        outcome = "replayed" if bought.replayed else "sold"
-    except SeatingError as error:
-        outcome = error.code.lower()
-        raise
-    finally:
-        metrics.count_purchase(outcome, time.perf_counter() - started)
+        if bought.replayed:
+            counted.outcome = "replayed"
     response = _accepted(bought)
     if bought.replayed:
         response.headers["Idempotent-Replayed"] = "true"

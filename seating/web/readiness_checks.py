@@ -1,7 +1,7 @@
 """The state of each part, as `/ready` shows it."""
 
 import time
-from typing import Any
+from typing import Any, Final
 
 from seating.domain.breaker import BreakerReport
 from seating.domain.timestamps import rfc3339
@@ -9,6 +9,8 @@ from seating.redis_store.write_check import RedisState, WriteVerdict
 from seating.services.background_look import Seen
 from seating.services.open_sales import EventSight, SalesSight
 from seating.services.readiness import SILENCE_S, RecordSight, Report, SharedSight
+
+_SHOWN_LOSSES: Final = 20
 
 
 def checks(report: Report) -> dict[str, Any]:
@@ -85,7 +87,7 @@ def _record_checks(record: Seen[RecordSight]) -> dict[str, Any]:
     age_s = time.monotonic() - record.value.read_s
     lost = [
         {"eventId": loss.event_id, "first": str(loss.first), "last": str(loss.last), "changes": loss.lost}
-        for loss in record.value.losses
+        for loss in record.value.losses[:_SHOWN_LOSSES]
     ]
     sql = {"status": "down", "reason": failure} if failure else {"status": "up"}
     return {"sql": {**sql, "ageS": _s(age_s)}, "losses": lost}

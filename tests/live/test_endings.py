@@ -1,5 +1,6 @@
 """How sockets end when something is wrong, and that nothing is lost by it."""
 
+import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -69,6 +70,7 @@ def test_a_slow_reader_is_closed_and_resumes(start: Start) -> None:
         got = [message["position"] for message in slow.rest()]
     assert slow.closed
     assert slow.closed.code == 1013
+    assert dropped(system) == {"full": 1}
     assert len(got) < 800
     with Socket(system, live(event, got[-1])) as again:
         got += [message["position"] for message in again.until(everything[-1])]
@@ -84,10 +86,17 @@ def test_a_client_that_does_not_answer_pings_is_closed(start: Start) -> None:
             frames.append(silent.frame())
         assert frames[-1].code == 1013
         assert [frame.opcode for frame in frames[:2]] == [TEXT, PING]
+        assert dropped(system) == {"silent": 1}
         silent.connection.close()
         wait_until(lambda: clients(system) == 1)
         assert not listening.ready()
         listening.kill()
+
+
+def dropped(system: System) -> dict[str, int]:
+    """How many clients were too slow, by the reason in the metrics."""
+    text = system.get("/metrics", {"Accept": "text/plain"}).body.decode()
+    return {why: int(float(count)) for why, count in re.findall(r'live_slow_clients_total{why="(\w+)"} (\S+)', text)}
 
 
 def test_at_shutdown_everybody_is_told(start: Start) -> None:

@@ -51,7 +51,9 @@ def test_sql_and_redis_hang(system: System, own_redis: RedisServer, postgres_ser
         assert found.status == 200
         assert "no reply" in found.json["checks"]["sql"]["reason"]
         assert system.buy(1).status == 200
+        assert {"seating_sql_up 0.0", "seating_redis_up 1.0", "seating_workers 1.0"} <= scraped(system, 1.0)
         own_redis.pause()
+        assert {"seating_sql_up 0.0", "seating_redis_up 0.0"} <= scraped(system, 3.0)
         wait_until(lambda: at_once(system).status == 503, 8, "the news that Redis hangs")
         assert at_once(system).json["checks"]["redis"]["status"] == "down"
         own_redis.resume()
@@ -59,6 +61,14 @@ def test_sql_and_redis_hang(system: System, own_redis: RedisServer, postgres_ser
     finally:
         own_redis.resume()
         postgres_server.resume()
+
+
+def scraped(system: System, within_s: float) -> set[str]:
+    """The lines of the metrics, which come in time."""
+    begun = time.monotonic()
+    lines = system.get("/metrics", {"Accept": "text/plain"}).body.decode().splitlines()
+    assert time.monotonic() - begun < within_s
+    return set(lines)
 
 
 def upkeep(system: System) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from seating.server import client_socket
-from seating.telemetry import metrics
+from seating.telemetry.exposition import exposition
 
 BIG_BYTES = 1 << 20
 
@@ -26,7 +26,7 @@ def _body(environ: dict[str, Any]) -> bytes:
     if path == "/big":
         return bytes(BIG_BYTES)
     if path == "/metrics":
-        return metrics.exposition([])
+        return exposition([])
     if path == "/pid":
         return str(os.getpid()).encode()
     received: bytes = environ["wsgi.input"].read()

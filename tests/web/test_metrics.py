@@ -143,3 +143,54 @@ def test_a_process_that_was_killed_when_it_began_hides_no_figures(system: System
     finally:
         for path in left:
             path.unlink()
+
+
+def outcomes(system: System, kind: str) -> dict[str, tuple[float, float]]:
+    """How many requests ended with each outcome, and how many of them were timed."""
+    text = system.get("/metrics", {"Accept": "text/plain"}).body.decode()
+    counted = re.findall(rf'^seating_{kind}s_total{{outcome="(\w+)"}} (\S+)$', text, re.MULTILINE)
+    timed = re.findall(rf'^seating_{kind}_seconds_count{{outcome="(\w+)"}} (\S+)$', text, re.MULTILINE)
+    times = {outcome: float(count) for outcome, count in timed}
+    return {outcome: (float(count), times.get(outcome, 0.0)) for outcome, count in counted}
+
+
+def grown(before: dict[str, tuple[float, float]], after: dict[str, tuple[float, float]]) -> dict[str, tuple[int, int]]:
+    return {
+        outcome: (int(count - before.get(outcome, (0, 0))[0]), int(timed - before.get(outcome, (0, 0))[1]))
+        for outcome, (count, timed) in after.items()
+        if (count, timed) != before.get(outcome)
+    }
+
+
+def test_purchases_are_counted_and_timed_by_outcome(system: System) -> None:
+    """But for the time of those who wait for SQL: they want to."""
+    event = system.create_event(totalSeats=4)
+    before = outcomes(system, "purchase")
+    key = str(uuid.uuid4())
+    assert system.buy(1, key, event).status == system.buy(1, key, event).status == 200
+    assert system.buy(1, event_id=event, Prefer="wait=5").status == 200
+    assert system.buy(5, event_id=event).status == 409
+    assert system.buy(1, "short", event).status == 400
+    assert grown(before, outcomes(system, "purchase")) == {
+        "sold": (2, 1),
+        "replayed": (1, 1),
+        "sold_out": (1, 1),
+        "invalid_idempotency_key": (1, 1),
+    }
+
+
+def test_holds_are_counted_and_timed_by_outcome(system: System) -> None:
+    event = system.create_event(seatingPlan={"generate": {"sections": 1, "rows": 1, "seatsPerRow": 4}})
+    path = f"/api/v1/events/{event}/holds"
+    before = outcomes(system, "hold")
+    headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4())}
+    held = [system.request("POST", path, b'{"quantity": 2}', headers).json["holdToken"] for _ in range(2)]
+    hold = f"{path}/{held[0]}"
+    json = {"Content-Type": "application/json"}
+    assert system.request("PATCH", hold, b'{"add": ["sec-1-row-A-seat-4"]}', json).status == 200
+    assert system.request("PATCH", hold).status == 200
+    assert system.request("POST", path, b'{"quantity": 4}', json).status == 409
+    assert system.request("DELETE", hold).status == 204
+    assert system.request("DELETE", hold).status == 409
+    outcome = ("held", "replayed", "changed", "extended", "sold_out", "released", "hold_expired")
+    assert grown(before, outcomes(system, "hold")) == dict.fromkeys(outcome, (1, 1))

@@ -1,0 +1,182 @@
+"""The metrics that no web process counts itself: read from Redis and from the background looks when scraped."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import gevent
+import orjson
+
+from seating.domain.errors import InventoryUnavailable, SharedStateUnavailable
+from seating.domain.log_entry import LogEntry
+from seating.domain.position import Position
+from seating.redis_store import server_figures
+from seating.redis_store.background_counts import BackgroundCounts
+from seating.redis_store.calls import Calls
+from seating.redis_store.event_log import EventLog
+from seating.redis_store.inventory import Inventory
+from seating.redis_store.inventory_snapshot import Head, Snapshot
+from seating.redis_store.open_events import OpenEvents
+from seating.redis_store.persist_queue import PersistQueue
+from seating.redis_store.server_figures import ServerFigures
+from seating.services.background_look import Seen
+from seating.services.circuit_breakers import CircuitBreakers
+from seating.services.readiness import SILENCE_S, Readiness, RecordSight, SharedSight
+from seating.telemetry import metrics
+from seating.telemetry.metrics import Reading
+
+_REDIS_WITHIN_S: Final = 1.0
+_SHARED_HOLDS_S: Final = 5.0
+_CRON_WITHIN_S: Final = 10.0
+"""A cron reports every second, unless a slow event holds it up."""
+_LAGGING_EVENTS: Final = 20
+"""How many events have series of their own, those that lag most: their number must not grow with that of events."""
+
+
+class Readings:
+    """A scrape never waits for SQL, and for Redis only briefly: readings that are unknown are left out."""
+
+    def __init__(
+        self,
+        calls: Calls,
+        inventory: Inventory,
+        log: EventLog,
+        open_events: OpenEvents,
+        queue: PersistQueue,
+        counts: BackgroundCounts,
+        breakers: CircuitBreakers,
+        readiness: Readiness,
+    ) -> None:
+        self._calls = calls
+        self._inventory = inventory
+        self._log = log
+        self._open_events = open_events
+        self._queue = queue
+        self._counts = counts
+        self._breakers = breakers
+        self._readiness = readiness
+
+    def take(self) -> list[Reading]:
+        shared, record = self._readiness.sights()
+        readings = [metrics.READY.reads(self._readiness.report().ready), *_of_record(record)]
+        from_redis: list[Reading] = []
+        with gevent.Timeout(_REDIS_WITHIN_S, False):  # type: ignore[arg-type]
+            from_redis = self._from_redis(record)
+        if not from_redis:
+            return [*readings, metrics.REDIS_UP.reads(0)]
+        return [*readings, *from_redis, *_of_processes(shared)]
+
+    def _from_redis(self, record: Seen[RecordSight]) -> list[Reading]:
+        """Return nothing if Redis does not answer."""
+        in_sql = record.value.event_ids if record.value else frozenset()
+        try:
+            figures = server_figures.read(self._calls)
+            event_ids = sorted({*self._open_events.ids(), *self._inventory.seen_events(), *in_sql})
+            found = dict(zip(event_ids, self._inventory.look_at(event_ids), strict=True))
+            snapshots = {event_id: seen for event_id, seen in found.items() if isinstance(seen, Snapshot)}
+            gone = [seen for event_id, seen in found.items() if event_id in in_sql and event_id not in snapshots]
+            readings = [
+                metrics.REDIS_UP.reads(1),
+                *_of_server(figures, durable=not self._calls.missing_durability),
+                *_of_events(list(snapshots.values())),
+                metrics.MISSING.reads(sum(not (isinstance(seen, Head) and seen.archived) for seen in gone)),
+                metrics.QUARANTINED.reads(self._inventory.quarantined(event_ids)),
+                metrics.DAMAGED.reads(sum(map(len, self._inventory.damaged(event_ids)))),
+                *self._lag(snapshots),
+            ]
+        except (InventoryUnavailable, SharedStateUnavailable):
+            return []
+        return [*readings, *self._of_background(), *self._breakers.readings()]
+
+    def _of_background(self) -> list[Reading]:
+        """Return nothing if somebody else's values have the keys: Redis answers all the same."""
+        try:
+            return [metrics.QUEUE_JOBS.reads(self._queue.waiting()), *_of_counts(self._counts.read())]
+        except (InventoryUnavailable, SharedStateUnavailable):
+            return []
+
+    def _lag(self, snapshots: dict[str, Snapshot]) -> list[Reading]:
+        """Read the oldest entry that SQL lacks, of the events that lag most, by entries."""
+        lags = sorted(((seen.backlog.lag, event_id) for event_id, seen in snapshots.items()), reverse=True)
+        most = {event_id: lag for lag, event_id in lags[:_LAGGING_EVENTS] if lag}
+        oldest = self._log.first_after({event_id: _recorded(snapshots[event_id]) for event_id in most})
+        ages_s = {
+            event_id: max(0.0, (snapshots[event_id].now_ms - at_ms) / 1000)
+            for event_id, entry in oldest.items()
+            if (at_ms := _at_ms(entry)) is not None
+        }
+        return [
+            metrics.LAG_ENTRIES.reads(sum(lag for lag, _ in lags)),
+            metrics.LAG_SECONDS.reads(max(ages_s.values(), default=0.0)),
+            *(metrics.EVENT_LAG_ENTRIES.reads(lag, event_id) for event_id, lag in most.items()),
+            *(metrics.EVENT_LAG_SECONDS.reads(age_s, event_id) for event_id, age_s in ages_s.items()),
+        ]
+
+
+def _recorded(seen: Snapshot) -> Position:
+    """Return the last position that Redis knows SQL to have. The end of the log may be of a later epoch."""
+    return seen.head.acknowledged.position if seen.head.acknowledged else seen.backlog.persisted_position
+
+
+def _at_ms(entry: LogEntry) -> int | None:
+    """Return when it was appended, even if this version cannot read the rest; None if it does not say."""
+    try:
+        at_ms = orjson.loads(entry.change)["at"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return at_ms if isinstance(at_ms, int) else None
+
+
+def _of_server(figures: ServerFigures, *, durable: bool) -> list[Reading]:
+    fsync_s = figures.fsync_s
+    return [
+        metrics.REDIS_DURABLE.reads(durable),
+        metrics.REDIS_MEMORY.reads(figures.memory_bytes),
+        metrics.REDIS_MEMORY_LIMIT.reads(figures.memory_limit_bytes),
+        metrics.REDIS_AOF_OK.reads(figures.aof_ok),
+        *([] if fsync_s is None else [metrics.REDIS_FSYNC.reads(fsync_s)]),
+    ]
+
+
+def _of_events(snapshots: Sequence[Snapshot]) -> list[Reading]:
+    return [
+        metrics.EVENTS_OPEN.reads(len(snapshots)),
+        metrics.SEATS_SOLD.reads(sum(seen.counts.sold for seen in snapshots)),
+        metrics.UNTRUSTED.reads(sum(not seen.backlog.trusted for seen in snapshots)),
+        metrics.STOPPED.reads(sum(bool(seen.backlog.stopped) for seen in snapshots)),
+    ]
+
+
+def _of_counts(counts: Mapping[str, int]) -> list[Reading]:
+    ran_ms = counts.get("last_run_ms")
+    return [
+        metrics.RUNS.reads(counts.get("runs", 0)),
+        metrics.RUN_SECONDS.reads(counts.get("run_ms", 0) / 1000),
+        metrics.RECORDED_ENTRIES.reads(counts.get("entries", 0)),
+        metrics.RECORDED_BATCHES.reads(counts.get("batches", 0)),
+        metrics.REBUILDS.reads(counts.get("rebuilds", 0)),
+        metrics.FORKED.reads(counts.get("fork_entries", 0)),
+        metrics.FORKED_ASIDE.reads(counts.get("fork_entries_quarantined", 0)),
+        *([] if ran_ms is None else [metrics.LAST_RUN.reads(ran_ms / 1000)]),
+    ]
+
+
+def _of_processes(shared: Seen[SharedSight]) -> list[Reading]:
+    """Return what is known of worker and cron; nothing if the last look is old."""
+    if shared.value is None or shared.age_s > _SHARED_HOLDS_S:
+        return []
+    workers, upkeep = shared.value.workers, shared.value.upkeep
+    readings = [] if workers is None else [metrics.WORKERS.reads(workers)]
+    if upkeep is None:
+        return [*readings, metrics.CRON_UP.reads(0)]
+    age_s = upkeep.age_s + shared.age_s
+    return [*readings, metrics.CRON_UP.reads(age_s < _CRON_WITHIN_S), metrics.CRON_SEEN.reads(time.time() - age_s)]
+
+
+def _of_record(record: Seen[RecordSight]) -> list[Reading]:
+    seen = record.value
+    readings = [metrics.SQL_UP.reads(seen is not None and not seen.failure and record.silent_s <= SILENCE_S)]
+    if seen is None or seen.read_s is None:
+        return readings
+    losses = seen.losses
+    return [*readings, metrics.LOSSES.reads(len(losses)), metrics.LOST_CHANGES.reads(sum(one.lost for one in losses))]

@@ -1,0 +1,1 @@
+"""What operators see of the system: metrics, alerts, the dashboard."""
