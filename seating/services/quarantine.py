@@ -10,6 +10,7 @@ from seating.domain.errors import EventNotFound, NotReplayable, QuarantineEntryN
 from seating.domain.page import Page, first_of
 from seating.domain.position import Position
 from seating.redis_store.inventory import Inventory
+from seating.services import purchase_log
 from seating.services.audit import act_now
 from seating.services.event_changes import EventChanges
 from seating.services.purchases import Purchases
@@ -46,6 +47,8 @@ class Quarantine:
             self._record(aside, by)
         else:
             self._sell_again(aside, by)
+        if aside.purchase_id is not None:
+            purchase_log.acted("purchase replayed", aside.purchase_id, by)
         self.inventory.unquarantine(event_id, aside.entry.position)
 
     def cancel(self, event_id: str, position: str, by: Actor) -> None:
