@@ -38,7 +38,7 @@ _propagator: Final = TraceContextTextMapPropagator()
 
 
 class Tracer:
-    """Creates the spans of one process. `part` names it: web, worker or cron."""
+    """Creates the spans of one process. `part` names it: web or worker."""
 
     def __init__(self, endpoint: str, share: float, part: str) -> None:
         self._exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=_EXPORT_WITHIN_S)

@@ -39,8 +39,7 @@ class RequestLog:
     """Writes the lines, whose fields docs/logs.md lists. Fields of which nothing is known are left out."""
 
     def __init__(self, settings: Settings) -> None:
-        self._addresses = settings.log_addresses
-        self._proxies = settings.proxy_networks
+        self._settings = settings
 
     def write(
         self,
@@ -51,9 +50,7 @@ class RequestLog:
         trace_id: str,
         facts: Mapping[str, object],
     ) -> None:
-        context: dict[str, str | None] = {"trace_id": trace_id} if trace_id else {}
-        if self._addresses != "none":
-            context["address"] = shown_address(client_of(environ, self._proxies), self._addresses)
+        context = {"trace_id": trace_id} if trace_id else {}
         _log.info(
             "request",
             request_id=environ["seating.request_id"],
@@ -61,9 +58,18 @@ class RequestLog:
             route=route,
             status=status,
             ms=round(seconds * 1000, 2),
+            **shown_client(environ, self._settings),
             **context,
             **facts,
         )
+
+
+def shown_client(environ: "WSGIEnvironment", settings: Settings) -> dict[str, str]:
+    """Return the field of the client's address, if it is to be logged and known."""
+    if settings.log_addresses == "none":
+        return {}
+    address = shown_address(client_of(environ, settings.proxy_networks), settings.log_addresses)
+    return {"address": address} if address else {}
 
 
 @lru_cache(maxsize=4096)

@@ -1,5 +1,6 @@
 """One trace from a request to Redis, links from there to recording, and an exporter that delays nobody."""
 
+import json
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ import pytest
 from seating.domain.caller import Role
 from seating.redis_store import keys
 from seating.storage.api_keys import ApiKeys
-from seating.storage.tables import quarantine
+from seating.storage.tables import ledger, quarantine
 from tests.books import rows
 from tests.doors import TOKEN, bearer
 from tests.servers import RedisServer, wait_until
@@ -38,8 +39,14 @@ def traced(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> It
     folder = tmp_path_factory.mktemp("traced")
     redis = RedisServer(folder / "redis")
     redis.start()
-    settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "EVENT_API_BASE_URL": collector.url, "WEB_WORKERS": "1"}
-    system = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", ADMIN_TOKEN=TOKEN, **settings)
+    settings = {
+        "ADMIN_TOKEN": TOKEN,
+        "EVENT_API_BASE_URL": collector.url,
+        "LOG_DIR": str(folder / "logs"),
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+        "WEB_WORKERS": "1",
+    }
+    system = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", **settings)
     try:
         yield system.start()
     finally:
@@ -49,6 +56,10 @@ def traced(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture(scope="module")
 def event(traced: System) -> str:
+    return _create_event(traced)
+
+
+def _create_event(traced: System) -> str:
     body = b'{"name":"Test","totalSeats":1000}'
     headers = {"Content-Type": "application/json", **bearer(TOKEN)}
     event_id: str = traced.request("POST", "/api/v1/events", body, headers).json["id"]
@@ -152,6 +163,21 @@ def test_personal_data_and_a_trace_stand_side_by_side(traced: System, event: str
     wait_until(lambda: traced.get(path).json["state"] == "persisted", what="the purchase in SQL")
     assert traced.get(path).json["reference"] == "R-17"
     assert rows(traced, quarantine, event) == []
+
+
+def test_an_error_of_a_part_is_in_the_file_with_its_trace(traced: System) -> None:
+    event = _create_event(traced)
+    wait_until(lambda: len(rows(traced, ledger, event)) == 2, what="the event on record")
+    traced.redis.client().hset(keys.inventory(event), "chain", "0" * 40)
+    bought = traced.buy(1, event_id=event, traceparent=TRACEPARENT).json["purchaseId"]
+    wait_until(lambda: traced.get(f"/api/v1/purchases/{bought}").json["state"] == "persisted", what="the rebuild")
+    errors = [json.loads(line) for line in (traced.folder.parent / "logs" / "errors.log").read_text().splitlines()]
+    (line,) = [line for line in errors if line["event"] == "log does not continue the ledger"]
+    assert line["event_id"] == event
+    assert "continuation" in line["exception"]
+    log = (traced.folder / "worker.log").read_text()
+    (replayed,) = [line for line in map(json.loads, log.splitlines()) if line["event"] == "purchases replayed"]
+    assert replayed["purchases"] == [bought]
 
 
 def test_a_receiver_that_hangs_delays_nobody(traced: System, collector: Collector, event: str) -> None:
