@@ -21,20 +21,22 @@ _log = structlog.get_logger(__name__)
 def recorded(event_id: str, rows: Sequence[LedgerRow], written: Written, seconds: float, trace_id: str) -> None:
     """Log a batch that is in SQL now, and the entries of it that SQL refused."""
     aside = {entry.position for entry in written.quarantined}
+    kept = [row for row in rows if row.entry.position not in aside]
     _log.info(
         "entries persisted",
         event_id=event_id,
         first=str(rows[0].entry.position),
         last=str(rows[-1].entry.position),
-        entries=len(rows) - len(aside),
+        entries=len(kept),
         ms=round(seconds * 1000, 2),
-        purchases=purchase_ids(event_id, (row for row in rows if row.entry.position not in aside)),
+        purchases=purchase_ids(event_id, kept),
         cancelled=written.cancelled,
         **({"trace_id": trace_id} if trace_id else {}),
     )
-    if aside:
-        refused = purchase_ids(event_id, (row for row in rows if row.entry.position in aside))
-        _log.error("entries quarantined", event_id=event_id, positions=list(map(str, aside)), purchases=refused)
+    if written.quarantined:
+        positions = [str(entry.position) for entry in written.quarantined]
+        refused = purchase_ids(event_id, ((entry, entry.read()) for entry in written.quarantined))
+        _log.error("entries quarantined", event_id=event_id, positions=positions, purchases=refused)
 
 
 def purchase_ids(event_id: str, entries: Iterable[tuple[LogEntry, Change | None]]) -> list[str]:
