@@ -80,7 +80,7 @@ def is_installed() -> bool:
     """Return whether the extra `tracing` is installed."""
     try:
         return all(util.find_spec(module) for module in _NEEDED)
-    except ModuleNotFoundError:  # A package above it is missing.
+    except ImportError:  # A package above it is missing.
         return False
 
 
