@@ -11,7 +11,7 @@ import structlog
 from seating.config import load_settings
 from seating.launcher.child import die_with
 from seating.server import open_files, plain_requests
-from seating.telemetry import logs, metrics_folder
+from seating.telemetry import logs, metrics_folder, tracing
 
 _settings = load_settings()
 _metrics_dir = metrics_folder.claim(_settings.data_dir / "metrics")
@@ -42,7 +42,7 @@ control_socket_disable = True
 proc_name = "seating"
 # gunicorn logs like everything else; the application logs each request itself.
 errorlog = None
-logs.configure(_settings.log_level, _settings.log_format)
+logs.configure(_settings.logging)
 
 
 def on_starting(_server):
@@ -74,6 +74,10 @@ def post_worker_init(_worker):
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+def worker_exit(_server, _worker):
+    tracing.stop()
 
 
 def child_exit(_server, worker):

@@ -3,10 +3,11 @@
 from seating.app import create_app
 from seating.config import load_settings
 from seating.runtime import live_hub, web_services
-from seating.telemetry import logs
+from seating.telemetry import logs, tracing
 
 _settings = load_settings()
-logs.configure(_settings.log_level, _settings.log_format)
+logs.configure(_settings.logging)
+tracing.start(_settings.otel_exporter_otlp_endpoint, _settings.trace_share, "web")
 _services = web_services(_settings)
 _services.readiness.start()
 app = create_app(_settings, _services, live_hub(_settings, _services))

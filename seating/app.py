@@ -37,6 +37,7 @@ from seating.web.application import Application
 from seating.web.callers import Access, open_to
 from seating.web.cors import CrossOrigin
 from seating.web.request_frame import RequestFrame
+from seating.web.request_log import RequestLog
 from seating.web.responses import accepts_gzip, render_kept
 from seating.web.schemas import Problem
 from seating.web.services import attach, attach_operations
@@ -92,7 +93,7 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
 
     security_headers.register(app)
     inner = CrossOrigin(app.wsgi_app, settings.cors_origins) if settings.cors_origins else app.wsgi_app
-    app.wsgi_app = RequestFrame(inner)  # type: ignore[method-assign]
+    app.wsgi_app = RequestFrame(inner, RequestLog(settings))  # type: ignore[method-assign]
     attach_operations(app, _operations_app(settings, services, hub))
     return app
 
@@ -103,5 +104,5 @@ def _operations_app(settings: Settings, services: Services, hub: Hub) -> Applica
     attach(app, settings, services, hub)
     errors.register(app)
     app.register_api(probes.api)
-    app.wsgi_app = RequestFrame(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = RequestFrame(app.wsgi_app, RequestLog(settings))  # type: ignore[method-assign]
     return app

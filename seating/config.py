@@ -14,17 +14,19 @@ from seating.setting_formats import (
     DatabaseUrl,
     EventId,
     HostAndPort,
+    HttpUrl,
     IPNetwork,
     Networks,
     Origins,
     OriginsOrAny,
-    PartnerUrl,
     RatePolicy,
     RedisUrl,
     Token,
     address,
     networks,
 )
+from seating.telemetry import logs
+from seating.telemetry.error_file import ErrorFile
 
 # A socket's path has at most 108 bytes on Linux and 104 on macOS, including the terminating zero.
 _LONGEST_SOCKET_PATH = 100
@@ -70,7 +72,7 @@ class Settings(BaseSettings):
     rate_limit_holds: RatePolicy = "bucket:1000,6000/60s"
     rate_limit_wrong_keys: RatePolicy = "bucket:20,10/60s"
     idempotency_key_min: Annotated[int, Field(ge=1, le=255)] = 16
-    event_api_base_url: PartnerUrl | None = None
+    event_api_base_url: HttpUrl | None = None
     event_api_connect_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 1000
     event_api_read_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 3000
     event_api_deadline_ms: Annotated[int, Field(ge=1, le=60_000)] = 5000
@@ -94,7 +96,13 @@ class Settings(BaseSettings):
     live_queue_kb: Annotated[int, Field(ge=1, le=65_536)] = 256
     live_ping_s: Annotated[int, Field(ge=1, le=3_600)] = 25
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["json", "console"] = "json"
+    log_format: logs.Format = "json"
+    log_addresses: Literal["full", "network", "none"] = "network"
+    log_dir: Path | None = None
+    log_file_mb: Annotated[int, Field(ge=1, le=1_000)] = 10
+    log_files: Annotated[int, Field(ge=1, le=100)] = 5
+    otel_exporter_otlp_endpoint: HttpUrl | None = None
+    trace_share: Annotated[float, Field(ge=0, le=1)] = 1.0
 
     @model_validator(mode="after")
     def _breaker_waits(self) -> Self:
@@ -145,6 +153,12 @@ class Settings(BaseSettings):
     def effective_redis_url(self) -> str:
         """REDIS_URL, or where the launcher puts the embedded server of this data folder."""
         return self.redis_url or f"unix://{self.redis_socket}"
+
+    @property
+    def logging(self) -> logs.Options:
+        """How each process logs. The folder of LOG_DIR must exist."""
+        errors = ErrorFile(self.log_dir.absolute(), self.log_file_mb << 20, self.log_files) if self.log_dir else None
+        return logs.Options(self.log_level, self.log_format, errors)
 
     @property
     def redis_socket(self) -> Path:

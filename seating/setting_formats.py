@@ -106,7 +106,7 @@ def _host_and_port(text: str) -> str:
     return text
 
 
-def _partner_url(url: str) -> str:
+def _http_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must start with http:// or https://, followed by a host")
@@ -129,7 +129,7 @@ def _with_port_as_number(url: str) -> str:
 
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
-PartnerUrl = Annotated[str, AfterValidator(_partner_url)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
 HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
 Networks = Annotated[str, AfterValidator(_networks)]
 Origins = Annotated[frozenset[Origin] | None, NoDecode, PlainValidator(_origins)]

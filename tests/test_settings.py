@@ -55,6 +55,10 @@ _BAD_VALUES = [
     ("LIVE_ORIGINS", "https://shop.example, *"),
     ("LOG_LEVEL", "loud"),
     ("LOG_FORMAT", "xml"),
+    ("LOG_ADDRESSES", "all"),
+    ("LOG_DIR", "/dev/null/logs"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://user@collector.example"),
+    ("TRACE_SHARE", "2"),
 ]
 _PARTS = ("web", "worker", "cron")
 _WRONG_ON_REDIS = [

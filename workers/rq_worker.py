@@ -9,6 +9,8 @@ import structlog
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 
+from seating.config import load_settings
+from seating.telemetry import tracing
 from workers import jobs
 
 _SILENT_S = 30
@@ -42,9 +44,12 @@ def run() -> None:
 
     RQ's worker ends on errors of Redis, even those of its own farewell. Another one then begins in this process.
     """
+    settings = load_settings()
+    tracing.start(settings.otel_exporter_otlp_endpoint, settings.trace_share, "worker")
     queue = jobs.services().queue.queue
     while not _work(queue):
         time.sleep(_AGAIN_S)
+    tracing.stop()
 
 
 def _work(queue: Queue) -> bool:

@@ -3,6 +3,7 @@
 import stat
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import redis
@@ -15,7 +16,7 @@ from seating.redis_store import durability
 from seating.redis_store.connection import plain_client
 from seating.redis_store.server_address import fails_over
 from seating.storage.api_keys import ApiKeys
-from seating.telemetry import logs
+from seating.telemetry import logs, tracing
 
 if TYPE_CHECKING:
     from seating.runtime import BackgroundServices
@@ -27,14 +28,22 @@ _log = structlog.get_logger(__name__)
 
 
 def settings() -> Settings:
-    """Load the settings and create the data folder. Raises InvalidSettings."""
+    """Load the settings and create the folders. Raises InvalidSettings."""
     loaded = load_settings()
-    try:
-        loaded.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidSettings(f"SEATING_DATA_DIR: cannot create {loaded.data_dir}: {error.strerror}") from error
-    logs.configure(loaded.log_level, loaded.log_format)
+    _create_folder("SEATING_DATA_DIR", loaded.data_dir)
+    if loaded.log_dir:
+        _create_folder("LOG_DIR", loaded.log_dir.absolute())
+    if loaded.otel_exporter_otlp_endpoint and not tracing.is_installed():
+        raise InvalidSettings("OTEL_EXPORTER_OTLP_ENDPOINT: traces need more packages: pip install 'seating[tracing]'")
+    logs.configure(loaded.logging)
     return loaded
+
+
+def _create_folder(setting: str, folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidSettings(f"{setting}: cannot create {folder}: {error.strerror}") from error
 
 
 def warn_of_readers(loaded: Settings) -> None:
@@ -95,7 +104,7 @@ def _check_redis(loaded: Settings) -> None:
 def operator_settings() -> Settings:
     """Load the settings and log to stderr: standard output is for the result, which a program may read."""
     loaded = settings()
-    logs.configure(loaded.log_level, loaded.log_format, sys.stderr)
+    logs.configure(loaded.logging, sys.stderr)
     return loaded
 
 

@@ -29,13 +29,15 @@ class LogEntry(NamedTuple):
     """`change` is the JSON text that a script wrote, verbatim; `link` ties it to all previous entries.
 
     `private` is the personal data beside it (personal_data.py), None if there is none, or none any more. `link` does
-    not cover it, but `change` has its hash.
+    not cover it, but `change` has its hash. `traceparent` names the span that appended the entry, where that is known:
+    only Redis has it.
     """
 
     position: Position
     change: str
     link: str
     private: str | None = None
+    traceparent: str | None = None
 
     @classmethod
     def first(cls, epoch: int, change: str) -> Self:

@@ -24,7 +24,7 @@ from seating.redis_store.calls import (
 from seating.redis_store.connection import LOST, ScriptConnection
 from seating.redis_store.failures import ScriptFailures
 from seating.redis_store.seen_positions import SeenPositions
-from seating.telemetry import metrics
+from seating.telemetry import metrics, tracing
 
 
 class _Pending:
@@ -87,17 +87,21 @@ class AutoPipeline:
         return self._connection.missing_durability
 
     def command(self, *words: Argument) -> Any:
-        return self._ask([Command(words)])[0]
+        with tracing.call("redis", str(words[0])):
+            return self._ask([Command(words)])[0]
 
     def commands(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
-        return self._ask([Command(tuple(words)) for words in many])
+        with tracing.call("redis", "commands"):
+            return self._ask([Command(tuple(words)) for words in many])
 
     def script(self, name: str, keys: Sequence[str], args: Sequence[Argument], *, promises: bool = False) -> Any:
-        return self._run(name, [ScriptCall(self._connection.digest(name), keys, args, promises)])[0]
+        with tracing.call("redis", name) as span:
+            return self._run(name, [ScriptCall(self._connection.digest(name), keys, args, promises, span.link)])[0]
 
     def scripts(self, name: str, keys_of_each: Sequence[Sequence[str]], args: Sequence[Argument]) -> list[Any]:
         digest = self._connection.digest(name)
-        return self._run(name, [ScriptCall(digest, keys, args) for keys in keys_of_each])
+        with tracing.call("redis", name) as span:
+            return self._run(name, [ScriptCall(digest, keys, args, trace=span.link) for keys in keys_of_each])
 
     def _run(self, name: str, calls: Sequence[Call]) -> list[Any]:
         try:

@@ -25,13 +25,15 @@ class Command(NamedTuple):
 class ScriptCall(NamedTuple):
     """A script on an event. The connection inserts the caller before `args`.
 
-    A script that `promises` something to its caller runs only on a durable server.
+    A script that `promises` something to its caller runs only on a durable server. `trace` is the traceparent that log
+    entries of the script get, "" for none.
     """
 
     digest: str
     keys: Sequence[Argument]
     args: Sequence[Argument]
     promises: bool = False
+    trace: str = ""
 
 
 Call = Command | ScriptCall

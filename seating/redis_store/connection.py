@@ -121,8 +121,12 @@ class ScriptConnection:
         return _packed(*call.words)
 
     def _caller(self, call: ScriptCall) -> str:
-        """Return what scripts check: the server to run on, and the position that the event's inventory must have."""
-        return f"{self.run_id or ''}:{self.seen.of(call.keys)}"
+        """Return what scripts check: the server to run on, and the position that the event's inventory must have.
+
+        Behind it comes the trace, if there is one.
+        """
+        caller = f"{self.run_id or ''}:{self.seen.of(call.keys)}"
+        return f"{caller}:{call.trace}" if call.trace else caller
 
     def exchange(self, packed: Sequence[bytes], on_reply: OnReply) -> None:
         """Send all `packed` calls in one write; pass each reply, with its index, to `on_reply` as it arrives.

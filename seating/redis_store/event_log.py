@@ -45,12 +45,16 @@ class EventLog:
 
 
 def _entry(reply: list[Any]) -> LogEntry:
-    position, (_, change, _, link, *private) = reply
-    return _read(position, change, link)._replace(private=private[1].decode() if private else None)
+    position, (_, change, _, link, *beside) = reply
+    entry = _read(position, change, link)
+    if not beside:
+        return entry
+    texts = {name: text.decode() for name, text in zip(beside[::2], beside[1::2], strict=True)}
+    return entry._replace(private=texts.get(b"private"), traceparent=texts.get(b"traceparent"))
 
 
 def _read(position: bytes, change: bytes, link: bytes) -> LogEntry:
-    """Without the personal data beside it."""
+    """Without what stands beside it."""
     return LogEntry(Position.of_entry(position), change.decode(), link.decode())
 
 

@@ -162,7 +162,8 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
         if status == 500:
             _log.error("unexpected error", exc_info=error, request_id=request_id)
         else:
-            _log.info("malformed request", request_id=request_id, status=status, reason=type(error).__name__)
+            told = {"status": status, "code": code_of(status), "reason": type(error).__name__}
+            _log.info("malformed request", request_id=request_id, **told)
         with suppress(OSError):  # The client may be gone.
             util.write_nonblock(client, _answer(status, code_of(status), HTTPStatus(status).description, request_id))
         # Data still arriving would otherwise make the kernel drop the response.

@@ -16,6 +16,7 @@ from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
 from seating.domain.receipt import Receipt
 from seating.redis_store.seen_positions import SeenPositions
+from seating.services import purchase_log
 from seating.storage import answered, purchases, quarantine, watermarks
 from seating.storage.answered import Told
 from seating.storage.database import Database
@@ -104,15 +105,21 @@ class Answered:
             elif checkpoint and position.epoch < checkpoint.position.epoch:
                 orphaned[purchase_id] = told
         if orphaned:
-            self._database.write(_put_aside, orphaned)
+            lost = self._database.write(_put_aside, orphaned)
+            for event_id, ids in lost.items():
+                purchase_log.happened("purchases lost", event_id, ids)
         for purchase_id in (*done, *orphaned):
             self._receipts.pop(purchase_id, None)
 
 
-def _put_aside(connection: Connection, told: Mapping[str, _ToldReceipt]) -> None:
-    """Quarantine the purchases that are neither recorded nor in quarantine: the seats are lost, the buyers known."""
+def _put_aside(connection: Connection, told: Mapping[str, _ToldReceipt]) -> dict[str, list[str]]:
+    """Quarantine the purchases that are neither recorded nor in quarantine: the seats are lost, the buyers known.
+
+    Return their ids by event.
+    """
     recorded = purchases.recorded(connection, list(told))
-    lost = []
+    lost: list[QuarantinedEntry] = []
+    ids: dict[str, list[str]] = {}
     for purchase_id, (receipt, idempotency) in told.items():
         if purchase_id not in recorded and quarantine.find_purchase(connection, receipt.id) is None:
             change = change_json(receipt.change(idempotency))
@@ -120,4 +127,6 @@ def _put_aside(connection: Connection, told: Mapping[str, _ToldReceipt]) -> None
             lost.append(
                 QuarantinedEntry(receipt.id.event_id, entry, quarantine.LOST, "Redis lost it before SQL had it", None)
             )
+            ids.setdefault(receipt.id.event_id, []).append(purchase_id)
     quarantine.put_aside(connection, lost)
+    return ids

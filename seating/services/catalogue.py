@@ -11,6 +11,7 @@ from seating.domain.errors import SeatingError
 from seating.domain.partner_errors import PartnerNotConfigured
 from seating.memo import Memo
 from seating.services.circuit_breakers import CircuitBreakers
+from seating.telemetry import tracing
 from seating.upstream.partner_client import Deadline, PartnerClient
 
 GET_USERS: Final = "getUsers"
@@ -91,7 +92,7 @@ def _side_by_side(fetch: Callable[[PartnerId], PartnerEvent], event_ids: Sequenc
         except gevent.GreenletExit:
             return None
 
-    fetches: list[Any] = [gevent.spawn(outcome_of, event_id) for event_id in event_ids]
+    fetches: list[Any] = [gevent.spawn(tracing.carried(outcome_of), event_id) for event_id in event_ids]
     try:
         for ended in gevent.iwait(fetches):
             if isinstance(ended.get(), SeatingError):

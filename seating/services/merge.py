@@ -31,7 +31,7 @@ from seating.domain.seating_plan import SeatingPlan, SeatRange
 from seating.redis_store import book_snapshot
 from seating.redis_store.book_snapshot import BookSnapshot
 from seating.redis_store.terms import Terms
-from seating.services import recorded_state
+from seating.services import purchase_log, recorded_state
 from seating.services.rebuild import Rebuild
 from seating.storage import audit, events, ledger, merges, organiser_seats, purchases, quarantine, watermarks
 from seating.storage import terms as term_record
@@ -99,11 +99,13 @@ class Merge:
             attempt.renew()
             plan = snapshot.seating_plan()
             waiting = _unite(event_id, snapshot, record, prefer, plan)
-            entry, taken_in = self.database.write(_commit, event_id, snapshot, record, waiting, plan, by)
+            entry, new = self.database.write(_commit, event_id, snapshot, record, waiting, plan, by)
             self.rebuild.write(event_id, attempt, expected=entry)
-        result = MergeResult(entry.position, taken_in, waiting.waiting)
-        said = {"position": str(entry.position), "taken_in": taken_in, "waiting": len(waiting.waiting)}
+        result = MergeResult(entry.position, len(new), waiting.waiting)
+        said = {"position": str(entry.position), "taken_in": len(new), "waiting": len(waiting.waiting)}
         _log.warning("merged", event_id=event_id, prefer=prefer, **said)
+        purchase_log.happened("purchases taken in", event_id, (str(receipt.id) for receipt in new))
+        purchase_log.happened("purchases put aside", event_id, (str(one.receipt.id) for one in result.waiting))
         self.persist(event_id)
         return result
 
@@ -141,8 +143,8 @@ def _commit(
     merged: MergedState,
     plan: SeatingPlan | None,
     by: Actor,
-) -> tuple[LogEntry, int]:
-    """Write both histories to SQL; return the entry that stands for them, and how many purchases were new to SQL."""
+) -> tuple[LogEntry, list[Receipt]]:
+    """Write both histories to SQL; return the entry that stands for them, and the purchases that were new to SQL."""
     tail, acknowledged, state = snapshot.checkpoint, snapshot.acknowledged, merged.state
     assert acknowledged is not None, "the caller has checked it"
     if record.event is None:
@@ -183,7 +185,7 @@ def _commit(
     events.set_state(connection, event_id, state.state)
     if state.offer:
         events.set_offer(connection, event_id, state.offer)
-    return entry, len(new)
+    return entry, new
 
 
 def _acts(

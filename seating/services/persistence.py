@@ -33,12 +33,14 @@ from seating.redis_store.inventory_snapshot import Head
 from seating.redis_store.retries import Retries
 from seating.redis_store.seen_positions import SeenPositions
 from seating.redis_store.terms import Terms
+from seating.services import purchase_log
 from seating.services.rebuild import Rebuild
 from seating.storage import events, ledger, progress, quarantine, watermarks
 from seating.storage import terms as term_record
 from seating.storage.database import Database
-from seating.storage.ledger import UnreadableEntry
+from seating.storage.ledger import UnreadableEntry, Written
 from seating.storage.progress import Progress
+from seating.telemetry import tracing
 
 BATCH: Final = 500
 RUN_S: Final = 5.0
@@ -256,16 +258,16 @@ class Persistence:
         last = Checkpoint.of(rows[-1].entry)
         plan = self._plans.get(event_id, lambda: self.database.read(events.plan_of, event_id))
 
-        def write(connection: Connection) -> list[LogEntry]:
+        def write(connection: Connection) -> Written:
             if not watermarks.advance(connection, event_id, checkpoint, last):
                 raise Overtaken("the record has moved on")
-            aside = ledger.write(connection, event_id, rows, plan)
+            written = ledger.write(connection, event_id, rows, plan)
             if any(isinstance(row.change, Trusted) for row in rows):
-                aside += quarantine.look_again(connection, event_id)
-            return aside
+                written.quarantined.extend(quarantine.look_again(connection, event_id))
+            return written
 
-        quarantined = self.database.write(write)
-        if quarantined:
-            positions = [str(entry.position) for entry in quarantined]
-            _log.error("entries quarantined", event_id=event_id, positions=positions)
-        return last, quarantined
+        started = time.perf_counter()
+        with tracing.batch(event_id, (row.entry.traceparent for row in rows)) as span, tracing.call("sql", "write"):
+            written = self.database.write(write)
+        purchase_log.recorded(event_id, rows, written, time.perf_counter() - started, span.trace_id)
+        return last, written.quarantined

@@ -27,6 +27,7 @@ from seating.domain.recovery_errors import PurchaseQuarantined
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.rate_limits import RateLimit
+from seating.services import purchase_log
 from seating.services.archived_events import ArchivedEvents
 from seating.services.audit import act_now
 from seating.services.event_changes import EventChanges
@@ -123,10 +124,13 @@ class Purchases:
         fork = self._fork(purchase.id)
         if fork is not None:
             self._cancel_fork(fork, by)
+            purchase_log.acted("purchase cancelled", purchase.id, by)
             self.inventory.unquarantine(purchase_id.event_id, fork.entry.position)
             return purchase._replace(state=PurchaseState.CANCELLED)
         cancelled, is_new = self._cancel(purchase, part, by)
         purchase = purchase.with_cancellation(cancelled)
+        if is_new:
+            purchase_log.acted("purchase cancelled", purchase.id, by, quantity=purchase.cancelled_quantity)
         return self._named([purchase._replace(why=by.why) if is_new else purchase])[0]
 
     def _cancel(self, purchase: Purchase, part: Part, by: Actor) -> tuple[Cancellation | None, bool]:

@@ -12,6 +12,7 @@ from seating.domain.page import Page, first_of
 from seating.domain.position import Position
 from seating.domain.recovery_errors import NotReplayable, QuarantineEntryNotFound
 from seating.redis_store.inventory import Inventory
+from seating.services import purchase_log
 from seating.services.audit import act_now
 from seating.services.event_changes import EventChanges
 from seating.services.purchases import Purchases
@@ -45,7 +46,10 @@ class Quarantine:
         """
         aside = self._waiting(event_id, position)
         settle = self._record if aside.reason == aside_record.POISON else self._sell_again
-        for entry in settle(aside, by):
+        settled = settle(aside, by)
+        if aside.purchase_id is not None:
+            purchase_log.acted("purchase replayed", aside.purchase_id, by)
+        for entry in settled:
             self.inventory.unquarantine(event_id, entry.position)
 
     def cancel(self, event_id: str, position: str, by: Actor) -> None:

@@ -30,7 +30,7 @@ from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory_snapshot import Head
 from seating.redis_store.rebuilding import Claimable, Rebuilding
 from seating.redis_store.terms import Terms
-from seating.services import recorded_state
+from seating.services import purchase_log, recorded_state
 from seating.services.recorded_state import RecordedState
 from seating.storage import events, ledger, quarantine, watermarks
 from seating.storage import terms as term_record
@@ -206,6 +206,13 @@ class Rebuild:
             quarantine.look_again(connection, event_id)
 
         self.database.write(commit)
+        for outcome in (Outcome.REPLAYED, Outcome.WAITS):
+            fared = [(replayed.entry, replayed.entry.read()) for replayed in outcomes if replayed.outcome is outcome]
+            purchase_log.happened(
+                "purchases replayed" if outcome is Outcome.REPLAYED else "purchases put aside",
+                event_id,
+                purchase_log.purchase_ids(event_id, fared),
+            )
         return first.position, entries[-1], sum(outcome.outcome is Outcome.WAITS for outcome in outcomes)
 
 

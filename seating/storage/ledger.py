@@ -29,6 +29,13 @@ class LedgerRow(NamedTuple):
     change: Change
 
 
+class Written(NamedTuple):
+    """The entries that SQL rejected for good, and the ids of the purchases that were cancelled."""
+
+    quarantined: list[LogEntry]
+    cancelled: list[str]
+
+
 class UnreadableEntry(Exception):
     """This version cannot read an entry: a later version wrote it, or it is damaged."""
 
@@ -57,21 +64,20 @@ def read_rows(entries: Sequence[LogEntry]) -> list[LedgerRow]:
     return rows
 
 
-def write(connection: Connection, event_id: str, rows: Sequence[LedgerRow], plan: SeatingPlan | None) -> list[LogEntry]:
-    """Record `rows`. Those that SQL rejects for good go to quarantine instead, and are returned."""
+def write(connection: Connection, event_id: str, rows: Sequence[LedgerRow], plan: SeatingPlan | None) -> Written:
+    """Record `rows`. Those that SQL rejects for good go to quarantine instead."""
     try:
         with connection.begin_nested():
-            insert_rows(connection, event_id, rows, plan)
+            return Written([], insert_rows(connection, event_id, rows, plan))
     except REFUSALS as error:
         if len(rows) == 1:
             entry = rows[0].entry
             reason = f"{refusal_in_words(error)}\n{error}"
             quarantine.put_aside(connection, [QuarantinedEntry(event_id, entry, quarantine.POISON, reason, None)])
-            return [entry]
+            return Written([entry], [])
         middle = len(rows) // 2
-        first, second = rows[:middle], rows[middle:]
-        return write(connection, event_id, first, plan) + write(connection, event_id, second, plan)
-    return []
+        first, second = (write(connection, event_id, part, plan) for part in (rows[:middle], rows[middle:]))
+        return Written(first.quarantined + second.quarantined, first.cancelled + second.cancelled)
 
 
 REFUSALS = (IntegrityError, DataError, _Refused, IndexError, purchases.WrongPersonalData)
@@ -101,12 +107,16 @@ def insert_rows(
     rows: Sequence[LedgerRow],
     plan: SeatingPlan | None,
     returned: Sequence[SeatRange] = (),
-) -> None:
-    """Record `rows` and the acts in them; `returned` is as for `purchases.add`. Raises one of REFUSALS."""
+) -> list[str]:
+    """Record `rows` and the acts in them; return the ids of the cancelled purchases. Raises one of REFUSALS.
+
+    `returned` is as for `purchases.add`.
+    """
     columns = (ledger.c.event_id, ledger.c.epoch, ledger.c.seq, ledger.c.change, ledger.c.link, ledger.c.private)
     written: list[Row] = [(event_id, *entry.position, entry.change, entry.link, entry.private) for entry, _ in rows]
     insert_many(connection, columns, written)
     acts: list[Act | None] = []
+    cancelled: list[str] = []
     # Insert purchases in bulk, but never across a change that may free or need their seats.
     for kind, group in groupby(rows, key=lambda row: type(row.change)):
         if kind is Purchased:
@@ -117,7 +127,10 @@ def insert_rows(
             for row in group:
                 target = _apply(connection, event_id, row, plan)
                 acts.append(act_of(event_id, row.entry.position, row.change, target))
+                if target and kind is Cancelled:
+                    cancelled.append(target)
     audit.add(connection, acts)
+    return cancelled
 
 
 def begin(connection: Connection, event_id: str, first: LogEntry) -> None:

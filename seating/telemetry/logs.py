@@ -5,11 +5,13 @@ import logging
 import logging.config
 import sys
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, Literal, TextIO
+from typing import Any, BinaryIO, Literal, NamedTuple, TextIO
 
 import orjson
 import structlog
 from structlog.typing import EventDict, Processor
+
+from seating.telemetry.error_file import ErrorFile, trace_of
 
 Format = Literal["json", "console"]
 
@@ -19,17 +21,29 @@ _SHARED: list[Processor] = [
 ]
 
 
-def configure(level: str, log_format: Format, to: TextIO | None = None) -> None:
+class Options(NamedTuple):
+    """`level` is the lowest that is logged; `errors` gets the errors in addition, None for nowhere."""
+
+    level: str
+    format: Format
+    errors: ErrorFile | None = None
+
+
+def configure(options: Options, to: TextIO | None = None) -> None:
     """Write structlog's events and the standard library's records to `to` (default: standard output) in one format."""
     to = to or sys.stdout
-    logging.config.dictConfig(_stdlib_config(level, log_format, to))
+    logging.config.dictConfig(_stdlib_config(options, to))
     processors: list[Processor] = [_json_event]
-    if log_format == "console":
+    if options.format == "console":
         processors = [*_SHARED, structlog.processors.format_exc_info, structlog.dev.ConsoleRenderer(colors=False)]
+    if options.errors:
+        processors.insert(0, _ErrorCopies(options.errors))
     structlog.configure(
         processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(to) if log_format == "console" else lambda *_: _Lines(to.buffer),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[options.level.upper()]),
+        logger_factory=structlog.WriteLoggerFactory(to)
+        if options.format == "console"
+        else lambda *_: _Lines(to.buffer),
         cache_logger_on_first_use=True,
     )
 
@@ -50,16 +64,49 @@ class _Lines:
 def _json_event(logger: Any, method: str, event: EventDict) -> bytes:
     """Do the work of several structlog processors in one step: it runs for every request."""
     structlog.processors.add_log_level(logger, method, event)
-    event["timestamp"] = datetime.now(UTC).replace(tzinfo=None).isoformat() + "Z"
+    event["timestamp"] = datetime.now(UTC)
     if "exc_info" in event:
         event = structlog.processors.format_exc_info(logger, method, event)
     return _json_line(event)
 
 
-def _stdlib_config(level: str, log_format: Format, to: TextIO) -> dict[str, Any]:
+class _ErrorCopies:
+    """A processor that writes errors to the error file too, always as JSON."""
+
+    def __init__(self, errors: ErrorFile) -> None:
+        self._errors = errors
+
+    def __call__(self, _logger: Any, method: str, event: EventDict) -> EventDict:
+        if method in ("error", "critical", "exception"):
+            told = {name: value for name, value in event.items() if name != "exc_info"}
+            self.write({**told, "level": method}, event.get("exc_info"))
+        return event
+
+    def write(self, event: dict[str, Any], error: Any) -> None:
+        try:
+            self._errors.write(_json_line({**event, "timestamp": datetime.now(UTC), **trace_of(error)}))
+        except OSError as fault:
+            # Never fail what was about to be logged.
+            structlog.get_logger(__name__).warning("error file not written", error=str(fault))
+
+
+class _ErrorHandler(logging.Handler):
+    """Does the same for the standard library's records, such as gunicorn's."""
+
+    def __init__(self, errors: ErrorFile) -> None:
+        super().__init__(logging.ERROR)
+        self._copies = _ErrorCopies(errors)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        told = {"event": record.getMessage(), "logger": record.name, "level": record.levelname.lower()}
+        self._copies.write(told, record.exc_info)
+
+
+def _stdlib_config(options: Options, to: TextIO) -> dict[str, Any]:
     """Return a logging.config dictionary for libraries that use the standard library, such as gunicorn and RQ."""
     renderer: Processor = structlog.processors.JSONRenderer(lambda event, **_: _json_line(event).decode())
-    if log_format == "console":
+    level, handlers = options.level.upper(), ["output", "errors"] if options.errors else ["output"]
+    if options.format == "console":
         renderer = structlog.dev.ConsoleRenderer(colors=False)
     return {
         "version": 1,
@@ -80,20 +127,28 @@ def _stdlib_config(level: str, log_format: Format, to: TextIO) -> dict[str, Any]
                 "class": "logging.StreamHandler",
                 "stream": to,
                 "formatter": "structlog",
-            }
+            },
+            **({"errors": {"()": _ErrorHandler, "errors": options.errors}} if options.errors else {}),
         },
-        "root": {"handlers": ["output"], "level": level.upper()},
+        "root": {"handlers": handlers, "level": level},
         "loggers": {
             # RQ logs lines for every job, that is, for every nudge: keep only the problems.
             "rq": {"level": "WARNING"},
             "alembic": {"level": "WARNING"},
-            "gunicorn.error": {"handlers": ["output"], "level": level.upper(), "propagate": False},
+            # Otherwise strangers could write lines, with headers that are malformed.
+            "opentelemetry.trace": {"level": "ERROR"},
+            "gunicorn.error": {"handlers": handlers, "level": level, "propagate": False},
         },
     }
 
 
 def _json_line(event: EventDict, **_options: Any) -> bytes:
     try:
-        return orjson.dumps(event, default=str)
+        # orjson formats a time faster than datetime does.
+        return orjson.dumps(event, default=str, option=orjson.OPT_UTC_Z)
     except TypeError:  # A lone surrogate, or an integer of more than 64 bits.
-        return json.dumps(event, default=str, separators=(",", ":")).encode()
+        return json.dumps(event, default=_text, separators=(",", ":")).encode()
+
+
+def _text(value: Any) -> str:
+    return f"{value.replace(tzinfo=None).isoformat()}Z" if isinstance(value, datetime) else str(value)

@@ -31,6 +31,7 @@ from seating.domain.partner_errors import (
     PartnerTooSlow,
     PartnerUserNotFound,
 )
+from seating.telemetry import tracing
 
 MAX_ANSWER_BYTES: Final = 1 << 20
 _RETRY_AFTER_S: Final = (0.02, 0.1)
@@ -147,7 +148,13 @@ class PartnerClient:
             self._slots.release()
 
     def _exchange(self, pool: HTTPConnectionPool, method: str, path: str, body: bytes | None = None) -> "_Answer":
-        headers = {"Accept": "application/json"} | ({"Content-Type": "application/json"} if body else {})
+        with tracing.call("partner", f"{method} /{path.split('/')[1]}") as span:
+            return self._send(pool, method, path, body, span.headers())
+
+    def _send(
+        self, pool: HTTPConnectionPool, method: str, path: str, body: bytes | None, trace: dict[str, str]
+    ) -> "_Answer":
+        headers = {"Accept": "application/json", **trace} | ({"Content-Type": "application/json"} if body else {})
         try:
             response = pool.urlopen(
                 method,

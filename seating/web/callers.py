@@ -22,6 +22,7 @@ from seating.telemetry import metrics
 from seating.web import this_machine
 from seating.web.client_address import caller_address
 from seating.web.request_errors import Forbidden, Unauthorized
+from seating.web.request_log import note
 from seating.web.services import services, settings
 
 View = Callable[..., Response]
@@ -107,8 +108,10 @@ def _admit(access: Access) -> None:
     if found is None:
         found = _without_key(access, asked)
     elif found.role not in _ROLES[access] and not _are_open_users(access):
+        note(caller=found.name)
         raise Forbidden(role=found.role)
     asked.environ[_CALLER] = found
+    note(caller=found.name)
 
 
 def _without_key(access: Access, asked: Request) -> Caller:

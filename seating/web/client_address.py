@@ -1,8 +1,9 @@
 """Determines a client's address, behind trusted proxies."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Any
 
 import structlog
 from flask import Request
@@ -24,14 +25,18 @@ def caller_address(request: Request, proxies: Sequence[IPNetwork]) -> str:
     Each proxy appends its peer to X-Forwarded-For. Read from the end, the first address that is not a trusted proxy is
     the client. Anyone could have written what stands before it, or the whole header if the peer is not trusted.
     """
-    peer: str = request.environ.get("REMOTE_ADDR") or ""
-    client = peer
-    if "HTTP_X_FORWARDED_FOR" in request.environ:
-        if is_trusted(peer, tuple(proxies)):
-            client = _first_stranger(request.environ["HTTP_X_FORWARDED_FOR"], peer, tuple(proxies))
-        else:
-            _warn_of_strangers()
-    return network_of(client) or _ANYBODY
+    return network_of(client_of(request.environ, proxies)) or _ANYBODY
+
+
+def client_of(environ: Mapping[str, Any], proxies: Sequence[IPNetwork]) -> str:
+    """Return the client's address as it was sent, which may be none at all."""
+    peer: str = environ.get("REMOTE_ADDR") or ""
+    if "HTTP_X_FORWARDED_FOR" not in environ:
+        return peer
+    if is_trusted(peer, tuple(proxies)):
+        return _first_stranger(environ["HTTP_X_FORWARDED_FOR"], peer, tuple(proxies))
+    _warn_of_strangers()
+    return peer
 
 
 @lru_cache(maxsize=4096)

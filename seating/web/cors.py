@@ -18,6 +18,8 @@ REQUEST_HEADERS: Final = (
     "Idempotency-Key",
     "If-None-Match",
     "Prefer",
+    "traceparent",
+    "tracestate",
     "X-Request-Id",
 )
 EXPOSED_HEADERS: Final = (
@@ -32,6 +34,7 @@ EXPOSED_HEADERS: Final = (
     "RateLimit",
     "RateLimit-Policy",
     "Retry-After",
+    "traceresponse",
     "WWW-Authenticate",
     "X-Cache",
     "X-Request-Id",

@@ -13,6 +13,7 @@ from werkzeug.routing import WebsocketMismatch
 
 from seating.domain import errors, partner_errors, recovery_errors
 from seating.web import request_errors
+from seating.web.request_log import note
 from seating.web.responses import WholeResponse
 
 STATUS: Final[dict[type[errors.SeatingError], int]] = {
@@ -146,6 +147,7 @@ def _answer(status: int, body: str) -> Response:
 
 
 def refuse(error: errors.SeatingError) -> Response:
+    note(code=error.code)
     response = _answer(status_of(error), body_of(error, _request_id()))
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
@@ -168,6 +170,7 @@ def _details(error: errors.SeatingError) -> dict[str, Any]:
 
 def _refuse_by_http(error: HTTPException) -> Response:
     status = error.code or 500
+    note(code=code_of(status))
     messages = {404: request_errors.NotFound.sentence, 405: f"This address does not support {request.method}"}
     if isinstance(error, WebsocketMismatch):
         messages[400] = _ONLY_SOCKET

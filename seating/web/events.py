@@ -35,7 +35,7 @@ from seating.web.schemas import (
     Line,
     PageQuery,
 )
-from seating.web.services import services, settings
+from seating.web.services import default_event, services
 
 api = Routes("events", __name__, abp_tags=[Tag(name="Events", description=__doc__)])
 
@@ -71,8 +71,9 @@ def get_default_event() -> Response:
 
     Never stale: read from the inventory for each request.
     """
-    counts = services().events.counts(settings().default_event)
-    refuse_hidden_draft(settings().default_event)
+    event_id = default_event()
+    counts = services().events.counts(event_id)
+    refuse_hidden_draft(event_id)
     return render_fields(
         {
             "totalSeats": counts.capacity,

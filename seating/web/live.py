@@ -29,6 +29,7 @@ from seating.web.live_socket import LIBRARY_OPTIONS, make_lean
 from seating.web.origins import may_connect
 from seating.web.refused_feed import RefusedFeeds
 from seating.web.request_errors import OriginNotAllowed
+from seating.web.request_log import shown_client
 from seating.web.responses import render
 from seating.web.schemas import Answer, examples
 from seating.web.services import hub, services, settings
@@ -102,7 +103,13 @@ def _after_farewell(_error: BaseException | None) -> None:
 def _serve(library: Any, audience: Audience) -> None:
     make_lean(library)
     hub().serve(g.event_id, audience, g.since, g.socket.outbox, library.thread.run)
-    _log.info("live socket closed", event_id=g.event_id, code=g.socket.outbox.code or NORMAL)
+    _log.info(
+        "live socket closed",
+        request_id=request.environ["seating.request_id"],
+        event_id=g.event_id,
+        code=g.socket.outbox.code or NORMAL,
+        **shown_client(request.environ, settings()),
+    )
     g.socket.linger()
 
 

@@ -14,7 +14,7 @@ from seating.web.origins import client_host, client_scheme
 from seating.web.probes import OPERATIONS
 from seating.web.responses import render
 from seating.web.schemas import Answer, examples
-from seating.web.services import services, settings
+from seating.web.services import default_event, services
 
 api = Routes("operations", __name__, abp_tags=[OPERATIONS])
 
@@ -104,7 +104,7 @@ def get_home() -> Response:
 @refuses(*OF_INVENTORY)
 def get_sale_stats() -> Response:
     """Get statistics of the sale"""
-    event_id = settings().default_event
+    event_id = default_event()
     counts, backlog, quarantined, remembered_keys = services().monitoring.sale(event_id)
     totals = services().offload(exposition.purchase_totals)
     return render(

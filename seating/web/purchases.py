@@ -39,6 +39,7 @@ from seating.web.outcomes import CountedOutcome
 from seating.web.parsing import parsed
 from seating.web.purchase_views import PurchaseAnswer, PurchaseListView, PurchaseView, seen_by
 from seating.web.rate_limiting import Judged, measured
+from seating.web.request_log import note
 from seating.web.responses import render, render_fields
 from seating.web.schemas import (
     IDEMPOTENCY_KEY,
@@ -49,7 +50,7 @@ from seating.web.schemas import (
     WhyQuery,
     example,
 )
-from seating.web.services import services, settings
+from seating.web.services import default_event, services
 
 _LONGEST_WAIT_S: Final = 30
 _WAIT: Final = re.compile(r'\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:;.*)?', re.IGNORECASE)
@@ -120,7 +121,7 @@ def buy_seats_of_default_event(limit: RateLimit | None, header: PurchaseHeaders,
 
     A repeated request with the same Idempotency-Key gets the first response again, byte for byte.
     """
-    return _buy(settings().default_event, header, body.order(), limit)
+    return _buy(default_event(), header, body.order(), limit)
 
 
 @api.post("/api/v1/events/<event_id>/purchases", responses={200: PurchaseAnswer})
@@ -152,7 +153,7 @@ def get_purchase(path: PurchasePath) -> Response:
     The id ends with 64 random bits, so it is enough to read a purchase. One that was made with a key has no `reference`
     without a key, and does not exist for another shop; its shop, readers and operators also get `buyer` and `note`.
     """
-    return render(seen_by(caller(), services().purchases.get(PurchaseId.parse(path.purchase_id))))
+    return render(seen_by(caller(), services().purchases.get(_noted(path))))
 
 
 @api.delete("/api/v1/purchases/<purchase_id>", responses={200: PurchaseView})
@@ -166,7 +167,7 @@ def cancel_purchase(path: PurchasePath, query: CancelQuery) -> Response:
     because `seats` and `quantity` say what is to be cancelled in total, not in addition. A purchase can be cancelled
     as long as it is on record, even long after the event.
     """
-    purchase_id = PurchaseId.parse(path.purchase_id)
+    purchase_id = _noted(path)
     cancelled = services().purchases.cancel(purchase_id, actor(query.why), query.seats, query.quantity)
     return render(PurchaseView.model_validate(cancelled))
 
@@ -198,12 +199,21 @@ def _buy(event_id: str, header: PurchaseHeaders, order: Order, limit: RateLimit 
         bought = services().purchases.buy(event_id, caller().name, key, order, wait_s, limit)
         if bought.replayed:
             counted.outcome = "replayed"
+    note(purchase_id=str(bought.receipt.id), outcome=counted.outcome)
     response = _accepted(bought)
     if bought.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     if bought.recorded:
+        note(persisted=True)
         response.headers["Preference-Applied"] = "wait"
     return response, bought.verdict
+
+
+def _noted(path: PurchasePath) -> PurchaseId:
+    """Return the purchase's id, which the log line of the request then has. Raises PurchaseNotFound."""
+    purchase_id = PurchaseId.parse(path.purchase_id)
+    note(event_id=purchase_id.event_id, purchase_id=str(purchase_id))
+    return purchase_id
 
 
 def _accepted(bought: AcceptedPurchase) -> Response:

@@ -18,6 +18,8 @@ from seating.live.outbox import TRY_AGAIN_LATER, close_frame
 from seating.telemetry import metrics
 from seating.web.errors import status_of
 from seating.web.live_socket import connection_of
+from seating.web.request_log import shown_client
+from seating.web.services import settings
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -68,7 +70,8 @@ class _Refusal(Response):
     def __call__(self, environ: "WSGIEnvironment", _start_response: "StartResponse") -> Iterable[bytes]:
         """End the connection as flask-sock does, bypassing gunicorn."""
         metrics.live_refused(self._code)
-        _log.info("live feed refused", code=self._code, error=self._error.code)
+        told = {"code": self._code, "error": self._error.code, **shown_client(environ, settings())}
+        _log.info("live feed refused", request_id=environ["seating.request_id"], **told)
         head = (
             "HTTP/1.1 101 Switching Protocols",
             "Upgrade: websocket",

@@ -20,7 +20,7 @@ from seating.web.drafts import refuse_hidden_draft
 from seating.web.parsing import StrictModel, parsed
 from seating.web.responses import accepts_gzip, render, render_kept
 from seating.web.schemas import Answer, EventPath, Why, example, examples, without_default
-from seating.web.services import services, settings
+from seating.web.services import default_event, services
 
 api = Routes("seats", __name__, abp_tags=[Tag(name="Seats", description="The map, single seats, and who watches.")])
 
@@ -88,7 +88,7 @@ def list_seats() -> Response:
 
     All seats as of one position, which is in the header `Position`. With `If-None-Match`, an unchanged list is 304.
     """
-    event_id = settings().default_event
+    event_id = default_event()
     return _render_page(event_id, "list", partial(_list, event_id))
 
 
@@ -102,7 +102,7 @@ def set_seat(path: SeatPath, body: SeatSetting) -> Response:
     `sold` is a sale at the box office, `reserved` takes the seat out of the sale, `held` is the organiser's hold, which
     does not expire, and `available` puts the seat back on sale. A seat that a buyer owns or holds is refused.
     """
-    seat = services().seats.set(settings().default_event, path.seat_id, body.status, actor(body.why))
+    seat = services().seats.set(default_event(), path.seat_id, body.status, actor(body.why))
     return render(SeatUpdated(seat=SeatView.model_validate(seat)))
 
 

@@ -8,6 +8,7 @@ from flask import Flask, current_app
 from seating.config import Settings
 from seating.live.hub import Hub
 from seating.services.services import Services
+from seating.web.request_log import note
 
 _EXTENSION: Final = "seating"
 _OPERATIONS: Final = "seating.operations"
@@ -40,6 +41,13 @@ def services() -> Services:
 def settings() -> Settings:
     found: Settings = _application().extensions[_EXTENSION][0]
     return found
+
+
+def default_event() -> str:
+    """Return the id of the default event, which the log line of the request then names too."""
+    event_id = settings().default_event
+    note(event_id=event_id)
+    return event_id
 
 
 def hub() -> Hub:

@@ -1,7 +1,7 @@
 -- What the scripts on an event share, which all begin alike:
 --   KEYS[1] inventory:{e}   KEYS[2] log:{e}
 --   ARGV[1] the caller: run_id of the server that it is connected to, ':', the highest position that it has seen of
---           the event (0-0 if none)
+--           the event (0-0 if none); with traces on also ':', the traceparent that the entries get
 --
 -- Invariant: a change is refused before anything is written, or else written whole, its log entry first.
 
@@ -54,7 +54,7 @@ local function read_inventory(...)
     end
     inventory[name] = value or nil
   end
-  local seen_epoch, seen_seq = ARGV[1]:match(':(%d+)%-(%d+)$')
+  local seen_epoch, seen_seq = ARGV[1]:match('^%x*:(%d+)%-(%d+)')
   local ahead = seen_epoch - inventory.epoch
   if ahead > 0 or (ahead == 0 and tonumber(seen_seq) > tonumber(inventory.seq)) then
     return nil, {'BEHIND'}
@@ -79,12 +79,16 @@ end
 
 -- Appends one change to the log: the first write of every change, and the only one that can fail. Returns the entry's
 -- position. The caller stores the inventory's seq and chain, which are the entry's then. `private` is the personal data
--- beside it, if there is any: the link does not cover it, so it can be erased.
+-- beside it, if there is any: the link does not cover it, so it can be erased. Nor does it cover the trace.
 local function append(inventory, change, private)
   local seq = ('%d'):format(inventory.seq + 1)
   local position = inventory.epoch .. '-' .. seq
   local link = redis.sha1hex(inventory.chain .. '\n' .. position .. '\n' .. change)
-  local beside = private and {'private', private} or {}
+  local beside, trace = private and {'private', private} or {}, ARGV[1]:match(':(%x+%-%x+%-%x+%-%x+)$')
+  if trace then
+    beside[#beside + 1] = 'traceparent'
+    beside[#beside + 1] = trace
+  end
   redis.call('XADD', KEYS[2], position, 'change', change, 'link', link, unpack(beside))
   inventory.seq, inventory.chain = seq, link
   return position
