@@ -3,12 +3,14 @@
 import signal
 import time
 from types import FrameType
+from uuid import uuid4
 
 import redis
 import structlog
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 
+from seating.domain.log_format import worker_name
 from workers import jobs
 
 _SILENT_S = 30
@@ -52,7 +54,8 @@ def _work(queue: Queue) -> bool:
     worker = None
     try:
         # Inside the try: creating a worker already queries Redis.
-        worker = _Worker([queue], connection=queue.connection, serializer=JSONSerializer, worker_ttl=_SILENT_S)
+        name = worker_name(uuid4().hex)
+        worker = _Worker([queue], name, connection=queue.connection, serializer=JSONSerializer, worker_ttl=_SILENT_S)
         worker.work(logging_level="WARNING")
     except redis.RedisError as error:
         _log.warning("worker stopped", error=str(error))

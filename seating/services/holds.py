@@ -96,10 +96,11 @@ class Holds:
         """Take seats in and give others back, all or nothing; the hold lasts as long as before.
 
         A seat to add that is there, or to remove that is not, changes nothing: a repetition is safe. Raises
-        HoldExpired, SeatNotFound, SeatUnavailable, TooManyHeld, InvalidRequest, NotOnSale, BacklogFull, RateLimited.
+        HoldExpired, SeatNotFound, SeatUnavailable, TooManyHeld, InvalidRequest, NotOnSale, BacklogFull, RateLimited,
+        RolloutInProgress.
         """
         added, removed = self.names.runs(event_id, add), self.names.runs(event_id, remove)
-        with self.changes.of(event_id) as change:
+        with self.changes.of(event_id, "hold_changed") as change:
             held = self.store.change(event_id, token, added, removed, limit)
         change.reached(held.record.position)
         return self._named(event_id, token, held.record)._replace(verdict=held.verdict)

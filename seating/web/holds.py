@@ -12,6 +12,7 @@ from seating.domain.errors import (
     MissingIdempotencyKey,
     NotOpenYet,
     NotTogether,
+    RolloutInProgress,
     SeatNotFound,
     SeatUnavailable,
     SoldOut,
@@ -123,7 +124,16 @@ def get_hold(path: HoldPath) -> Response:
 
 @api.patch("/api/v1/events/<event_id>/holds/<token>", responses={200: HoldAnswer})
 @open_to(Access.BUYERS)
-@refuses(*OF_INVENTORY, BacklogFull, HoldExpired, NotOpenYet, SeatNotFound, SeatUnavailable, TooManyHeld)
+@refuses(
+    *OF_INVENTORY,
+    BacklogFull,
+    HoldExpired,
+    NotOpenYet,
+    RolloutInProgress,
+    SeatNotFound,
+    SeatUnavailable,
+    TooManyHeld,
+)
 @measured("holds")
 @parsed
 def change_hold(limit: RateLimit | None, path: HoldPath, body: HoldChange) -> Judged:
