@@ -179,14 +179,15 @@ def test_redis_has_the_settings_of_a_sale(composed_redis: "redis.Redis") -> None
 
 
 def test_the_health_check_of_web_is_that_seats_can_be_sold(system: System) -> None:
+    assert _environment_of("web")["OPS_BIND"] == "127.0.0.1:3001"
+    assert is_healthy(system.port)
+    assert not is_healthy(free_port())
+
+
+def is_healthy(port: int) -> bool:
+    """What the health check of web says of the process on `port`."""
     kind, program, option, script = _SERVICES["web"]["healthcheck"]["test"]
     assert (kind, program, option) == ("CMD", "python", "-c")
-    assert _environment_of("web")["OPS_BIND"] == "127.0.0.1:3001"
-    assert _is_healthy(script, system.port)
-    assert not _is_healthy(script, free_port())
-
-
-def _is_healthy(script: str, port: int) -> bool:
     assert ":3001/" in script
     command = [sys.executable, "-c", script.replace(":3001/", f":{port}/")]
     return subprocess.run(command, capture_output=True, timeout=30, check=False).returncode == 0
@@ -241,9 +242,8 @@ def test_what_is_copied_is_enough_to_migrate_and_to_serve(image: Path, own_redis
     web = subprocess.Popen(
         [sys.executable, "-m", "seating", "web"], cwd=image, env=environment, stdout=subprocess.DEVNULL
     )
-    script = _SERVICES["web"]["healthcheck"]["test"][-1]
     try:
-        wait_until(lambda: _is_healthy(script, ops_port), within_s=30, what="the copy to sell seats")
+        wait_until(lambda: is_healthy(ops_port), within_s=30, what="the copy to sell seats")
     finally:
         web.terminate()
         web.wait(timeout=40)
