@@ -10,15 +10,17 @@ umask 077
 [ ! -e "$1" ] || { echo "backup.sh: $1 exists" >&2; exit 2; }
 copy=$1.partial
 mkdir "$copy"
+trap 'rm -rf "$copy"' EXIT
 
 # The password goes by the environment, because others can see a process's arguments.
 case $REDIS_URL in
   unix://*) reach=(-s "${REDIS_URL#unix://}") ;;
-  redis://*@*)
-    login=${REDIS_URL#redis://} login=${login%%@*}
-    export REDISCLI_AUTH=${login#*:}
-    user=${login%%:*}
-    reach=(-u "redis://${REDIS_URL#*@}" ${user:+--user "$user"})
+  redis://*@* | rediss://*@*)
+    login=${REDIS_URL#*://} login=${login%%@*}
+    password=${login#*:} user=${login%%:*}
+    REDISCLI_AUTH=$(printf %b "${password//%/\\x}")  # Percent-encoded in a URL.
+    export REDISCLI_AUTH
+    reach=(-u "${REDIS_URL%%://*}://${REDIS_URL#*@}" ${user:+--user "$user"})
     ;;
   *) reach=(-u "$REDIS_URL") ;;
 esac
@@ -36,8 +38,7 @@ esac
 
 # A rewrite would replace the files that are being copied.
 before=$(configured auto-aof-rewrite-percentage)
-[ -n "$before" ] || { echo "backup.sh: Redis does not answer" >&2; exit 1; }
-trap 'redis-cli -e "${reach[@]}" CONFIG SET auto-aof-rewrite-percentage "$before" >/dev/null' EXIT
+trap 'rm -rf "$copy"; redis-cli -e "${reach[@]}" CONFIG SET auto-aof-rewrite-percentage "$before" >/dev/null' EXIT
 redis-cli -e "${reach[@]}" CONFIG SET auto-aof-rewrite-percentage 0 >/dev/null
 for _ in $(seq 600); do
   rewriting=$(redis-cli -e "${reach[@]}" INFO persistence | grep -c 'aof_rewrite_\(in_progress\|scheduled\):1' || true)
