@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# backup.sh FOLDER: copies both stores into a new folder, while seats are sold. It runs where Redis's folder can be read,
-# with REDIS_URL and DATABASE_URL of the running system, and pg_dump of Postgres's version or sqlite3.
+# backup.sh FOLDER: copies both stores into a new folder, while seats are sold. It runs where Redis's folder can be
+# read, with REDIS_URL and DATABASE_URL of the running system, and pg_dump of Postgres's version or sqlite3.
 #
 # SQL first: Redis then knows at least as much, and what SQL lacks is in the log. docs/deploy.md says how to restore.
 set -euo pipefail
