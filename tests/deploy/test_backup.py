@@ -64,8 +64,7 @@ class Shop(NamedTuple):
         redis.start()
 
     def books_are_right(self) -> None:
-        wait_until(lambda: self.system.get("/api/v1/stats").json["persistence"]["lag"] == 0, 60, "the lag to be zero")
-        assert self.system.command("reconcile").stdout == "the books are right\n"
+        wait_until(lambda: self.system.command("reconcile").stdout == "the books are right\n", 60, "right books")
         assert "the chain is intact" in self.system.command("verify", "demo").stdout
 
 
@@ -103,8 +102,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
 
 def test_a_backup_changes_nothing(shop: Shop) -> None:
-    client = shop.system.redis.client()
-    assert client.config_get("auto-aof-rewrite-percentage")["auto-aof-rewrite-percentage"] != "0"
+    (percentage,) = shop.system.redis.client().config_get("auto-aof-rewrite-percentage").values()
+    assert int(percentage) > 0
     assert sorted(path.name for path in shop.backup.iterdir()) == ["appendonlydir", "seating.db"]
     assert shop.backup.stat().st_mode & 0o077 == 0
     assert not shop.backup.with_name("backup.partial").exists()
@@ -113,6 +112,7 @@ def test_a_backup_changes_nothing(shop: Shop) -> None:
 def test_sql_from_yesterday_is_recorded_again_from_the_log(shop: Shop) -> None:
     """SQL is older than Redis, which has a day of entries."""
     sold = shop.sell(20)
+    shop.system.wait_recorded()
     shop.stop()
     complete = shop.recorded()
     shop.restore_sql()
@@ -130,7 +130,6 @@ def test_redis_from_yesterday_is_rebuilt_from_sql(shop: Shop) -> None:
     shop.system.wait_recorded()
     complete = shop.recorded()
     shop.restore_redis()
-    shop.system.wait_ready(60)
     shop.books_are_right()
     assert sold <= set(complete)
     assert shop.recorded() == complete
