@@ -34,14 +34,14 @@ def _copied() -> list[str]:
     return [source for sources in lines for source in sources if not source.startswith("--from") and source != "/app"]
 
 
+def _filled(text: str) -> str:
+    given = {"ADMIN_TOKEN": "token" * 8, "POSTGRES_PASSWORD": "password", "REDIS_PASSWORD": "secret"}
+    return _INTERPOLATED.sub(lambda match: given.get(match[1], match[3] if match[2] == ":-" else ""), text)
+
+
 def _environment_of(service: str) -> dict[str, str]:
     """As a container would get it, secrets filled in."""
-    given = {"ADMIN_TOKEN": "token" * 8, "POSTGRES_PASSWORD": "password"}
-
-    def fill(match: re.Match[str]) -> str:
-        return given.get(match[1], match[3] if match[2] == ":-" else "")
-
-    return {name: _INTERPOLATED.sub(fill, value) for name, value in _SERVICES[service]["environment"].items()}
+    return {name: _filled(value) for name, value in _SERVICES[service]["environment"].items()}
 
 
 def test_there_is_a_service_for_each_part() -> None:
@@ -64,7 +64,7 @@ def test_environments_are_settings_that_work(service: str, tmp_path: Path, monke
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     settings = load_settings()
-    assert settings.redis_url == "redis://redis:6379/0"
+    assert settings.redis_url == "redis://:secret@redis:6379/0"
     assert settings.effective_database_url == "postgresql+psycopg://seating:password@postgres:5432/seating"
 
 
@@ -100,6 +100,44 @@ def test_services_wait_for_what_exists_and_can_tell_that_it_is_ready() -> None:
                 assert _SERVICES[other]["restart"] == "no"
 
 
+@pytest.mark.parametrize("service", _SERVICES)
+def test_a_container_can_do_no_more_than_it_must(service: str) -> None:
+    found = _SERVICES[service]
+    assert found["read_only"] is True
+    assert found["cap_drop"] == ["ALL"]
+    assert "cap_add" not in found
+    assert found["security_opt"] == ["no-new-privileges:true"]
+    assert found["pids_limit"] <= 256
+    assert "mem_limit" in found
+    assert found["logging"]["options"] == {"max-size": "10m", "max-file": "5"}
+    as_root = found.get("user") in ("root", "0") or (service not in _OURS and "user" not in found)
+    assert not as_root
+    assert any(mount.startswith("/tmp:") for mount in found["tmpfs"])
+
+
+def test_the_image_does_not_run_as_root() -> None:
+    assert re.findall(r"^USER (.+)$", _DOCKERFILE, re.MULTILINE)[-1] == "10001:10001"
+
+
+def test_the_stores_are_reached_from_inside_alone() -> None:
+    assert _COMPOSE["networks"]["stores"] == {"internal": True}
+    assert {name for name, service in _SERVICES.items() if service["networks"] == ["stores"]} == {"redis", "postgres"}
+
+
+def test_a_data_folder_is_writable_where_the_rest_is_not() -> None:
+    for name in _OURS:
+        service = _SERVICES[name]
+        assert any(mount.partition(":")[2] == "/data" for mount in service.get("volumes", ())) or any(
+            mount.startswith("/data:") and "uid=10001" in mount for mount in service["tmpfs"]
+        )
+
+
+def test_images_have_a_version() -> None:
+    images = [service["image"] for name, service in _SERVICES.items() if name not in _OURS]
+    images += re.findall(r"^ARG PYTHON=(.+)$", _DOCKERFILE, re.MULTILINE)
+    assert all(re.search(r":\d+", image) for image in images)
+
+
 def test_what_is_kept_is_on_volumes() -> None:
     kept = {name: service["volumes"] for name, service in _SERVICES.items() if "volumes" in service}
     assert kept == {
@@ -119,12 +157,12 @@ def test_web_and_worker_are_given_time_to_finish() -> None:
 @pytest.fixture
 def composed_redis(tmp_path: Path) -> Iterator["redis.Redis"]:
     """A server with the options of the compose file, on a port of the test's."""
-    program, *options = _SERVICES["redis"]["command"]
+    program, *options = map(_filled, _SERVICES["redis"]["command"])
     assert program == "redis-server"
     port = free_port()
     own = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(tmp_path)]
     server = subprocess.Popen([redis_server.find(tmp_path).program, *own, *options], stdout=subprocess.DEVNULL)
-    client = redis.Redis(port=port, protocol=2)
+    client = redis.Redis(port=port, protocol=2, password=_environment_of("redis")["REDISCLI_AUTH"])
     try:
         wait_until(client.ping, what="Redis to answer")
         yield client
@@ -136,17 +174,21 @@ def composed_redis(tmp_path: Path) -> Iterator["redis.Redis"]:
 def test_redis_has_the_settings_of_a_sale(composed_redis: "redis.Redis") -> None:
     durability.check(composed_redis)
     assert composed_redis.config_get("save") == {"save": ""}
+    stranger = redis.Redis(port=composed_redis.connection_pool.connection_kwargs["port"], protocol=2)
+    with pytest.raises(redis.AuthenticationError):
+        stranger.ping()
 
 
 def test_the_health_check_of_web_is_that_seats_can_be_sold(system: System) -> None:
+    assert _environment_of("web")["OPS_BIND"] == "127.0.0.1:3001"
+    assert is_healthy(system.port)
+    assert not is_healthy(free_port())
+
+
+def is_healthy(port: int) -> bool:
+    """What the health check of web says of the process on `port`."""
     kind, program, option, script = _SERVICES["web"]["healthcheck"]["test"]
     assert (kind, program, option) == ("CMD", "python", "-c")
-    assert _environment_of("web")["OPS_BIND"] == "127.0.0.1:3001"
-    assert _is_healthy(script, system.port)
-    assert not _is_healthy(script, free_port())
-
-
-def _is_healthy(script: str, port: int) -> bool:
     assert ":3001/" in script
     command = [sys.executable, "-c", script.replace(":3001/", f":{port}/")]
     return subprocess.run(command, capture_output=True, timeout=30, check=False).returncode == 0
@@ -201,9 +243,8 @@ def test_what_is_copied_is_enough_to_migrate_and_to_serve(image: Path, own_redis
     web = subprocess.Popen(
         [sys.executable, "-m", "seating", "web"], cwd=image, env=environment, stdout=subprocess.DEVNULL
     )
-    script = _SERVICES["web"]["healthcheck"]["test"][-1]
     try:
-        wait_until(lambda: _is_healthy(script, ops_port), within_s=30, what="the copy to sell seats")
+        wait_until(lambda: is_healthy(ops_port), within_s=30, what="the copy to sell seats")
     finally:
         web.terminate()
         web.wait(timeout=40)

@@ -3,6 +3,7 @@
 import signal
 import time
 from types import FrameType
+from uuid import uuid4
 
 import redis
 import structlog
@@ -10,6 +11,7 @@ from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 
 from seating.config import load_settings
+from seating.domain.log_format import worker_name
 from seating.telemetry import tracing
 from workers import jobs
 
@@ -57,7 +59,8 @@ def _work(queue: Queue) -> bool:
     worker = None
     try:
         # Inside the try: creating a worker already queries Redis.
-        worker = _Worker([queue], connection=queue.connection, serializer=JSONSerializer, worker_ttl=_SILENT_S)
+        name = worker_name(uuid4().hex)
+        worker = _Worker([queue], name, connection=queue.connection, serializer=JSONSerializer, worker_ttl=_SILENT_S)
         worker.work(logging_level="WARNING")
     except redis.RedisError as error:
         _log.warning("worker stopped", error=str(error))

@@ -169,6 +169,14 @@ class InventoryUnavailable(SeatingError):
     retry_after_s = 1
 
 
+class RolloutInProgress(SeatingError):
+    """A worker or cron of an older version could not read the log entry that this would write. Nothing has changed."""
+
+    code = "ROLLOUT_IN_PROGRESS"
+    sentence = "This is not possible while an older version is being replaced; nothing has changed, try again"
+    retry_after_s = 5
+
+
 class OutcomeUnknown(InventoryUnavailable):
     """The connection to Redis broke after the request was sent: it may have taken effect."""
 

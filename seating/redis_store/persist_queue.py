@@ -9,8 +9,10 @@ from rq.exceptions import DeserializationError, NoSuchJobError
 from rq.job import Job
 from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
-from rq.utils import utcparse
+from rq.utils import as_text, utcparse
+from rq.worker import BaseWorker
 
+from seating.domain.log_format import format_read_by
 from seating.redis_store import keys
 from seating.redis_store.failures import unavailable
 
@@ -23,6 +25,7 @@ _EVENTS_A_JOB = 100
 _SEEN_WITHIN_S: Final = 45.0
 """An idle worker sends a heartbeat every 15 s, a busy one before each job."""
 _MOST_WORKERS: Final = 100
+_WORKER_PREFIX: Final = BaseWorker.redis_worker_namespace_prefix
 
 
 class PersistQueue:
@@ -73,9 +76,13 @@ class PersistQueue:
             return self.queue.count
 
     def workers_seen(self) -> int:
-        """Return how many workers are alive, by recent heartbeats, at most 100. Raises InventoryUnavailable.
+        """Return how many workers are alive, at most 100. Raises InventoryUnavailable."""
+        return len(self.formats_read())
 
-        RQ's own count includes a killed worker for minutes.
+    def formats_read(self) -> list[int]:
+        """Return the log format that each living worker reads, of at most 100. Raises InventoryUnavailable.
+
+        Alive is who sent a heartbeat lately: RQ's own list has a killed worker for minutes.
         """
         with unavailable():
             names = sorted(worker_registration.get_keys(self.queue))[:_MOST_WORKERS]
@@ -84,7 +91,12 @@ class PersistQueue:
                 asking.hget(name, "last_heartbeat")
             signs = asking.execute()
         since_s = time.time() - _SEEN_WITHIN_S
-        return sum(utcparse(sign.decode()).timestamp() > since_s for sign in signs if sign)
+        living = [
+            name
+            for name, sign in zip(names, signs, strict=True)
+            if sign and utcparse(sign.decode()).timestamp() > since_s
+        ]
+        return [format_read_by(str(as_text(name)).removeprefix(_WORKER_PREFIX)) for name in living]
 
     def trim(self) -> None:
         """Delete all but the newest failed jobs; RQ itself limits them only by age."""

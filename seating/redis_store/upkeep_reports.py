@@ -15,7 +15,7 @@ class UpkeepReport(NamedTuple):
     """Counts over all events that have an inventory or should have one.
 
     `open`: events that are not closed. `trusted`: open events that can be sold from. `lag`: entries that SQL lacks.
-    `stopped`: events that an operator has to merge.
+    `stopped`: events that an operator has to merge. `reads`: the format of log entries that the cron reads.
     """
 
     open: int
@@ -23,6 +23,7 @@ class UpkeepReport(NamedTuple):
     stopped: int
     lag: int
     quarantined: int
+    reads: int = 0
 
 
 class SeenReport(NamedTuple):
@@ -46,7 +47,8 @@ class UpkeepReports:
         with unavailable(SharedStateUnavailable):
             text, lives_ms = self._calls.commands([("GET", keys.UPKEEP), ("PTTL", keys.UPKEEP)])
         try:
-            report = UpkeepReport(**json.loads(text or "null"))
+            said = json.loads(text or "null")
+            report = UpkeepReport(**{name: said[name] for name in UpkeepReport._fields if name in said})
         except (ValueError, TypeError):
             return None  # Absent, or written by another version.
         return SeenReport(report, max(0, KEPT_MS - lives_ms) / 1000)

@@ -9,6 +9,7 @@ from seating.domain.receipt import Receipt
 from seating.redis_store.event_scripts import MissingInventory, RunsRefused
 from seating.services.answered import Answered
 from seating.services.fence import Fence
+from seating.services.log_readers import LogReaders
 from seating.services.seat_names import SeatNames
 
 
@@ -35,13 +36,17 @@ class EventChanges:
     answered: Answered
     fence: Fence
     nudge: Callable[[str], object]
+    readers: LogReaders
 
     @contextmanager
-    def of(self, event_id: str) -> Iterator[Change]:
-        """Raises EventNotFound, NotOnSale or InventoryUnavailable if Redis has no inventory.
+    def of(self, event_id: str, kind: str | None = None) -> Iterator[Change]:
+        """Name the `kind` of the entry if not every version reads it (log_format.py).
 
-        Also SeatUnavailable, SeatSold or SeatHeld, with the names of the seats.
+        Raises RolloutInProgress while a running worker does not, EventNotFound, NotOnSale or InventoryUnavailable if
+        Redis has no inventory, and SeatUnavailable, SeatSold or SeatHeld, with the names of the seats.
         """
+        if kind:
+            self.readers.check(kind)
         self.fence.before_first_sale(event_id)
         try:
             yield Change(event_id, self)

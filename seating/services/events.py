@@ -176,9 +176,9 @@ class Events:
         """Sells an event on the conditions that `amend` makes of those before, from now on.
 
         `by_category` is whether it changes categories or prices. Raises EventNotFound, SaleRunning if it does while the
-        event is on sale, NotOnSale once it is closed, and what `amend` raises.
+        event is on sale, NotOnSale once it is closed, RolloutInProgress, and what `amend` raises.
         """
-        with self.changes.of(event_id) as change:
+        with self.changes.of(event_id, "offer") as change:
             position = self._set_offer(event_id, amend, by, by_category=by_category)
         change.reached(position)
         return self.get(event_id)

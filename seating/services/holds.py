@@ -98,10 +98,10 @@ class Holds:
 
         A seat to add that is there, or to remove that is not, changes nothing: a repetition is safe. Raises
         HoldExpired, SeatNotFound, SeatUnavailable, TooManyHeld, BuyerLimit, InvalidRequest, NotOnSale, BacklogFull,
-        RateLimited.
+        RateLimited, RolloutInProgress.
         """
         added, removed = self.names.runs(event_id, add), self.names.runs(event_id, remove)
-        with self.changes.of(event_id) as change:
+        with self.changes.of(event_id, "hold_changed") as change:
             held = self.store.change(event_id, token, added, removed, limit)
         change.reached(held.record.position)
         return self._named(event_id, token, held.record)._replace(verdict=held.verdict)

@@ -11,10 +11,12 @@ from seating.redis_store.event_log import EventLog
 from seating.redis_store.holds import HoldLimits, HoldStore
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.open_events import OpenEvents
+from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.plans import Plans
 from seating.redis_store.retries import Retries
 from seating.redis_store.seat_states import SeatStore
 from seating.redis_store.terms import LogKeeping, Terms
+from seating.redis_store.upkeep_reports import UpkeepReports
 from seating.services.answered import Answered
 from seating.services.archived_events import ArchivedEvents
 from seating.services.audit import Audit
@@ -24,6 +26,7 @@ from seating.services.event_changes import EventChanges
 from seating.services.events import Events
 from seating.services.fence import Fence
 from seating.services.holds import Holds
+from seating.services.log_readers import LogReaders
 from seating.services.losses import Losses
 from seating.services.merge import Merge
 from seating.services.missing_event import MissingEvent
@@ -73,7 +76,8 @@ class Sale:
         self.names = SeatNames(self.plans, self.inventory, database, self.presence)
         self.answered = answered or Answered(database, calls.seen)
         self.fence = Fence(database, self.inventory, calls.seen)
-        changes = EventChanges(self.names, self.answered, self.fence, nudge)
+        readers = LogReaders(PersistQueue(client), UpkeepReports(calls))
+        changes = EventChanges(self.names, self.answered, self.fence, nudge, readers)
         self.counts = BackgroundCounts(calls)
         self.rebuild = Rebuild(database, calls, log, terms, self.counts)
         self.persistence = Persistence(

@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from seating.domain.errors import InventoryUnavailable, RecordUnavailable, SeatingError, SharedStateUnavailable
+from seating.domain.log_format import LOG_FORMAT
 from seating.redis_store.holds import RELEASED_A_CALL, HoldStore
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.inventory_snapshot import Snapshot
@@ -96,6 +97,7 @@ class Upkeep:
             stopped=sum(bool(snapshot.backlog.stopped) for snapshot in snapshots),
             lag=sum(snapshot.backlog.lag for snapshot in snapshots),
             quarantined=self._quarantined,
+            reads=LOG_FORMAT,
         )
         try:
             self.reports.leave(report)

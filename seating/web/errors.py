@@ -56,6 +56,7 @@ STATUS: Final[dict[type[errors.SeatingError], int]] = {
     request_errors.InternalError: 500,
     errors.InventoryUnavailable: 503,
     errors.BacklogFull: 503,
+    errors.RolloutInProgress: 503,
     request_errors.LiveFeedFull: 503,
     errors.RecordUnavailable: 503,
     errors.WrongTables: 503,

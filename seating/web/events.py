@@ -15,6 +15,7 @@ from seating.domain.errors import (
     InventoryUnavailable,
     MissingIdempotencyKey,
     RecordUnavailable,
+    RolloutInProgress,
     SaleRunning,
 )
 from seating.domain.event import EventCursor, EventFilter
@@ -157,7 +158,7 @@ def get_event(path: EventPath) -> Response:
 
 @api.patch("/api/v1/events/<event_id>", responses={200: EventView})
 @open_to(Access.OPERATORS)
-@refuses(*OF_INVENTORY, RecordUnavailable, BacklogFull, SaleRunning)
+@refuses(*OF_INVENTORY, RecordUnavailable, BacklogFull, RolloutInProgress, SaleRunning)
 @parsed
 def change_event(path: EventPath, body: EventChange) -> Response:
     """Put a draft on sale, pause a sale, resume it, or close it for good; change its details

@@ -13,6 +13,7 @@ from seating.domain.errors import (
     MissingIdempotencyKey,
     NotOpenYet,
     NotTogether,
+    RolloutInProgress,
     SeatNotFound,
     SeatUnavailable,
     SoldOut,
@@ -130,7 +131,17 @@ def get_hold(path: HoldPath) -> Response:
 
 @api.patch("/api/v1/events/<event_id>/holds/<token>", responses={200: HoldAnswer})
 @open_to(Access.BUYERS)
-@refuses(*OF_INVENTORY, BacklogFull, BuyerLimit, HoldExpired, NotOpenYet, SeatNotFound, SeatUnavailable, TooManyHeld)
+@refuses(
+    *OF_INVENTORY,
+    BacklogFull,
+    BuyerLimit,
+    HoldExpired,
+    NotOpenYet,
+    RolloutInProgress,
+    SeatNotFound,
+    SeatUnavailable,
+    TooManyHeld,
+)
 @measured("holds")
 @parsed
 def change_hold(limit: RateLimit | None, path: HoldPath, body: HoldChange) -> Judged:

@@ -73,7 +73,9 @@ def _upkeep_check(shared: Seen[SharedSight]) -> dict[str, Any]:
     check: dict[str, Any] = {"cron": "not seen", "workers": shared.value.workers, "ageS": _s(shared.age_s)}
     if shared.value.upkeep:
         report, age_s = shared.value.upkeep
-        check |= {"cron": f"seen {age_s + shared.age_s:.1f} s ago", "events": report._asdict()}
+        counts = report._asdict()
+        del counts["reads"]
+        check |= {"cron": f"seen {age_s + shared.age_s:.1f} s ago", "events": counts}
     return check
 
 

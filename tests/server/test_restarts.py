@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from tests.live.client import Refused, Socket, all_beyond, end, live
-from tests.nginx import running_nginx
+from tests.nginx import deployed, running_nginx
 from tests.servers import RedisServer, wait_until
 from tests.system import Client, System, free_port
 
@@ -28,26 +28,6 @@ RELOADS = int(os.environ.get("SEATING_RELOADS", "2"))
 HALL = {"generate": {"sections": 100, "rows": 20, "seatsPerRow": 10}}
 PAUSE_S = BUYERS / 100
 """Between two purchases of one buyer: about 100 a second in all."""
-
-_BALANCER = """
-map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
-upstream seating {{
-  server 127.0.0.1:{one} max_fails=0;
-  server 127.0.0.1:{other} max_fails=0;
-  keepalive 64;
-  keepalive_timeout 60s;
-}}
-server {{
-  listen 127.0.0.1:{port};
-  location / {{
-    proxy_pass http://seating;
-    proxy_http_version 1.1;
-    proxy_set_header Host $host;
-    proxy_set_header Upgrade $http_upgrade;
-    proxy_set_header Connection $connection_upgrade;
-  }}
-}}
-"""
 
 
 class Crowd:
@@ -145,15 +125,16 @@ def test_reloads_lose_nothing(instances: list[System]) -> None:
 
 
 def test_rolling_restarts_lose_nothing(instances: list[System], tmp_path: Path) -> None:
-    """SIGTERM to one instance behind nginx, then to the other when the first is back."""
+    """SIGTERM to one instance behind nginx as we deploy it, then to the other when the first is back."""
     balancer = Client(free_port())
     one, other = instances
     one.start("web")
     other.start_part("web")
     other.wait_ready(60)
-    servers = _BALANCER.format(one=one.port, other=other.port, port=balancer.port)
+    folder = tmp_path / "nginx"
+    servers = deployed(folder, [one.port, other.port], balancer.port)
     with ExitStack() as stack:
-        stack.enter_context(running_nginx(tmp_path / "nginx", servers))
+        stack.enter_context(running_nginx(folder, servers))
         balancer.wait_ready()
         crowd = Crowd(balancer, one.create_event(seatingPlan=HALL))
         crowd.wait_for_sales()

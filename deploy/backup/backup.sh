@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# backup.sh FOLDER: copies both stores into a new folder, while seats are sold. It runs where Redis's folder can be
+# read, with REDIS_URL and DATABASE_URL of the running system, and pg_dump of Postgres's version or sqlite3.
+#
+# SQL first: Redis then knows at least as much, and what SQL lacks is in the log. docs/deploy.md says how to restore.
+set -euo pipefail
+umask 077
+
+: "${1:?usage: backup.sh FOLDER}" "${REDIS_URL:?}" "${DATABASE_URL:?}"
+[ ! -e "$1" ] || { echo "backup.sh: $1 exists" >&2; exit 2; }
+copy=$1.partial
+mkdir "$copy"
+trap 'rm -rf "$copy"' EXIT
+
+# The password goes by the environment, because others can see a process's arguments.
+case $REDIS_URL in
+  unix://*) reach=(-s "${REDIS_URL#unix://}") ;;
+  redis://*@* | rediss://*@*)
+    login=${REDIS_URL#*://} login=${login%%@*}
+    password=${login#*:} user=${login%%:*}
+    REDISCLI_AUTH=$(printf %b "${password//%/\\x}")  # Percent-encoded in a URL.
+    export REDISCLI_AUTH
+    reach=(-u "${REDIS_URL%%://*}://${REDIS_URL#*@}" ${user:+--user "$user"})
+    ;;
+  *) reach=(-u "$REDIS_URL") ;;
+esac
+
+# One value of Redis's configuration.
+configured() { redis-cli -e "${reach[@]}" --raw CONFIG GET "$1" | sed -n 2p; }
+
+case $DATABASE_URL in
+  sqlite:///*)
+    # One read transaction; `.backup` would begin again at each write of another process.
+    sqlite3 -bail -cmd '.timeout 10000' "${DATABASE_URL#sqlite:///}" "VACUUM INTO '${copy//\'/\'\'}/seating.db'"
+    ;;
+  *) pg_dump --format=custom --file="$copy/seating.dump" "postgresql://${DATABASE_URL#*://}" ;;
+esac
+
+# A rewrite would replace the files that are being copied.
+before=$(configured auto-aof-rewrite-percentage)
+trap 'rm -rf "$copy"; redis-cli -e "${reach[@]}" CONFIG SET auto-aof-rewrite-percentage "$before" >/dev/null' EXIT
+redis-cli -e "${reach[@]}" CONFIG SET auto-aof-rewrite-percentage 0 >/dev/null
+for _ in $(seq 600); do
+  rewriting=$(redis-cli -e "${reach[@]}" INFO persistence | grep -c 'aof_rewrite_\(in_progress\|scheduled\):1' || true)
+  [ "$rewriting" -gt 0 ] || break
+  sleep 1
+done
+[ "$rewriting" -eq 0 ] || { echo "backup.sh: Redis still rewrites its append-only file" >&2; exit 1; }
+
+# Its end may be half a command, which Redis cuts off when it starts.
+cp -R "${REDIS_DIR:-$(configured dir)}/$(configured appenddirname)" "$copy/appendonlydir"
+sync
+mv "$copy" "$1"

@@ -1,0 +1,22 @@
+"""Run the worker or the cron as a build before log formats: it announces none, and does not know the newer entries.
+
+`python -m tests.deploy.older_version worker`
+"""
+
+import importlib
+import sys
+
+from seating.domain import changes, log_format
+
+
+def main(part: str) -> None:
+    for kind in [kind for kind in changes._KINDS if log_format.format_of(kind)]:
+        del changes._KINDS[kind]
+    log_format.LOG_FORMAT = 0  # type: ignore[misc]
+    log_format._WORKER_NAME = "{1}"  # type: ignore[misc]
+    # Imported only now, because they keep what they import.
+    importlib.import_module({"worker": "workers.rq_worker", "cron": "workers.cron"}[part]).run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

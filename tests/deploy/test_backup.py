@@ -1,0 +1,167 @@
+"""A backup of both stores, made while seats are sold, and restored: both, SQL alone, Redis alone."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from tests.crowd import Rush
+from tests.programs import program
+from tests.servers import RedisServer, wait_until
+from tests.system import PROJECT, System
+
+BACKUP = PROJECT / "deploy" / "backup" / "backup.sh"
+
+
+class Shop(NamedTuple):
+    """`before` were confirmed before the backup began, `during` while it was made; both by their ids."""
+
+    system: System
+    backup: Path
+    before: set[str]
+    during: set[str]
+
+    @property
+    def database(self) -> Path:
+        return Path(self.system.database_url.removeprefix("sqlite:///"))
+
+    def sell(self, count: int) -> set[str]:
+        """Ids of further purchases."""
+        with Rush(self.system) as rush:
+            wait_until(lambda: len(rush.answers) >= count, 60, "purchases")
+        return _ids(rush)
+
+    def recorded(self) -> dict[str, str]:
+        """Of each purchase in SQL, the state that the product says."""
+        with closing(create_engine(self.system.database_url).connect()) as connection:
+            return {row.id: row.state for row in connection.execute(text(_PURCHASES))}
+
+    def stop(self) -> None:
+        self.system.stop()
+
+    def start(self) -> None:
+        for part in ("worker", "cron", "web"):
+            self.system.start_part(part)
+        self.system.wait_ready(60)
+
+    def restore_sql(self) -> None:
+        for file in self.database.parent.glob(f"{self.database.name}*"):
+            file.unlink()
+        shutil.copy(self.backup / "seating.db", self.database)
+
+    def restore_redis(self) -> None:
+        """Stopped, as an administrator does."""
+        redis = self.system.redis
+        redis.kill()
+        shutil.rmtree(redis.folder / "appendonlydir")
+        shutil.copytree(self.backup / "appendonlydir", redis.folder / "appendonlydir")
+        redis.start()
+
+    def books_are_right(self) -> None:
+        wait_until(lambda: self.system.command("reconcile").stdout == "the books are right\n", 60, "right books")
+        assert "the chain is intact" in self.system.command("verify", "demo").stdout
+
+
+_PURCHASES = "SELECT id, CASE WHEN cancelled_ms IS NULL THEN 'persisted' ELSE 'cancelled' END AS state FROM purchases"
+
+
+def _ids(rush: Rush) -> set[str]:
+    return {answer["purchaseId"] for answer in rush.answers.values()}
+
+
+def back_up(folder: Path, environment: dict[str, Any]) -> None:
+    subprocess.run([BACKUP, folder], env=environment, check=True, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """Buyers went on buying while the backup was made."""
+    program("sqlite3")
+    program("redis-cli")
+    folder = tmp_path_factory.mktemp("backup")
+    redis = RedisServer(folder / "redis")
+    redis.start()
+    system = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", WEB_WORKERS="1")
+    try:
+        system.start()
+        with Rush(system) as rush:
+            wait_until(lambda: len(rush.answers) >= 50, 60, "purchases")
+            before = _ids(rush)
+            back_up(folder / "backup", os.environ | system.environment)
+            wait_until(lambda: len(rush.answers) >= len(before) + 50, 60, "purchases after the backup")
+        yield Shop(system, folder / "backup", before, _ids(rush) - before)
+    finally:
+        system.stop()
+        redis.stop()
+
+
+def test_a_backup_changes_nothing(shop: Shop) -> None:
+    (percentage,) = shop.system.redis.client().config_get("auto-aof-rewrite-percentage").values()
+    assert int(percentage) > 0
+    assert sorted(path.name for path in shop.backup.iterdir()) == ["appendonlydir", "seating.db"]
+    assert shop.backup.stat().st_mode & 0o077 == 0
+    assert not shop.backup.with_name("backup.partial").exists()
+
+
+def test_sql_from_yesterday_is_recorded_again_from_the_log(shop: Shop) -> None:
+    """SQL is older than Redis, which has a day of entries."""
+    sold = shop.sell(20)
+    shop.system.wait_recorded()
+    shop.stop()
+    complete = shop.recorded()
+    shop.restore_sql()
+    assert not sold & set(shop.recorded())
+    shop.start()
+    shop.books_are_right()
+    assert shop.recorded() == complete
+    shop.sell(5)
+    shop.books_are_right()
+
+
+def test_redis_from_yesterday_is_rebuilt_from_sql(shop: Shop) -> None:
+    """Redis is older than SQL. Everything else stays as it is."""
+    sold = shop.sell(20)
+    shop.system.wait_recorded()
+    complete = shop.recorded()
+    shop.restore_redis()
+    shop.books_are_right()
+    assert sold <= set(complete)
+    assert shop.recorded() == complete
+    purchase = min(sold)
+    assert shop.system.get(f"/api/v1/purchases/{purchase}").json["state"] == "persisted"
+    shop.sell(5)
+    shop.books_are_right()
+
+
+def test_both_from_yesterday_end_where_the_backup_did(shop: Shop) -> None:
+    """Later sales are gone, and their seats on sale again; positions never mean two things."""
+    sold = shop.sell(20)
+    newest = shop.system.get("/api/v1/stats").json["persistence"]["position"]
+    shop.stop()
+    shop.restore_sql()
+    shop.restore_redis()
+    shop.start()
+    shop.books_are_right()
+    kept = set(shop.recorded())
+    assert shop.before <= kept <= shop.before | shop.during
+    assert not kept & sold
+    assert shop.system.get("/api/v1/event").json["seatsSold"] == len(kept)
+    assert shop.system.get(f"/api/v1/purchases/{min(sold)}").status == 404
+    again = shop.sell(30)
+    assert not again & sold
+    position = shop.system.get("/api/v1/stats").json["persistence"]["position"]
+    assert int(position.partition("-")[0]) > int(newest.partition("-")[0]), "a term of its own"
+    shop.books_are_right()
+
+
+def test_a_folder_that_exists_is_left_alone(shop: Shop) -> None:
+    done = subprocess.run(
+        [BACKUP, shop.backup], env=os.environ | shop.system.environment, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (2, f"backup.sh: {shop.backup} exists\n".encode())
