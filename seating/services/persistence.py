@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from time import perf_counter
 from typing import Final, Never
 
 import structlog
@@ -108,8 +109,7 @@ class Persistence:
     def run(self, *event_ids: str, nudged: Callable[[], Iterable[str]] = tuple) -> Recorded:
         """Record the events' logs, one batch per event in turns, for at most `RUN_S`; nudge for what is left.
 
-        Rebuild an inventory that is missing or whose log does not continue the ledger. Begin a term for one that is
-        fully recorded but not on sale.
+        Rebuild an inventory that is missing or has diverged. Begin a term for one that is recorded but not on sale.
         """
         deadline = time.monotonic() + RUN_S
         # In random order, so that a slow event does not come first every time.
@@ -266,8 +266,8 @@ class Persistence:
                 written.quarantined.extend(quarantine.look_again(connection, event_id))
             return written
 
-        started = time.perf_counter()
+        started = perf_counter()
         with tracing.batch(event_id, (row.entry.traceparent for row in rows)) as span, tracing.call("sql", "write"):
             written = self.database.write(write)
-        purchase_log.recorded(event_id, rows, written, time.perf_counter() - started, span.trace_id)
+        purchase_log.recorded(event_id, rows, written, perf_counter() - started, span.trace_id)
         return last, written.quarantined

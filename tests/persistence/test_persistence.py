@@ -214,8 +214,8 @@ def test_without_the_watermark_two_workers_collide(sale: OneProcess, monkeypatch
     checkpoint, entries = _unrecorded(sale, event)
     sale.persist(event)
     rows = ledger_store.read_rows(entries)
-    put_aside = sale.database.write(lambda connection: ledger_store.write(connection, event, rows, None))
-    assert put_aside == entries
+    written = sale.database.write(lambda connection: ledger_store.write(connection, event, rows, None))
+    assert written.quarantined == entries
     with pytest.raises(Overtaken):
         sale.persistence._record(event, checkpoint, entries)
 
