@@ -136,10 +136,6 @@ class Readiness:
         seen = self._shared.last(), self._record.last(), self._disk.last()
         return Report(ready, drains, verdict, sale.age_s, self._default_event, sales, *seen)
 
-    def sights(self) -> tuple[Seen[SharedSight], Seen[RecordSight]]:
-        """Return what the last looks at Redis and at SQL saw."""
-        return self._shared.last(), self._record.last()
-
     def close(self) -> None:
         for look in self._looks:
             look.close()

@@ -57,14 +57,14 @@ class Readings:
         self._readiness = readiness
 
     def take(self) -> list[Reading]:
-        shared, record = self._readiness.sights()
-        readings = [metrics.READY.reads(self._readiness.report().ready), *_of_record(record)]
+        report = self._readiness.report()
+        readings = [metrics.READY.reads(report.ready), *_of_record(report.record)]
         from_redis: list[Reading] = []
         with gevent.Timeout(_REDIS_WITHIN_S, False):  # type: ignore[arg-type]
-            from_redis = self._from_redis(record)
+            from_redis = self._from_redis(report.record)
         if not from_redis:
             return [*readings, metrics.REDIS_UP.reads(0)]
-        return [*readings, *from_redis, *_of_processes(shared)]
+        return [*readings, *from_redis, *_of_processes(report.shared)]
 
     def _from_redis(self, record: Seen[RecordSight]) -> list[Reading]:
         """Return nothing if Redis does not answer."""
