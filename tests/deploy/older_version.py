@@ -6,12 +6,12 @@
 import importlib
 import sys
 
-from seating.domain import changes, log_format
+from seating.domain import change_json, log_format
 
 
 def main(part: str) -> None:
-    for kind in [kind for kind in changes._KINDS if log_format.format_of(kind)]:
-        del changes._KINDS[kind]
+    for kind in [kind for kind in change_json._KINDS if log_format.format_of(kind)]:
+        del change_json._KINDS[kind]
     log_format.LOG_FORMAT = 0  # type: ignore[misc]
     log_format._WORKER_NAME = "{1}"  # type: ignore[misc]
     # Imported only now, because they keep what they import.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from seating.domain import log_format
-from seating.domain.changes import _KINDS
+from seating.domain.change_json import _KINDS
 from seating.domain.log_format import LOG_FORMAT, format_of, format_read_by, worker_name
 from seating.services import log_readers
 from seating.storage.database import Database

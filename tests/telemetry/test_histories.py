@@ -8,7 +8,8 @@ from structlog.testing import capture_logs
 
 from seating.domain.log_entry import GENESIS, Checkpoint
 from seating.domain.position import Position
-from seating.domain.purchase import Order, Receipt
+from seating.domain.purchase import Order
+from seating.domain.receipt import Receipt
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import book_snapshot, keys
 from seating.redis_store.calls import Argument, ScriptCall
