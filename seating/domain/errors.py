@@ -266,6 +266,16 @@ class NoSuchLoss(SeatingError):
     sentence = "This loss does not exist or is already settled"
 
 
+class WebhookNotFound(SeatingError):
+    code = "WEBHOOK_NOT_FOUND"
+    sentence = "There is no such webhook"
+
+
+class TooManyWebhooks(SeatingError):
+    code = "TOO_MANY_WEBHOOKS"
+    sentence = "There are as many webhooks as there can be; remove one first"
+
+
 class Overtaken(Exception):
     """Another process did this first or is doing it now. Nothing was changed here."""
 

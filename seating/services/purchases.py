@@ -34,7 +34,7 @@ from seating.services.event_changes import EventChanges
 from seating.services.offers import Offers
 from seating.services.persisted_watch import PersistedWatch
 from seating.services.seat_names import SeatNames
-from seating.storage import audit, quarantine
+from seating.storage import audit, quarantine, webhook_notices
 from seating.storage import purchases as purchase_record
 from seating.storage.database import Database
 
@@ -122,7 +122,7 @@ class Purchases:
             raise PurchaseQuarantined
         fork = self._fork(purchase.id)
         if fork is not None:
-            self._cancel_fork(fork, by)
+            self._cancel_fork(fork, purchase, by)
             self.inventory.unquarantine(purchase_id.event_id, fork.entry.position)
             return purchase._replace(state=PurchaseState.CANCELLED)
         cancelled, is_new = self._cancel(purchase, part, by)
@@ -188,7 +188,7 @@ class Purchases:
                 continue
             if caller is None or change.caller == caller:
                 purchase_id = PurchaseId(event_id, change.original or entry.position, change.nonce)
-                purchase = _told(purchase_id, PurchaseState.ACCEPTED, entry, change)
+                purchase = purchase_in(purchase_id, PurchaseState.ACCEPTED, entry, change)
                 found.append(purchase._replace(entry_seq=entry.position.seq))
         return found
 
@@ -224,13 +224,14 @@ class Purchases:
             return None
         return aside
 
-    def _cancel_fork(self, fork: quarantine.QuarantinedEntry, by: Actor) -> None:
+    def _cancel_fork(self, fork: quarantine.QuarantinedEntry, purchase: Purchase, by: Actor) -> None:
         states = (PurchaseState.QUARANTINED, PurchaseState.CANCELLED)
         act = act_now(by, "purchase.cancel", fork.event_id, str(fork.purchase_id), *states)
 
         def resolve(connection: Connection) -> None:
             if quarantine.resolve(connection, fork, quarantine.CANCELLED):
                 audit.add(connection, [act])
+                webhook_notices.note_cancelled(connection, purchase.id, purchase.quantity, act.at_ms, by.why)
 
         self.database.write(resolve)
 
@@ -239,7 +240,7 @@ class Purchases:
         change = entry.read()
         if not isinstance(change, Purchased) or change.nonce != purchase_id.nonce:
             return None
-        return _told(purchase_id, state, entry, change)
+        return purchase_in(purchase_id, state, entry, change)
 
     def _as_they_stand(self, event_id: str, found: Sequence[Purchase]) -> list[Purchase]:
         """With what SQL does not know to be cancelled yet, and the names of their seats."""
@@ -256,8 +257,8 @@ class Purchases:
         return self.offers.named_purchases(found)
 
 
-def _told(purchase_id: PurchaseId, state: PurchaseState, entry: LogEntry, change: Purchased) -> Purchase:
-    """As its entry tells of it."""
+def purchase_in(purchase_id: PurchaseId, state: PurchaseState, entry: LogEntry, change: Purchased) -> Purchase:
+    """Return the purchase as its entry has it, without the names of its seats."""
     personal = change.personal_data(entry.private)
     sold = (change.at_ms, change.quantity, change.runs, personal)
     return Purchase(purchase_id, state, *sold, tariff=change.tariff, currency=change.currency, caller=change.caller)

@@ -13,7 +13,7 @@ from seating.redis_store.inventory import Inventory
 from seating.services.audit import act_now
 from seating.services.event_changes import EventChanges
 from seating.services.purchases import Purchases
-from seating.storage import audit, events, ledger, organiser_seats
+from seating.storage import audit, events, ledger, organiser_seats, webhook_notices
 from seating.storage import quarantine as aside_record
 from seating.storage.database import Database
 from seating.storage.quarantine import QuarantinedEntry
@@ -89,6 +89,7 @@ class Quarantine:
                 raise NotReplayable("Seats of it were set again since then; cancel this entry")
             ledger.insert_rows(connection, aside.event_id, ledger.read_rows([aside.entry]), plan)
             audit.add(connection, [act])
+            webhook_notices.note_late_entry(connection, aside.event_id, aside.entry.position.seq, act.at_ms)
 
         try:
             self.database.write(move)
