@@ -14,12 +14,13 @@ from seating.domain.errors import InvalidPlan, Overtaken, RebuildRefused, Record
 from seating.storage.api_keys import InvalidKeyFile
 
 _MODULES: Final = {
-    "parts": ("up", "web", "worker", "cron", "partner", "migrate", "onsale"),
+    "parts": ("up", "web", "worker", "cron", "sender", "partner", "migrate", "onsale"),
     "events": ("events",),
     "plans": ("plan",),
     "keys": ("keys",),
     "books": ("reconcile", "verify", "history", "rebuild", "merge", "losses", "export", "quarantine"),
     "audit": ("audit",),
+    "webhooks": ("webhooks",),
 }
 
 

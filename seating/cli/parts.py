@@ -44,6 +44,14 @@ def cron() -> None:
 
 
 @click.command()
+def sender() -> None:
+    """Send webhooks."""
+    startup_checks.check_tables(startup_checks.settings())
+    # A separate process, so that gevent can patch all of its sockets.
+    os.execv(sys.executable, [sys.executable, "-m", "workers.sender"])
+
+
+@click.command()
 @click.option("--port", default=0, help="0 picks a free port.")
 @click.option("--seed", default=1, help="Decides which connections are dropped.")
 def partner(port: int, seed: int) -> None:
@@ -72,7 +80,7 @@ def migrate(with_demo: bool) -> None:
 
 @click.command()
 def up() -> None:
-    """Run everything: Redis, migrations, web, worker, cron and a partner, with one data folder."""
+    """Run everything: Redis, migrations, web, worker, cron, sender and a partner, with one data folder."""
     from seating.launcher import up as launcher
 
     settings = startup_checks.settings()

@@ -20,6 +20,7 @@ from seating.services.readiness import Readiness, Sources
 from seating.services.sale import Sale, SaleOptions
 from seating.services.seats import SeatMaps
 from seating.services.users import Users
+from seating.services.webhooks import Webhooks
 from seating.storage.api_keys import ApiKeys
 from seating.storage.database import Database, Offload
 
@@ -59,6 +60,7 @@ class Services(Sale):
         self.rate_limits = rate_limits
         self.api_keys = api_keys
         self.seat_maps = SeatMaps(states, self.presence, offload)
+        self.webhooks = Webhooks(database)
         self.plan_pages = PlanPages(self.names, offload)
         self.monitoring = Monitoring(self.inventory, self.open_events, self.presence, catalogue.guards)
         sources = Sources(
