@@ -198,7 +198,6 @@ def test_two_senders_at_once(sale: OneProcess, listen: Callable[..., Receiver]) 
         sender.stop(5)
     assert len(receiver.ids) > 60, "without the claim, some come twice"
     assert receiver.in_order == expected + more
-    assert {found for found in receiver.ids if receiver.ids.count(found) > 2} == set()
     assert all(received.is_signed(webhook.secret) for received in receiver.requests)
 
 
