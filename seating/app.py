@@ -32,6 +32,7 @@ from seating.web import (
     seats,
     security_headers,
     users,
+    webhooks,
 )
 from seating.web.application import Application
 from seating.web.callers import Access, open_to
@@ -70,7 +71,8 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
     drafts.register(app)
     live.register(app, settings)
     sale = (purchases.api, holds.api, seats.api, organiser.api, events.api, plans.api, live.api, quarantine.api)
-    for blueprint in (*sale, recovery.api, audit.api, users.api, caches.api, catalogue.api, operations.api, probes.api):
+    operators = (recovery.api, audit.api, webhooks.api)
+    for blueprint in (*sale, *operators, users.api, caches.api, catalogue.api, operations.api, probes.api):
         app.register_api(blueprint)
 
     @cache

@@ -95,6 +95,9 @@ class Settings(BaseSettings):
     log_keep_memory_percent: Annotated[int, Field(ge=0, le=100)] = 50
     live_queue_kb: Annotated[int, Field(ge=1, le=65_536)] = 256
     live_ping_s: Annotated[int, Field(ge=1, le=3_600)] = 25
+    webhook_allow_private: bool = False
+    webhook_timeout_s: Annotated[int, Field(ge=1, le=60)] = 10
+    webhook_retry_s: Annotated[int, Field(ge=1, le=2_592_000)] = 259_200
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: logs.Format = "json"
     log_addresses: Literal["full", "network", "none"] = "network"

@@ -12,6 +12,7 @@ from seating.config import Settings
 from seating.domain import rate_policy
 from seating.domain.breaker import BreakerPolicy
 from seating.domain.errors import RecordUnavailable
+from seating.domain.webhook import MAX_WEBHOOKS
 from seating.live.hub import Hub
 from seating.live.resuming import History
 from seating.redis_store.auto_pipeline import AutoPipeline
@@ -37,9 +38,12 @@ from seating.services.sale import Sale, SaleOptions
 from seating.services.services import Services
 from seating.services.upkeep import Upkeep
 from seating.services.users import Users
+from seating.services.webhook_messages import WebhookMessages
+from seating.services.webhook_sender import WebhookSender
 from seating.storage.api_keys import ApiKeys
-from seating.storage.database import Database, in_this_thread
+from seating.storage.database import Database, Offload, in_this_thread
 from seating.upstream.partner_client import PartnerClient, PartnerLimits
+from seating.upstream.webhook_client import WebhookClient
 
 _FLUSH_EVERY_S = 1.0
 _NUDGES_WAITING = 4
@@ -81,10 +85,8 @@ def web_services(settings: Settings) -> Services:
     from seating.web.users import document  # With all of Flask, which no other process needs.
 
     calls = AutoPipeline(ScriptConnection(settings.effective_redis_url, Scripts()))
-    offload = _offload_to_threads if monkey.is_module_patched("socket") else in_this_thread
-    # psycopg yields to other greenlets while it waits; SQLite blocks the thread.
-    sqlite = settings.effective_database_url.startswith("sqlite")
-    database = Database(settings.effective_database_url, offload=offload if sqlite else in_this_thread)
+    offload = _offload()
+    database = _database_of_greenlets(settings)
     client = plain_client(settings.effective_redis_url)
     user_cache = _user_cache(settings, calls)
     coalescing = Coalescing(user_cache, SingleFlight(calls, user_cache.name))
@@ -120,6 +122,21 @@ def web_services(settings: Settings) -> Services:
     calls.on_new_connection(services.fence.on_new_connection)
     gevent.spawn(_flush_forever, services.answered)
     return services
+
+
+def webhook_sender(settings: Settings) -> WebhookSender:
+    """Build the sender of webhooks, which runs on greenlets and does without Redis."""
+    # Each endpoint occupies at most one thread, which looks up its host or queries SQLite.
+    get_hub().threadpool.maxsize = MAX_WEBHOOKS + 10
+    client = WebhookClient(settings.webhook_timeout_s, allow_private=settings.webhook_allow_private)
+    database = _database_of_greenlets(settings)
+    return WebhookSender(database, webhook_messages(database), client, settings.webhook_retry_s)
+
+
+def webhook_messages(database: Database) -> WebhookMessages:
+    from seating.web.webhook_bodies import render_message  # With all of Flask, which few processes need.
+
+    return WebhookMessages(database, render_message)
 
 
 def live_hub(settings: Settings, services: Services) -> Hub:
@@ -196,6 +213,16 @@ def _catalogue(settings: Settings, guards: CircuitBreakers) -> Catalogue:
         )
         client = PartnerClient(settings.event_api_base_url, limits)
     return Catalogue(client, guards, settings.event_api_deadline_ms / 1000)
+
+
+def _database_of_greenlets(settings: Settings) -> Database:
+    """psycopg yields to other greenlets while it waits; SQLite blocks the thread."""
+    sqlite = settings.effective_database_url.startswith("sqlite")
+    return Database(settings.effective_database_url, offload=_offload() if sqlite else in_this_thread)
+
+
+def _offload() -> Offload:
+    return _offload_to_threads if monkey.is_module_patched("socket") else in_this_thread
 
 
 def _offload_to_threads(work: Callable[[], Any]) -> Any:

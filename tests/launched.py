@@ -19,6 +19,7 @@ _PARTS = {
     "redis": r"(redis|valkey)-server",
     "worker": r"seating worker",
     "cron": r"seating cron",
+    "sender": r"(seating |workers\.)sender",
     "partner": r"seating partner",
     "web": r"gunicorn",
 }

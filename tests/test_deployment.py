@@ -45,8 +45,8 @@ def _environment_of(service: str) -> dict[str, str]:
 
 
 def test_there_is_a_service_for_each_part() -> None:
-    assert set(_SERVICES) == {"web", "worker", "cron", "migrate", "redis", "postgres"}
-    assert set(_OURS) == {"web", "worker", "cron", "migrate"}
+    assert set(_SERVICES) == {"web", "worker", "cron", "sender", "migrate", "redis", "postgres"}
+    assert set(_OURS) == {"web", "worker", "cron", "sender", "migrate"}
 
 
 @pytest.mark.parametrize("service", _OURS)

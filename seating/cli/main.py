@@ -20,6 +20,7 @@ _SECTIONS: Final = {
         "web": "parts",
         "worker": "parts",
         "cron": "parts",
+        "sender": "parts",
         "migrate": "parts",
         "doctor": "doctor.command",
         "partner": "parts",
@@ -32,6 +33,7 @@ _SECTIONS: Final = {
         "export": "books",
         "keys": "keys",
         "audit": "audit",
+        "webhooks": "webhooks",
     },
     "Books": {
         "reconcile": "books",

@@ -43,6 +43,16 @@ def cron() -> None:
 
 
 @click.command()
+def sender() -> None:
+    """Send webhooks."""
+    settings = startup_checks.settings()
+    startup_checks.refuse_without_key(settings)
+    startup_checks.check_tables(settings)
+    # A separate process, so that gevent can patch all of its sockets.
+    os.execv(sys.executable, [sys.executable, "-m", "workers.sender"])
+
+
+@click.command()
 @click.option("--port", default=0, help="0 picks a free port.")
 @click.option("--seed", default=1, help="Decides which connections are dropped.")
 def partner(port: int, seed: int) -> None:

@@ -26,6 +26,11 @@ Action = Literal[
     "cache.clear",
     "key.add",
     "key.remove",
+    "webhook.add",
+    "webhook.pause",
+    "webhook.resume",
+    "webhook.remove",
+    "webhook.replay",
 ]
 
 

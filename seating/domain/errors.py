@@ -245,3 +245,13 @@ class UserNotFound(SeatingError):
 class UserExists(SeatingError):
     code = "USER_EXISTS"
     sentence = "A user with this id or e-mail address already exists"
+
+
+class WebhookNotFound(SeatingError):
+    code = "WEBHOOK_NOT_FOUND"
+    sentence = "There is no such webhook"
+
+
+class TooManyWebhooks(SeatingError):
+    code = "TOO_MANY_WEBHOOKS"
+    sentence = "There are as many webhooks as there can be; remove one first"

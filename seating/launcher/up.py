@@ -1,4 +1,4 @@
-"""Run the whole system: Redis, migrations, web, worker, cron and a partner, with one data folder."""
+"""Run the whole system: Redis, migrations, web, worker, cron, sender and a partner, with one data folder."""
 
 import fcntl
 import os
@@ -132,6 +132,7 @@ def _start_parts(settings: Settings, parts: list[Child], environment: dict[str, 
     about = {
         "worker": "records purchases in SQL",
         "cron": "maintains open events every second",
+        "sender": "sends webhooks",
         "web": f"http://{settings.bind}:{settings.port} ({settings.web_workers} processes)",
     }
     for name, text in about.items():

@@ -8,7 +8,7 @@ from seating.domain.actor import Actor
 from seating.domain.page import Page, first_of
 from seating.domain.recovery_errors import NoSuchLoss
 from seating.services.audit import act_now
-from seating.storage import answered, audit
+from seating.storage import answered, audit, webhook_notices
 from seating.storage.answered import Loss
 from seating.storage.database import Database
 
@@ -39,6 +39,7 @@ class Losses:
             if loss is None:
                 raise NoSuchLoss
             lost = f"{loss.lost} changes from {loss.first} to {loss.last}"
+            webhook_notices.note_loss(connection, loss, act.at_ms)
             audit.add(connection, [act._replace(target=str(epoch), before=lost, after="settled")])
 
         self.database.write(write)

@@ -6,7 +6,7 @@ persistence rebuilds Redis.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -33,7 +33,17 @@ from seating.redis_store.book_snapshot import BookSnapshot
 from seating.redis_store.terms import Terms
 from seating.services import purchase_log, recorded_state
 from seating.services.rebuild import Rebuild
-from seating.storage import audit, events, ledger, merges, organiser_seats, purchases, quarantine, watermarks
+from seating.storage import (
+    audit,
+    events,
+    ledger,
+    merges,
+    organiser_seats,
+    purchases,
+    quarantine,
+    watermarks,
+    webhook_notices,
+)
 from seating.storage import terms as term_record
 from seating.storage.database import Database
 from seating.storage.merges import MergeRow
@@ -177,7 +187,9 @@ def _commit(
         term_record.begin(connection, event_id, term, first_seq)
     term_record.end(connection, event_id, last_seqs)
     merges.add(connection, event_id, MergeRow(entry.position.seq, acknowledged, tail, dumped))
+    before = purchases.standing(connection, event_id)
     purchases.replace(connection, event_id, receipts, new, end, state, plan)
+    _note_cancelled(connection, event_id, receipts, before, change.at_ms)
     if plan:
         organiser_seats.replace(connection, event_id, entry.position.seq, state, plan)
     quarantine.put_aside(connection, _quarantined(event_id, snapshot, merged, entry.position))
@@ -186,6 +198,17 @@ def _commit(
     if state.offer:
         events.set_offer(connection, event_id, state.offer)
     return entry, new
+
+
+def _note_cancelled(
+    connection: Connection, event_id: str, receipts: Sequence[Receipt], before: Mapping[str, int], now_ms: int
+) -> None:
+    """Note which purchases have fewer seats than before, since no entry of the ledger cancels these."""
+    standing = purchases.standing(connection, event_id)
+    for receipt in receipts:
+        left = standing.get(str(receipt.id), receipt.quantity)
+        if left < before.get(str(receipt.id), receipt.quantity):
+            webhook_notices.note_cancelled(connection, receipt.id, receipt.quantity - left, now_ms)
 
 
 def _acts(

@@ -70,7 +70,7 @@ class Offers:
         offer = self._first.get(event_id, partial(self._load, event_id)) if priced else None
         plan = None if offer and offer.has_areas else self.names.any_plan(event_id)
         categories = [category.name for category in offer.categories] if offer else []
-        return [_named(purchase, plan, categories) for purchase in found]
+        return [with_names(purchase, plan, categories) for purchase in found]
 
     def blocks_of_category(self, event_id: str, name: str) -> Sequence[BlockRange]:
         """Where its seats are; an area is its number twice. Raises InvalidRequest, EventNotFound."""
@@ -119,7 +119,8 @@ class Offers:
             return event.offer
 
 
-def _named(purchase: Purchase, plan: SeatingPlan | None, categories: Sequence[str]) -> Purchase:
+def with_names(purchase: Purchase, plan: SeatingPlan | None, categories: Sequence[str]) -> Purchase:
+    """Return a purchase with the ids of its seats and what they were sold as; `categories` are names."""
     runs, tariff, currency = purchase.runs, purchase.tariff, purchase.currency
     cancelled = purchase.bought.cancelled(purchase.cancelled).runs
     return purchase._replace(

@@ -35,7 +35,7 @@ from seating.services.offers import Offers
 from seating.services.persisted_watch import PersistedWatch
 from seating.services.purchase_entries import in_quarantine, is_asked_for, purchase_in, quarantined
 from seating.services.seat_names import SeatNames
-from seating.storage import audit, quarantine
+from seating.storage import audit, quarantine, webhook_notices
 from seating.storage import purchases as purchase_record
 from seating.storage.database import Database
 
@@ -123,7 +123,7 @@ class Purchases:
             raise PurchaseQuarantined
         fork = self._fork(purchase.id)
         if fork is not None:
-            self._cancel_fork(fork, by)
+            self._cancel_fork(fork, purchase, by)
             purchase_log.acted("purchase cancelled", purchase.id, by)
             self.inventory.unquarantine(purchase_id.event_id, fork.entry.position)
             return purchase._replace(state=PurchaseState.CANCELLED)
@@ -228,13 +228,14 @@ class Purchases:
             return None
         return aside
 
-    def _cancel_fork(self, fork: quarantine.QuarantinedEntry, by: Actor) -> None:
+    def _cancel_fork(self, fork: quarantine.QuarantinedEntry, purchase: Purchase, by: Actor) -> None:
         states = (PurchaseState.QUARANTINED, PurchaseState.CANCELLED)
         act = act_now(by, "purchase.cancel", fork.event_id, str(fork.purchase_id), *states)
 
         def resolve(connection: Connection) -> None:
             if quarantine.resolve(connection, fork, quarantine.CANCELLED):
                 audit.add(connection, [act])
+                webhook_notices.note_cancelled(connection, purchase.id, purchase.quantity, act.at_ms, by.why)
 
         self.database.write(resolve)
 

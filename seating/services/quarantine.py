@@ -16,7 +16,7 @@ from seating.services import purchase_log
 from seating.services.audit import act_now
 from seating.services.event_changes import EventChanges
 from seating.services.purchases import Purchases
-from seating.storage import audit, events, ledger, organiser_seats
+from seating.storage import audit, events, ledger, organiser_seats, webhook_notices
 from seating.storage import quarantine as aside_record
 from seating.storage.database import Database
 from seating.storage.quarantine import QuarantinedEntry
@@ -97,6 +97,8 @@ class Quarantine:
             returned = [run for row in rows if isinstance(row.change, Cancelled) for run in row.change.runs]
             ledger.insert_rows(connection, aside.event_id, rows, plan, returned)
             audit.add(connection, [act])
+            for entry in entries:
+                webhook_notices.note_late_entry(connection, aside.event_id, entry.position.seq, act.at_ms)
             return entries
 
         try:

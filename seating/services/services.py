@@ -22,6 +22,7 @@ from seating.services.readings import Readings
 from seating.services.sale import Sale, SaleOptions
 from seating.services.seats import SeatMaps
 from seating.services.users import Users
+from seating.services.webhooks import Webhooks
 from seating.storage.api_keys import ApiKeys
 from seating.storage.database import Database, Offload
 
@@ -61,6 +62,7 @@ class Services(Sale):
         self.rate_limits = rate_limits
         self.api_keys = api_keys
         self.seat_maps = SeatMaps(states, self.presence, offload)
+        self.webhooks = Webhooks(database)
         self.plan_pages = PlanPages(self.names, offload)
         self.monitoring = Monitoring(self.inventory, self.presence)
         sources = Sources(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, insert, literal, or_, select, union_all
 from sqlalchemy.exc import DataError, IntegrityError
@@ -168,13 +168,29 @@ def entries(connection: Connection, event_id: str, after_seq: int = 0) -> Iterat
             )
         ).subquery()
         page = [
-            Recorded(LogEntry(Position(row.epoch, row.seq), row.change, row.link, row.private), bool(row.poison))
+            Recorded(_entry(row), bool(row.poison))
             for row in connection.execute(select(both).order_by(both.c.seq).limit(_PAGE))
         ]
         if not page:
             return
         yield page
         after_seq = page[-1].entry.position.seq
+
+
+def after(connection: Connection, event_id: str, seq: int, count: int) -> list[LogEntry]:
+    """Return at most `count` recorded entries behind `seq`, without those in quarantine."""
+    query = select(ledger).where(ledger.c.event_id == event_id, ledger.c.seq > seq).order_by(ledger.c.seq).limit(count)
+    return [_entry(row) for row in connection.execute(query)]
+
+
+def cancellations(
+    connection: Connection, event_id: str, purchase: Position, after_seq: int, to_seq: int
+) -> list[Cancelled]:
+    """Return what was cancelled of a purchase behind `after_seq`, up to `to_seq`. Reads all entries between these."""
+    here = (ledger.c.event_id == event_id, ledger.c.seq > after_seq, ledger.c.seq <= to_seq)
+    query = select(ledger).where(*here, ledger.c.change.contains(f'"purchase":"{purchase}"')).order_by(ledger.c.seq)
+    found = [_entry(row).read() for row in connection.execute(query)]
+    return [change for change in found if isinstance(change, Cancelled)]
 
 
 def known_links(connection: Connection, event_id: str, links: Sequence[str]) -> set[str]:
@@ -204,6 +220,10 @@ def has(connection: Connection, event_id: str, checkpoint: Checkpoint) -> bool:
             return True
     merged = (merges.c.event_id == event_id, merges.c.acknowledged_link == checkpoint.link)
     return connection.execute(select(merges.c.seq).where(*merged)).first() is not None
+
+
+def _entry(row: Any) -> LogEntry:
+    return LogEntry(Position(row.epoch, row.seq), row.change, row.link, row.private)
 
 
 def _apply(connection: Connection, event_id: str, row: LedgerRow, plan: SeatingPlan | None) -> str | None:

@@ -12,6 +12,7 @@ from seating.domain.changes import Cancelled, Purchased
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import LogEntry
 from seating.domain.personal_data import PersonalData
+from seating.domain.position import Position
 from seating.domain.purchase import Purchase, PurchaseId, PurchaseState
 from seating.domain.receipt import Receipt
 from seating.domain.seat_status import BOX_OFFICE
@@ -143,6 +144,22 @@ def replace(
 def find(connection: Connection, purchase_id: PurchaseId) -> Purchase | None:
     row = connection.execute(select(purchases).where(purchases.c.id == str(purchase_id))).one_or_none()
     return _purchase(row) if row else None
+
+
+def at(connection: Connection, event_id: str, position: Position) -> Purchase | None:
+    """Return the purchase that was confirmed with `position`."""
+    epoch, seq = position
+    here = (purchases.c.event_id == event_id, purchases.c.epoch == epoch, purchases.c.seq == seq)
+    row = connection.execute(select(purchases).where(*here)).one_or_none()
+    return _purchase(row) if row else None
+
+
+def between(connection: Connection, event_id: str, after_seq: int, before_seq: int) -> list[Purchase]:
+    """Return the purchases that stand between two seqs of the ledger, in that order."""
+    here = (purchases.c.event_id == event_id, purchases.c.entry_seq > after_seq, purchases.c.entry_seq < before_seq)
+    return [
+        _purchase(row) for row in connection.execute(select(purchases).where(*here).order_by(purchases.c.entry_seq))
+    ]
 
 
 def page(

@@ -101,7 +101,7 @@ class MergeView(Answer):
 def list_losses(query: LossPageQuery) -> Response:
     """List confirmed changes that are recorded nowhere"""
     page = services().losses.page(query.cursor, query.limit)
-    return render(LossListView(losses=[_view(loss) for loss in page.items], next=page.next))
+    return render(LossListView(losses=[loss_view(loss) for loss in page.items], next=page.next))
 
 
 @api.post("/api/v1/losses/<loss_id>/settle", responses={204: None})
@@ -129,7 +129,7 @@ def merge_histories(path: EventPath, body: MergeOrder) -> Response:
     return render(MergeView(position=done.position, purchases_taken_in=done.taken_in, waiting=waiting))
 
 
-def _view(loss: Loss) -> LossView:
+def loss_view(loss: Loss) -> LossView:
     return LossView(
         id=f"{loss.event_id}.{loss.first.epoch}",
         event_id=loss.event_id,

@@ -20,7 +20,7 @@ REQUESTS = int(os.environ.get("SEATING_FUZZ_REQUESTS", "0"))
 FUZZERS = (os.cpu_count() or 1) if REQUESTS else 1
 """How many ask at once, each by its own seed: a request takes six times as much CPU time to make as to answer."""
 
-OPERATIONS = 41
+OPERATIONS = 48
 COUNTED = re.compile(rb"^seating_http_requests_total{.*} (\d+)", re.MULTILINE)
 TOKEN = "an-operator-of-these-requests-alone"
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")

@@ -1,0 +1,84 @@
+"""What webhooks are told that the ledger does not have, or does not have in its order.
+
+Each event's notices are numbered 1, 2, 3 … without gaps, in the order of their transactions, so a cursor misses none.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import orjson
+from sqlalchemy import Connection, func, insert, select
+
+from seating.domain.position import Position
+from seating.domain.purchase import PurchaseId
+from seating.storage.answered import Loss
+from seating.storage.tables import watermarks, webhook_notices
+
+LOSS: Final = "loss"
+ENTRY: Final = "entry"
+CANCELLED: Final = "cancelled"
+
+
+class Notice(NamedTuple):
+    """`key` is what it is about: the last lost position, a seq of the ledger, or a purchase and what is cancelled."""
+
+    number: int
+    kind: str
+    key: str
+    at_ms: int
+    content: dict[str, object]
+
+
+def note_loss(connection: Connection, loss: Loss, now_ms: int) -> None:
+    """Note a loss, once for each position that it reaches."""
+    content = {"first": str(loss.first), "last": str(loss.last), "lost": loss.lost}
+    _add(connection, loss.event_id, LOSS, str(loss.last), now_ms, content)
+
+
+def note_late_entry(connection: Connection, event_id: str, seq: int, now_ms: int) -> None:
+    """Note an entry that took its place in the ledger after others behind it."""
+    _add(connection, event_id, ENTRY, str(seq), now_ms, {})
+
+
+def note_cancelled(
+    connection: Connection, purchase_id: PurchaseId, quantity: int, now_ms: int, why: str | None = None
+) -> None:
+    """Note that `quantity` seats of a purchase are cancelled by something else than a ledger entry of its own."""
+    key = f"{purchase_id}.{quantity}"
+    content = {"purchase": str(purchase_id), "quantity": quantity, "why": why}
+    _add(connection, purchase_id.event_id, CANCELLED, key, now_ms, content)
+
+
+def after(connection: Connection, event_id: str, number: int, count: int) -> list[Notice]:
+    """Return at most `count` notices behind `number`."""
+    query = select(webhook_notices).where(webhook_notices.c.event_id == event_id, webhook_notices.c.number > number)
+    return [
+        Notice(row.number, row.kind, row.key, row.at_ms, orjson.loads(row.content))
+        for row in connection.execute(query.order_by(webhook_notices.c.number).limit(count))
+    ]
+
+
+def unknown(connection: Connection, losses: Sequence[Loss]) -> list[Loss]:
+    """Return those of the losses that are not noted."""
+    if not losses:
+        return []
+    query = select(webhook_notices.c.event_id, webhook_notices.c.key).where(webhook_notices.c.kind == LOSS)
+    known = {(row.event_id, row.key) for row in connection.execute(query)}
+    return [loss for loss in losses if (loss.event_id, str(loss.last)) not in known]
+
+
+def loss_in(event_id: str, notice: Notice) -> Loss:
+    first, last = (Position.parse(str(notice.content[name])) for name in ("first", "last"))
+    return Loss(event_id, first, last, int(str(notice.content["lost"])))
+
+
+def _add(connection: Connection, event_id: str, kind: str, key: str, now_ms: int, content: dict[str, object]) -> None:
+    # One writer at a time for each event: a number that is committed late would be missed.
+    connection.execute(select(watermarks.c.seq).where(watermarks.c.event_id == event_id).with_for_update())
+    here = webhook_notices.c.event_id == event_id
+    same = (here, webhook_notices.c.kind == kind, webhook_notices.c.key == key)
+    if connection.execute(select(webhook_notices.c.number).where(*same)).first():
+        return
+    last = connection.execute(select(func.max(webhook_notices.c.number)).where(here)).scalar() or 0
+    row = {"event_id": event_id, "number": last + 1, "kind": kind, "key": key, "at_ms": now_ms}
+    connection.execute(insert(webhook_notices).values(row | {"content": orjson.dumps(content).decode()}))

@@ -1,0 +1,172 @@
+"""Delivers webhook messages over HTTP, to public addresses only, within a deadline that no receiver can stretch.
+
+A host is resolved once for a few messages, all of its addresses are checked, and the connection goes to one of those
+that were checked: a name that means another address a moment later changes nothing.
+"""
+
+import os
+import random
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from http import HTTPStatus
+from ipaddress import ip_address
+from typing import Final
+
+import gevent
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
+from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError, SSLError
+from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
+
+from seating import __version__
+from seating.domain.public_address import is_public
+from seating.domain.webhook import Target
+from seating.domain.webhook_message import Message
+
+MAX_RESPONSE_BYTES: Final = 16 * 1024
+"""A response is read so far, that the next message can use the connection. Its content does not matter."""
+
+_HEADERS: Final = {"Content-Type": "application/json", "User-Agent": f"seating/{__version__}"}
+
+Resolve = Callable[[str, int], list[str]]
+
+
+class DeliveryFailed(Exception):
+    """A message did not arrive, as far as is known. The text is the reason, without anything that the receiver sent."""
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """Return the addresses of a host. Raises OSError, or UnicodeError for a name that cannot be one."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+class WebhookClient:
+    """For the greenlets of one process. `within_s` is the time for one message, from the first look-up to the response.
+
+    With `allow_private` every address will do, and so will http.
+    """
+
+    def __init__(
+        self,
+        within_s: float,
+        *,
+        allow_private: bool,
+        resolve: Resolve = resolve,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.within_s: Final = within_s
+        self._allow_private = allow_private
+        self._resolve = resolve
+        # Made once: to load the system's certificates takes a while.
+        self._tls = tls or ssl.create_default_context()
+
+    @contextmanager
+    def connected(self, url: str) -> Iterator["ReceiverConnection"]:
+        """Open a connection for a few messages. Raises DeliveryFailed if there is no address to connect to."""
+        target = Target.parse(url)
+        with _deadline(self.within_s):
+            address = self._address(target)
+        with closing(self._pool(target, address)) as pool:
+            yield ReceiverConnection(pool, target, self.within_s)
+
+    def _address(self, target: Target) -> str:
+        """Return one of the host's addresses. Raises DeliveryFailed if any of them is not allowed."""
+        if not target.is_https and not self._allow_private:
+            raise DeliveryFailed("the URL must start with https://")
+        try:
+            found = self._resolve(target.host, target.port)
+        except (OSError, UnicodeError):
+            found = []
+        if not found:
+            raise DeliveryFailed("the host has no address")
+        # An IPv6 address may name its interface, behind a percent sign.
+        refused = [address for address in found if not is_public(ip_address(address))]
+        if refused and not self._allow_private:
+            raise DeliveryFailed(f"the host has a private address, {refused[0]}")
+        return random.choice(found)
+
+    def _pool(self, target: Target, address: str) -> HTTPConnectionPool:
+        timeout = Timeout(self.within_s)
+        if not target.is_https:
+            return HTTPConnectionPool(address, target.port, timeout=timeout, maxsize=1)
+        return HTTPSConnectionPool(
+            address,
+            target.port,
+            timeout=timeout,
+            maxsize=1,
+            ssl_context=self._tls,
+            server_hostname=target.host,
+        )
+
+
+class ReceiverConnection:
+    """A connection to one receiver, opened when it is first used, and anew if the receiver closed it."""
+
+    def __init__(self, pool: HTTPConnectionPool, target: Target, within_s: float) -> None:
+        self._pool = pool
+        self._target = target
+        self._within_s = within_s
+
+    def send(self, message: Message, signature: dict[str, str]) -> None:
+        """Send a message and wait for a status of 2xx. Follows no redirects. Raises DeliveryFailed."""
+        headers = _HEADERS | signature | {"Host": self._target.authority}
+        try:
+            with _deadline(self._within_s):
+                status = self._exchange(message.body, headers)
+        except SSLError as error:
+            raise DeliveryFailed(f"TLS failed: {_reason(error)}") from None
+        except (HTTPError, OSError) as error:
+            # urllib3 calls a connection that was refused a timeout, too.
+            if isinstance(error, Urllib3TimeoutError) and not isinstance(error, NewConnectionError):
+                raise DeliveryFailed(_too_slow(self._within_s)) from None
+            raise DeliveryFailed(f"the connection failed: {_reason(error)}") from None
+        if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+            raise DeliveryFailed(f"status {status}")
+
+    def _exchange(self, body: bytes, headers: dict[str, str]) -> int:
+        response = self._pool.urlopen(
+            "POST",
+            self._target.path,
+            body,
+            headers,
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+            preload_content=False,
+            decode_content=False,
+        )
+        # After a complete read this returns the connection to the pool; otherwise it closes it.
+        with closing(response):
+            left = MAX_RESPONSE_BYTES
+            while left > 0 and (piece := response.read(left)):
+                left -= len(piece)
+        return response.status
+
+
+@contextmanager
+def _deadline(within_s: float) -> Iterator[None]:
+    with gevent.Timeout(within_s, DeliveryFailed(_too_slow(within_s))):
+        yield
+
+
+def _too_slow(within_s: float) -> str:
+    return f"no response within {within_s:g} s"
+
+
+def _reason(error: BaseException) -> str:
+    """Return what went wrong in few words. Only the system's own words: a receiver's may be anything."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, ssl.SSLCertVerificationError):
+            return str(inner.verify_message)
+        if isinstance(inner, OSError) and inner.errno and not isinstance(inner, ssl.SSLError):
+            return os.strerror(inner.errno)
+        inner = inner.__cause__ or inner.__context__ or _argument(inner)
+    return "it was closed early" if isinstance(error, ProtocolError) else type(error).__name__
+
+
+def _argument(error: BaseException) -> BaseException | None:
+    """Return the error that urllib3 wrapped without chaining it."""
+    return next((argument for argument in error.args if isinstance(argument, BaseException)), None)

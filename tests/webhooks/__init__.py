@@ -1,0 +1,1 @@
+"""Webhooks, told to real receivers that fail in every way."""
