@@ -20,7 +20,7 @@ from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.retries import Retries
 from seating.redis_store.upkeep_reports import UpkeepReport, UpkeepReports
 from seating.services.persistence import Persistence
-from seating.storage import answered, events
+from seating.storage import answered, events, watermarks
 from seating.storage.answered import Loss
 from seating.storage.database import Database
 
@@ -67,6 +67,7 @@ class Upkeep:
         if sweeps:
             self._quarantined = self.inventory.quarantined(event_ids)
             self.holds.sweep_notes(event_ids)
+            self._record_again(found)
         self._report(found)
         self._persist([event_id for event_id, snapshot in found if self._lags(event_id, snapshot)])
         for event_id, snapshot in found:
@@ -84,6 +85,22 @@ class Upkeep:
             self.persistence.terms.trim([event_id for event_id, snapshot in found if snapshot])
             for cache in self.caches:
                 cache.sweep()
+
+    def _record_again(self, found: Sequence[tuple[str, Snapshot | None]]) -> None:
+        """Run persistence for each event of which SQL has less than it acknowledged: it came back from a backup.
+
+        Nothing lags then, so nothing else would notice before the next change. `found` must be older than the look at
+        SQL, which otherwise seems to be behind while it is not.
+        """
+        recorded = {event_id: seen.backlog for event_id, seen in found if seen and seen.backlog.is_recorded}
+        try:
+            marks = self.database.read(watermarks.read_all, list(recorded))
+        except RecordUnavailable:
+            return  # The next sweep looks again.
+        for event_id, backlog in recorded.items():
+            mark = marks.get(event_id)
+            if (mark is None or mark.position.seq < backlog.persisted) and self.retries.is_due(event_id):
+                self.persistence.run(event_id)
 
     def _report(self, found: Sequence[tuple[str, Snapshot | None]]) -> None:
         """Leave a report on all events. Its age shows whether a cron is running."""

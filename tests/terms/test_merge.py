@@ -13,6 +13,7 @@ from seating.storage import answered
 from seating.storage.tables import ledger, purchases, sold_seats
 from tests.offers import buy, change, open_hall
 from tests.one_process import OPERATOR, OneProcess
+from tests.persistence.test_archive import upkeep
 from tests.terms.backups import backup, distrust, restore, trim
 from tests.terms.conftest import Begin
 
@@ -31,6 +32,22 @@ def test_a_log_that_reaches_is_recorded_again(sale: OneProcess) -> None:
     sale.persist(event)
     assert sale.check.reconcile(event) == []
     assert [sale.purchases.get(receipt.id).state for receipt in bought] == ["cancelled", "persisted", "persisted"]
+
+
+def test_nobody_has_to_buy_before_it_is_recorded_again(sale: OneProcess) -> None:
+    """Redis believes that SQL has everything. The cron looks, and so do the books."""
+    sale = OneProcess.build(sale.redis_url, sale.database, keeping=LogKeeping())
+    event = sale.open(plan=HALL)
+    kept = backup(sale.database)
+    receipt = sale.buy(event, "k")
+    sale.persist(event)
+    cron = upkeep(sale)
+    restore(sale.database, kept)
+    (finding,) = sale.check.reconcile(event)
+    assert finding.what.endswith(f"but has acknowledged entries up to {receipt.id.position.seq}")
+    cron.tick()
+    assert sale.check.reconcile(event) == []
+    assert sale.purchases.get(receipt.id).state == "persisted"
 
 
 @pytest.mark.parametrize("prefer", ["redis", "sql"])
