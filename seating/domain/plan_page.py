@@ -13,6 +13,7 @@ from seating.domain.seating_plan import SeatingPlan
 _SPACING: Final = 20.0
 _ASPECT: Final = 1.4
 _STAGE_DEPTH: Final = 180.0
+"""From the top of a hall to its first row; more in a wide one."""
 
 
 class PlanPage(NamedTuple):
@@ -45,12 +46,13 @@ def _grid(plan: SeatingPlan) -> dict[str, Any]:
     breadth = _SPACING * (2 + max(len(row) for block in plan.blocks for row in block))
     across = min(len(sections), max(1, round(math.sqrt(len(sections) * _ASPECT * depth / breadth))))
     width = across * breadth
+    front = max(_STAGE_DEPTH, 0.1 * width)
     shown = []
     for number, blocks in enumerate(sections):
         tier, place = divmod(number, across)
         in_tier = min(across, len(sections) - tier * across)
         x = width / 2 + breadth * (_from_the_middle(place, in_tier) + (1 - in_tier) / 2)
-        y = _STAGE_DEPTH + depth * tier
+        y = front + depth * tier
         for block in blocks:
             rows = []
             for row in block:
@@ -61,9 +63,9 @@ def _grid(plan: SeatingPlan) -> dict[str, Any]:
             shown.append({"name": f"Section {_section(block)}", "category": 0, "rows": rows})
     return {
         "name": "",
-        "size": {"width": int(width), "height": int(_STAGE_DEPTH + depth * math.ceil(len(sections) / across))},
+        "size": {"width": int(width), "height": int(front + depth * math.ceil(len(sections) / across))},
         "categories": [{"name": "Seats", "color": None}],
-        "areas": [_stage(width)],
+        "areas": [_stage(width, front)],
         "blocks": shown,
     }
 
@@ -73,15 +75,15 @@ def _from_the_middle(place: int, across: int) -> int:
     return sorted(range(across), key=lambda column: abs(2 * column + 1 - across))[place]
 
 
-def _stage(width: float) -> dict[str, Any]:
-    broad, deep = min(width / 2, 4 * _STAGE_DEPTH), _STAGE_DEPTH - 4 * _SPACING
+def _stage(width: float, front: float) -> dict[str, Any]:
+    broad, deep = min(width / 2, 4 * front), front - 4 * _SPACING
     return {
         "shape": "rectangle",
         "color": "#dddddd",
         "border_color": "#999999",
         "position": {"x": (width - broad) / 2, "y": _SPACING},
         "rectangle": {"width": broad, "height": deep},
-        "text": {"text": "Stage", "position": {"x": broad / 2, "y": deep / 2}, "size": 24},
+        "text": {"text": "Stage", "position": {"x": broad / 2, "y": deep / 2}, "size": round(deep / 4)},
     }
 
 
