@@ -33,7 +33,7 @@ export class SeatingFeed extends EventTarget {
   #failures = 0
   #timer = 0
   #attention = new Attention({
-    doubt: () => this.#doubt(), wake: () => this.#doubt(false), offline: () => this.#wentOffline(), online: () => this.#reconnect(),
+    doubt: () => this.#doubt(), wake: () => this.#doubt(false), offline: () => this.#drop('offline'), online: () => this.#reconnect(),
   })
   #target = null
   #clockMs = 0
@@ -146,8 +146,6 @@ export class SeatingFeed extends EventTarget {
     this.#attention.heard()
     if (message.type === 'SNAPSHOT_NEEDED' && this.plan) {
       this.#since = null
-      this.#drop()
-      this.#setConnection('catchingup')
       return this.#later()
     }
     this.#since = message.since
@@ -217,30 +215,24 @@ export class SeatingFeed extends EventTarget {
     if (this.#socket?.readyState === 1) this.#confirm()
   }
 
-  #wentOffline() {
-    this.#drop()
-    this.#setConnection('offline')
-  }
-
   #reconnect() {
-    this.#drop()
+    this.#drop('catchingup')
     this.#failures = 0
-    this.#setConnection('catchingup')
     if (this.#running) this.#connect()
   }
 
   #later(leastMs = 0) {
-    this.#drop()
-    this.#setConnection(this.#failures ? 'offline' : 'catchingup')
+    this.#drop(this.#failures ? 'offline' : 'catchingup')
     const spreadMs = Math.min(MOST_WAIT_MS, 1000 * 2 ** this.#failures++)
     if (this.#running) this.#timer = setTimeout(() => this.#connect(), leastMs + Math.random() * spreadMs)
   }
 
-  #drop() {
+  #drop(connection = this.connection) {
     this.#attempt++
     clearTimeout(this.#timer)
     this.#socket?.close()
     this.#socket = null
+    this.#setConnection(connection)
   }
 
   #refuse(closeCode, code, message) {

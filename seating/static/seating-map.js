@@ -1,17 +1,15 @@
 /** `<seating-map event="…">`: a live seat map for any page; seating-map.d.ts says what each part is for. */
 
 import { MapCanvas } from './map/canvas.js'
-import { Card, fillAreas, fillLegend } from './map/captions.js'
+import { Areas, Card, fillLegend } from './map/captions.js'
 import { Choice } from './map/choice.js'
 import { Hall } from './map/hall.js'
-import { FREE } from './map/painter.js'
 import { build, STYLE } from './map/shell.js'
 import { Tree } from './map/tree.js'
 import { Offer, Words } from './map/words.js'
 import { SeatingFeed } from './seating-feed.js'
 
 const DEFAULT_MAX = 8
-const COUNTS_MS = 3_000
 const sheet = new CSSStyleSheet()
 sheet.replaceSync(STYLE)
 
@@ -28,7 +26,7 @@ export class SeatingMap extends HTMLElement {
   #card = null
   #words = null
   #shopHold = null
-  #counting = 0
+  #areas = null
   #dark = matchMedia('(prefers-color-scheme: dark)')
 
   constructor() {
@@ -36,7 +34,11 @@ export class SeatingMap extends HTMLElement {
     this.attachShadow({ mode: 'open' }).adoptedStyleSheets = [sheet]
   }
 
-  connectedCallback() { this.#start() }
+  connectedCallback() {
+    const { hold } = this
+    if (delete this.hold) this.hold = hold // A page may have set it before this class was there.
+    this.#start()
+  }
 
   disconnectedCallback() { this.#stop() }
 
@@ -102,7 +104,11 @@ export class SeatingMap extends HTMLElement {
     this.#parts = build(this.shadowRoot, this.#words, (name, button) => this.#act(name, button))
     const server = this.getAttribute('server')
     const feed = this.#feed = new SeatingFeed({ event, ...(server && { server: new URL(server, location.href).origin }) })
-    this.#choice = new Choice(feed, this.#terms(), this.#tell())
+    this.#choice = new Choice(feed, this.#words, this.#terms(), {
+      event: (type, detail) => this.#emit(type, detail),
+      say: (text) => { this.#parts.say.textContent = text },
+      drawn: () => this.#drawChoice(),
+    })
     feed.addEventListener('snapshot', ({ detail }) => this.#took(detail.changed))
     feed.addEventListener('seats', ({ detail }) => this.#changed(detail.changed))
     feed.addEventListener('event', () => this.#eventChanged())
@@ -119,8 +125,8 @@ export class SeatingMap extends HTMLElement {
     this.#feed?.stop()
     this.#canvas?.close()
     this.#dark.removeEventListener('change', this.#restyle)
-    clearTimeout(this.#counting)
-    this.#feed = this.#hall = this.#canvas = this.#choice = this.#tree = this.#card = null
+    this.#areas?.close()
+    this.#feed = this.#hall = this.#canvas = this.#choice = this.#tree = this.#card = this.#areas = null
     this.removeAttribute('connection')
   }
 
@@ -139,26 +145,7 @@ export class SeatingMap extends HTMLElement {
     return {
       get max() { return Number(map.getAttribute('max')) || DEFAULT_MAX },
       get hold() { return map.#shopHold },
-      details: (seat) => this.#offer.details(seat),
-      describe: (seat) => this.#offer.describe(seat),
-    }
-  }
-
-  #tell() {
-    const money = () => {
-      const { currency = null, categories = [] } = this.#feed?.event ?? {}
-      return { currency, categories }
-    }
-    return {
-      words: this.#words,
-      money,
-      event: (type, detail) => this.#emit(type, detail),
-      say: (text) => { this.#parts.say.textContent = text },
-      sum: () => {
-        const { seats, total } = this.#choice
-        return this.#words.sum(seats.length, money().currency && this.#words.amount(total, money().currency))
-      },
-      drawn: () => this.#drawChoice(),
+      get offer() { return map.#offer },
     }
   }
 
@@ -185,28 +172,16 @@ export class SeatingMap extends HTMLElement {
       hover: (seat) => this.#card?.show(seat),
       first: () => this.#emit('ready', { event: feed.event }),
     })
-    this.#tree = new Tree(this.#parts.tree, this.#hall, this.#canvas.painter, {
-      words: this.#words,
-      chosen: (seat) => this.#choice.has(seat),
-      details: (seat) => ({ ...this.#offer.details(seat), shownPrice: this.#offer.shownPrice(seat) }),
-      priceFrom: (seats) => this.#offer.from(new Set(
-        seats.filter((seat) => feed.statuses[seat] === FREE).map((seat) => this.#hall.category[seat]),
-      )),
-    }, {
-      focus: (item) => this.#focused(item),
-      leave: () => this.#focused(null),
-      toggle: (seat) => this.#choice.toggle(seat),
-    })
+    this.#tree = new Tree(this.#parts.tree, this.#canvas, this.#choice, { focus: (item) => this.#focused(item) })
     this.#card = new Card(this.#parts.card, this.#canvas, this.#choice, this.#offer)
     for (const name of ['tree', 'tools', 'legend']) this.#parts[name].hidden = false
     fillLegend(this.#parts.legend, this.#canvas.painter, this.#offer)
   }
 
   #showAreas() {
-    const isFirst = this.#parts.areas.hidden
-    this.#parts.areas.hidden = false
-    fillAreas(this.#parts.areas, this.#feed, this.#words)
-    if (isFirst) this.#emit('ready', { event: this.#feed.event })
+    if (!this.#areas) this.#emit('ready', { event: this.#feed.event })
+    this.#areas ??= new Areas(this.#parts.areas, this.#feed, this.#words)
+    this.#areas.show()
   }
 
   #changed(changed) {
@@ -216,24 +191,11 @@ export class SeatingMap extends HTMLElement {
   }
 
   #eventChanged() {
-    if (this.#canvas) {
-      this.#offer.setEvent(this.#feed.event)
-      fillLegend(this.#parts.legend, this.#canvas.painter, this.#offer)
-      return this.#canvas.draw()
-    }
-    if (this.#parts.areas.hidden) return
-    fillAreas(this.#parts.areas, this.#feed, this.#words)
-    if ((this.#feed.event.categories?.length ?? 0) > 1) this.#counting ||= setTimeout(this.#count, COUNTS_MS * (1 + Math.random()))
-  }
-
-  /** The feed of general admission has one number; those of the areas are asked for. */
-  #count = async () => {
-    const feed = this.#feed
-    const event = await feed?.get().catch(() => null)
-    this.#counting = 0
-    if (!event || feed !== this.#feed) return
-    feed.event = event
-    fillAreas(this.#parts.areas, feed, this.#words)
+    this.#areas?.changed()
+    if (!this.#canvas) return
+    this.#offer.setEvent(this.#feed.event)
+    fillLegend(this.#parts.legend, this.#canvas.painter, this.#offer)
+    this.#canvas.draw()
   }
 
   #connection(connection) {

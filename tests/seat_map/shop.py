@@ -20,11 +20,18 @@ POLICY: Final = (
 )
 
 
+STYLE: Final = """
+html, body, main { margin: 0; block-size: 100% }
+h1 { position: absolute; inset-inline-start: -999px }
+seating-map { block-size: 100vh; border-radius: 0 }
+"""
+
+
 class Shop:
     """`pages` has the HTML of each path; `/static/…` are the product's files. `asked` counts the requests."""
 
     def __init__(self) -> None:
-        self.pages: dict[str, str] = {"/empty": "<!doctype html><html lang=en><title>Shop</title>"}
+        self.pages: dict[str, str] = {"/favicon.ico": "", "/shop.css": STYLE}
         self.files: dict[str, Path] = {}
         self.asked: Counter[str] = Counter()
         self._server = WSGIServer(("127.0.0.1", 0), self._serve, log=None, spawn=Pool(64))
@@ -48,7 +55,7 @@ class Shop:
         if body is None:
             start_response("404 Not Found", [("Content-Length", "0")])
             return []
-        kind = "text/html; charset=utf-8" if path in self.pages else guess_type(path)[0] or "text/plain"
+        kind = guess_type(path)[0] or "text/html; charset=utf-8"
         policy = [("Content-Security-Policy", POLICY), ("Access-Control-Allow-Origin", "*")]
         start_response("200 OK", [("Content-Type", kind), ("Cache-Control", "no-store"), *policy])
         return [body]

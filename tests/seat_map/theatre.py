@@ -23,7 +23,7 @@ _X, _Y = 700.0, -260.0
 
 
 def theatre() -> dict[str, Any]:
-    """A plan of 612 seats."""
+    """A plan of 652 seats."""
     categories = zip((*CATEGORIES, WHEELCHAIR), _COLORS, strict=True)
     return {
         "name": "Old Theatre",

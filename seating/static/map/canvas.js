@@ -123,7 +123,7 @@ export class MapCanvas {
     for (const seat of seats) this.shown[seat] = this.statuses()[seat]
     const isMany = seats.length > MOST_AT_ONCE
     const sections = isMany ? this.painter.count() : seats.flatMap((seat, i) => this.painter.recount(seat, before[i]))
-    if (this.painter.isFar(this.tiles.scale)) for (const { bounds } of sections) this.tiles.invalidate(bounds)
+    if (this.painter.isFar(this.tiles.scale)) for (const { outline } of sections) this.tiles.invalidate(outline)
     else this.tiles.changed(seats)
     if (sections.length) this.minimap.clear()
     if (isMany || this.#isStill.matches) return

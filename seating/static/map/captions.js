@@ -40,19 +40,45 @@ function entry(painter, text, name, draw) {
   return item
 }
 
-/** Fill the list of areas: name, price and what is left. */
-export function fillAreas(list, { event, seatsRemaining }, words) {
-  const areas = event.categories ?? [{ name: event.name, price: null, seatsRemaining }]
-  list.replaceChildren(...areas.map(({ name, price, seatsRemaining: left, onSale }) => {
-    const item = document.createElement('li')
-    const title = Object.assign(document.createElement('b'), { textContent: name })
-    const cost = words.amount(price, event.currency)
-    const count = areas.length === 1 ? seatsRemaining : left
-    const state = onSale === false ? words.notOpen : count ? words.left(words.number(count)) : words.none
-    const rest = Object.assign(document.createElement('span'), { textContent: [cost, state].filter(Boolean).join(' · ') })
-    item.append(title, rest)
-    return item
-  }))
+const COUNTS_MS = 3_000
+
+/** The list of areas: name, price and what is left of each. */
+export class Areas {
+  #timer = 0
+
+  constructor(list, feed, words) { Object.assign(this, { list, feed, words }) }
+
+  close() { clearTimeout(this.#timer) }
+
+  show() {
+    const { list, words, feed: { event, seatsRemaining } } = this
+    const areas = event.categories ?? [{ name: event.name, price: null }]
+    list.hidden = false
+    list.replaceChildren(...areas.map((area) => {
+      const item = document.createElement('li')
+      const count = areas.length === 1 ? seatsRemaining : area.seatsRemaining
+      const state = area.onSale === false ? words.notOpen : count ? words.left(words.number(count)) : words.none
+      const rest = [words.amount(area.price, event.currency), state].filter(Boolean).join(' · ')
+      item.append(
+        Object.assign(document.createElement('b'), { textContent: area.name }),
+        Object.assign(document.createElement('span'), { textContent: rest }),
+      )
+      return item
+    }))
+  }
+
+  /** The feed has one number for all areas; those of each are asked for. */
+  changed() {
+    this.show()
+    if (this.feed.event.categories?.length > 1) this.#timer ||= setTimeout(() => this.#count(), COUNTS_MS * (1 + Math.random()))
+  }
+
+  async #count() {
+    const event = await this.feed.get().catch(() => null)
+    this.#timer = 0
+    if (event) this.feed.event = event
+    this.show()
+  }
 }
 
 const GAP = 12 // CSS pixels to the seat.

@@ -8,7 +8,7 @@ const RETRY_MS = 1_000
 const ANSWER_MS = 15_000
 const SPOKEN_S = [[120, 'twoMinutes'], [30, 'halfMinute']]
 
-/** `terms` has `max`, `hold` (the shop's function or null) and `describe(seat)`; `tell` has `event`, `say`, `drawn`. */
+/** `terms` has `max`, `hold` (the shop's function or null) and `offer`; `tell` has `event`, `say` and `drawn`. */
 export class Choice {
   /** Indices of seats, in the order of their choice. */
   seats = []
@@ -19,7 +19,7 @@ export class Choice {
   #timer = 0
   #spoken = new Set()
 
-  constructor(feed, terms, tell) { Object.assign(this, { feed, terms, tell }) }
+  constructor(feed, words, terms, tell) { Object.assign(this, { feed, words, terms, tell }) }
 
   has(seat) { return this.seats.includes(seat) || this.#heldSeats.has(seat) }
 
@@ -42,8 +42,8 @@ export class Choice {
     const free = fresh.filter((seat) => this.feed.statuses[seat] === FREE || this.#heldSeats.has(seat))
     const max = Math.min(this.terms.max, this.feed.event.maxPerPurchase ?? MOST, MOST)
     const taken = free.slice(0, Math.max(0, max - this.seats.length))
-    if (free.length > taken.length) this.#refuse('MAX_SEATS', this.tell.words.most(max))
-    else if (fresh.length > free.length) this.#refuse('SEAT_UNAVAILABLE', this.tell.words.unavailable)
+    if (free.length > taken.length) this.#refuse('MAX_SEATS', this.words.most(max))
+    else if (fresh.length > free.length) this.#refuse('SEAT_UNAVAILABLE', this.words.unavailable)
     if (taken.length) this.#set([...this.seats, ...taken], 'chosen', taken)
     return taken.length === fresh.length
   }
@@ -56,11 +56,19 @@ export class Choice {
   #set(seats, word, changed) {
     this.seats = seats
     this.#told()
-    if (word) this.tell.say(this.tell.words[word](changed.map(this.terms.describe).join('; '), this.tell.sum()))
+    if (word) this.tell.say(this.words[word](changed.map(this.#describe).join('; '), this.#sum()))
+  }
+
+  #describe = (seat) => this.terms.offer.describe(seat)
+
+  #sum() {
+    const { currency } = this.feed.event
+    return this.words.sum(this.seats.length, this.words.amount(this.total, currency))
   }
 
   #told() {
-    this.tell.event('selectionchange', { seats: this.selection, total: this.total, ...this.tell.money() })
+    const { currency = null, categories = [] } = this.feed.event ?? {}
+    this.tell.event('selectionchange', { seats: this.selection, total: this.total, currency, categories })
     this.tell.drawn()
   }
 
@@ -71,7 +79,7 @@ export class Choice {
     if (!lost.length) return
     const seats = this.#details(lost)
     this.#set(this.seats.filter((seat) => !lost.includes(seat)))
-    this.tell.say(this.tell.words.lost(lost.map(this.terms.describe).join('; ')))
+    this.tell.say(this.words.lost(lost.map(this.#describe).join('; ')))
     this.tell.event('soldelsewhere', { seats })
   }
 
@@ -122,7 +130,7 @@ export class Choice {
   async #giveBack() {
     if (this.hold && this.terms.hold) await this.terms.hold([], { action: 'release', holdToken: this.hold.holdToken })
     else if (this.hold) await this.#ask('DELETE', `/${this.hold.holdToken}`)
-    if (this.hold) this.tell.say(this.tell.words.released)
+    if (this.hold) this.tell.say(this.words.released)
     this.forget()
     return null
   }
@@ -134,6 +142,7 @@ export class Choice {
 
   async #byShop(action, seats, { quantity, category } = {}) {
     const given = await this.terms.hold(seats, { action, holdToken: this.hold?.holdToken ?? null, quantity, category })
+    if (!given) throw new Error(this.words.unavailable)
     const { token, holdToken = token, expiresAt } = given
     const expiresInMs = given.expiresInMs ?? Date.parse(expiresAt) - this.feed.now()
     return this.#keep({ holdToken, expiresAt, expiresInMs, seats: given.seats ?? seats })
@@ -146,8 +155,8 @@ export class Choice {
     this.#spoken = new Set(SPOKEN_S.filter(([atS]) => expiresInMs < atS * 1000).map(([, word]) => word))
     this.#set([...this.#heldSeats])
     this.tell.event('holdchange', { hold: this.held })
-    const names = this.seats.map(this.terms.describe).join('; ')
-    if (isNew) this.tell.say(this.tell.words.heldNow(names, Math.round(expiresInMs / 60_000)))
+    const names = this.seats.map(this.#describe).join('; ')
+    if (isNew) this.tell.say(this.words.heldNow(names, Math.round(expiresInMs / 60_000)))
     clearInterval(this.#timer)
     this.#timer = setInterval(() => this.#look(), 500)
     return this.held
@@ -161,7 +170,7 @@ export class Choice {
     for (const [atS, word] of SPOKEN_S) {
       if (leftMs > atS * 1000 || leftMs === 0 || this.#spoken.has(word)) continue
       this.#spoken.add(word)
-      this.tell.say(this.tell.words[word])
+      this.tell.say(this.words[word])
     }
     if (leftMs === 0) this.#end()
   }
@@ -177,7 +186,7 @@ export class Choice {
       }
       const seats = this.#details([...this.#heldSeats])
       this.forget()
-      this.tell.say(this.tell.words.expired)
+      this.tell.say(this.words.expired)
       this.tell.event('holdexpired', { seats })
       return null
     })
@@ -214,7 +223,7 @@ export class Choice {
   }
 
   #refuse(code, message, { seats } = {}) {
-    this.tell.say(this.tell.words.refusals[code] ?? message)
+    this.tell.say(this.words.refusals[code] ?? message)
     this.tell.event('error', { code, message, ...(seats && { seats }) })
   }
 
@@ -230,14 +239,14 @@ export class Choice {
       if (response?.status === 204) return null
       const answer = await response?.json().catch(() => null)
       if (response?.ok && answer) return answer
-      if (isFinal) throw Object.assign(new Error(answer?.message ?? this.tell.words.offline), answer)
+      if (isFinal) throw Object.assign(new Error(answer?.message ?? this.words.offline), answer)
       await new Promise((resolve) => { setTimeout(resolve, RETRY_MS * (attempt + Math.random())) })
     }
   }
 
   #ids(seats) { return seats.map((seat) => this.feed.ids[seat]) }
 
-  #details(seats) { return seats.map(this.terms.details) }
+  #details(seats) { return seats.map((seat) => this.terms.offer.details(seat)) }
 }
 
 /** Random in insecure contexts too, where there is no `randomUUID`. */

@@ -82,7 +82,7 @@ export class Overlay {
     for (const section of hall.sections) {
       const [left, top] = view.toScreen(section.centre.x, section.centre.y)
       if (left < -200 || top < -60 || left > view.width + 200 || top > view.height + 60) continue
-      const room = (section.bounds.right - section.bounds.left) * view.scale + 8
+      const room = (section.bounds.right - section.bounds.left) * view.scale - 6
       const height = (section.bounds.bottom - section.bounds.top) * view.scale + 8
       const count = counts[section.number]
       const price = count ? priceFrom(section) : ''
@@ -98,7 +98,8 @@ export class Overlay {
       context.font = `${weight} ${size}px ${theme.font}`
       return context.measureText(text).width <= room
     }
-    const size = [16, 14, 12, 11].find((each) => each < height && fits(name, each, 600))
+    const [size, title] = [name, name.split(' ').at(-1)].flatMap((text) => [16, 14, 12].map((each) => [each, text]))
+      .find(([each, text]) => each < height && fits(text, each, 600)) ?? []
     if (!size) return
     const small = Math.min(13, size)
     const state = size + small + 4 < height ? [long, short].find((text) => fits(text, small, 400)) : null
@@ -110,7 +111,7 @@ export class Overlay {
       context.globalAlpha = 1
       context.fillText(text, left, y)
     }
-    write(name, `600 ${size}px`, top - (state ? small * 0.65 : 0))
+    write(title, `600 ${size}px`, top - (state ? small * 0.65 : 0))
     if (state) write(state, `400 ${small}px`, top + size * 0.65)
   }
 

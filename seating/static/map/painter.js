@@ -85,9 +85,7 @@ export class Painter {
   #drawSections(context, part, scale) {
     Object.assign(context, { lineCap: 'round', lineJoin: 'round' })
     for (const section of this.hall.sections) {
-      const margin = section.thickness
-      const { left, top, right, bottom } = section.bounds
-      if (!overlap(box(left - margin, top - margin, right + margin, bottom + margin), part)) continue
+      if (!overlap(section.outline, part)) continue
       const bands = this.#bands(section)
       for (const edge of [true, false]) {
         for (const [category, path] of bands) {

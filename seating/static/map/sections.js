@@ -1,5 +1,7 @@
 /** The sections of a hall: their rows, their seats, and the shape that they have from afar. */
 
+import { box } from './areas.js'
+
 const APART = 3 // Pitches between seats of different parts of a section.
 const SAMPLED = 200
 const LOOKED_AHEAD = 16
@@ -64,6 +66,8 @@ function measured(hall, section) {
   section.seats = seats
   section.bounds = hall.boundsOf(seats)
   section.thickness = rowDistance(hall, section)
+  const { left, top, right, bottom } = section.bounds
+  section.outline = box(left - section.thickness, top - section.thickness, right + section.thickness, bottom + section.thickness)
   section.path = section.lines.map((line) => outline(hall, line))
   section.rows = [...section.rows].map(([label, lines]) => ({ label, section, seats: inOrder(hall, lines) }))
   section.path.push(...sides(hall, section))

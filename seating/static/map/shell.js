@@ -49,7 +49,7 @@ svg { inline-size: 20px; block-size: 20px; fill: none; stroke: currentColor; str
   background: var(--seating-paper); border: 1px solid var(--hairline); border-radius: 10px; pointer-events: none;
   box-shadow: 0 4px 16px rgb(0 0 0 / .16); max-inline-size: min(260px, 80%); font-variant-numeric: tabular-nums }
 .card b { display: block; font-weight: 600 }
-.card[hidden], .stage[hidden], .mini[hidden], .legend[hidden], .areas[hidden], .tree[hidden] { display: none }
+[hidden] { display: none !important }
 .tree { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%) }
 .tree.shown { inset-block: 60px 0; inset-inline-start: 0; inline-size: min(340px, 100%); block-size: auto;
   overflow: auto; clip-path: none; padding: 8px; box-sizing: border-box; background: var(--seating-paper);
@@ -100,7 +100,7 @@ export function build(root, words, act) {
       <ul class="areas" hidden></ul>
       <canvas class="mini" aria-hidden="true" hidden></canvas>
       <div class="tools" hidden>${Object.keys(ICONS).map(button).join('')}</div>
-      <p class="state"></p>
+      <p class="state" role="status"></p>
       <div class="card" aria-hidden="true" hidden></div>
     </div>
     <ul class="legend" part="legend" tabindex="0" hidden></ul>

@@ -98,17 +98,12 @@ export class Tiles {
     if (!tile.canvas) return
     const { density } = this.painter
     const unit = view.scale * density
-    const [x, y] = [(tile.x - view.x) * unit, (tile.y - view.y) * unit]
-    if (unit === layer.unit) {
+    const place = (tile, origin) => (unit === layer.unit
       // From one rounded corner on, so that no seam opens between tiles.
-      const [left, top] = [Math.round(-view.x * unit), Math.round(-view.y * unit)]
-      context.clearRect(left + tile.x * unit, top + tile.y * unit, SIDE, SIDE)
-      context.drawImage(tile.canvas, Math.round(left + tile.x * unit), Math.round(top + tile.y * unit))
-    } else {
-      const side = layer.span * unit
-      context.clearRect(x, y, side, side)
-      context.drawImage(tile.canvas, x, y, side, side)
-    }
+      ? Math.round(Math.round(-origin * unit) + tile * unit) : (tile - origin) * unit)
+    const rectangle = [place(tile.x, view.x), place(tile.y, view.y), layer.span * unit, layer.span * unit]
+    context.clearRect(...rectangle)
+    context.drawImage(tile.canvas, ...rectangle)
   }
 
   #paint(tile) {

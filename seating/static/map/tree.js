@@ -5,7 +5,7 @@ import { FREE, HELD } from './painter.js'
 const AROUND = 40 // Items that exist before and after the current one.
 const TYPED_MS = 700
 
-/** `on` has `focus(item)`, `toggle(seat)` and `leave()`; `about` has `words`, `chosen(seat)`, `details(seat)`, `price…`. */
+/** `on` is told which item has the `focus`, null for none. */
 export class Tree {
   #section = null
   #row = null
@@ -14,12 +14,12 @@ export class Tree {
   #typed = ''
   #typedAt = 0
 
-  constructor(element, hall, painter, about, on) {
-    Object.assign(this, { element, hall, painter, about, on })
+  constructor(element, { hall, painter, offer }, choice, on) {
+    Object.assign(this, { element, hall, painter, offer, choice, on })
     element.addEventListener('keydown', this.#key)
     element.addEventListener('click', this.#click)
     element.addEventListener('focusin', () => this.on.focus(this.#item))
-    element.addEventListener('focusout', () => this.on.leave())
+    element.addEventListener('focusout', () => this.on.focus(null))
     this.#item = { section: hall.sections[0] }
     this.render()
   }
@@ -77,7 +77,7 @@ export class Tree {
     const level = seat !== undefined ? 3 : row ? 2 : 1
     const siblings = level === 3 ? row.seats : level === 2 ? section.rows : this.hall.sections
     const place = siblings.indexOf(level === 3 ? seat : level === 2 ? row : section)
-    const isChosen = level === 3 && this.about.chosen(seat)
+    const isChosen = level === 3 && this.choice.has(seat)
     const states = {
       'aria-level': level, 'aria-posinset': place + 1, 'aria-setsize': siblings.length,
       'aria-expanded': level === 3 ? null : (level === 2 ? row === this.#row : section === this.#section),
@@ -93,18 +93,20 @@ export class Tree {
   }
 
   #text({ section, row, seat }, level, isChosen) {
-    const { words } = this.about
+    const { words } = this.offer
     if (level === 3) {
-      const { category, accessible, shownPrice } = this.about.details(seat)
+      const { category, accessible } = this.offer.details(seat)
       const status = this.painter.statuses[seat]
       const state = isChosen ? words.yours : status === FREE ? words.available : status === HELD ? words.held : words.taken
-      const parts = [words.seat(this.hall.numbers[seat]), category, shownPrice, accessible && words.accessible, state]
+      const parts = [words.seat(this.hall.numbers[seat]), category, this.offer.shownPrice(seat), accessible && words.accessible, state]
       return parts.filter(Boolean).join(', ')
     }
     const seats = level === 2 ? row.seats : section.seats
     const left = level === 1 ? this.painter.left[section.number]
       : seats.reduce((sum, i) => sum + (this.painter.statuses[i] === FREE), 0)
-    const from = left ? this.about.priceFrom(seats) : ''
+    const from = this.offer.from(new Set(
+      seats.filter((i) => this.painter.statuses[i] === FREE).map((i) => this.hall.category[i]),
+    ))
     const name = level === 1 ? section.title : words.row(row.label)
     return [name, left ? words.left(words.number(left)) : words.none, from && words.from(from)].filter(Boolean).join(', ')
   }
@@ -176,7 +178,7 @@ export class Tree {
   }
 
   #activate(item) {
-    if (item.seat !== undefined) this.on.toggle(item.seat)
+    if (item.seat !== undefined) this.choice.toggle(item.seat)
     else if (item.row ? this.#row === item.row : this.#section === item.section) this.#fold(item)
     else this.#unfold(item)
   }

@@ -155,7 +155,7 @@ export class Gestures {
     const before = this.#spread()
     const was = pointer.at
     pointer.at = at
-    if (this.#isTap && Math.hypot(at[0] - pointer.start[0], at[1] - pointer.start[1]) < SLOP[event.pointerType]) {
+    if (this.#isTap && Math.hypot(at[0] - pointer.start[0], at[1] - pointer.start[1]) < (SLOP[event.pointerType] ?? SLOP.pen)) {
       return pointer.at = was
     }
     this.#isTap = false
