@@ -18,6 +18,7 @@ export class SeatingMap extends HTMLElement {
 
   #parts = {}
   #feed = null
+  #isOn = false
   #hall = null
   #canvas = null
   #choice = null
@@ -35,15 +36,19 @@ export class SeatingMap extends HTMLElement {
   }
 
   connectedCallback() {
+    this.#isOn = true
     const { hold } = this
     if (delete this.hold) this.hold = hold // A page may have set it before this class was there.
     this.#start()
   }
 
-  disconnectedCallback() { this.#stop() }
+  disconnectedCallback() {
+    this.#isOn = false
+    this.#stop()
+  }
 
   attributeChangedCallback(name, was, is) {
-    if (!this.isConnected || was === is || !this.#feed) return
+    if (!this.#isOn || was === is) return
     if (name === 'theme') this.#restyle()
     else if (name !== 'max') this.#restart()
   }
