@@ -10,6 +10,7 @@ import { Offer, Words } from './map/words.js'
 import { SeatingFeed } from './seating-feed.js'
 
 const DEFAULT_MAX = 8
+const TREE_MS = 400
 const sheet = new CSSStyleSheet()
 sheet.replaceSync(STYLE)
 
@@ -28,6 +29,7 @@ export class SeatingMap extends HTMLElement {
   #words = null
   #shopHold = null
   #areas = null
+  #telling = 0
   #dark = matchMedia('(prefers-color-scheme: dark)')
 
   constructor() {
@@ -192,7 +194,10 @@ export class SeatingMap extends HTMLElement {
   #changed(changed) {
     this.#canvas.changed(changed)
     this.#choice.lose()
-    if (this.shadowRoot.activeElement?.item || this.#parts.tree.classList.contains('shown')) this.#tree.render()
+    this.#telling ||= setTimeout(() => {
+      this.#telling = 0
+      this.#tree?.render()
+    }, TREE_MS)
   }
 
   #eventChanged() {

@@ -9,7 +9,7 @@ export const STYLE = `
   --seating-paper: #fbfaf8; --seating-ink: #1b1a18; --seating-accent: #3b4fd8; --seating-area: #eeece7;
   --seating-taken: #bdbab4; --seating-font: system-ui, sans-serif; --seating-radius: 10px;
   color-scheme: light; display: flex; flex-direction: column; min-block-size: 320px; block-size: 560px;
-  color: var(--seating-ink); background: var(--seating-paper); font: 400 16px/1.5 var(--seating-font);
+  color: var(--seating-ink); background: var(--seating-paper); font: 400 1rem/1.5 var(--seating-font);
   border-radius: var(--seating-radius); overflow: hidden; position: relative; container: frame / inline-size;
   --hairline: color-mix(in oklch, currentColor 12%, transparent);
   --quiet: color-mix(in oklch, currentColor 62%, transparent);
@@ -37,15 +37,15 @@ svg { inline-size: 20px; block-size: 20px; fill: none; stroke: currentColor; str
 .mini { position: absolute; inset-block-end: 12px; inset-inline-end: 12px; background: var(--seating-paper);
   border: 1px solid var(--hairline); border-radius: 10px; cursor: pointer; touch-action: none }
 .state { position: absolute; inset-block-start: 12px; inset-inline-start: 12px; margin: 0; padding: 4px 12px;
-  display: flex; gap: 8px; align-items: center; font-size: 14px; background: var(--seating-paper);
+  display: flex; gap: 8px; align-items: center; font-size: .875rem; background: var(--seating-paper);
   border: 1px solid var(--hairline); border-radius: 999px; max-inline-size: calc(100% - 100px); pointer-events: none }
 .state::before { content: ""; flex: none; inline-size: 8px; block-size: 8px; border-radius: 50%;
   border: 2px solid currentColor; box-sizing: border-box }
 .state[data-connection="live"]::before { background: currentColor }
 .state[data-connection="live"] { color: var(--quiet) }
-.stage { position: absolute; padding: 2px 12px; font-size: 14px; font-weight: 600; background: var(--seating-ink);
+.stage { position: absolute; padding: 2px 12px; font-size: .875rem; font-weight: 600; background: var(--seating-ink);
   color: var(--seating-paper); border-radius: 999px; pointer-events: none; inset: 0 auto auto 0; white-space: nowrap }
-.card { position: absolute; inset: 0 auto auto 0; padding: 8px 12px; font-size: 14px; line-height: 1.4;
+.card { position: absolute; inset: 0 auto auto 0; padding: 8px 12px; font-size: .875rem; line-height: 1.4;
   background: var(--seating-paper); border: 1px solid var(--hairline); border-radius: 10px; pointer-events: none;
   box-shadow: 0 4px 16px rgb(0 0 0 / .16); max-inline-size: min(260px, 80%); font-variant-numeric: tabular-nums }
 .card b { display: block; font-weight: 600 }
@@ -65,7 +65,7 @@ svg { inline-size: 20px; block-size: 20px; fill: none; stroke: currentColor; str
 [role="treeitem"][aria-disabled="true"] { color: var(--quiet) }
 [role="treeitem"]:hover { background: color-mix(in oklch, currentColor 6%, transparent) }
 .legend { flex: none; list-style: none; margin: 0; padding: 12px; display: flex; flex-wrap: wrap; gap: 4px 16px;
-  font-size: 14px; border-block-start: 1px solid var(--hairline); max-block-size: 30%; overflow: auto;
+  font-size: .875rem; border-block-start: 1px solid var(--hairline); max-block-size: 30%; overflow: auto;
   font-variant-numeric: tabular-nums }
 @container frame (inline-size < 560px) { .legend { flex-wrap: nowrap; white-space: nowrap } }
 .legend:focus-visible { outline: 3px solid var(--seating-accent); outline-offset: -3px }
