@@ -136,12 +136,12 @@ export class Choice {
   }
 
   #take(wanted) {
-    if (this.terms.hold) return this.#byShop(wanted.quantity ? 'best' : 'take', wanted.seats ?? [], wanted)
+    if (this.terms.hold) return wanted.seats ? this.#byShop('take', wanted.seats) : this.#byShop('best', [], wanted)
     return this.#ask('POST', '', wanted).then((hold) => this.#keep(hold))
   }
 
-  async #byShop(action, seats, { quantity, category } = {}) {
-    const given = await this.terms.hold(seats, { action, holdToken: this.hold?.holdToken ?? null, quantity, category })
+  async #byShop(action, seats, wanted) {
+    const given = await this.terms.hold(seats, { action, holdToken: this.hold?.holdToken ?? null, ...wanted })
     if (!given) throw new Error(this.words.unavailable)
     const { token, holdToken = token, expiresAt } = given
     const expiresInMs = given.expiresInMs ?? Date.parse(expiresAt) - this.feed.now()
