@@ -51,7 +51,7 @@ svg { inline-size: 20px; block-size: 20px; fill: none; stroke: currentColor; str
 .card b { display: block; font-weight: 600 }
 [hidden] { display: none !important }
 .tree { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%) }
-.tree.shown { inset-block: 60px 0; inset-inline-start: 0; inline-size: min(340px, 100%); block-size: auto;
+.tree.shown { inset-block: 60px 0; inset-inline-start: 0; inline-size: min(340px, 100% - 64px); block-size: auto;
   overflow: auto; clip-path: none; padding: 8px; box-sizing: border-box; background: var(--seating-paper);
   border-inline-end: 1px solid var(--hairline); border-block-start: 1px solid var(--hairline); z-index: 1 }
 [role="treeitem"] { min-block-size: 32px; display: flex; align-items: center; padding: 4px 12px; border-radius: 8px;
