@@ -3,6 +3,7 @@
 import { box } from './areas.js'
 
 const APART = 3 // Pitches between seats of different parts of a section.
+const MOST_CELLS = 2 ** 20 // Of a zone, across.
 const SAMPLED = 200
 const LOOKED_AHEAD = 16
 
@@ -32,32 +33,40 @@ export function findSections(hall, plan) {
 }
 
 /** Name the connected part of the hall in which a line is: cells that touch, of one zone. */
-function findParts(hall, ) {
+function findParts(hall) {
   const size = APART * hall.pitch
-  const cellOf = (line, i) => `${line.zone}|${Math.floor(hall.x[i] / size)}|${Math.floor(hall.y[i] / size)}`
+  const zones = [...new Set(hall.lines.map(({ zone }) => zone))]
+  const cellOf = (zone, i) => (zone * MOST_CELLS + Math.floor(hall.x[i] / size)) * MOST_CELLS + Math.floor(hall.y[i] / size)
   const parent = new Map()
   const root = (cell) => {
     let top = cell
     while (parent.get(top) !== top) top = parent.get(top)
-    while (parent.get(cell) !== top) [cell] = [parent.get(cell), parent.set(cell, top)]
+    while (cell !== top) {
+      const next = parent.get(cell)
+      parent.set(cell, top)
+      cell = next
+    }
     return top
   }
   const join = (a, b) => parent.set(root(a), root(b))
-  for (const line of hall.lines) {
+  const starts = new Map(hall.lines.map((line) => [line, cellOf(zones.indexOf(line.zone), line.first)]))
+  for (const [line, start] of starts) {
+    const zone = zones.indexOf(line.zone)
+    let last = NaN
     for (let i = line.first; i < line.end; i++) {
-      const cell = cellOf(line, i)
+      const cell = cellOf(zone, i)
+      if (cell === last) continue
+      last = cell
       if (!parent.has(cell)) parent.set(cell, cell)
-      join(cell, cellOf(line, line.first))
+      join(cell, start)
     }
   }
   for (const cell of parent.keys()) {
-    const [zone, column, row] = cell.split('|')
-    for (const [right, down] of [[1, 0], [0, 1], [1, 1], [1, -1]]) {
-      const other = `${zone}|${Number(column) + right}|${Number(row) + down}`
-      if (parent.has(other)) join(cell, other)
+    for (const step of [MOST_CELLS, 1, MOST_CELLS + 1, MOST_CELLS - 1]) {
+      if (parent.has(cell + step)) join(cell, cell + step)
     }
   }
-  return (line) => root(cellOf(line, line.first))
+  return (line) => root(starts.get(line))
 }
 
 function measured(hall, section) {
@@ -103,11 +112,11 @@ function rowDistance(hall, section) {
 
 /** Where a name stands: in the middle, on a row. */
 function anchor(hall, seats) {
-  const [x, y] = seats.reduce((sum, i) => [sum[0] + hall.x[i] / seats.length, sum[1] + hall.y[i] / seats.length], [0, 0])
-  const near = seats.reduce((best, i) => (
-    Math.hypot(hall.x[i] - x, hall.y[i] - y) < Math.hypot(hall.x[best] - x, hall.y[best] - y) ? i : best
-  ))
-  return { x, y: Math.hypot(hall.x[near] - x, hall.y[near] - y) < 2 * hall.pitch ? y : hall.y[near] }
+  const mean = (places) => seats.reduce((sum, i) => sum + places[i], 0) / seats.length
+  const [x, y] = [mean(hall.x), mean(hall.y)]
+  const distance = (i) => Math.hypot(hall.x[i] - x, hall.y[i] - y)
+  const near = seats.reduce((best, i) => (distance(i) < distance(best) ? i : best))
+  return { x, y: distance(near) < 2 * hall.pitch ? y : hall.y[near] }
 }
 
 /** From an end of each stretch to that of the next row: bands along them give the section straight sides. */
