@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
@@ -54,7 +54,10 @@ def next_frame(page: MapPage) -> None:
 def settle(page: MapPage) -> None:
     """Wait until nothing is left to draw: a map at rest asks for no frame."""
     page.page.wait_for_timeout(300)
-    page.wait_for("(window.frames_seen ?? 0) === (frames_seen = frames_ms.length)")
+    same = (
+        "() => { const seen = window.frames_seen; window.frames_seen = frames_ms.length; return seen === frames_seen }"
+    )
+    page.page.wait_for_function(same, polling=150, timeout=60_000)
 
 
 def test_first_draw(open_map: OpenMap, arena: str) -> None:
@@ -111,9 +114,12 @@ def seats_of(section: int, rows: str, count: int) -> list[str]:
     return [f"sec-{section}-row-{row}-seat-{number}" for row in rows for number in range(1, count + 1)]
 
 
-NEXT_DRAWN: Final = """
-  window.drawn = new Promise((go) => map.feed.addEventListener('seats', () => requestAnimationFrame(go), { once: true }))
-"""
+NEXT_DRAWN: Final = """() => {
+  const { feed } = document.querySelector('seating-map')
+  window.drawn = new Promise((go) => {
+    feed.addEventListener('seats', () => requestAnimationFrame(() => go(1)), { once: true })
+  })
+}"""
 
 
 def test_a_change_of_two_hundred_seats(open_map: OpenMap, arena: str, seller: System) -> None:
@@ -123,11 +129,11 @@ def test_a_change_of_two_hundred_seats(open_map: OpenMap, arena: str, seller: Sy
     settle(page)
     watch, taken, seats = Stopwatch(page), [], seats_of(8, "ABCD", 50)
     for status in ("reserved", "available", "reserved", "available"):
-        page.page.evaluate(f"() => {{ const map = document.querySelector('seating-map'); {NEXT_DRAWN} }}")
+        page.page.evaluate(NEXT_DRAWN)
 
         def change(status: str = status) -> None:
             set_seats(seller, arena, seats, status)
-            page.page.evaluate("drawn.then(() => 1)")
+            page.page.evaluate("drawn")
 
         taken.append(watch.of(change))
         settle(page)
