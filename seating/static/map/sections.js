@@ -33,40 +33,31 @@ export function findSections(hall, plan) {
 }
 
 /** Name the connected part of the hall in which a line is: cells that touch, of one zone. */
-function findParts(hall) {
-  const size = APART * hall.pitch
-  const zones = [...new Set(hall.lines.map(({ zone }) => zone))]
-  const cellOf = (zone, i) => (zone * MOST_CELLS + Math.floor(hall.x[i] / size)) * MOST_CELLS + Math.floor(hall.y[i] / size)
-  const parent = new Map()
-  const root = (cell) => {
-    let top = cell
-    while (parent.get(top) !== top) top = parent.get(top)
-    while (cell !== top) {
-      const next = parent.get(cell)
-      parent.set(cell, top)
-      cell = next
-    }
-    return top
+function findParts({ lines, x, y, pitch }) {
+  const size = APART * pitch
+  const zones = new Map()
+  const parts = new Map()
+  const cellOf = ({ zone }, i) => (
+    (zones.get(zone) * MOST_CELLS + Math.floor(x[i] / size)) * MOST_CELLS + Math.floor(y[i] / size)
+  )
+  for (const line of lines) {
+    if (!zones.has(line.zone)) zones.set(line.zone, zones.size)
+    for (let i = line.first; i < line.end; i++) parts.set(cellOf(line, i), 0)
   }
-  const join = (a, b) => parent.set(root(a), root(b))
-  const starts = new Map(hall.lines.map((line) => [line, cellOf(zones.indexOf(line.zone), line.first)]))
-  for (const [line, start] of starts) {
-    const zone = zones.indexOf(line.zone)
-    let last = NaN
-    for (let i = line.first; i < line.end; i++) {
-      const cell = cellOf(zone, i)
-      if (cell === last) continue
-      last = cell
-      if (!parent.has(cell)) parent.set(cell, cell)
-      join(cell, start)
+  let count = 0
+  for (const [cell, part] of parts) {
+    if (part) continue
+    const open = [cell]
+    parts.set(cell, ++count)
+    for (const next of open) {
+      for (const step of [1, MOST_CELLS - 1, MOST_CELLS, MOST_CELLS + 1]) {
+        for (const near of [next + step, next - step]) {
+          if (parts.get(near) === 0) open.push(near) && parts.set(near, count)
+        }
+      }
     }
   }
-  for (const cell of parent.keys()) {
-    for (const step of [MOST_CELLS, 1, MOST_CELLS + 1, MOST_CELLS - 1]) {
-      if (parent.has(cell + step)) join(cell, cell + step)
-    }
-  }
-  return (line) => root(starts.get(line))
+  return (line) => parts.get(cellOf(line, line.first))
 }
 
 function measured(hall, section) {
@@ -80,7 +71,7 @@ function measured(hall, section) {
   section.path = section.lines.map((line) => outline(hall, line))
   section.rows = [...section.rows].map(([label, lines]) => ({ label, section, seats: inOrder(hall, lines) }))
   section.path.push(...sides(hall, section))
-  section.centre = anchor(hall, seats)
+  section.centre = anchor(hall, section)
   return section
 }
 
@@ -89,8 +80,11 @@ function inOrder(hall, lines) {
   const flat = lines.reduce((sum, { first, end }) => sum + Math.abs(hall.x[end - 1] - hall.x[first]), 0)
   const steep = lines.reduce((sum, { first, end }) => sum + Math.abs(hall.y[end - 1] - hall.y[first]), 0)
   const along = flat >= steep ? hall.x : hall.y
-  const sorted = [...lines].sort((a, b) => along[a.first] - along[b.first])
-  return sorted.flatMap(({ first, end }) => Array.from({ length: end - first }, (_, place) => first + place))
+  const seats = []
+  for (const { first, end } of [...lines].sort((a, b) => along[a.first] - along[b.first])) {
+    for (let i = first; i < end; i++) seats.push(i)
+  }
+  return seats
 }
 
 /** How far apart rows are: a band of this width along each row leaves no gap between them. */
@@ -111,12 +105,11 @@ function rowDistance(hall, section) {
 }
 
 /** Where a name stands: in the middle, on a row. */
-function anchor(hall, seats) {
-  const mean = (places) => seats.reduce((sum, i) => sum + places[i], 0) / seats.length
-  const [x, y] = [mean(hall.x), mean(hall.y)]
+function anchor(hall, { lines, bounds }) {
+  const [x, y] = [(bounds.left + bounds.right) / 2, (bounds.top + bounds.bottom) / 2]
   const distance = (i) => Math.hypot(hall.x[i] - x, hall.y[i] - y)
-  const near = seats.reduce((best, i) => (distance(i) < distance(best) ? i : best))
-  return { x, y: distance(near) < 2 * hall.pitch ? y : hall.y[near] }
+  const near = lines.map(({ first, end }) => (first + end) >> 1).reduce((a, b) => (distance(b) < distance(a) ? b : a))
+  return { x, y: distance(near) < 3 * hall.pitch ? y : hall.y[near] }
 }
 
 /** From an end of each stretch to that of the next row: bands along them give the section straight sides. */
@@ -138,11 +131,11 @@ function sides(hall, { lines, thickness }) {
 /** Points along a stretch: those where it bends. */
 function outline(hall, { first, end }) {
   const points = [first]
+  let from = first
   for (let i = first + 1; i < end - 1; i++) {
-    const from = points[points.length - 1]
-    const [ax, ay] = [hall.x[i] - hall.x[from], hall.y[i] - hall.y[from]]
-    const [bx, by] = [hall.x[i + 1] - hall.x[from], hall.y[i + 1] - hall.y[from]]
-    if (Math.abs(ax * by - ay * bx) > 0.05 * hall.pitch * Math.hypot(bx, by)) points.push(i)
+    const across = (hall.x[i] - hall.x[from]) * (hall.y[i + 1] - hall.y[from])
+      - (hall.y[i] - hall.y[from]) * (hall.x[i + 1] - hall.x[from])
+    if (Math.abs(across) > 0.05 * hall.pitch * hall.between(i + 1, from)) points.push(from = i)
   }
   points.push(end - 1)
   return points
