@@ -129,29 +129,33 @@ export class Tiles {
     const { hall } = this.painter
     if (seats.length > PATCHED) return this.invalidate(hall.boundsOf(seats))
     const margin = 1 / this.#layer.unit
+    const patches = new Map()
     for (const i of seats) {
       const reach = hall.radius[i] + margin
       const part = box(hall.x[i] - reach, hall.y[i] - reach, hall.x[i] + reach, hall.y[i] + reach)
       for (const tile of this.#layer.within(part, false)) {
         if (tile.isStale) continue
-        if (overlap(tile.bounds, this.#visible)) this.#patch(tile, part)
-        else tile.isStale = true
+        if (!overlap(tile.bounds, this.#visible)) tile.isStale = true
+        else if (patches.has(tile)) patches.get(tile).push(part)
+        else patches.set(tile, [part])
       }
     }
+    for (const [tile, parts] of patches) this.#patch(tile, parts)
   }
 
-  #patch(tile, part) {
+  #patch(tile, parts) {
     const context = tile.canvas.getContext('2d')
-    const { unit } = this.#layer
-    const [left, top] = [Math.floor((part.left - tile.x) * unit), Math.floor((part.top - tile.y) * unit)]
-    const side = Math.ceil((part.right - part.left) * unit) + 1
+    const { unit, scale } = this.#layer
     context.save()
     context.setTransform(1, 0, 0, 1, 0, 0)
     context.beginPath()
-    context.rect(left, top, side, side)
+    for (const { left, top, right } of parts) {
+      const side = Math.ceil((right - left) * unit) + 1
+      context.rect(Math.floor((left - tile.x) * unit), Math.floor((top - tile.y) * unit), side, side)
+    }
     context.clip()
-    context.clearRect(left, top, side, side)
-    this.painter.draw(context, part, tile.x, tile.y, this.#layer.scale)
+    context.clearRect(0, 0, SIDE, SIDE)
+    for (const part of parts) this.painter.draw(context, part, tile.x, tile.y, scale)
     context.restore()
   }
 

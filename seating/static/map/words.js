@@ -55,6 +55,7 @@ export class Words {
   #currency = null
   #amounts = null
   #shortAmounts = null
+  #unit = 1
 
   number(count) { return this.#numbers.format(count) }
 
@@ -64,12 +65,12 @@ export class Words {
     if (currency !== this.#currency) {
       this.#currency = currency
       this.#amounts = new Intl.NumberFormat(this.lang, { style: 'currency', currency })
+      this.#unit = 10 ** this.#amounts.resolvedOptions().maximumFractionDigits
       this.#shortAmounts = new Intl.NumberFormat(this.lang, {
         style: 'currency', currency, trailingZeroDisplay: 'stripIfInteger',
       })
     }
-    const digits = this.#amounts.resolvedOptions().maximumFractionDigits
-    return (short ? this.#shortAmounts : this.#amounts).format(minor / 10 ** digits)
+    return (short ? this.#shortAmounts : this.#amounts).format(minor / this.#unit)
   }
 }
 
