@@ -129,33 +129,31 @@ export class Tiles {
     const { hall } = this.painter
     if (seats.length > PATCHED) return this.invalidate(hall.boundsOf(seats))
     const margin = 1 / this.#layer.unit
-    const patches = new Map()
     for (const i of seats) {
       const reach = hall.radius[i] + margin
       const part = box(hall.x[i] - reach, hall.y[i] - reach, hall.x[i] + reach, hall.y[i] + reach)
       for (const tile of this.#layer.within(part, false)) {
         if (tile.isStale) continue
-        if (!overlap(tile.bounds, this.#visible)) tile.isStale = true
-        else if (patches.has(tile)) patches.get(tile).push(part)
-        else patches.set(tile, [part])
+        if (overlap(tile.bounds, this.#visible)) this.#patch(tile, part)
+        else tile.isStale = true
       }
     }
-    for (const [tile, parts] of patches) this.#patch(tile, parts)
   }
 
-  #patch(tile, parts) {
+  #patch(tile, part) {
     const context = tile.canvas.getContext('2d')
     const { unit, scale } = this.#layer
+    const { left, top, right, bottom } = part
     context.save()
-    context.setTransform(1, 0, 0, 1, 0, 0)
-    context.beginPath()
-    for (const { left, top, right } of parts) {
-      const side = Math.ceil((right - left) * unit) + 1
-      context.rect(Math.floor((left - tile.x) * unit), Math.floor((top - tile.y) * unit), side, side)
+    context.setTransform(unit, 0, 0, unit, -tile.x * unit, -tile.y * unit)
+    // A clip costs more than all else; seats do not touch each other, but areas go on outside.
+    if (this.painter.areas.some(({ bounds }) => overlap(bounds, part))) {
+      context.beginPath()
+      context.rect(left, top, right - left, bottom - top)
+      context.clip()
     }
-    context.clip()
-    context.clearRect(0, 0, SIDE, SIDE)
-    for (const part of parts) this.painter.draw(context, part, tile.x, tile.y, scale)
+    context.clearRect(left, top, right - left, bottom - top)
+    this.painter.draw(context, part, tile.x, tile.y, scale, false)
     context.restore()
   }
 

@@ -17,7 +17,7 @@ const WORDS = {
     released: 'Your seats are released', expired: 'Your hold has ended. The seats are on sale again',
     twoMinutes: 'Two minutes left to buy your seats', halfMinute: 'Thirty seconds left to buy your seats',
     loading: 'Loading the seat map', failed: 'The seat map cannot be shown',
-    unavailable: 'This seat is not available', refusals: {},
+    unavailable: 'This seat is not available',
   },
   de: {
     map: 'Saalplan', tree: 'Plätze als Liste', zoomIn: 'Vergrößern', zoomOut: 'Verkleinern', fit: 'Ganzer Saal',
