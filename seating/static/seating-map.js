@@ -9,7 +9,7 @@ import { Offer, Words } from './map/words.js'
 import { SeatingFeed } from './seating-feed.js'
 
 const DEFAULT_MAX = 8
-const TREE_MS = 400
+const TREE_MS = 1_500
 const sheet = new CSSStyleSheet()
 sheet.replaceSync(STYLE)
 

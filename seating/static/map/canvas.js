@@ -15,6 +15,7 @@ const OWN_MS = 160
 const TARGET = 24 // CSS pixels, WCAG 2.2, 2.5.8.
 const MOST_AT_ONCE = 400
 const EDGE = 12
+const MINI_MS = 500
 const TOOLS = 64
 
 /** `parts` are the component's elements; `on` has `seat(i)`, `hover(i, place)` and `first()`. */
@@ -22,6 +23,7 @@ export class MapCanvas {
   marked = { own: [], seat: -1, part: null, hovered: -1 }
   #pending = new Set()
   #size = [0, 0]
+  #aging = 0
   #pointer = { key: '' }
   #frame = 0
   #zoomedAt = -Infinity
@@ -60,12 +62,12 @@ export class MapCanvas {
 
   close() {
     cancelAnimationFrame(this.#frame)
+    clearTimeout(this.#aging)
     this.observer.disconnect()
   }
 
   get durationMs() { return this.#isStill.matches ? 0 : OWN_MS }
 
-  /** Draw before the next frame. */
   draw() { this.#frame ||= requestAnimationFrame(this.#next) }
 
   /** Seats have a new status. */
@@ -129,11 +131,17 @@ export class MapCanvas {
     const sections = isMany ? this.painter.count() : seats.flatMap((seat, i) => this.painter.recount(seat, before[i]))
     if (this.painter.isFar(this.tiles.scale)) for (const { outline } of sections) this.tiles.invalidate(outline)
     else this.tiles.changed(seats)
-    if (sections.length) this.minimap.clear()
+    if (sections.length) this.#aging ||= setTimeout(() => this.#renew(), MINI_MS)
     if (isMany || this.#isStill.matches) return
     seats.forEach((seat, i) => {
       if (before[i] !== this.shown[seat] && !this.marked.own.includes(seat)) this.overlay.pulse(seat, before[i], now)
     })
+  }
+
+  #renew() {
+    this.#aging = 0
+    this.minimap.clear()
+    this.draw()
   }
 
   /** While a zoom goes on, what was drawn is shown larger or smaller. */

@@ -44,7 +44,6 @@ export class Overlay {
 
   get isMoving() { return this.#pulses.size > 0 }
 
-  /** Colours or prices are others. */
   clear() { this.#names.clear() }
 
   /** The context's unit is a CSS pixel. `marked` has `own` seats, `seat` and `part` in focus, and `hovered`. */

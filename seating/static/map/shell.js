@@ -110,7 +110,6 @@ export function build(root, words, act) {
   parts.state.textContent = words.loading
   for (const each of parts.tools.children) {
     each.title = words[each.dataset.act]
-    each.setAttribute('aria-label', each.title)
     each.addEventListener('click', () => act(each.dataset.act, each))
   }
   return parts

@@ -53,7 +53,6 @@ export class Tiles {
 
   get scale() { return this.#layer?.scale ?? 0 }
 
-  /** Draw everything again, for new colours. */
   clear() { this.#layer = this.#previous = this.#backdrop = null }
 
   /** Draw the view; spend about `budgetMs` on new tiles. Return whether all of it is as it should be. */
@@ -146,7 +145,7 @@ export class Tiles {
     const { left, top, right, bottom } = part
     context.save()
     context.setTransform(unit, 0, 0, unit, -tile.x * unit, -tile.y * unit)
-    // A clip costs more than all else; seats do not touch each other, but areas go on outside.
+    // Seats do not touch each other, but areas go on outside.
     if (this.painter.areas.some(({ bounds }) => overlap(bounds, part))) {
       context.beginPath()
       context.rect(left, top, right - left, bottom - top)
