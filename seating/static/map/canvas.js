@@ -14,6 +14,7 @@ const SETTLE_MS = 120
 const OWN_MS = 160
 const TARGET = 24 // CSS pixels, WCAG 2.2, 2.5.8.
 const MOST_AT_ONCE = 400
+const MOST_PULSES = 60 // More at once are no buyer's doing.
 const EDGE = 12
 const MINI_MS = 500
 const TOOLS = 64
@@ -132,7 +133,7 @@ export class MapCanvas {
     if (this.painter.isFar(this.tiles.scale)) for (const { outline } of sections) this.tiles.invalidate(outline)
     else this.tiles.changed(seats)
     if (sections.length) this.#aging ||= setTimeout(() => this.#renew(), MINI_MS)
-    if (isMany || this.#isStill.matches) return
+    if (seats.length > MOST_PULSES || this.#isStill.matches) return
     seats.forEach((seat, i) => {
       if (before[i] !== this.shown[seat] && !this.marked.own.includes(seat)) this.overlay.pulse(seat, before[i], now)
     })
