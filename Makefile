@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run test restarts fuzz fuzz-terms fuzz-bytes fuzz-api churn receiver-down lint-api test-careful check format onsale bench benchmarks clean
+.PHONY: help install run test restarts fuzz fuzz-terms fuzz-bytes fuzz-api churn receiver-down seat-map lint-api test-careful check format onsale bench benchmarks clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -57,6 +57,9 @@ churn: $(VENV)/.tests ## 60,000 holds taken and given back, which leave nothing 
 
 receiver-down: $(VENV)/.tests ## webhooks to receivers that fail, one of which is down for a minute (SECONDS)
 	SEATING_RECEIVER_DOWN_S=$(or $(SECONDS),60) $(BIN)/pytest --timeout 900 tests/webhooks/test_delivery.py -k every_way
+
+seat-map: $(VENV)/.tests ## the seat map's speed in Chromium beside 500 other feeds
+	SEATING_FEEDS=500 $(BIN)/pytest -s --timeout 600 tests/seat_map/test_speed.py
 
 lint-api: $(VENV)/.lint ## lint the OpenAPI document with Redocly; downloads it once
 	$(BIN)/python -m tests.web.openapi_file $(VENV)/openapi.json
