@@ -24,6 +24,7 @@ from seating.web import (
     live,
     operations,
     organiser,
+    pages,
     plans,
     probes,
     purchases,
@@ -71,6 +72,7 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
     sale = (purchases.api, holds.api, seats.api, organiser.api, events.api, plans.api, live.api, quarantine.api)
     for blueprint in (*sale, recovery.api, audit.api, users.api, caches.api, catalogue.api, operations.api, probes.api):
         app.register_api(blueprint)
+    app.register_blueprint(pages.pages)
 
     @cache
     def document() -> tuple[str, bytes, bytes]:
