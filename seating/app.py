@@ -15,6 +15,7 @@ from seating.services.services import Services
 from seating.web import (
     api_document,
     audit,
+    books,
     caches,
     catalogue,
     drafts,
@@ -70,7 +71,17 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
     drafts.register(app)
     live.register(app, settings)
     sale = (purchases.api, holds.api, seats.api, organiser.api, events.api, plans.api, live.api, quarantine.api)
-    for blueprint in (*sale, recovery.api, audit.api, users.api, caches.api, catalogue.api, operations.api, probes.api):
+    for blueprint in (
+        *sale,
+        books.api,
+        recovery.api,
+        audit.api,
+        users.api,
+        caches.api,
+        catalogue.api,
+        operations.api,
+        probes.api,
+    ):
         app.register_api(blueprint)
     app.register_blueprint(pages.pages)
 
