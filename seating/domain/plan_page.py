@@ -2,6 +2,8 @@
 
 import gzip
 import hashlib
+import math
+from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -9,7 +11,9 @@ import orjson
 from seating.domain.seating_plan import SeatingPlan
 
 _SPACING: Final = 20.0
-_ROWS_A_COLUMN: Final = 100
+_ASPECT: Final = 1.4
+_STAGE_DEPTH: Final = 180.0
+"""From the top of a hall to its first row; more in a wide one."""
 
 
 class PlanPage(NamedTuple):
@@ -36,26 +40,57 @@ def layout_of(plan: SeatingPlan) -> dict[str, Any]:
 
 
 def _grid(plan: SeatingPlan) -> dict[str, Any]:
-    """Of a generated plan: blocks below one another, and beside one another where that grows too high."""
-    blocks: list[dict[str, Any]] = []
-    x, y, width, height = _SPACING, _SPACING, 0.0, 0.0
-    for number, rows in enumerate(plan.blocks):
-        if y > _ROWS_A_COLUMN * _SPACING:
-            x, y = width + 2 * _SPACING, _SPACING
-        shown = []
-        for row in rows:
-            xs = [x + _SPACING * place for place in range(len(row))]
-            shown.append({"label": _label(row), "numbers": list(map(_number, row)), "x": xs, "y": [y] * len(row)})
-            width, height, y = max(width, xs[-1]), max(height, y), y + _SPACING
-        blocks.append({"name": f"Block {number + 1}", "category": 0, "rows": shown})
-        y += _SPACING
+    """Lay out a generated plan: sections in tiers before a stage, the best of each tier in its middle."""
+    sections = [list(blocks) for _, blocks in groupby(plan.blocks, key=_section)]
+    depth = _SPACING * (2 + max(sum(map(len, blocks)) for blocks in sections))
+    breadth = _SPACING * (2 + max(len(row) for block in plan.blocks for row in block))
+    across = min(len(sections), max(1, round(math.sqrt(len(sections) * _ASPECT * depth / breadth))))
+    width = across * breadth
+    front = max(_STAGE_DEPTH, 0.1 * width)
+    shown = []
+    for number, blocks in enumerate(sections):
+        tier, place = divmod(number, across)
+        in_tier = min(across, len(sections) - tier * across)
+        x = width / 2 + breadth * (_from_the_middle(place, in_tier) + (1 - in_tier) / 2)
+        y = front + depth * tier
+        for block in blocks:
+            rows = []
+            for row in block:
+                left = x - _SPACING * (len(row) - 1) / 2
+                xs = [left + _SPACING * seat for seat in range(len(row))]
+                rows.append({"label": _label(row), "numbers": list(map(_number, row)), "x": xs, "y": [y] * len(row)})
+                y += _SPACING
+            shown.append({"name": f"Section {_section(block)}", "category": 0, "rows": rows})
     return {
         "name": "",
-        "size": {"width": int(width + _SPACING), "height": int(height + _SPACING)},
+        "size": {"width": int(width), "height": int(front + depth * math.ceil(len(sections) / across))},
         "categories": [{"name": "Seats", "color": None}],
-        "areas": [],
-        "blocks": blocks,
+        "areas": [_stage(width, front)],
+        "blocks": shown,
     }
+
+
+def _from_the_middle(place: int, across: int) -> int:
+    """The column of the `place`-th section of a tier: 2, 1, 3, 0, 4 of five."""
+    return sorted(range(across), key=lambda column: abs(2 * column + 1 - across))[place]
+
+
+def _stage(width: float, front: float) -> dict[str, Any]:
+    broad, deep = min(width / 2, 4 * front), front - 4 * _SPACING
+    return {
+        "shape": "rectangle",
+        "color": "#dddddd",
+        "border_color": "#999999",
+        "position": {"x": (width - broad) / 2, "y": _SPACING},
+        "rectangle": {"width": broad, "height": deep},
+        "text": {"text": "Stage", "position": {"x": broad / 2, "y": deep / 2}, "size": round(deep / 4)},
+    }
+
+
+def _section(block: list[list[str]]) -> str:
+    """The number of its section: `sec-1-row-A-seat-1` is in section 1, and a large one has several blocks."""
+    words = block[0][0].split("-")
+    return words[1] if len(words) > 1 else words[0]
 
 
 def _number(seat: str) -> str:

@@ -1,0 +1,253 @@
+/** The seats that a buyer has chosen, and the hold on them. */
+
+import { FREE } from './painter.js'
+
+const MOST = 10
+const RETRIES = 2
+const RETRY_MS = 1_000
+const ANSWER_MS = 15_000
+const SPOKEN_S = [[120, 'twoMinutes'], [30, 'halfMinute']]
+
+/** `terms` has `max`, `hold` (the shop's function or null) and `offer`; `tell` has `event`, `say` and `drawn`. */
+export class Choice {
+  /** Indices of seats, in the order of their choice. */
+  seats = []
+  hold = null
+  #heldSeats = new Set()
+  #asking = 0
+  #last = Promise.resolve()
+  #timer = 0
+  #spoken = new Set()
+
+  constructor(feed, words, terms, tell) { Object.assign(this, { feed, words, terms, tell }) }
+
+  has(seat) { return this.seats.includes(seat) || this.#heldSeats.has(seat) }
+
+  /** What the shop is told of the hold; null without one. */
+  get held() {
+    if (!this.hold) return null
+    const { holdToken, expiresAt } = this.hold
+    return { holdToken, expiresAt, expiresInMs: this.#leftMs(), seats: this.#details([...this.#heldSeats]) }
+  }
+
+  get selection() { return this.#details(this.seats) }
+
+  get total() { return this.selection.reduce((sum, { price }) => sum + (price ?? 0), 0) }
+
+  toggle(seat) { return this.seats.includes(seat) ? this.remove([seat]) : this.add([seat]) }
+
+  /** Choose seats that can be had; return whether all of them could. */
+  add(seats) {
+    const fresh = [...new Set(seats)].filter((seat) => !this.seats.includes(seat))
+    const free = fresh.filter((seat) => this.feed.statuses[seat] === FREE || this.#heldSeats.has(seat))
+    const max = Math.min(this.terms.max, this.feed.event.maxPerPurchase ?? MOST, MOST)
+    const taken = free.slice(0, Math.max(0, max - this.seats.length))
+    if (free.length > taken.length) this.#refuse('MAX_SEATS', this.words.most(max))
+    else if (fresh.length > free.length) this.#refuse('SEAT_UNAVAILABLE', this.words.unavailable)
+    if (taken.length) this.#set([...this.seats, ...taken], 'chosen', taken)
+    return taken.length === fresh.length
+  }
+
+  remove(seats) {
+    const gone = seats.filter((seat) => this.seats.includes(seat))
+    if (gone.length) this.#set(this.seats.filter((seat) => !gone.includes(seat)), 'dropped', gone)
+  }
+
+  #set(seats, word, changed) {
+    this.seats = seats
+    this.#told()
+    if (word) this.tell.say(this.words[word](changed.map(this.#describe).join('; '), this.#sum()))
+  }
+
+  #describe = (seat) => this.terms.offer.describe(seat)
+
+  #sum() {
+    const { currency } = this.feed.event
+    return this.words.sum(this.seats.length, this.words.amount(this.total, currency))
+  }
+
+  #told() {
+    const { currency = null, categories = [] } = this.feed.event ?? {}
+    this.tell.event('selectionchange', { seats: this.selection, total: this.total, currency, categories })
+    this.tell.drawn()
+  }
+
+  /** Drop chosen seats that others took. While a request is under way they may be one's own. */
+  lose() {
+    if (this.#asking) return
+    const lost = this.seats.filter((seat) => this.feed.statuses[seat] !== FREE && !this.#heldSeats.has(seat))
+    if (!lost.length) return
+    const seats = this.#details(lost)
+    this.#set(this.seats.filter((seat) => !lost.includes(seat)))
+    this.tell.say(this.words.lost(lost.map(this.#describe).join('; ')))
+    this.tell.event('soldelsewhere', { seats })
+  }
+
+  /** Hold what is chosen, or change the hold to it. */
+  holdSelection() {
+    return this.#inTurn(async () => {
+      const chosen = this.seats
+      if (!this.hold) return chosen.length ? this.#take({ seats: this.#ids(chosen) }) : null
+      if (!chosen.length) return this.#giveBack()
+      const add = this.#ids(chosen.filter((seat) => !this.#heldSeats.has(seat)))
+      const remove = this.#ids([...this.#heldSeats].filter((seat) => !chosen.includes(seat)))
+      if (!add.length && !remove.length) return this.hold
+      if (this.terms.hold) return this.#byShop('change', this.#ids(chosen))
+      return this.#keep(await this.#ask('PATCH', `/${this.hold.holdToken}`, { ...(add.length && { add }), ...(remove.length && { remove }) }))
+    })
+  }
+
+  /** Hold the best `quantity` seats, of one category if given, in place of what is held now. */
+  best(quantity, category) {
+    return this.#inTurn(async () => {
+      const before = this.hold
+      const taken = await this.#take({ quantity, ...(category && { category }) })
+      if (before && !this.terms.hold) await this.#ask('DELETE', `/${before.holdToken}`).catch(() => {})
+      return taken
+    })
+  }
+
+  extend() {
+    return this.#inTurn(async () => {
+      if (!this.hold) return null
+      if (this.terms.hold) return this.#byShop('extend', this.#ids([...this.#heldSeats]))
+      return this.#keep(await this.#ask('PATCH', `/${this.hold.holdToken}`, {}))
+    })
+  }
+
+  /** Give the seats back, and choose nothing. */
+  release() { return this.#inTurn(() => this.#giveBack()) }
+
+  /** Go on with a hold that was taken before, as after a reload. */
+  resume(holdToken) { return this.#inTurn(async () => this.#keep(await this.#ask('GET', `/${holdToken}`))) }
+
+  /** Forget the hold: its seats are bought, or it is somebody else's affair now. */
+  forget() {
+    this.#drop()
+    this.#set([])
+  }
+
+  async #giveBack() {
+    if (this.hold && this.terms.hold) await this.terms.hold([], { action: 'release', holdToken: this.hold.holdToken })
+    else if (this.hold) await this.#ask('DELETE', `/${this.hold.holdToken}`)
+    if (this.hold) this.tell.say(this.words.released)
+    this.forget()
+    return null
+  }
+
+  #take(wanted) {
+    if (this.terms.hold) return this.#byShop(wanted.quantity ? 'best' : 'take', wanted.seats ?? [], wanted)
+    return this.#ask('POST', '', wanted).then((hold) => this.#keep(hold))
+  }
+
+  async #byShop(action, seats, { quantity, category } = {}) {
+    const given = await this.terms.hold(seats, { action, holdToken: this.hold?.holdToken ?? null, quantity, category })
+    if (!given) throw new Error(this.words.unavailable)
+    const { token, holdToken = token, expiresAt } = given
+    const expiresInMs = given.expiresInMs ?? Date.parse(expiresAt) - this.feed.now()
+    return this.#keep({ holdToken, expiresAt, expiresInMs, seats: given.seats ?? seats })
+  }
+
+  #keep({ holdToken, expiresAt, expiresInMs, seats }) {
+    const isNew = this.hold?.holdToken !== holdToken
+    this.hold = { holdToken, expiresAt, endsAt: performance.now() + expiresInMs, endsOnClock: Date.now() + expiresInMs }
+    this.#heldSeats = new Set(seats.map((id) => this.feed.indexOf(id)).filter((seat) => seat !== undefined))
+    this.#spoken = new Set(SPOKEN_S.filter(([atS]) => expiresInMs < atS * 1000).map(([, word]) => word))
+    this.#set([...this.#heldSeats])
+    this.tell.event('holdchange', { hold: this.held })
+    const names = this.seats.map(this.#describe).join('; ')
+    if (isNew) this.tell.say(this.words.heldNow(names, Math.round(expiresInMs / 60_000)))
+    clearInterval(this.#timer)
+    this.#timer = setInterval(() => this.#look(), 500)
+    return this.held
+  }
+
+  // A clock may be set, and the other one may stop while the machine sleeps.
+  #leftMs() { return Math.max(0, Math.min(this.hold.endsAt - performance.now(), this.hold.endsOnClock - Date.now())) }
+
+  #look() {
+    const leftMs = this.#leftMs()
+    for (const [atS, word] of SPOKEN_S) {
+      if (leftMs > atS * 1000 || leftMs === 0 || this.#spoken.has(word)) continue
+      this.#spoken.add(word)
+      this.tell.say(this.words[word])
+    }
+    if (leftMs === 0) this.#end()
+  }
+
+  #end() {
+    clearInterval(this.#timer)
+    const { holdToken } = this.hold
+    return this.#inTurn(async () => {
+      if (this.hold?.holdToken !== holdToken) return null
+      if (!this.terms.hold) {
+        const now = await this.#ask('GET', `/${holdToken}`).catch(() => null)
+        if (now?.expiresInMs > 0) return this.#keep(now)
+      }
+      const seats = this.#details([...this.#heldSeats])
+      this.forget()
+      this.tell.say(this.words.expired)
+      this.tell.event('holdexpired', { seats })
+      return null
+    })
+  }
+
+  #drop() {
+    clearInterval(this.#timer)
+    const had = this.hold !== null
+    this.hold = null
+    this.#heldSeats = new Set()
+    if (had) this.tell.event('holdchange', { hold: null })
+  }
+
+  /** One after the other; a refusal becomes the event `error`, and null. */
+  #inTurn(act) {
+    this.#asking++
+    const done = this.#last.then(act).catch((error) => this.#failed(error)).finally(() => {
+      this.#asking--
+      this.lose()
+      this.tell.drawn()
+    })
+    this.#last = done
+    return done
+  }
+
+  #failed(error) {
+    if (error.code === 'HOLD_EXPIRED' && this.hold) {
+      const seats = this.#details([...this.#heldSeats])
+      this.forget()
+      this.tell.event('holdexpired', { seats })
+    }
+    this.#refuse(error.code ?? 'UNAVAILABLE', error.message, error)
+    return null
+  }
+
+  #refuse(code, message, { seats } = {}) {
+    this.tell.say(this.words.refusals[code] ?? message)
+    this.tell.event('error', { code, message, ...(seats && { seats }) })
+  }
+
+  /** Ask for a hold; ask again, with the same key, where no answer came. Throws with `code`. */
+  async #ask(method, path, body) {
+    const headers = { 'Content-Type': 'application/json' }
+    if (method === 'POST') headers['Idempotency-Key'] = randomKey()
+    const options = { method, headers, ...(body && { body: JSON.stringify(body) }) }
+    for (let attempt = 0; ; attempt++) {
+      const response = await fetch(`${this.feed.api}/holds${path}`, { ...options, signal: AbortSignal.timeout(ANSWER_MS) })
+        .catch(() => null)
+      const isFinal = attempt === RETRIES || (response && response.status !== 503)
+      if (response?.status === 204) return null
+      const answer = await response?.json().catch(() => null)
+      if (response?.ok && answer) return answer
+      if (isFinal) throw Object.assign(new Error(answer?.message ?? this.words.offline), answer)
+      await new Promise((resolve) => { setTimeout(resolve, RETRY_MS * (attempt + Math.random())) })
+    }
+  }
+
+  #ids(seats) { return seats.map((seat) => this.feed.ids[seat]) }
+
+  #details(seats) { return seats.map((seat) => this.terms.offer.details(seat)) }
+}
+
+/** Random in insecure contexts too, where there is no `randomUUID`. */
+const randomKey = () => `map-${crypto.getRandomValues(new Uint32Array(4)).join('-')}`

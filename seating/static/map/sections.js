@@ -1,0 +1,140 @@
+/** The sections of a hall: their rows, their seats, and the shape that they have from afar. */
+
+import { box } from './areas.js'
+
+const APART = 3 // Pitches between seats of different parts of a section.
+const SAMPLED = 200
+const LOOKED_AHEAD = 16
+
+/** A zone, or each of its parts where they stand apart: a floor, a box. */
+export function findSections(hall, plan) {
+  const parts = findParts(hall, )
+  const sections = new Map()
+  const zones = new Map()
+  hall.lines.forEach((line) => {
+    const key = `${line.zone}/${parts(line)}`
+    if (!sections.has(key)) {
+      const name = line.name || plan.name
+      const section = { number: sections.size, name, title: name, zone: line.zone, lines: [], rows: new Map() }
+      sections.set(key, section)
+      zones.set(line.zone, [...(zones.get(line.zone) ?? []), section])
+    }
+    const section = sections.get(key)
+    line.section = section.number
+    section.lines.push(line)
+    section.rows.set(line.label, [...(section.rows.get(line.label) ?? []), line])
+    hall.sectionOf.fill(section.number, line.first, line.end)
+  })
+  for (const same of zones.values()) {
+    if (same.length > 1) same.forEach((section, number) => { section.title = `${section.name} ${number + 1}` })
+  }
+  return [...sections.values()].map((section) => measured(hall, section))
+}
+
+/** Name the connected part of the hall in which a line is: cells that touch, of one zone. */
+function findParts(hall, ) {
+  const size = APART * hall.pitch
+  const cellOf = (line, i) => `${line.zone}|${Math.floor(hall.x[i] / size)}|${Math.floor(hall.y[i] / size)}`
+  const parent = new Map()
+  const root = (cell) => {
+    let top = cell
+    while (parent.get(top) !== top) top = parent.get(top)
+    while (parent.get(cell) !== top) [cell] = [parent.get(cell), parent.set(cell, top)]
+    return top
+  }
+  const join = (a, b) => parent.set(root(a), root(b))
+  for (const line of hall.lines) {
+    for (let i = line.first; i < line.end; i++) {
+      const cell = cellOf(line, i)
+      if (!parent.has(cell)) parent.set(cell, cell)
+      join(cell, cellOf(line, line.first))
+    }
+  }
+  for (const cell of parent.keys()) {
+    const [zone, column, row] = cell.split('|')
+    for (const [right, down] of [[1, 0], [0, 1], [1, 1], [1, -1]]) {
+      const other = `${zone}|${Number(column) + right}|${Number(row) + down}`
+      if (parent.has(other)) join(cell, other)
+    }
+  }
+  return (line) => root(cellOf(line, line.first))
+}
+
+function measured(hall, section) {
+  const seats = []
+  for (const { first, end } of section.lines) for (let i = first; i < end; i++) seats.push(i)
+  section.seats = seats
+  section.bounds = hall.boundsOf(seats)
+  section.thickness = rowDistance(hall, section)
+  const { left, top, right, bottom } = section.bounds
+  section.outline = box(left - section.thickness, top - section.thickness, right + section.thickness, bottom + section.thickness)
+  section.path = section.lines.map((line) => outline(hall, line))
+  section.rows = [...section.rows].map(([label, lines]) => ({ label, section, seats: inOrder(hall, lines) }))
+  section.path.push(...sides(hall, section))
+  section.centre = anchor(hall, seats)
+  return section
+}
+
+/** Seats of a row's stretches, from one side to the other. */
+function inOrder(hall, lines) {
+  const flat = lines.reduce((sum, { first, end }) => sum + Math.abs(hall.x[end - 1] - hall.x[first]), 0)
+  const steep = lines.reduce((sum, { first, end }) => sum + Math.abs(hall.y[end - 1] - hall.y[first]), 0)
+  const along = flat >= steep ? hall.x : hall.y
+  const sorted = [...lines].sort((a, b) => along[a.first] - along[b.first])
+  return sorted.flatMap(({ first, end }) => Array.from({ length: end - first }, (_, place) => first + place))
+}
+
+/** How far apart rows are: a band of this width along each row leaves no gap between them. */
+function rowDistance(hall, section) {
+  const found = []
+  const step = Math.ceil(section.lines.length / SAMPLED)
+  for (let number = 0; number < section.lines.length; number += step) {
+    const line = section.lines[number]
+    const middle = (line.first + line.end) >> 1
+    const other = hall.nearest(
+      hall.x[middle], hall.y[middle], 3 * hall.pitch,
+      (i) => hall.sectionOf[i] === section.number && hall.lines[hall.lineOf[i]].label !== line.label,
+    )
+    if (other >= 0) found.push(hall.between(middle, other))
+  }
+  found.sort((a, b) => a - b)
+  return 1.15 * Math.max(hall.pitch, found[Math.floor(found.length * 0.7)] ?? 0)
+}
+
+/** Where a name stands: in the middle, on a row. */
+function anchor(hall, seats) {
+  const [x, y] = seats.reduce((sum, i) => [sum[0] + hall.x[i] / seats.length, sum[1] + hall.y[i] / seats.length], [0, 0])
+  const near = seats.reduce((best, i) => (
+    Math.hypot(hall.x[i] - x, hall.y[i] - y) < Math.hypot(hall.x[best] - x, hall.y[best] - y) ? i : best
+  ))
+  return { x, y: Math.hypot(hall.x[near] - x, hall.y[near] - y) < 2 * hall.pitch ? y : hall.y[near] }
+}
+
+/** From an end of each stretch to that of the next row: bands along them give the section straight sides. */
+function sides(hall, { lines, thickness }) {
+  const sides = []
+  lines.forEach((line, number) => {
+    for (const end of ['first', 'last']) {
+      const seat = end === 'first' ? line.first : line.end - 1
+      const next = lines.slice(number + 1, number + LOOKED_AHEAD)
+        .filter((other) => other.label !== line.label && hall.category[other.first] === hall.category[seat])
+        .map((other) => (end === 'first' ? other.first : other.end - 1))
+        .filter((other) => hall.between(seat, other) < 1.7 * thickness)
+      if (next.length) sides.push([seat, next.reduce((a, b) => (hall.between(seat, a) <= hall.between(seat, b) ? a : b))])
+    }
+  })
+  return sides
+}
+
+/** Points along a stretch: those where it bends. */
+function outline(hall, { first, end }) {
+  const points = [first]
+  for (let i = first + 1; i < end - 1; i++) {
+    const from = points[points.length - 1]
+    const [ax, ay] = [hall.x[i] - hall.x[from], hall.y[i] - hall.y[from]]
+    const [bx, by] = [hall.x[i + 1] - hall.x[from], hall.y[i + 1] - hall.y[from]]
+    if (Math.abs(ax * by - ay * bx) > 0.05 * hall.pitch * Math.hypot(bx, by)) points.push(i)
+  }
+  points.push(end - 1)
+  return points
+}

@@ -1,0 +1,235 @@
+/** `<seating-map event="…">`: a live seat map for any page; seating-map.d.ts says what each part is for. */
+
+import { MapCanvas } from './map/canvas.js'
+import { Areas, Card, fillLegend } from './map/captions.js'
+import { Choice } from './map/choice.js'
+import { Hall } from './map/hall.js'
+import { build, STYLE } from './map/shell.js'
+import { Tree } from './map/tree.js'
+import { Offer, Words } from './map/words.js'
+import { SeatingFeed } from './seating-feed.js'
+
+const DEFAULT_MAX = 8
+const sheet = new CSSStyleSheet()
+sheet.replaceSync(STYLE)
+
+export class SeatingMap extends HTMLElement {
+  static observedAttributes = ['event', 'server', 'lang', 'theme', 'max']
+
+  #parts = {}
+  #feed = null
+  #hall = null
+  #canvas = null
+  #choice = null
+  #offer = null
+  #tree = null
+  #card = null
+  #words = null
+  #shopHold = null
+  #areas = null
+  #dark = matchMedia('(prefers-color-scheme: dark)')
+
+  constructor() {
+    super()
+    this.attachShadow({ mode: 'open' }).adoptedStyleSheets = [sheet]
+  }
+
+  connectedCallback() {
+    const { hold } = this
+    if (delete this.hold) this.hold = hold // A page may have set it before this class was there.
+    this.#start()
+  }
+
+  disconnectedCallback() { this.#stop() }
+
+  attributeChangedCallback(name, was, is) {
+    if (!this.isConnected || was === is || !this.#feed) return
+    if (name === 'theme') this.#restyle()
+    else if (name !== 'max') this.#restart()
+  }
+
+  get selection() { return this.#choice?.selection ?? [] }
+
+  get held() { return this.#choice?.held ?? null }
+
+  get eventDetails() { return this.#feed?.event ?? null }
+
+  get feed() { return this.#feed }
+
+  get hold() { return this.#shopHold }
+
+  set hold(take) { this.#shopHold = take }
+
+  select(ids) { return this.#choice?.add(this.#indices(ids)) ?? false }
+
+  deselect(ids) { this.#choice?.remove(this.#indices(ids)) }
+
+  clear() { this.deselect(this.selection.map(({ id }) => id)) }
+
+  best(quantity, category) { return this.#choice?.best(quantity, category) ?? Promise.resolve(null) }
+
+  holdSelection() { return this.#choice?.holdSelection() ?? Promise.resolve(null) }
+
+  extend() { return this.#choice?.extend() ?? Promise.resolve(null) }
+
+  release() { return this.#choice?.release() ?? Promise.resolve(null) }
+
+  resume(holdToken) { return this.#choice?.resume(holdToken) ?? Promise.resolve(null) }
+
+  forget() { this.#choice?.forget() }
+
+  focusSeat(id) { for (const seat of this.#indices([id])) this.#tree?.goTo(seat, true) }
+
+  zoomTo(target) {
+    if (!this.#hall) return
+    const seats = typeof target === 'string'
+      ? this.#hall.sections.filter(({ name, title }) => [name, title].includes(target)).flatMap((each) => each.seats)
+      : this.#indices(target)
+    if (seats.length) this.#canvas.zoomTo(this.#hall.boundsOf(seats))
+  }
+
+  refresh() { this.#feed?.refresh() }
+
+  #indices(ids) { return [...ids].map((id) => this.#feed?.indexOf(id)).filter((seat) => seat !== undefined) }
+
+  #restart() {
+    this.#stop()
+    this.#start()
+  }
+
+  #start() {
+    const event = this.getAttribute('event')
+    if (!event) return
+    this.#words = new Words(this.closest('[lang]')?.lang || navigator.language || 'en')
+    this.#parts = build(this.shadowRoot, this.#words, (name, button) => this.#act(name, button))
+    const server = this.getAttribute('server')
+    const feed = this.#feed = new SeatingFeed({ event, ...(server && { server: new URL(server, location.href).origin }) })
+    this.#choice = new Choice(feed, this.#words, this.#terms(), {
+      event: (type, detail) => this.#emit(type, detail),
+      say: (text) => { this.#parts.say.textContent = text },
+      drawn: () => this.#drawChoice(),
+    })
+    feed.addEventListener('snapshot', ({ detail }) => this.#took(detail.changed))
+    feed.addEventListener('seats', ({ detail }) => this.#changed(detail.changed))
+    feed.addEventListener('event', () => this.#eventChanged())
+    feed.addEventListener('connection', ({ detail }) => this.#connection(detail.connection))
+    feed.addEventListener('refused', ({ detail: { code, message } }) => {
+      this.#parts.state.textContent = this.#words.failed
+      this.#emit('error', { code, message })
+    })
+    this.#dark.addEventListener('change', this.#restyle)
+    feed.start()
+  }
+
+  #stop() {
+    this.#feed?.stop()
+    this.#canvas?.close()
+    this.#dark.removeEventListener('change', this.#restyle)
+    this.#areas?.close()
+    this.#feed = this.#hall = this.#canvas = this.#choice = this.#tree = this.#card = this.#areas = null
+    this.removeAttribute('connection')
+  }
+
+  #act(name, button) {
+    if (name === 'zoomIn') this.#canvas.zoomBy(1.6)
+    if (name === 'zoomOut') this.#canvas.zoomBy(1 / 1.6)
+    if (name === 'fit') this.#canvas.fit()
+    if (name !== 'tree') return
+    const isShown = this.#parts.tree.classList.toggle('shown')
+    button.setAttribute('aria-pressed', isShown)
+    if (isShown) this.#parts.tree.querySelector('[tabindex="0"]').focus()
+  }
+
+  #terms() {
+    const map = this
+    return {
+      get max() { return Number(map.getAttribute('max')) || DEFAULT_MAX },
+      get hold() { return map.#shopHold },
+      get offer() { return map.#offer },
+    }
+  }
+
+  #drawChoice() {
+    if (!this.#canvas) return
+    const own = new Set([...this.#choice.seats, ...this.#indices((this.held?.seats ?? []).map(({ id }) => id))])
+    this.#canvas.marked.own = [...own]
+    this.#canvas.draw()
+    this.#tree.render()
+  }
+
+  #took(changed) {
+    if (!this.#feed.plan) this.#showAreas()
+    else if (this.#canvas) this.#changed(changed)
+    else this.#showHall()
+  }
+
+  #showHall() {
+    const feed = this.#feed
+    this.#hall = new Hall(feed.plan)
+    this.#offer = new Offer(this.#hall, feed.event, this.#words)
+    this.#canvas = new MapCanvas(this, this.#parts, this.#hall, () => feed.statuses, this.#offer, {
+      seat: (seat) => this.#tapped(seat),
+      hover: (seat) => this.#card?.show(seat),
+      first: () => this.#emit('ready', { event: feed.event }),
+    })
+    this.#tree = new Tree(this.#parts.tree, this.#canvas, this.#choice, { focus: (item) => this.#focused(item) })
+    this.#card = new Card(this.#parts.card, this.#canvas, this.#choice, this.#offer)
+    for (const name of ['tree', 'tools', 'legend']) this.#parts[name].hidden = false
+    fillLegend(this.#parts.legend, this.#canvas.painter, this.#offer)
+  }
+
+  #showAreas() {
+    if (!this.#areas) this.#emit('ready', { event: this.#feed.event })
+    this.#areas ??= new Areas(this.#parts.areas, this.#feed, this.#words)
+    this.#areas.show()
+  }
+
+  #changed(changed) {
+    this.#canvas.changed(changed)
+    this.#choice.lose()
+    if (this.shadowRoot.activeElement?.item || this.#parts.tree.classList.contains('shown')) this.#tree.render()
+  }
+
+  #eventChanged() {
+    this.#areas?.changed()
+    if (!this.#canvas) return
+    this.#offer.setEvent(this.#feed.event)
+    fillLegend(this.#parts.legend, this.#canvas.painter, this.#offer)
+    this.#canvas.draw()
+  }
+
+  #connection(connection) {
+    this.setAttribute('connection', connection)
+    this.#parts.state.dataset.connection = connection
+    this.#parts.state.textContent = this.#words[connection]
+    this.#emit(connection, {})
+  }
+
+  #tapped(seat) {
+    if (seat >= 0) {
+      this.#choice.toggle(seat)
+      this.#tree.goTo(seat, false)
+    }
+    this.#card?.show(seat)
+  }
+
+  #focused(item) {
+    const { marked } = this.#canvas
+    marked.seat = item?.seat ?? -1
+    marked.part = item && item.seat === undefined ? this.#hall.boundsOf(item.row?.seats ?? item.section.seats) : null
+    this.#card?.show(marked.seat)
+    if (marked.seat >= 0) this.#canvas.reveal(marked.seat)
+    else if (item?.row) this.#canvas.view.isWhole || this.#canvas.zoomTo(item.section.bounds)
+    this.#canvas.draw()
+  }
+
+  #restyle = () => {
+    if (!this.#canvas) return
+    this.#canvas.restyle()
+    fillLegend(this.#parts.legend, this.#canvas.painter, this.#offer)
+  }
+
+  #emit(type, detail) { this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true })) }
+}
+
+customElements.define('seating-map', SeatingMap)

@@ -1,0 +1,58 @@
+"""One product, one shop of another origin and one browser for all tests of the seat map."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.programs import program
+from tests.seat_map.browser import MapPage
+from tests.seat_map.shop import Shop
+from tests.servers import RedisServer
+from tests.system import System
+
+OpenMap = Callable[..., MapPage]
+
+
+@pytest.fixture(scope="session")
+def shop() -> Iterator[Shop]:
+    server = Shop()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def seller(tmp_path_factory: pytest.TempPathFactory, shop: Shop) -> Iterator[System]:
+    """The product, which lists the shop's origin."""
+    folder = tmp_path_factory.mktemp("seller")
+    redis = RedisServer(folder / "redis")
+    redis.start()
+    settings = {"WEB_WORKERS": "1", "CORS_ORIGINS": shop.origin, "RATE_LIMIT_HOLDS": "off", "RATE_LIMIT_SALE": "off"}
+    running = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", **settings)
+    try:
+        yield running.start()
+    finally:
+        running.stop()
+        redis.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium: nothing is downloaded."""
+    chromium = program("chromium", "chromium-browser", "google-chrome")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def open_map(browser: Browser, shop: Shop, seller: System) -> OpenMap:
+    """Opens the map of an event, and waits until it is live."""
+
+    def opened(event: str, *attributes: str, server: str | None = None, **options: Any) -> MapPage:
+        origin = server or f"http://127.0.0.1:{seller.port}"
+        return MapPage(browser, shop, event, origin, *attributes, **options).wait_live()
+
+    return opened

@@ -1,0 +1,105 @@
+"""Whatever happens between the page and the product, the map comes back by itself and shows the truth."""
+
+import json
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+
+from tests.seat_map.browser import MapPage, all_shown
+from tests.seat_map.conftest import OpenMap
+from tests.seat_map.network import Network
+from tests.servers import wait_until
+from tests.system import System
+from tests.web import JSON
+
+HALL: Final = {"generate": {"sections": 2, "rows": 5, "seatsPerRow": 10}}
+BROKEN: Final = ("WebSocket", "net::ERR", "status of 503")
+
+
+@pytest.fixture(scope="module")
+def event(seller: System) -> str:
+    return seller.create_event(seatingPlan=HALL)
+
+
+@pytest.fixture
+def network(seller: System) -> Iterator[Network]:
+    between = Network(seller.port)
+    yield between
+    between.stop()
+
+
+@pytest.fixture
+def page(open_map: OpenMap, event: str, network: Network) -> Iterator[MapPage]:
+    opened = open_map(event, server=network.origin)
+    yield opened
+    opened.close(BROKEN)
+
+
+def set_seats(client: System, event: str, seats: list[str], status: str) -> None:
+    body = json.dumps({"status": status, "seats": seats}).encode()
+    assert client.request("PATCH", f"/api/v1/events/{event}/seats", body, JSON).status == 200
+
+
+def state(page: MapPage) -> str | None:
+    return page.page.get_attribute("seating-map", "connection")
+
+
+def test_a_network_that_went_away_without_a_word(page: MapPage, network: Network, seller: System, event: str) -> None:
+    """The socket looks open; the map asks after 15 s of silence, and is not shown as live while nothing answers."""
+    network.cut()
+    seller.buy(2, event_id=event)
+    wait_until(lambda: state(page) != "live", 40, "the map to notice")
+    network.restore()
+    wait_until(lambda: state(page) == "live", 40, "the map to come back")
+    all_shown(page, seller, event)
+
+
+def test_a_machine_that_is_offline(page: MapPage, seller: System, event: str) -> None:
+    """The browser says so. The map turns pale, says that it may be out of date, and resumes without a snapshot."""
+    page.page.context.set_offline(True)
+    wait_until(lambda: state(page) == "offline", 5)
+    assert page.page.locator("seating-map .state").inner_text() == "Offline. The map may be out of date"
+    seller.buy(3, event_id=event)
+    asked = page.page.evaluate("performance.getEntriesByType('resource').length")
+    page.page.context.set_offline(False)
+    wait_until(lambda: state(page) == "live", 20)
+    all_shown(page, seller, event)
+    again = page.page.evaluate(f"performance.getEntriesByType('resource').slice({asked}).map(({{ name }}) => name)")
+    assert not [name for name in again if name.endswith("/plan")]
+
+
+def test_a_server_that_restarts(page: MapPage, seller: System, event: str) -> None:
+    seller.parts["web"].stop()
+    wait_until(lambda: state(page) != "live", 10)
+    seller.start_part("web")
+    seller.wait_ready()
+    seller.buy(2, event_id=event)
+    wait_until(lambda: state(page) == "live", 40)
+    all_shown(page, seller, event)
+
+
+def test_an_inventory_that_is_rebuilt(page: MapPage, seller: System, event: str) -> None:
+    seller.buy(4, event_id=event)
+    seller.command("rebuild", event)
+    seller.buy(1, event_id=event)
+    wait_until(lambda: state(page) == "live", 40)
+    all_shown(page, seller, event)
+
+
+def test_a_sale_that_is_paused(page: MapPage, seller: System, event: str) -> None:
+    for word in ("paused", "on_sale"):
+        body = json.dumps({"state": word}).encode()
+        assert seller.request("PATCH", f"/api/v1/events/{event}", body, JSON).status == 200
+        wait_until(lambda: page.call("map.eventDetails.state") == word)  # noqa: B023
+
+
+def test_more_changes_than_the_feed_sends(open_map: OpenMap, seller: System) -> None:
+    """The feed asks for a snapshot instead."""
+    wide = seller.create_event(seatingPlan={"generate": {"sections": 1, "rows": 10, "seatsPerRow": 60}})
+    page = open_map(wide)
+    seats = [f"sec-1-row-{row}-seat-{number}" for row in "ABCDEFGHIJ" for number in range(1, 61)]
+    set_seats(seller, wide, seats, "reserved")
+    all_shown(page, seller, wide)
+    wait_until(lambda: state(page) == "live", 20)
+    page.close()
