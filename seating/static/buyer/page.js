@@ -91,7 +91,6 @@ class BuyersPage {
     if (this.phase === 'before') showOpening(this.event.opensAt, this.opensAtMs - now())
     if (this.phase === 'receipt') showReceipt(this.event, this.purchase, () => this.#beginAnew())
     else byId('receipt').hidden = true
-    this.map.classList.toggle('old', this.connection === 'offline')
   }
 
   /** Take what the feed knows of the event, if that is news. */
