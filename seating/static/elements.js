@@ -30,4 +30,14 @@ export function enable(button, text, enabled = true) {
   else button.setAttribute('aria-disabled', 'true')
 }
 
-export const isEnabled = (button) => !button.hasAttribute('aria-disabled') && !button.disabled
+export const isEnabled = (button) => button.getAttribute('aria-disabled') !== 'true' && !button.disabled
+
+/** Return a custom property as a colour that a canvas takes. */
+export function canvasColor(name) {
+  const probe = element('span', { hidden: true })
+  document.body.append(probe)
+  probe.style.color = `var(${name})`
+  const { color } = getComputedStyle(probe)
+  probe.remove()
+  return color
+}

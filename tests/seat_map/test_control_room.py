@@ -49,7 +49,7 @@ def room(browser: Browser, guarded: System, hall: str) -> Iterator[OwnPage]:
     page = OwnPage(browser, guarded.port, f"/control?event={hall}", viewport={"width": 1440, "height": 900})
     page("#key").fill(TOKEN)
     page("#key").press("Enter")
-    page.page.wait_for_function(f"document.querySelector('#event').value === '{hall}'")
+    expect(page("#event")).to_have_value(hall)
     yield page
     page.close(REFUSED)
 
@@ -108,12 +108,12 @@ def test_a_lasso_blocks_and_a_section_releases(room: OwnPage, guarded: System, h
     room.page.get_by_role("button", name="Block 100 seats").click()
     expect(room("#confirm h2")).to_have_text("Block 100 seats. Buyers see them go at once.")
     room("#why").fill("behind the mixing desk")
-    room.page.get_by_role("button", name="Do it").click()
+    room("#confirm").get_by_role("button", name="Block 100 seats").click()
     wait_until(lambda: _left(guarded, hall) == 0)
     room("#sections button").first.click()
     expect(room("#acts p")).to_have_text("50 seats chosen: 50 reserved.")
     room.page.get_by_role("button", name="Release 50 seats").click()
-    room.page.get_by_role("button", name="Do it").click()
+    room("#confirm").get_by_role("button", name="Release 50 seats").click()
     wait_until(lambda: _left(guarded, hall) == 50)
     expect(room("#audit")).to_contain_text("behind the mixing desk")
 

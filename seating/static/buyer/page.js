@@ -215,6 +215,7 @@ class BuyersPage {
     if (!isEnabled(byId('main'))) return
     const { isChanged } = this.state
     if (this.held && !isChanged) this.#buy()
+    else if (!this.event.seated) this.#find(this.quantity, this.category)
     else this.#work('hold', () => this.map.holdSelection())
   }
 

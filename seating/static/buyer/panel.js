@@ -1,7 +1,7 @@
 /** The panel beside the map: what can be done now, what is chosen, what it costs. Shows a state, decides nothing. */
 
 import { byId, element, enable, show } from '../elements.js'
-import { clock, language, moment, money, words } from './words.js'
+import { clock, language, locale, moment, money, words } from './words.js'
 
 const SHORT_MS = 120_000
 
@@ -30,7 +30,7 @@ export function showState(state) {
   document.body.dataset.phase = phase
   const canChoose = ['choose', 'before', 'held'].includes(phase)
   show(byId('offline'), state.isOffline ? words.offline : '')
-  byId('finder').hidden = !(phase === 'choose' || (phase === 'held' && !event.seated))
+  byId('finder').hidden = phase !== 'choose'
   byId('opening').hidden = phase !== 'before'
   showNotice(state)
   if (!byId('finder').hidden) showFinder(state)
@@ -39,7 +39,7 @@ export function showState(state) {
   showSum(state)
   showMain(state)
   const isCounted = event && state.left !== null && phase !== 'receipt'
-  byId('left').textContent = isCounted ? words.left(state.left.toLocaleString(language), event.totalSeats.toLocaleString(language)) : ' '
+  byId('left').textContent = isCounted ? words.left(state.left.toLocaleString(locale), event.totalSeats.toLocaleString(locale)) : ' '
   for (const id of ['find', 'extend', 'release']) byId(id).setAttribute('aria-disabled', String(Boolean(busy) || state.isOffline))
 }
 
@@ -75,8 +75,8 @@ function showFinder({ event, quantity, category, busy, most, isOffline }) {
   byId('fewer').setAttribute('aria-disabled', String(quantity <= 1))
   byId('more').setAttribute('aria-disabled', String(quantity >= most))
   showCategories(event, category)
-  const text = isOffline ? words.offlineButton : busy === 'hold' ? words.working : words.find(quantity, event.seated)
-  enable(byId('find'), text, !busy && !isOffline)
+  byId('find').hidden = !event.seated
+  enable(byId('find'), busy === 'hold' ? words.working : words.find(quantity), !busy && !isOffline)
 }
 
 function showCategories(event, chosen) {
@@ -89,7 +89,7 @@ function showCategories(event, chosen) {
     const radios = wanted.map((category) =>
       element('label', {},
         element('input', { type: 'radio', name: 'category', value: category?.name ?? '' }),
-        element('span', { class: 'name' }, category?.name ?? words.anyCategory),
+        element('span', { class: 'name' }, category?.name ?? words.anyCategory(event.seated)),
         element('span', { class: 'price number' }), element('small', { class: 'number' })))
     group.replaceChildren(byId('categories-title'), ...radios)
   }
@@ -164,9 +164,9 @@ function showSum({ event, held, hold, selection, total, phase }) {
 }
 
 function showMain(state) {
-  const { event, phase, busy, held, selection, isOffline, isChanged, total, leftMsToOpening } = state
+  const { event, phase, busy, held, selection, isOffline, isChanged, total, leftMsToOpening, quantity } = state
   const main = byId('main')
-  main.hidden = ['receipt', 'soldout', 'closed', 'missing'].includes(phase) || (phase === 'choose' && !event.seated)
+  main.hidden = ['receipt', 'soldout', 'closed', 'missing'].includes(phase)
   if (main.hidden) return
   const isBuying = phase === 'buying' || busy === 'buy'
   if (isBuying) return enable(main, words.buying, false)
@@ -176,6 +176,7 @@ function showMain(state) {
   if (phase === 'paused' || phase === 'unavailable' || phase === 'loading') {
     return enable(main, phase === 'paused' ? words.paused : words.working, false)
   }
+  if (!held && !event.seated) return enable(main, words.hold(quantity, false))
   if (held && isChanged && selection.length) return enable(main, words.change(selection.length))
   if (held && !isChanged) return enable(main, words.buy(money(total, event.currency)))
   return enable(main, selection.length ? words.hold(selection.length, event.seated) : words.nothing, selection.length > 0)

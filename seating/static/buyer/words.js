@@ -11,8 +11,8 @@ const EN = {
   fewer: 'Fewer',
   more: 'More',
   category: 'Category',
-  anyCategory: 'Best available',
-  find: (count, seated) => (seated ? `Hold the best ${count === 1 ? 'seat' : `${count} seats`}` : `Hold ${tickets(count)}`),
+  anyCategory: (seated) => (seated ? 'Best available' : 'Any'),
+  find: (count) => `Hold the best ${count === 1 ? 'seat' : count}`,
   categoryLeft: (count) => (count === 0 ? 'sold out' : `${count} left`),
   offSale: 'not on sale',
   free: 'no charge',
@@ -90,9 +90,8 @@ const DE = {
   fewer: 'Weniger',
   more: 'Mehr',
   category: 'Kategorie',
-  anyCategory: 'Beste verfügbare',
-  find: (count, seated) =>
-    seated ? (count === 1 ? 'Besten Platz halten' : `Die besten ${count} Plätze halten`) : `${DE.things(count)} halten`,
+  anyCategory: (seated) => (seated ? 'Beste verfügbare' : 'Egal welche'),
+  find: (count) => (count === 1 ? 'Besten Platz halten' : `Die besten ${count} halten`),
   categoryLeft: (count) => (count === 0 ? 'ausverkauft' : `noch ${count}`),
   offSale: 'nicht im Verkauf',
   free: 'kostenlos',
@@ -166,6 +165,8 @@ const DE = {
 
 const wanted = new URLSearchParams(location.search).get('lang') ?? navigator.language
 export const language = wanted.toLowerCase().startsWith('de') ? 'de' : 'en'
+/** The reader's own variety of the language, for dates and numbers. */
+export const locale = navigator.language.startsWith(language) ? navigator.language : language
 export const words = language === 'de' ? DE : EN
 
 /** Return the sentence for an error with a `code`. */
@@ -174,13 +175,13 @@ export const errorText = (error) => words.errors[error.code] ?? words.errors.oth
 /** Return an amount in minor units as text; empty without a currency or an amount. */
 export function money(minor, currency) {
   if (!currency || minor === null || minor === undefined) return ''
-  const format = new Intl.NumberFormat(language, { style: 'currency', currency })
+  const format = new Intl.NumberFormat(locale, { style: 'currency', currency })
   return format.format(minor / 10 ** format.resolvedOptions().maximumFractionDigits)
 }
 
 /** Return a day and a time as text. */
 export const moment = (text) =>
-  new Intl.DateTimeFormat(language, { dateStyle: 'full', timeStyle: 'short' }).format(new Date(text))
+  new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'short' }).format(new Date(text))
 
 /** Return a duration as `m:ss`, `h:mm:ss`, or with days in words. */
 export function clock(ms) {

@@ -17,19 +17,19 @@ export function showSeatActs(hall, act) {
   if (bar.hidden) return
   const number = chosen.size
   const told = Object.entries(counts).filter(([, some]) => some).map(([status, some]) => `${some.toLocaleString('en')} ${status}`)
-  const button = (label, status, effect) => element('button', { type: 'button', title: effect, disabled: number > MOST_AT_ONCE, onclick: () => act(status, effect) }, `${label} ${seats(number)}`)
+  const button = (status, effect) => element('button', { type: 'button', title: effect, disabled: number > MOST_AT_ONCE, onclick: () => act(status, effect) }, effect.split('.')[0])
   bar.replaceChildren(
     element('p', { class: 'number' }, `${seats(number)} chosen: ${told.join(', ')}.`, number > MOST_AT_ONCE ? ` At most ${MOST_AT_ONCE.toLocaleString('en')} at once.` : ''),
     element('div', { class: 'row' },
-      button('Block', 'reserved', `Block ${seats(number)}. Buyers see them go at once.`),
-      button('Release', 'available', `Put ${seats(number)} on sale. Buyers see them at once.`),
-      button('Sell at the box office', 'sold', `Sell ${seats(number)} at the box office. Buyers see them go at once.`),
+      button('reserved', `Block ${seats(number)}. Buyers see them go at once.`),
+      button('available', `Release ${seats(number)}. Buyers see them at once.`),
+      button('sold', `Sell ${seats(number)} at the box office. Buyers see them go at once.`),
       element('button', { class: 'plain', type: 'button', onclick: () => hall.clear() }, 'Choose none')))
 }
 
 /** Ask, then set the seats. Returns a sentence of what has happened; throws the refusal. */
 export async function setSeats(session, event, ids, status, effect) {
-  const answer = await confirm({ title: effect, text: 'If a buyer owns or holds one of them, nothing is changed.', act: 'Do it' })
+  const answer = await confirm({ title: effect, text: 'If a buyer owns or holds one of them, nothing is changed.', act: effect.split('.')[0] })
   if (!answer) return null
   const body = { status, seats: ids, ...(answer.why && { note: answer.why }) }
   const { changed } = await session.ask('PATCH', `/api/v1/events/${event}/seats`, body)

@@ -1,5 +1,6 @@
 /** The chart of the last ten minutes: sales, refusals and the slowest purchases. */
 
+import { canvasColor } from '../elements.js'
 import uPlot from '../vendor/uPlot-1.6.32/uPlot.esm.js'
 
 const KEPT_S = 600
@@ -17,8 +18,7 @@ export class Chart {
 
   constructor(box) {
     this.box = box
-    const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name)
-    const axis = { stroke: () => color('--quiet-solid'), grid: { stroke: () => color('--grid'), width: 1 }, ticks: { show: false } }
+    const axis = { stroke: canvasColor('--quiet'), grid: { stroke: canvasColor('--line'), width: 1 }, ticks: { show: false } }
     this.plot = new uPlot({
       ...this.#size(),
       legend: { live: true },
@@ -26,7 +26,7 @@ export class Chart {
       scales: { x: { time: true }, rate: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] }, ms: { range: (_, __, most) => [0, Math.max(10, most * 1.1)] } },
       axes: [{ ...axis }, { ...axis, scale: 'rate', size: 56 }, { ...axis, scale: 'ms', side: 1, size: 64, grid: { show: false }, values: (_, all) => all.map((ms) => `${ms} ms`) }],
       series: [{ label: 'time' }, ...SERIES.map(({ label, color: name, scale, dash }) => ({
-        label, scale, dash, width: 2, stroke: () => color(name), spanGaps: true, points: { show: false },
+        label, scale, dash, width: 2, stroke: canvasColor(name), spanGaps: true, points: { show: false },
         value: (_, value) => (value === null || value === undefined ? '–' : value.toFixed(value < 10 ? 1 : 0)),
       }))],
     }, this.#data(), box)

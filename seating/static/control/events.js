@@ -6,6 +6,7 @@ import { amount, count } from './numbers.js'
 
 const KEPT = 60
 const INCOMES_EVERY_MS = 10_000
+const MOST_SAMPLES = 600
 const LONGEST_LIST = 50
 
 export class Events {
@@ -26,19 +27,29 @@ export class Events {
   async load(chosen) {
     const { events } = await this.session.get(`/api/v1/events?limit=${LONGEST_LIST}`)
     this.all = events
+    for (const event of events) this.#note(event)
     const now = Date.now()
-    for (const { id, seatsSold } of events) {
-      if (seatsSold === null) continue
-      const history = this.#sold.get(id) ?? []
-      history.push([now, seatsSold])
-      if (history.length > 600) history.shift()
-      this.#sold.set(id, history)
-    }
     if (now - this.#incomesAt > INCOMES_EVERY_MS) {
       this.#incomesAt = now
       await this.#loadIncomes(events.filter(({ id, state }) => id === chosen || state === 'on_sale').slice(0, 10))
     }
     this.#show(chosen)
+  }
+
+  /** Get one event anew: that at which the operator looks, between two lists. */
+  async loadOne(id) {
+    const event = await this.session.get(`/api/v1/events/${id}`)
+    this.all = this.all.map((known) => (known.id === id ? event : known))
+    this.#note(event)
+    this.#showRow(byId('events').tBodies[0], event, true)
+  }
+
+  #note({ id, seatsSold }) {
+    if (seatsSold === null) return
+    const history = this.#sold.get(id) ?? []
+    history.push([Date.now(), seatsSold])
+    if (history.length > MOST_SAMPLES) history.shift()
+    this.#sold.set(id, history)
   }
 
   async #loadIncomes(events) {

@@ -2,11 +2,11 @@
 
 import { Hall } from '../map/hall.js'
 import { SeatingFeed, STATUSES } from '../seating-feed.js'
-import { byId, element } from '../elements.js'
+import { byId, canvasColor, element } from '../elements.js'
 
 const MARGIN = 16
 const CLICKED_PX = 5
-const COLORS = { available: '--good', held: '--warm', reserved: '--blocked', sold: '--accent' }
+const COLORS = { available: '--good', held: '--warm', reserved: '--blocked', sold: '--accent', chosen: '--ink' }
 
 export class OperatorsHall {
   chosen = new Set()
@@ -22,6 +22,7 @@ export class OperatorsHall {
   constructor(onChoose, onSeat) {
     Object.assign(this, { onChoose, onSeat })
     this.canvas = byId('hall')
+    this.colors = Object.fromEntries(Object.entries(COLORS).map(([name, token]) => [name, canvasColor(token)]))
     new ResizeObserver(() => this.#fit()).observe(this.canvas.parentElement)
     this.canvas.addEventListener('pointerdown', (event) => this.#begin(event))
     this.canvas.addEventListener('pointermove', (event) => this.#drag(event))
@@ -89,7 +90,6 @@ export class OperatorsHall {
     const hall = this.#hall
     if (!hall) return
     const context = this.canvas.getContext('2d')
-    const color = (name) => getComputedStyle(this.canvas).getPropertyValue(name)
     context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0)
     context.clearRect(0, 0, this.canvas.width, this.canvas.height)
     const [paths, own] = [STATUSES.map(() => new Path2D()), new Path2D()]
@@ -102,10 +102,10 @@ export class OperatorsHall {
       if (this.chosen.has(seat)) own.rect(x - radius - 1, y - radius - 1, 2 * radius + 2, 2 * radius + 2)
     }
     STATUSES.forEach((status, index) => {
-      context.fillStyle = color(COLORS[status])
+      context.fillStyle = this.colors[status]
       context.fill(paths[index])
     })
-    context.strokeStyle = color('--ink')
+    context.strokeStyle = this.colors.chosen
     context.lineWidth = 1.5
     context.stroke(own)
     if (this.#lasso?.length > 1) {

@@ -25,7 +25,6 @@ class ControlRoom {
   #chosen = null
   #beats = 0
   #heardAt = 0
-  #going = false
   #isRunning = false
 
   constructor() {
@@ -66,6 +65,8 @@ class ControlRoom {
       try {
         await this.#measure()
         if (this.#beats % LISTS_EVERY === 0) await this.#list()
+        else if (this.#chosen) await this.events.loadOne(this.#chosen)
+        this.#showEvent()
         this.#beats++
         this.#heardAt = Date.now()
       } catch (error) {
@@ -116,7 +117,7 @@ class ControlRoom {
     this.#showEvent()
     await Promise.all([
       this.decisions.load(this.#figures ?? between({}, {}, 1), this.#chosen),
-      this.#going ? null : this.purchases.load().catch(() => {}),
+      this.purchases.load().catch(() => {}),
       this.#showAudit(),
     ])
   }
@@ -221,7 +222,6 @@ class ControlRoom {
     byId('search').addEventListener('submit', (event) => {
       event.preventDefault()
       const text = byId('find').value.trim()
-      this.#going = Boolean(text)
       this.#try(async () => {
         if (text) await this.purchases.find(text)
         else await this.purchases.choose(this.event)

@@ -21,7 +21,7 @@ export class Purchases {
     await this.load()
   }
 
-  /** Find by a purchase's id, a reference, or the id of a seat. Returns whether there is any. */
+  /** Find by a purchase's id, a reference, or the id of a seat. */
   async find(text) {
     const event = this.#event.id
     this.#found = null
@@ -41,8 +41,8 @@ export class Purchases {
       if (one) this.#found = [one]
       if (history.length) this.onSeat(text)
     }
-    this.#show(this.#found ?? [], null, text)
-    return Boolean(this.#found)
+    this.#found ??= []
+    this.#show(this.#found, null, text)
   }
 
   async load() {
@@ -55,7 +55,7 @@ export class Purchases {
   #show(purchases, next, searched = '') {
     const focused = document.activeElement?.closest?.('#purchases tr')?.dataset.id
     const table = element('table', {},
-      element('thead', {}, element('tr', {}, ...['Purchase', 'At', 'Seats', 'Reference', 'Total', 'State', ''].map((name) => element('th', { scope: 'col' }, name)))),
+      element('thead', {}, element('tr', {}, ...['Purchase', 'At', 'Seats', 'Reference', 'Total', 'State', 'Act'].map((name) => element('th', { scope: 'col' }, name)))),
       element('tbody', {}, ...purchases.map((purchase) => this.#row(purchase))))
     const told = searched && !purchases.length ? `Nothing has the id, the reference or the seat “${searched}”.`
       : !purchases.length ? 'Nothing is recorded yet.' : ''
