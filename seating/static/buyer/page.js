@@ -47,7 +47,7 @@ class BuyersPage {
     this.render()
     this.#embed(theme)
     setInterval(() => this.#tick(), TICK_MS)
-    if (this.phase === 'buying') this.#complete()
+    if (this.purchase && !this.purchase.answer) this.#complete()
   }
 
   get path() { return `/api/v1/events/${this.eventId}` }
