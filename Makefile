@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run test restarts fuzz fuzz-terms fuzz-bytes fuzz-api churn lint-api screenshots test-careful check format onsale bench benchmarks clean
+.PHONY: help install run test restarts fuzz fuzz-terms fuzz-bytes fuzz-api churn seat-map lint-api screenshots test-careful check format onsale bench benchmarks clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -52,6 +52,9 @@ fuzz-api: $(VENV)/.tests ## 20,000 requests to all routes, generated from the Op
 
 churn: $(VENV)/.tests ## 60,000 holds taken and given back, which leave nothing behind (HOLDS)
 	SEATING_CHURN_HOLDS=$(or $(HOLDS),60000) $(BIN)/pytest tests/inventory/test_churn.py
+
+seat-map: $(VENV)/.tests ## the seat map's speed in Chromium beside 500 other feeds
+	SEATING_FEEDS=500 $(BIN)/pytest -s --timeout 600 tests/seat_map/test_speed.py
 
 lint-api: $(VENV)/.lint ## lint the OpenAPI document with Redocly; downloads it once
 	$(BIN)/python -m tests.web.openapi_file $(VENV)/openapi.json

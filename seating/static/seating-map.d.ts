@@ -24,7 +24,7 @@ export interface Hold {
 
 export interface HoldRequest {
   action: 'take' | 'change' | 'best' | 'extend' | 'release'
-  /** Of the hold that there is, for all but `take` and `best`. */
+  /** Of the hold that there is, null for the first. `best` replaces it: release it. */
   holdToken: string | null
   /** For `best`. */
   quantity?: number

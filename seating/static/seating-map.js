@@ -10,6 +10,7 @@ import { Offer, Words } from './map/words.js'
 import { SeatingFeed } from './seating-feed.js'
 
 const DEFAULT_MAX = 8
+const TREE_MS = 400
 const sheet = new CSSStyleSheet()
 sheet.replaceSync(STYLE)
 
@@ -18,6 +19,7 @@ export class SeatingMap extends HTMLElement {
 
   #parts = {}
   #feed = null
+  #isOn = false
   #hall = null
   #canvas = null
   #choice = null
@@ -27,6 +29,7 @@ export class SeatingMap extends HTMLElement {
   #words = null
   #shopHold = null
   #areas = null
+  #telling = 0
   #dark = matchMedia('(prefers-color-scheme: dark)')
 
   constructor() {
@@ -35,15 +38,19 @@ export class SeatingMap extends HTMLElement {
   }
 
   connectedCallback() {
+    this.#isOn = true
     const { hold } = this
     if (delete this.hold) this.hold = hold // A page may have set it before this class was there.
     this.#start()
   }
 
-  disconnectedCallback() { this.#stop() }
+  disconnectedCallback() {
+    this.#isOn = false
+    this.#stop()
+  }
 
   attributeChangedCallback(name, was, is) {
-    if (!this.isConnected || was === is || !this.#feed) return
+    if (!this.#isOn || was === is) return
     if (name === 'theme') this.#restyle()
     else if (name !== 'max') this.#restart()
   }
@@ -187,7 +194,10 @@ export class SeatingMap extends HTMLElement {
   #changed(changed) {
     this.#canvas.changed(changed)
     this.#choice.lose()
-    if (this.shadowRoot.activeElement?.item || this.#parts.tree.classList.contains('shown')) this.#tree.render()
+    this.#telling ||= setTimeout(() => {
+      this.#telling = 0
+      this.#tree?.render()
+    }, TREE_MS)
   }
 
   #eventChanged() {

@@ -77,7 +77,7 @@ const LEAST_STAGE = 12
 function drawText(context, area, theme, scale, ink) {
   const { text, position, size: given } = area.text ?? {}
   const { left, right } = areaBounds(area)
-  const isLegible = isStage(area) && (right - left) * scale > 4 * LEAST_STAGE
+  const isLegible = isStage(area) && (right - left) * scale > 6 * LEAST_STAGE
   const size = isLegible ? Math.max(given || 16, LEAST_STAGE / scale) : given || 16
   if (!text?.trim() || size * scale < LEAST_TEXT) return
   context.fillStyle = ink

@@ -56,10 +56,10 @@ export class Choice {
   #set(seats, word, changed) {
     this.seats = seats
     this.#told()
-    if (word) this.tell.say(this.words[word](changed.map(this.#describe).join('; '), this.#sum()))
+    if (word) this.tell.say(this.words[word](this.#names(changed), this.#sum()))
   }
 
-  #describe = (seat) => this.terms.offer.describe(seat)
+  #names(seats) { return seats.map((seat) => this.terms.offer.describe(seat)).join('; ') }
 
   #sum() {
     const { currency } = this.feed.event
@@ -79,7 +79,7 @@ export class Choice {
     if (!lost.length) return
     const seats = this.#details(lost)
     this.#set(this.seats.filter((seat) => !lost.includes(seat)))
-    this.tell.say(this.words.lost(lost.map(this.#describe).join('; ')))
+    this.tell.say(this.words.lost(this.#names(lost)))
     this.tell.event('soldelsewhere', { seats })
   }
 
@@ -136,12 +136,12 @@ export class Choice {
   }
 
   #take(wanted) {
-    if (this.terms.hold) return this.#byShop(wanted.quantity ? 'best' : 'take', wanted.seats ?? [], wanted)
+    if (this.terms.hold) return wanted.seats ? this.#byShop('take', wanted.seats) : this.#byShop('best', [], wanted)
     return this.#ask('POST', '', wanted).then((hold) => this.#keep(hold))
   }
 
-  async #byShop(action, seats, { quantity, category } = {}) {
-    const given = await this.terms.hold(seats, { action, holdToken: this.hold?.holdToken ?? null, quantity, category })
+  async #byShop(action, seats, wanted) {
+    const given = await this.terms.hold(seats, { action, holdToken: this.hold?.holdToken ?? null, ...wanted })
     if (!given) throw new Error(this.words.unavailable)
     const { token, holdToken = token, expiresAt } = given
     const expiresInMs = given.expiresInMs ?? Date.parse(expiresAt) - this.feed.now()
@@ -155,8 +155,7 @@ export class Choice {
     this.#spoken = new Set(SPOKEN_S.filter(([atS]) => expiresInMs < atS * 1000).map(([, word]) => word))
     this.#set([...this.#heldSeats])
     this.tell.event('holdchange', { hold: this.held })
-    const names = this.seats.map(this.#describe).join('; ')
-    if (isNew) this.tell.say(this.words.heldNow(names, Math.round(expiresInMs / 60_000)))
+    if (isNew) this.tell.say(this.words.heldNow(this.#names(this.seats), Math.round(expiresInMs / 60_000)))
     clearInterval(this.#timer)
     this.#timer = setInterval(() => this.#look(), 500)
     return this.held
@@ -184,12 +183,16 @@ export class Choice {
         const now = await this.#ask('GET', `/${holdToken}`).catch(() => null)
         if (now?.expiresInMs > 0) return this.#keep(now)
       }
-      const seats = this.#details([...this.#heldSeats])
-      this.forget()
-      this.tell.say(this.words.expired)
-      this.tell.event('holdexpired', { seats })
-      return null
+      return this.#expire()
     })
+  }
+
+  #expire() {
+    const { seats } = this.held
+    this.forget()
+    this.tell.say(this.words.expired)
+    this.tell.event('holdexpired', { seats })
+    return null
   }
 
   #drop() {
@@ -213,11 +216,7 @@ export class Choice {
   }
 
   #failed(error) {
-    if (error.code === 'HOLD_EXPIRED' && this.hold) {
-      const seats = this.#details([...this.#heldSeats])
-      this.forget()
-      this.tell.event('holdexpired', { seats })
-    }
+    if (error.code === 'HOLD_EXPIRED' && this.hold) this.#expire()
     this.#refuse(error.code ?? 'UNAVAILABLE', error.message, error)
     return null
   }

@@ -83,7 +83,7 @@ export class Overlay {
       const [left, top] = view.toScreen(section.centre.x, section.centre.y)
       if (left < -200 || top < -60 || left > view.width + 200 || top > view.height + 60) continue
       const room = (section.bounds.right - section.bounds.left) * view.scale - 6
-      const height = (section.bounds.bottom - section.bounds.top) * view.scale + 8
+      const height = (section.bounds.bottom - section.bounds.top) * view.scale - 4
       const count = counts[section.number]
       const price = count ? priceFrom(section) : ''
       const state = count ? words.left(words.number(count)) : words.none
@@ -98,11 +98,13 @@ export class Overlay {
       context.font = `${weight} ${size}px ${theme.font}`
       return context.measureText(text).width <= room
     }
-    const [size, title] = [name, name.split(' ').at(-1)].flatMap((text) => [16, 14, 12].map((each) => [each, text]))
-      .find(([each, text]) => each < height && fits(text, each, 600)) ?? []
+    const choices = [name, name.split(' ').at(-1)].flatMap((text) => [16, 14, 12].map((size) => [size, text]))
+      .filter(([size, text]) => size < height && fits(text, size, 600))
+    const hasRoom = ([size]) => size + Math.min(13, size) < height
+    const [size, title] = choices.find(hasRoom) ?? choices[0] ?? []
     if (!size) return
     const small = Math.min(13, size)
-    const state = size + small + 4 < height ? [long, short].find((text) => fits(text, small, 400)) : null
+    const state = hasRoom([size]) ? [long, short].find((text) => fits(text, small, 400)) : null
     Object.assign(context, { fillStyle: color, strokeStyle: theme.paper, lineWidth: 3, lineJoin: 'round' })
     const write = (text, font, y) => {
       context.font = `${font} ${theme.font}`

@@ -21,15 +21,15 @@ export class Painter {
     this.left = new Uint32Array(hall.sections.length)
     this.leftOf = new Uint32Array(hall.sections.length * hall.categories.length)
     this.levels = hall.sections.map(() => -1)
-    this.#sprites = new Map()
     this.count()
   }
 
-  #sprites
+  #sprites = []
+  #unit = 0
 
   setTheme(theme, density) {
     Object.assign(this, { theme, density })
-    this.#sprites.clear()
+    this.#unit = 0
   }
 
   isFar(scale) { return 2 * this.hall.usualRadius * scale < SEATS_FROM }
@@ -127,15 +127,15 @@ export class Painter {
   }
 
   #sprite(category, status, unit) {
-    const key = `${category}/${Math.min(status, 2)}/${unit}`
-    let sprite = this.#sprites.get(key)
+    if (unit !== this.#unit) [this.#unit, this.#sprites] = [unit, []]
+    const key = 3 * category + Math.min(status, 2)
+    let sprite = this.#sprites[key]
     if (!sprite) {
-      if (this.#sprites.size > 200) this.#sprites.clear()
       const radius = this.hall.usualRadius * unit
       const size = Math.ceil(2 * radius) + 4
       sprite = Object.assign(document.createElement('canvas'), { width: size, height: size })
       this.drawSign(sprite.getContext('2d'), size / 2, size / 2, radius, category, status)
-      this.#sprites.set(key, sprite)
+      this.#sprites[key] = sprite
     }
     return sprite
   }
@@ -175,7 +175,7 @@ export class Painter {
   drawNumber(context, x, y, radius, number) {
     const size = radius * (number.length > 2 ? 0.72 : 0.95)
     context.font = `600 ${size}px ${this.theme.font}`
-    context.fillText(number, x, y + size * 0.06, 1.7 * radius)
+    context.fillText(number, x, y + size * 0.06, ...(number.length > 2 ? [1.7 * radius] : []))
   }
 
   #drawLabels(context, around, x, y, unit) {

@@ -9,15 +9,15 @@ export const STYLE = `
   --seating-paper: #fbfaf8; --seating-ink: #1b1a18; --seating-accent: #3b4fd8; --seating-area: #eeece7;
   --seating-taken: #bdbab4; --seating-font: system-ui, sans-serif; --seating-radius: 10px;
   color-scheme: light; display: flex; flex-direction: column; min-block-size: 320px; block-size: 560px;
-  color: var(--seating-ink); background: var(--seating-paper); font: 400 16px/1.5 var(--seating-font);
-  border-radius: var(--seating-radius); overflow: hidden; position: relative; container: frame / inline-size;
+  color: var(--seating-ink); background: var(--seating-paper); font: 400 1rem/1.5 var(--seating-font);
+  border-radius: var(--seating-radius); overflow: hidden; font-variant-numeric: tabular-nums; position: relative; container: frame / inline-size;
   --hairline: color-mix(in oklch, currentColor 12%, transparent);
   --quiet: color-mix(in oklch, currentColor 62%, transparent);
 }
 :host([hidden]) { display: none }
 :host([theme="dark"]) { ${DARK} }
 @media (prefers-color-scheme: dark) { :host(:not([theme="light"])) { ${DARK} } }
-.map { position: relative; flex: 1; min-block-size: 0; overflow: hidden; isolation: isolate }
+.map { position: relative; flex: 1; min-block-size: 0; overflow: hidden }
 .seats { position: absolute; inset: 0; inline-size: 100%; block-size: 100%; display: block; cursor: grab;
   touch-action: pan-y; transition: filter 300ms ease-out }
 .seats.near { touch-action: none }
@@ -37,25 +37,25 @@ svg { inline-size: 20px; block-size: 20px; fill: none; stroke: currentColor; str
 .mini { position: absolute; inset-block-end: 12px; inset-inline-end: 12px; background: var(--seating-paper);
   border: 1px solid var(--hairline); border-radius: 10px; cursor: pointer; touch-action: none }
 .state { position: absolute; inset-block-start: 12px; inset-inline-start: 12px; margin: 0; padding: 4px 12px;
-  display: flex; gap: 8px; align-items: center; font-size: 14px; background: var(--seating-paper);
+  display: flex; gap: 8px; align-items: center; font-size: .875rem; background: var(--seating-paper);
   border: 1px solid var(--hairline); border-radius: 999px; max-inline-size: calc(100% - 100px); pointer-events: none }
 .state::before { content: ""; flex: none; inline-size: 8px; block-size: 8px; border-radius: 50%;
   border: 2px solid currentColor; box-sizing: border-box }
 .state[data-connection="live"]::before { background: currentColor }
 .state[data-connection="live"] { color: var(--quiet) }
-.stage { position: absolute; padding: 2px 12px; font-size: 14px; font-weight: 600; background: var(--seating-ink);
+.stage { position: absolute; padding: 2px 12px; font-size: .875rem; font-weight: 600; background: var(--seating-ink);
   color: var(--seating-paper); border-radius: 999px; pointer-events: none; inset: 0 auto auto 0; white-space: nowrap }
-.card { position: absolute; inset: 0 auto auto 0; padding: 8px 12px; font-size: 14px; line-height: 1.4;
+.card { position: absolute; inset: 0 auto auto 0; padding: 8px 12px; font-size: .875rem; line-height: 1.4;
   background: var(--seating-paper); border: 1px solid var(--hairline); border-radius: 10px; pointer-events: none;
-  box-shadow: 0 4px 16px rgb(0 0 0 / .16); max-inline-size: min(260px, 80%); font-variant-numeric: tabular-nums }
+  box-shadow: 0 4px 16px rgb(0 0 0 / .16); max-inline-size: min(260px, 80%) }
 .card b { display: block; font-weight: 600 }
 [hidden] { display: none !important }
 .tree { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%) }
-.tree.shown { inset-block: 60px 0; inset-inline-start: 0; inline-size: min(340px, 100%); block-size: auto;
+.tree.shown { inset-block: 60px 0; inset-inline-start: 0; inline-size: min(340px, 100% - 64px); block-size: auto;
   overflow: auto; clip-path: none; padding: 8px; box-sizing: border-box; background: var(--seating-paper);
-  border-inline-end: 1px solid var(--hairline); border-block-start: 1px solid var(--hairline); z-index: 1 }
+  border-inline-end: 1px solid var(--hairline); border-block-start: 1px solid var(--hairline) }
 [role="treeitem"] { min-block-size: 32px; display: flex; align-items: center; padding: 4px 12px; border-radius: 8px;
-  box-sizing: border-box; cursor: pointer; font-variant-numeric: tabular-nums; scroll-margin: 8px }
+  box-sizing: border-box; cursor: pointer; scroll-margin: 8px }
 [role="treeitem"][aria-level="2"] { padding-inline-start: 28px }
 [role="treeitem"][aria-level="3"] { padding-inline-start: 44px }
 [role="treeitem"][aria-expanded]::before { content: "›"; inline-size: 16px; font-weight: 600; flex: none }
@@ -65,8 +65,7 @@ svg { inline-size: 20px; block-size: 20px; fill: none; stroke: currentColor; str
 [role="treeitem"][aria-disabled="true"] { color: var(--quiet) }
 [role="treeitem"]:hover { background: color-mix(in oklch, currentColor 6%, transparent) }
 .legend { flex: none; list-style: none; margin: 0; padding: 12px; display: flex; flex-wrap: wrap; gap: 4px 16px;
-  font-size: 14px; border-block-start: 1px solid var(--hairline); max-block-size: 30%; overflow: auto;
-  font-variant-numeric: tabular-nums }
+  font-size: .875rem; border-block-start: 1px solid var(--hairline); max-block-size: 30%; overflow: auto }
 @container frame (inline-size < 560px) { .legend { flex-wrap: nowrap; white-space: nowrap } }
 .legend:focus-visible { outline: 3px solid var(--seating-accent); outline-offset: -3px }
 .legend li, .areas li { display: inline-flex; gap: 8px; align-items: center }
@@ -74,8 +73,7 @@ svg { inline-size: 20px; block-size: 20px; fill: none; stroke: currentColor; str
 .legend .off { color: var(--quiet) }
 .areas { flex: 1; overflow: auto; list-style: none; margin: 0; padding: 60px 16px 16px; display: grid; gap: 12px;
   align-content: start }
-.areas li { justify-content: space-between; padding: 16px; border: 1px solid var(--hairline); border-radius: 10px;
-  font-variant-numeric: tabular-nums }
+.areas li { justify-content: space-between; padding: 16px; border: 1px solid var(--hairline); border-radius: 10px }
 .areas b { font-weight: 600 } .areas span { color: var(--quiet) }
 .say { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%) }
 @media (prefers-reduced-motion: reduce) { .seats { transition: none } }

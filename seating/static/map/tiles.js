@@ -34,6 +34,11 @@ class Layer {
   }
 }
 
+function fromTheMiddle(tiles, { left, top, right, bottom }) {
+  const distance = ({ bounds }) => Math.hypot(bounds.left + bounds.right - left - right, bounds.top + bounds.bottom - top - bottom)
+  return tiles.sort((a, b) => distance(a) - distance(b))
+}
+
 export class Tiles {
   #layer = null
   #previous = null
@@ -61,7 +66,7 @@ export class Tiles {
     const started = performance.now()
     const part = this.#visible = view.part()
     const missing = []
-    const tiles = [...this.#layer.within(part, true)]
+    const tiles = fromTheMiddle([...this.#layer.within(part, true)], part)
     if (tiles.some(({ canvas }) => !canvas)) this.#showBackdrop(context, view)
     if (this.#previous) {
       for (const tile of this.#previous.within(part, false)) this.#show(context, view, this.#previous, tile)

@@ -101,12 +101,10 @@ export class Tree {
       const parts = [words.seat(this.hall.numbers[seat]), category, this.offer.shownPrice(seat), accessible && words.accessible, state]
       return parts.filter(Boolean).join(', ')
     }
-    const seats = level === 2 ? row.seats : section.seats
-    const left = level === 1 ? this.painter.left[section.number]
-      : seats.reduce((sum, i) => sum + (this.painter.statuses[i] === FREE), 0)
-    const from = this.offer.from(new Set(
-      seats.filter((i) => this.painter.statuses[i] === FREE).map((i) => this.hall.category[i]),
-    ))
+    const { offer, painter, hall } = this
+    const free = row?.seats.filter((i) => painter.statuses[i] === FREE)
+    const left = free?.length ?? painter.left[section.number]
+    const from = free ? offer.from(new Set(free.map((i) => hall.category[i]))) : offer.fromOfSection(section, painter)
     const name = level === 1 ? section.title : words.row(row.label)
     return [name, left ? words.left(words.number(left)) : words.none, from && words.from(from)].filter(Boolean).join(', ')
   }
