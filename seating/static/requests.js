@@ -1,10 +1,6 @@
-/** Requests of our own pages: JSON in and out, errors with the server's code, and the server's time. */
+/** Requests of our own pages: JSON in and out, errors with the server's code. */
 
 const ANSWER_MS = 15_000
-let clockMs = 0
-
-/** The server's time in ms since 1970, to about half a second. */
-export const now = () => Date.now() + clockMs
 
 /**
  * Send a request and return the JSON of its answer, null for one without a body.
@@ -17,10 +13,12 @@ export async function ask(method, path, { body, headers = {}, waitMs = ANSWER_MS
   let response, answer
   try {
     response = await fetch(path, {
-      method, headers: sent, body: body && JSON.stringify(body), cache: 'no-store', signal: AbortSignal.timeout(waitMs),
+      method,
+      headers: sent,
+      body: body && JSON.stringify(body),
+      cache: 'no-store',
+      signal: AbortSignal.timeout(waitMs),
     })
-    const date = Date.parse(response.headers.get('Date'))
-    if (date) clockMs = date + 500 - Date.now()
     answer = response.status === 204 ? null : await response.json()
   } catch (error) {
     throw Object.assign(new Error('no answer', { cause: error }), { status: 0 })
@@ -30,4 +28,7 @@ export async function ask(method, path, { body, headers = {}, waitMs = ANSWER_MS
   throw Object.assign(new Error(answer.message), answer, { status: response.status, retryAfterS })
 }
 
-export const wait = (ms) => new Promise((resolve) => { setTimeout(resolve, ms) })
+export const wait = (ms) =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms)
+  })

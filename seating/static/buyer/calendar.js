@@ -6,10 +6,19 @@ const LONGEST_LINE = 73
 export function calendarFile(event, purchaseId, lines) {
   const start = stamp(event.startsAt)
   const fields = [
-    'BEGIN:VCALENDAR', 'VERSION:2.0', 'PRODID:-//seating//buyer//EN', 'BEGIN:VEVENT',
-    `UID:${escaped(purchaseId)}@${location.hostname}`, `DTSTAMP:${stamp(new Date())}`, `DTSTART:${start}`,
-    `SUMMARY:${escaped(event.name)}`, ...(event.venue ? [`LOCATION:${escaped(event.venue)}`] : []),
-    `DESCRIPTION:${escaped(lines.join('\n'))}`, 'END:VEVENT', 'END:VCALENDAR', '',
+    'BEGIN:VCALENDAR',
+    'VERSION:2.0',
+    'PRODID:-//seating//buyer//EN',
+    'BEGIN:VEVENT',
+    `UID:${escaped(purchaseId)}@${location.hostname}`,
+    `DTSTAMP:${stamp(new Date())}`,
+    `DTSTART:${start}`,
+    `SUMMARY:${escaped(event.name)}`,
+    ...(event.venue ? [`LOCATION:${escaped(event.venue)}`] : []),
+    `DESCRIPTION:${escaped(lines.join('\n'))}`,
+    'END:VEVENT',
+    'END:VCALENDAR',
+    '',
   ]
   return fields.map(folded).join('\r\n')
 }

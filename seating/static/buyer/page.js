@@ -1,9 +1,10 @@
 /** The buyer's page: one event, from the choice of seats to the receipt. */
 
 import '../seating-map.js'
-import { byId, isEnabled } from '../elements.js'
-import { ask, now } from '../requests.js'
-import { label, showEvent, showOpening, showState } from './panel.js'
+import { byId } from '../elements.js'
+import { Held } from './hold.js'
+import { Opening } from './opening.js'
+import { label, listen, showEvent, showState } from './panel.js'
 import { complete, Memory, prepare } from './purchase.js'
 import { showReceipt } from './receipt.js'
 import { Sheet } from './sheet.js'
@@ -11,14 +12,10 @@ import { errorText, language, words } from './words.js'
 
 const MOST_SEATS = 10
 const TICK_MS = 250
-const SPREAD_MS = 1_000
 
 class BuyersPage {
   event = null
   selection = []
-  held = null
-  /** The hold as the server told it, with prices; null without one. */
-  hold = null
   quantity = 2
   category = null
   connection = 'catchingup'
@@ -27,14 +24,14 @@ class BuyersPage {
   notice = null
   isMissing = false
   isResuming = false
-  /** When this page opens the sale: the time of the event, and a part of a second of its own. */
-  opensAtMs = 0
+  opening = new Opening()
   #taken = null
 
   constructor(eventId) {
     this.eventId = eventId
     this.map = document.createElement('seating-map')
     this.memory = new Memory(eventId)
+    this.held = new Held(this.path, this.memory)
     this.purchase = this.memory.purchase
     this.sheet = new Sheet(byId('panel'), byId('grip'))
     label()
@@ -42,10 +39,8 @@ class BuyersPage {
   }
 
   start() {
-    const theme = new URLSearchParams(location.search).get('theme') ?? 'auto'
-    if (theme !== 'auto') document.documentElement.dataset.theme = theme
     this.render()
-    this.#embed(theme)
+    this.#embed(new URLSearchParams(location.search).get('theme') ?? 'auto')
     setInterval(() => this.#tick(), TICK_MS)
     if (this.purchase && !this.purchase.answer) this.#complete()
   }
@@ -57,38 +52,35 @@ class BuyersPage {
     if (!this.event) return 'loading'
     if (this.purchase) return this.purchase.answer ? 'receipt' : 'buying'
     if (this.event.state === 'closed' || this.#hasEnded) return 'closed'
-    if (this.held) return 'held'
+    if (this.held.isHeld) return 'held'
     if (['paused', 'unavailable'].includes(this.event.state)) return this.event.state
-    if (this.opensAtMs > now()) return 'before'
+    if (this.opening.leftMs(this.now) > 0) return 'before'
     return this.left === 0 && !this.selection.length ? 'soldout' : 'choose'
   }
+
+  /** The server's time in ms since 1970. */
+  get now() { return this.map.feed?.now() ?? Date.now() }
 
   get left() { return this.map.feed?.seatsRemaining ?? this.event?.seatsRemaining ?? null }
 
   get most() { return Math.min(MOST_SEATS, this.event?.maxPerPurchase ?? MOST_SEATS) }
 
-  get #hasEnded() { return Boolean(this.event.closesAt) && Date.parse(this.event.closesAt) <= now() }
-
-  get leftMs() {
-    if (!this.hold) return 0
-    return Math.max(0, Math.min(this.hold.endsAt - performance.now(), this.hold.endsOnClock - Date.now()))
-  }
+  get #hasEnded() { return Boolean(this.event.closesAt) && Date.parse(this.event.closesAt) <= this.now }
 
   get state() {
-    const heldIds = new Set(this.held?.seats.map((seat) => seat.id))
-    const isChanged = this.event?.seated !== false
-      && (heldIds.size !== this.selection.length || this.selection.some((seat) => !heldIds.has(seat.id)))
-    const total = this.held && !isChanged && this.hold ? this.hold.total : this.selection.reduce((sum, seat) => sum + (seat.price ?? 0), 0)
-    const { event, phase, selection, held, hold, quantity, category, busy, notice, left, most, leftMs } = this
+    const { event, phase, selection, held, quantity, category, busy, notice, left, most } = this
+    const isChanged = Boolean(event?.seated) && held.differsFrom(selection)
+    const total = held.isHeld && !isChanged ? held.total : selection.reduce((sum, { price }) => sum + (price ?? 0), 0)
     return {
-      event, phase, selection, held, hold, quantity, category, busy, notice, left, most, leftMs, isChanged, total,
-      isOffline: this.connection === 'offline', leftMsToOpening: this.opensAtMs - now(), onRemove: (seat) => this.#remove(seat),
+      event, phase, selection, held, quantity, category, busy, notice, left, most, isChanged, total,
+      isOffline: this.connection === 'offline', leftMsToOpening: this.opening.leftMs(this.now),
+      onRemove: (seat) => this.busy || this.map.deselect([seat.id]),
     }
   }
 
   render() {
     showState(this.state)
-    if (this.phase === 'before') showOpening(this.event.opensAt, this.opensAtMs - now())
+    if (this.phase === 'before') this.opening.show(this.now)
     if (this.phase === 'receipt') showReceipt(this.event, this.purchase, () => this.#beginAnew())
     else byId('receipt').hidden = true
   }
@@ -101,10 +93,7 @@ class BuyersPage {
     this.event = this.#taken = event
     this.quantity = Math.min(this.quantity, this.most)
     this.map.setAttribute('max', this.most)
-    const opensAtMs = event.opensAt && !event.selling ? Date.parse(event.opensAt) : 0
-    if (Math.floor(this.opensAtMs / SPREAD_MS) !== Math.floor(opensAtMs / SPREAD_MS)) {
-      this.opensAtMs = opensAtMs && opensAtMs + Math.random() * SPREAD_MS
-    }
+    this.opening.take(event)
     showEvent(event)
     if (isFirst && this.phase === 'before') this.sheet.height = 'half'
     this.render()
@@ -112,6 +101,7 @@ class BuyersPage {
 
   #embed(theme) {
     const { map } = this
+    document.documentElement.dataset.theme = theme
     map.setAttribute('event', this.eventId)
     map.setAttribute('lang', language)
     map.setAttribute('theme', theme)
@@ -126,7 +116,10 @@ class BuyersPage {
       if (!this.notice?.act) this.notice = null
     })
     on('holdchange', ({ hold }) => this.#holdChanged(hold))
-    on('holdexpired', () => this.#expired())
+    on('holdexpired', () => {
+      this.held.forget()
+      this.#tell(words.expired)
+    })
     on('soldelsewhere', ({ seats }) => this.#lost(seats))
     for (const name of ['live', 'catchingup', 'offline']) on(name, () => { this.connection = name })
     on('error', ({ code }) => this.#failed(code))
@@ -136,7 +129,7 @@ class BuyersPage {
 
   async #resume() {
     const token = this.memory.holdToken
-    if (!token || this.held || this.purchase) return
+    if (!token || this.held.isHeld || this.purchase) return
     this.isResuming = true
     await this.map.resume(token)
     this.isResuming = false
@@ -148,50 +141,24 @@ class BuyersPage {
     else this.#tell(errorText({ code }))
   }
 
-  #holdChanged(held) {
-    const isNew = held?.holdToken !== this.held?.holdToken
-    this.held = held
-    if (held) {
-      this.notice = null
-      const { expiresInMs } = held
-      const known = isNew ? {} : this.hold
-      this.hold = { ...known, endsAt: performance.now() + expiresInMs, endsOnClock: Date.now() + expiresInMs }
-      this.hold.total = held.seats.reduce((sum, seat) => sum + (seat.price ?? 0), 0)
-      this.memory.holdToken = held.holdToken
-      if (!this.event.seated) this.#askForHold(held.holdToken)
-      if (isNew && this.sheet.height === 'peek') this.sheet.height = 'half'
-    } else if (!this.purchase) {
-      this.hold = null
-      this.memory.holdToken = null
+  #holdChanged(hold) {
+    if (!hold) {
+      if (!this.purchase) this.held.forget()
+      return
     }
-  }
-
-  /** Places of general admission have no names, so only the server knows what is held. */
-  async #askForHold(token) {
-    const { quantity, categories, prices, total } = await ask('GET', `${this.path}/holds/${token}`).catch(() => ({}))
-    if (this.held?.holdToken !== token) return
-    Object.assign(this.hold, { quantity, categories, prices, total })
-    this.render()
-  }
-
-  #expired() {
-    this.held = this.hold = null
-    this.memory.holdToken = null
-    this.#tell(words.expired)
+    this.notice = null
+    if (this.held.take(hold) && this.sheet.height === 'peek') this.sheet.height = 'half'
+    if (!this.event.seated) this.held.ask().then(() => this.render())
   }
 
   #lost(seats) {
     const count = seats.length
-    const [{ category }] = seats
+    const category = this.event.categories ? seats[0].category : null
     this.notice = {
       text: words.taken(seats.map((seat) => words.seat(seat)).join('; ')),
-      act: { text: words.others(count), do: () => this.#find(count + this.selection.length, this.event.categories ? category : null) },
+      act: { text: words.others(count), do: () => this.#find(count + this.selection.length, category) },
     }
     if (this.sheet.height === 'peek') this.sheet.height = 'half'
-  }
-
-  #remove(seat) {
-    if (!this.busy) this.map.deselect([seat.id])
   }
 
   /** Do one thing at a time. */
@@ -212,17 +179,14 @@ class BuyersPage {
   #find(quantity, category) { return this.#work('hold', () => this.map.best(quantity, category ?? undefined)) }
 
   #main() {
-    if (!isEnabled(byId('main'))) return
-    const { isChanged } = this.state
-    if (this.held && !isChanged) this.#buy()
+    if (this.held.isHeld && !this.state.isChanged) this.#buy()
     else if (!this.event.seated) this.#find(this.quantity, this.category)
     else this.#work('hold', () => this.map.holdSelection())
   }
 
   #buy() {
     if (this.purchase) return
-    const token = this.held.holdToken
-    prepare(this.memory, token, this.held.seats)
+    prepare(this.memory, this.held.token, this.held.seats)
     this.purchase = this.memory.purchase
     this.#complete()
   }
@@ -238,18 +202,15 @@ class BuyersPage {
       this.#tell(errorText(error))
       if (error.code !== 'HOLD_EXPIRED') return this.render()
     }
-    this.held = this.hold = null
-    this.memory.holdToken = null
+    this.held.forget()
     this.map.forget()
     this.render()
   }
 
   #beginAnew() {
-    this.purchase = this.memory.purchase = null
-    this.notice = null
+    this.purchase = this.memory.purchase = this.notice = null
     this.sheet.height = 'peek'
     this.render()
-    byId('panel').scrollTo(0, 0)
     byId('grip').focus()
   }
 
@@ -267,34 +228,30 @@ class BuyersPage {
   }
 
   #listen() {
-    byId('main').addEventListener('click', () => this.#main())
-    const steps = [['fewer', -1], ['more', 1]]
-    for (const [id, by] of steps) {
-      byId(id).addEventListener('click', () => {
+    listen({
+      main: () => this.#main(),
+      step: (by) => {
         this.quantity = Math.min(this.most, Math.max(1, this.quantity + by))
         this.render()
-      })
-    }
-    byId('finder').addEventListener('submit', (event) => {
-      event.preventDefault()
-      if (isEnabled(byId('find'))) this.#find(this.quantity, this.category)
+      },
+      choose: (category) => {
+        this.category = category
+        this.render()
+      },
+      find: () => this.#find(this.quantity, this.category),
+      extend: () => this.#extend(),
+      release: () => this.#work('hold', () => this.map.release()),
+      notice: () => this.notice?.act?.do(),
     })
-    byId('categories').addEventListener('change', ({ target }) => {
-      this.category = target.value || null
-      this.render()
-    })
-    byId('extend').addEventListener('click', () => isEnabled(byId('extend')) && this.#extend())
-    byId('release').addEventListener('click', () => isEnabled(byId('release')) && this.#work('hold', () => this.map.release()))
-    byId('notice-act').addEventListener('click', () => this.notice?.act?.do())
     // A page that comes back from the browser's memory may show what is long over.
     addEventListener('pageshow', ({ persisted }) => persisted && location.reload())
   }
 
   #extend() {
-    const before = this.leftMs
+    const before = this.held.leftMs
     return this.#work('hold', async () => {
       await this.map.extend()
-      if (this.held) this.#tell(this.leftMs > before + 1000 ? words.extended : words.longest)
+      if (this.held.isHeld) this.#tell(this.held.leftMs > before + 1000 ? words.extended : words.longest)
     })
   }
 }

@@ -1,6 +1,6 @@
 /** The panel beside the map: what can be done now, what is chosen, what it costs. Shows a state, decides nothing. */
 
-import { byId, element, enable, show } from '../elements.js'
+import { byId, element, enable, isEnabled, show } from '../elements.js'
 import { clock, language, locale, moment, money, words } from './words.js'
 
 const SHORT_MS = 120_000
@@ -14,6 +14,26 @@ export function label() {
   byId('categories-title').textContent = words.category
   byId('extend').textContent = words.extend
   byId('release').textContent = words.release
+}
+
+/** Call one of `acts` for what the buyer does with a control that is not waiting. */
+export function listen(acts) {
+  const clicks = {
+    main: acts.main,
+    extend: acts.extend,
+    release: acts.release,
+    'notice-act': acts.notice,
+    fewer: () => acts.step(-1),
+    more: () => acts.step(1),
+  }
+  for (const [id, act] of Object.entries(clicks)) {
+    byId(id).addEventListener('click', ({ currentTarget }) => isEnabled(currentTarget) && act())
+  }
+  byId('finder').addEventListener('submit', (event) => {
+    event.preventDefault()
+    if (isEnabled(byId('find'))) acts.find()
+  })
+  byId('categories').addEventListener('change', ({ target }) => acts.choose(target.value || null))
 }
 
 /** Show the event's name, place and date. */
@@ -35,23 +55,28 @@ export function showState(state) {
   showNotice(state)
   if (!byId('finder').hidden) showFinder(state)
   showSeats(state, canChoose)
-  showHold(held, state)
+  showHold(state)
   showSum(state)
   showMain(state)
   const isCounted = event && state.left !== null && phase !== 'receipt'
-  byId('left').textContent = isCounted ? words.left(state.left.toLocaleString(locale), event.totalSeats.toLocaleString(locale)) : ' '
-  for (const id of ['find', 'extend', 'release']) byId(id).setAttribute('aria-disabled', String(Boolean(busy) || state.isOffline))
+  byId('left').textContent = isCounted
+    ? words.left(state.left.toLocaleString(locale), event.totalSeats.toLocaleString(locale))
+    : ' '
+  for (const id of ['find', 'extend', 'release'])
+    byId(id).setAttribute('aria-disabled', String(Boolean(busy) || state.isOffline))
 }
 
 /** The sentence that matters most, with one thing to do about it. */
 function showNotice({ phase, notice, event, left }) {
-  const told = notice ?? {
-    soldout: { title: words.soldOut, text: words.soldOutText },
-    paused: { title: words.paused, text: words.pausedText },
-    closed: { title: words.closed },
-    missing: { title: words.missing, text: words.missingText },
-    unavailable: { title: words.unavailable, text: words.unavailableText },
-  }[phase]
+  const told =
+    notice ??
+    {
+      soldout: { title: words.soldOut, text: words.soldOutText },
+      paused: { title: words.paused, text: words.pausedText },
+      closed: { title: words.closed },
+      missing: { title: words.missing, text: words.missingText },
+      unavailable: { title: words.unavailable, text: words.unavailableText },
+    }[phase]
   const box = byId('notice')
   box.hidden = !told
   if (!told) return
@@ -60,13 +85,6 @@ function showNotice({ phase, notice, event, left }) {
   if (byId('notice-text').textContent !== shown.join('')) byId('notice-text').replaceChildren(...lines)
   show(byId('notice-act'), told.act?.text)
   box.dataset.count = event && left !== null ? left : ''
-}
-
-/** Show the time until the sale opens. */
-export function showOpening(opensAt, leftMs) {
-  show(byId('opening-when'), words.opens(moment(opensAt)))
-  byId('opening-left').textContent = clock(leftMs)
-  show(byId('opening-hint'), words.opensBySelf)
 }
 
 function showFinder({ event, quantity, category, busy, most, isOffline }) {
@@ -87,10 +105,15 @@ function showCategories(event, chosen) {
   const wanted = [null, ...offered]
   if (group.querySelectorAll('label').length !== wanted.length) {
     const radios = wanted.map((category) =>
-      element('label', {},
+      element(
+        'label',
+        {},
         element('input', { type: 'radio', name: 'category', value: category?.name ?? '' }),
         element('span', { class: 'name' }, category?.name ?? words.anyCategory(event.seated)),
-        element('span', { class: 'price number' }), element('small', { class: 'number' })))
+        element('span', { class: 'price number' }),
+        element('small', { class: 'number' }),
+      ),
+    )
     group.replaceChildren(byId('categories-title'), ...radios)
   }
   group.querySelectorAll('label').forEach((row, index) => {
@@ -102,17 +125,21 @@ function showCategories(event, chosen) {
     if (!category) return
     price.textContent = money(category.price, event.currency)
     const count = category.seatsRemaining
-    left.textContent = !category.onSale ? words.offSale : count === null || count === undefined ? '' : words.categoryLeft(count)
+    left.textContent = !category.onSale
+      ? words.offSale
+      : count === null || count === undefined
+        ? ''
+        : words.categoryLeft(count)
   })
 }
 
-function showSeats({ event, selection, held, phase, onRemove, hold, busy }, canChoose) {
+function showSeats({ event, selection, held, phase, onRemove, busy }, canChoose) {
   const box = byId('chosen')
   const isGeneral = event && !event.seated
-  box.hidden = !canChoose || (isGeneral ? !held : !selection.length)
+  box.hidden = !canChoose || (isGeneral ? !held.isHeld : !selection.length)
   if (box.hidden) return
-  byId('chosen-title').textContent = held ? words.yours : words.chosen
-  const rows = isGeneral ? generalRows(hold, event) : selection.map((seat) => seatRow(seat, event, onRemove, busy))
+  byId('chosen-title').textContent = held.isHeld ? words.yours : words.chosen
+  const rows = isGeneral ? generalRows(held, event) : selection.map((seat) => seatRow(seat, event, onRemove, busy))
   const key = JSON.stringify([rows.map((row) => row.textContent), busy, phase])
   if (box.dataset.key === key) return
   const focused = document.activeElement?.closest?.('#seats li')?.dataset.seat
@@ -121,40 +148,61 @@ function showSeats({ event, selection, held, phase, onRemove, hold, busy }, canC
   if (focused) (box.querySelector(`[data-seat="${CSS.escape(focused)}"] button`) ?? byId('main')).focus()
 }
 
-function generalRows(hold, event) {
-  if (!hold) return []
+function generalRows(held, event) {
   const counts = new Map()
-  const categories = hold.categories ?? Array(hold.quantity).fill('')
+  const categories = held.categories ?? Array(held.quantity).fill('')
   categories.forEach((name, index) => {
     const known = counts.get(name) ?? { count: 0, total: 0 }
-    counts.set(name, { count: known.count + 1, total: known.total + (hold.prices?.[index] ?? 0) })
+    counts.set(name, { count: known.count + 1, total: known.total + (held.prices?.[index] ?? 0) })
   })
   return [...counts].map(([name, { count, total }]) =>
-    element('li', {},
+    element(
+      'li',
+      {},
       element('span', {}, `${words.things(count, false)}${name && ` · ${name}`}`),
-      element('span', { class: 'number' }, money(total, event.currency))))
+      element('span', { class: 'number' }, money(total, event.currency)),
+    ),
+  )
 }
 
 function seatRow(seat, event, onRemove, busy) {
   const name = words.seat(seat)
-  return element('li', { 'data-seat': seat.id },
-    element('span', {}, name,
-      element('small', {}, [seat.category, seat.accessible && words.accessible].filter(Boolean).join(' · '))),
+  return element(
+    'li',
+    { 'data-seat': seat.id },
+    element(
+      'span',
+      {},
+      name,
+      element('small', {}, [seat.category, seat.accessible && words.accessible].filter(Boolean).join(' · ')),
+    ),
     element('span', { class: 'number' }, money(seat.price, event.currency)),
-    element('button', { class: 'plain', type: 'button', 'aria-label': words.remove(name), 'aria-disabled': busy ? 'true' : null, onclick: () => onRemove(seat) }, '×'))
+    element(
+      'button',
+      {
+        class: 'plain',
+        type: 'button',
+        'aria-label': words.remove(name),
+        'aria-disabled': busy ? 'true' : null,
+        onclick: () => onRemove(seat),
+      },
+      '×',
+    ),
+  )
 }
 
-function showHold(held, { leftMs, phase }) {
+function showHold({ held, phase }) {
   const box = byId('hold')
-  box.hidden = !held || phase === 'receipt'
+  const { leftMs } = held
+  box.hidden = !held.isHeld || phase === 'receipt'
   if (box.hidden) return
   const text = words.heldFor(clock(leftMs))
   if (byId('hold-text').textContent !== text) byId('hold-text').textContent = text
   box.classList.toggle('short', leftMs <= SHORT_MS)
 }
 
-function showSum({ event, held, hold, selection, total, phase }) {
-  const count = event && !event.seated ? (held ? hold?.quantity ?? 0 : 0) : selection.length
+function showSum({ event, held, selection, total, phase }) {
+  const count = event && !event.seated ? held.quantity : selection.length
   const isEmpty = !count || phase === 'receipt'
   const prices = (event?.categories ?? []).filter(({ onSale }) => onSale).map(({ price }) => price ?? 0)
   const isOffered = ['choose', 'before'].includes(phase) && event.currency && prices.length
@@ -164,7 +212,18 @@ function showSum({ event, held, hold, selection, total, phase }) {
 }
 
 function showMain(state) {
-  const { event, phase, busy, held, selection, isOffline, isChanged, total, leftMsToOpening, quantity } = state
+  const {
+    event,
+    phase,
+    busy,
+    held: { isHeld },
+    selection,
+    isOffline,
+    isChanged,
+    total,
+    leftMsToOpening,
+    quantity,
+  } = state
   const main = byId('main')
   main.hidden = ['receipt', 'soldout', 'closed', 'missing'].includes(phase)
   if (main.hidden) return
@@ -176,8 +235,12 @@ function showMain(state) {
   if (phase === 'paused' || phase === 'unavailable' || phase === 'loading') {
     return enable(main, phase === 'paused' ? words.paused : words.working, false)
   }
-  if (!held && !event.seated) return enable(main, words.hold(quantity, false))
-  if (held && isChanged && selection.length) return enable(main, words.change(selection.length))
-  if (held && !isChanged) return enable(main, words.buy(money(total, event.currency)))
-  return enable(main, selection.length ? words.hold(selection.length, event.seated) : words.nothing, selection.length > 0)
+  if (!isHeld && !event.seated) return enable(main, words.hold(quantity, false))
+  if (isHeld && isChanged && selection.length) return enable(main, words.change(selection.length))
+  if (isHeld && !isChanged) return enable(main, words.buy(money(total, event.currency)))
+  return enable(
+    main,
+    selection.length ? words.hold(selection.length, event.seated) : words.nothing,
+    selection.length > 0,
+  )
 }

@@ -17,12 +17,18 @@ export class Memory {
     this.#purchase = JSON.parse(read(() => localStorage, this.#purchaseName))
   }
 
-  get holdToken() { return read(() => sessionStorage, this.#holdName) }
+  get holdToken() {
+    return read(() => sessionStorage, this.#holdName)
+  }
 
-  set holdToken(token) { write(() => sessionStorage, this.#holdName, token) }
+  set holdToken(token) {
+    write(() => sessionStorage, this.#holdName, token)
+  }
 
   /** `{key, order, seats}` while it is under way, with `answer` and `at` once it is made; null without one. */
-  get purchase() { return this.#purchase }
+  get purchase() {
+    return this.#purchase
+  }
 
   set purchase(purchase) {
     this.#purchase = purchase
@@ -73,7 +79,9 @@ export async function followState(purchaseId, show) {
       const { state } = await ask('GET', `/api/v1/purchases/${purchaseId}`)
       show(state)
       if (state !== 'accepted') return
-    } catch { /* Asked again. */ }
+    } catch {
+      /* Asked again. */
+    }
   }
 }
 
@@ -91,5 +99,7 @@ function write(storage, name, value) {
   try {
     if (value === null) storage().removeItem(name)
     else storage().setItem(name, value)
-  } catch { /* See above. */ }
+  } catch {
+    /* See above. */
+  }
 }

@@ -23,10 +23,14 @@ export class Sheet {
       grip.setPointerCapture(event.pointerId)
     })
     grip.addEventListener('pointerup', (event) => this.#released(event))
-    grip.addEventListener('pointercancel', () => { this.#from = null })
+    grip.addEventListener('pointercancel', () => {
+      this.#from = null
+    })
   }
 
-  get height() { return this.panel.dataset.height }
+  get height() {
+    return this.panel.dataset.height
+  }
 
   set height(height) {
     this.panel.dataset.height = height

@@ -18,7 +18,8 @@ const EN = {
   free: 'no charge',
   chosen: 'Your choice',
   yours: 'Held for you',
-  seat: ({ section, row, number }) => [section, row && `row ${row}`, number && `seat ${number}`].filter(Boolean).join(', '),
+  seat: ({ section, row, number }) =>
+    [section, row && `row ${row}`, number && `seat ${number}`].filter(Boolean).join(', '),
   remove: (seat) => `Remove ${seat}`,
   accessible: 'accessible',
   nothing: 'Choose seats on the map',
@@ -186,7 +187,12 @@ export const moment = (text) =>
 /** Return a duration as `m:ss`, `h:mm:ss`, or with days in words. */
 export function clock(ms) {
   const whole = Math.max(0, Math.ceil(ms / 1000))
-  const [days, hours, minutes, seconds] = [Math.floor(whole / 86_400), Math.floor(whole / 3600) % 24, Math.floor(whole / 60) % 60, whole % 60]
+  const [days, hours, minutes, seconds] = [
+    Math.floor(whole / 86_400),
+    Math.floor(whole / 3600) % 24,
+    Math.floor(whole / 60) % 60,
+    whole % 60,
+  ]
   const two = (number) => String(number).padStart(2, '0')
   if (days) return `${words.days(days)} ${hours}:${two(minutes)}:${two(seconds)}`
   return hours ? `${hours}:${two(minutes)}:${two(seconds)}` : `${minutes}:${two(seconds)}`

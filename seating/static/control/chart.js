@@ -18,18 +18,50 @@ export class Chart {
 
   constructor(box) {
     this.box = box
-    const axis = { stroke: canvasColor('--quiet'), grid: { stroke: canvasColor('--line'), width: 1 }, ticks: { show: false } }
-    this.plot = new uPlot({
-      ...this.#size(),
-      legend: { live: true },
-      cursor: { y: false },
-      scales: { x: { time: true }, rate: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] }, ms: { range: (_, __, most) => [0, Math.max(10, most * 1.1)] } },
-      axes: [{ ...axis }, { ...axis, scale: 'rate', size: 56 }, { ...axis, scale: 'ms', side: 1, size: 64, grid: { show: false }, values: (_, all) => all.map((ms) => `${ms} ms`) }],
-      series: [{ label: 'time' }, ...SERIES.map(({ label, color: name, scale, dash }) => ({
-        label, scale, dash, width: 2, stroke: canvasColor(name), spanGaps: true, points: { show: false },
-        value: (_, value) => (value === null || value === undefined ? '–' : value.toFixed(value < 10 ? 1 : 0)),
-      }))],
-    }, this.#data(), box)
+    const axis = {
+      stroke: canvasColor('--quiet'),
+      grid: { stroke: canvasColor('--line'), width: 1 },
+      ticks: { show: false },
+    }
+    this.plot = new uPlot(
+      {
+        ...this.#size(),
+        legend: { live: true },
+        cursor: { y: false },
+        scales: {
+          x: { time: true },
+          rate: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] },
+          ms: { range: (_, __, most) => [0, Math.max(10, most * 1.1)] },
+        },
+        axes: [
+          { ...axis },
+          { ...axis, scale: 'rate', size: 56 },
+          {
+            ...axis,
+            scale: 'ms',
+            side: 1,
+            size: 64,
+            grid: { show: false },
+            values: (_, all) => all.map((ms) => `${ms} ms`),
+          },
+        ],
+        series: [
+          { label: 'time' },
+          ...SERIES.map(({ label, color: name, scale, dash }) => ({
+            label,
+            scale,
+            dash,
+            width: 2,
+            stroke: canvasColor(name),
+            spanGaps: true,
+            points: { show: false },
+            value: (_, value) => (value === null || value === undefined ? '–' : value.toFixed(value < 10 ? 1 : 0)),
+          })),
+        ],
+      },
+      this.#data(),
+      box,
+    )
     new ResizeObserver(() => this.plot.setSize(this.#size())).observe(box)
   }
 
@@ -40,9 +72,13 @@ export class Chart {
     this.plot.setScale('x', { min: atMs / 1000 - KEPT_S, max: atMs / 1000 })
   }
 
-  #size() { return { width: Math.max(280, this.box.clientWidth), height: HEIGHT } }
+  #size() {
+    return { width: Math.max(280, this.box.clientWidth), height: HEIGHT }
+  }
 
-  #data() { return [this.#rows.map(({ at }) => at), ...SERIES.map(({ key }) => this.#rows.map((row) => row[key]))] }
+  #data() {
+    return [this.#rows.map(({ at }) => at), ...SERIES.map(({ key }) => this.#rows.map((row) => row[key]))]
+  }
 }
 
 /** Return a small line of values as SVG, for a table. */
@@ -52,7 +88,9 @@ export function sparkline(values, width = 96, height = 20) {
   svg.setAttribute('class', 'sparkline')
   svg.setAttribute('aria-hidden', 'true')
   const most = Math.max(1, ...values)
-  const points = values.map((value, index) => `${((index + 1) / values.length) * width},${height - 1 - (value / most) * (height - 2)}`)
+  const points = values.map(
+    (value, index) => `${((index + 1) / values.length) * width},${height - 1 - (value / most) * (height - 2)}`,
+  )
   const line = document.createElementNS('http://www.w3.org/2000/svg', 'polyline')
   line.setAttribute('points', points.join(' '))
   svg.append(line)

@@ -12,20 +12,32 @@ export function confirm({ title, text, act, typed = '', needsWhy = false, danger
     const why = element('input', { id: 'why', maxlength: '300', required: needsWhy, autocomplete: 'off' })
     const name = typed && element('input', { id: 'typed', required: true, autocomplete: 'off', spellcheck: 'false' })
     const go = element('button', { class: `main${danger ? ' danger-main' : ''}`, type: 'submit' }, act)
-    const check = () => { go.disabled = Boolean(typed) && name.value !== typed }
+    const check = () => {
+      go.disabled = Boolean(typed) && name.value !== typed
+    }
     name && name.addEventListener('input', check)
-    const form = element('form', {
-      method: 'dialog',
-      onsubmit: (event) => {
-        event.preventDefault()
-        finish({ why: why.value.trim() || undefined })
+    const form = element(
+      'form',
+      {
+        method: 'dialog',
+        onsubmit: (event) => {
+          event.preventDefault()
+          finish({ why: why.value.trim() || undefined })
+        },
       },
-    },
-    element('h2', { id: 'confirm-title' }, title),
-    element('p', {}, text),
-    element('label', { for: 'why' }, needsWhy ? 'Reason' : 'Reason, for the audit trail'), why,
-    typed && element('label', { for: 'typed' }, `Type ${typed} to go on`), name,
-    element('div', { class: 'row' }, go, element('button', { type: 'button', onclick: () => finish(null) }, 'Leave it')))
+      element('h2', { id: 'confirm-title' }, title),
+      element('p', {}, text),
+      element('label', { for: 'why' }, needsWhy ? 'Reason' : 'Reason, for the audit trail'),
+      why,
+      typed && element('label', { for: 'typed' }, `Type ${typed} to go on`),
+      name,
+      element(
+        'div',
+        { class: 'row' },
+        go,
+        element('button', { type: 'button', onclick: () => finish(null) }, 'Leave it'),
+      ),
+    )
     const finish = (answer) => {
       dialog.close()
       dialog.replaceChildren()

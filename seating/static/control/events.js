@@ -17,12 +17,18 @@ export class Events {
   #rows = new Map()
 
   /** `onChoose` is called with the id of an event. */
-  constructor(session, onChoose) { Object.assign(this, { session, onChoose }) }
+  constructor(session, onChoose) {
+    Object.assign(this, { session, onChoose })
+  }
 
-  find(id) { return this.all.find((event) => event.id === id) }
+  find(id) {
+    return this.all.find((event) => event.id === id)
+  }
 
   /** Sales of an event as `[ms, sold]`, oldest first. */
-  historyOf(id) { return this.#sold.get(id) ?? [] }
+  historyOf(id) {
+    return this.#sold.get(id) ?? []
+  }
 
   async load(chosen) {
     const { events } = await this.session.get(`/api/v1/events?limit=${LONGEST_LIST}`)
@@ -63,7 +69,20 @@ export class Events {
     const table = byId('events')
     if (!table.tHead) {
       const names = ['Event', 'State', 'Sold', 'Held, blocked', 'Left', 'Income', 'Sales']
-      table.append(element('thead', {}, element('tr', {}, ...names.map((name, index) => element('th', { scope: 'col', class: index > 1 && index < 6 ? 'end' : null }, name)))), element('tbody'))
+      table.append(
+        element(
+          'thead',
+          {},
+          element(
+            'tr',
+            {},
+            ...names.map((name, index) =>
+              element('th', { scope: 'col', class: index > 1 && index < 6 ? 'end' : null }, name),
+            ),
+          ),
+        ),
+        element('tbody'),
+      )
     }
     for (const event of this.all) this.#showRow(table.tBodies[0], event, event.id === chosen)
     for (const [id, row] of this.#rows) {
@@ -77,9 +96,18 @@ export class Events {
   #showRow(body, event, isChosen) {
     let row = this.#rows.get(event.id)
     if (!row) {
-      row = element('tr', {},
-        element('th', { scope: 'row' }, element('button', { class: 'plain', type: 'button', onclick: () => this.onChoose(event.id) }, event.name)),
-        element('td', {}), ...Array.from({ length: 4 }, () => element('td', { class: 'number end' })), element('td', {}))
+      row = element(
+        'tr',
+        {},
+        element(
+          'th',
+          { scope: 'row' },
+          element('button', { class: 'plain', type: 'button', onclick: () => this.onChoose(event.id) }, event.name),
+        ),
+        element('td', {}),
+        ...Array.from({ length: 4 }, () => element('td', { class: 'number end' })),
+        element('td', {}),
+      )
       this.#rows.set(event.id, row)
       body.append(row)
     }
@@ -105,5 +133,9 @@ export function stateOf(event) {
   if (event.state === 'on_sale' && !event.selling) {
     return event.opensAt && Date.parse(event.opensAt) > Date.now() ? 'opens later' : 'sale is over'
   }
-  return { on_sale: 'on sale', paused: 'paused', closed: 'closed', draft: 'draft', unavailable: 'unavailable' }[event.state] ?? event.state
+  return (
+    { on_sale: 'on sale', paused: 'paused', closed: 'closed', draft: 'draft', unavailable: 'unavailable' }[
+      event.state
+    ] ?? event.state
+  )
 }

@@ -26,17 +26,23 @@ export function between(before, after, seconds) {
   const grown = (name, keep = () => true) => {
     const was = new Map((before[name] ?? []).map(({ labels, value }) => [JSON.stringify(labels), value]))
     const parts = (after[name] ?? []).filter(({ labels }) => keep(labels))
-    return parts.map(({ labels, value }) => ({ labels, value: Math.max(0, value - (was.get(JSON.stringify(labels)) ?? 0)) }))
+    return parts.map(({ labels, value }) => ({
+      labels,
+      value: Math.max(0, value - (was.get(JSON.stringify(labels)) ?? 0)),
+    }))
   }
   const outcomes = grown('seating_purchases_total')
   const buckets = grown('seating_purchase_seconds_bucket')
-    .map(({ labels, value }) => [labels.le === '+Inf' ? Infinity : Number(labels.le), value]).sort(([a], [b]) => a - b)
+    .map(({ labels, value }) => [labels.le === '+Inf' ? Infinity : Number(labels.le), value])
+    .sort(([a], [b]) => a - b)
   const done = grown('seating_done_without_redis_total')
   return {
     sold: sum(outcomes.filter(({ labels }) => labels.outcome === 'sold')) / seconds,
     refused: sum(outcomes.filter(({ labels }) => !BOUGHT.includes(labels.outcome))) / seconds,
-    reasons: outcomes.filter(({ labels, value }) => value && !BOUGHT.includes(labels.outcome))
-      .map(({ labels, value }) => [labels.outcome, value / seconds]).sort(([, a], [, b]) => b - a),
+    reasons: outcomes
+      .filter(({ labels, value }) => value && !BOUGHT.includes(labels.outcome))
+      .map(({ labels, value }) => [labels.outcome, value / seconds])
+      .sort(([, a], [, b]) => b - a),
     p50: percentile(buckets, 0.5),
     p95: percentile(buckets, 0.95),
     p99: percentile(buckets, 0.99),
@@ -48,7 +54,7 @@ export function between(before, after, seconds) {
     stopped: sum(after.seating_inventories_stopped),
     withoutRedis: sum(done) / seconds,
     redisUp: sum(after.seating_redis_up) > 0,
-    breakers: (after.seating_breaker_open ?? after.seating_breaker_state ?? []),
+    breakers: after.seating_breaker_open ?? after.seating_breaker_state ?? [],
   }
 }
 
@@ -62,7 +68,7 @@ export function percentile(buckets, share) {
       if (bound === Infinity) return below * 1000
       return 1000 * (below + (bound - below) * ((count * share - beneath) / (upTo - beneath || 1)))
     }
-    [below, beneath] = [bound, upTo]
+    ;[below, beneath] = [bound, upTo]
   }
   return null
 }

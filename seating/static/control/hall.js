@@ -27,7 +27,9 @@ export class OperatorsHall {
     this.canvas.addEventListener('pointerdown', (event) => this.#begin(event))
     this.canvas.addEventListener('pointermove', (event) => this.#drag(event))
     this.canvas.addEventListener('pointerup', (event) => this.#end(event))
-    this.canvas.addEventListener('pointercancel', () => { this.#lasso = null })
+    this.canvas.addEventListener('pointercancel', () => {
+      this.#lasso = null
+    })
   }
 
   show(event) {
@@ -38,7 +40,7 @@ export class OperatorsHall {
     byId('sections').replaceChildren()
     this.onChoose([])
     if (!event.seated) return
-    const feed = this.#feed = new SeatingFeed({ event: event.id })
+    const feed = (this.#feed = new SeatingFeed({ event: event.id }))
     feed.addEventListener('plan', () => {
       this.#hall = new Hall(feed.plan)
       this.#showSections()
@@ -55,13 +57,18 @@ export class OperatorsHall {
     return counts
   }
 
-  get ids() { return [...this.chosen].map((seat) => this.#feed.ids[seat]) }
+  get ids() {
+    return [...this.chosen].map((seat) => this.#feed.ids[seat])
+  }
 
-  clear() { this.#choose([]) }
+  clear() {
+    this.#choose([])
+  }
 
   #showSections() {
     const buttons = this.#hall.sections.map((section) =>
-      element('button', { type: 'button', onclick: () => this.#choose(section.seats) }, section.title ?? section.name))
+      element('button', { type: 'button', onclick: () => this.#choose(section.seats) }, section.title ?? section.name),
+    )
     byId('sections').replaceChildren(element('span', { class: 'quiet' }, 'Section:'), ...buttons)
   }
 
@@ -83,7 +90,9 @@ export class OperatorsHall {
     this.#draw()
   }
 
-  #draw() { this.#drawing ||= requestAnimationFrame(() => this.#paint()) }
+  #draw() {
+    this.#drawing ||= requestAnimationFrame(() => this.#paint())
+  }
 
   #paint() {
     this.#drawing = 0
@@ -117,7 +126,9 @@ export class OperatorsHall {
     }
   }
 
-  #place(seat) { return [this.#left + this.#hall.x[seat] * this.#scale, this.#top + this.#hall.y[seat] * this.#scale] }
+  #place(seat) {
+    return [this.#left + this.#hall.x[seat] * this.#scale, this.#top + this.#hall.y[seat] * this.#scale]
+  }
 
   #begin(event) {
     if (!this.#hall) return
@@ -153,7 +164,9 @@ export class OperatorsHall {
     path.closePath()
     const context = this.canvas.getContext('2d')
     context.setTransform(1, 0, 0, 1, 0, 0)
-    return Array.from({ length: this.#hall.size }, (_, seat) => seat).filter((seat) => context.isPointInPath(path, ...this.#place(seat)))
+    return Array.from({ length: this.#hall.size }, (_, seat) => seat).filter((seat) =>
+      context.isPointInPath(path, ...this.#place(seat)),
+    )
   }
 
   #nearest(x, y) {

@@ -32,7 +32,8 @@ class ControlRoom {
     this.events = new Events(this.#session, (id) => this.#choose(id))
     this.decisions = new Decisions(this.#session, (text, isBad) => this.#say(text, isBad))
     this.purchases = new Purchases(this.#session, (text, isBad) => this.#say(text, isBad), (seat) => this.#showSeat(seat))
-    this.hall = new OperatorsHall(() => showSeatActs(this.hall, (status, effect) => this.#set(status, effect)), (seat) => this.#showSeat(seat))
+    const showActs = () => showSeatActs(this.hall, (status, effect) => this.#set(status, effect))
+    this.hall = new OperatorsHall(showActs, (seat) => this.#showSeat(seat))
     this.#listen()
   }
 
@@ -79,7 +80,8 @@ class ControlRoom {
   }
 
   async #measure() {
-    const response = await fetch('/metrics', { headers: { Accept: 'text/plain', ...this.#session.headers }, signal: AbortSignal.timeout(10_000) })
+    const headers = { Accept: 'text/plain', ...this.#session.headers }
+    const response = await fetch('/metrics', { headers, signal: AbortSignal.timeout(10_000) })
     const at = performance.now()
     const samples = parse(await response.text())
     if (this.#sample) {
@@ -95,8 +97,9 @@ class ControlRoom {
     byId('rate').textContent = rate(now.sold)
     if (now.p99 !== null) byId('p99').textContent = ms(now.p99)
     const open = now.breakers.filter(({ value }) => value).length
+    const reasons = now.reasons.slice(0, 3).map(([code, number]) => `${code} ${rate(number)}`)
     const shown = [
-      ['Refused a second', now.reasons.length ? now.reasons.slice(0, 3).map(([code, number]) => `${code} ${rate(number)}`).join(', ') : 'none'],
+      ['Refused a second', reasons.join(', ') || 'none'],
       ['p50 · p95', `${ms(now.p50)} · ${ms(now.p95)}`],
       ['Requests a second', rate(now.requests)],
       ['Not in SQL yet', count(now.lag)],

@@ -12,7 +12,9 @@ export class Purchases {
   #found = null
 
   /** `onSeat` shows the history of a seat. */
-  constructor(session, say, onSeat) { Object.assign(this, { session, say, onSeat }) }
+  constructor(session, say, onSeat) {
+    Object.assign(this, { session, say, onSeat })
+  }
 
   async choose(event) {
     this.#event = event
@@ -30,14 +32,16 @@ export class Purchases {
       if (one) this.#found = [one]
     }
     if (!this.#found) {
-      const { purchases } = await this.session.get(`/api/v1/events/${event}/purchases?reference=${encodeURIComponent(text)}`).catch(() => ({ purchases: [] }))
+      const { purchases } = await this.session
+        .get(`/api/v1/events/${event}/purchases?reference=${encodeURIComponent(text)}`)
+        .catch(() => ({ purchases: [] }))
       if (purchases.length) this.#found = purchases
     }
     if (!this.#found && this.#event.seated) {
       const path = `/api/v1/events/${event}/seats/${encodeURIComponent(text)}/history?limit=5`
       const { history } = await this.session.get(path).catch(() => ({ history: [] }))
       const id = history.find(({ purchaseId }) => purchaseId)?.purchaseId
-      const one = id && await this.session.get(`/api/v1/purchases/${id}`).catch(() => null)
+      const one = id && (await this.session.get(`/api/v1/purchases/${id}`).catch(() => null))
       if (one) this.#found = [one]
       if (history.length) this.onSeat(text)
     }
@@ -54,41 +58,80 @@ export class Purchases {
 
   #show(purchases, next, searched = '') {
     const focused = document.activeElement?.closest?.('#purchases tr')?.dataset.id
-    const table = element('table', {},
-      element('thead', {}, element('tr', {}, ...['Purchase', 'At', 'Seats', 'Reference', 'Total', 'State', 'Act'].map((name) => element('th', { scope: 'col' }, name)))),
-      element('tbody', {}, ...purchases.map((purchase) => this.#row(purchase))))
-    const told = searched && !purchases.length ? `Nothing has the id, the reference or the seat “${searched}”.`
-      : !purchases.length ? 'Nothing is recorded yet.' : ''
+    const table = element(
+      'table',
+      {},
+      element(
+        'thead',
+        {},
+        element(
+          'tr',
+          {},
+          ...['Purchase', 'At', 'Seats', 'Reference', 'Total', 'State', 'Act'].map((name) =>
+            element('th', { scope: 'col' }, name),
+          ),
+        ),
+      ),
+      element('tbody', {}, ...purchases.map((purchase) => this.#row(purchase))),
+    )
+    const told =
+      searched && !purchases.length
+        ? `Nothing has the id, the reference or the seat “${searched}”.`
+        : !purchases.length
+          ? 'Nothing is recorded yet.'
+          : ''
     const more = (label, act) => element('button', { class: 'plain', type: 'button', onclick: act }, label)
     byId('purchases').replaceChildren(
       told ? element('p', { class: 'quiet' }, told) : element('div', { class: 'scroll' }, table),
-      element('div', { class: 'row' },
+      element(
+        'div',
+        { class: 'row' },
         (searched || this.#cursor) && more('Newest', () => this.choose(this.#event)),
-        next && more('Older', () => { this.#cursor = next; this.load() })))
-    if (focused) byId('purchases').querySelector(`[data-id="${CSS.escape(focused)}"] button`)?.focus()
+        next &&
+          more('Older', () => {
+            this.#cursor = next
+            this.load()
+          }),
+      ),
+    )
+    if (focused)
+      byId('purchases')
+        .querySelector(`[data-id="${CSS.escape(focused)}"] button`)
+        ?.focus()
   }
 
   #row(purchase) {
     const { purchaseId, purchasedAt, seats, quantity, reference, total, currency, state, cancelledQuantity } = purchase
     const left = quantity - cancelledQuantity
     const told = cancelledQuantity && left ? `${state}, ${cancelledQuantity} cancelled` : state
-    return element('tr', { 'data-id': purchaseId },
+    return element(
+      'tr',
+      { 'data-id': purchaseId },
       element('th', { scope: 'row' }, element('code', {}, purchaseId)),
       element('td', { class: 'number' }, moment(purchasedAt)),
       element('td', {}, seats.length ? seats.join(', ') : `${quantity} places`),
       element('td', {}, reference ?? ''),
       element('td', { class: 'number' }, currency ? amount(total, currency) : ''),
       element('td', {}, told),
-      element('td', {}, left ? element('button', { type: 'button', onclick: () => this.#cancel(purchase) }, 'Cancel') : ''))
+      element(
+        'td',
+        {},
+        left ? element('button', { type: 'button', onclick: () => this.#cancel(purchase) }, 'Cancel') : '',
+      ),
+    )
   }
 
   async #cancel({ purchaseId, seats, quantity, cancelledSeats, cancelledQuantity, total, cancelledTotal, currency }) {
     const left = quantity - cancelledQuantity
-    const refund = currency ? ` Refund ${amount(total - (cancelledTotal ?? 0), currency)} through your payment service; this page moves no money.` : ''
+    const refund = currency
+      ? ` Refund ${amount(total - (cancelledTotal ?? 0), currency)} through your payment service; this page moves no money.`
+      : ''
     const answer = await confirm({
       title: `Cancel ${left === 1 ? 'one seat' : `${left} seats`}`,
       text: `${seats.filter((seat) => !cancelledSeats.includes(seat)).join(', ') || 'The places'} go back on sale at once, and the buyer loses them.${refund} This cannot be undone.`,
-      act: 'Cancel the purchase', needsWhy: true, danger: true,
+      act: 'Cancel the purchase',
+      needsWhy: true,
+      danger: true,
     })
     if (!answer) return
     try {

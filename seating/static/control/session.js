@@ -8,14 +8,18 @@ export class Session {
   /** Called when the server wants another key. */
   onRefused = () => {}
 
-  get key() { return sessionStorage.getItem(NAME) ?? '' }
+  get key() {
+    return sessionStorage.getItem(NAME) ?? ''
+  }
 
   set key(key) {
     if (key) sessionStorage.setItem(NAME, key)
     else sessionStorage.removeItem(NAME)
   }
 
-  get headers() { return this.key ? { Authorization: `Bearer ${this.key}` } : {} }
+  get headers() {
+    return this.key ? { Authorization: `Bearer ${this.key}` } : {}
+  }
 
   /** As `ask` of requests.js. Throws what it does. */
   async ask(method, path, body) {
@@ -27,5 +31,7 @@ export class Session {
     }
   }
 
-  get(path) { return this.ask('GET', path) }
+  get(path) {
+    return this.ask('GET', path)
+  }
 }
