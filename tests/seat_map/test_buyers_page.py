@@ -160,7 +160,7 @@ class TestHold:
         page.page.clock.install()
         page.page.reload()
         _hold_best(page)
-        expect(page("#hold-text")).to_have_text(re.compile("^Held for you for (10:00|9:5[0-9])$"))
+        expect(page("#hold-text")).to_have_text(re.compile("^Yours for (10:00|9:5[0-9])$"))
         assert "short" not in (page("#hold").get_attribute("class") or "")
         page.page.clock.fast_forward("08:10")
         expect(page("#hold")).to_have_class(re.compile("short"))
