@@ -110,7 +110,7 @@ const DE = {
   working: 'Einen Moment …',
   buying: 'Wird gekauft …',
   again: 'Noch keine Antwort. Wir fragen erneut; Sie kaufen nicht doppelt.',
-  heldFor: (time) => `Noch ${time} Ihre`,
+  heldFor: (time) => `Noch ${time} für Sie`,
   extend: 'Länger halten',
   extended: 'Ihre Plätze sind länger gehalten',
   longest: 'Länger kann nicht gehalten werden',

@@ -13,6 +13,8 @@ const SERIES = [
   { key: 'p99', label: 'p99 ms', color: '--accent', scale: 'ms' },
 ]
 
+const minute = (atS) => new Date(atS * 1000).toLocaleTimeString('en-GB', { timeStyle: 'short' })
+
 export class Chart {
   #rows = []
 
@@ -26,7 +28,7 @@ export class Chart {
     this.plot = new uPlot(
       {
         ...this.#size(),
-        legend: { live: true },
+        legend: { live: false },
         cursor: { y: false },
         scales: {
           x: { time: true },
@@ -34,7 +36,7 @@ export class Chart {
           ms: { range: (_, __, most) => [0, Math.max(10, most * 1.1)] },
         },
         axes: [
-          { ...axis },
+          { ...axis, space: 80, incrs: [60, 120, 300], values: (_, all) => all.map(minute) },
           { ...axis, scale: 'rate', size: 56 },
           {
             ...axis,
