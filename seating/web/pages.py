@@ -30,6 +30,8 @@ _TYPES: Final = {
     ".ts": "text/plain; charset=utf-8",
 }
 """Of texts, which are sent compressed. The system's table of types would call `.ts` a video."""
+_OF_OTHERS: Final = frozenset({"control", "vendor"})
+"""Folders whose modules the page of an event does not load."""
 _FOR_SHOPS: Final = frozenset({".css", ".js", ".ts"})
 
 _REVALIDATED: Final = "no-cache"
@@ -106,9 +108,16 @@ def _read(path: Path) -> _StaticFile:
 
 def _event_page(event_id: str) -> _StaticFile:
     """The page says which event it shows: the address of the default event's does not."""
-    body = _read(_FOLDER / "pages" / "event.html").body
+    body = _read(_FOLDER / "pages" / "event.html").body.replace(b"<!-- modules -->", _modules())
     # An event's id has letters, digits and hyphens only.
     return _StaticFile.of(body.replace(b'data-event=""', b'data-event="%s"' % event_id.encode()), ".html")
+
+
+@cache
+def _modules() -> bytes:
+    """Name the page's modules in its head, so that they come at once and not one import after the other."""
+    names = [name for name in sorted(_paths()) if name.endswith(".js") and name.split("/")[0] not in _OF_OTHERS]
+    return "".join(f'<link rel="modulepreload" href="/static/{name}">' for name in names).encode()
 
 
 def _page(page: _StaticFile) -> Response:

@@ -1,6 +1,7 @@
 """The pages for people and their files: what is served, to whom, and under which policy."""
 
 import gzip
+import re
 from pathlib import Path
 from typing import Any, cast
 
@@ -41,6 +42,16 @@ def test_browsers_get_the_page_of_the_default_event() -> None:
     assert 'data-event="gala"' in answer.text
     assert {"Accept", "Accept-Encoding"} <= {*answer.headers["Vary"].split(", ")}
     assert 'data-event="the-other"' in ask("/events/the-other", Accept=BROWSER).text
+
+
+def test_the_page_of_an_event_names_its_modules() -> None:
+    """Browsers then load all of them at once; none is of another page, and each is imported by one of them."""
+    named = re.findall(r'rel="modulepreload" href="/static/([^"]+)"', ask("/", Accept=BROWSER).text)
+    assert {"seating-map.js", "map/choice.js", "buyer/page.js"} <= {*named} < {*FILES}
+    texts = {name: (STATIC / name).read_text() for name in named}
+    for name in {*named} - {"buyer/page.js"}:
+        assert any(f"/{name.rpartition('/')[2]}'" in text for text in texts.values()), name
+    assert not any(name.startswith(("control/", "vendor/")) for name in named)
 
 
 @pytest.mark.parametrize("path", ["/", "/events/gala", "/control"])

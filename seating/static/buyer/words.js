@@ -102,7 +102,7 @@ const DE = {
     [section, row && `Reihe ${row}`, number && `Platz ${number}`].filter(Boolean).join(', '),
   remove: (seat) => `${seat} entfernen`,
   accessible: 'barrierefrei',
-  nothing: 'Wählen Sie Plätze auf dem Plan',
+  nothing: 'Plätze auf dem Plan wählen',
   from: (price) => `ab ${price}`,
   hold: (count, seated) => `${DE.things(count, seated)} halten`,
   change: (count) => `Auf ${plätze(count)} ändern`,
