@@ -99,11 +99,11 @@ def running_out(page: Page) -> None:
     page.clock.fast_forward("08:47")
 
 
-def near(seats: list[str]) -> Callable[[Page], None]:
+def near(seats: list[str], picked: list[str]) -> Callable[[Page], None]:
     def act(page: Page) -> None:
         live(page)
         page.evaluate(f"{MAP}.zoomTo({json.dumps(seats)})")
-        page.evaluate(f"{MAP}.select({json.dumps(seats[6:8])})")
+        page.evaluate(f"{MAP}.select({json.dumps(picked)})")
 
     return act
 
@@ -116,7 +116,7 @@ def offline(page: Page) -> None:
 
 def control(page: Page) -> None:
     page.wait_for_selector("#room:not([hidden])")
-    page.wait_for_timeout(45_000)
+    page.wait_for_timeout(75_000)
 
 
 def sell(system: System, event: str, quantities: list[int]) -> None:
@@ -152,9 +152,8 @@ def main() -> None:
         camera.take("desktop-dark", page, DESKTOP, held, "dark")
         camera.take("hold-running-out", page, PHONE, running_out)
         camera.take("offline", page, PHONE, offline)
-        camera.take(
-            "theatre", page, DESKTOP, near([f"Stalls-{row}-{seat}" for row in "EFGHJ" for seat in range(6, 20)])
-        )
+        stalls = [f"Stalls-{row}-{seat}" for row in "EFGHJ" for seat in range(6, 20)]
+        camera.take("theatre", page, DESKTOP, near(stalls, ["Stalls-H-14", "Stalls-H-15"]))
         opens = (datetime.now(UTC) + timedelta(minutes=4, seconds=12)).isoformat()
         before = system.create_event(seatingPlan=theatre(), **about, onSaleAt=opens)
         camera.take("before-opening", f"/events/{before}", PHONE, live)
@@ -167,7 +166,7 @@ def main() -> None:
         sell(system, stadium, [4, 2, 6, 3, 10] * 60)
         camera.take("50000-far", f"/events/{stadium}", DESKTOP, live)
         seats = [f"sec-3-row-{row}-seat-{seat}" for row in "CDEFGH" for seat in range(18, 33)]
-        camera.take("50000-near", f"/events/{stadium}", DESKTOP, near(seats))
+        camera.take("50000-near", f"/events/{stadium}", DESKTOP, near(seats, seats[6:8]))
         stop = threading.Event()
         buyers = [threading.Thread(target=crowd, args=(system, event, stop)) for event in (stadium, stadium, before)]
         for buyer in buyers:

@@ -15,7 +15,6 @@ import { Session } from './session.js'
 const EVERY_MS = 1_000
 const LISTS_EVERY = 5
 const LATE_MS = 4_000
-const ACTS_SHOWN = 20
 const PLACES = { e: 'events-box', d: 'decisions-box', p: 'purchases-box', s: 'seats-box', a: 'audit-box' }
 
 class ControlRoom {
@@ -26,6 +25,7 @@ class ControlRoom {
   #beats = 0
   #heardAt = 0
   #isRunning = false
+  #listing = null
 
   constructor() {
     this.#session.onRefused = (message) => this.#askForKey(message)
@@ -58,25 +58,34 @@ class ControlRoom {
     byId('key').focus()
   }
 
-  /** Once a second, one after the other: a slow server is not asked twice at once. */
+  /** Once a second, one after the other. */
   async #beat() {
     this.#isRunning = true
     const startedAt = performance.now()
     if (!document.hidden && !byId('room').hidden) {
       try {
         await this.#measure()
-        if (this.#beats % LISTS_EVERY === 0) await this.#list()
-        else if (this.#chosen) await this.events.loadOne(this.#chosen)
+        if (this.#beats++ % LISTS_EVERY === 0) this.#listInTurn()
+        if (this.#chosen) await this.events.loadOne(this.#chosen)
         this.#showEvent()
-        this.#beats++
         this.#heardAt = Date.now()
       } catch (error) {
-        if (error.status && error.status !== 401) this.#say(error.message, true)
+        this.#failed(error)
       }
     }
     const lateMs = Date.now() - this.#heardAt
     show(byId('late'), this.#heardAt && lateMs > LATE_MS ? `Numbers are ${duration(lateMs)} old` : '')
     setTimeout(() => this.#beat(), Math.max(100, EVERY_MS - (performance.now() - startedAt)))
+  }
+
+  /** Long lists must not hold up the figures. */
+  #listInTurn() {
+    this.#listing ??= this.#list().catch((error) => this.#failed(error)).finally(() => { this.#listing = null })
+  }
+
+  /** No answer shows as numbers that grow old. */
+  #failed(error) {
+    if (error.status && error.status !== 401) this.#say(error.message, true)
   }
 
   async #measure() {
@@ -157,7 +166,7 @@ class ControlRoom {
   }
 
   async #showAudit() {
-    const { acts } = await this.#session.get(`/api/v1/audit?limit=${ACTS_SHOWN}`)
+    const { acts } = await this.#session.get(`/api/v1/audit?limit=20`)
     const table = byId('audit')
     const key = String(acts[0]?.id)
     if (table.dataset.key === key) return
