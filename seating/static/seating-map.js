@@ -1,10 +1,9 @@
 /** `<seating-map event="…">`: a live seat map for any page; seating-map.d.ts says what each part is for. */
 
 import { MapCanvas } from './map/canvas.js'
-import { Areas, Card, fillLegend } from './map/captions.js'
 import { Choice } from './map/choice.js'
 import { Hall } from './map/hall.js'
-import { build, STYLE } from './map/shell.js'
+import { Areas, build, Card, fillLegend, STYLE } from './map/shell.js'
 import { Tree } from './map/tree.js'
 import { Offer, Words } from './map/words.js'
 import { SeatingFeed } from './seating-feed.js'
@@ -205,6 +204,7 @@ export class SeatingMap extends HTMLElement {
     if (!this.#canvas) return
     this.#offer.setEvent(this.#feed.event)
     fillLegend(this.#parts.legend, this.#canvas.painter, this.#offer)
+    this.#canvas.overlay.clear()
     this.#canvas.draw()
   }
 

@@ -8,6 +8,32 @@ export const box = (left, top, right, bottom) => ({ left, top, right, bottom })
 
 export const overlap = (a, b) => a.left <= b.right && b.left <= a.right && a.top <= b.bottom && b.top <= a.bottom
 
+/** Things found by their place. */
+export class Grid {
+  #cells = new Map()
+
+  constructor(side) { this.side = side }
+
+  #key(column, row) { return column * 4_000_003 + row }
+
+  add(x, y, thing) {
+    const key = this.#key(Math.floor(x / this.side), Math.floor(y / this.side))
+    const things = this.#cells.get(key)
+    if (things) things.push(thing)
+    else this.#cells.set(key, [thing])
+  }
+
+  /** Call `visit` with each thing whose cell the rectangle touches. */
+  eachIn({ left, top, right, bottom }, visit) {
+    const { side } = this
+    for (let column = Math.floor(left / side); column <= Math.floor(right / side); column++) {
+      for (let row = Math.floor(top / side); row <= Math.floor(bottom / side); row++) {
+        for (const thing of this.#cells.get(this.#key(column, row)) ?? []) visit(thing)
+      }
+    }
+  }
+}
+
 const STAGE = new RegExp(
   '^(main|the|la|haupt)?(stage|screen|podium|altar|bühne|buehne|leinwand|scène|écran|palco|palcoscenico|schermo|'
   + 'escenario|escena|pantalla|tela|toneel|scena|ekran|sahne|panggung|layar|сцена|экран|舞台|ステージ|무대)$', 'u',

@@ -71,8 +71,7 @@ export class MapCanvas {
   /** Colours, density or prices are others. */
   restyle() {
     this.painter.setTheme(readTheme(this.host, this.hall), devicePixelRatio)
-    this.tiles.clear()
-    this.minimap.clear()
+    for (const part of [this.tiles, this.minimap, this.overlay]) part.clear()
     this.draw()
   }
 

@@ -1,6 +1,6 @@
 /** A plan as flat arrays: where each seat is, what it belongs to, and how to find it by its place. */
 
-import { areaBounds, box } from './areas.js'
+import { areaBounds, box, Grid } from './areas.js'
 import { findSections } from './sections.js'
 
 const USUAL_RADIUS = 10
@@ -24,7 +24,8 @@ export class Hall {
     this.#read(plan)
     this.pitch = this.#findPitch()
     this.#fillRadii(plan)
-    this.#buildGrid()
+    this.grid = new Grid(2 * this.pitch)
+    for (let i = 0; i < count; i++) this.grid.add(this.x[i], this.y[i], i)
     this.sectionOf = new Uint16Array(count)
     this.sections = findSections(this, plan)
     this.bounds = this.#findBounds(plan.size)
@@ -54,11 +55,12 @@ export class Hall {
 
   /** The distance that a third of all neighbours stay below. */
   #findPitch() {
-    const gaps = []
+    const gaps = new Float32Array(this.size - this.lines.length)
+    let count = 0
     for (const { first, end } of this.lines) {
-      for (let i = first + 1; i < end; i++) gaps.push(this.between(i - 1, i))
+      for (let i = first + 1; i < end; i++) gaps[count++] = this.between(i - 1, i)
     }
-    gaps.sort((a, b) => a - b)
+    gaps.sort()
     return gaps[Math.floor((gaps.length - 1) / 3)] || 2.5 * USUAL_RADIUS
   }
 
@@ -78,34 +80,11 @@ export class Hall {
 
   between(i, j) { return Math.hypot(this.x[i] - this.x[j], this.y[i] - this.y[j]) }
 
-  #buildGrid() {
-    this.cell = 2 * this.pitch
-    this.grid = new Map()
-    for (let i = 0; i < this.size; i++) {
-      const key = this.#key(Math.floor(this.x[i] / this.cell), Math.floor(this.y[i] / this.cell))
-      const seats = this.grid.get(key)
-      if (seats) seats.push(i)
-      else this.grid.set(key, [i])
-    }
-  }
-
-  #key(column, row) { return column * 4_000_003 + row }
-
-  /** Call `visit` with each seat whose cell the rectangle touches. */
-  eachIn({ left, top, right, bottom }, visit) {
-    const [firstRow, lastRow] = [Math.floor(top / this.cell), Math.floor(bottom / this.cell)]
-    for (let column = Math.floor(left / this.cell); column <= Math.floor(right / this.cell); column++) {
-      for (let row = firstRow; row <= lastRow; row++) {
-        for (const i of this.grid.get(this.#key(column, row)) ?? []) visit(i)
-      }
-    }
-  }
-
   /** The nearest seat within `reach` plan units that `suits`, or -1. */
   nearest(x, y, reach, suits = () => true) {
     let found = -1
     let least = reach
-    this.eachIn(box(x - reach, y - reach, x + reach, y + reach), (i) => {
+    this.grid.eachIn(box(x - reach, y - reach, x + reach, y + reach), (i) => {
       const distance = Math.hypot(this.x[i] - x, this.y[i] - y)
       if (distance <= least && suits(i)) [found, least] = [i, distance]
     })

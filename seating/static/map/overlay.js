@@ -4,8 +4,10 @@ import { inkOn } from './colors.js'
 import { centre, seatPath } from './painter.js'
 
 const OTHERS_MS = 300
-const MOST_PULSES = 200
-const LEAST_OWN = 5 // CSS pixels.
+const MOST_PULSES = 60
+const LEAST_OWN = 5 // CSS pixels, as all that follow.
+const NAME = 44
+const MOST_NAME = 400
 
 function drawRings(context, x, y, rings) {
   for (const [radius, color] of rings) {
@@ -31,6 +33,7 @@ export function drawChosen(context, x, y, size, theme) {
 
 export class Overlay {
   #pulses = new Map()
+  #names = new Map()
 
   constructor(painter) { this.painter = painter }
 
@@ -40,6 +43,9 @@ export class Overlay {
   }
 
   get isMoving() { return this.#pulses.size > 0 }
+
+  /** Colours or prices are others. */
+  clear() { this.#names.clear() }
 
   /** The context's unit is a CSS pixel. `marked` has `own` seats, `seat` and `part` in focus, and `hovered`. */
   draw(context, view, marked, words, priceFrom, now) {
@@ -78,22 +84,31 @@ export class Overlay {
 
   #drawNames(context, view, words, priceFrom) {
     const { hall, theme, left: counts } = this.painter
-    centre(context)
     for (const section of hall.sections) {
       const [left, top] = view.toScreen(section.centre.x, section.centre.y)
       if (left < -200 || top < -60 || left > view.width + 200 || top > view.height + 60) continue
-      const room = (section.bounds.right - section.bounds.left) * view.scale - 6
-      const height = (section.bounds.bottom - section.bounds.top) * view.scale - 4
+      const room = Math.round((section.bounds.right - section.bounds.left) * view.scale - 6)
+      const height = Math.round((section.bounds.bottom - section.bounds.top) * view.scale - 4)
       const count = counts[section.number]
-      const price = count ? priceFrom(section) : ''
-      const state = count ? words.left(words.number(count)) : words.none
-      const lines = [section.title, `${state}${price && ` · ${words.from(price)}`}`, state]
-      this.#write(context, left, top, room, height, lines, count ? theme.ink : theme.quiet)
+      const key = `${room}/${height}/${count}`
+      let name = this.#names.get(section)
+      if (name?.key !== key) {
+        const price = count ? priceFrom(section) : ''
+        const state = count ? words.left(words.number(count)) : words.none
+        const texts = [section.title, `${state}${price && ` · ${words.from(price)}`}`, state]
+        name = { key, picture: this.#picture(room, height, texts, count ? theme.ink : theme.quiet) }
+        this.#names.set(section, name)
+      }
+      const { picture } = name
+      if (picture) context.drawImage(picture, left - picture.half, top - NAME / 2, 2 * picture.half, NAME)
     }
   }
 
-  #write(context, left, top, room, height, [name, long, short], color) {
-    const { theme } = this.painter
+  /** A section's name and what is left, as far as they have room; null if they have none. */
+  #picture(room, height, [name, long, short], color) {
+    const { theme, density } = this.painter
+    const picture = document.createElement('canvas')
+    const context = picture.getContext('2d')
     const fits = (text, size, weight) => {
       context.font = `${weight} ${size}px ${theme.font}`
       return context.measureText(text).width <= room
@@ -102,19 +117,23 @@ export class Overlay {
       .filter(([size, text]) => size < height && fits(text, size, 600))
     const hasRoom = ([size]) => size + Math.min(13, size) < height
     const [size, title] = choices.find(hasRoom) ?? choices[0] ?? []
-    if (!size) return
+    if (!size) return null
     const small = Math.min(13, size)
     const state = hasRoom([size]) ? [long, short].find((text) => fits(text, small, 400)) : null
-    Object.assign(context, { fillStyle: color, strokeStyle: theme.paper, lineWidth: 3, lineJoin: 'round' })
+    picture.half = Math.min(room, MOST_NAME) / 2 + 4
+    Object.assign(picture, { width: 2 * picture.half * density, height: NAME * density })
+    context.setTransform(density, 0, 0, density, picture.half * density, (NAME / 2) * density)
+    Object.assign(centre(context), { fillStyle: color, strokeStyle: theme.paper, lineWidth: 3, lineJoin: 'round' })
     const write = (text, font, y) => {
       context.font = `${font} ${theme.font}`
       context.globalAlpha = 0.4
-      context.strokeText(text, left, y)
+      context.strokeText(text, 0, y)
       context.globalAlpha = 1
-      context.fillText(text, left, y)
+      context.fillText(text, 0, y)
     }
-    write(title, `600 ${size}px`, top - (state ? small * 0.65 : 0))
-    if (state) write(state, `400 ${small}px`, top + size * 0.65)
+    write(title, `600 ${size}px`, state ? -small * 0.65 : 0)
+    if (state) write(state, `400 ${small}px`, size * 0.65)
+    return picture
   }
 
   #drawOwn(context, view, seat) {

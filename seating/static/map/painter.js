@@ -1,6 +1,6 @@
 /** Draws any part of a hall at any scale: sections as shapes, seats as signs that tell their state, their numbers. */
 
-import { areaBounds, box, drawArea, overlap } from './areas.js'
+import { areaBounds, box, drawArea, Grid, overlap } from './areas.js'
 import { inkOn, mix } from './colors.js'
 
 const SEATS_FROM = 5 // CSS pixels, the diameter of a usual seat.
@@ -16,7 +16,8 @@ export class Painter {
   constructor(hall, statuses, terms, theme, density) {
     Object.assign(this, { hall, statuses, terms, theme, density })
     this.areas = hall.areas.map((area) => ({ area, bounds: areaBounds(area) }))
-    this.labels = rowLabels(hall)
+    this.labels = new Grid(4 * hall.pitch)
+    for (const label of rowLabels(hall)) this.labels.add(label.x, label.y, label)
     /** Seats left of each section, and of each of its categories in turn. */
     this.left = new Uint32Array(hall.sections.length)
     this.leftOf = new Uint32Array(hall.sections.length * hall.categories.length)
@@ -33,8 +34,6 @@ export class Painter {
   }
 
   isFar(scale) { return 2 * this.hall.usualRadius * scale < SEATS_FROM }
-
-  isNear(scale) { return 2 * this.hall.usualRadius * scale >= NUMBERS_FROM }
 
   /** Count the seats left of each section anew; return the sections that look different from afar. */
   count() {
@@ -75,11 +74,10 @@ export class Painter {
     }
     if (this.isFar(scale)) return this.#drawSections(context, part, scale)
     context.setTransform(1, 0, 0, 1, 0, 0)
-    const margin = this.hall.pitch
-    const around = box(part.left - margin, part.top - margin, part.right + margin, part.bottom + margin)
-    if (this.isNear(scale)) this.#drawSeats(context, around, x, y, unit)
-    else this.#drawSprites(context, around, x, y, unit)
-    this.#drawLabels(context, around, x, y, unit)
+    const around = (margin) => box(part.left - margin, part.top - margin, part.right + margin, part.bottom + margin)
+    if (2 * this.hall.usualRadius * scale >= NUMBERS_FROM) this.#drawSeats(context, around(this.hall.usualRadius), x, y, unit)
+    else this.#drawSprites(context, around(this.hall.usualRadius), x, y, unit)
+    this.#drawLabels(context, around(this.hall.pitch), x, y, unit)
   }
 
   #drawSections(context, part, scale) {
@@ -116,10 +114,17 @@ export class Painter {
     return mix(colors[category], paper, edge ? 0.85 : 0.12 + 0.3 * share)
   }
 
+  #eachSeat(part, visit) {
+    const { x, y } = this.hall
+    this.hall.grid.eachIn(part, (i) => {
+      if (x[i] >= part.left && x[i] <= part.right && y[i] >= part.top && y[i] <= part.bottom) visit(i)
+    })
+  }
+
   #drawSprites(context, around, x, y, unit) {
     const { hall, statuses } = this
     const usual = hall.usualRadius
-    hall.eachIn(around, (i) => {
+    this.#eachSeat(around, (i) => {
       const sprite = this.#sprite(hall.category[i], statuses[i], unit)
       const size = (sprite.width * hall.radius[i]) / usual
       context.drawImage(sprite, (hall.x[i] - x) * unit - size / 2, (hall.y[i] - y) * unit - size / 2, size, size)
@@ -161,7 +166,7 @@ export class Painter {
   #drawSeats(context, around, x, y, unit) {
     const { hall, statuses, theme } = this
     centre(context)
-    hall.eachIn(around, (i) => {
+    this.#eachSeat(around, (i) => {
       const [left, top, radius] = [(hall.x[i] - x) * unit, (hall.y[i] - y) * unit, hall.radius[i] * unit]
       this.drawSign(context, left, top, radius, hall.category[i], statuses[i])
       const hasSymbol = statuses[i] === FREE && this.terms.isAccessible(hall.category[i])
@@ -184,11 +189,7 @@ export class Painter {
     context.fillStyle = this.theme.quiet
     centre(context)
     context.font = `${Math.min(14, 0.3 * room + 6) * this.density}px ${this.theme.font}`
-    for (const { text, x: left, y: top } of this.labels) {
-      if (left > around.left && left < around.right && top > around.top && top < around.bottom) {
-        context.fillText(text, (left - x) * unit, (top - y) * unit)
-      }
-    }
+    this.labels.eachIn(around, ({ text, x: left, y: top }) => context.fillText(text, (left - x) * unit, (top - y) * unit))
   }
 }
 
@@ -208,8 +209,8 @@ function rowLabels(hall) {
   }
   if (hall.lines.some((line) => line.rowNumberPosition)) {
     for (const { label, first, end, rowNumberPosition } of hall.lines) {
-      const seats = [first, Math.min(first + 1, end - 1), Math.max(first, end - 2), end - 1]
-      if (rowNumberPosition) ends(label, end - first > 1 ? seats : [first], rowNumberPosition)
+      const seats = Array.from({ length: end - first }, (_, place) => first + place)
+      if (rowNumberPosition) ends(label, seats, rowNumberPosition)
     }
   } else for (const { rows } of hall.sections) for (const { label, seats } of rows) ends(label, seats, 'both')
   return labels

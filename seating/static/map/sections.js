@@ -3,6 +3,7 @@
 import { box } from './areas.js'
 
 const APART = 3 // Pitches between seats of different parts of a section.
+const MOST_CELLS = 2 ** 20 // Of a zone, across.
 const SAMPLED = 200
 const LOOKED_AHEAD = 16
 
@@ -32,32 +33,31 @@ export function findSections(hall, plan) {
 }
 
 /** Name the connected part of the hall in which a line is: cells that touch, of one zone. */
-function findParts(hall, ) {
-  const size = APART * hall.pitch
-  const cellOf = (line, i) => `${line.zone}|${Math.floor(hall.x[i] / size)}|${Math.floor(hall.y[i] / size)}`
-  const parent = new Map()
-  const root = (cell) => {
-    let top = cell
-    while (parent.get(top) !== top) top = parent.get(top)
-    while (parent.get(cell) !== top) [cell] = [parent.get(cell), parent.set(cell, top)]
-    return top
+function findParts({ lines, x, y, pitch }) {
+  const size = APART * pitch
+  const zones = new Map()
+  const parts = new Map()
+  const cellOf = ({ zone }, i) => (
+    (zones.get(zone) * MOST_CELLS + Math.floor(x[i] / size)) * MOST_CELLS + Math.floor(y[i] / size)
+  )
+  for (const line of lines) {
+    if (!zones.has(line.zone)) zones.set(line.zone, zones.size)
+    for (let i = line.first; i < line.end; i++) parts.set(cellOf(line, i), 0)
   }
-  const join = (a, b) => parent.set(root(a), root(b))
-  for (const line of hall.lines) {
-    for (let i = line.first; i < line.end; i++) {
-      const cell = cellOf(line, i)
-      if (!parent.has(cell)) parent.set(cell, cell)
-      join(cell, cellOf(line, line.first))
+  let count = 0
+  for (const [cell, part] of parts) {
+    if (part) continue
+    const open = [cell]
+    parts.set(cell, ++count)
+    for (const next of open) {
+      for (const step of [1, MOST_CELLS - 1, MOST_CELLS, MOST_CELLS + 1]) {
+        for (const near of [next + step, next - step]) {
+          if (parts.get(near) === 0) open.push(near) && parts.set(near, count)
+        }
+      }
     }
   }
-  for (const cell of parent.keys()) {
-    const [zone, column, row] = cell.split('|')
-    for (const [right, down] of [[1, 0], [0, 1], [1, 1], [1, -1]]) {
-      const other = `${zone}|${Number(column) + right}|${Number(row) + down}`
-      if (parent.has(other)) join(cell, other)
-    }
-  }
-  return (line) => root(cellOf(line, line.first))
+  return (line) => parts.get(cellOf(line, line.first))
 }
 
 function measured(hall, section) {
@@ -71,7 +71,7 @@ function measured(hall, section) {
   section.path = section.lines.map((line) => outline(hall, line))
   section.rows = [...section.rows].map(([label, lines]) => ({ label, section, seats: inOrder(hall, lines) }))
   section.path.push(...sides(hall, section))
-  section.centre = anchor(hall, seats)
+  section.centre = anchor(hall, section)
   return section
 }
 
@@ -80,8 +80,11 @@ function inOrder(hall, lines) {
   const flat = lines.reduce((sum, { first, end }) => sum + Math.abs(hall.x[end - 1] - hall.x[first]), 0)
   const steep = lines.reduce((sum, { first, end }) => sum + Math.abs(hall.y[end - 1] - hall.y[first]), 0)
   const along = flat >= steep ? hall.x : hall.y
-  const sorted = [...lines].sort((a, b) => along[a.first] - along[b.first])
-  return sorted.flatMap(({ first, end }) => Array.from({ length: end - first }, (_, place) => first + place))
+  const seats = []
+  for (const { first, end } of [...lines].sort((a, b) => along[a.first] - along[b.first])) {
+    for (let i = first; i < end; i++) seats.push(i)
+  }
+  return seats
 }
 
 /** How far apart rows are: a band of this width along each row leaves no gap between them. */
@@ -102,12 +105,11 @@ function rowDistance(hall, section) {
 }
 
 /** Where a name stands: in the middle, on a row. */
-function anchor(hall, seats) {
-  const [x, y] = seats.reduce((sum, i) => [sum[0] + hall.x[i] / seats.length, sum[1] + hall.y[i] / seats.length], [0, 0])
-  const near = seats.reduce((best, i) => (
-    Math.hypot(hall.x[i] - x, hall.y[i] - y) < Math.hypot(hall.x[best] - x, hall.y[best] - y) ? i : best
-  ))
-  return { x, y: Math.hypot(hall.x[near] - x, hall.y[near] - y) < 2 * hall.pitch ? y : hall.y[near] }
+function anchor(hall, { lines, bounds }) {
+  const [x, y] = [(bounds.left + bounds.right) / 2, (bounds.top + bounds.bottom) / 2]
+  const distance = (i) => Math.hypot(hall.x[i] - x, hall.y[i] - y)
+  const near = lines.map(({ first, end }) => (first + end) >> 1).reduce((a, b) => (distance(b) < distance(a) ? b : a))
+  return { x, y: distance(near) < 3 * hall.pitch ? y : hall.y[near] }
 }
 
 /** From an end of each stretch to that of the next row: bands along them give the section straight sides. */
@@ -129,11 +131,11 @@ function sides(hall, { lines, thickness }) {
 /** Points along a stretch: those where it bends. */
 function outline(hall, { first, end }) {
   const points = [first]
+  let from = first
   for (let i = first + 1; i < end - 1; i++) {
-    const from = points[points.length - 1]
-    const [ax, ay] = [hall.x[i] - hall.x[from], hall.y[i] - hall.y[from]]
-    const [bx, by] = [hall.x[i + 1] - hall.x[from], hall.y[i + 1] - hall.y[from]]
-    if (Math.abs(ax * by - ay * bx) > 0.05 * hall.pitch * Math.hypot(bx, by)) points.push(i)
+    const across = (hall.x[i] - hall.x[from]) * (hall.y[i + 1] - hall.y[from])
+      - (hall.y[i] - hall.y[from]) * (hall.x[i + 1] - hall.x[from])
+    if (Math.abs(across) > 0.05 * hall.pitch * hall.between(i + 1, from)) points.push(from = i)
   }
   points.push(end - 1)
   return points

@@ -1,4 +1,7 @@
-/** The component's elements and their style. Every `--seating-…` property may be set by the page. */
+/** The elements around the map: style, legend, the card of a seat, the areas of general admission. */
+
+import { drawChosen } from './overlay.js'
+import { FREE, HELD } from './painter.js'
 
 const DARK = `
   --seating-paper: #141416; --seating-ink: #efeee9; --seating-accent: #9aa6ff; --seating-area: #222226;
@@ -30,8 +33,7 @@ button { inline-size: 40px; block-size: 40px; padding: 0; display: grid; place-i
 button:hover { border-color: currentColor }
 button:disabled { color: var(--quiet); cursor: default; border-color: var(--hairline) }
 button[aria-pressed="true"] { background: var(--seating-ink); color: var(--seating-paper) }
-button:focus-visible, .tree:focus-visible, [role="treeitem"]:focus-visible {
-  outline: 3px solid var(--seating-accent); outline-offset: 2px }
+:focus-visible { outline: 3px solid var(--seating-accent); outline-offset: -3px }
 svg { inline-size: 20px; block-size: 20px; fill: none; stroke: currentColor; stroke-width: 2; stroke-linecap: round;
   stroke-linejoin: round }
 .mini { position: absolute; inset-block-end: 12px; inset-inline-end: 12px; background: var(--seating-paper);
@@ -67,7 +69,6 @@ svg { inline-size: 20px; block-size: 20px; fill: none; stroke: currentColor; str
 .legend { flex: none; list-style: none; margin: 0; padding: 12px; display: flex; flex-wrap: wrap; gap: 4px 16px;
   font-size: .875rem; border-block-start: 1px solid var(--hairline); max-block-size: 30%; overflow: auto }
 @container frame (inline-size < 560px) { .legend { flex-wrap: nowrap; white-space: nowrap } }
-.legend:focus-visible { outline: 3px solid var(--seating-accent); outline-offset: -3px }
 .legend li, .areas li { display: inline-flex; gap: 8px; align-items: center }
 .legend canvas { inline-size: 18px; block-size: 18px; flex: none }
 .legend .off { color: var(--quiet) }
@@ -77,7 +78,6 @@ svg { inline-size: 20px; block-size: 20px; fill: none; stroke: currentColor; str
 .areas b { font-weight: 600 } .areas span { color: var(--quiet) }
 .say { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%) }
 @media (prefers-reduced-motion: reduce) { .seats { transition: none } }
-@media (forced-colors: active) { button, .state, .card, .mini { border-color: CanvasText } }
 `
 
 const ICONS = {
@@ -114,4 +114,114 @@ export function build(root, words, act) {
     each.addEventListener('click', () => act(each.dataset.act, each))
   }
   return parts
+}
+
+const SIZE = 18
+const TAKEN = 3
+
+/** Fill the legend: categories with prices, then the signs of states. */
+export function fillLegend(list, painter, offer) {
+  const { words } = offer
+  const used = new Set(painter.hall.category)
+  const isPlain = used.size === 1 && offer.price([...used][0]) === null
+  const categories = [...used].sort((a, b) => a - b).map((category) => {
+    const { name, onSale } = offer.categories[category]
+    const price = words.amount(offer.price(category), offer.currency)
+    const text = isPlain ? words.available : [name, price].filter(Boolean).join(' · ')
+    return entry(painter, text, onSale === false ? 'off' : '', (context) => (
+      painter.drawSign(context, SIZE / 2, SIZE / 2, 8, category, FREE, 1)
+    ))
+  })
+  const first = [...used][0] ?? 0
+  const signs = [
+    entry(painter, words.yours, '', (context) => drawChosen(context, SIZE / 2, SIZE / 2, 7, painter.theme)),
+    entry(painter, words.held, '', (context) => painter.drawSign(context, SIZE / 2, SIZE / 2, 8, first, HELD, 1)),
+    entry(painter, words.taken, '', (context) => painter.drawSign(context, SIZE / 2, SIZE / 2, 8, first, TAKEN, 1)),
+  ]
+  list.replaceChildren(...categories, ...signs)
+}
+
+function entry(painter, text, name, draw) {
+  const item = document.createElement('li')
+  const { density } = painter
+  const canvas = Object.assign(document.createElement('canvas'), { width: SIZE * density, height: SIZE * density })
+  const context = canvas.getContext('2d')
+  context.scale(density, density)
+  draw(context)
+  item.className = name
+  item.append(canvas, text)
+  return item
+}
+
+const COUNTS_MS = 3_000
+
+/** The list of areas: name, price and what is left of each. */
+export class Areas {
+  #timer = 0
+
+  constructor(list, feed, words) { Object.assign(this, { list, feed, words }) }
+
+  close() { clearTimeout(this.#timer) }
+
+  show() {
+    const { list, words, feed: { event, seatsRemaining } } = this
+    const areas = event.categories ?? [{ name: event.name, price: null }]
+    list.hidden = false
+    list.replaceChildren(...areas.map((area) => {
+      const item = document.createElement('li')
+      const count = areas.length === 1 ? seatsRemaining : area.seatsRemaining
+      const state = area.onSale === false ? words.notOpen : count ? words.left(words.number(count)) : words.none
+      const rest = [words.amount(area.price, event.currency), state].filter(Boolean).join(' · ')
+      item.append(
+        Object.assign(document.createElement('b'), { textContent: area.name }),
+        Object.assign(document.createElement('span'), { textContent: rest }),
+      )
+      return item
+    }))
+  }
+
+  /** The feed has one number for all areas; those of each are asked for. */
+  changed() {
+    this.show()
+    if (this.feed.event.categories?.length > 1) this.#timer ||= setTimeout(() => this.#count(), COUNTS_MS * (1 + Math.random()))
+  }
+
+  async #count() {
+    const event = await this.feed.get().catch(() => null)
+    this.#timer = 0
+    if (event) this.feed.event = event
+    this.show()
+  }
+}
+
+const GAP = 12 // CSS pixels to the seat.
+const EDGE = 8
+
+export class Card {
+  constructor(element, canvas, choice, offer) { Object.assign(this, { element, canvas, choice, offer }) }
+
+  /** Show what a seat is and costs; -1 hides the card. */
+  show(seat) {
+    this.element.hidden = seat < 0
+    if (seat < 0) return
+    const { words } = this.offer
+    const { category, accessible } = this.offer.details(seat)
+    const status = this.canvas.statuses()[seat]
+    const state = this.choice.has(seat) ? words.yours : status === FREE ? '' : status === HELD ? words.held : words.taken
+    const about = [category, this.offer.shownPrice(seat), accessible && words.accessible, state].filter(Boolean)
+    const title = Object.assign(document.createElement('b'), { textContent: this.offer.describe(seat) })
+    this.element.replaceChildren(title, about.join(' · '))
+    this.#place(seat)
+  }
+
+  #place(seat) {
+    const { view, hall } = this.canvas
+    const [left, top] = this.canvas.placeOf(seat)
+    const { offsetWidth, offsetHeight } = this.element
+    const gap = hall.radius[seat] * view.scale + GAP
+    const isBelow = top - gap - offsetHeight < EDGE
+    const x = Math.min(view.width - offsetWidth - EDGE, Math.max(EDGE, left - offsetWidth / 2))
+    const y = Math.min(view.height - offsetHeight - EDGE, isBelow ? top + gap : top - gap - offsetHeight)
+    this.element.style.transform = `translate(${x}px, ${y}px)`
+  }
 }

@@ -34,11 +34,6 @@ class Layer {
   }
 }
 
-function fromTheMiddle(tiles, { left, top, right, bottom }) {
-  const distance = ({ bounds }) => Math.hypot(bounds.left + bounds.right - left - right, bounds.top + bounds.bottom - top - bottom)
-  return tiles.sort((a, b) => distance(a) - distance(b))
-}
-
 export class Tiles {
   #layer = null
   #previous = null
@@ -66,7 +61,7 @@ export class Tiles {
     const started = performance.now()
     const part = this.#visible = view.part()
     const missing = []
-    const tiles = fromTheMiddle([...this.#layer.within(part, true)], part)
+    const tiles = [...this.#layer.within(part, true)]
     if (tiles.some(({ canvas }) => !canvas)) this.#showBackdrop(context, view)
     if (this.#previous) {
       for (const tile of this.#previous.within(part, false)) this.#show(context, view, this.#previous, tile)
@@ -133,7 +128,7 @@ export class Tiles {
     if (!this.#layer) return
     const { hall } = this.painter
     if (seats.length > PATCHED) return this.invalidate(hall.boundsOf(seats))
-    const margin = 2 / this.#layer.unit
+    const margin = 1 / this.#layer.unit
     for (const i of seats) {
       const reach = hall.radius[i] + margin
       const part = box(hall.x[i] - reach, hall.y[i] - reach, hall.x[i] + reach, hall.y[i] + reach)
