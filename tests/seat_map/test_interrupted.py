@@ -73,7 +73,7 @@ def test_a_server_that_restarts(page: MapPage, seller: System, event: str) -> No
     seller.parts["web"].stop()
     wait_until(lambda: state(page) != "live", 10)
     seller.start_part("web")
-    seller.wait_ready()
+    seller.wait_ready(60)
     seller.buy(2, event_id=event)
     wait_until(lambda: state(page) == "live", 40)
     all_shown(page, seller, event)

@@ -1,6 +1,6 @@
 /** The map on its canvas: draws what changed, frame by frame, and tells which seat is meant. */
 
-import { stageBounds } from './areas.js'
+import { overlap, stageBounds } from './areas.js'
 import { readTheme } from './colors.js'
 import { Minimap, Overlay } from './overlay.js'
 import { Painter } from './painter.js'
@@ -21,6 +21,8 @@ const TOOLS = 64
 export class MapCanvas {
   marked = { own: [], seat: -1, part: null, hovered: -1 }
   #pending = new Set()
+  #size = [0, 0]
+  #pointer = { key: '' }
   #frame = 0
   #zoomedAt = -Infinity
   #movedAt = -Infinity
@@ -45,9 +47,13 @@ export class MapCanvas {
       },
       zoomed: () => { this.#zoomedAt = performance.now() },
     })
+    this.#size = [parts.map.clientWidth, parts.map.clientHeight]
     this.#resize()
     this.view.setHall(hall)
-    this.observer = new ResizeObserver(() => this.draw())
+    this.observer = new ResizeObserver(([{ contentRect }]) => {
+      this.#size = [contentRect.width, contentRect.height]
+      this.draw()
+    })
     this.observer.observe(parts.map)
     this.draw()
   }
@@ -107,9 +113,8 @@ export class MapCanvas {
   }
 
   #resize() {
-    const { clientWidth, clientHeight } = this.parts.map
-    const [width, height] = [clientWidth, clientHeight].map((side) => Math.round(side * devicePixelRatio))
-    this.view.resize(clientWidth, clientHeight)
+    const [width, height] = this.#size.map((side) => Math.round(side * devicePixelRatio))
+    this.view.resize(...this.#size)
     const { seats } = this.parts
     if (seats.width !== width || seats.height !== height) Object.assign(seats, { width, height })
   }
@@ -210,19 +215,20 @@ export class MapCanvas {
     const [x, y] = [(this.stage.left + this.stage.right) / 2, (this.stage.top + this.stage.bottom) / 2]
     const { width, height } = this.view
     const [left, top] = this.view.toScreen(x, y)
-    const part = this.view.part()
-    const isShown = this.stage.left < part.right && this.stage.right > part.left
-      && this.stage.top < part.bottom && this.stage.bottom > part.top
-    pointer.hidden = isShown
-    if (isShown) return
+    pointer.hidden = overlap(this.stage, this.view.part())
+    if (pointer.hidden) return
     const [dx, dy] = [left - width / 2, top - height / 2]
     const arrow = Math.abs(dx) > Math.abs(dy) ? (dx < 0 ? '←' : '→') : (dy < 0 ? '↑' : '↓')
-    pointer.textContent = `${arrow} ${this.offer.words.stage}`
-    const [halfWidth, halfHeight] = [pointer.offsetWidth / 2, pointer.offsetHeight / 2]
-    const within = (place, low, high) => Math.min(high, Math.max(low, place))
-    const x0 = this.parts.state.offsetWidth + 2 * EDGE
-    const across = within(left - halfWidth, x0, Math.max(x0, width - 2 * halfWidth - TOOLS))
-    const down = within(top - halfHeight, EDGE, height - 2 * halfHeight - EDGE)
+    const { state } = this.parts
+    const key = `${arrow}${state.textContent}`
+    if (key !== this.#pointer.key) {
+      // To ask for sizes in each frame would take longer than to draw it.
+      pointer.textContent = `${arrow} ${this.offer.words.stage}`
+      this.#pointer = { key, long: pointer.offsetWidth, high: pointer.offsetHeight, first: state.offsetWidth + 2 * EDGE }
+    }
+    const { long, high, first } = this.#pointer
+    const across = Math.max(first, Math.min(width - long - TOOLS, left - long / 2))
+    const down = Math.max(EDGE, Math.min(height - high - EDGE, top - high / 2))
     pointer.style.transform = `translate(${across}px, ${down}px)`
   }
 }

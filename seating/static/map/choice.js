@@ -222,7 +222,7 @@ export class Choice {
   }
 
   #refuse(code, message, { seats } = {}) {
-    this.tell.say(this.words.refusals[code] ?? message)
+    this.tell.say(this.words.refusals?.[code] ?? message)
     this.tell.event('error', { code, message, ...(seats && { seats }) })
   }
 

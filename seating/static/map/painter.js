@@ -66,7 +66,7 @@ export class Painter {
   }
 
   /** Draw what is in a rectangle of plan units. The context's origin is at (`x`, `y`), its unit a device pixel. */
-  draw(context, part, x, y, scale) {
+  draw(context, part, x, y, scale, hasLabels = true) {
     const unit = scale * this.density
     context.setTransform(unit, 0, 0, unit, -x * unit, -y * unit)
     for (const { area, bounds } of this.areas) {
@@ -77,7 +77,7 @@ export class Painter {
     const around = (margin) => box(part.left - margin, part.top - margin, part.right + margin, part.bottom + margin)
     if (2 * this.hall.usualRadius * scale >= NUMBERS_FROM) this.#drawSeats(context, around(this.hall.usualRadius), x, y, unit)
     else this.#drawSprites(context, around(this.hall.usualRadius), x, y, unit)
-    this.#drawLabels(context, around(this.hall.pitch), x, y, unit)
+    if (hasLabels) this.#drawLabels(context, around(this.hall.pitch), x, y, unit)
   }
 
   #drawSections(context, part, scale) {

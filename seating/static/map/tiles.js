@@ -142,16 +142,18 @@ export class Tiles {
 
   #patch(tile, part) {
     const context = tile.canvas.getContext('2d')
-    const { unit } = this.#layer
-    const [left, top] = [Math.floor((part.left - tile.x) * unit), Math.floor((part.top - tile.y) * unit)]
-    const side = Math.ceil((part.right - part.left) * unit) + 1
+    const { unit, scale } = this.#layer
+    const { left, top, right, bottom } = part
     context.save()
-    context.setTransform(1, 0, 0, 1, 0, 0)
-    context.beginPath()
-    context.rect(left, top, side, side)
-    context.clip()
-    context.clearRect(left, top, side, side)
-    this.painter.draw(context, part, tile.x, tile.y, this.#layer.scale)
+    context.setTransform(unit, 0, 0, unit, -tile.x * unit, -tile.y * unit)
+    // A clip costs more than all else; seats do not touch each other, but areas go on outside.
+    if (this.painter.areas.some(({ bounds }) => overlap(bounds, part))) {
+      context.beginPath()
+      context.rect(left, top, right - left, bottom - top)
+      context.clip()
+    }
+    context.clearRect(left, top, right - left, bottom - top)
+    this.painter.draw(context, part, tile.x, tile.y, scale, false)
     context.restore()
   }
 

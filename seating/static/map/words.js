@@ -17,7 +17,7 @@ const WORDS = {
     released: 'Your seats are released', expired: 'Your hold has ended. The seats are on sale again',
     twoMinutes: 'Two minutes left to buy your seats', halfMinute: 'Thirty seconds left to buy your seats',
     loading: 'Loading the seat map', failed: 'The seat map cannot be shown',
-    unavailable: 'This seat is not available', refusals: {},
+    unavailable: 'This seat is not available',
   },
   de: {
     map: 'Saalplan', tree: 'Plätze als Liste', zoomIn: 'Vergrößern', zoomOut: 'Verkleinern', fit: 'Ganzer Saal',
@@ -55,6 +55,7 @@ export class Words {
   #currency = null
   #amounts = null
   #shortAmounts = null
+  #unit = 1
 
   number(count) { return this.#numbers.format(count) }
 
@@ -64,12 +65,12 @@ export class Words {
     if (currency !== this.#currency) {
       this.#currency = currency
       this.#amounts = new Intl.NumberFormat(this.lang, { style: 'currency', currency })
+      this.#unit = 10 ** this.#amounts.resolvedOptions().maximumFractionDigits
       this.#shortAmounts = new Intl.NumberFormat(this.lang, {
         style: 'currency', currency, trailingZeroDisplay: 'stripIfInteger',
       })
     }
-    const digits = this.#amounts.resolvedOptions().maximumFractionDigits
-    return (short ? this.#shortAmounts : this.#amounts).format(minor / 10 ** digits)
+    return (short ? this.#shortAmounts : this.#amounts).format(minor / this.#unit)
   }
 }
 
