@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run test restarts fuzz fuzz-terms fuzz-bytes fuzz-api churn receiver-down seat-map lint-api test-careful check format onsale bench benchmarks clean
+.PHONY: help install run test restarts fuzz fuzz-terms fuzz-bytes fuzz-api churn receiver-down seat-map lint-api screenshots test-careful check format onsale bench benchmarks clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -64,6 +64,9 @@ seat-map: $(VENV)/.tests ## the seat map's speed in Chromium beside 500 other fe
 lint-api: $(VENV)/.lint ## lint the OpenAPI document with Redocly; downloads it once
 	$(BIN)/python -m tests.web.openapi_file $(VENV)/openapi.json
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/npx --yes @redocly/cli@2.77.0 lint --config tests/web/redocly.yaml $(VENV)/openapi.json
+
+screenshots: $(VENV)/.tests ## the pictures in docs/images, of real pages in Chromium (ARGS='phone desktop')
+	$(BIN)/python -m tests.seat_map.screenshots $(ARGS)
 
 test-careful: $(VENV)/.tests ## test the web server without httptools
 	PYTHONPATH=$(CURDIR)/tests/without_httptools $(BIN)/pytest -n 2 tests/server tests/web tests/live tests/launcher \

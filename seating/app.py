@@ -15,6 +15,7 @@ from seating.services.services import Services
 from seating.web import (
     api_document,
     audit,
+    books,
     caches,
     catalogue,
     drafts,
@@ -24,6 +25,7 @@ from seating.web import (
     live,
     operations,
     organiser,
+    pages,
     plans,
     probes,
     purchases,
@@ -71,9 +73,10 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
     drafts.register(app)
     live.register(app, settings)
     sale = (purchases.api, holds.api, seats.api, organiser.api, events.api, plans.api, live.api, quarantine.api)
-    operators = (recovery.api, audit.api, webhooks.api)
+    operators = (books.api, recovery.api, audit.api, webhooks.api)
     for blueprint in (*sale, *operators, users.api, caches.api, catalogue.api, operations.api, probes.api):
         app.register_api(blueprint)
+    app.register_blueprint(pages.pages)
 
     @cache
     def document() -> tuple[str, bytes, bytes]:

@@ -186,7 +186,9 @@ class Charge(NamedTuple):
 def charges(tariff: str, runs: Sequence[SeatRange]) -> list[Charge]:
     """A charge for each seat of `runs`. `tariff` is `category:price,…`, one for each run, as scripts write it."""
     return (
-        [charge for charge, run in zip(_parse(tariff), runs, strict=True) for _ in range(run.length)] if tariff else []
+        [charge for charge, run in zip(charges_of(tariff), runs, strict=True) for _ in range(run.length)]
+        if tariff
+        else []
     )
 
 
@@ -222,7 +224,8 @@ class SoldAs(NamedTuple):
         return cls(categories, [charge.price for charge in each], total(tariff, runs), currency)
 
 
-def _parse(tariff: str) -> Iterator[Charge]:
+def charges_of(tariff: str) -> Iterator[Charge]:
+    """A charge for each run of a purchase with this tariff."""
     for part in tariff.split(","):
         category, _, price = part.partition(":")
         yield Charge(int(category), int(price) if price else None)

@@ -1,5 +1,6 @@
 """Check the books of an event: Redis, log, ledger and the tables folded from it must agree."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -86,12 +87,20 @@ class Books:
 
     def history(self, event_id: str, seat_id: str) -> list[SeatHistoryEntry]:
         """Return who had a seat and when, up to the end of Redis's log. Raises EventNotFound, SeatNotFound."""
+        return self.history_reader(event_id, seat_id)()
+
+    def history_reader(self, event_id: str, seat_id: str) -> Callable[[], list[SeatHistoryEntry]]:
+        """Return what works out `history`: for a long log that takes seconds, but no connection, so any thread will do.
+
+        Raises what `history` does.
+        """
         snapshot = book_snapshot.take(self.client, event_id)
         record = self._record(event_id)
         if record.plan is None:
             raise SeatNotFound
         record.plan.runs_of([seat_id])  # Raises for a mistyped id: it would look like a seat without history.
-        return seat_history.tell(event_id, seat_id, record.plan, story_of(record, snapshot), record.start())
+        plan = record.plan
+        return lambda: seat_history.tell(event_id, seat_id, plan, story_of(record, snapshot), record.start())
 
     def _record(self, event_id: str) -> Record:
         def read(connection: Connection) -> Record:

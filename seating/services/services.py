@@ -15,6 +15,7 @@ from seating.redis_store.seat_states import SeatStates
 from seating.redis_store.upkeep_reports import UpkeepReports
 from seating.redis_store.write_check import WriteCheck
 from seating.services.catalogue import Catalogue
+from seating.services.income import Income
 from seating.services.monitoring import Monitoring
 from seating.services.plan_pages import PlanPages
 from seating.services.readiness import Readiness, Sources
@@ -61,6 +62,7 @@ class Services(Sale):
         self.user_cache = user_cache
         self.rate_limits = rate_limits
         self.api_keys = api_keys
+        self.income = Income(database, self.box_office)
         self.seat_maps = SeatMaps(states, self.presence, offload)
         self.webhooks = Webhooks(database)
         self.plan_pages = PlanPages(self.names, offload)

@@ -47,6 +47,7 @@ _PREFLIGHT: Final = [
     ("Access-Control-Allow-Headers", ", ".join(REQUEST_HEADERS)),
     ("Access-Control-Max-Age", str(_MAX_AGE_S)),
 ]
+_ALLOW: Final = "Access-Control-Allow-Origin"
 _EXPOSED: Final = ("Access-Control-Expose-Headers", ", ".join(EXPOSED_HEADERS))
 
 
@@ -66,8 +67,8 @@ class CrossOrigin:
 
         def respond(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
             _vary_by_origin(headers)
-            if allowed:
-                headers += (("Access-Control-Allow-Origin", origin), _EXPOSED)
+            if allowed and _ALLOW not in (name for name, _ in headers):  # Some files are for pages of any origin.
+                headers += ((_ALLOW, origin), _EXPOSED)
             return start_response(status, headers, *exc_info)
 
         if allowed and environ["REQUEST_METHOD"] == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ:

@@ -11,6 +11,7 @@ from seating.web.application import Routes
 from seating.web.callers import Access, open_to
 from seating.web.declarations import OF_INVENTORY, refuses
 from seating.web.origins import client_host, client_scheme
+from seating.web.pages import default_event_page, prefers_page
 from seating.web.probes import OPERATIONS
 from seating.web.responses import render
 from seating.web.schemas import Answer, examples
@@ -82,7 +83,8 @@ class HomeView(Answer):
             "version": __version__,
             "status": "OK",
             "websocket": "ws://127.0.0.1:3000/",
-        }
+        },
+        more={"text/html": {"schema": {"type": "string"}, "examples": {"example1": {"value": "<!doctype html>…"}}}},
     )
 
     message: str
@@ -94,7 +96,12 @@ class HomeView(Answer):
 @api.get("/", responses={200: HomeView})
 @open_to(Access.ANYBODY)
 def get_home() -> Response:
-    """Describe this service"""
+    """Describe this service
+
+    Clients that prefer `text/html`, as browsers do, get the page of the default event.
+    """
+    if prefers_page():
+        return default_event_page(settings().default_event)
     address = f"{'wss' if client_scheme(request) == 'https' else 'ws'}://{client_host(request)}/"
     return render(HomeView(message="seating: every seat sold once", version=__version__, websocket=address))
 

@@ -18,7 +18,7 @@ from tests.system import PROJECT
 SHOP = "https://shop.example"
 PREFLIGHT = {"Origin": SHOP, "Access-Control-Request-Method": "POST"}
 SAFELISTED = {"Cache-Control", "Content-Type", "Content-Length"}
-NOT_FOR_PAGES = {"Content-Encoding", "Vary"} | {name for name, _ in COMMON}
+NOT_FOR_PAGES = {"Access-Control-Allow-Origin", "Content-Encoding", "Vary"} | {name for name, _ in COMMON}
 
 
 def app(cors_origins: str | None = None) -> Flask:

@@ -1,0 +1,259 @@
+/** The buyer's page: one event, from the choice of seats to the receipt. */
+
+import '../seating-map.js'
+import { byId } from '../elements.js'
+import { Held } from './hold.js'
+import { Opening } from './opening.js'
+import { label, listen, showEvent, showState } from './panel.js'
+import { complete, Memory, prepare } from './purchase.js'
+import { showReceipt } from './receipt.js'
+import { Sheet } from './sheet.js'
+import { errorText, language, words } from './words.js'
+
+const MOST_SEATS = 10
+const TICK_MS = 250
+
+class BuyersPage {
+  event = null
+  selection = []
+  quantity = 2
+  category = null
+  connection = 'catchingup'
+  /** `hold` or `buy` while a request is under way, else null. */
+  busy = null
+  notice = null
+  isMissing = false
+  isResuming = false
+  opening = new Opening()
+  #taken = null
+
+  constructor(eventId) {
+    this.eventId = eventId
+    this.map = document.createElement('seating-map')
+    this.memory = new Memory(eventId)
+    this.held = new Held(this.path, this.memory)
+    this.purchase = this.memory.purchase
+    this.sheet = new Sheet(byId('panel'), byId('grip'))
+    label()
+    this.#listen()
+  }
+
+  start() {
+    this.render()
+    this.#embed(new URLSearchParams(location.search).get('theme') ?? 'auto')
+    setInterval(() => this.#tick(), TICK_MS)
+    if (this.purchase && !this.purchase.answer) this.#complete()
+  }
+
+  get path() { return `/api/v1/events/${this.eventId}` }
+
+  get phase() {
+    if (this.isMissing) return 'missing'
+    if (!this.event) return 'loading'
+    if (this.purchase) return this.purchase.answer ? 'receipt' : 'buying'
+    if (this.event.state === 'closed' || this.#hasEnded) return 'closed'
+    if (this.held.isHeld) return 'held'
+    if (['paused', 'unavailable'].includes(this.event.state)) return this.event.state
+    if (this.opening.leftMs(this.now) > 0) return 'before'
+    return this.left === 0 && !this.selection.length ? 'soldout' : 'choose'
+  }
+
+  /** The server's time in ms since 1970. */
+  get now() { return this.map.feed?.now() ?? Date.now() }
+
+  get left() { return this.map.feed?.seatsRemaining ?? this.event?.seatsRemaining ?? null }
+
+  get most() { return Math.min(MOST_SEATS, this.event?.maxPerPurchase ?? MOST_SEATS) }
+
+  get #hasEnded() { return Boolean(this.event.closesAt) && Date.parse(this.event.closesAt) <= this.now }
+
+  get state() {
+    const { event, phase, selection, held, quantity, category, busy, notice, left, most } = this
+    const isChanged = Boolean(event?.seated) && held.differsFrom(selection)
+    const total = held.isHeld && !isChanged ? held.total : selection.reduce((sum, { price }) => sum + (price ?? 0), 0)
+    return {
+      event, phase, selection, held, quantity, category, busy, notice, left, most, isChanged, total,
+      isOffline: this.connection === 'offline', leftMsToOpening: this.opening.leftMs(this.now),
+      onRemove: (seat) => this.busy || this.map.deselect([seat.id]),
+    }
+  }
+
+  render() {
+    showState(this.state)
+    if (this.phase === 'before') this.opening.show(this.now)
+    if (this.phase === 'receipt') showReceipt(this.event, this.purchase, () => this.#beginAnew())
+    else byId('receipt').hidden = true
+  }
+
+  /** Take what the feed knows of the event, if that is news. */
+  #take() {
+    const { event } = this.map.feed ?? {}
+    if (!event || event === this.#taken) return
+    const isFirst = !this.#taken
+    this.event = this.#taken = event
+    this.quantity = Math.min(this.quantity, this.most)
+    this.map.setAttribute('max', this.most)
+    this.opening.take(event)
+    showEvent(event)
+    if (isFirst && this.phase === 'before') this.sheet.height = 'half'
+    this.render()
+  }
+
+  #embed(theme) {
+    const { map } = this
+    document.documentElement.dataset.theme = theme
+    map.setAttribute('event', this.eventId)
+    map.setAttribute('lang', language)
+    map.setAttribute('theme', theme)
+    const on = (name, act) => map.addEventListener(name, ({ detail }) => {
+      this.#take()
+      act(detail ?? {})
+      this.render()
+    })
+    on('ready', () => this.#resume())
+    on('selectionchange', ({ seats }) => {
+      this.selection = seats
+      if (!this.notice?.act) this.notice = null
+    })
+    on('holdchange', ({ hold }) => this.#holdChanged(hold))
+    on('holdexpired', () => {
+      this.held.forget()
+      this.#tell(words.expired)
+    })
+    on('soldelsewhere', ({ seats }) => this.#lost(seats))
+    for (const name of ['live', 'catchingup', 'offline']) on(name, () => { this.connection = name })
+    on('error', ({ code }) => this.#failed(code))
+    byId('hall').append(map)
+    map.feed.addEventListener('seats', () => this.render())
+  }
+
+  async #resume() {
+    const token = this.memory.holdToken
+    if (!token || this.held.isHeld || this.purchase) return
+    this.isResuming = true
+    await this.map.resume(token)
+    this.isResuming = false
+  }
+
+  #failed(code) {
+    if (code === 'EVENT_NOT_FOUND') this.isMissing = true
+    else if (this.isResuming && code === 'HOLD_EXPIRED') this.memory.holdToken = null // Long over: no news.
+    else this.#tell(errorText({ code }))
+  }
+
+  #holdChanged(hold) {
+    if (!hold) {
+      if (!this.purchase) this.held.forget()
+      return
+    }
+    this.notice = null
+    if (this.held.take(hold) && this.sheet.height === 'peek') this.sheet.height = 'half'
+    if (!this.event.seated) this.held.ask().then(() => this.render())
+  }
+
+  #lost(seats) {
+    const count = seats.length
+    const category = this.event.categories ? seats[0].category : null
+    this.notice = {
+      text: words.taken(seats.map((seat) => words.seat(seat)).join('; ')),
+      act: { text: words.others(count), do: () => this.#find(count + this.selection.length, category) },
+    }
+    if (this.sheet.height === 'peek') this.sheet.height = 'half'
+  }
+
+  /** Do one thing at a time. */
+  async #work(busy, act) {
+    if (this.busy) return
+    this.busy = busy
+    this.notice = null
+    this.render()
+    try {
+      await act()
+    } catch (error) {
+      this.#tell(errorText(error))
+    }
+    this.busy = null
+    this.render()
+  }
+
+  #find(quantity, category) { return this.#work('hold', () => this.map.best(quantity, category ?? undefined)) }
+
+  #main() {
+    if (this.held.isHeld && !this.state.isChanged) this.#buy()
+    else if (!this.event.seated) this.#find(this.quantity, this.category)
+    else this.#work('hold', () => this.map.holdSelection())
+  }
+
+  #buy() {
+    if (this.purchase) return
+    prepare(this.memory, this.held.token, this.held.seats)
+    this.purchase = this.memory.purchase
+    this.#complete()
+  }
+
+  async #complete() {
+    this.render()
+    try {
+      this.purchase = await complete(this.eventId, this.memory, () => this.#tell(words.again))
+      this.notice = null
+      this.sheet.height = 'full'
+    } catch (error) {
+      this.purchase = null
+      this.#tell(errorText(error))
+      if (error.code !== 'HOLD_EXPIRED') return this.render()
+    }
+    this.held.forget()
+    this.map.forget()
+    this.render()
+  }
+
+  #beginAnew() {
+    this.purchase = this.memory.purchase = this.notice = null
+    this.sheet.height = 'peek'
+    this.render()
+    byId('grip').focus()
+  }
+
+  #tell(text) {
+    this.notice = { text }
+    byId('speech').textContent = text
+    this.render()
+  }
+
+  #tick() {
+    this.#take()
+    const { phase } = this
+    if (phase === 'held' || phase === 'before' || phase !== this.lastPhase) this.render()
+    this.lastPhase = phase
+  }
+
+  #listen() {
+    listen({
+      main: () => this.#main(),
+      step: (by) => {
+        this.quantity = Math.min(this.most, Math.max(1, this.quantity + by))
+        this.render()
+      },
+      choose: (category) => {
+        this.category = category
+        this.render()
+      },
+      find: () => this.#find(this.quantity, this.category),
+      extend: () => this.#extend(),
+      release: () => this.#work('hold', () => this.map.release()),
+      notice: () => this.notice?.act?.do(),
+    })
+    // A page that comes back from the browser's memory may show what is long over.
+    addEventListener('pageshow', ({ persisted }) => persisted && location.reload())
+  }
+
+  #extend() {
+    const before = this.held.leftMs
+    return this.#work('hold', async () => {
+      await this.map.extend()
+      if (this.held.isHeld) this.#tell(this.held.leftMs > before + 1000 ? words.extended : words.longest)
+    })
+  }
+}
+
+new BuyersPage(document.body.dataset.event).start()

@@ -1,0 +1,51 @@
+/** A question before an act: what it does, why it is done, and for what cannot be undone the event's name. */
+
+import { byId, element } from '../elements.js'
+
+/**
+ * Ask, and return `{why}`, or null if the operator thinks better of it. `typed` is what has to be typed, none by
+ * default; `fields` are further inputs, whose values are returned by their names.
+ */
+export function confirm({ title, text, act, typed = '', needsWhy = false, danger = false }) {
+  const dialog = byId('confirm')
+  return new Promise((resolve) => {
+    const why = element('input', { id: 'why', maxlength: '300', required: needsWhy, autocomplete: 'off' })
+    const name = typed && element('input', { id: 'typed', required: true, autocomplete: 'off', spellcheck: 'false' })
+    const go = element('button', { class: `main${danger ? ' danger-main' : ''}`, type: 'submit' }, act)
+    const check = () => {
+      go.disabled = Boolean(typed) && name.value !== typed
+    }
+    name && name.addEventListener('input', check)
+    const form = element(
+      'form',
+      {
+        method: 'dialog',
+        onsubmit: (event) => {
+          event.preventDefault()
+          finish({ why: why.value.trim() || undefined })
+        },
+      },
+      element('h2', { id: 'confirm-title' }, title),
+      element('p', {}, text),
+      element('label', { for: 'why' }, needsWhy ? 'Reason' : 'Reason, for the audit trail'),
+      why,
+      typed && element('label', { for: 'typed' }, `Type ${typed} to go on`),
+      name,
+      element(
+        'div',
+        { class: 'row' },
+        go,
+        element('button', { type: 'button', onclick: () => finish(null) }, 'Leave it'),
+      ),
+    )
+    const finish = (answer) => {
+      dialog.close()
+      dialog.replaceChildren()
+      resolve(answer)
+    }
+    dialog.oncancel = () => finish(null)
+    dialog.replaceChildren(form)
+    check()
+    dialog.showModal()
+  })
+}

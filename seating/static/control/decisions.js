@@ -1,0 +1,155 @@
+/** What waits for a person: quarantine, forks, losses, stopped sales; and what each button does and cannot undo. */
+
+import { byId, element } from '../elements.js'
+import { confirm } from './confirm.js'
+import { count } from './numbers.js'
+
+const LONGEST_LIST = 20
+
+export class Decisions {
+  #shown = ''
+
+  constructor(session, say) {
+    Object.assign(this, { session, say })
+  }
+
+  async load(figures, stoppedEvent) {
+    const [{ entries, next }, { losses }] = await Promise.all([
+      this.session.get(`/api/v1/quarantine?limit=${LONGEST_LIST}`),
+      this.session.get(`/api/v1/losses?limit=${LONGEST_LIST}`),
+    ])
+    const shown = JSON.stringify([
+      entries,
+      losses,
+      figures.stopped,
+      figures.untrusted,
+      stoppedEvent,
+      figures.lag > 1000,
+    ])
+    if (shown === this.#shown) return
+    this.#shown = shown
+    const items = [
+      ...(figures.stopped ? [this.#stopped(figures.stopped, stoppedEvent)] : []),
+      ...(figures.untrusted
+        ? [
+            item(
+              `${figures.untrusted} inventories do not sell yet`,
+              'They are compared with SQL, which takes moments. If this stays, see docs/recovery.md.',
+            ),
+          ]
+        : []),
+      ...(figures.lag > 1000
+        ? [
+            item(
+              `${count(figures.lag)} entries are not in SQL yet`,
+              'They are safe in Redis. Nothing has to be done unless this keeps growing: then look at the worker and the database.',
+            ),
+          ]
+        : []),
+      ...losses.map((loss) => this.#loss(loss)),
+      ...entries.map((entry) => this.#entry(entry)),
+    ]
+    const total = entries.length + losses.length + (figures.stopped ? 1 : 0)
+    byId('decisions-title').dataset.count = total ? `${total}${next ? '+' : ''}` : ''
+    byId('decisions').replaceChildren(
+      ...(items.length ? items : [element('p', { class: 'quiet' }, 'Nothing. Sales, records and stores agree.')]),
+    )
+  }
+
+  #stopped(number, event) {
+    const act = (prefer) =>
+      this.#decide(
+        {
+          title: `Merge, keeping ${prefer === 'redis' ? 'Redis' : 'SQL'} where both sold a seat`,
+          text: 'Both histories become one and the sale is recorded again. A purchase whose seat the other history keeps goes to quarantine. This cannot be undone.',
+          act: 'Merge',
+          typed: event,
+          danger: true,
+        },
+        (why) => this.session.ask('POST', `/api/v1/events/${event}/merge`, { prefer, ...(why && { why }) }),
+      )
+    return item(
+      `${number} sale${number === 1 ? ' is' : 's are'} not recorded: SQL lost what it had acknowledged`,
+      event
+        ? 'Seats are still sold from Redis. Merge both histories when SQL is as complete as it will get; no purchase is dropped.'
+        : 'Choose the event above, then decide here.',
+      ...(event
+        ? [
+            ['Merge, prefer Redis', () => act('redis')],
+            ['Merge, prefer SQL', () => act('sql')],
+          ]
+        : []),
+    )
+  }
+
+  #loss(loss) {
+    return item(
+      `${count(loss.changes)} confirmed change${loss.changes === 1 ? '' : 's'} of ${loss.eventId} lost`,
+      `Positions ${loss.first} to ${loss.last} were confirmed to buyers and are recorded nowhere. Settling only notes that somebody took care of the buyers; it brings nothing back, and it cannot be taken back.`,
+      [
+        'Settle',
+        () =>
+          this.#decide(
+            {
+              title: `Settle the loss ${loss.id}`,
+              text: 'Do this after the buyers were told or refunded. Its entries in quarantine are settled with it.',
+              act: 'Settle',
+              needsWhy: true,
+              danger: true,
+            },
+            (why) => this.session.ask('POST', `/api/v1/losses/${loss.id}/settle`, { why }),
+          ),
+      ],
+    )
+  }
+
+  #entry({ eventId, position, reason, error }) {
+    const path = `/api/v1/quarantine/${eventId}/${position}`
+    const said =
+      reason === 'fork'
+        ? 'It belongs to another history, and its seats may have new owners. Replaying sells it again unchanged if they are free; dismissing cancels it for good.'
+        : 'SQL refused it; its seats stay sold. Replaying records it once the cause is mended; dismissing cancels the purchase and returns its seats.'
+    const act = (method, suffix, title, text) =>
+      this.#decide({ title, text, act: title, danger: method === 'DELETE' }, (why) =>
+        this.session.ask(method, `${path}${suffix}${why ? `?why=${encodeURIComponent(why)}` : ''}`),
+      )
+    return item(
+      `${reason}: ${eventId} at ${position}`,
+      `${error}. ${said}`,
+      [
+        'Replay',
+        () => act('POST', '/replay', 'Replay', 'The entry is recorded after all. If that fails, it stays here.'),
+      ],
+      [
+        'Dismiss',
+        () => act('DELETE', '', 'Dismiss', 'A purchase is cancelled and its seats return. This cannot be undone.'),
+      ],
+    )
+  }
+
+  async #decide(question, act) {
+    const answer = await confirm(question)
+    if (!answer) return
+    try {
+      await act(answer.why)
+      this.say('Done.')
+    } catch (error) {
+      this.say(error.message, true)
+    }
+    this.#shown = ''
+  }
+}
+
+function item(title, text, ...acts) {
+  return element(
+    'article',
+    { class: 'decision' },
+    element('h3', {}, title),
+    element('p', {}, text),
+    element(
+      'div',
+      { class: 'row' },
+      ...acts.map(([label, act]) => element('button', { type: 'button', onclick: act }, label)),
+    ),
+  )
+}

@@ -1,0 +1,22 @@
+/** How the control room writes numbers, amounts and times. */
+
+const WHOLE = new Intl.NumberFormat('en')
+
+export const count = (number) => WHOLE.format(number)
+
+export const rate = (number) => (number >= 10 ? count(Math.round(number)) : number.toFixed(1))
+
+export const ms = (number) => (number === null ? '–' : `${number >= 10 ? Math.round(number) : number.toFixed(1)} ms`)
+
+/** An amount in minor units. */
+export function amount(minor, currency) {
+  const format = new Intl.NumberFormat('en', { style: 'currency', currency })
+  return format.format(minor / 10 ** format.resolvedOptions().maximumFractionDigits)
+}
+
+/** A moment of today by its time, an older one by its day too. */
+export function moment(text) {
+  const at = new Date(text)
+  const isToday = at.toDateString() === new Date().toDateString()
+  return at.toLocaleString('en-GB', isToday ? { timeStyle: 'medium' } : { dateStyle: 'medium', timeStyle: 'short' })
+}

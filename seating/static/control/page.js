@@ -1,0 +1,260 @@
+/** The control room: what the sale does now, what waits for a person, and what an operator can do about it. */
+
+import { byId, element, show } from '../elements.js'
+import { setSeats, showSeatActs, showSeatHistory, showState } from './acts.js'
+import { Chart } from './chart.js'
+import { confirm } from './confirm.js'
+import { Decisions } from './decisions.js'
+import { Events, stateOf } from './events.js'
+import { between, duration, parse, sellOut } from './figures.js'
+import { OperatorsHall } from './hall.js'
+import { count, moment, ms, rate } from './numbers.js'
+import { Purchases } from './purchases.js'
+import { Session } from './session.js'
+
+const EVERY_MS = 1_000
+const LISTS_EVERY = 5
+const LATE_MS = 4_000
+const PLACES = { e: 'events-box', d: 'decisions-box', p: 'purchases-box', s: 'seats-box', a: 'audit-box' }
+
+class ControlRoom {
+  #session = new Session()
+  #sample = null
+  #figures = null
+  #chosen = null
+  #beats = 0
+  #heardAt = 0
+  #isRunning = false
+  #listing = null
+
+  constructor() {
+    this.#session.onRefused = (message) => this.#askForKey(message)
+    this.events = new Events(this.#session, (id) => this.#choose(id))
+    this.decisions = new Decisions(this.#session, (text, isBad) => this.#say(text, isBad))
+    this.purchases = new Purchases(this.#session, (text, isBad) => this.#say(text, isBad), (seat) => this.#showSeat(seat))
+    const showActs = () => showSeatActs(this.hall, (status, effect) => this.#set(status, effect))
+    this.hall = new OperatorsHall(showActs, (seat) => this.#showSeat(seat))
+    this.#listen()
+  }
+
+  async enter() {
+    try {
+      await this.#session.get('/api/v1/audit?limit=1')
+    } catch (error) {
+      if (error.status === 401) return
+      if (error.status === 403) return this.#askForKey(error.message)
+    }
+    byId('door').hidden = true
+    byId('room').hidden = false
+    this.chart ??= new Chart(byId('chart'))
+    if (!this.#isRunning) this.#beat()
+  }
+
+  #askForKey(message) {
+    byId('room').hidden = true
+    byId('door').hidden = false
+    show(byId('door-error'), this.#session.key ? message : '')
+    this.#session.key = ''
+    byId('key').focus()
+  }
+
+  /** Once a second, one after the other. */
+  async #beat() {
+    this.#isRunning = true
+    const startedAt = performance.now()
+    if (!document.hidden && !byId('room').hidden) {
+      try {
+        await this.#measure()
+        if (this.#beats++ % LISTS_EVERY === 0) this.#listInTurn()
+        if (this.#chosen) await this.events.loadOne(this.#chosen)
+        this.#showEvent()
+        this.#heardAt = Date.now()
+      } catch (error) {
+        this.#failed(error)
+      }
+    }
+    const lateMs = Date.now() - this.#heardAt
+    show(byId('late'), this.#heardAt && lateMs > LATE_MS ? `Numbers are ${duration(lateMs)} old` : '')
+    setTimeout(() => this.#beat(), Math.max(100, EVERY_MS - (performance.now() - startedAt)))
+  }
+
+  /** Long lists must not hold up the figures. */
+  #listInTurn() {
+    this.#listing ??= this.#list().catch((error) => this.#failed(error)).finally(() => { this.#listing = null })
+  }
+
+  /** No answer shows as numbers that grow old. */
+  #failed(error) {
+    if (error.status && error.status !== 401) this.#say(error.message, true)
+  }
+
+  async #measure() {
+    const headers = { Accept: 'text/plain', ...this.#session.headers }
+    const response = await fetch('/metrics', { headers, signal: AbortSignal.timeout(10_000) })
+    const at = performance.now()
+    const samples = parse(await response.text())
+    if (this.#sample) {
+      this.#figures = between(this.#sample.samples, samples, Math.max(0.5, (at - this.#sample.at) / 1000))
+      this.#showFigures()
+      this.chart.add(Date.now(), this.#figures)
+    }
+    this.#sample = { at, samples }
+  }
+
+  #showFigures() {
+    const now = this.#figures
+    byId('rate').textContent = rate(now.sold)
+    if (now.p99 !== null) byId('p99').textContent = ms(now.p99)
+    const open = now.breakers.filter(({ value }) => value).length
+    const reasons = now.reasons.slice(0, 3).map(([code, number]) => `${code} ${rate(number)}`)
+    const shown = [
+      ['Refused a second', reasons.join(', ') || 'none'],
+      ['p50 · p95', `${ms(now.p50)} · ${ms(now.p95)}`],
+      ['Requests a second', rate(now.requests)],
+      ['Not in SQL yet', count(now.lag)],
+      ['Open feeds', count(now.sockets)],
+      ['Redis', now.redisUp ? 'answers' : 'does not answer'],
+      ['Breakers', open ? `${open} not closed` : 'closed'],
+      ['Quarantine', count(now.quarantined)],
+    ]
+    byId('gauges').replaceChildren(...shown.map(([name, value]) => element('div', {}, element('dt', {}, name), element('dd', {}, value))))
+  }
+
+  async #list() {
+    await this.events.load(this.#chosen)
+    if (!this.#chosen && this.events.all.length) {
+      const busiest = this.events.all.find(({ state }) => state === 'on_sale') ?? this.events.all[0]
+      await this.#choose(new URLSearchParams(location.search).get('event') ?? busiest.id)
+    }
+    this.#showEvent()
+    await Promise.all([
+      this.decisions.load(this.#figures ?? between({}, {}, 1), this.#chosen),
+      this.purchases.load().catch(() => {}),
+      this.#showAudit(),
+    ])
+  }
+
+  get event() { return this.events.find(this.#chosen) }
+
+  async #choose(id) {
+    this.#chosen = this.events.find(id) ? id : this.events.all[0].id
+    const { event } = this
+    byId('seat-history').replaceChildren()
+    this.hall.show(event)
+    this.#showEvent()
+    await this.purchases.choose(event).catch((error) => this.#say(error.message, true))
+  }
+
+  #showEvent() {
+    const { event } = this
+    if (!event) return
+    const select = byId('event')
+    if (select.options.length !== this.events.all.length) {
+      select.replaceChildren(...this.events.all.map(({ id, name }) => element('option', { value: id }, name)))
+    }
+    select.value = event.id
+    byId('sale').textContent = stateOf(event)
+    byId('sale').dataset.state = event.state
+    byId('sold').textContent = event.seatsSold === null ? '–' : count(event.seatsSold)
+    byId('left').textContent = event.seatsRemaining === null ? '–' : count(event.seatsRemaining)
+    byId('estimate').textContent = event.seatsRemaining === null ? 'This inventory is not available right now.'
+      : event.state === 'on_sale' && event.selling ? sellOut(this.events.historyOf(event.id), event.seatsRemaining) : `It is ${stateOf(event)}.`
+    byId('state-title').textContent = `The sale of ${event.name}`
+    byId('seats-title').firstChild.textContent = `Seats of ${event.name} `
+    byId('purchases-title').firstChild.textContent = `Purchases of ${event.name} `
+    showState(event, (state, question) => this.#setState(state, question))
+  }
+
+  async #showAudit() {
+    const { acts } = await this.#session.get(`/api/v1/audit?limit=20`)
+    const table = byId('audit')
+    const key = String(acts[0]?.id)
+    if (table.dataset.key === key) return
+    table.dataset.key = key
+    const cells = (act) => [moment(act.at), act.actor, act.action, [act.eventId, act.target].filter(Boolean).join(' · '),
+      [act.before, act.after].filter(Boolean).join(' → '), act.why ?? '']
+    table.replaceChildren(
+      element('thead', {}, element('tr', {}, ...['At', 'Who', 'What', 'Of', 'From, to', 'Why'].map((name) => element('th', { scope: 'col' }, name)))),
+      element('tbody', {}, ...acts.map((act) => element('tr', {}, ...cells(act).map((text, index) => element('td', { class: index ? null : 'number' }, text))))))
+  }
+
+  #showSeat(seat) { return this.#try(() => showSeatHistory(this.#session, this.#chosen, seat)) }
+
+  #set(status, effect) {
+    return this.#try(async () => {
+      const told = await setSeats(this.#session, this.#chosen, this.hall.ids, status, effect)
+      if (!told) return
+      this.hall.clear()
+      this.#say(told)
+    })
+  }
+
+  #setState(state, question) {
+    return this.#try(async () => {
+      const answer = await confirm(question)
+      if (!answer) return
+      await this.#session.ask('PATCH', `/api/v1/events/${this.#chosen}`, { state, ...(answer.why && { why: answer.why }) })
+      await this.events.load(this.#chosen)
+      this.#showEvent()
+      this.#say(`${this.event.name} is ${stateOf(this.event)}.`)
+    })
+  }
+
+  async #try(act) {
+    try {
+      await act()
+    } catch (error) {
+      const which = error.seats?.length ? ` (${error.seats.slice(0, 5).join(', ')}${error.seats.length > 5 ? ' …' : ''})` : ''
+      this.#say(`${error.message}${which}`, true)
+    }
+  }
+
+  #say(text, isBad = false) {
+    const box = byId('speech')
+    box.textContent = text
+    box.classList.toggle('toast', true)
+    box.classList.toggle('danger', isBad)
+    box.classList.remove('visually-hidden')
+    clearTimeout(this.saying)
+    this.saying = setTimeout(() => box.classList.add('visually-hidden'), 6000)
+  }
+
+  #listen() {
+    byId('door').addEventListener('submit', (event) => {
+      event.preventDefault()
+      this.#session.key = byId('key').value.trim()
+      byId('key').value = ''
+      this.enter()
+    })
+    byId('leave').addEventListener('click', () => {
+      this.#session.key = ''
+      location.reload()
+    })
+    byId('event').addEventListener('change', ({ target }) => this.#choose(target.value))
+    byId('search').addEventListener('submit', (event) => {
+      event.preventDefault()
+      const text = byId('find').value.trim()
+      this.#try(async () => {
+        if (text) await this.purchases.find(text)
+        else await this.purchases.choose(this.event)
+        byId('purchases-box').scrollIntoView({ block: 'start' })
+      })
+    })
+    let isGoing = false
+    addEventListener('keydown', (event) => {
+      if (event.target.closest('input, select, textarea, dialog') || event.ctrlKey || event.metaKey || event.altKey) return
+      if (event.key === '/') {
+        event.preventDefault()
+        byId('find').focus()
+      }
+      const box = isGoing && PLACES[event.key]
+      if (box) {
+        byId(box).scrollIntoView({ block: 'start' })
+        byId(box).focus({ preventScroll: true })
+      }
+      isGoing = event.key === 'g'
+    })
+  }
+}
+
+new ControlRoom().enter()

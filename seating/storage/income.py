@@ -1,0 +1,88 @@
+"""What was sold and cancelled of an event, summed by what its seats were sold as."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, Self
+
+from sqlalchemy import Connection, case, func, select
+
+from seating.domain import offer
+from seating.domain.offer import Charge
+from seating.domain.seating_plan import SeatRange, places
+from seating.storage.database import batches
+from seating.storage.tables import purchases
+
+_UNPRICED = Charge(-1, None)
+"""Of events without categories."""
+
+
+class Amount(NamedTuple):
+    """Seats, and what they cost together in minor units."""
+
+    seats: int = 0
+    total: int = 0
+
+    def plus(self, seats: int, price: int | None) -> Self:
+        return self._replace(seats=self.seats + seats, total=self.total + seats * (price or 0))
+
+
+class Sum(NamedTuple):
+    """`category` is its number, None for an event without categories. `sold` has what was cancelled since, too."""
+
+    category: int | None
+    sold: Amount
+    cancelled: Amount
+
+
+class Sums(NamedTuple):
+    purchases: int
+    by_category: list[Sum]
+
+
+def read(connection: Connection, event_id: str) -> Sums:
+    """Return the sums of all purchases on record. SQL adds up; only purchases of several prices are read one by one."""
+    columns = purchases.c
+    gone = case((columns.cancelled_ms.is_(None), 0), else_=columns.cancelled_quantity)
+    grouped = select(
+        columns.tariff,
+        func.count().label("purchases"),
+        func.sum(columns.quantity).label("sold"),
+        func.sum(gone).label("cancelled"),
+    ).where(columns.event_id == event_id)
+    groups = connection.execute(grouped.group_by(columns.tariff)).all()
+    parts: list[tuple[Charge, int, int]] = []
+    mixed: list[str] = []
+    for group in groups:
+        charges = {*offer.charges_of(group.tariff)} if group.tariff else {_UNPRICED}
+        if len(charges) == 1:
+            parts.append((charges.pop(), int(group.sold), int(group.cancelled)))
+        else:
+            mixed.append(group.tariff)
+    for some in batches(mixed):
+        parts += _one_by_one(connection, event_id, some)
+    return Sums(sum(group.purchases for group in groups), _added(parts))
+
+
+def _one_by_one(connection: Connection, event_id: str, tariffs: list[str]) -> Iterator[tuple[Charge, int, int]]:
+    """Yield the charge, sold and cancelled seats of each run of the purchases with these tariffs."""
+    columns = purchases.c
+    query = select(
+        columns.tariff, columns.runs, columns.quantity, columns.cancelled_ms, columns.cancelled_quantity
+    ).add_columns(columns.cancelled_runs)
+    for row in connection.execute(query.where(columns.event_id == event_id, columns.tariff.in_(tariffs))):
+        runs = SeatRange.parse_all(row.runs)
+        is_whole = row.cancelled_ms is not None and row.cancelled_quantity == row.quantity
+        cancelled = {*places(SeatRange.parse_all(row.cancelled_runs))} if row.cancelled_ms is not None else set()
+        for charge, run in zip(offer.charges_of(row.tariff), runs, strict=True):
+            gone = run.length if is_whole else sum(place in cancelled for place in places([run]))
+            yield charge, run.length, gone
+
+
+def _added(parts: Iterable[tuple[Charge, int, int]]) -> list[Sum]:
+    """Add up by category, in the order of their numbers."""
+    sums: dict[int, Sum] = {}
+    for (category, price), sold, cancelled in parts:
+        so_far = sums.get(category, Sum(None if category < 0 else category, Amount(), Amount()))
+        sums[category] = so_far._replace(
+            sold=so_far.sold.plus(sold, price), cancelled=so_far.cancelled.plus(cancelled, price)
+        )
+    return [sums[category] for category in sorted(sums)]

@@ -1,0 +1,166 @@
+"""For operators: the history of a seat, and what an event has brought in."""
+
+from typing import Annotated
+
+from flask import Response
+from flask_openapi3 import Tag
+from pydantic import BeforeValidator, Field
+
+from seating.domain.errors import EventNotFound, InventoryUnavailable, RecordUnavailable, SeatNotFound
+from seating.services.income import CategoryIncome, EventIncome
+from seating.web.application import Routes
+from seating.web.callers import Access, open_to
+from seating.web.declarations import refuses
+from seating.web.parsing import parsed
+from seating.web.responses import render
+from seating.web.schemas import Answer, EventPath, Moment, NextCursor, PageQuery, example, examples, is_absent
+from seating.web.services import services
+
+api = Routes("books", __name__, abp_tags=[Tag(name="Books", description=__doc__)])
+
+_Empty = Annotated[str | None, BeforeValidator(lambda text: text or None)]
+
+
+class EventSeatPath(EventPath):
+    seat_id: str = Field(description="the seat's id", json_schema_extra=example("sec-1-row-A-seat-1"))
+
+
+class HistoryQuery(PageQuery):
+    cursor: int | None = Field(None, ge=1, le=10**9, description="`next` of the previous page")
+
+
+class SeatHistoryEntryView(Answer):
+    at: Moment = Field(validation_alias="at_ms")
+    position: str = Field(description="`<epoch>-<seq>` in the event's log")
+    what: str = Field(description="what became of the seat, in words, such as `held` or `sold`")
+    purchase_id: _Empty = Field(description="of the purchase that sold or returned it, else null")
+    reference: str | None = Field(description="the shop's order number")
+    by: str | None = Field(description="name of the operator; null for a buyer")
+
+
+class SeatHistoryView(Answer):
+    model_config = examples(
+        {
+            "eventId": "demo",
+            "seat": "sec-1-row-A-seat-1",
+            "history": [
+                {
+                    "at": "2026-05-01T10:00:00.000Z",
+                    "position": "217907169-42",
+                    "what": "sold",
+                    "purchaseId": "demo.217907169-42.9f1c2b3a4d5e6f70",
+                    "reference": "A-1001",
+                    "by": None,
+                }
+            ],
+            "next": None,
+        }
+    )
+
+    event_id: str
+    seat: str
+    history: list[SeatHistoryEntryView]
+    next: NextCursor
+
+
+class AmountView(Answer):
+    seats: int = Field(description="seats, or places in general admission")
+    total: int | None = Field(None, exclude_if=is_absent, description="in minor units; only for an event with prices")
+
+
+class CategoryIncomeView(Answer):
+    name: str | None = Field(description="null for an event without categories")
+    sold: AmountView = Field(description="through purchases, cancelled ones included")
+    cancelled: AmountView
+    box_office_seats: int = Field(description="seats sold at the box office, whose prices are not recorded")
+
+
+class IncomeView(Answer):
+    model_config = examples(
+        {
+            "eventId": "q2x7mzk4vd",
+            "currency": "EUR",
+            "purchases": 71,
+            "sold": {"seats": 150, "total": 1035000},
+            "cancelled": {"seats": 2, "total": 13800},
+            "income": 1021200,
+            "boxOfficeSeats": 12,
+            "categories": [
+                {
+                    "name": "Stalls",
+                    "sold": {"seats": 150, "total": 1035000},
+                    "cancelled": {"seats": 2, "total": 13800},
+                    "boxOfficeSeats": 12,
+                }
+            ],
+        }
+    )
+
+    event_id: str
+    currency: str | None = Field(description="ISO 4217; null for an event without prices")
+    purchases: int = Field(description="number of purchases, cancelled ones included")
+    sold: AmountView
+    cancelled: AmountView
+    income: int | None = Field(
+        None, exclude_if=is_absent, description="sold less cancelled, in minor units; only for an event with prices"
+    )
+    box_office_seats: int = Field(description="in general admission 0: the audit log has those sales")
+    categories: list[CategoryIncomeView]
+
+
+@api.get("/api/v1/events/<event_id>/seats/<path:seat_id>/history", responses={200: SeatHistoryView})
+@open_to(Access.READERS)
+@refuses(EventNotFound, SeatNotFound, InventoryUnavailable, RecordUnavailable)
+@parsed
+def get_seat_history(path: EventSeatPath, query: HistoryQuery) -> Response:
+    """Get the history of a seat, newest first
+
+    Who had the seat and when, from the event's whole log, including what SQL does not have yet.
+    """
+    told = services().offload(services().books.history_reader(path.event_id, path.seat_id))
+    end = len(told) if query.cursor is None else min(query.cursor, len(told))
+    begin = max(0, end - query.limit)
+    page = [SeatHistoryEntryView.model_validate(entry) for entry in reversed(told[begin:end])]
+    return render(SeatHistoryView(event_id=path.event_id, seat=path.seat_id, history=page, next=begin or None))
+
+
+@api.get("/api/v1/events/<event_id>/income", responses={200: IncomeView})
+@open_to(Access.READERS)
+@refuses(EventNotFound, RecordUnavailable)
+@parsed
+def get_income(path: EventPath) -> Response:
+    """Get what an event has brought in
+
+    As recorded in SQL, by category. What was sold before a change of prices counts with its old price. Sales at the
+    box office are counted apart, because their prices are not recorded.
+    """
+    return render(_income_view(services().income.of(path.event_id)))
+
+
+def _income_view(found: EventIncome) -> IncomeView:
+    has_prices = found.currency is not None
+    sold = sum(each.sold.total for each in found.categories)
+    cancelled = sum(each.cancelled.total for each in found.categories)
+    return IncomeView(
+        event_id=found.event_id,
+        currency=found.currency,
+        purchases=found.purchases,
+        sold=_amount(sum(each.sold.seats for each in found.categories), sold, has_prices),
+        cancelled=_amount(sum(each.cancelled.seats for each in found.categories), cancelled, has_prices),
+        income=sold - cancelled if has_prices else None,
+        box_office_seats=sum(each.at_box_office for each in found.categories),
+        categories=[_category_view(each, has_prices) for each in found.categories],
+    )
+
+
+def _category_view(found: CategoryIncome, has_prices: bool) -> CategoryIncomeView:
+    return CategoryIncomeView(
+        name=found.name,
+        sold=_amount(*found.sold, has_prices),
+        cancelled=_amount(*found.cancelled, has_prices),
+        box_office_seats=found.at_box_office,
+    )
+
+
+def _amount(seats: int, total: int, has_prices: bool) -> AmountView:
+    return AmountView(seats=seats, total=total if has_prices else None)

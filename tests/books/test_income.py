@@ -1,0 +1,149 @@
+"""What an event has brought in, and the history of a seat, over HTTP and over each kind of database."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.doors import TOKEN
+from tests.processes import client, clock
+from tests.seating_plan_file import theatre
+from tests.users.conftest import Web, web
+
+__all__ = ["client", "clock", "web"]
+
+HALL = {"generate": {"sections": 2, "rows": 2, "seatsPerRow": 5}}
+PRICED = {"Stalls": {"price": 5000}, "Cheap": {"price": 2000}}
+OPERATOR = {"Authorization": f"Bearer {TOKEN}"}
+
+
+class Desk:
+    """An operator with one event."""
+
+    def __init__(self, web: Web, **event: Any) -> None:
+        self.web, self.number = web, 0
+        self.event: str = self.ask("POST", "/api/v1/events", name="Gala", **event)["id"]
+        self.path = f"/api/v1/events/{self.event}"
+
+    def ask(self, method: str, path: str, **body: Any) -> Any:
+        answer = self.web.client.open(path, method=method, json=body or None, headers=OPERATOR)
+        assert answer.status_code < 300, answer.text
+        return answer.json
+
+    def buy(self, **order: Any) -> Any:
+        self.number += 1
+        headers = {"Idempotency-Key": f"a-key-of-a-buyer-{self.number}"}
+        answer = self.web.client.post(f"{self.path}/purchases", json=order, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json
+
+    def income(self) -> Any:
+        self.web.services.persistence.run_now(self.event)
+        return self.ask("GET", f"{self.path}/income")
+
+
+@pytest.fixture
+def desk(web: Callable[..., Web]) -> Callable[..., Desk]:
+    return lambda **event: Desk(web(admin_token=TOKEN), **event)
+
+
+def test_nothing_sold_is_nothing_earned(desk: Callable[..., Desk]) -> None:
+    nothing = {"seats": 0, "total": 0}
+    found = desk(seatingPlan=theatre(), currency="EUR", categories=PRICED)
+    assert found.income() == {
+        "eventId": found.event,
+        "currency": "EUR",
+        "purchases": 0,
+        "sold": nothing,
+        "cancelled": nothing,
+        "income": 0,
+        "boxOfficeSeats": 0,
+        "categories": [{"name": name, "sold": nothing, "cancelled": nothing, "boxOfficeSeats": 0} for name in PRICED],
+    }
+
+
+def test_income_by_category_with_what_was_cancelled(desk: Callable[..., Desk]) -> None:
+    gala = desk(seatingPlan=theatre(), currency="EUR", categories=PRICED)
+    whole = gala.buy(quantity=2, category="Stalls")
+    part = gala.buy(seats=["b-2-1", "b-2-2", "b-2-3"])
+    of_both = gala.buy(seats=["b-1-3", "b-1-1", "b-1-2"])
+    assert of_both["total"] == 9000
+    gala.ask("DELETE", f"/api/v1/purchases/{whole['purchaseId']}")
+    gala.ask("DELETE", f"/api/v1/purchases/{part['purchaseId']}?seats=b-2-2")
+    gala.ask("DELETE", f"/api/v1/purchases/{of_both['purchaseId']}?seats=b-1-2")
+    gala.ask("PATCH", f"{gala.path}/seats", status="sold", seats=["g-B-2"])
+    found = gala.income()
+    assert {name: found[name] for name in ("purchases", "sold", "cancelled", "income", "boxOfficeSeats")} == {
+        "purchases": 3,
+        "sold": {"seats": 8, "total": 25_000},
+        "cancelled": {"seats": 4, "total": 14_000},
+        "income": 11_000,
+        "boxOfficeSeats": 1,
+    }
+    assert found["categories"] == [
+        {
+            "name": "Stalls",
+            "sold": {"seats": 3, "total": 15_000},
+            "cancelled": {"seats": 2, "total": 10_000},
+            "boxOfficeSeats": 1,
+        },
+        {
+            "name": "Cheap",
+            "sold": {"seats": 5, "total": 10_000},
+            "cancelled": {"seats": 2, "total": 4_000},
+            "boxOfficeSeats": 0,
+        },
+    ]
+
+
+def test_a_price_counts_as_it_was(desk: Callable[..., Desk]) -> None:
+    gala = desk(currency="EUR", categories={"Floor": {"totalSeats": 10, "price": 1000}})
+    gala.buy(quantity=2)
+    gala.ask("PATCH", gala.path, state="paused")
+    gala.ask("PATCH", gala.path, categories={"Floor": {"price": 1500}})
+    gala.ask("PATCH", gala.path, state="on_sale")
+    gala.buy(quantity=1)
+    assert (gala.income()["sold"], gala.income()["income"]) == ({"seats": 3, "total": 3500}, 3500)
+
+
+def test_without_prices_seats_are_counted(desk: Callable[..., Desk]) -> None:
+    plain = desk(totalSeats=10)
+    plain.buy(quantity=3)
+    found = plain.income()
+    assert (found["currency"], found["sold"]) == (None, {"seats": 3})
+    assert "income" not in found
+    assert found["categories"] == [{"name": None, "sold": {"seats": 3}, "cancelled": {"seats": 0}, "boxOfficeSeats": 0}]
+
+
+def test_history_of_a_seat_newest_first(desk: Callable[..., Desk]) -> None:
+    gala = desk(seatingPlan=HALL)
+    seat = "sec-1-row-A-seat-3"
+    bought = gala.buy(seats=[seat], reference="A-1001")
+    gala.ask("DELETE", f"/api/v1/purchases/{bought['purchaseId']}")
+    gala.ask("PATCH", f"{gala.path}/seats", status="reserved", seats=[seat])
+    address = f"{gala.path}/seats/{seat}/history"
+    found = gala.ask("GET", address)
+    assert (found["eventId"], found["seat"], found["next"]) == (gala.event, seat, None)
+    told = [(entry["what"], entry["purchaseId"], entry["reference"], entry["by"]) for entry in found["history"]]
+    assert told == [
+        ("reserved", None, None, "operator"),
+        ("returned", bought["purchaseId"], None, "operator"),
+        ("sold", bought["purchaseId"], "A-1001", None),
+    ]
+    first = gala.ask("GET", f"{address}?limit=2")
+    second = gala.ask("GET", f"{address}?limit=2&cursor={first['next']}")
+    assert (first["history"] + second["history"], second["next"]) == (found["history"], None)
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/api/v1/events/nosuchevent/income", "EVENT_NOT_FOUND"),
+        ("/api/v1/events/nosuchevent/seats/a/history", "EVENT_NOT_FOUND"),
+        ("/api/v1/events/{event}/seats/a/history", "SEAT_NOT_FOUND"),
+    ],
+)
+def test_what_is_not_there(desk: Callable[..., Desk], path: str, code: str) -> None:
+    gala = desk(seatingPlan=HALL)
+    answer: Any = gala.web.client.get(path.format(event=gala.event), headers=OPERATOR)
+    assert (answer.status_code, answer.json["code"]) == (404, code)

@@ -1,0 +1,159 @@
+"""The control room: who gets in, what it shows, and that each act does what its button says."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.doors import TOKEN, bearer
+from tests.seat_map.own_page import OwnPage
+from tests.servers import RedisServer, wait_until
+from tests.system import System
+from tests.web import JSON
+
+HALL: Final = {"generate": {"sections": 2, "rows": 5, "seatsPerRow": 10}}
+REFUSED: Final = r"status of 4\d\d"
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system whose operator has a token."""
+    folder = tmp_path_factory.mktemp("guarded")
+    redis = RedisServer(folder / "redis")
+    redis.start()
+    running = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", WEB_WORKERS="1", ADMIN_TOKEN=TOKEN)
+    try:
+        yield running.start()
+    finally:
+        running.stop()
+        redis.stop()
+
+
+@pytest.fixture
+def hall(guarded: System) -> str:
+    body = json.dumps(
+        {"name": "Gala", "seatingPlan": HALL, "currency": "EUR", "categories": {"Seats": {"price": 4500}}}
+    )
+    answer = guarded.request("POST", "/api/v1/events", body.encode(), JSON | bearer(TOKEN))
+    assert answer.status == 201, answer.body
+    event: str = answer.json["id"]
+    return event
+
+
+@pytest.fixture
+def room(browser: Browser, guarded: System, hall: str) -> Iterator[OwnPage]:
+    """The control room of an operator, with an event chosen."""
+    page = OwnPage(browser, guarded.port, f"/control?event={hall}", viewport={"width": 1440, "height": 900})
+    page("#key").fill(TOKEN)
+    page("#key").press("Enter")
+    expect(page("#event")).to_have_value(hall)
+    yield page
+    page.close(REFUSED)
+
+
+def _left(guarded: System, event: str) -> int:
+    left: int = guarded.get(f"/api/v1/events/{event}").json["seatsRemaining"]
+    return left
+
+
+def test_a_key_is_wanted_and_kept_in_this_tab_only(browser: Browser, guarded: System) -> None:
+    page = OwnPage(browser, guarded.port, "/control")
+    expect(page("#door")).to_be_visible()
+    page("#key").fill("seating-operate-" + "x" * 43)
+    page("#key").press("Enter")
+    expect(page("#door-error")).to_have_text("This API key does not exist or was removed")
+    page("#key").fill(TOKEN)
+    page("#key").press("Enter")
+    expect(page("#room")).to_be_visible()
+    page.page.reload()
+    expect(page("#room")).to_be_visible()
+    assert (page.stored("localStorage"), TOKEN in page.page.content()) == ({}, False)
+    another = page.context.new_page()
+    another.goto(f"{page.origin}/control")
+    expect(another.locator("#door")).to_be_visible()
+    page("#leave").click()
+    expect(page("#door")).to_be_visible()
+    page.close(REFUSED)
+
+
+def test_numbers_chart_and_estimate(room: OwnPage, guarded: System, hall: str) -> None:
+    assert guarded.buy(4, event_id=hall).status == 200
+    expect(room("#sold")).to_have_text("4")
+    expect(room("#left")).to_have_text("96")
+    expect(room("#p99")).to_have_text(re.compile(r" ms$"))
+    expect(room("#events tr.chosen td.number").last).to_have_text("€180.00", timeout=30_000)
+    expect(room("#estimate")).to_have_text(re.compile("^At this rate sold out in|^Nothing sold"), timeout=30_000)
+    expect(room("#decisions")).to_have_text("Nothing. Sales, records and stores agree.")
+    assert room("#chart canvas").count() == 1
+    assert room.findings() == []
+
+
+def test_a_lasso_blocks_and_a_section_releases(room: OwnPage, guarded: System, hall: str) -> None:
+    canvas = room("#hall")
+    canvas.scroll_into_view_if_needed()
+    expect(room("#sections button")).to_have_count(2)
+    box = canvas.bounding_box()
+    assert box
+    mouse = room.page.mouse
+    corners = [(0.01, 0.01), (0.99, 0.01), (0.99, 0.99), (0.01, 0.99), (0.01, 0.01)]
+    for number, (right, down) in enumerate(corners):
+        mouse.move(box["x"] + right * box["width"], box["y"] + down * box["height"], steps=4)
+        if number == 0:
+            mouse.down()
+    mouse.up()
+    expect(room("#acts p")).to_have_text("100 seats chosen: 100 available.")
+    room.page.get_by_role("button", name="Block 100 seats").click()
+    expect(room("#confirm h2")).to_have_text("Block 100 seats. Buyers see them go at once.")
+    room("#why").fill("behind the mixing desk")
+    room("#confirm").get_by_role("button", name="Block 100 seats").click()
+    wait_until(lambda: _left(guarded, hall) == 0)
+    room("#sections button").first.click()
+    expect(room("#acts p")).to_have_text("50 seats chosen: 50 reserved.")
+    room.page.get_by_role("button", name="Release 50 seats").click()
+    room("#confirm").get_by_role("button", name="Release 50 seats").click()
+    wait_until(lambda: _left(guarded, hall) == 50)
+    expect(room("#audit")).to_contain_text("behind the mixing desk")
+
+
+def test_a_purchase_is_found_and_cancelled(room: OwnPage, guarded: System, hall: str) -> None:
+    body = json.dumps({"quantity": 2, "reference": "A-1001"}).encode()
+    path = f"/api/v1/events/{hall}/purchases"
+    bought = guarded.request("POST", path, body, JSON | {"Idempotency-Key": "a-key-of-a-buyer"}).json
+    wait_until(lambda: guarded.get(f"/api/v1/purchases/{bought['purchaseId']}").json["state"] == "persisted")
+    room.page.keyboard.press("/")
+    for searched in (bought["purchaseId"], bought["seats"][0], "A-1001"):
+        room("#find").fill(searched)
+        room("#find").press("Enter")
+        expect(room("#purchases tbody tr")).to_have_count(1)
+        expect(room("#purchases tbody th")).to_have_text(bought["purchaseId"])
+    expect(room("#seat-history li")).to_contain_text("sold")
+    room.page.get_by_role("button", name="Cancel", exact=True).click()
+    expect(room("#confirm p")).to_contain_text("Refund €90.00")
+    room("#why").fill("ill")
+    room.page.get_by_role("button", name="Cancel the purchase").click()
+    expect(room("#purchases tbody")).to_contain_text("cancelled")
+    assert _left(guarded, hall) == 100
+
+
+def test_a_sale_is_paused_by_its_name_and_resumed(room: OwnPage, guarded: System, hall: str) -> None:
+    room.page.get_by_role("button", name="Pause", exact=True).click()
+    pause = room("#confirm").get_by_role("button", name="Pause", exact=True)
+    expect(pause).to_be_disabled()
+    room("#typed").fill("Gala")
+    pause.click()
+    wait_until(lambda: guarded.get(f"/api/v1/events/{hall}").json["state"] == "paused")
+    room.page.get_by_role("button", name="Resume", exact=True).click()
+    room("#confirm").get_by_role("button", name="Resume", exact=True).click()
+    wait_until(lambda: guarded.get(f"/api/v1/events/{hall}").json["state"] == "on_sale")
+
+
+def test_reached_by_keyboard(room: OwnPage) -> None:
+    for key, place in {"e": "events-box", "d": "decisions-box", "a": "audit-box"}.items():
+        room.page.keyboard.press("g")
+        room.page.keyboard.press(key)
+        assert room.page.evaluate("document.activeElement.id") == place
+    room.page.keyboard.press("/")
+    assert room.page.evaluate("document.activeElement.id") == "find"
