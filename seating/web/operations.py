@@ -101,7 +101,7 @@ def get_home() -> Response:
     Clients that prefer `text/html`, as browsers do, get the page of the default event.
     """
     if prefers_page():
-        return default_event_page(settings().default_event)
+        return default_event_page(default_event())
     address = f"{'wss' if client_scheme(request) == 'https' else 'ws'}://{client_host(request)}/"
     return render(HomeView(message="seating: every seat sold once", version=__version__, websocket=address))
 

@@ -38,7 +38,7 @@ def test_every_command_is_documented_with_its_options() -> None:
 
 
 def test_every_command_that_prints_prints_json() -> None:
-    silent = {"up", "web", "worker", "cron", "partner", "migrate", "onsale", "plan show", "export"}
+    silent = {"up", "web", "worker", "cron", "sender", "partner", "migrate", "onsale", "plan show", "export"}
     without = {
         path.removeprefix("seating ")
         for path, command in _commands(seating, "seating")
