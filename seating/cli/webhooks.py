@@ -39,7 +39,7 @@ of_webhook = click.argument("webhook_id", metavar="WEBHOOK", type=_webhook_id)
 
 @click.group()
 def webhooks() -> None:
-    """Manage the endpoints that are told of changes."""
+    """Manage webhook endpoints."""
 
 
 @webhooks.command()

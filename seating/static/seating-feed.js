@@ -11,8 +11,8 @@ const CROWDED_MS = 5_000
 const MOST_WAIT_MS = 30_000
 const RESTART = 1001
 const MALFORMED = 4400
-const HOPELESS = [4403, 4404]
-const CROWDED = [4429, 4503]
+const HOPELESS = [4403, 4404, 4409]
+const CROWDED = [4429]
 
 const seqOf = (position) => Number(position.split('-')[1])
 
@@ -84,7 +84,7 @@ export class SeatingFeed extends EventTarget {
       if (attempt === this.#attempt) this.#open(attempt, isFresh)
     } catch (error) {
       if (attempt !== this.#attempt) return
-      if (error.status === 404) this.#refuse(4404, error.code, error.message)
+      if ([404, 409].includes(error.status)) this.#refuse(4000 + error.status, error.code, error.message)
       else this.#later()
     }
   }

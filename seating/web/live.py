@@ -48,7 +48,7 @@ _log = structlog.get_logger(__name__)
 class LiveStatusView(Answer):
     model_config = examples({"connectedClients": 12})
 
-    connected_clients: int = Field(description="open WebSockets of all web processes on this machine")
+    connected_clients: int = Field(description="open WebSockets of all processes of this instance of `seating web`")
 
 
 def register(app: Flask, current: Settings) -> None:

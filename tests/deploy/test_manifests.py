@@ -10,6 +10,7 @@ import click
 import pytest
 import yaml
 
+from seating.cli import startup_checks
 from seating.cli.main import seating
 from seating.config import Settings, load_settings
 from tests.system import PROJECT
@@ -49,7 +50,7 @@ def _loaded(environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_there_is_a_unit_for_each_part() -> None:
     commands = {_options(unit)["ExecStart"].removeprefix("/opt/seating/.venv/bin/seating ") for unit in UNITS}
-    assert commands == {"web", "worker", "cron", "migrate"}
+    assert commands == {"web", "worker", "cron", "sender", "migrate"}
     assert commands <= set(seating.list_commands(click.Context(seating)))
 
 
@@ -98,7 +99,9 @@ def test_pods_run_real_commands_with_settings_that_work(
     environment: dict[str, str] = _named("ConfigMap", "seating")["data"] | _named("Secret", "seating")["stringData"]
     for variable in container.get("env", ()):
         environment[variable["name"]] = variable.get("value") or _secret(variable["valueFrom"]["secretKeyRef"])
-    _loaded(environment, tmp_path, monkeypatch)
+    loaded = _loaded(environment, tmp_path, monkeypatch)
+    if part != "migrate":
+        startup_checks.refuse_without_key(loaded)
 
 
 def _secret(reference: dict[str, str]) -> str:

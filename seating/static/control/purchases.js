@@ -1,4 +1,4 @@
-/** Purchases of an event: found by id, reference or seat, cancelled as a whole or in part. */
+/** Purchases of an event: found by id, reference or seat, and cancelled. */
 
 import { byId, element } from '../elements.js'
 import { confirm } from './confirm.js'
