@@ -145,7 +145,7 @@ class Inventory:
         ]
 
     def _without_lapsed(self, event_id: str) -> Snapshot | None:
-        lapsed, *values = self._scripts.reply("lapsed", keys.of_seats(event_id), FIELDS)
+        lapsed, *values = self._scripts.reply("count_lapsed", keys.of_seats(event_id), FIELDS)
         found = Snapshot.of(values)
         if found is None:
             return None

@@ -20,7 +20,7 @@ from seating.storage import answered, events, ledger, merges, organiser_seats, p
 from seating.storage.database import Database
 
 
-class Finding(NamedTuple):
+class Difference(NamedTuple):
     """A difference, and what to do about it."""
 
     event_id: str
@@ -47,7 +47,7 @@ class Books:
         """Return the ids of all events in SQL except archived ones, and of those that only Redis has."""
         return sorted({*self.database.read(events.live), *self.open_events.ids()})
 
-    def reconcile(self, event_id: str) -> list[Finding]:
+    def reconcile(self, event_id: str) -> list[Difference]:
         """Return the differences; none if the books are right. Raises EventNotFound."""
         snapshot = book_snapshot.take(self.client, event_id)
         try:
@@ -56,11 +56,13 @@ class Books:
             if snapshot is None and event_id not in self.open_events.ids():
                 raise
             if snapshot is None:
-                return [Finding(event_id, "it was archived, but SQL has no record of it", "restore a later SQL backup")]
+                return [
+                    Difference(event_id, "it was archived, but SQL has no record of it", "restore a later SQL backup")
+                ]
             what = "Redis has sales of it, but SQL has no record of it"
-            return [Finding(event_id, what, book_differences.merge_advice(event_id))]
+            return [Difference(event_id, what, book_differences.merge_advice(event_id))]
         differences = book_differences.find(event_id, record, snapshot)
-        return [Finding(event_id, what, advice) for what, advice in differences]
+        return [Difference(event_id, what, advice) for what, advice in differences]
 
     def verify(self, event_id: str) -> Verified:
         """Recompute the hash chain from the ledger's first entry to the last one in Redis's log.

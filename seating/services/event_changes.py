@@ -9,7 +9,7 @@ from seating.domain.receipt import Receipt
 from seating.redis_store.event_scripts import MissingInventory, RunsRefused
 from seating.services.answered import Answered
 from seating.services.fence import Fence
-from seating.services.log_readers import LogReaders
+from seating.services.rollout import LogReaders
 from seating.services.seat_names import SeatNames
 
 

@@ -58,7 +58,7 @@ class _SqlLost(Exception):
 
 
 @dataclass(slots=True)
-class Recorded:
+class RunResult:
     """What a run recorded, one transaction a batch; `begun` are the events whose terms it began."""
 
     entries: int = 0
@@ -86,7 +86,7 @@ class Persistence:
     nudge: Callable[..., object]
     _plans: Memo[str, SeatingPlan | None] = field(default_factory=lambda: Memo(max_weight=100))
 
-    def run_all(self, event_ids: Sequence[str], nudged: Callable[[], Iterable[str]] = tuple) -> Recorded:
+    def run_all(self, event_ids: Sequence[str], nudged: Callable[[], Iterable[str]] = tuple) -> RunResult:
         """Run for the events that lag, and for those that `nudged` returns meanwhile."""
         return self.run(*self._lagging(event_ids), nudged=nudged)
 
@@ -106,7 +106,7 @@ class Persistence:
             self.retries.forget(event_id)
         self.run(event_id)
 
-    def run(self, *event_ids: str, nudged: Callable[[], Iterable[str]] = tuple) -> Recorded:
+    def run(self, *event_ids: str, nudged: Callable[[], Iterable[str]] = tuple) -> RunResult:
         """Record the events' logs, one batch per event in turns, for at most `RUN_S`; nudge for what is left.
 
         Rebuild an inventory that is missing or has diverged. Begin a term for one that is recorded but not on sale.
@@ -116,7 +116,7 @@ class Persistence:
         waiting = deque(random.sample(event_ids, len(event_ids)))
         gathering: list[str] = []
         gathered_at = deadline
-        recorded = Recorded()
+        recorded = RunResult()
         while waiting:
             event_id = waiting.popleft()
             turn = self._turn(event_id, recorded)
@@ -137,7 +137,7 @@ class Persistence:
                 waiting.extend(self._lagging(sorted(set(nudged()).difference(waiting))))
         return recorded
 
-    def _turn(self, event_id: str, recorded: Recorded) -> _Next:
+    def _turn(self, event_id: str, recorded: RunResult) -> _Next:
         """Run one round for the event and handle its failures."""
         try:
             retry = self.retries.read(event_id)
@@ -167,7 +167,7 @@ class Persistence:
         with suppress(InventoryUnavailable):  # A full Redis cannot store the delay; then the retry comes early.
             self.retries.postpone(event_id)
 
-    def _round(self, event_id: str, recorded: Recorded) -> _Next:
+    def _round(self, event_id: str, recorded: RunResult) -> _Next:
         """Record one batch, or take one step towards selling."""
         # Read Redis before SQL: whatever Redis then knows to be acknowledged, a healthy SQL has.
         head = self.terms.head(event_id)

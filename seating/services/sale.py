@@ -26,7 +26,6 @@ from seating.services.event_changes import EventChanges
 from seating.services.events import Events
 from seating.services.fence import Fence
 from seating.services.holds import Holds
-from seating.services.log_readers import LogReaders
 from seating.services.losses import Losses
 from seating.services.merge import Merge
 from seating.services.missing_event import MissingEvent
@@ -36,6 +35,7 @@ from seating.services.persistence import Persistence
 from seating.services.purchases import Purchases
 from seating.services.quarantine import Quarantine
 from seating.services.rebuild import Rebuild
+from seating.services.rollout import LogReaders
 from seating.services.seat_names import SeatNames
 from seating.services.seats import Seats
 from seating.storage.database import Database
