@@ -9,8 +9,12 @@ from typing import Final
 LOG_FORMAT: Final = 1
 """The format that this version reads. Processes that announce none are of builds before there was a number: 0."""
 
-_ADDED_IN: Final = {"hold_changed": 1, "offer": 1}
-"""The format that added a kind of entry. All other kinds are of format 0, and can always be written.
+PLACES_SET: Final = "places_set"
+"""A `seat_set` with a quantity. Older versions read one, but set no places by it."""
+
+_ADDED_IN: Final = {"hold_changed": 1, "offer": 1, PLACES_SET: 1}
+"""The format that added a kind of entry, or a field that changes its meaning. All other kinds are of format 0, and can
+always be written.
 
 A new kind gets the next number, and LOG_FORMAT becomes that number.
 """

@@ -26,6 +26,8 @@ from seating.telemetry import metrics
 from seating.telemetry.metrics import Reading
 
 _REDIS_WITHIN_S: Final = 1.0
+_EVENTS_WITHIN_S: Final = 2.0
+"""In addition, for the inventories of all events."""
 _SHARED_HOLDS_S: Final = 5.0
 _CRON_WITHIN_S: Final = 10.0
 """A cron reports every second, unless a slow event holds it up."""
@@ -61,23 +63,32 @@ class Readings:
         readings = [metrics.READY.reads(report.ready), *_of_record(report.record)]
         from_redis: list[Reading] = []
         with gevent.Timeout(_REDIS_WITHIN_S, False):  # type: ignore[arg-type]
-            from_redis = self._from_redis(report.record)
+            from_redis = self._from_redis()
         if not from_redis:
             return [*readings, metrics.REDIS_UP.reads(0)]
-        return [*readings, *from_redis, *_of_processes(report.shared)]
+        of_events: list[Reading] = []
+        with gevent.Timeout(_EVENTS_WITHIN_S, False):  # type: ignore[arg-type]
+            of_events = self._of_events(report.record)
+        return [*readings, *from_redis, *of_events, *_of_processes(report.shared)]
 
-    def _from_redis(self, record: Seen[RecordSight]) -> list[Reading]:
-        """Return nothing if Redis does not answer."""
-        in_sql = record.value.event_ids if record.value else frozenset()
+    def _from_redis(self) -> list[Reading]:
+        """Return what Redis says of itself and its clients; nothing if it does not answer."""
         try:
             figures = server_figures.read(self._calls)
+        except (InventoryUnavailable, SharedStateUnavailable):
+            return []
+        of_server = _of_server(figures, durable=not self._calls.missing_durability)
+        return [metrics.REDIS_UP.reads(1), *of_server, *self._of_background(), *self._breakers.readings()]
+
+    def _of_events(self, record: Seen[RecordSight]) -> list[Reading]:
+        """Return what the inventories say, which takes longer the more events there are."""
+        in_sql = record.value.event_ids if record.value else frozenset()
+        try:
             event_ids = sorted({*self._open_events.ids(), *self._inventory.seen_events(), *in_sql})
             found = dict(zip(event_ids, self._inventory.look_at(event_ids), strict=True))
             snapshots = {event_id: seen for event_id, seen in found.items() if isinstance(seen, Snapshot)}
             gone = [seen for event_id, seen in found.items() if event_id in in_sql and event_id not in snapshots]
-            readings = [
-                metrics.REDIS_UP.reads(1),
-                *_of_server(figures, durable=not self._calls.missing_durability),
+            return [
                 *_of_events(list(snapshots.values())),
                 metrics.MISSING.reads(sum(not (isinstance(seen, Head) and seen.archived) for seen in gone)),
                 metrics.QUARANTINED.reads(self._inventory.quarantined(event_ids)),
@@ -86,7 +97,6 @@ class Readings:
             ]
         except (InventoryUnavailable, SharedStateUnavailable):
             return []
-        return [*readings, *self._of_background(), *self._breakers.readings()]
 
     def _of_background(self) -> list[Reading]:
         """Return nothing if somebody else's values have the keys: Redis answers all the same."""

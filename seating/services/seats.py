@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from seating.domain.actor import Actor
 from seating.domain.errors import EventNotFound, InvalidRequest, InvalidStatus, SeatNotFound, UnknownSeat
 from seating.domain.log_entry import ResumePoint
+from seating.domain.log_format import PLACES_SET
 from seating.domain.page import Page, first_of
 from seating.domain.position import Position
 from seating.domain.seat_changes import outside_map
@@ -69,12 +70,13 @@ class Seats:
     def set_all(self, event_id: str, chosen: SeatSelection, status: str, by: Actor) -> SeatsSet:
         """Set all of them or, if a buyer has one, none. `status` is one of SETTABLE.
 
-        Raises InvalidRequest, SeatNotFound, SeatSold, SeatHeld, SeatUnavailable, and SoldOut for fewer places.
+        Raises InvalidRequest, SeatNotFound, SeatSold, SeatHeld, SeatUnavailable, RolloutInProgress, and SoldOut for
+        fewer places.
         """
         plan = self.names.plan(event_id)
         runs = chosen.runs(plan) if plan else self._places(event_id, chosen)
         quantity = None if runs else chosen.quantity
-        with self.changes.of(event_id) as change:
+        with self.changes.of(event_id, None if quantity is None else PLACES_SET) as change:
             done = self.store.set(event_id, runs, SETTABLE[status], by, chosen.places_are, quantity)
         change.reached(done.position)
         return SeatsSet(done.changed, done.position)

@@ -67,9 +67,10 @@ class Upkeep:
         if sweeps:
             self._quarantined = self.inventory.quarantined(event_ids)
             self.holds.sweep_notes(event_ids)
-            self._record_again(found)
         self._report(found)
         self._persist([event_id for event_id, snapshot in found if self._lags(event_id, snapshot)])
+        if sweeps:
+            self._record_again(found)
         for event_id, snapshot in found:
             try:
                 if snapshot:
@@ -97,10 +98,14 @@ class Upkeep:
             marks = self.database.read(watermarks.read_all, list(recorded))
         except RecordUnavailable:
             return  # The next sweep looks again.
-        for event_id, backlog in recorded.items():
-            mark = marks.get(event_id)
-            if (mark is None or mark.position.seq < backlog.persisted) and self.retries.is_due(event_id):
-                self.persistence.run(event_id)
+        behind = [
+            event_id
+            for event_id, backlog in recorded.items()
+            if ((mark := marks.get(event_id)) is None or mark.position.seq < backlog.persisted)
+            and self.retries.is_due(event_id)
+        ]
+        if behind:  # One run, which is bounded; the next sweep finds what it left.
+            self.persistence.run(*behind)
 
     def _report(self, found: Sequence[tuple[str, Snapshot | None]]) -> None:
         """Leave a report on all events. Its age shows whether a cron is running."""

@@ -1,6 +1,7 @@
 """Traces by OpenTelemetry, exported to an OTLP/HTTP receiver. `tracing` imports this only if traces are on."""
 
 import os
+import random
 import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +16,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBasedTraceIdRatio, Sampler, SamplingResult
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBasedTraceIdRatio, Sampler, SamplingResult
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -152,9 +153,13 @@ class _Span:
 
 
 class _Sampler(Sampler):
-    """Records what its parent records, a share of the traces that begin here, and everything that has links."""
+    """Records a share of the traces, and everything that has links.
+
+    Of the traces that a caller asks to be recorded it is the same share, by chance: strangers choose their ids.
+    """
 
     def __init__(self, share: float) -> None:
+        self._share = share
         self._by_parent = ParentBasedTraceIdRatio(share)
 
     def should_sample(
@@ -167,7 +172,10 @@ class _Sampler(Sampler):
         links: Sequence[Link] | None = None,
         trace_state: Any = None,
     ) -> SamplingResult:
+        parent = trace.get_current_span(parent_context).get_span_context()
         sampler = ALWAYS_ON if links else self._by_parent
+        if parent.is_remote and random.random() >= self._share:
+            sampler = ALWAYS_OFF
         return sampler.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
 
     def get_description(self) -> str:

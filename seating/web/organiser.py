@@ -11,6 +11,7 @@ from seating.domain.errors import (
     EventNotFound,
     InvalidRequest,
     RecordUnavailable,
+    RolloutInProgress,
     SeatHeld,
     SeatNotFound,
     SeatSold,
@@ -145,7 +146,7 @@ class OrganiserSeatsQuery(PageQuery):
 
 @api.patch("/api/v1/events/<event_id>/seats", responses={200: SeatsSetView})
 @open_to(Access.OPERATORS)
-@refuses(*OF_INVENTORY, BacklogFull, SeatHeld, SeatNotFound, SeatSold, SeatUnavailable, SoldOut)
+@refuses(*OF_INVENTORY, BacklogFull, RolloutInProgress, SeatHeld, SeatNotFound, SeatSold, SeatUnavailable, SoldOut)
 @parsed
 def set_seats(path: EventPath, body: SeatsSetting) -> Response:
     """Block seats, sell them at the box office, hold them, or make them available again
