@@ -161,7 +161,7 @@ def test_personal_data_and_a_trace_stand_side_by_side(traced: System, event: str
     assert list(_entry(traced, event, bought.json["position"])) == [b"change", b"link", b"private", b"traceparent"]
     path = f"/api/v1/purchases/{bought.json['purchaseId']}"
     wait_until(lambda: traced.get(path).json["state"] == "persisted", what="the purchase in SQL")
-    assert traced.get(path).json["reference"] == "R-17"
+    assert traced.get(path, bearer(key)).json["reference"] == "R-17"
     assert rows(traced, quarantine, event) == []
 
 
