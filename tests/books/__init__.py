@@ -8,7 +8,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
@@ -47,10 +47,17 @@ def seating(system: System, *words: str, given: str = "") -> Said:
 
 def command(environment: Mapping[str, str], *words: str, given: str = "") -> Said:
     """Run `seating <words>` with this environment and no other."""
-    logging = structlog.get_config()
-    changed = patch.dict(os.environ, environment, clear=True), patch("sys.argv", ["seating", *words])
+    logging, configure = structlog.get_config(), structlog.configure
+
+    def configure_for_now(**options: Any) -> None:
+        configure(**options | {"cache_logger_on_first_use": False})
+
+    patches = ExitStack()
     try:
-        with changed[0], changed[1], CliRunner().isolation(given) as (out, error, _):
+        with patches, CliRunner().isolation(given) as (out, error, _):
+            patches.enter_context(patch.dict(os.environ, environment, clear=True))
+            patches.enter_context(patch("sys.argv", ["seating", *words]))
+            patches.enter_context(patch("structlog.configure", configure_for_now))
             with pytest.raises(SystemExit) as ended:
                 main()
             sys.stdout.flush()

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from seating.domain.errors import InventoryUnavailable, RecordUnavailable
+from seating.redis_store.connection import plain_client
+from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.terms import Terms
 from seating.services.rebuild import Rebuild
 from seating.storage.tables import purchases, quarantine
@@ -77,10 +79,14 @@ def test_two_workers_for_one_event(stopped: System, own_redis: RedisServer) -> N
     system.start_part("worker")
     event = system.create_event(seatingPlan={"generate": {"sections": 2, "rows": 10, "seatsPerRow": 25}})
     with locked_sql(system):
-        bought = buy_some(system, 10, event)
-        wait_until(lambda: waiting_for_sql(own_redis) == 1, what="one worker to wait for the lock")
-        bought |= buy_some(system, 10, event)
-        wait_until(lambda: waiting_for_sql(own_redis) == 2, what="both workers to wait for the lock")
+        bought = buy_some(system, 20, event)
+        queue = PersistQueue(plain_client(own_redis.url))
+
+        def waiting() -> int:
+            queue.nudge(event)  # On Postgres a worker waits for 3 s, and then for its next job.
+            return waiting_for_sql(own_redis)
+
+        wait_until(lambda: waiting() == 2, 30, what="both workers to wait for the lock")
     for _ in range(3):
         bought |= buy_some(system, 40, event)
     _wait_recorded(system, event, positions(bought.values()))
