@@ -28,7 +28,7 @@ from seating.domain.webhook_message import (
 from seating.memo import Memo
 from seating.services.offers import with_names
 from seating.services.purchase_entries import purchase_in
-from seating.storage import events, ledger, purchases, quarantine, webhook_notices
+from seating.storage import events, ledger, purchases, quarantine, watermarks, webhook_notices
 from seating.storage.answered import Loss
 from seating.storage.database import Database
 from seating.storage.ledger import LedgerRow
@@ -94,13 +94,19 @@ class _EventRecord:
     def of_entries(self, cursor: DeliveryCursor, count: int) -> Iterator[Step]:
         seq = cursor.seq
         entries = ledger.after(self.connection, self.event.id, seq, count)
-        for entry, change in ledger.read_rows(entries) if entries else ():
+        rows = ledger.read_rows(entries) if entries else []
+        for entry, change in rows:
             if isinstance(change, Merged):
                 # Purchases that a merge took in stand in the gap before it, and have no entries.
                 for purchase in purchases.between(self.connection, self.event.id, seq, entry.position.seq):
                     yield Step(purchase.entry_seq, cursor.notice, self._taken_in(purchase))
             seq = entry.position.seq
             yield Step(seq, cursor.notice, self._of_entry(entry, change))
+        if len(rows) == len(entries) < count:
+            mark = watermarks.read(self.connection, self.event.id)
+            if mark is not None and mark.position.seq > seq:
+                # What the ledger lacks up to the watermark is in quarantine. If it is replayed, a notice says so.
+                yield Step(mark.position.seq, cursor.notice, None)
 
     def of_notice(self, notice: Notice) -> Message | None:
         if notice.kind == ENTRY:

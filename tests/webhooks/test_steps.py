@@ -1,0 +1,47 @@
+"""What a cursor meets on its way to the end of the record: quarantine, merges, replays. Nothing is sent here."""
+
+import time
+
+import pytest
+
+from seating.domain.seating_plan import GeneratedPlan, generate
+from seating.domain.webhook import Webhook
+from seating.runtime import webhook_messages
+from seating.services.webhooks import Webhooks
+from seating.storage import webhook_cursors
+from tests.books.test_cancel import poison
+from tests.one_process import OPERATOR, OneProcess
+
+_PLAN = generate(GeneratedPlan(sections=1, rows=2, seatsPerRow=6))
+
+
+def _add(sale: OneProcess, event: str) -> Webhook:
+    return Webhooks(sale.database).add("https://shop.example/", event, [], OPERATOR, allow_private=False)
+
+
+def _walk(sale: OneProcess, webhook: Webhook, count: int = 100) -> list[str]:
+    """The types of the messages of a sender that takes `count` entries a turn, until nothing is due."""
+    messages, found = webhook_messages(sale.database), []
+    for _ in range(20):
+        due = sale.database.read(webhook_cursors.due, webhook.id, time.time_ns() // 1_000_000, 1)
+        if not due:
+            return found
+        (cursor,) = due
+        steps = messages.after(cursor, webhook.wants, count)
+        assert len(steps) <= count + 1
+        found += [step.message.type for step in steps if step.message]
+        for step in steps:
+            cursor = cursor._replace(seq=step.seq, notice=step.notice)
+        assert sale.database.write(webhook_cursors.move, cursor, 0)
+    pytest.fail("something is always due")
+
+
+def test_the_last_entry_is_in_quarantine(sale: OneProcess) -> None:
+    event = sale.open(plan=_PLAN)
+    webhook = _add(sale, event)
+    sale.buy(event, "first")
+    receipt = sale.buy(event, "aside")
+    poison(sale, event, _PLAN.seats_of(receipt.runs)[0])
+    sale.persist(event)
+    assert _walk(sale, webhook) == ["purchase.sold"]
+    assert sale.database.read(webhook_cursors.totals)[webhook.id][0] == 0
