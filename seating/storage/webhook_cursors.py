@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Join, and_, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Join, and_, case, func, insert, literal, or_, select, update
 
 from seating.domain.position import Position
 from seating.domain.webhook import CursorReport, DeliveryCursor, Failing
@@ -93,8 +93,12 @@ def retry_now(connection: Connection, webhook_id: str) -> None:
 
 
 def go_back(connection: Connection, webhook_id: str, event_id: str, seq: int, notice: int | None) -> bool:
-    """Put a cursor behind `seq`, and behind `notice` if it is given; return False if there is no such cursor."""
-    values: dict[str, Any] = {"seq": seq, "version": webhook_cursors.c.version + 1}
+    """Put a cursor back behind `seq`, and behind `notice` if it is given; return False if there is no such cursor.
+
+    A cursor that has not got as far as `seq` stays: moving it forward would skip messages.
+    """
+    behind = case((webhook_cursors.c.seq < seq, webhook_cursors.c.seq), else_=seq)
+    values: dict[str, Any] = {"seq": behind, "version": webhook_cursors.c.version + 1}
     values |= {"attempts": 0, "failing_since_ms": None, "next_ms": 0, "error": None}
     values |= {} if notice is None else {"notice": notice}
     return connection.execute(update(webhook_cursors).where(*_here(webhook_id, event_id)).values(values)).rowcount == 1

@@ -45,3 +45,12 @@ def test_the_last_entry_is_in_quarantine(sale: OneProcess) -> None:
     sale.persist(event)
     assert _walk(sale, webhook) == ["purchase.sold"]
     assert sale.database.read(webhook_cursors.totals)[webhook.id][0] == 0
+
+
+def test_a_replay_does_not_go_forward(sale: OneProcess) -> None:
+    event = sale.open(10)
+    webhook = _add(sale, event)
+    receipts = [sale.buy(event, f"key-{number}") for number in range(3)]
+    sale.persist(event)
+    Webhooks(sale.database).replay(webhook.id, event, str(receipts[1].id.position), OPERATOR)
+    assert _walk(sale, webhook) == ["purchase.sold"] * 3
