@@ -197,7 +197,7 @@ class _Turn:
             self._save()
             _log.warning("webhook failed", attempts=failing.attempts, **said)
             return
-        why = f"nothing could be delivered for {self.sender.retry_s:,.0f} s: {reason}"
+        why = f"nothing of event {self.cursor.event_id} could be delivered for {self.sender.retry_s:,.0f} s: {reason}"
         act = act_now(_SYSTEM, "webhook.pause", self.cursor.event_id, self.webhook_id, "active", "paused")
         act = act._replace(actor=_SYSTEM._replace(why=why))
 

@@ -106,16 +106,22 @@ def go_back(connection: Connection, webhook_id: str, event_id: str, seq: int, no
 
 def page(connection: Connection, webhook_id: str, after_event: str, count: int) -> list[CursorReport]:
     """Return at most `count` cursors of an endpoint, in order of event ids behind `after_event`."""
-    at = and_(ledger.c.event_id == webhook_cursors.c.event_id, ledger.c.seq == webhook_cursors.c.seq)
+    behind = ledger.alias()
+    last = (
+        select(func.max(behind.c.seq))
+        .where(behind.c.event_id == webhook_cursors.c.event_id, behind.c.seq <= webhook_cursors.c.seq)
+        .scalar_subquery()
+    )
+    at = and_(ledger.c.event_id == webhook_cursors.c.event_id, ledger.c.seq == last)
     query = (
-        select(webhook_cursors, ledger.c.epoch, _lag().label("lag"))
+        select(webhook_cursors, ledger.c.epoch, ledger.c.seq.label("ledger_seq"), _lag().label("lag"))
         .select_from(_with_ends().outerjoin(ledger, at))
         .where(webhook_cursors.c.webhook_id == webhook_id, webhook_cursors.c.event_id > after_event)
         .order_by(webhook_cursors.c.event_id)
         .limit(count)
     )
     return [
-        CursorReport(_cursor(row), Position(row.epoch, row.seq) if row.epoch else None, row.lag)
+        CursorReport(_cursor(row), Position(row.epoch, row.ledger_seq) if row.epoch else None, row.lag)
         for row in connection.execute(query)
     ]
 

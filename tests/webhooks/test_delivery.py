@@ -275,7 +275,8 @@ def test_after_three_days_it_is_paused(sale: OneProcess, listen: Callable[..., R
     tick_for(sender, lambda: service.get(webhook.id).state == "paused")
     tried = len(receiver.requests)
     assert 2 <= tried <= 4, "it waits longer each time"
-    assert service.get(webhook.id).webhook.paused_why == "nothing could be delivered for 2 s: status 503"
+    why = f"nothing of event {event} could be delivered for 2 s: status 503"
+    assert service.get(webhook.id).webhook.paused_why == why
     (act,) = [found.act for found in sale.audit.page(None, 10).items if found.act.action == "webhook.pause"]
     assert (act.actor.name, act.target, act.after) == ("seating", webhook.id, "paused")
     expected += _sell(sale, event, 3)

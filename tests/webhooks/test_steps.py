@@ -39,12 +39,15 @@ def _walk(sale: OneProcess, webhook: Webhook, count: int = 100) -> list[str]:
 def test_the_last_entry_is_in_quarantine(sale: OneProcess) -> None:
     event = sale.open(plan=_PLAN)
     webhook = _add(sale, event)
-    sale.buy(event, "first")
+    first = sale.buy(event, "first")
     receipt = sale.buy(event, "aside")
     poison(sale, event, _PLAN.seats_of(receipt.runs)[0])
     sale.persist(event)
     assert _walk(sale, webhook) == ["purchase.sold"]
     assert sale.database.read(webhook_cursors.totals)[webhook.id][0] == 0
+    (report,) = sale.database.read(webhook_cursors.page, webhook.id, "", 10)
+    assert report.cursor.seq == receipt.id.position.seq
+    assert report.position == first.id.position, "the last one in the ledger"
 
 
 def test_a_replay_does_not_go_forward(sale: OneProcess) -> None:
