@@ -25,7 +25,6 @@ from seating.services.audit import act_now
 from seating.services.webhook_messages import Step, WebhookMessages
 from seating.storage import answered, audit, webhook_cursors, webhook_notices, webhooks
 from seating.storage.database import Database
-from seating.storage.ledger import UnreadableEntry
 from seating.upstream.webhook_client import DeliveryFailed, ReceiverConnection, WebhookClient
 
 _TURN_ENTRIES: Final = 100
@@ -54,7 +53,7 @@ class WebhookSender:
     client: WebhookClient
     retry_s: float
     name: str = field(default_factory=lambda: secrets.token_hex(8))
-    _active: dict[str, Webhook] = field(default_factory=dict)
+    _active: dict[str, Webhook] = field(default_factory=dict, repr=False)  # With secrets; gevent logs its greenlets.
     _busy: "dict[str, Greenlet[..., None]]" = field(default_factory=dict)
     _claimed_until_s: dict[str, float] = field(default_factory=dict)
     _losses_due_s: float = 0.0
@@ -102,6 +101,8 @@ class WebhookSender:
             pass
         except (RecordUnavailable, SQLAlchemyError) as error:
             _log.warning("webhook interrupted", webhook=webhook_id, error=str(error.__cause__ or error))
+        except Exception as error:  # noqa: BLE001 - gevent would only print it; the next tick tries again
+            _log.error("webhook interrupted", webhook=webhook_id, exc_info=error)
 
     def _due(self, webhook_id: str) -> list[DeliveryCursor]:
         self.hold_claim(webhook_id)
@@ -157,8 +158,10 @@ class _Turn:
     def _read(self, webhook: Webhook) -> list[Step]:
         try:
             return self.sender.messages.after(self.cursor, webhook.wants, _TURN_ENTRIES)
-        except (UnreadableEntry, LookupError, ValueError) as error:
-            # Skipping it would hide a change. It holds up this event alone.
+        except (RecordUnavailable, SQLAlchemyError, _Stopped):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it must hold up this event alone
+            # Skipping it would hide a change.
             _log.error("webhook message not written", event_id=self.cursor.event_id, exc_info=error)
             raise DeliveryFailed("the entry behind it cannot be read") from None
 

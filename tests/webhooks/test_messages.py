@@ -1,6 +1,7 @@
 """What endpoints are told: each change once, in the ledger's order, with the data that the routes show."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
 from seating.domain.purchase import Order, PurchaseId
 from seating.domain.seating_plan import GeneratedPlan, generate
+from seating.domain.webhook import MessageType
 from seating.services.webhooks import Webhooks
 from seating.storage import answered
 from seating.storage.answered import Told
@@ -264,3 +266,25 @@ def test_what_a_later_version_wrote_is_not_skipped(sale: OneProcess, receiver: R
     write(row.change)
     deliver(sender)
     assert [data["seats"] for data in _data(receiver, "purchase.sold")] == [[], []]
+
+
+def test_an_error_of_ours_holds_up_one_event(sale: OneProcess, receiver: Receiver) -> None:
+    """The first to be served; the list says so."""
+    broken, sound = sorted(sale.open(10) for _ in range(2))
+    webhook = add(sale.database, receiver)
+    sold = {event: sale.buy(event, "key") for event in (broken, sound)}
+    for event in sold:
+        sale.persist(event)
+    sender = new_sender(sale.database)
+    render = sender.messages.render
+
+    def render_some(kind: MessageType, at_ms: int, data: Any) -> bytes:
+        if data.id.event_id == broken:
+            raise TypeError("of a kind that nobody expects")
+        return render(kind, at_ms, data)
+
+    sender.messages = replace(sender.messages, render=render_some)
+    tick_for(sender, lambda: receiver.ids, within_s=5)
+    assert receiver.ids == [f"msg_{sound}.{sold[sound].id.position}"]
+    assert "cannot be read" in str(Webhooks(sale.database).get(webhook.id).error)
+    assert webhook.secret not in repr(sender)
