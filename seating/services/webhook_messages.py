@@ -92,14 +92,18 @@ class _EventRecord:
     wants: Wants
 
     def of_entries(self, cursor: DeliveryCursor, count: int) -> Iterator[Step]:
+        """Yield the steps of the next `count` entries, or of `count` purchases that a merge took in before them."""
         seq = cursor.seq
         entries = ledger.after(self.connection, self.event.id, seq, count)
         rows = ledger.read_rows(entries) if entries else []
         for entry, change in rows:
             if isinstance(change, Merged):
                 # Purchases that a merge took in stand in the gap before it, and have no entries.
-                for purchase in purchases.between(self.connection, self.event.id, seq, entry.position.seq):
+                taken_in = purchases.between(self.connection, self.event.id, seq, entry.position.seq, count)
+                for purchase in taken_in:
                     yield Step(purchase.entry_seq, cursor.notice, self._taken_in(purchase))
+                if len(taken_in) == count:
+                    return  # The next turn goes on behind the last of them.
             seq = entry.position.seq
             yield Step(seq, cursor.notice, self._of_entry(entry, change))
         if len(rows) == len(entries) < count:

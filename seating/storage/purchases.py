@@ -154,12 +154,11 @@ def at(connection: Connection, event_id: str, position: Position) -> Purchase | 
     return _purchase(row) if row else None
 
 
-def between(connection: Connection, event_id: str, after_seq: int, before_seq: int) -> list[Purchase]:
-    """Return the purchases that stand between two seqs of the ledger, in that order."""
+def between(connection: Connection, event_id: str, after_seq: int, before_seq: int, count: int) -> list[Purchase]:
+    """Return the first `count` purchases that stand between two seqs of the ledger, in that order."""
     here = (purchases.c.event_id == event_id, purchases.c.entry_seq > after_seq, purchases.c.entry_seq < before_seq)
-    return [
-        _purchase(row) for row in connection.execute(select(purchases).where(*here).order_by(purchases.c.entry_seq))
-    ]
+    query = select(purchases).where(*here).order_by(purchases.c.entry_seq).limit(count)
+    return [_purchase(row) for row in connection.execute(query)]
 
 
 def page(
