@@ -6,6 +6,7 @@ Only an event's name, date and offer are those of now.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
@@ -62,7 +63,9 @@ class WebhookMessages:
     _kept_plans: Memo[str, SeatingPlan | None] = field(default_factory=_plans, init=False)
 
     def after(self, cursor: DeliveryCursor, wants: Wants, count: int) -> list[Step]:
-        """Return the next steps of a cursor, from at most `count` notices, or `count` entries if there are none.
+        """Return the next steps of a cursor, from at most `count` notices, or else entries.
+
+        A notice comes after the entries that were recorded before it, as they may be of the same purchase.
 
         Raises RecordUnavailable, UnreadableEntry.
         """
@@ -74,9 +77,14 @@ class WebhookMessages:
                 return []
             record = _EventRecord(connection, event, plan, self.render, wants)
             notices = webhook_notices.after(connection, event.id, cursor.notice, count)
-            if notices:
-                return [Step(cursor.seq, notice.number, record.of_notice(notice)) for notice in notices]
-            return list(record.of_entries(cursor, count))
+            ripe = [*takewhile(lambda notice: notice.after_seq <= cursor.seq, notices)]
+            if ripe:
+                return [Step(cursor.seq, notice.number, record.of_notice(notice)) for notice in ripe]
+            steps = record.of_entries(cursor, count)
+            if not notices:
+                return list(steps)
+            end = notices[0].after_seq
+            return [*takewhile(lambda step: step.seq <= end, steps)] or [Step(end, cursor.notice, None)]
 
         return self.database.read_snapshot(read)
 

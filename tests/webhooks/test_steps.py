@@ -76,6 +76,11 @@ def _merge(sale: OneProcess) -> Webhook:
     return webhook
 
 
-def test_a_merge_of_more_than_a_turn(sale: OneProcess) -> None:
+def test_a_merge_tells_sales_before_cancellations(sale: OneProcess) -> None:
+    """Also of more purchases than fit into a turn, and when all is told again."""
     webhook = _merge(sale)
-    assert _walk(sale, webhook, 2).count("purchase.sold") == 5
+    told = [*["purchase.sold"] * 5, "event.state", "purchase.cancelled"]
+    assert _walk(sale, webhook, 2) == told
+    (report,) = sale.database.read(webhook_cursors.page, webhook.id, "", 1)
+    Webhooks(sale.database).replay(webhook.id, report.cursor.event_id, None, OPERATOR)
+    assert _walk(sale, webhook, 2) == ["event.state", *told]
