@@ -23,7 +23,7 @@ from seating.domain.webhook import DeliveryCursor, Failing, Webhook
 from seating.domain.webhook_message import signed_headers
 from seating.services.audit import act_now
 from seating.services.webhook_messages import Step, WebhookMessages
-from seating.storage import answered, audit, webhook_cursors, webhook_notices, webhooks
+from seating.storage import audit, webhook_cursors, webhook_notices, webhooks
 from seating.storage.database import Database
 from seating.upstream.webhook_client import DeliveryFailed, ReceiverConnection, WebhookClient
 
@@ -87,9 +87,8 @@ class WebhookSender:
         return webhook_cursors.due_webhooks(connection, _now_ms()), webhook_cursors.lacking(connection)
 
     def _note_losses(self) -> None:
-        found = self.database.read(lambda connection: webhook_notices.unknown(connection, answered.losses(connection)))
-        for loss in found:
-            self.database.write(webhook_notices.note_loss, loss, _now_ms())
+        if self.database.read(webhook_notices.unknown):
+            self.database.write(webhook_notices.note_losses, _now_ms())
 
     def _work(self, webhook_id: str) -> None:
         """Deliver to one endpoint until nothing is due."""

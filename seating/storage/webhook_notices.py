@@ -3,7 +3,6 @@
 Each event's notices are numbered 1, 2, 3 … without gaps, in the order of their transactions, so a cursor misses none.
 """
 
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import orjson
@@ -11,7 +10,7 @@ from sqlalchemy import Connection, func, insert, select
 
 from seating.domain.position import Position
 from seating.domain.purchase import PurchaseId
-from seating.storage import watermarks
+from seating.storage import answered, watermarks
 from seating.storage.answered import Loss
 from seating.storage.tables import webhook_notices
 
@@ -64,8 +63,15 @@ def after(connection: Connection, event_id: str, number: int, count: int) -> lis
     ]
 
 
-def unknown(connection: Connection, losses: Sequence[Loss]) -> list[Loss]:
-    """Return those of the losses that are not noted."""
+def note_losses(connection: Connection, now_ms: int) -> None:
+    """Note the current losses that are not noted yet."""
+    for loss in unknown(connection):
+        note_loss(connection, loss, now_ms)
+
+
+def unknown(connection: Connection) -> list[Loss]:
+    """Return the current losses that are not noted."""
+    losses = answered.losses(connection)
     if not losses:
         return []
     query = select(webhook_notices.c.event_id, webhook_notices.c.key).where(webhook_notices.c.kind == LOSS)

@@ -26,7 +26,7 @@ from tests import frozen_clock
 from tests.books.test_cancel import poison
 from tests.one_process import OPERATOR, OneProcess
 from tests.terms.backups import backup, restore, trim
-from tests.webhooks.endpoint import add, deliver, new_sender, tick_for
+from tests.webhooks.endpoint import add, deliver, is_done, new_sender, tick_for
 from tests.webhooks.receiver import Receiver
 
 _PLAN = generate(GeneratedPlan(sections=1, rows=2, seatsPerRow=6))
@@ -154,10 +154,17 @@ def test_an_endpoint_chooses_event_and_types(sale: OneProcess, receiver: Receive
 
 
 def test_losses(sale: OneProcess, receiver: Receiver) -> None:
-    """Each is told once, and again if it grows; also one that is settled before a sender has seen it."""
+    """Each is told once, and again if it grows; also one that is settled before a sender has seen it.
+
+    One from before the endpoint was added is not told.
+    """
     event = sale.open(10)
     sale.persist(event)
+    sale.database.write(answered.remember, {(event, 6): Told(2, 2)})
     add(sale.database, receiver)
+    new_sender(sale.database).tick()
+    assert is_done(sale.database)
+    sale.losses.settle(event, 6, OPERATOR)
     sender = new_sender(sale.database)
     sale.database.write(answered.remember, {(event, 7): Told(3, 4)})
     expected = [loss_view(sale.losses.all()[0]).model_dump(by_alias=True)]
