@@ -199,18 +199,6 @@ def standing(connection: Connection, event_id: str) -> dict[str, int]:
     return {row.id: row.left for row in rows}
 
 
-def sell_at_box_office(connection: Connection, event_id: str, seat_ids: Sequence[str]) -> None:
-    """A seat that is taken is refused by sold_seats' key."""
-    rows = [{"event_id": event_id, "seat_id": seat_id, "purchase_id": None} for seat_id in seat_ids]
-    connection.execute(insert(sold_seats), rows)
-
-
-def return_to_box_office(connection: Connection, event_id: str, seat_ids: Sequence[str]) -> None:
-    own = (sold_seats.c.event_id == event_id, sold_seats.c.purchase_id.is_(None))
-    for part in batches(seat_ids):
-        connection.execute(delete(sold_seats).where(*own, sold_seats.c.seat_id.in_(part)))
-
-
 def seats_taken(connection: Connection, event_id: str) -> dict[str, str]:
     """Who has each sold seat: seat id to purchase id, or to AT_BOX_OFFICE."""
     rows = connection.execute(
