@@ -102,7 +102,7 @@ def test_the_life_of_a_webhook(desk: Desk) -> None:
     assert desk.ask("PATCH", path, state="paused", why="again").json == paused
     assert desk.ask("PATCH", path, state="active").json == shown
     assert desk.ask("POST", f"{path}/replay", eventId=desk.event, since=position).status_code == 204
-    assert desk.ask("GET", f"{path}/cursors").json["cursors"][0]["position"] == position
+    assert desk.ask("GET", f"{path}/cursors").json["cursors"][0] == cursor, "it has not got that far"
     assert desk.ask("POST", f"{path}/replay", eventId=desk.event).status_code == 204
     assert desk.ask("GET", f"{path}/cursors").json["cursors"][0] == cursor | {"position": None, "lag": 3}
     assert before is not None
