@@ -13,6 +13,7 @@ import pytest
 from seating.services.webhook_sender import WebhookSender
 from seating.services.webhooks import Webhooks
 from seating.storage.database import Database
+from tests.doors import TOKEN
 from tests.one_process import OPERATOR, OneProcess
 from tests.servers import wait_until
 from tests.system import clean_environment
@@ -48,6 +49,7 @@ class Sender:
             "REDIS_URL": "redis://127.0.0.1:1",  # Nobody listens there: delivery does without.
             "WEBHOOK_ALLOW_PRIVATE": "true",
             "WEBHOOK_TIMEOUT_S": "1",
+            "ADMIN_TOKEN": TOKEN,
         }
         command = ["seating", "sender"] if checked else ["workers.sender"]
         with self.log.open("ab") as output:
