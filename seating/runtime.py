@@ -126,8 +126,9 @@ def web_services(settings: Settings) -> Services:
 
 def webhook_sender(settings: Settings) -> WebhookSender:
     """Build the sender of webhooks, which runs on greenlets and does without Redis."""
-    # Each endpoint occupies at most one thread, which looks up its host or queries SQLite.
-    get_hub().threadpool.maxsize = MAX_WEBHOOKS + 10
+    # An endpoint occupies a thread while it queries SQLite or looks up its host. Look-ups that took too long go on in
+    # theirs, beside those of the next attempts, after 1, 2 and 4 s.
+    get_hub().threadpool.maxsize = 4 * MAX_WEBHOOKS + 10
     client = WebhookClient(settings.webhook_timeout_s, allow_private=settings.webhook_allow_private)
     database = _database_of_greenlets(settings)
     return WebhookSender(database, webhook_messages(database), client, settings.webhook_retry_s)

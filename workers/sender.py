@@ -1,5 +1,10 @@
 """`python -m workers.sender`: sends webhooks, each endpoint on a greenlet of its own."""
 
+import os
+
+# A look-up that takes too long cannot be cut off, only left behind in its thread: give up on silent servers sooner.
+os.environ.setdefault("RES_OPTIONS", "timeout:2 attempts:2")
+
 from gevent import monkey
 
 monkey.patch_all()

@@ -8,7 +8,7 @@ from seating.domain.actor import Actor
 from seating.domain.page import Page, first_of
 from seating.domain.recovery_errors import NoSuchLoss
 from seating.services.audit import act_now
-from seating.storage import answered, audit, webhook_notices
+from seating.storage import answered, audit, watermarks, webhook_notices
 from seating.storage.answered import Loss
 from seating.storage.database import Database
 
@@ -34,6 +34,7 @@ class Losses:
         """
 
         def write(connection: Connection) -> None:
+            watermarks.lock(connection, event_id)
             act = act_now(by, "loss.settle", event_id)
             loss = answered.settle(connection, event_id, epoch, act.at_ms, by.name, by.why or "")
             if loss is None:

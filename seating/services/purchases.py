@@ -35,7 +35,7 @@ from seating.services.offers import Offers
 from seating.services.persisted_watch import PersistedWatch
 from seating.services.purchase_entries import in_quarantine, is_asked_for, purchase_in, quarantined
 from seating.services.seat_names import SeatNames
-from seating.storage import audit, quarantine, webhook_notices
+from seating.storage import audit, quarantine, watermarks, webhook_notices
 from seating.storage import purchases as purchase_record
 from seating.storage.database import Database
 
@@ -233,6 +233,7 @@ class Purchases:
         act = act_now(by, "purchase.cancel", fork.event_id, str(fork.purchase_id), *states)
 
         def resolve(connection: Connection) -> None:
+            watermarks.lock(connection, fork.event_id)
             if quarantine.resolve(connection, fork, quarantine.CANCELLED):
                 audit.add(connection, [act])
                 webhook_notices.note_cancelled(connection, purchase.id, purchase.quantity, act.at_ms, by.why)

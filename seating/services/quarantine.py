@@ -16,7 +16,7 @@ from seating.services import purchase_log
 from seating.services.audit import act_now
 from seating.services.event_changes import EventChanges
 from seating.services.purchases import Purchases
-from seating.storage import audit, events, ledger, organiser_seats, webhook_notices
+from seating.storage import audit, events, ledger, organiser_seats, watermarks, webhook_notices
 from seating.storage import quarantine as aside_record
 from seating.storage.database import Database
 from seating.storage.quarantine import QuarantinedEntry
@@ -87,6 +87,7 @@ class Quarantine:
         act = act_now(by, "quarantine.replay", aside.event_id, target, "quarantined", "recorded")
 
         def move(connection: Connection) -> list[LogEntry]:
+            watermarks.lock(connection, aside.event_id)
             if not aside_record.take_out(connection, aside):
                 raise QuarantineEntryNotFound
             plan = events.plan_of(connection, aside.event_id)

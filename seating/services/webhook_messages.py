@@ -6,6 +6,7 @@ Only an event's name, date and offer are those of now.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
@@ -28,7 +29,7 @@ from seating.domain.webhook_message import (
 from seating.memo import Memo
 from seating.services.offers import with_names
 from seating.services.purchase_entries import purchase_in
-from seating.storage import events, ledger, purchases, quarantine, webhook_notices
+from seating.storage import events, ledger, purchases, quarantine, watermarks, webhook_notices
 from seating.storage.answered import Loss
 from seating.storage.database import Database
 from seating.storage.ledger import LedgerRow
@@ -62,7 +63,9 @@ class WebhookMessages:
     _kept_plans: Memo[str, SeatingPlan | None] = field(default_factory=_plans, init=False)
 
     def after(self, cursor: DeliveryCursor, wants: Wants, count: int) -> list[Step]:
-        """Return the next steps of a cursor, from at most `count` notices, or `count` entries if there are none.
+        """Return the next steps of a cursor, from at most `count` notices, or else entries.
+
+        A notice comes after the entries that were recorded before it, as they may be of the same purchase.
 
         Raises RecordUnavailable, UnreadableEntry.
         """
@@ -74,9 +77,14 @@ class WebhookMessages:
                 return []
             record = _EventRecord(connection, event, plan, self.render, wants)
             notices = webhook_notices.after(connection, event.id, cursor.notice, count)
-            if notices:
-                return [Step(cursor.seq, notice.number, record.of_notice(notice)) for notice in notices]
-            return list(record.of_entries(cursor, count))
+            ripe = [*takewhile(lambda notice: notice.after_seq <= cursor.seq, notices)]
+            if ripe:
+                return [Step(cursor.seq, notice.number, record.of_notice(notice)) for notice in ripe]
+            steps = record.of_entries(cursor, count)
+            if not notices:
+                return list(steps)
+            end = notices[0].after_seq
+            return [*takewhile(lambda step: step.seq <= end, steps)] or [Step(end, cursor.notice, None)]
 
         return self.database.read_snapshot(read)
 
@@ -92,15 +100,25 @@ class _EventRecord:
     wants: Wants
 
     def of_entries(self, cursor: DeliveryCursor, count: int) -> Iterator[Step]:
+        """Yield the steps of the next `count` entries, or of `count` purchases that a merge took in before them."""
         seq = cursor.seq
         entries = ledger.after(self.connection, self.event.id, seq, count)
-        for entry, change in ledger.read_rows(entries) if entries else ():
+        rows = ledger.read_rows(entries) if entries else []
+        for entry, change in rows:
             if isinstance(change, Merged):
                 # Purchases that a merge took in stand in the gap before it, and have no entries.
-                for purchase in purchases.between(self.connection, self.event.id, seq, entry.position.seq):
+                taken_in = purchases.between(self.connection, self.event.id, seq, entry.position.seq, count)
+                for purchase in taken_in:
                     yield Step(purchase.entry_seq, cursor.notice, self._taken_in(purchase))
+                if len(taken_in) == count:
+                    return  # The next turn goes on behind the last of them.
             seq = entry.position.seq
             yield Step(seq, cursor.notice, self._of_entry(entry, change))
+        if len(rows) == len(entries) < count:
+            mark = watermarks.read(self.connection, self.event.id)
+            if mark is not None and mark.position.seq > seq:
+                # What the ledger lacks up to the watermark is in quarantine. If it is replayed, a notice says so.
+                yield Step(mark.position.seq, cursor.notice, None)
 
     def of_notice(self, notice: Notice) -> Message | None:
         if notice.kind == ENTRY:

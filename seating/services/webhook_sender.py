@@ -23,9 +23,8 @@ from seating.domain.webhook import DeliveryCursor, Failing, Webhook
 from seating.domain.webhook_message import signed_headers
 from seating.services.audit import act_now
 from seating.services.webhook_messages import Step, WebhookMessages
-from seating.storage import answered, audit, webhook_cursors, webhook_notices, webhooks
+from seating.storage import audit, webhook_cursors, webhook_notices, webhooks
 from seating.storage.database import Database
-from seating.storage.ledger import UnreadableEntry
 from seating.upstream.webhook_client import DeliveryFailed, ReceiverConnection, WebhookClient
 
 _TURN_ENTRIES: Final = 100
@@ -54,7 +53,7 @@ class WebhookSender:
     client: WebhookClient
     retry_s: float
     name: str = field(default_factory=lambda: secrets.token_hex(8))
-    _active: dict[str, Webhook] = field(default_factory=dict)
+    _active: dict[str, Webhook] = field(default_factory=dict, repr=False)  # With secrets; gevent logs its greenlets.
     _busy: "dict[str, Greenlet[..., None]]" = field(default_factory=dict)
     _claimed_until_s: dict[str, float] = field(default_factory=dict)
     _losses_due_s: float = 0.0
@@ -88,9 +87,8 @@ class WebhookSender:
         return webhook_cursors.due_webhooks(connection, _now_ms()), webhook_cursors.lacking(connection)
 
     def _note_losses(self) -> None:
-        found = self.database.read(lambda connection: webhook_notices.unknown(connection, answered.losses(connection)))
-        for loss in found:
-            self.database.write(webhook_notices.note_loss, loss, _now_ms())
+        if self.database.read(webhook_notices.unknown):
+            self.database.write(webhook_notices.note_losses, _now_ms())
 
     def _work(self, webhook_id: str) -> None:
         """Deliver to one endpoint until nothing is due."""
@@ -102,6 +100,8 @@ class WebhookSender:
             pass
         except (RecordUnavailable, SQLAlchemyError) as error:
             _log.warning("webhook interrupted", webhook=webhook_id, error=str(error.__cause__ or error))
+        except Exception as error:  # noqa: BLE001 - gevent would only print it; the next tick tries again
+            _log.error("webhook interrupted", webhook=webhook_id, exc_info=error)
 
     def _due(self, webhook_id: str) -> list[DeliveryCursor]:
         self.hold_claim(webhook_id)
@@ -157,8 +157,10 @@ class _Turn:
     def _read(self, webhook: Webhook) -> list[Step]:
         try:
             return self.sender.messages.after(self.cursor, webhook.wants, _TURN_ENTRIES)
-        except (UnreadableEntry, LookupError, ValueError) as error:
-            # Skipping it would hide a change. It holds up this event alone.
+        except (RecordUnavailable, SQLAlchemyError, _Stopped):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it must hold up this event alone
+            # Skipping it would hide a change.
             _log.error("webhook message not written", event_id=self.cursor.event_id, exc_info=error)
             raise DeliveryFailed("the entry behind it cannot be read") from None
 
@@ -197,7 +199,7 @@ class _Turn:
             self._save()
             _log.warning("webhook failed", attempts=failing.attempts, **said)
             return
-        why = f"nothing could be delivered for {self.sender.retry_s:,.0f} s: {reason}"
+        why = f"nothing of event {self.cursor.event_id} could be delivered for {self.sender.retry_s:,.0f} s: {reason}"
         act = act_now(_SYSTEM, "webhook.pause", self.cursor.event_id, self.webhook_id, "active", "paused")
         act = act._replace(actor=_SYSTEM._replace(why=why))
 

@@ -20,7 +20,7 @@ from seating.domain.webhook import (
 )
 from seating.domain.webhook_message import new_secret
 from seating.services.audit import act_now
-from seating.storage import audit, events, webhook_cursors, webhooks
+from seating.storage import audit, events, webhook_cursors, webhook_notices, webhooks
 from seating.storage.database import Database
 from seating.storage.tables import ledger
 
@@ -58,6 +58,8 @@ class Webhooks:
                 raise EventNotFound
             if not webhooks.add(connection, webhook):
                 raise TooManyWebhooks
+            # Losses are looked for while there are endpoints. One from before is no news to this one.
+            webhook_notices.note_losses(connection, act.at_ms)
             webhook_cursors.begin(connection, webhook.id, event_id)
             audit.add(connection, [act._replace(target=webhook.id)])
 

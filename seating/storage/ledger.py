@@ -13,7 +13,7 @@ from seating.domain.changes import Cancelled, Change, Merged, OfferSet, Purchase
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatingPlan, SeatRange
-from seating.storage import audit, events, organiser_seats, purchases, quarantine, terms, watermarks
+from seating.storage import audit, events, organiser_places, organiser_seats, purchases, quarantine, terms, watermarks
 from seating.storage.database import Row, insert_many
 from seating.storage.quarantine import QuarantinedEntry
 from seating.storage.tables import ledger, merges, sold_seats
@@ -238,20 +238,11 @@ def _apply(connection: Connection, event_id: str, row: LedgerRow, plan: SeatingP
     elif isinstance(change, OfferSet):
         events.set_offer(connection, event_id, change.offer)
     elif isinstance(change, SeatSet) and plan is None:
-        return _places(connection, event_id, change)
+        return organiser_places.shown(connection, event_id, change)
     elif isinstance(change, SeatSet) and plan:
         organiser_seats.set_all(connection, event_id, row.entry.position.seq, change, plan)
         return plan.shown(change.runs)
     return None
-
-
-def _places(connection: Connection, event_id: str, change: SeatSet) -> str:
-    """How many places were set, and of which categories."""
-    if change.quantity:
-        return f"{change.quantity} place{'s' if change.quantity > 1 else ''}"
-    event = events.find(connection, event_id)
-    names = [category.name for category in event.offer.categories] if event and event.offer else []
-    return ", ".join(f"{length} of {names[area]}" for area, _, length in change.runs)
 
 
 def _cancel(connection: Connection, event_id: str, change: Cancelled, plan: SeatingPlan | None) -> str:

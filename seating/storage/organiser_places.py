@@ -51,14 +51,26 @@ def all_of(connection: Connection, event_id: str) -> list[OrganiserPlaces]:
             now = groups.setdefault(group_now, _Places())
             now.quantity += length
             now.at_ms, now.by = change.at_ms, change.by
-    event = events.find(connection, event_id)
-    names = [category.name for category in event.offer.categories] if event and event.offer else []
+    names = _category_names(connection, event_id)
     return [
         OrganiserPlaces(None if category is None else names[category], status, found.quantity, found.at_ms, found.by)
         for category in (None, *range(len(names)))
         for status in ORGANISED
         if (found := groups.get((category, status))) and found.quantity
     ]
+
+
+def shown(connection: Connection, event_id: str, change: SeatSet) -> str:
+    """Return in words how many places a change set, and of which categories."""
+    if change.quantity:
+        return f"{change.quantity} place{'s' if change.quantity > 1 else ''}"
+    names = _category_names(connection, event_id)
+    return ", ".join(f"{length} of {names[area]}" for area, _, length in change.runs)
+
+
+def _category_names(connection: Connection, event_id: str) -> list[str]:
+    event = events.find(connection, event_id)
+    return [category.name for category in event.offer.categories] if event and event.offer else []
 
 
 def _merged(connection: Connection, event_id: str) -> tuple[dict[_Group, _Places], int]:

@@ -12,9 +12,8 @@ from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import LogEntry
 from seating.domain.seat_status import BOX_OFFICE, ORGANISED
 from seating.domain.seating_plan import SeatingPlan
-from seating.storage import purchases
 from seating.storage.database import batches
-from seating.storage.tables import ledger, organiser_seats
+from seating.storage.tables import ledger, organiser_seats, sold_seats
 
 
 class OrganiserSeat(NamedTuple):
@@ -29,10 +28,10 @@ class OrganiserSeat(NamedTuple):
 def set_all(connection: Connection, event_id: str, entry_seq: int, change: SeatSet, plan: SeatingPlan) -> None:
     """Records what an entry set. A seat that has an owner already is refused by sold_seats' key."""
     returned = [run for run, was in change.parts() if was == BOX_OFFICE]
-    purchases.return_to_box_office(connection, event_id, plan.seats_of(returned))
+    _return_to_box_office(connection, event_id, plan.seats_of(returned))
     seats = plan.seats_of(change.runs)
     if change.status == BOX_OFFICE:
-        purchases.sell_at_box_office(connection, event_id, seats)
+        _sell_at_box_office(connection, event_id, seats)
     _forget(connection, event_id, seats)
     if change.status in ORGANISED:
         _insert(connection, event_id, entry_seq, dict.fromkeys(seats, change.status))
@@ -108,6 +107,17 @@ def _entries(connection: Connection, event_id: str, seqs: Sequence[int]) -> dict
             if isinstance(change, SeatSet):
                 found[row.seq] = change
     return found
+
+
+def _sell_at_box_office(connection: Connection, event_id: str, seat_ids: Sequence[str]) -> None:
+    rows = [{"event_id": event_id, "seat_id": seat_id, "purchase_id": None} for seat_id in seat_ids]
+    connection.execute(insert(sold_seats), rows)
+
+
+def _return_to_box_office(connection: Connection, event_id: str, seat_ids: Sequence[str]) -> None:
+    own = (sold_seats.c.event_id == event_id, sold_seats.c.purchase_id.is_(None))
+    for part in batches(seat_ids):
+        connection.execute(delete(sold_seats).where(*own, sold_seats.c.seat_id.in_(part)))
 
 
 def _forget(connection: Connection, event_id: str, seats: Sequence[str]) -> None:

@@ -154,12 +154,11 @@ def at(connection: Connection, event_id: str, position: Position) -> Purchase | 
     return _purchase(row) if row else None
 
 
-def between(connection: Connection, event_id: str, after_seq: int, before_seq: int) -> list[Purchase]:
-    """Return the purchases that stand between two seqs of the ledger, in that order."""
+def between(connection: Connection, event_id: str, after_seq: int, before_seq: int, count: int) -> list[Purchase]:
+    """Return the first `count` purchases that stand between two seqs of the ledger, in that order."""
     here = (purchases.c.event_id == event_id, purchases.c.entry_seq > after_seq, purchases.c.entry_seq < before_seq)
-    return [
-        _purchase(row) for row in connection.execute(select(purchases).where(*here).order_by(purchases.c.entry_seq))
-    ]
+    query = select(purchases).where(*here).order_by(purchases.c.entry_seq).limit(count)
+    return [_purchase(row) for row in connection.execute(query)]
 
 
 def page(
@@ -198,18 +197,6 @@ def standing(connection: Connection, event_id: str) -> dict[str, int]:
     left = (purchases.c.quantity - gone).label("left")
     rows = connection.execute(select(purchases.c.id, left).where(purchases.c.event_id == event_id))
     return {row.id: row.left for row in rows}
-
-
-def sell_at_box_office(connection: Connection, event_id: str, seat_ids: Sequence[str]) -> None:
-    """A seat that is taken is refused by sold_seats' key."""
-    rows = [{"event_id": event_id, "seat_id": seat_id, "purchase_id": None} for seat_id in seat_ids]
-    connection.execute(insert(sold_seats), rows)
-
-
-def return_to_box_office(connection: Connection, event_id: str, seat_ids: Sequence[str]) -> None:
-    own = (sold_seats.c.event_id == event_id, sold_seats.c.purchase_id.is_(None))
-    for part in batches(seat_ids):
-        connection.execute(delete(sold_seats).where(*own, sold_seats.c.seat_id.in_(part)))
 
 
 def seats_taken(connection: Connection, event_id: str) -> dict[str, str]:

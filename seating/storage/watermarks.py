@@ -33,6 +33,15 @@ def epochs(connection: Connection, event_ids: Sequence[str]) -> dict[str, int]:
     return {row.event_id: row.epoch for row in connection.execute(query)}
 
 
+def lock(connection: Connection, event_id: str) -> int:
+    """Let nobody else record or note anything of the event until the transaction ends; return the seq reached.
+
+    Call it first, as persistence does by `advance`, or two may deadlock. SQLite has one writer anyway.
+    """
+    query = select(watermarks.c.seq).where(watermarks.c.event_id == event_id).with_for_update()
+    return connection.execute(query).scalar() or 0
+
+
 def begin(connection: Connection, event_id: str, checkpoint: Checkpoint) -> None:
     epoch, seq = checkpoint.position
     connection.execute(insert(watermarks).values(event_id=event_id, epoch=epoch, seq=seq, link=checkpoint.link))

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Join, and_, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Join, and_, case, func, insert, literal, or_, select, update
 
 from seating.domain.position import Position
 from seating.domain.webhook import CursorReport, DeliveryCursor, Failing
@@ -93,8 +93,12 @@ def retry_now(connection: Connection, webhook_id: str) -> None:
 
 
 def go_back(connection: Connection, webhook_id: str, event_id: str, seq: int, notice: int | None) -> bool:
-    """Put a cursor behind `seq`, and behind `notice` if it is given; return False if there is no such cursor."""
-    values: dict[str, Any] = {"seq": seq, "version": webhook_cursors.c.version + 1}
+    """Put a cursor back behind `seq`, and behind `notice` if it is given; return False if there is no such cursor.
+
+    A cursor that has not got as far as `seq` stays: moving it forward would skip messages.
+    """
+    behind = case((webhook_cursors.c.seq < seq, webhook_cursors.c.seq), else_=seq)
+    values: dict[str, Any] = {"seq": behind, "version": webhook_cursors.c.version + 1}
     values |= {"attempts": 0, "failing_since_ms": None, "next_ms": 0, "error": None}
     values |= {} if notice is None else {"notice": notice}
     return connection.execute(update(webhook_cursors).where(*_here(webhook_id, event_id)).values(values)).rowcount == 1
@@ -102,16 +106,22 @@ def go_back(connection: Connection, webhook_id: str, event_id: str, seq: int, no
 
 def page(connection: Connection, webhook_id: str, after_event: str, count: int) -> list[CursorReport]:
     """Return at most `count` cursors of an endpoint, in order of event ids behind `after_event`."""
-    at = and_(ledger.c.event_id == webhook_cursors.c.event_id, ledger.c.seq == webhook_cursors.c.seq)
+    behind = ledger.alias()
+    last = (
+        select(func.max(behind.c.seq))
+        .where(behind.c.event_id == webhook_cursors.c.event_id, behind.c.seq <= webhook_cursors.c.seq)
+        .scalar_subquery()
+    )
+    at = and_(ledger.c.event_id == webhook_cursors.c.event_id, ledger.c.seq == last)
     query = (
-        select(webhook_cursors, ledger.c.epoch, _lag().label("lag"))
+        select(webhook_cursors, ledger.c.epoch, ledger.c.seq.label("ledger_seq"), _lag().label("lag"))
         .select_from(_with_ends().outerjoin(ledger, at))
         .where(webhook_cursors.c.webhook_id == webhook_id, webhook_cursors.c.event_id > after_event)
         .order_by(webhook_cursors.c.event_id)
         .limit(count)
     )
     return [
-        CursorReport(_cursor(row), Position(row.epoch, row.seq) if row.epoch else None, row.lag)
+        CursorReport(_cursor(row), Position(row.epoch, row.ledger_seq) if row.epoch else None, row.lag)
         for row in connection.execute(query)
     ]
 

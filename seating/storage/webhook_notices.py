@@ -3,7 +3,6 @@
 Each event's notices are numbered 1, 2, 3 … without gaps, in the order of their transactions, so a cursor misses none.
 """
 
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import orjson
@@ -11,8 +10,9 @@ from sqlalchemy import Connection, func, insert, select
 
 from seating.domain.position import Position
 from seating.domain.purchase import PurchaseId
+from seating.storage import answered, watermarks
 from seating.storage.answered import Loss
-from seating.storage.tables import watermarks, webhook_notices
+from seating.storage.tables import webhook_notices
 
 LOSS: Final = "loss"
 ENTRY: Final = "entry"
@@ -27,6 +27,11 @@ class Notice(NamedTuple):
     key: str
     at_ms: int
     content: dict[str, object]
+
+    @property
+    def after_seq(self) -> int:
+        """How far the record reached then: what is told of it by then comes first. A loss need not wait."""
+        return int(str(self.content.get("after", 0)))
 
 
 def note_loss(connection: Connection, loss: Loss, now_ms: int) -> None:
@@ -58,8 +63,15 @@ def after(connection: Connection, event_id: str, number: int, count: int) -> lis
     ]
 
 
-def unknown(connection: Connection, losses: Sequence[Loss]) -> list[Loss]:
-    """Return those of the losses that are not noted."""
+def note_losses(connection: Connection, now_ms: int) -> None:
+    """Note the current losses that are not noted yet."""
+    for loss in unknown(connection):
+        note_loss(connection, loss, now_ms)
+
+
+def unknown(connection: Connection) -> list[Loss]:
+    """Return the current losses that are not noted."""
+    losses = answered.losses(connection)
     if not losses:
         return []
     query = select(webhook_notices.c.event_id, webhook_notices.c.key).where(webhook_notices.c.kind == LOSS)
@@ -74,11 +86,12 @@ def loss_in(event_id: str, notice: Notice) -> Loss:
 
 def _add(connection: Connection, event_id: str, kind: str, key: str, now_ms: int, content: dict[str, object]) -> None:
     # One writer at a time for each event: a number that is committed late would be missed.
-    connection.execute(select(watermarks.c.seq).where(watermarks.c.event_id == event_id).with_for_update())
+    reached_seq = watermarks.lock(connection, event_id)
     here = webhook_notices.c.event_id == event_id
     same = (here, webhook_notices.c.kind == kind, webhook_notices.c.key == key)
     if connection.execute(select(webhook_notices.c.number).where(*same)).first():
         return
     last = connection.execute(select(func.max(webhook_notices.c.number)).where(here)).scalar() or 0
+    content |= {"after": 0 if kind == LOSS else reached_seq}
     row = {"event_id": event_id, "number": last + 1, "kind": kind, "key": key, "at_ms": now_ms}
     connection.execute(insert(webhook_notices).values(row | {"content": orjson.dumps(content).decode()}))

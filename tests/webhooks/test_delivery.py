@@ -13,6 +13,7 @@ import pytest
 from seating.services.webhook_sender import WebhookSender
 from seating.services.webhooks import Webhooks
 from seating.storage.database import Database
+from tests.doors import TOKEN
 from tests.one_process import OPERATOR, OneProcess
 from tests.servers import wait_until
 from tests.system import clean_environment
@@ -48,6 +49,7 @@ class Sender:
             "REDIS_URL": "redis://127.0.0.1:1",  # Nobody listens there: delivery does without.
             "WEBHOOK_ALLOW_PRIVATE": "true",
             "WEBHOOK_TIMEOUT_S": "1",
+            "ADMIN_TOKEN": TOKEN,
         }
         command = ["seating", "sender"] if checked else ["workers.sender"]
         with self.log.open("ab") as output:
@@ -275,7 +277,8 @@ def test_after_three_days_it_is_paused(sale: OneProcess, listen: Callable[..., R
     tick_for(sender, lambda: service.get(webhook.id).state == "paused")
     tried = len(receiver.requests)
     assert 2 <= tried <= 4, "it waits longer each time"
-    assert service.get(webhook.id).webhook.paused_why == "nothing could be delivered for 2 s: status 503"
+    why = f"nothing of event {event} could be delivered for 2 s: status 503"
+    assert service.get(webhook.id).webhook.paused_why == why
     (act,) = [found.act for found in sale.audit.page(None, 10).items if found.act.action == "webhook.pause"]
     assert (act.actor.name, act.target, act.after) == ("seating", webhook.id, "paused")
     expected += _sell(sale, event, 3)

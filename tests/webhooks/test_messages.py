@@ -1,6 +1,7 @@
 """What endpoints are told: each change once, in the ledger's order, with the data that the routes show."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
 from seating.domain.purchase import Order, PurchaseId
 from seating.domain.seating_plan import GeneratedPlan, generate
+from seating.domain.webhook import MessageType
 from seating.services.webhooks import Webhooks
 from seating.storage import answered
 from seating.storage.answered import Told
@@ -24,7 +26,7 @@ from tests import frozen_clock
 from tests.books.test_cancel import poison
 from tests.one_process import OPERATOR, OneProcess
 from tests.terms.backups import backup, restore, trim
-from tests.webhooks.endpoint import add, deliver, new_sender, tick_for
+from tests.webhooks.endpoint import add, deliver, is_done, new_sender, tick_for
 from tests.webhooks.receiver import Receiver
 
 _PLAN = generate(GeneratedPlan(sections=1, rows=2, seatsPerRow=6))
@@ -152,10 +154,17 @@ def test_an_endpoint_chooses_event_and_types(sale: OneProcess, receiver: Receive
 
 
 def test_losses(sale: OneProcess, receiver: Receiver) -> None:
-    """Each is told once, and again if it grows; also one that is settled before a sender has seen it."""
+    """Each is told once, and again if it grows; also one that is settled before a sender has seen it.
+
+    One from before the endpoint was added is not told.
+    """
     event = sale.open(10)
     sale.persist(event)
+    sale.database.write(answered.remember, {(event, 6): Told(2, 2)})
     add(sale.database, receiver)
+    new_sender(sale.database).tick()
+    assert is_done(sale.database)
+    sale.losses.settle(event, 6, OPERATOR)
     sender = new_sender(sale.database)
     sale.database.write(answered.remember, {(event, 7): Told(3, 4)})
     expected = [loss_view(sale.losses.all()[0]).model_dump(by_alias=True)]
@@ -264,3 +273,25 @@ def test_what_a_later_version_wrote_is_not_skipped(sale: OneProcess, receiver: R
     write(row.change)
     deliver(sender)
     assert [data["seats"] for data in _data(receiver, "purchase.sold")] == [[], []]
+
+
+def test_an_error_of_ours_holds_up_one_event(sale: OneProcess, receiver: Receiver) -> None:
+    """The first to be served; the list says so."""
+    broken, sound = sorted(sale.open(10) for _ in range(2))
+    webhook = add(sale.database, receiver)
+    sold = {event: sale.buy(event, "key") for event in (broken, sound)}
+    for event in sold:
+        sale.persist(event)
+    sender = new_sender(sale.database)
+    render = sender.messages.render
+
+    def render_some(kind: MessageType, at_ms: int, data: Any) -> bytes:
+        if data.id.event_id == broken:
+            raise TypeError("of a kind that nobody expects")
+        return render(kind, at_ms, data)
+
+    sender.messages = replace(sender.messages, render=render_some)
+    tick_for(sender, lambda: receiver.ids, within_s=5)
+    assert receiver.ids == [f"msg_{sound}.{sold[sound].id.position}"]
+    assert "cannot be read" in str(Webhooks(sale.database).get(webhook.id).error)
+    assert webhook.secret not in repr(sender)

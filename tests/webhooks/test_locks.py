@@ -1,0 +1,93 @@
+"""What operators decide while persistence records: one waits for the other, and Postgres sees no deadlock."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import pytest
+from sqlalchemy import Connection, text, update
+
+from seating.domain.change_json import change_json
+from seating.domain.changes import Purchased
+from seating.domain.errors import RecordUnavailable
+from seating.domain.log_entry import LogEntry
+from seating.domain.position import Position
+from seating.domain.seating_plan import GeneratedPlan, generate
+from seating.storage import answered, watermarks
+from seating.storage.answered import Told
+from seating.storage.database import Database
+from seating.storage.quarantine import FORK, LOST, QuarantinedEntry, put_aside
+from seating.storage.tables import quarantine
+from tests.books.test_cancel import poison
+from tests.one_process import OPERATOR, OneProcess
+from tests.servers import wait_until
+
+_PLAN = generate(GeneratedPlan(sections=1, rows=2, seatsPerRow=6))
+_PURCHASE = change_json(Purchased(5_000, 2, 4, [], "0123456789abcdef", "hash", "print", 1, None))
+
+_Situation = tuple[str, Callable[[OneProcess], object]]
+
+pytestmark = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+
+
+def _replay(sale: OneProcess) -> _Situation:
+    event = sale.open(plan=_PLAN)
+    receipt = sale.buy(event, "aside")
+    poison(sale, event, _PLAN.seats_of(receipt.runs)[0])
+    sale.persist(event)
+    sale.database.write(lambda c: c.execute(text("DELETE FROM sold_seats WHERE purchase_id LIKE '%.1-999.%'")))
+    return event, lambda operator: operator.quarantine.replay(event, str(receipt.id.position), OPERATOR)
+
+
+def _cancel_fork(sale: OneProcess) -> _Situation:
+    event = sale.open(10)
+    fork = LogEntry(Position(1, 5), _PURCHASE, "5" * 40)
+    sale.database.write(put_aside, [QuarantinedEntry(event, fork, FORK, "it was lost", None)])
+    return event, lambda operator: operator.quarantine.cancel(event, "1-5", OPERATOR)
+
+
+def _settle(sale: OneProcess) -> _Situation:
+    event = sale.open(10)
+    receipt = LogEntry(Position(7, 3), _PURCHASE, "7" * 40)
+    sale.database.write(put_aside, [QuarantinedEntry(event, receipt, LOST, "it was lost", None)])
+    sale.database.write(answered.remember, {(event, 7): Told(3, 4)})
+    return event, lambda operator: operator.losses.settle(event, 7, OPERATOR)
+
+
+def _errors(sale: OneProcess, event: str, decide: Callable[[OneProcess], object]) -> list[BaseException]:
+    """Begin as persistence does, let an operator decide meanwhile, and go on to quarantine as persistence does."""
+    persistence, onlooker = (Database(sale.database.url) for _ in range(2))
+    errors: list[BaseException] = []
+
+    def somebody_waits() -> bool:
+        query = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(onlooker.read(lambda connection: connection.execute(query).scalar()))
+
+    with ThreadPoolExecutor() as threads:
+
+        def record(connection: Connection) -> None:
+            mark = watermarks.read(connection, event)
+            assert mark
+            assert watermarks.advance(connection, event, mark, mark)
+            decided.append(threads.submit(lambda: decide(sale.another())))
+            wait_until(somebody_waits)
+            connection.execute(update(quarantine).where(quarantine.c.event_id == event).values(error="it was seen"))
+
+        decided = []
+        try:
+            persistence.write(record)
+        except RecordUnavailable as error:
+            errors.append(error)
+        found = decided[0].exception()
+    return errors + ([found] if found else [])
+
+
+@pytest.mark.parametrize("situation", [_replay, _cancel_fork, _settle])
+def test_no_deadlock(sale: OneProcess, situation: Callable[[OneProcess], _Situation]) -> None:
+    assert _errors(sale, *situation(sale)) == []
+
+
+def test_a_deadlock_without_the_lock(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seating.services.quarantine.watermarks", SimpleNamespace(lock=lambda *_: 0))
+    (error,) = _errors(sale, *_replay(sale))
+    assert "deadlock detected" in str(error.__cause__)
