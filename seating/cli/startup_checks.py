@@ -102,9 +102,13 @@ def _check_redis(loaded: Settings) -> None:
 
 
 def operator_settings() -> Settings:
-    """Load the settings and log to stderr: standard output is for the result, which a program may read."""
+    """Load the settings and log to stderr: standard output is for the result, which a program may read.
+
+    With LOG_LEVEL `info`, only warnings and errors: the command itself says what it did.
+    """
     loaded = settings()
-    logs.configure(loaded.logging, sys.stderr)
+    level = "warning" if loaded.log_level == "info" else loaded.log_level
+    logs.configure(loaded.logging._replace(level=level), sys.stderr)
     return loaded
 
 
