@@ -272,5 +272,5 @@ def test_from_the_command_line(system: System, tmp_path: Path) -> None:
     both = CliRunner().invoke(events.events, ["create", "Both", "--plan", str(written), "--seats", "5"])
     assert both.exit_code == 2
     for name in ("", "a\nb", "x" * 201):
-        with pytest.raises(InvalidRequest, match="^Name "):
+        with pytest.raises(InvalidRequest, match=r"^Name\b"):
             CliRunner().invoke(events.events, ["create", name, "--seats", "5"], catch_exceptions=False)
