@@ -128,6 +128,47 @@ class TestOnePurchase:
         assert _bought(seller, hall) == 2
         page.close(GONE)
 
+    def test_two_tabs_keep_two_purchases(self, open_page: OpenPage, hall: str, seller: System) -> None:
+        """One lost its answer, then the other buys: after a reload each shows its own receipt."""
+        page = _hold_best(open_page(hall))
+        own = page("#seats li").first.inner_text().split("\n")[0]
+        other = page.page.context.new_page()
+        other.goto(page.page.url)
+        other.wait_for_selector("seating-map[connection=live]")
+        other.click("#find")
+        other.wait_for_selector("body[data-phase=held]")
+        page.page.route("**/purchases", lambda route: (route.fetch(), route.abort()))
+        page("#main").click()
+        wait_until(lambda: _bought(seller, hall) == 2)
+        other.click("#main")
+        other.wait_for_selector("body[data-phase=receipt]")
+        page.page.unroute("**/purchases")
+        page.page.reload()
+        page.wait_phase("receipt")
+        expect(page("#receipt li").first).to_contain_text(own)
+        assert page("#receipt code").inner_text() != other.inner_text("#receipt code")
+        assert _bought(seller, hall) == 4
+        for name in page.stored("localStorage"):
+            page.page.evaluate(f"localStorage.setItem({json.dumps(name)}, '{{')")
+        page.page.reload()
+        page.wait_phase("choose")
+        page.close(GONE)
+
+    def test_a_refused_purchase_leaves_its_hold_in_view(self, open_page: OpenPage, hall: str, seller: System) -> None:
+        page = _hold_best(open_page(hall))
+        page.page.route("**/purchases", lambda route: route.abort())
+        page("#main").click()
+        expect(page("#notice-text")).to_contain_text("No answer yet")
+        _patch(seller, hall, state="paused")
+        page.page.unroute("**/purchases")
+        page.page.reload()
+        page.wait_phase("held")
+        assert page("#seats li").count() == 2
+        _patch(seller, hall, state="on_sale")
+        page("#main").click()
+        page.wait_phase("receipt")
+        page.close(GONE, REFUSED)
+
     def test_the_back_button(self, open_page: OpenPage, hall: str, seller: System) -> None:
         page = _hold_best(open_page(hall))
         page("#main").click()

@@ -26,6 +26,7 @@ class BuyersPage {
   isResuming = false
   opening = new Opening()
   #taken = null
+  #isReady = false
 
   constructor(eventId) {
     this.eventId = eventId
@@ -110,26 +111,36 @@ class BuyersPage {
       act(detail ?? {})
       this.render()
     })
-    on('ready', () => this.#resume())
+    on('ready', () => {
+      this.#isReady = true
+      this.#resume()
+    })
     on('selectionchange', ({ seats }) => {
       this.selection = seats
       if (!this.notice?.act) this.notice = null
     })
     on('holdchange', ({ hold }) => this.#holdChanged(hold))
     on('holdexpired', () => {
+      if (this.purchase) return // The answer to the purchase says whose they are.
       this.held.forget()
       this.#tell(words.expired)
     })
     on('soldelsewhere', ({ seats }) => this.#lost(seats))
-    for (const name of ['live', 'catchingup', 'offline']) on(name, () => { this.connection = name })
+    for (const name of ['live', 'catchingup', 'offline']) on(name, () => this.#connected(name))
     on('error', ({ code }) => this.#failed(code))
     byId('hall').append(map)
     map.feed.addEventListener('seats', () => this.render())
   }
 
+  #connected(connection) {
+    this.connection = connection
+    if (connection === 'live') this.#resume()
+  }
+
+  /** Show the hold that this tab remembers and the map does not. */
   async #resume() {
     const token = this.memory.holdToken
-    if (!token || this.held.isHeld || this.purchase) return
+    if (!token || !this.#isReady || this.map.held || this.purchase || this.busy || this.isResuming) return
     this.isResuming = true
     await this.map.resume(token)
     this.isResuming = false
@@ -137,7 +148,7 @@ class BuyersPage {
 
   #failed(code) {
     if (code === 'EVENT_NOT_FOUND') this.isMissing = true
-    else if (this.isResuming && code === 'HOLD_EXPIRED') this.memory.holdToken = null // Long over: no news.
+    else if (this.isResuming && code === 'HOLD_EXPIRED') this.held.forget() // Long over: no news.
     else this.#tell(errorText({ code }))
   }
 
@@ -200,7 +211,7 @@ class BuyersPage {
     } catch (error) {
       this.purchase = null
       this.#tell(errorText(error))
-      if (error.code !== 'HOLD_EXPIRED') return this.render()
+      if (error.code !== 'HOLD_EXPIRED') return this.#resume()
     }
     this.held.forget()
     this.map.forget()
