@@ -1,5 +1,7 @@
 /** What the buyer's page says, in every language it speaks; and how it writes amounts and times. */
 
+import { money as amount } from '../money.js'
+
 const seats = (count) => (count === 1 ? '1 seat' : `${count} seats`)
 const tickets = (count) => (count === 1 ? '1 ticket' : `${count} tickets`)
 const plätze = (count) => (count === 1 ? '1 Platz' : `${count} Plätze`)
@@ -174,11 +176,7 @@ export const words = language === 'de' ? DE : EN
 export const errorText = (error) => words.errors[error.code] ?? words.errors.other
 
 /** Return an amount in minor units as text; empty without a currency or an amount. */
-export function money(minor, currency) {
-  if (!currency || minor === null || minor === undefined) return ''
-  const format = new Intl.NumberFormat(locale, { style: 'currency', currency })
-  return format.format(minor / 10 ** format.resolvedOptions().maximumFractionDigits)
-}
+export const money = (minor, currency) => amount(minor, currency, locale)
 
 /** Return a day and a time as text. */
 export const moment = (text) =>
