@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Route
 
 from tests.seat_map.browser import MapPage
 from tests.seat_map.conftest import OpenMap
@@ -105,6 +105,30 @@ def test_a_hold_is_taken_changed_extended_and_released(page: MapPage, seller: Sy
     assert seller.get(path).status == 409
     assert page.told("holdchange")[-1] == {"hold": None}
     assert page.seats() == []
+
+
+def test_a_hold_whose_answer_is_lost_is_asked_for_with_its_key(open_map: OpenMap, seller: System, evening: str) -> None:
+    page = open_map(evening)
+    keys: list[str] = []
+
+    def lose(route: Route) -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) == 1:
+            route.fetch()
+        if len(keys) < 5:
+            route.abort()
+        else:
+            route.continue_()
+
+    page.page.route("**/holds", lose)
+    page.call("map.select(['Stalls-J-10', 'Stalls-J-11'])")
+    held = page.call("map.holdSelection()")
+    assert {seat["id"] for seat in held["seats"]} == {"Stalls-J-10", "Stalls-J-11"}
+    assert len(keys) == 5
+    assert len(set(keys)) == 1
+    assert page.told("soldelsewhere") == []
+    page.call("map.release()")
+    page.close(["net::ERR"])
 
 
 def test_the_best_seats_are_the_servers_choice(page: MapPage, seller: System, evening: str) -> None:
