@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, Route
+from playwright.sync_api import Browser, Route, expect
 
 from tests.seat_map.browser import MapPage
 from tests.seat_map.conftest import OpenMap
@@ -129,6 +129,18 @@ def test_a_hold_whose_answer_is_lost_is_asked_for_with_its_key(open_map: OpenMap
     assert page.told("soldelsewhere") == []
     page.call("map.release()")
     page.close(["net::ERR"])
+
+
+def test_another_language_begins_anew_and_gives_up_the_hold(page: MapPage, seller: System, evening: str) -> None:
+    """Tags may be written as programs do; one that is none is English."""
+    page.call("map.select(['Stalls-J-14'])")
+    token = page.call("map.holdSelection()")["holdToken"]
+    tree = page.page.locator("seating-map .tree")
+    for tag, label in {"de_DE": "Plätze als Liste", "no language": "Seats as a list", "DE": "Plätze als Liste"}.items():
+        page.call(f"map.setAttribute('lang', '{tag}')")
+        expect(tree).to_have_attribute("aria-label", label)
+    assert page.told("holdchange")[-1] == {"hold": None}
+    assert seller.request("DELETE", f"/api/v1/events/{evening}/holds/{token}").status == 204
 
 
 def test_the_best_seats_are_the_servers_choice(page: MapPage, seller: System, evening: str) -> None:
