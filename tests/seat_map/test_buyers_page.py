@@ -405,7 +405,7 @@ def test_german_on_the_smallest_phone_with_large_text(open_page: OpenPage, eveni
     page.close()
 
 
-def test_a_calendar_file_and_a_receipt_on_paper(open_page: OpenPage, evening: str) -> None:
+def test_a_calendar_file_and_a_receipt_on_paper(open_page: OpenPage, evening: str, seller: System) -> None:
     page = _hold_best(open_page(evening))
     page("#main").click()
     page.wait_phase("receipt")
@@ -417,6 +417,15 @@ def test_a_calendar_file_and_a_receipt_on_paper(open_page: OpenPage, evening: st
     assert "LOCATION:Old Theatre\\; Market Square\\, 1\r\n" in text
     assert all(len(line) <= 75 for line in file.split(b"\r\n"))
     assert page("#receipt code").inner_text() in text
+    bought = f"/api/v1/purchases/{page('#receipt code').inner_text()}"
+    wait_until(lambda: seller.get(bought).json["state"] == "persisted")
+    cancelled, _ = seller.get(bought).json["seats"]
+    assert seller.request("DELETE", f"{bought}?seats={cancelled}").status == 200
+    page.page.reload()
+    expect(page("#receipt .cancelled")).to_contain_text(f"seat {cancelled.split('-')[-1]}")
+    price = page("#receipt li:not(.cancelled) .number").inner_text()
+    assert page("#receipt li").count() == 2
+    expect(page("#receipt dd.number")).to_have_text(price)
     page.page.emulate_media(media="print")
     assert not page("seating-map").is_visible()
     assert page("#receipt li").first.is_visible()
