@@ -58,8 +58,11 @@ export interface FeedEvents {
 }
 
 export class SeatingFeed extends EventTarget {
-  /** `server` is the origin of the API, by default the one of this module. */
-  constructor(options: { event: string, server?: string })
+  /**
+   * `server` is the origin of the API, by default the one of this module. `headers` go with each request, but not with
+   * the live feed: a draft has a snapshot and is then refused.
+   */
+  constructor(options: { event: string, server?: string, headers?: Record<string, string> })
   /** Null until the first answer. */
   readonly event: EventDetails | null
   /** Null until it is there, and in general admission. */

@@ -26,6 +26,7 @@ export class SeatingFeed extends EventTarget {
   connection = 'catchingup'
 
   #api
+  #headers
   #indices = new Map()
   #since = null
   #socket = null
@@ -39,8 +40,9 @@ export class SeatingFeed extends EventTarget {
   #clockMs = 0
   #running = false
 
-  constructor({ server = new URL(import.meta.url).origin, event }) {
+  constructor({ server = new URL(import.meta.url).origin, event, headers = {} }) {
     super()
+    this.#headers = headers
     this.#api = `${server}/api/v1/events/${encodeURIComponent(event)}`
   }
 
@@ -69,8 +71,8 @@ export class SeatingFeed extends EventTarget {
   now() { return Date.now() + this.#clockMs }
 
   async get(path = '', timeoutMs = LOAD_MS) {
-    const response = await fetch(this.#api + path, { signal: AbortSignal.timeout(timeoutMs) })
-    this.#setClock(response)
+    const response = await fetch(this.#api + path, { headers: this.#headers, signal: AbortSignal.timeout(timeoutMs) })
+    if (path !== '/plan') this.#setClock(response) // A plan comes from the browser's cache.
     const body = await response.json()
     if (!response.ok) throw Object.assign(new Error(body.message), { status: response.status, code: body.code })
     return body
@@ -189,7 +191,7 @@ export class SeatingFeed extends EventTarget {
   async #confirm() {
     const attempt = this.#attempt
     try {
-      const options = { method: 'HEAD', cache: 'no-store', signal: AbortSignal.timeout(ANSWER_MS) }
+      const options = { method: 'HEAD', headers: this.#headers, cache: 'no-store', signal: AbortSignal.timeout(ANSWER_MS) }
       const response = await fetch(`${this.#api}/seats`, options)
       if (attempt !== this.#attempt) return
       if (!response.ok) throw new Error(`${response.status}`)

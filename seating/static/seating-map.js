@@ -132,6 +132,7 @@ export class SeatingMap extends HTMLElement {
     this.#canvas?.close()
     this.#dark.removeEventListener('change', this.#restyle)
     this.#areas?.close()
+    this.#choice?.close()
     this.#feed = this.#hall = this.#canvas = this.#choice = this.#tree = this.#card = this.#areas = null
     this.removeAttribute('connection')
   }

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page
 from tests.seat_map.shop import Shop
 from tests.servers import wait_until
 from tests.system import Client
+from tests.web import JSON
 
 EVENTS: Final = (
     "ready selectionchange holdchange holdexpired soldelsewhere live catchingup offline error".split()  # noqa: SIM905
@@ -135,3 +136,15 @@ def all_shown(page: MapPage, client: Client, event: str) -> None:
         return bool(page.call("[...map.feed.statuses]") == codes)
 
     wait_until(same, 20, "the map to be the server's")
+
+
+def change_event(client: Client, path: str, **fields: Any) -> None:
+    """Change an event, or its seats where `path` goes on to them."""
+    answer = client.request("PATCH", f"/api/v1/events/{path}", json.dumps(fields).encode(), JSON)
+    assert answer.status == 200, answer.body
+
+
+def seats_sold(client: Client, event: str) -> int:
+    """The number of seats that are sold."""
+    sold: int = client.get(f"/api/v1/events/{event}").json["seatsSold"]
+    return sold

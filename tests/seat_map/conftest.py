@@ -8,11 +8,13 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.programs import program
 from tests.seat_map.browser import MapPage
+from tests.seat_map.own_page import OwnPage
 from tests.seat_map.shop import Shop
 from tests.servers import RedisServer
 from tests.system import System
 
 OpenMap = Callable[..., MapPage]
+OpenPage = Callable[..., OwnPage]
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +58,23 @@ def open_map(browser: Browser, shop: Shop, seller: System) -> OpenMap:
         return MapPage(browser, shop, event, origin, *attributes, **options).wait_live()
 
     return opened
+
+
+@pytest.fixture
+def open_page(browser: Browser, seller: System) -> Iterator[OpenPage]:
+    """Opens the buyer's page of an event."""
+    opened: list[OwnPage] = []
+
+    def opens(event: str, query: str = "", **options: Any) -> OwnPage:
+        opened.append(OwnPage(browser, seller.port, f"/events/{event}{query}", **options))
+        return opened[-1]
+
+    yield opens
+    for page in opened:
+        page.context.close()
+
+
+@pytest.fixture
+def hall(seller: System) -> str:
+    """An event of 40 seats."""
+    return seller.create_event(seatingPlan={"generate": {"sections": 1, "rows": 4, "seatsPerRow": 10}})

@@ -53,6 +53,12 @@ class OwnPage:
         self.page.wait_for_selector("seating-map[connection=live]")
         return self
 
+    def hold_best(self) -> "OwnPage":
+        """Hold the best two seats, as a buyer does."""
+        self.wait_live()
+        self("#find").click()
+        return self.wait_phase("held")
+
     def stored(self, storage: str) -> dict[str, str]:
         found: dict[str, str] = json.loads(self.page.evaluate(f"JSON.stringify({storage})"))
         return found

@@ -23,7 +23,9 @@ from tests.web import JSON
 IMAGES: Final = PROJECT / "docs" / "images"
 PHONE: Final = {"width": 390, "height": 844}
 DESKTOP: Final = {"width": 1440, "height": 900}
+SCREEN: Final = {"width": 1440, "height": 1040}
 STADIUM: Final = {"generate": {"sections": 50, "rows": 20, "seatsPerRow": 50}}
+STADIUM_OFFER: Final = {"currency": "EUR", "categories": {"Seats": {"price": 4500}}}
 MAP: Final = "document.querySelector('seating-map')"
 
 
@@ -162,7 +164,9 @@ def main() -> None:
         )
         sell(system, small, [9, 9, 9, 9])
         camera.take("sold-out", f"/events/{small}", PHONE, live)
-        stadium = system.create_event(name="Stadium night", venue="Arena", startsAt=starts, seatingPlan=STADIUM)
+        stadium = system.create_event(
+            name="Stadium night", venue="Arena", startsAt=starts, seatingPlan=STADIUM, **STADIUM_OFFER
+        )
         sell(system, stadium, [4, 2, 6, 3, 10] * 60)
         camera.take("50000-far", f"/events/{stadium}", DESKTOP, live)
         seats = [f"sec-3-row-{row}-seat-{seat}" for row in "CDEFGH" for seat in range(18, 33)]
@@ -172,7 +176,7 @@ def main() -> None:
         for buyer in buyers:
             buyer.start()
         try:
-            camera.take("control-room", f"/control?event={stadium}", DESKTOP, control, "dark")
+            camera.take("control-room", f"/control?event={stadium}", SCREEN, control, "dark")
         finally:
             stop.set()
             for buyer in buyers:

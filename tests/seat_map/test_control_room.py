@@ -150,6 +150,29 @@ def test_a_sale_is_paused_by_its_name_and_resumed(room: OwnPage, guarded: System
     wait_until(lambda: guarded.get(f"/api/v1/events/{hall}").json["state"] == "on_sale")
 
 
+def test_refused_metrics_do_not_pass_for_numbers(room: OwnPage) -> None:
+    """The event's own numbers go on; those of the metrics say where to look."""
+    room.page.route("**/metrics", lambda route: route.fulfill(status=403, body="<html>"))
+    expect(room("#late")).to_contain_text("docs/pages.md")
+    expect(room("#late")).to_contain_text("old", timeout=15_000)
+    room.page.unroute("**/metrics")
+    expect(room("#late")).to_be_hidden()
+
+
+def test_a_draft_shows_its_seats_and_that_they_are_not_live(room: OwnPage, guarded: System) -> None:
+    body = json.dumps({"name": "Later", "seatingPlan": HALL, "state": "draft"}).encode()
+    draft = guarded.request("POST", "/api/v1/events", body, JSON | bearer(TOKEN)).json["id"]
+    room.page.goto(f"{room.origin}/control?event={draft}")
+    expect(room("#sections button")).to_have_count(2)
+    expect(room("#hall-state")).to_contain_text("not live")
+    room("#sections button").first.click()
+    room.page.get_by_role("button", name="Block 50 seats").click()
+    room("#confirm").get_by_role("button", name="Block 50 seats").click()
+    expect(room("#acts")).to_be_hidden()
+    room("#sections button").first.click()
+    expect(room("#acts p")).to_have_text("50 seats chosen: 50 reserved.")
+
+
 def test_reached_by_keyboard(room: OwnPage) -> None:
     for key, place in {"e": "events-box", "d": "decisions-box", "a": "audit-box"}.items():
         room.page.keyboard.press("g")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Route, expect
 
 from tests.seat_map.browser import MapPage
 from tests.seat_map.conftest import OpenMap
@@ -105,6 +105,42 @@ def test_a_hold_is_taken_changed_extended_and_released(page: MapPage, seller: Sy
     assert seller.get(path).status == 409
     assert page.told("holdchange")[-1] == {"hold": None}
     assert page.seats() == []
+
+
+def test_a_hold_whose_answer_is_lost_is_asked_for_with_its_key(open_map: OpenMap, seller: System, evening: str) -> None:
+    page = open_map(evening)
+    keys: list[str] = []
+
+    def lose(route: Route) -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) == 1:
+            route.fetch()
+        if len(keys) < 5:
+            route.abort()
+        else:
+            route.continue_()
+
+    page.page.route("**/holds", lose)
+    page.call("map.select(['Stalls-J-10', 'Stalls-J-11'])")
+    held = page.call("map.holdSelection()")
+    assert {seat["id"] for seat in held["seats"]} == {"Stalls-J-10", "Stalls-J-11"}
+    assert len(keys) == 5
+    assert len(set(keys)) == 1
+    assert page.told("soldelsewhere") == []
+    page.call("map.release()")
+    page.close(["net::ERR"])
+
+
+def test_another_language_begins_anew_and_gives_up_the_hold(page: MapPage, seller: System, evening: str) -> None:
+    """Tags may be written as programs do; one that is none is English."""
+    page.call("map.select(['Stalls-J-14'])")
+    token = page.call("map.holdSelection()")["holdToken"]
+    tree = page.page.locator("seating-map .tree")
+    for tag, label in {"de_DE": "Plätze als Liste", "no language": "Seats as a list", "DE": "Plätze als Liste"}.items():
+        page.call(f"map.setAttribute('lang', '{tag}')")
+        expect(tree).to_have_attribute("aria-label", label)
+    assert page.told("holdchange")[-1] == {"hold": None}
+    assert seller.request("DELETE", f"/api/v1/events/{evening}/holds/{token}").status == 204
 
 
 def test_the_best_seats_are_the_servers_choice(page: MapPage, seller: System, evening: str) -> None:
@@ -240,7 +276,7 @@ def sizes(*patterns: str) -> int:
 
 def test_sizes(seller: System) -> None:
     """The component with its feed, and all that a browser loads first for 50,000 seats."""
-    component = sizes("seating-*.js", "map/*.js")
+    component = sizes("seating-*.js", "map/*.js", "money.js")
     assert component <= 40 * 1024
     event = seller.create_event(seatingPlan={"generate": {"sections": 50, "rows": 20, "seatsPerRow": 50}})
     answers = [

@@ -99,8 +99,8 @@ def _boxes() -> Iterator[dict[str, Any]]:
             "shape": "rectangle",
             "color": "#efe8db",
             "border_color": "#cfc6b5",
-            "position": {"x": x - 40, "y": y - 40},
-            "rectangle": {"width": 80, "height": 80},
+            "position": {"x": x - 52, "y": y - 42},
+            "rectangle": {"width": 104, "height": 84},
         }
         rows = [
             _row(f"Box-{number}", label, seats[first : first + 2], "start") for label, first in (("1", 0), ("2", 2))

@@ -7,11 +7,13 @@ import { Opening } from './opening.js'
 import { label, listen, showEvent, showState } from './panel.js'
 import { complete, Memory, prepare } from './purchase.js'
 import { showReceipt } from './receipt.js'
+import { phaseOf, stateOf } from './sale.js'
 import { Sheet } from './sheet.js'
 import { errorText, language, words } from './words.js'
 
 const MOST_SEATS = 10
-const TICK_MS = 250
+const TICK_MS = 100 // Hundreds of changes in it are one rendering.
+const COUNTED_TICKS = 3
 
 class BuyersPage {
   event = null
@@ -26,6 +28,9 @@ class BuyersPage {
   isResuming = false
   opening = new Opening()
   #taken = null
+  #isReady = false
+  #isNews = false
+  #ticks = 0
 
   constructor(eventId) {
     this.eventId = eventId
@@ -47,16 +52,7 @@ class BuyersPage {
 
   get path() { return `/api/v1/events/${this.eventId}` }
 
-  get phase() {
-    if (this.isMissing) return 'missing'
-    if (!this.event) return 'loading'
-    if (this.purchase) return this.purchase.answer ? 'receipt' : 'buying'
-    if (this.event.state === 'closed' || this.#hasEnded) return 'closed'
-    if (this.held.isHeld) return 'held'
-    if (['paused', 'unavailable'].includes(this.event.state)) return this.event.state
-    if (this.opening.leftMs(this.now) > 0) return 'before'
-    return this.left === 0 && !this.selection.length ? 'soldout' : 'choose'
-  }
+  get phase() { return phaseOf(this) }
 
   /** The server's time in ms since 1970. */
   get now() { return this.map.feed?.now() ?? Date.now() }
@@ -65,18 +61,7 @@ class BuyersPage {
 
   get most() { return Math.min(MOST_SEATS, this.event?.maxPerPurchase ?? MOST_SEATS) }
 
-  get #hasEnded() { return Boolean(this.event.closesAt) && Date.parse(this.event.closesAt) <= this.now }
-
-  get state() {
-    const { event, phase, selection, held, quantity, category, busy, notice, left, most } = this
-    const isChanged = Boolean(event?.seated) && held.differsFrom(selection)
-    const total = held.isHeld && !isChanged ? held.total : selection.reduce((sum, { price }) => sum + (price ?? 0), 0)
-    return {
-      event, phase, selection, held, quantity, category, busy, notice, left, most, isChanged, total,
-      isOffline: this.connection === 'offline', leftMsToOpening: this.opening.leftMs(this.now),
-      onRemove: (seat) => this.busy || this.map.deselect([seat.id]),
-    }
-  }
+  get state() { return { ...stateOf(this), onRemove: (seat) => this.busy || this.map.deselect([seat.id]) } }
 
   render() {
     showState(this.state)
@@ -93,7 +78,7 @@ class BuyersPage {
     this.event = this.#taken = event
     this.quantity = Math.min(this.quantity, this.most)
     this.map.setAttribute('max', this.most)
-    this.opening.take(event)
+    this.opening.take(event, this.now)
     showEvent(event)
     if (isFirst && this.phase === 'before') this.sheet.height = 'half'
     this.render()
@@ -110,35 +95,46 @@ class BuyersPage {
       act(detail ?? {})
       this.render()
     })
-    on('ready', () => this.#resume())
+    on('ready', () => {
+      this.#isReady = true
+      this.#resume()
+    })
     on('selectionchange', ({ seats }) => {
+      if (!this.notice?.act || seats.length > this.selection.length) this.notice = null
       this.selection = seats
-      if (!this.notice?.act) this.notice = null
     })
     on('holdchange', ({ hold }) => this.#holdChanged(hold))
     on('holdexpired', () => {
+      if (this.purchase) return // The answer to the purchase says whose they are.
       this.held.forget()
-      this.#tell(words.expired)
+      this.#tell(words.expired, true)
     })
     on('soldelsewhere', ({ seats }) => this.#lost(seats))
-    for (const name of ['live', 'catchingup', 'offline']) on(name, () => { this.connection = name })
-    on('error', ({ code }) => this.#failed(code))
+    for (const name of ['live', 'catchingup', 'offline']) on(name, () => this.#connected(name))
+    on('error', (error) => this.#failed(error))
     byId('hall').append(map)
-    map.feed.addEventListener('seats', () => this.render())
+    for (const name of ['seats', 'snapshot', 'event']) map.feed.addEventListener(name, () => { this.#isNews = true })
   }
 
+  #connected(connection) {
+    this.connection = connection
+    if (connection === 'live') this.#resume()
+  }
+
+  /** Show the hold that this tab remembers and the map does not. */
   async #resume() {
     const token = this.memory.holdToken
-    if (!token || this.held.isHeld || this.purchase) return
+    if (!token || !this.#isReady || this.map.held || this.purchase || this.busy || this.isResuming) return
     this.isResuming = true
     await this.map.resume(token)
     this.isResuming = false
   }
 
-  #failed(code) {
+  /** The map has said it. */
+  #failed({ code, message }) {
     if (code === 'EVENT_NOT_FOUND') this.isMissing = true
-    else if (this.isResuming && code === 'HOLD_EXPIRED') this.memory.holdToken = null // Long over: no news.
-    else this.#tell(errorText({ code }))
+    else if (this.isResuming && code === 'HOLD_EXPIRED') this.held.forget() // Long over: no news.
+    else if (code !== 'NOT_ON_SALE' || this.phase !== 'closed') this.#tell(errorText({ code, message }), true)
   }
 
   #holdChanged(hold) {
@@ -152,11 +148,12 @@ class BuyersPage {
   }
 
   #lost(seats) {
-    const count = seats.length
+    const count = seats.length + this.selection.length
     const category = this.event.categories ? seats[0].category : null
     this.notice = {
       text: words.taken(seats.map((seat) => words.seat(seat)).join('; ')),
-      act: { text: words.others(count), do: () => this.#find(count + this.selection.length, category) },
+      act: { text: words.others(count), do: () => this.#find(count, category) },
+      isSpoken: true,
     }
     if (this.sheet.height === 'peek') this.sheet.height = 'half'
   }
@@ -200,7 +197,7 @@ class BuyersPage {
     } catch (error) {
       this.purchase = null
       this.#tell(errorText(error))
-      if (error.code !== 'HOLD_EXPIRED') return this.render()
+      if (error.code !== 'HOLD_EXPIRED') return this.#resume()
     }
     this.held.forget()
     this.map.forget()
@@ -214,17 +211,20 @@ class BuyersPage {
     byId('grip').focus()
   }
 
-  #tell(text) {
-    this.notice = { text }
-    byId('speech').textContent = text
+  /** `isSpoken`: the map's own voice has said it. */
+  #tell(text, isSpoken = false) {
+    this.notice = { text, isSpoken }
     this.render()
   }
 
   #tick() {
     this.#take()
     const { phase } = this
-    if (phase === 'held' || phase === 'before' || phase !== this.lastPhase) this.render()
+    this.opening.follow(this.map.feed)
+    const isCounted = ['held', 'before'].includes(phase) && ++this.#ticks % COUNTED_TICKS === 0
+    if (isCounted || this.#isNews || phase !== this.lastPhase) this.render()
     this.lastPhase = phase
+    this.#isNews = false
   }
 
   #listen() {

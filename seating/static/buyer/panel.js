@@ -75,29 +75,31 @@ function showNotice({ phase, notice, event, left }) {
       paused: { title: words.paused, text: words.pausedText },
       closed: { title: words.closed },
       missing: { title: words.missing, text: words.missingText },
+      elsewhere: { text: words.errors.UNAUTHORIZED },
       unavailable: { title: words.unavailable, text: words.unavailableText },
-    }[phase]
+    }[phase === 'held' && event.state === 'paused' ? 'paused' : phase]
   const box = byId('notice')
   box.hidden = !told
   if (!told) return
   const shown = [told.title, told.text].filter(Boolean)
   const lines = shown.map((text, number) => element(told.title && !number ? 'strong' : 'span', {}, text))
+  byId('notice-text').setAttribute('aria-live', told.isSpoken ? 'off' : 'polite')
   if (byId('notice-text').textContent !== shown.join('')) byId('notice-text').replaceChildren(...lines)
   show(byId('notice-act'), told.act?.text)
   box.dataset.count = event && left !== null ? left : ''
 }
 
-function showFinder({ event, quantity, category, busy, most, isOffline }) {
+function showFinder({ event, quantity, category, categoriesLeft, busy, most, isOffline }) {
   byId('finder-title').textContent = words.finder(event.seated)
   byId('quantity').textContent = quantity
   byId('fewer').setAttribute('aria-disabled', String(quantity <= 1))
   byId('more').setAttribute('aria-disabled', String(quantity >= most))
-  showCategories(event, category)
+  showCategories(event, category, categoriesLeft)
   byId('find').hidden = !event.seated
   enable(byId('find'), busy === 'hold' ? words.working : words.find(quantity), !busy && !isOffline)
 }
 
-function showCategories(event, chosen) {
+function showCategories(event, chosen, categoriesLeft) {
   const group = byId('categories')
   const offered = event.categories ?? []
   group.hidden = offered.length < 2
@@ -118,13 +120,13 @@ function showCategories(event, chosen) {
   }
   group.querySelectorAll('label').forEach((row, index) => {
     const category = wanted[index]
-    const isGone = category && (!category.onSale || category.seatsRemaining === 0)
+    const count = categoriesLeft?.get(category?.name) ?? category?.seatsRemaining
+    const isGone = category && (!category.onSale || count === 0)
     const [input, , price, left] = row.children
     input.checked = (category?.name ?? null) === chosen
     input.disabled = Boolean(isGone)
     if (!category) return
     price.textContent = money(category.price, event.currency)
-    const count = category.seatsRemaining
     left.textContent = !category.onSale
       ? words.offSale
       : count === null || count === undefined
@@ -174,7 +176,7 @@ function seatRow(seat, event, onRemove, busy) {
       'span',
       {},
       name,
-      element('small', {}, [seat.category, seat.accessible && words.accessible].filter(Boolean).join(' · ')),
+      element('small', {}, [event.categories && seat.category, seat.accessible && words.accessible].filter(Boolean).join(' · ')),
     ),
     element('span', { class: 'number' }, money(seat.price, event.currency)),
     element(
@@ -225,7 +227,7 @@ function showMain(state) {
     quantity,
   } = state
   const main = byId('main')
-  main.hidden = ['receipt', 'soldout', 'closed', 'missing'].includes(phase)
+  main.hidden = ['receipt', 'soldout', 'closed', 'missing', 'elsewhere'].includes(phase)
   if (main.hidden) return
   const isBuying = phase === 'buying' || busy === 'buy'
   if (isBuying) return enable(main, words.buying, false)

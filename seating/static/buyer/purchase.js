@@ -4,17 +4,28 @@ import { ask, wait } from '../requests.js'
 
 const MOST_WAIT_MS = 8_000
 const RECORDED_WITHIN_MS = 600_000
+const MOST_KEPT = 10
+const NONE = '' // This tab has begun anew.
 
-/** What this browser remembers of one event: the token of a hold in this tab, and the last purchase. */
+/**
+ * What this browser remembers of one event: the token of a hold in this tab, and purchases by their keys. Each tab has
+ * its own purchase; one without takes over a purchase that no tab saw answered, else shows the newest.
+ */
 export class Memory {
-  #purchaseName
+  #prefix
+  #ownName
   #holdName
   #purchase
 
   constructor(eventId) {
-    this.#purchaseName = `seating:${eventId}:purchase`
+    this.#prefix = `seating:${eventId}:purchase:`
+    this.#ownName = `seating:${eventId}:own`
     this.#holdName = `seating:${eventId}:hold`
-    this.#purchase = JSON.parse(read(() => localStorage, this.#purchaseName))
+    const own = read(() => sessionStorage, this.#ownName)
+    const known = this.#all()
+    this.#purchase = own === null
+      ? (known.find(({ answer }) => !answer) ?? known[0] ?? null)
+      : (known.find(({ key }) => key === own) ?? null)
   }
 
   get holdToken() {
@@ -25,14 +36,26 @@ export class Memory {
     write(() => sessionStorage, this.#holdName, token)
   }
 
-  /** `{key, order, seats}` while it is under way, with `answer` and `at` once it is made; null without one. */
+  /** `{key, order, seats, at}` while it is under way, with `answer` once it is made; null without one. */
   get purchase() {
     return this.#purchase
   }
 
   set purchase(purchase) {
+    const { key } = purchase ?? this.#purchase ?? {}
     this.#purchase = purchase
-    write(() => localStorage, this.#purchaseName, purchase && JSON.stringify(purchase))
+    write(() => sessionStorage, this.#ownName, purchase ? key : NONE)
+    if (key) write(() => localStorage, this.#prefix + key, purchase && JSON.stringify(purchase))
+    for (const old of this.#all().slice(MOST_KEPT)) write(() => localStorage, this.#prefix + old.key, null)
+  }
+
+  /** Newest first. */
+  #all() {
+    return names(() => localStorage)
+      .filter((name) => name.startsWith(this.#prefix))
+      .map((name) => parse(read(() => localStorage, name)))
+      .filter(Boolean)
+      .sort((one, other) => other.at - one.at)
   }
 }
 
@@ -63,22 +86,23 @@ export async function complete(eventId, memory, onRetry) {
   }
 }
 
-/** Prepare the purchase of a hold of these seats, with a new key. It is remembered before anything is sent. */
+/**
+ * Prepare the purchase of a hold of these seats. It is remembered before anything is sent. Its key is the hold's in
+ * every tab: one hold is bought once.
+ */
 export function prepare(memory, holdToken, seats) {
-  const bytes = crypto.getRandomValues(new Uint8Array(16)) // `randomUUID` needs a secure context.
-  const key = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
-  memory.purchase = { key, order: { holdToken }, seats }
+  memory.purchase = { key: `hold-${holdToken}`, order: { holdToken }, seats, at: Date.now() }
 }
 
-/** Call `show` with the purchase's state as the server has it, until it is settled. */
+/** Call `show` with the purchase as the server has it, until it is settled. */
 export async function followState(purchaseId, show) {
   const endsAt = Date.now() + RECORDED_WITHIN_MS
   for (let waitMs = 300; Date.now() < endsAt; waitMs = Math.min(MOST_WAIT_MS, waitMs * 1.6)) {
     await wait(waitMs)
     try {
-      const { state } = await ask('GET', `/api/v1/purchases/${purchaseId}`)
-      show(state)
-      if (state !== 'accepted') return
+      const purchase = await ask('GET', `/api/v1/purchases/${purchaseId}`)
+      show(purchase)
+      if (purchase.state !== 'accepted') return
     } catch {
       /* Asked again. */
     }
@@ -90,6 +114,24 @@ export async function followState(purchaseId, show) {
 function read(storage, name) {
   try {
     return storage().getItem(name)
+  } catch {
+    return null
+  }
+}
+
+function names(storage) {
+  try {
+    return Object.keys(storage())
+  } catch {
+    return []
+  }
+}
+
+/** A remembered purchase; null for what another hand wrote. */
+function parse(text) {
+  try {
+    const found = JSON.parse(text)
+    return found?.order?.holdToken && found.key && Array.isArray(found.seats) ? found : null
   } catch {
     return null
   }

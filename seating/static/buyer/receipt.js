@@ -18,6 +18,7 @@ export function showReceipt(event, { answer, at, seats }, onAnother) {
     words.copy,
   )
   const lines = linesOf(answer, seats)
+  const sum = element('dd', { class: 'number' })
   box.replaceChildren(
     element('h2', { tabindex: '-1' }, words.receipt),
     state,
@@ -28,7 +29,7 @@ export function showReceipt(event, { answer, at, seats }, onAnother) {
         element(
           'li',
           {},
-          element('span', {}, name),
+          element('span', { class: 'name' }, name),
           element('span', { class: 'number' }, money(price, answer.currency)),
         ),
       ),
@@ -37,7 +38,7 @@ export function showReceipt(event, { answer, at, seats }, onAnother) {
       'dl',
       {},
       ...(answer.currency
-        ? [element('dt', {}, words.total), element('dd', { class: 'number' }, money(answer.total, answer.currency))]
+        ? [element('dt', {}, words.total), sum]
         : []),
       element('dt', {}, words.bought),
       element('dd', {}, moment(at)),
@@ -54,11 +55,16 @@ export function showReceipt(event, { answer, at, seats }, onAnother) {
     ),
   )
   box.lang = language
-  const tell = (name) => {
+  const tell = ({ state: name, cancelledSeats = [], cancelledTotal = 0 }) => {
     state.dataset.state = name
     state.replaceChildren(element('strong', {}, words.states[name] ?? name), element('span', {}, words[name] ?? ''))
+    answer.seats.forEach((id, index) => {
+      const isCancelled = cancelledSeats.includes(id)
+      box.querySelectorAll('.seats li')[index].classList.toggle('cancelled', isCancelled)
+    })
+    if (answer.currency) sum.textContent = money(answer.total - cancelledTotal, answer.currency)
   }
-  tell('accepted')
+  tell({ state: 'accepted' })
   followState(answer.purchaseId, tell)
   box.firstChild.focus({ preventScroll: true })
 }

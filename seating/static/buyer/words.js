@@ -1,5 +1,7 @@
 /** What the buyer's page says, in every language it speaks; and how it writes amounts and times. */
 
+import { money as amount } from '../money.js'
+
 const seats = (count) => (count === 1 ? '1 seat' : `${count} seats`)
 const tickets = (count) => (count === 1 ? '1 ticket' : `${count} tickets`)
 const plätze = (count) => (count === 1 ? '1 Platz' : `${count} Plätze`)
@@ -37,11 +39,10 @@ const EN = {
   release: 'Give back',
   expired: 'Your hold has ended and the seats are on sale again.',
   taken: (names) => `${names} ${names.includes(';') ? 'were' : 'was'} just taken by somebody else.`,
-  others: (count) => (count === 1 ? 'Offer another near by' : `Offer ${count} others near by`),
+  others: (count) => (count === 1 ? 'Hold the best one instead' : `Hold the best ${count} instead`),
   left: (count, total) => `${count} of ${total} left`,
   soldOut: 'Sold out',
   soldOutText: 'Held seats may still come back. They appear here the moment they do.',
-  soldOutHeld: (count) => `${seats(count)} held by others right now.`,
   paused: 'The sale is paused',
   pausedText: 'It goes on here by itself. Seats you hold stay yours until their time is up.',
   closed: 'The sale is closed',
@@ -55,7 +56,6 @@ const EN = {
   days: (count) => (count === 1 ? '1 day' : `${count} days`),
   offline: 'You are offline. The map may be out of date.',
   offlineButton: 'Waiting for the connection',
-  catchingUp: 'Catching up …',
   receipt: 'These are yours',
   receiptId: 'Purchase',
   copy: 'Copy',
@@ -65,7 +65,7 @@ const EN = {
   accepted: 'Yours, and safe on disk',
   persisted: 'Yours, and in the books',
   quarantined: 'Yours; a person checks it',
-  cancelled: 'Cancelled by the organiser, refunded',
+  cancelled: 'Cancelled by the organiser',
   states: { accepted: 'Accepted', persisted: 'Recorded', quarantined: 'Under review', cancelled: 'Cancelled' },
   print: 'Print',
   calendar: 'Add to calendar',
@@ -80,6 +80,7 @@ const EN = {
     NOT_ON_SALE: 'These seats are not on sale right now.',
     UNAUTHORIZED: 'Seats of this event are sold through the organiser’s own shop.',
     VALIDATION_ERROR: 'This cannot be bought as asked.',
+    busy: 'The server is busy. Your choice is kept; try again.',
     other: 'That did not work. Nothing was bought. Try again.',
   },
 }
@@ -92,60 +93,58 @@ const DE = {
   more: 'Mehr',
   category: 'Kategorie',
   anyCategory: (seated) => (seated ? 'Beste verfügbare' : 'Egal welche'),
-  find: (count) => (count === 1 ? 'Besten Platz halten' : `Die besten ${count} halten`),
+  find: (count) => (count === 1 ? 'Besten Platz reservieren' : `Die besten ${count} reservieren`),
   categoryLeft: (count) => (count === 0 ? 'ausverkauft' : `noch ${count}`),
   offSale: 'nicht im Verkauf',
   free: 'kostenlos',
   chosen: 'Ihre Auswahl',
-  yours: 'Für Sie gehalten',
+  yours: 'Für Sie reserviert',
   seat: ({ section, row, number }) =>
     [section, row && `Reihe ${row}`, number && `Platz ${number}`].filter(Boolean).join(', '),
   remove: (seat) => `${seat} entfernen`,
   accessible: 'barrierefrei',
   nothing: 'Plätze auf dem Plan wählen',
   from: (price) => `ab ${price}`,
-  hold: (count, seated) => `${DE.things(count, seated)} halten`,
+  hold: (count, seated) => `${DE.things(count, seated)} reservieren`,
   change: (count) => `Auf ${plätze(count)} ändern`,
   buy: (amount) => (amount ? `Für ${amount} kaufen` : 'Jetzt kaufen'),
   working: 'Einen Moment …',
   buying: 'Wird gekauft …',
   again: 'Noch keine Antwort. Wir fragen erneut; Sie kaufen nicht doppelt.',
   heldFor: (time) => `Noch ${time} für Sie`,
-  extend: 'Länger halten',
-  extended: 'Ihre Plätze sind länger gehalten',
-  longest: 'Länger kann nicht gehalten werden',
+  extend: 'Länger reservieren',
+  extended: 'Ihre Plätze sind jetzt länger reserviert',
+  longest: 'Länger kann nicht reserviert werden',
   release: 'Zurückgeben',
   expired: 'Die Zeit ist um; die Plätze sind wieder im Verkauf.',
   taken: (names) => `${names} ${names.includes(';') ? 'wurden' : 'wurde'} gerade von jemand anderem genommen.`,
-  others: (count) => (count === 1 ? 'Anderen in der Nähe anbieten' : `${count} andere in der Nähe anbieten`),
+  others: (count) => (count === 1 ? 'Stattdessen den besten reservieren' : `Stattdessen die besten ${count} reservieren`),
   left: (count, total) => `Noch ${count} von ${total}`,
   soldOut: 'Ausverkauft',
-  soldOutText: 'Gehaltene Plätze können zurückkommen. Sie erscheinen dann sofort hier.',
-  soldOutHeld: (count) => `${plätze(count)} gerade von anderen gehalten.`,
+  soldOutText: 'Reservierte Plätze können zurückkommen. Sie erscheinen dann sofort hier.',
   paused: 'Der Verkauf macht Pause',
-  pausedText: 'Hier geht es von selbst weiter. Gehaltene Plätze bleiben Ihre, bis ihre Zeit um ist.',
+  pausedText: 'Hier geht es von selbst weiter. Reservierte Plätze bleiben für Sie reserviert, bis ihre Zeit um ist.',
   closed: 'Der Verkauf ist beendet',
   missing: 'Diese Veranstaltung gibt es nicht',
   missingText: 'Prüfen Sie die Adresse, oder fragen Sie nach, von wem Sie sie haben.',
   unavailable: 'Plätze sind gerade nicht verfügbar',
   unavailableText: 'Diese Seite versucht es von selbst wieder.',
   opens: (when) => `Der Verkauf beginnt ${when}.`,
-  opensBySelf: 'Diese Seite öffnet von selbst. Sie können schon Plätze wählen.',
+  opensBySelf: 'Diese Seite öffnet sich von selbst. Sie können schon Plätze wählen.',
   opensIn: (time) => `Beginnt in ${time}`,
   days: (count) => (count === 1 ? '1 Tag' : `${count} Tage`),
   offline: 'Sie sind offline. Der Plan kann veraltet sein.',
   offlineButton: 'Wartet auf die Verbindung',
-  catchingUp: 'Wird aktualisiert …',
   receipt: 'Diese gehören Ihnen',
   receiptId: 'Kauf',
   copy: 'Kopieren',
   copied: 'Kopiert',
   bought: 'Gekauft',
   total: 'Summe',
-  accepted: 'Ihre, sicher auf der Platte',
-  persisted: 'Ihre, und in den Büchern',
-  quarantined: 'Ihre; ein Mensch prüft es',
-  cancelled: 'Vom Veranstalter storniert und erstattet',
+  accepted: 'Gehört Ihnen, sicher gespeichert',
+  persisted: 'Gehört Ihnen, fest verbucht',
+  quarantined: 'Gehört Ihnen; wird gerade geprüft',
+  cancelled: 'Vom Veranstalter storniert',
   states: { accepted: 'Angenommen', persisted: 'Verbucht', quarantined: 'In Prüfung', cancelled: 'Storniert' },
   print: 'Drucken',
   calendar: 'In den Kalender',
@@ -154,12 +153,13 @@ const DE = {
     SEAT_UNAVAILABLE: 'Jemand war schneller. Diese Plätze sind nicht mehr frei.',
     SOLD_OUT: 'So viele gibt es nicht mehr.',
     NOT_TOGETHER: 'So viele Plätze nebeneinander gibt es nicht.',
-    TOO_MANY_HELD: 'Von Ihrem Anschluss sind zu viele Plätze gehalten. Geben Sie erst welche zurück.',
+    TOO_MANY_HELD: 'Über Ihren Anschluss sind zu viele Plätze reserviert. Geben Sie erst welche zurück.',
     RATE_LIMITED: 'Gerade fragen sehr viele. Versuchen Sie es gleich noch einmal.',
     HOLD_EXPIRED: 'Die Zeit ist um; die Plätze sind wieder im Verkauf.',
     NOT_ON_SALE: 'Diese Plätze sind gerade nicht im Verkauf.',
-    UNAUTHORIZED: 'Plätze dieser Veranstaltung verkauft der Veranstalter in seinem eigenen Laden.',
+    UNAUTHORIZED: 'Plätze dieser Veranstaltung verkauft der Veranstalter im eigenen Shop.',
     VALIDATION_ERROR: 'So kann das nicht gekauft werden.',
+    busy: 'Der Server ist ausgelastet. Ihre Auswahl bleibt erhalten; versuchen Sie es noch einmal.',
     other: 'Das hat nicht geklappt. Es wurde nichts gekauft. Versuchen Sie es noch einmal.',
   },
 }
@@ -170,19 +170,22 @@ export const language = wanted.toLowerCase().startsWith('de') ? 'de' : 'en'
 export const locale = navigator.language.startsWith(language) ? navigator.language : language
 export const words = language === 'de' ? DE : EN
 
-/** Return the sentence for an error with a `code`. */
-export const errorText = (error) => words.errors[error.code] ?? words.errors.other
+const BUSY = ['INVENTORY_UNAVAILABLE', 'BACKLOG_FULL', 'UNAVAILABLE', 'ROLLOUT_IN_PROGRESS']
 
-/** Return an amount in minor units as text; empty without a currency or an amount. */
-export function money(minor, currency) {
-  if (!currency || minor === null || minor === undefined) return ''
-  const format = new Intl.NumberFormat(locale, { style: 'currency', currency })
-  return format.format(minor / 10 ** format.resolvedOptions().maximumFractionDigits)
+/** Return the sentence for an error with a `code`. */
+export function errorText({ code, message }) {
+  if (code === 'MAX_SEATS') return message // The map has it in the reader's language.
+  return words.errors[BUSY.includes(code) ? 'busy' : code] ?? words.errors.other
 }
 
-/** Return a day and a time as text. */
-export const moment = (text) =>
-  new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'short' }).format(new Date(text))
+/** Return an amount in minor units as text; empty without a currency or an amount. */
+export const money = (minor, currency) => amount(minor, currency, locale)
+
+const DAY = { weekday: 'long', year: 'numeric', month: 'long', day: 'numeric' }
+const TIME = { hour: '2-digit', minute: '2-digit', timeZoneName: 'short' }
+
+/** Return a day and a time, with its zone, as text. */
+export const moment = (text) => new Intl.DateTimeFormat(locale, { ...DAY, ...TIME }).format(new Date(text))
 
 /** Return a duration as `m:ss`, `h:mm:ss`, or with days in words. */
 export function clock(ms) {

@@ -9,7 +9,7 @@ const SERIES = [
   { key: 'sold', label: 'sold a second', color: '--good', scale: 'rate' },
   { key: 'refused', label: 'refused a second', color: '--warm', scale: 'rate' },
   { key: 'p50', label: 'p50 ms', color: '--quiet', scale: 'ms', dash: [2, 4] },
-  { key: 'p95', label: 'p95 ms', color: '--quiet', scale: 'ms', dash: [6, 4] },
+  { key: 'p95', label: 'p95 ms', color: '--ink', scale: 'ms', dash: [8, 4] },
   { key: 'p99', label: 'p99 ms', color: '--accent', scale: 'ms' },
 ]
 

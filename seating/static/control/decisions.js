@@ -18,13 +18,14 @@ export class Decisions {
       this.session.get(`/api/v1/quarantine?limit=${LONGEST_LIST}`),
       this.session.get(`/api/v1/losses?limit=${LONGEST_LIST}`),
     ])
+    const lag = figures.lag > 1000 && Number(figures.lag.toPrecision(2))
     const shown = JSON.stringify([
       entries,
       losses,
       figures.stopped,
       figures.untrusted,
       stoppedEvent,
-      figures.lag > 1000,
+      lag,
     ])
     if (shown === this.#shown) return
     this.#shown = shown
@@ -38,10 +39,10 @@ export class Decisions {
             ),
           ]
         : []),
-      ...(figures.lag > 1000
+      ...(lag
         ? [
             item(
-              `${count(figures.lag)} entries are not in SQL yet`,
+              `About ${count(lag)} entries are not in SQL yet`,
               'They are safe in Redis. Nothing has to be done unless this keeps growing: then look at the worker and the database.',
             ),
           ]

@@ -2,10 +2,11 @@
 
 import { Hall } from '../map/hall.js'
 import { SeatingFeed, STATUSES } from '../seating-feed.js'
-import { byId, canvasColor, element } from '../elements.js'
+import { byId, canvasColor, element, show } from '../elements.js'
 
 const MARGIN = 16
 const CLICKED_PX = 5
+const NOT_LIVE = 'This map is not live.'
 const COLORS = { available: '--good', held: '--warm', reserved: '--blocked', sold: '--accent', chosen: '--ink' }
 
 export class OperatorsHall {
@@ -19,8 +20,8 @@ export class OperatorsHall {
   #drawing = 0
 
   /** `onChoose` is told of each new choice, `onSeat` of a seat that is clicked. */
-  constructor(onChoose, onSeat) {
-    Object.assign(this, { onChoose, onSeat })
+  constructor(session, onChoose, onSeat) {
+    Object.assign(this, { session, onChoose, onSeat })
     this.canvas = byId('hall')
     this.colors = Object.fromEntries(Object.entries(COLORS).map(([name, token]) => [name, canvasColor(token)]))
     new ResizeObserver(() => this.#fit()).observe(this.canvas.parentElement)
@@ -40,14 +41,28 @@ export class OperatorsHall {
     byId('sections').replaceChildren()
     this.onChoose([])
     if (!event.seated) return
-    const feed = (this.#feed = new SeatingFeed({ event: event.id }))
+    const feed = (this.#feed = new SeatingFeed({ event: event.id, headers: this.session.headers }))
     feed.addEventListener('plan', () => {
       this.#hall = new Hall(feed.plan)
       this.#showSections()
       this.#fit()
     })
     for (const name of ['snapshot', 'seats']) feed.addEventListener(name, () => this.#draw())
+    const tell = (text) => feed === this.#feed && show(byId('hall-state'), text)
+    feed.addEventListener('connection', ({ detail }) => tell(detail.connection === 'live' ? '' : NOT_LIVE))
+    feed.addEventListener('refused', ({ detail }) => {
+      const isDraft = this.#hall && event.state === 'draft'
+      tell(isDraft ? 'This map of a draft is not live: it is shown as it was when you opened it or acted.' : `${NOT_LIVE} ${detail.message}`)
+    })
+    tell(NOT_LIVE)
     feed.start()
+  }
+
+  /** Get the seats anew where no feed brings changes. */
+  refresh() {
+    if (this.#feed?.connection !== 'offline') return
+    this.#feed.refresh()
+    this.#feed.start()
   }
 
   /** How many of the chosen seats have each status. */
@@ -59,6 +74,11 @@ export class OperatorsHall {
 
   get ids() {
     return [...this.chosen].map((seat) => this.#feed.ids[seat])
+  }
+
+  chooseSeat(id) {
+    const seat = this.#feed?.indexOf(id)
+    if (seat !== undefined) this.#choose([seat])
   }
 
   clear() {
@@ -106,13 +126,13 @@ export class OperatorsHall {
     for (let seat = 0; seat < hall.size; seat++) {
       const [x, y] = this.#place(seat)
       const path = paths[this.#feed.statuses[seat]]
-      path.moveTo(x + radius, y)
-      path.arc(x, y, radius, 0, 2 * Math.PI)
+      addSign(path, STATUSES[this.#feed.statuses[seat]], x, y, radius)
       if (this.chosen.has(seat)) own.rect(x - radius - 1, y - radius - 1, 2 * radius + 2, 2 * radius + 2)
     }
     STATUSES.forEach((status, index) => {
-      context.fillStyle = this.colors[status]
-      context.fill(paths[index])
+      context.fillStyle = context.strokeStyle = this.colors[status]
+      context.lineWidth = Math.max(1, radius * 0.35)
+      context[status === 'held' ? 'stroke' : 'fill'](paths[index])
     })
     context.strokeStyle = this.colors.chosen
     context.lineWidth = 1.5
@@ -178,4 +198,12 @@ export class OperatorsHall {
     }
     return best
   }
+}
+
+/** A state has a shape as well as a colour: free a disc, held a ring, blocked a square, sold a dot. */
+function addSign(path, status, x, y, radius) {
+  if (status === 'reserved') return path.rect(x - radius * 0.8, y - radius * 0.8, radius * 1.6, radius * 1.6)
+  const size = { available: radius, held: radius * 0.8, sold: radius / 2 }[status]
+  path.moveTo(x + size, y)
+  path.arc(x, y, size, 0, 2 * Math.PI)
 }

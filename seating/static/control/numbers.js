@@ -1,5 +1,7 @@
 /** How the control room writes numbers, amounts and times. */
 
+import { money } from '../money.js'
+
 const WHOLE = new Intl.NumberFormat('en')
 
 export const count = (number) => WHOLE.format(number)
@@ -9,10 +11,7 @@ export const rate = (number) => (number >= 10 ? count(Math.round(number)) : numb
 export const ms = (number) => (number === null ? '–' : `${number >= 10 ? Math.round(number) : number.toFixed(1)} ms`)
 
 /** An amount in minor units. */
-export function amount(minor, currency) {
-  const format = new Intl.NumberFormat('en', { style: 'currency', currency })
-  return format.format(minor / 10 ** format.resolvedOptions().maximumFractionDigits)
-}
+export const amount = (minor, currency) => money(minor, currency, 'en')
 
 /** A moment of today by its time, an older one by its day too. */
 export function moment(text) {

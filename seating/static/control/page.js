@@ -2,13 +2,13 @@
 
 import { byId, element, show } from '../elements.js'
 import { setSeats, showSeatActs, showSeatHistory, showState } from './acts.js'
-import { Chart } from './chart.js'
 import { confirm } from './confirm.js'
 import { Decisions } from './decisions.js'
 import { Events, stateOf } from './events.js'
-import { between, duration, parse, sellOut } from './figures.js'
+import { duration, sellOut } from './figures.js'
 import { OperatorsHall } from './hall.js'
-import { count, moment, ms, rate } from './numbers.js'
+import { Now } from './now.js'
+import { count, moment } from './numbers.js'
 import { Purchases } from './purchases.js'
 import { Session } from './session.js'
 
@@ -19,21 +19,25 @@ const PLACES = { e: 'events-box', d: 'decisions-box', p: 'purchases-box', s: 'se
 
 class ControlRoom {
   #session = new Session()
-  #sample = null
-  #figures = null
   #chosen = null
   #beats = 0
   #heardAt = 0
+  #fault = ''
   #isRunning = false
   #listing = null
+  #lateness = 0
 
   constructor() {
     this.#session.onRefused = (message) => this.#askForKey(message)
+    this.now = new Now(this.#session)
     this.events = new Events(this.#session, (id) => this.#choose(id))
     this.decisions = new Decisions(this.#session, (text, isBad) => this.#say(text, isBad))
-    this.purchases = new Purchases(this.#session, (text, isBad) => this.#say(text, isBad), (seat) => this.#showSeat(seat))
+    this.purchases = new Purchases(this.#session, (text, isBad) => this.#say(text, isBad), (seat) => {
+      this.hall.chooseSeat(seat)
+      return this.#showSeat(seat)
+    })
     const showActs = () => showSeatActs(this.hall, (status, effect) => this.#set(status, effect))
-    this.hall = new OperatorsHall(showActs, (seat) => this.#showSeat(seat))
+    this.hall = new OperatorsHall(this.#session, showActs, (seat) => this.#showSeat(seat))
     this.#listen()
   }
 
@@ -46,7 +50,8 @@ class ControlRoom {
     }
     byId('door').hidden = true
     byId('room').hidden = false
-    this.chart ??= new Chart(byId('chart'))
+    this.now.open()
+    this.#lateness ||= setInterval(() => this.#showLateness(), EVERY_MS)
     if (!this.#isRunning) this.#beat()
   }
 
@@ -64,18 +69,23 @@ class ControlRoom {
     const startedAt = performance.now()
     if (!document.hidden && !byId('room').hidden) {
       try {
-        await this.#measure()
+        const fault = await this.now.measure().catch((error) => error)
         if (this.#beats++ % LISTS_EVERY === 0) this.#listInTurn()
         if (this.#chosen) await this.events.loadOne(this.#chosen)
         this.#showEvent()
-        this.#heardAt = Date.now()
+        this.#fault = fault?.message ?? ''
+        if (!fault) this.#heardAt = Date.now()
       } catch (error) {
         this.#failed(error)
       }
     }
-    const lateMs = Date.now() - this.#heardAt
-    show(byId('late'), this.#heardAt && lateMs > LATE_MS ? `Numbers are ${duration(lateMs)} old` : '')
     setTimeout(() => this.#beat(), Math.max(100, EVERY_MS - (performance.now() - startedAt)))
+  }
+
+  #showLateness() {
+    const lateMs = Date.now() - this.#heardAt
+    const age = this.#heardAt && lateMs > LATE_MS ? `Numbers are ${duration(lateMs)} old. ` : ''
+    show(byId('late'), age + this.#fault)
   }
 
   /** Long lists must not hold up the figures. */
@@ -88,38 +98,6 @@ class ControlRoom {
     if (error.status && error.status !== 401) this.#say(error.message, true)
   }
 
-  async #measure() {
-    const headers = { Accept: 'text/plain', ...this.#session.headers }
-    const response = await fetch('/metrics', { headers, signal: AbortSignal.timeout(10_000) })
-    const at = performance.now()
-    const samples = parse(await response.text())
-    if (this.#sample) {
-      this.#figures = between(this.#sample.samples, samples, Math.max(0.5, (at - this.#sample.at) / 1000))
-      this.#showFigures()
-      this.chart.add(Date.now(), this.#figures)
-    }
-    this.#sample = { at, samples }
-  }
-
-  #showFigures() {
-    const now = this.#figures
-    byId('rate').textContent = rate(now.sold)
-    if (now.p99 !== null) byId('p99').textContent = ms(now.p99)
-    const open = now.breakers.filter(({ value }) => value).length
-    const reasons = now.reasons.slice(0, 3).map(([code, number]) => `${code} ${rate(number)}`)
-    const shown = [
-      ['Refused a second', reasons.join(', ') || 'none'],
-      ['p50 · p95', `${ms(now.p50)} · ${ms(now.p95)}`],
-      ['Requests a second', rate(now.requests)],
-      ['Not in SQL yet', count(now.lag)],
-      ['Open feeds', count(now.sockets)],
-      ['Redis', now.redisUp ? 'answers' : 'does not answer'],
-      ['Breakers', open ? `${open} not closed` : 'closed'],
-      ['Quarantine', count(now.quarantined)],
-    ]
-    byId('gauges').replaceChildren(...shown.map(([name, value]) => element('div', {}, element('dt', {}, name), element('dd', {}, value))))
-  }
-
   async #list() {
     await this.events.load(this.#chosen)
     if (!this.#chosen && this.events.all.length) {
@@ -128,7 +106,7 @@ class ControlRoom {
     }
     this.#showEvent()
     await Promise.all([
-      this.decisions.load(this.#figures ?? between({}, {}, 1), this.#chosen),
+      this.decisions.load(this.now.figures, this.#chosen),
       this.purchases.load().catch(() => {}),
       this.#showAudit(),
     ])
@@ -149,7 +127,9 @@ class ControlRoom {
     const { event } = this
     if (!event) return
     const select = byId('event')
-    if (select.options.length !== this.events.all.length) {
+    const offered = JSON.stringify(this.events.all.map(({ id, name }) => [id, name]))
+    if (select.dataset.key !== offered) {
+      select.dataset.key = offered
       select.replaceChildren(...this.events.all.map(({ id, name }) => element('option', { value: id }, name)))
     }
     select.value = event.id
@@ -185,6 +165,7 @@ class ControlRoom {
       const told = await setSeats(this.#session, this.#chosen, this.hall.ids, status, effect)
       if (!told) return
       this.hall.clear()
+      this.hall.refresh()
       this.#say(told)
     })
   }

@@ -10,6 +10,7 @@ export class Purchases {
   #event = null
   #cursor = ''
   #found = null
+  #shown = ''
 
   /** `onSeat` shows the history of a seat. */
   constructor(session, say, onSeat) {
@@ -23,40 +24,59 @@ export class Purchases {
     await this.load()
   }
 
-  /** Find by a purchase's id, a reference, or the id of a seat. */
+  /** Find by a purchase's id, a reference, or the id of a seat. Throws a refusal, but not that there is none. */
   async find(text) {
-    const event = this.#event.id
+    const event = this.#event
     this.#found = null
-    if (/^[a-z0-9-]+\.\d+-\d+\.[0-9a-f]+$/.test(text)) {
-      const one = await this.session.get(`/api/v1/purchases/${text}`).catch(() => null)
-      if (one) this.#found = [one]
-    }
-    if (!this.#found) {
-      const { purchases } = await this.session
-        .get(`/api/v1/events/${event}/purchases?reference=${encodeURIComponent(text)}`)
-        .catch(() => ({ purchases: [] }))
-      if (purchases.length) this.#found = purchases
-    }
-    if (!this.#found && this.#event.seated) {
-      const path = `/api/v1/events/${event}/seats/${encodeURIComponent(text)}/history?limit=5`
-      const { history } = await this.session.get(path).catch(() => ({ history: [] }))
-      const id = history.find(({ purchaseId }) => purchaseId)?.purchaseId
-      const one = id && (await this.session.get(`/api/v1/purchases/${id}`).catch(() => null))
-      if (one) this.#found = [one]
-      if (history.length) this.onSeat(text)
-    }
-    this.#found ??= []
+    const found = (await this.#byId(text)) ?? (await this.#byReference(event, text)) ?? (await this.#bySeat(event, text))
+    if (event !== this.#event) return
+    this.#found = found ?? []
     this.#show(this.#found, null, text)
+  }
+
+  async #byId(text) {
+    if (!/^[a-z0-9-]+\.\d+-\d+\.[0-9a-f]+$/.test(text)) return null
+    const one = await this.#getIfThere(`/api/v1/purchases/${text}`)
+    return one && [one]
+  }
+
+  async #byReference({ id }, text) {
+    const answer = await this.#getIfThere(`/api/v1/events/${id}/purchases?reference=${encodeURIComponent(text)}`)
+    return answer?.purchases.length ? answer.purchases : null
+  }
+
+  async #bySeat(event, text) {
+    if (!event.seated) return null
+    const path = `/api/v1/events/${event.id}/seats/${encodeURIComponent(text)}/history?limit=5`
+    const history = (await this.#getIfThere(path))?.history ?? []
+    if (history.length && event === this.#event) this.onSeat(text)
+    const id = history.find(({ purchaseId }) => purchaseId)?.purchaseId
+    const one = id && (await this.#getIfThere(`/api/v1/purchases/${id}`))
+    return one ? [one] : null
+  }
+
+  async #getIfThere(path) {
+    try {
+      return await this.session.get(path)
+    } catch (error) {
+      if (![400, 404].includes(error.status)) throw error
+      return null
+    }
   }
 
   async load() {
     if (this.#found) return
-    const path = `/api/v1/events/${this.#event.id}/purchases?limit=${LONGEST_LIST}${this.#cursor && `&cursor=${this.#cursor}`}`
+    const [event, cursor] = [this.#event, this.#cursor]
+    const path = `/api/v1/events/${event.id}/purchases?limit=${LONGEST_LIST}${cursor && `&cursor=${cursor}`}`
     const { purchases, next } = await this.session.get(path)
-    if (!this.#found) this.#show(purchases, next)
+    const isWanted = !this.#found && event === this.#event && cursor === this.#cursor
+    if (isWanted) this.#show(purchases, next)
   }
 
   #show(purchases, next, searched = '') {
+    const shown = JSON.stringify([this.#event.id, purchases, next, searched])
+    if (shown === this.#shown) return
+    this.#shown = shown
     const focused = document.activeElement?.closest?.('#purchases tr')?.dataset.id
     const table = element(
       'table',
@@ -86,11 +106,11 @@ export class Purchases {
       element(
         'div',
         { class: 'row' },
-        (searched || this.#cursor) && more('Newest', () => this.choose(this.#event)),
+        (searched || this.#cursor) && more('Newest', () => this.choose(this.#event).catch((error) => this.say(error.message, true))),
         next &&
           more('Older', () => {
             this.#cursor = next
-            this.load()
+            this.load().catch((error) => this.say(error.message, true))
           }),
       ),
     )

@@ -99,12 +99,14 @@ export function drawArea(context, area, theme, scale) {
 const SHARE = 0.5
 const LEAST_TEXT = 7 // CSS pixels
 const LEAST_STAGE = 12
+const MOST_STAGE = 22
 
 function drawText(context, area, theme, scale, ink) {
   const { text, position, size: given } = area.text ?? {}
   const { left, right } = areaBounds(area)
   const isLegible = isStage(area) && (right - left) * scale > 6 * LEAST_STAGE
-  const size = isLegible ? Math.max(given || 16, LEAST_STAGE / scale) : given || 16
+  const wanted = given || 16
+  const size = isLegible ? Math.min(MOST_STAGE / scale, Math.max(wanted, LEAST_STAGE / scale)) : wanted
   if (!text?.trim() || size * scale < LEAST_TEXT) return
   context.fillStyle = ink
   context.font = `600 ${size}px ${theme.font}`

@@ -71,13 +71,11 @@ export class MapCanvas {
 
   draw() { this.#frame ||= requestAnimationFrame(this.#next) }
 
-  /** Seats have a new status. */
   changed(seats) {
     for (const seat of seats) this.#pending.add(seat)
     this.draw()
   }
 
-  /** Colours, density or prices are others. */
   restyle() {
     this.painter.setTheme(readTheme(this.host, this.hall), devicePixelRatio)
     for (const part of [this.tiles, this.minimap, this.overlay]) part.clear()
@@ -193,7 +191,6 @@ export class MapCanvas {
     this.draw()
   }
 
-  /** Bring a seat into view at a size at which it can be chosen. */
   reveal(seat) {
     const [left, top] = this.placeOf(seat)
     const { width, height, scale } = this.view
@@ -217,7 +214,6 @@ export class MapCanvas {
     this.draw()
   }
 
-  /** Where the stage is out of view, say in which direction it is. */
   #pointToStage() {
     const pointer = this.parts.stage
     if (!this.stage) return

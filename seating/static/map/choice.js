@@ -6,6 +6,7 @@ const MOST = 10
 const RETRIES = 2
 const RETRY_MS = 1_000
 const ANSWER_MS = 15_000
+const UNANSWERED_MS = 60_000
 const SPOKEN_S = [[120, 'twoMinutes'], [30, 'halfMinute']]
 
 /** `terms` has `max`, `hold` (the shop's function or null) and `offer`; `tell` has `event`, `say` and `drawn`. */
@@ -18,12 +19,13 @@ export class Choice {
   #last = Promise.resolve()
   #timer = 0
   #spoken = new Set()
+  /** Of requests without an answer, by their bodies. */
+  #keys = {}
 
   constructor(feed, words, terms, tell) { Object.assign(this, { feed, words, terms, tell }) }
 
   has(seat) { return this.seats.includes(seat) || this.#heldSeats.has(seat) }
 
-  /** What the shop is told of the hold; null without one. */
   get held() {
     if (!this.hold) return null
     const { holdToken, expiresAt } = this.hold
@@ -36,7 +38,6 @@ export class Choice {
 
   toggle(seat) { return this.seats.includes(seat) ? this.remove([seat]) : this.add([seat]) }
 
-  /** Choose seats that can be had; return whether all of them could. */
   add(seats) {
     const fresh = [...new Set(seats)].filter((seat) => !this.seats.includes(seat))
     const free = fresh.filter((seat) => this.feed.statuses[seat] === FREE || this.#heldSeats.has(seat))
@@ -83,7 +84,6 @@ export class Choice {
     this.tell.event('soldelsewhere', { seats })
   }
 
-  /** Hold what is chosen, or change the hold to it. */
   holdSelection() {
     return this.#inTurn(async () => {
       const chosen = this.seats
@@ -97,7 +97,6 @@ export class Choice {
     })
   }
 
-  /** Hold the best `quantity` seats, of one category if given, in place of what is held now. */
   best(quantity, category) {
     return this.#inTurn(async () => {
       const before = this.hold
@@ -115,17 +114,16 @@ export class Choice {
     })
   }
 
-  /** Give the seats back, and choose nothing. */
   release() { return this.#inTurn(() => this.#giveBack()) }
 
-  /** Go on with a hold that was taken before, as after a reload. */
   resume(holdToken) { return this.#inTurn(async () => this.#keep(await this.#ask('GET', `/${holdToken}`))) }
 
-  /** Forget the hold: its seats are bought, or it is somebody else's affair now. */
   forget() {
     this.#drop()
     this.#set([])
   }
+
+  close() { this.#drop() }
 
   async #giveBack() {
     if (this.hold && this.terms.hold) await this.terms.hold([], { action: 'release', holdToken: this.hold.holdToken })
@@ -226,19 +224,23 @@ export class Choice {
     this.tell.event('error', { code, message, ...(seats && { seats }) })
   }
 
-  /** Ask for a hold; ask again, with the same key, where no answer came. Throws with `code`. */
-  async #ask(method, path, body) {
+  /** Ask for a hold; ask again, with the same key, where no answer came: the hold may be there. Throws with `code`. */
+  async #ask(method, path, given) {
+    const body = given && JSON.stringify(given)
     const headers = { 'Content-Type': 'application/json' }
-    if (method === 'POST') headers['Idempotency-Key'] = randomKey()
-    const options = { method, headers, ...(body && { body: JSON.stringify(body) }) }
-    for (let attempt = 0; ; attempt++) {
-      const response = await fetch(`${this.feed.api}/holds${path}`, { ...options, signal: AbortSignal.timeout(ANSWER_MS) })
+    if (method === 'POST') headers['Idempotency-Key'] = this.#keys[body] ??= randomKey()
+    const endsAt = performance.now() + UNANSWERED_MS
+    for (let attempt = 0, refusals = 0; ; attempt++) {
+      const response = await fetch(`${this.feed.api}/holds${path}`, { method, headers, body, signal: AbortSignal.timeout(ANSWER_MS) })
         .catch(() => null)
-      const isFinal = attempt === RETRIES || (response && response.status !== 503)
       if (response?.status === 204) return null
       const answer = await response?.json().catch(() => null)
-      if (response?.ok && answer) return answer
-      if (isFinal) throw Object.assign(new Error(answer?.message ?? this.words.offline), answer)
+      const isBusy = response?.status === 503
+      if (answer && !isBusy) delete this.#keys[body]
+      if (answer && response.ok) return answer
+      if (answer ? !isBusy || ++refusals > RETRIES : performance.now() > endsAt) {
+        throw Object.assign(new Error(answer?.message ?? this.words.offline), answer)
+      }
       await new Promise((resolve) => { setTimeout(resolve, RETRY_MS * (attempt + Math.random())) })
     }
   }

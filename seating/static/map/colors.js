@@ -36,7 +36,6 @@ function palette(given, used, paper) {
   })
 }
 
-/** Black or white, whichever is read better on a colour. */
 export const inkOn = (color) => {
   const own = rgb(color)
   return contrast(own, [255, 255, 255]) >= contrast(own, [20, 20, 22]) ? '#ffffff' : '#141416'
@@ -85,7 +84,6 @@ function luminance(color) {
   return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 }
 
-/** The colour, darker or lighter until it stands out from the paper. */
 function legible(color, paper) {
   const end = luminance(paper) > 0.4 ? 0 : 255
   let found = color

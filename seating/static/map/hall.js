@@ -53,7 +53,6 @@ export class Hall {
     }
   }
 
-  /** The distance that a third of all neighbours stay below. */
   #findPitch() {
     const gaps = new Float32Array(this.size - this.lines.length)
     let count = 0
@@ -105,6 +104,9 @@ export class Hall {
 
   #findBounds(size) {
     const found = this.boundsOf(this.ids.keys())
+    const room = 1.4 * this.pitch // For the names of rows.
+    found.left -= room
+    found.right += room
     for (const area of this.areas) {
       if (size && (area.position.x > size.width || area.position.y > size.height)) continue
       const shape = areaBounds(area)

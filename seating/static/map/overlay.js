@@ -103,7 +103,6 @@ export class Overlay {
     }
   }
 
-  /** A section's name and what is left, as far as they have room; null if they have none. */
   #picture(room, height, [name, long, short], color) {
     const { theme, density } = this.painter
     const picture = document.createElement('canvas')
@@ -122,12 +121,9 @@ export class Overlay {
     picture.half = Math.min(room, MOST_NAME) / 2 + 4
     Object.assign(picture, { width: 2 * picture.half * density, height: NAME * density })
     context.setTransform(density, 0, 0, density, picture.half * density, (NAME / 2) * density)
-    Object.assign(centre(context), { fillStyle: color, strokeStyle: theme.paper, lineWidth: 3, lineJoin: 'round' })
+    centre(context).fillStyle = color
     const write = (text, font, y) => {
       context.font = `${font} ${theme.font}`
-      context.globalAlpha = 0.4
-      context.strokeText(text, 0, y)
-      context.globalAlpha = 1
       context.fillText(text, 0, y)
     }
     write(title, `600 ${size}px`, state ? -small * 0.65 : 0)
@@ -208,7 +204,6 @@ export class Minimap {
     this.moved()
   }
 
-  /** Draw the hall again before the next frame. */
   clear() { this.#picture = null }
 
   draw() {

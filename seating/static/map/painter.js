@@ -95,7 +95,6 @@ export class Painter {
     }
   }
 
-  /** A path along the rows of each category of a section. */
   #bands(section) {
     section.bands ??= section.path.reduce((bands, points) => {
       const category = this.hall.category[points[0]]
@@ -145,7 +144,6 @@ export class Painter {
     return sprite
   }
 
-  /** Draw the sign of a status. */
   drawSign(context, x, y, radius, category, status, density = this.density) {
     const color = this.theme.colors[category]
     const isSquare = this.terms.isAccessible(category)
@@ -155,7 +153,7 @@ export class Painter {
       if (isSquare && radius > 3.5 * density) drawSymbol(context, x, y, radius, inkOn(color))
     } else if (status === HELD) {
       context.lineWidth = Math.max(density, radius * 0.22)
-      context.strokeStyle = mix(color, this.theme.paper, 0.45)
+      context.strokeStyle = mix(color, this.theme.paper, this.theme.isDark ? 0.65 : 0.45)
       context.stroke(seatPath(x, y, radius - context.lineWidth / 2, isSquare))
     } else {
       context.fillStyle = this.theme.taken
@@ -216,7 +214,6 @@ function rowLabels(hall) {
   return labels
 }
 
-/** Write around a point. */
 export const centre = (context) => Object.assign(context, { textAlign: 'center', textBaseline: 'middle' })
 
 /** A circle, or for an accessible seat a rounded square. */
@@ -227,7 +224,6 @@ export function seatPath(x, y, radius, isSquare) {
   return path
 }
 
-/** A person in a wheelchair. */
 function drawSymbol(context, x, y, radius, color) {
   context.save()
   context.translate(x, y)

@@ -9,7 +9,7 @@ const LOOKED_AHEAD = 16
 
 /** A zone, or each of its parts where they stand apart: a floor, a box. */
 export function findSections(hall, plan) {
-  const parts = findParts(hall, )
+  const parts = findParts(hall)
   const sections = new Map()
   const zones = new Map()
   hall.lines.forEach((line) => {
@@ -128,7 +128,6 @@ function sides(hall, { lines, thickness }) {
   return sides
 }
 
-/** Points along a stretch: those where it bends. */
 function outline(hall, { first, end }) {
   const points = [first]
   let from = first

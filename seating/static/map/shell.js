@@ -52,7 +52,7 @@ svg { inline-size: 20px; block-size: 20px; fill: none; stroke: currentColor; str
   box-shadow: 0 4px 16px rgb(0 0 0 / .16); max-inline-size: min(260px, 80%) }
 .card b { display: block; font-weight: 600 }
 [hidden] { display: none !important }
-.tree { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%) }
+.tree, .say { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%) }
 .tree.shown { inset-block: 60px 0; inset-inline-start: 0; inline-size: min(340px, 100% - 64px); block-size: auto;
   overflow: auto; clip-path: none; padding: 8px; box-sizing: border-box; background: var(--seating-paper);
   border-inline-end: 1px solid var(--hairline); border-block-start: 1px solid var(--hairline) }
@@ -68,7 +68,8 @@ svg { inline-size: 20px; block-size: 20px; fill: none; stroke: currentColor; str
 [role="treeitem"]:hover { background: color-mix(in oklch, currentColor 6%, transparent) }
 .legend { flex: none; list-style: none; margin: 0; padding: 12px; display: flex; flex-wrap: wrap; gap: 4px 16px;
   font-size: .875rem; border-block-start: 1px solid var(--hairline); max-block-size: 30%; overflow: auto }
-@container frame (inline-size < 560px) { .legend { flex-wrap: nowrap; white-space: nowrap } }
+@container frame (inline-size < 560px) { .legend { flex-wrap: nowrap; white-space: nowrap;
+  padding-inline-end: 32px; mask-image: linear-gradient(to right, #000 calc(100% - 32px), transparent) } }
 .legend li, .areas li { display: inline-flex; gap: 8px; align-items: center }
 .legend canvas { inline-size: 18px; block-size: 18px; flex: none }
 .legend .off { color: var(--quiet) }
@@ -76,7 +77,6 @@ svg { inline-size: 20px; block-size: 20px; fill: none; stroke: currentColor; str
   align-content: start }
 .areas li { justify-content: space-between; padding: 16px; border: 1px solid var(--hairline); border-radius: 10px }
 .areas b { font-weight: 600 } .areas span { color: var(--quiet) }
-.say { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%) }
 @media (prefers-reduced-motion: reduce) { .seats { transition: none } }
 `
 
@@ -169,7 +169,7 @@ export class Areas {
     list.replaceChildren(...areas.map((area) => {
       const item = document.createElement('li')
       const count = areas.length === 1 ? seatsRemaining : area.seatsRemaining
-      const state = area.onSale === false ? words.notOpen : count ? words.left(words.number(count)) : words.none
+      const state = area.onSale === false ? words.notOpen : count ? words.left(words.number(count)) : count === 0 && words.none
       const rest = [words.amount(area.price, event.currency), state].filter(Boolean).join(' · ')
       item.append(
         Object.assign(document.createElement('b'), { textContent: area.name }),

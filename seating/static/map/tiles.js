@@ -42,7 +42,7 @@ export class Tiles {
 
   constructor(painter) { this.painter = painter }
 
-  /** Start anew at this scale; what was drawn before is shown, larger or smaller, until it is replaced. */
+  /** What was drawn before is shown until it is replaced. */
   rescale(scale) {
     const unit = scale * this.painter.density
     if (this.#layer?.unit === unit) return
@@ -77,7 +77,6 @@ export class Tiles {
     return !missing.length
   }
 
-  /** The whole hall, blurred, where nothing else is drawn yet. */
   #showBackdrop(context, view) {
     const { painter } = this
     const { left, top, right, bottom } = painter.hall.bounds
@@ -156,7 +155,6 @@ export class Tiles {
     context.restore()
   }
 
-  /** Draw a rectangle of plan units again. */
   invalidate(part) {
     this.#backdrop = null
     for (const tile of this.#layer?.tiles.values() ?? []) if (overlap(tile.bounds, part)) tile.isStale = true

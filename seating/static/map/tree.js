@@ -24,7 +24,6 @@ export class Tree {
     this.render()
   }
 
-  /** All items that are not folded away. */
   #items() {
     return this.hall.sections.flatMap((section) => (section !== this.#section ? [{ section }] : [
       { section },
@@ -146,7 +145,6 @@ export class Tree {
     this.#show(this.#item)
   }
 
-  /** The nearest seat of the row before or after. */
   #across({ section, row, seat }, by) {
     const rows = section.rows
     const other = rows[rows.indexOf(row) + by]

@@ -19,7 +19,6 @@ export class View {
     this.fit()
   }
 
-  /** A new size in CSS pixels; the middle stays where it is, the whole hall stays whole. */
   resize(width, height) {
     if (width === this.width && height === this.height) return
     const wasWhole = this.isWhole
@@ -44,7 +43,6 @@ export class View {
 
   get isMoving() { return this.#moving !== null }
 
-  /** The rectangle that is shown, in plan units. */
   part() { return box(this.x, this.y, this.x + this.width / this.scale, this.y + this.height / this.scale) }
 
   toPlan(left, top) { return [this.x + left / this.scale, this.y + top / this.scale] }
@@ -56,7 +54,6 @@ export class View {
     this.move((left + right) / 2, (top + bottom) / 2, this.leastScale, durationMs)
   }
 
-  /** Show a rectangle of plan units with room around it, at most at `mostScale`. */
   show({ left, top, right, bottom }, durationMs, mostScale = this.mostScale) {
     const across = (this.width - 4 * this.margin) / Math.max(1, right - left)
     const scale = Math.min(mostScale, across, (this.height - 4 * this.margin) / Math.max(1, bottom - top))
@@ -73,7 +70,6 @@ export class View {
     this.#moving = { from, target, start: performance.now(), durationMs }
   }
 
-  /** Go on with a move; return whether there is one. */
   step(now) {
     if (!this.#moving) return false
     const { from, target, start, durationMs } = this.#moving
@@ -169,7 +165,6 @@ export class Gestures {
     this.on.moved()
   }
 
-  /** The middle of all pointers, and how far two are apart. */
   #spread() {
     const [one, two] = [...this.#pointers.values()].map(({ at }) => at)
     if (!two) return { x: one[0], y: one[1], distance: 0 }

@@ -1,5 +1,7 @@
 /** All that the component says: texts by language, names and prices of seats. */
 
+import { money } from '../money.js'
+
 const WORDS = {
   en: {
     map: 'Seat map', tree: 'Seats as a list', zoomIn: 'Zoom in', zoomOut: 'Zoom out', fit: 'Whole hall',
@@ -37,7 +39,9 @@ const WORDS = {
     loading: 'Der Saalplan wird geladen', failed: 'Der Saalplan kann nicht angezeigt werden',
     unavailable: 'Dieser Platz ist nicht frei',
     refusals: {
-      SEAT_UNAVAILABLE: 'Ein Platz ist nicht mehr frei', SOLD_OUT: 'So viele Plätze sind nicht mehr frei',
+      SEAT_UNAVAILABLE: 'Ein Platz ist nicht mehr frei', NOT_TOGETHER: 'So viele Plätze nebeneinander gibt es nicht',
+      HOLD_EXPIRED: 'Ihre Reservierung ist abgelaufen', INVENTORY_UNAVAILABLE: 'Der Server ist ausgelastet',
+      TOO_MANY_HELD: 'Über Ihren Anschluss sind zu viele Plätze reserviert', SOLD_OUT: 'So viele Plätze sind nicht mehr frei',
       NOT_ON_SALE: 'Der Verkauf ist nicht geöffnet', RATE_LIMITED: 'Zu viele Anfragen. Bitte gleich noch einmal',
     },
   },
@@ -46,32 +50,20 @@ const WORDS = {
 /** The words of a language, with its numbers and amounts. */
 export class Words {
   constructor(lang) {
+    try {
+      [lang] = Intl.getCanonicalLocales(lang.replace('_', '-'))
+    } catch { lang = 'en' }
     this.lang = WORDS[lang.slice(0, 2)] ? lang : 'en'
     Object.assign(this, WORDS[this.lang.slice(0, 2)])
     this.#numbers = new Intl.NumberFormat(this.lang)
   }
 
   #numbers
-  #currency = null
-  #amounts = null
-  #shortAmounts = null
-  #unit = 1
 
   number(count) { return this.#numbers.format(count) }
 
-  /** An amount in minor units, without the fraction where `short` and there is none; empty without a price. */
-  amount(minor, currency, short = false) {
-    if (minor === null || minor === undefined || !currency) return ''
-    if (currency !== this.#currency) {
-      this.#currency = currency
-      this.#amounts = new Intl.NumberFormat(this.lang, { style: 'currency', currency })
-      this.#unit = 10 ** this.#amounts.resolvedOptions().maximumFractionDigits
-      this.#shortAmounts = new Intl.NumberFormat(this.lang, {
-        style: 'currency', currency, trailingZeroDisplay: 'stripIfInteger',
-      })
-    }
-    return (short ? this.#shortAmounts : this.#amounts).format(minor / this.#unit)
-  }
+  /** As `money`. */
+  amount(minor, currency, short) { return money(minor, currency, this.lang, short) }
 }
 
 export class Offer {

@@ -1,0 +1,143 @@
+"""A hold and its purchase on the buyer's page: kept over reloads, bought once however often it is asked for."""
+
+import json
+import re
+from typing import Final
+
+from playwright.sync_api import Route, expect
+
+from tests.seat_map.browser import change_event, seats_sold
+from tests.seat_map.conftest import OpenPage
+from tests.servers import wait_until
+from tests.system import System
+
+REFUSED: Final = r"status of 4\d\d"
+GONE: Final = "net::ERR"
+
+
+class TestOnePurchase:
+    """However often it is asked for."""
+
+    def test_a_double_click(self, open_page: OpenPage, hall: str, seller: System) -> None:
+        page = open_page(hall).hold_best()
+        page("#main").dblclick()
+        page.wait_phase("receipt")
+        assert seats_sold(seller, hall) == 2
+        page.close()
+
+    def test_a_lost_answer_and_a_reload(self, open_page: OpenPage, hall: str, seller: System) -> None:
+        """The server sells, no answer comes, the buyer reloads: the page asks again, with the same key."""
+        page = open_page(hall).hold_best()
+        keys: list[str] = []
+
+        def lose(route: Route) -> None:
+            keys.append(route.request.headers["idempotency-key"])
+            route.fetch()
+            route.abort()
+
+        page.page.route("**/purchases", lose)
+        page("#main").click()
+        expect(page("#notice-text")).to_have_text("No answer yet. Asking again; you will not buy twice.")
+        wait_until(lambda: seats_sold(seller, hall) == 2)
+        page.page.unroute("**/purchases")
+        with page.page.expect_request("**/purchases") as again:
+            page.page.reload()
+        page.wait_phase("receipt")
+        assert again.value.headers["idempotency-key"] == keys[0]
+        assert seats_sold(seller, hall) == 2
+        page.close(GONE)
+
+    def test_two_tabs_keep_two_purchases(self, open_page: OpenPage, hall: str, seller: System) -> None:
+        """One lost its answer, then the other buys: after a reload each shows its own receipt."""
+        page = open_page(hall).hold_best()
+        own = page("#seats li").first.inner_text().split("\n")[0]
+        other = page.page.context.new_page()
+        other.goto(page.page.url)
+        other.wait_for_selector("seating-map[connection=live]")
+        other.click("#find")
+        other.wait_for_selector("body[data-phase=held]")
+        page.page.route("**/purchases", lambda route: (route.fetch(), route.abort()))
+        page("#main").click()
+        wait_until(lambda: seats_sold(seller, hall) == 2)
+        other.click("#main")
+        other.wait_for_selector("body[data-phase=receipt]")
+        page.page.unroute("**/purchases")
+        page.page.reload()
+        page.wait_phase("receipt")
+        expect(page("#receipt li").first).to_contain_text(own)
+        assert page("#receipt code").inner_text() != other.inner_text("#receipt code")
+        assert seats_sold(seller, hall) == 4
+        for name in page.stored("localStorage"):
+            page.page.evaluate(f"localStorage.setItem({json.dumps(name)}, '{{')")
+        page.page.reload()
+        page.wait_phase("choose")
+        page.close(GONE)
+
+    def test_a_refused_purchase_leaves_its_hold_in_view(self, open_page: OpenPage, hall: str, seller: System) -> None:
+        page = open_page(hall).hold_best()
+        page.page.route("**/purchases", lambda route: route.abort())
+        page("#main").click()
+        expect(page("#notice-text")).to_contain_text("No answer yet")
+        change_event(seller, hall, state="paused")
+        page.page.unroute("**/purchases")
+        page.page.reload()
+        page.wait_phase("held")
+        assert page("#seats li").count() == 2
+        change_event(seller, hall, state="on_sale")
+        page("#main").click()
+        page.wait_phase("receipt")
+        page.close(GONE, REFUSED)
+
+    def test_the_back_button(self, open_page: OpenPage, hall: str, seller: System) -> None:
+        page = open_page(hall).hold_best()
+        page("#main").click()
+        page.wait_phase("receipt")
+        receipt = page("#receipt code").inner_text()
+        page.page.goto(f"{page.origin}/control")
+        page.page.go_back()
+        page.wait_phase("receipt")
+        assert page("#receipt code").inner_text() == receipt
+        page.page.get_by_role("button", name="Buy more").click()
+        page.wait_phase("choose")
+        assert seats_sold(seller, hall) == 2
+        page.close()
+
+
+class TestHold:
+    def test_outlives_a_reload_and_can_be_given_back(self, open_page: OpenPage, hall: str) -> None:
+        page = open_page(hall).hold_best()
+        page.page.reload()
+        page.wait_phase("held")
+        assert page("#seats li").count() == 2
+        page("#release").click()
+        page.wait_phase("choose").page.reload()
+        page.wait_live().wait_phase("choose")
+        page.close()
+
+    def test_runs_out_in_view(self, open_page: OpenPage, hall: str, seller: System) -> None:
+        """Quiet until two minutes are left; then the seats go, with one sentence."""
+        page = open_page(hall)
+        page.page.clock.install()
+        page.page.reload()
+        page.hold_best()
+        expect(page("#hold-text")).to_have_text(re.compile("^Yours for (10:00|9:5[0-9])$"))
+        assert "short" not in (page("#hold").get_attribute("class") or "")
+        page.page.clock.fast_forward("08:10")
+        expect(page("#hold")).to_have_class(re.compile("short"))
+        token = page.stored("sessionStorage")[f"seating:{hall}:hold"]
+        assert seller.request("DELETE", f"/api/v1/events/{hall}/holds/{token}").status == 204
+        page.page.clock.fast_forward("02:00")
+        page.wait_phase("choose")
+        expect(page("#notice-text")).to_have_text("Your hold has ended and the seats are on sale again.")
+        page.close(REFUSED)
+
+    def test_its_seats_can_be_changed(self, open_page: OpenPage, hall: str) -> None:
+        page = open_page(hall).hold_best()
+        page("#seats button").first.click()
+        expect(page("#main")).to_have_text("Change to 1 seat")
+        page("#main").click()
+        expect(page("#main")).to_have_text("Buy now")
+        assert page("#seats li").count() == 1
+        page("#extend").click()
+        expect(page("#notice-text")).to_have_text(re.compile("extended"))
+        page.close()
