@@ -1,6 +1,5 @@
 """Lists the acts of operators."""
 
-from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final
 
@@ -8,8 +7,8 @@ import click
 
 from seating.cli import startup_checks
 from seating.cli.printing import as_json, print_csv, print_rows
+from seating.domain.page import all_items
 from seating.domain.timestamps import rfc3339
-from seating.services.audit import Audit
 from seating.storage.audit import RecordedAct
 
 _PAGE: Final = 1_000
@@ -31,7 +30,9 @@ def audit(event_id: str | None, actor: str | None, limit: int | None, as_json: b
     if as_json and as_csv:
         raise click.UsageError("give only one of --json and --csv")
     shown = None if as_csv and limit is None else limit or _SHOWN
-    rows = map(_row, islice(_acts(startup_checks.operator_services().audit, event_id, actor), shown))
+    acts = startup_checks.operator_services().audit
+    found = all_items(lambda below_id: acts.page(below_id, _PAGE, event_id, actor))
+    rows = map(_row, islice(found, shown))
     if as_csv:
         print_csv(_COLUMNS, rows)
     elif as_json:
@@ -39,16 +40,6 @@ def audit(event_id: str | None, actor: str | None, limit: int | None, as_json: b
     else:
         form = "{at}  {actor:20} {action:17} {event_id:13} {target}{change}{because}"
         print_rows(map(_in_words, rows), form, as_json=False, nothing="no acts")
-
-
-def _acts(acts: Audit, event_id: str | None, actor: str | None) -> Iterator[RecordedAct]:
-    below_id: int | None = None
-    while True:
-        page = acts.page(below_id, _PAGE, event_id, actor)
-        yield from page.items
-        below_id = page.next
-        if below_id is None:
-            return
 
 
 def _row(recorded: RecordedAct) -> dict[str, Any]:

@@ -1,9 +1,8 @@
 """Commands that inspect and repair the books of events."""
 
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Final
 
 import click
@@ -13,10 +12,9 @@ from seating.cli.printing import as_json, print_csv, print_rows
 from seating.domain.event import parse_event_id
 from seating.domain.merging import Preference
 from seating.domain.offer import SoldAs
+from seating.domain.page import all_items
 from seating.domain.purchase import Purchase
-from seating.runtime import BackgroundServices
 from seating.services.box_office import BoxOfficeSale
-from seating.storage.quarantine import QuarantinedEntry
 
 _PAGE = 1_000
 _EXPORTED: Final = (
@@ -96,9 +94,9 @@ def export(event_id: str) -> None:
     Newest first. Prices and totals are in minor units; what the box office took for a seat is not known here.
     """
     services = startup_checks.operator_services()
-    pages = _pages(services, event_id)
-    first = next(pages)  # Before any output: the event may not exist.
-    bought = map(_exported, chain(first, chain.from_iterable(pages)))
+    purchases = all_items(lambda below_seq: services.purchases.page(event_id, below_seq, _PAGE))
+    first = list(islice(purchases, 1))  # Before any output: the event may not exist.
+    bought = map(_exported, chain(first, purchases))
     print_csv(_EXPORTED, chain(bought, map(_exported_sale, services.box_office.sales(event_id))))
 
 
@@ -176,6 +174,7 @@ def quarantine() -> None:
 @as_json
 def list_quarantine(event_id: str | None, as_json: bool) -> None:
     """List the entries that wait for a decision."""
+    waiting = startup_checks.operator_services().quarantine
     rows = [
         {
             "event_id": aside.event_id,
@@ -185,7 +184,7 @@ def list_quarantine(event_id: str | None, as_json: bool) -> None:
             "change": aside.entry.change,
             "private": aside.entry.private or "",
         }
-        for aside in _waiting(startup_checks.operator_services(), event_id)
+        for aside in all_items(lambda offset: waiting.page(event_id, offset or 0, _PAGE))
     ]
     print_rows(
         rows, "{event_id} {position} {reason}: {error}\n    {change} {private}", as_json, nothing="quarantine is empty"
@@ -212,24 +211,6 @@ def cancel(event_id: str, position: str, why: str | None, as_json: bool) -> None
     """Cancel an entry: a purchase is cancelled with its seats, anything else resolved."""
     startup_checks.operator_services().quarantine.cancel(event_id, position, acting.actor(why))
     print_rows([{"event_id": event_id, "position": position}], "cancelled", as_json)
-
-
-def _pages(services: BackgroundServices, event_id: str) -> Iterator[list[Purchase]]:
-    below_seq: int | None = None
-    while True:
-        page = services.purchases.page(event_id, below_seq, _PAGE)
-        yield page.items
-        below_seq = page.next
-        if below_seq is None:
-            return
-
-
-def _waiting(services: BackgroundServices, event_id: str | None) -> Iterator[QuarantinedEntry]:
-    offset: int | None = 0
-    while offset is not None:
-        page = services.quarantine.page(event_id, offset, _PAGE)
-        yield from page.items
-        offset = page.next
 
 
 def _moment(at_ms: int) -> str:

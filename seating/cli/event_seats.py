@@ -7,8 +7,8 @@ from typing import Any, Final
 import click
 
 from seating.cli import acting, startup_checks
+from seating.cli.books import of_event
 from seating.cli.printing import as_json, print_fields, print_table, shown
-from seating.domain.event import parse_event_id
 from seating.domain.seat_status import ORGANISED, SETTABLE, WORDS
 from seating.services.seats import Seats
 from seating.web.organiser import SeatsSetting, SeatsSetView, view
@@ -20,8 +20,6 @@ _STATUSES: Final = [WORDS[letter] for letter in ORGANISED]
 _SINCE: Final = {"status": "STATUS", "at": "SINCE", "by": "BY", "note": "NOTE"}
 _SEAT_COLUMNS: Final = {"id": "SEAT"} | _SINCE
 _PLACES_COLUMNS: Final = {"category": "CATEGORY", "quantity": "PLACES"} | _SINCE
-
-of_event = click.argument("event_id", metavar="EVENT", type=parse_event_id)
 
 
 @click.group()

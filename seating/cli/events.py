@@ -1,6 +1,5 @@
 """Commands that create, list and show events, and open, pause and close their sales."""
 
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -8,10 +7,12 @@ from typing import Final
 import click
 
 from seating.cli import acting, plans, startup_checks
+from seating.cli.books import of_event
 from seating.cli.event_seats import seats
 from seating.cli.printing import as_json, print_fields, print_table, shown
-from seating.domain.event import STATES, EventCursor, EventFilter, parse_event_id
-from seating.services.events import EventOnSale, Events
+from seating.domain.event import STATES, EventFilter
+from seating.domain.page import all_items
+from seating.services.events import EventOnSale
 from seating.web.event_bodies import NewEvent
 from seating.web.event_views import CreatedEventView, view
 from seating.web.events import EventPageQuery
@@ -38,8 +39,6 @@ _CATEGORY_COLUMNS: Final = {
     "accessible": "ACCESSIBLE",
     "seatsRemaining": "LEFT",
 }
-
-of_event = click.argument("event_id", metavar="EVENT", type=parse_event_id)
 
 
 @click.group()
@@ -116,8 +115,9 @@ def list_events(limit: int, as_json: bool, **wanted: str | None) -> None:
     given = {name.rstrip("_"): value for name, value in wanted.items() if value is not None}
     query = validate(EventPageQuery, given)
     chosen = EventFilter(query.from_, query.to, query.state, query.venue, drafts=True)
-    found = islice(_pages(startup_checks.operator_services().events, chosen), limit)
-    print_table([shown(view(event)) for event in found], _COLUMNS, as_json, nothing="no events")
+    events = startup_checks.operator_services().events
+    found = all_items(lambda after: events.page(after, _PAGE, chosen))
+    print_table([shown(view(event)) for event in islice(found, limit)], _COLUMNS, as_json, nothing="no events")
 
 
 @events.command()
@@ -170,13 +170,3 @@ def _print(found: EventOnSale, as_json: bool) -> None:
     print_fields(event.model_copy(update={"categories": None}), as_json)
     click.echo()
     print_table(map(shown, event.categories), _CATEGORY_COLUMNS, as_json)
-
-
-def _pages(events: Events, chosen: EventFilter) -> Iterator[EventOnSale]:
-    after: EventCursor | None = None
-    while True:
-        page = events.page(after, _PAGE, chosen)
-        yield from page.items
-        after = page.next
-        if after is None:
-            return

@@ -1,15 +1,16 @@
 """Commands that show, find and cancel purchases."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import islice
 from typing import Final
 
 import click
 
 from seating.cli import acting, startup_checks
+from seating.cli.books import of_event
 from seating.cli.printing import as_json, print_fields, print_table, shown
 from seating.domain.errors import PurchaseNotFound
-from seating.domain.event import parse_event_id
+from seating.domain.page import all_items
 from seating.domain.purchase import Purchase, PurchaseId
 from seating.runtime import BackgroundServices
 from seating.web.purchase_views import OrderView
@@ -46,7 +47,7 @@ def show(purchase_id: str, as_json: bool) -> None:
 
 
 @purchases.command()
-@click.argument("event_id", metavar="EVENT", type=parse_event_id)
+@of_event
 @click.option("--reference", help="Only purchases with this order number of the shop.")
 @click.option("--seat", help="Only purchases of this seat, cancelled ones too.")
 @click.option("--shop", help="Only purchases made with keys of this name.")
@@ -57,7 +58,7 @@ def find(event_id: str, reference: str | None, seat: str | None, shop: str | Non
     if seat is not None and (reference is not None or shop is not None):
         raise click.UsageError("give --seat alone")
     services = startup_checks.operator_services()
-    found = _pages(services, event_id, reference, shop) if seat is None else _of_seat(services, event_id, seat)
+    found = _of_seat(services, event_id, seat) if seat is not None else _listed(services, event_id, reference, shop)
     rows = [shown(OrderView.model_validate(purchase)) for purchase in islice(found, limit)]
     print_table(rows, _COLUMNS, as_json, nothing="no purchases")
 
@@ -94,14 +95,8 @@ def _cancel(purchase_id: str, seats: str, quantity: int | None, why: str | None,
     print_fields(OrderView.model_validate(cancelled), as_json)
 
 
-def _pages(services: BackgroundServices, event_id: str, reference: str | None, shop: str | None) -> Iterator[Purchase]:
-    below_seq: int | None = None
-    while True:
-        page = services.purchases.page(event_id, below_seq, _PAGE, reference, shop)
-        yield from page.items
-        below_seq = page.next
-        if below_seq is None:
-            return
+def _listed(services: BackgroundServices, event_id: str, reference: str | None, shop: str | None) -> Iterable[Purchase]:
+    return all_items(lambda below_seq: services.purchases.page(event_id, below_seq, _PAGE, reference, shop))
 
 
 def _of_seat(services: BackgroundServices, event_id: str, seat: str) -> Iterable[Purchase]:
