@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import gevent
@@ -35,31 +36,21 @@ _LAGGING_EVENTS: Final = 20
 """How many events have series of their own, those that lag most: their number must not grow with that of events."""
 
 
+@dataclass(frozen=True, slots=True)
 class Readings:
     """A scrape never waits for SQL, and for Redis only briefly: readings that are unknown are left out."""
 
-    def __init__(
-        self,
-        calls: Calls,
-        inventory: Inventory,
-        log: EventLog,
-        open_events: OpenEvents,
-        queue: PersistQueue,
-        counts: BackgroundCounts,
-        breakers: CircuitBreakers,
-        readiness: Readiness,
-    ) -> None:
-        self._calls = calls
-        self._inventory = inventory
-        self._log = log
-        self._open_events = open_events
-        self._queue = queue
-        self._counts = counts
-        self._breakers = breakers
-        self._readiness = readiness
+    calls: Calls
+    inventory: Inventory
+    log: EventLog
+    open_events: OpenEvents
+    queue: PersistQueue
+    counts: BackgroundCounts
+    breakers: CircuitBreakers
+    readiness: Readiness
 
     def take(self) -> list[Reading]:
-        report = self._readiness.report()
+        report = self.readiness.report()
         readings = [metrics.READY.reads(report.ready), *_of_record(report.record)]
         from_redis: list[Reading] = []
         with gevent.Timeout(_REDIS_WITHIN_S, False):  # type: ignore[arg-type]
@@ -74,25 +65,25 @@ class Readings:
     def _from_redis(self) -> list[Reading]:
         """Return what Redis says of itself and its clients; nothing if it does not answer."""
         try:
-            figures = server_figures.read(self._calls)
+            figures = server_figures.read(self.calls)
         except (InventoryUnavailable, SharedStateUnavailable):
             return []
-        of_server = _of_server(figures, durable=not self._calls.missing_durability)
-        return [metrics.REDIS_UP.reads(1), *of_server, *self._of_background(), *self._breakers.readings()]
+        of_server = _of_server(figures, durable=not self.calls.missing_durability)
+        return [metrics.REDIS_UP.reads(1), *of_server, *self._of_background(), *self.breakers.readings()]
 
     def _of_events(self, record: Seen[RecordSight]) -> list[Reading]:
         """Return what the inventories say, which takes longer the more events there are."""
         in_sql = record.value.event_ids if record.value else frozenset()
         try:
-            event_ids = sorted({*self._open_events.ids(), *self._inventory.seen_events(), *in_sql})
-            found = dict(zip(event_ids, self._inventory.look_at(event_ids), strict=True))
+            event_ids = sorted({*self.open_events.ids(), *self.inventory.seen_events(), *in_sql})
+            found = dict(zip(event_ids, self.inventory.look_at(event_ids), strict=True))
             snapshots = {event_id: seen for event_id, seen in found.items() if isinstance(seen, Snapshot)}
             gone = [seen for event_id, seen in found.items() if event_id in in_sql and event_id not in snapshots]
             return [
                 *_of_events(list(snapshots.values())),
                 metrics.MISSING.reads(sum(not (isinstance(seen, Head) and seen.archived) for seen in gone)),
-                metrics.QUARANTINED.reads(self._inventory.quarantined(event_ids)),
-                metrics.DAMAGED.reads(sum(map(len, self._inventory.damaged(event_ids)))),
+                metrics.QUARANTINED.reads(self.inventory.quarantined(event_ids)),
+                metrics.DAMAGED.reads(sum(map(len, self.inventory.damaged(event_ids)))),
                 *self._lag(snapshots),
             ]
         except (InventoryUnavailable, SharedStateUnavailable):
@@ -101,7 +92,7 @@ class Readings:
     def _of_background(self) -> list[Reading]:
         """Return nothing if somebody else's values have the keys: Redis answers all the same."""
         try:
-            return [metrics.QUEUE_JOBS.reads(self._queue.waiting()), *_of_counts(self._counts.read())]
+            return [metrics.QUEUE_JOBS.reads(self.queue.waiting()), *_of_counts(self.counts.read())]
         except (InventoryUnavailable, SharedStateUnavailable):
             return []
 
@@ -109,7 +100,7 @@ class Readings:
         """Read the oldest entry that SQL lacks, of the events that lag most, by entries."""
         lags = sorted(((seen.backlog.lag, event_id) for event_id, seen in snapshots.items()), reverse=True)
         most = {event_id: lag for lag, event_id in lags[:_LAGGING_EVENTS] if lag}
-        oldest = self._log.first_after({event_id: _recorded(snapshots[event_id]) for event_id in most})
+        oldest = self.log.first_after({event_id: _recorded(snapshots[event_id]) for event_id in most})
         ages_s = {
             event_id: max(0.0, (snapshots[event_id].now_ms - at_ms) / 1000)
             for event_id, entry in oldest.items()

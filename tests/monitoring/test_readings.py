@@ -100,7 +100,7 @@ def test_missing_inventories_are_those_that_sql_expects(
     one.persist(archived)
     assert one.inventory.archive(archived, 0)
     own_redis.client().unlink(*keys.all_of(lost))
-    readings._readiness.start()
+    readings.readiness.start()
     wait_until(lambda: "seating_losses" in taken(readings), what="the first look at SQL")
     found = taken(readings)
     assert (found["seating_inventories_missing"], found["seating_events_open"]) == (1, 1)
