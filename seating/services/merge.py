@@ -157,6 +157,7 @@ def _commit(
     """Write both histories to SQL; return the entry that stands for them, and the purchases that were new to SQL."""
     tail, acknowledged, state = snapshot.checkpoint, snapshot.acknowledged, merged.state
     assert acknowledged is not None, "the caller has checked it"
+    watermarks.lock(connection, event_id)
     if record.event is None:
         name = snapshot.inventory.get("name", event_id)
         events.add(connection, Event(event_id, name, state.capacity, plan is not None, offer=state.offer), plan)
