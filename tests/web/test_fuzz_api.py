@@ -1,4 +1,4 @@
-"""Every operation of the OpenAPI document, asked by Schemathesis with an operator's key; then the books are right."""
+"""All operations of the OpenAPI document, asked by Schemathesis with an operator's key; then the books are right."""
 
 import os
 import re
@@ -13,9 +13,13 @@ import pytest
 from tests.catalogue.stand_in import StandIn
 from tests.servers import RedisServer
 from tests.system import System
+from tests.web.mixed_requests import ask, recorded
 
 REQUESTS = int(os.environ.get("SEATING_FUZZ_REQUESTS", "0"))
 """About how many; 0 for as many as 15 s allow."""
+
+GENERATED = REQUESTS // 20
+"""Of these, Schemathesis makes one in twenty. The others are made of parts of its own."""
 
 FUZZERS = (os.cpu_count() or 1) if REQUESTS else 1
 """How many ask at once, each by its own seed: a request takes six times as much CPU time to make as to answer."""
@@ -24,6 +28,7 @@ OPERATIONS = 48
 COUNTED = re.compile(rb"^seating_http_requests_total{.*} (\d+)", re.MULTILINE)
 TOKEN = "an-operator-of-these-requests-alone"
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
+HAR = "requests.har"
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -57,7 +62,7 @@ def _start(system: System, folder: Path, seed: int) -> tuple["subprocess.Popen[b
     """Return a running Schemathesis, and where it writes what it finds."""
     folder.mkdir()
     log = folder / "log"
-    extent = ["--max-examples", str(REQUESTS // FUZZERS // OPERATIONS)] if REQUESTS else ["--max-time", "15"]
+    extent = ["--max-examples", str(GENERATED // FUZZERS // OPERATIONS)] if REQUESTS else ["--max-time", "15"]
     if seed > 1:  # The other phases make the same requests by every seed.
         extent += ["--phases", "fuzzing,stateful"]
     command = [
@@ -66,6 +71,7 @@ def _start(system: System, folder: Path, seed: int) -> tuple["subprocess.Popen[b
         *("run", f"http://127.0.0.1:{system.port}/openapi.json"),
         *("--header", f"Authorization: Bearer {TOKEN}"),
         *("--checks", ",".join(CHECKS)),
+        *("--report", "har", "--report-har-path", str(folder / HAR), "--report-preserve-bytes"),
         *("--seed", str(seed), "--no-color"),
         *extent,
     ]
@@ -83,6 +89,11 @@ def test_answers_are_as_declared_and_the_books_are_right(own_system: System, tmp
         for process, _ in fuzzers:
             process.kill()
     assert not any(statuses), "\n".join(log.read_text() for _, log in fuzzers)
+    requests = [request for seed in range(1, FUZZERS + 1) for request in recorded(tmp_path / f"fuzzer-{seed}" / HAR)]
+    count = REQUESTS - GENERATED if REQUESTS else 2000
+    answers = ask(own_system.port, TOKEN, requests, count)
+    assert answers.total() > count / 2
+    print(answers)
     answered = own_system.get("/metrics", {"Accept": "text/plain"}).body
     print(sum(map(int, COUNTED.findall(answered))), "requests in", round(time.monotonic() - begun), "s")
     assert own_system.get("/api/v1/stats").json["successPurchases"] > 0
