@@ -146,7 +146,7 @@ class System(Client):
         settings = Settings(
             _env_file=None, **{name: value for name, value in named.items() if value and name in Settings.model_fields}
         )
-        BackgroundServices(settings).events.ensure_demo(settings.default_event)
+        BackgroundServices(settings).event_creation.ensure_demo(settings.default_event)
 
     def start_part(self, name: str) -> Part:
         """By its command."""
