@@ -14,6 +14,8 @@ from seating.config import Settings
 from seating.runtime import BackgroundServices
 from seating.storage import migrations, users
 from seating.storage.database import Database
+from tests import forked
+from tests.forked import Forked
 from tests.servers import RedisServer, wait_until
 
 PROJECT = Path(__file__).parents[1]
@@ -34,7 +36,7 @@ class Part(NamedTuple):
     """A running `seating <name>`, its output in a file."""
 
     name: str
-    process: "subprocess.Popen[bytes]"
+    process: "Forked | subprocess.Popen[bytes]"
     log: Path
 
     def kill(self) -> None:
@@ -154,14 +156,9 @@ class System(Client):
 
     def _start(self, name: str, *words: str) -> Part:
         log = self.folder / f"{name}.log"
-        with log.open("ab") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", *words],
-                cwd=self.folder,
-                env=self.environment,
-                stdout=output,
-                stderr=output,
-            )
+        log.touch()
+        origin = forked.web() if words == _GUNICORN else forked.background()
+        process = origin.start(words, self.folder, self.environment, log)
         self.parts[name] = Part(name, process, log)
         return self.parts[name]
 
