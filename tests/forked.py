@@ -11,6 +11,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from functools import cache
@@ -79,12 +80,14 @@ class _Origin:
         self._pids: dict[int, int] = {}
         self._statuses: dict[int, int] = {}
 
-    def start(self, words: Sequence[str], folder: Path, environment: dict[str, str], output: Path) -> Forked:
-        """Run a module and its arguments."""
+    def start(
+        self, words: Sequence[str], folder: Path, environment: dict[str, str], output: Path, errors: Path | None = None
+    ) -> Forked:
+        """Run a module and its arguments; its errors go to `output` too, unless there is a file for them."""
         assert self._process.stdin
         self._asked += 1
         number = self._asked
-        request = [number, list(words), str(folder), environment, str(output)]
+        request = [number, list(words), str(folder), environment, str(output), str(errors or output)]
         os.write(self._process.stdin.fileno(), json.dumps(request).encode() + b"\n")
         while number not in self._pids:
             self._read()
@@ -117,6 +120,20 @@ class _Origin:
 def background() -> _Origin:
     """Of what runs without gevent: worker, cron, commands."""
     return _Origin("background")
+
+
+def run(
+    words: Sequence[str], folder: Path, environment: dict[str, str], within_s: float = 60
+) -> "subprocess.CompletedProcess[str]":
+    """Run `seating <words>` to its end. Raises subprocess.TimeoutExpired."""
+    with tempfile.TemporaryDirectory() as said:
+        output, errors = Path(said, "output"), Path(said, "errors")
+        process = background().start(("seating", *words), folder, environment, output, errors)
+        try:
+            status = process.wait(within_s)
+        finally:
+            process.kill()
+        return subprocess.CompletedProcess(words, status, output.read_text(), errors.read_text())
 
 
 @cache
@@ -153,14 +170,12 @@ def _tell(word: str, key: int, value: int) -> None:
     os.write(1, f"{word} {key} {value}\n".encode())
 
 
-def _become(words: list[str], folder: str, environment: dict[str, str], output: str) -> None:
+def _become(words: list[str], folder: str, environment: dict[str, str], output: str, errors: str) -> None:
     """As `python -m` does it."""
-    log = os.open(output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for number, opened in ((0, nothing), (1, log), (2, log)):
+    for number, file in enumerate((os.devnull, output, errors)):
+        opened = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         os.dup2(opened, number)
-    os.close(log)
-    os.close(nothing)
+        os.close(opened)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

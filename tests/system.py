@@ -5,7 +5,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import uuid
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -164,15 +163,7 @@ class System(Client):
 
     def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Runs `seating <words>` to its end and expects it to succeed."""
-        done = subprocess.run(
-            [sys.executable, "-m", "seating", *words],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = forked.run(words, self.folder, self.environment)
         assert done.returncode == 0, done.stderr + done.stdout
         return done
 
