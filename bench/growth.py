@@ -67,7 +67,7 @@ class Growth:
             for count in _EVENTS:
                 services = services_of(served)
                 opened = [
-                    services.events.create("Test", 100_000, None, Actor("bench")).event.id
+                    services.event_creation.create("Test", 100_000, None, Actor("bench")).event.id
                     for _ in range(count - len(paths))
                 ]
                 paths += [f"/api/v1/events/{event_id}/purchases" for event_id in opened]

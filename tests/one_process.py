@@ -105,7 +105,7 @@ class OneProcess(Sale):
         return OneProcess.build(self.redis_url, Database(self.database.url))
 
     def open(self, capacity: int = 0, plan: SeatingPlan | None = None) -> str:
-        return self.events.create("Test", plan.capacity if plan else capacity, plan, OPERATOR).event.id
+        return self.event_creation.create("Test", plan.capacity if plan else capacity, plan, OPERATOR).event.id
 
     def buy(self, event_id: str, key: str, quantity: int = 1, reference: str | None = None) -> Receipt:
         """As an anonymous buyer with an idempotency key."""

@@ -5,7 +5,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import uuid
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +13,8 @@ from seating.config import Settings
 from seating.runtime import BackgroundServices
 from seating.storage import migrations, users
 from seating.storage.database import Database
+from tests import forked
+from tests.forked import Forked
 from tests.servers import RedisServer, wait_until
 
 PROJECT = Path(__file__).parents[1]
@@ -34,7 +35,7 @@ class Part(NamedTuple):
     """A running `seating <name>`, its output in a file."""
 
     name: str
-    process: "subprocess.Popen[bytes]"
+    process: "Forked | subprocess.Popen[bytes]"
     log: Path
 
     def kill(self) -> None:
@@ -146,7 +147,7 @@ class System(Client):
         settings = Settings(
             _env_file=None, **{name: value for name, value in named.items() if value and name in Settings.model_fields}
         )
-        BackgroundServices(settings).events.ensure_demo(settings.default_event)
+        BackgroundServices(settings).event_creation.ensure_demo(settings.default_event)
 
     def start_part(self, name: str) -> Part:
         """By its command."""
@@ -154,28 +155,15 @@ class System(Client):
 
     def _start(self, name: str, *words: str) -> Part:
         log = self.folder / f"{name}.log"
-        with log.open("ab") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", *words],
-                cwd=self.folder,
-                env=self.environment,
-                stdout=output,
-                stderr=output,
-            )
+        log.touch()
+        origin = forked.web() if words == _GUNICORN else forked.background()
+        process = origin.start(words, self.folder, self.environment, log)
         self.parts[name] = Part(name, process, log)
         return self.parts[name]
 
     def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Runs `seating <words>` to its end and expects it to succeed."""
-        done = subprocess.run(
-            [sys.executable, "-m", "seating", *words],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = forked.run(words, self.folder, self.environment)
         assert done.returncode == 0, done.stderr + done.stdout
         return done
 

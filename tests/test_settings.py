@@ -3,8 +3,6 @@
 import os
 import re
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from annotated_types import Ge, Le
 
 from seating.config import InvalidSettings, Settings, load_settings
 from seating.domain.origin import Origin
+from tests import forked
 from tests.doors import TOKEN
 from tests.servers import RedisServer
 from tests.system import PROJECT, clean_environment, free_port
@@ -216,15 +215,8 @@ def test_a_database_that_cannot_be_used_is_refused(url: str, doubtful_redis: Red
 
 def _refusal(part: str, folder: Path, settings: dict[str, str]) -> str:
     """The line on standard error of a `seating <part>` that does not start."""
-    done = subprocess.run(
-        [sys.executable, "-m", "seating", part],
-        cwd=folder,
-        env=clean_environment() | {"SEATING_DATA_DIR": str(folder / "data")} | settings,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    environment = clean_environment() | {"SEATING_DATA_DIR": str(folder / "data")} | settings
+    done = forked.run([part], folder, environment)
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
     line, *more = done.stderr.splitlines()
     assert not more, done.stderr

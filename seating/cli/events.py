@@ -93,7 +93,7 @@ def create(
         plans.report(plan)
     if check:
         return
-    created = startup_checks.operator_services().events.create(
+    created = startup_checks.operator_services().event_creation.create(
         name, capacity or 0, plan, acting.actor(why), offer, state=new.state, details=new.details()
     )
     if as_json:

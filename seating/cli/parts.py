@@ -76,7 +76,7 @@ def migrate(with_demo: bool) -> None:
     migrations.upgrade(database)
     if with_demo:
         database.write(users.ensure_demo)
-        BackgroundServices(settings).events.ensure_demo(settings.default_event)
+        BackgroundServices(settings).event_creation.ensure_demo(settings.default_event)
 
 
 @click.command()

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import gevent
 from gevent.event import Event
 
-from seating.domain.changes import Change
+from seating.domain.changes import Change, StateSet
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
 from seating.domain.seat_changes import tells_of_seats
@@ -33,7 +33,7 @@ _MOST_SEATS = 500
 
 
 class Feed:
-    """`plan` is None in general admission, where `available` is the latest message.
+    """`plan` is None in general admission, where `available` is the latest message and `state` is the sale's now.
 
     `joined` counts the sockets being served, attached or about to be.
     Do not switch greenlets between reading `checkpoint` and calling `attach`: the socket must get each later entry
@@ -46,7 +46,8 @@ class Feed:
         self.checkpoint = states.checkpoint
         self.joined = 0
         self.moved = Event()
-        self.available = messages.availability(states.checkpoint, states.remaining)
+        self.state = states.state
+        self.available = messages.availability(self.checkpoint, self.position, states.remaining)
         self.available_since_s = 0.0
         self.available_changed = False
         self._sockets: dict[Audience, set[Outbox]] = {POSITIONED: set(), PLAIN: set()}
@@ -70,6 +71,8 @@ class Feed:
         for entry in entries:
             change = entry.read() if self.checkpoint.is_followed_by(entry) else None
             self.checkpoint = Checkpoint.of(entry)
+            if isinstance(change, StateSet):
+                self.state = change.state
             if change is None or not self._tells(change):
                 self._tell(readable)
                 readable.clear()
@@ -92,7 +95,8 @@ class Feed:
 
     def announce(self, states: States) -> None:
         """In general admission, offer the number of seats left as of `states`."""
-        self.available = messages.availability(states.checkpoint, states.remaining)
+        self.state = states.state
+        self.available = messages.availability(self.checkpoint, states.checkpoint.position, states.remaining)
         self.available_since_s = time.monotonic()
         self.available_changed = False
         self._offer(POSITIONED, text_frame(self.available))
@@ -118,7 +122,7 @@ class Feed:
         if self.plan is not None:
             told = [audience.tell(self.event_id, self.plan, entry, change) for entry, change in entries]
         elif audience.resumes:
-            told = [messages.state(entry, change) for entry, change in entries]
+            told = [messages.state_changes(entry, change) for entry, change in entries]
         else:
             told = []
         return text_frames(text for texts in told for text in texts)

@@ -5,6 +5,7 @@ from typing import Any
 
 from seating.domain.changes import Change, StateSet
 from seating.domain.log_entry import Checkpoint, LogEntry, ResumePoint
+from seating.domain.position import Position
 from seating.domain.seat_changes import seat_changes
 from seating.domain.seating_plan import SeatingPlan
 
@@ -32,17 +33,19 @@ def seat_updates(event_id: str, plan: SeatingPlan, entry: LogEntry, change: Chan
     ]
 
 
-def state(entry: LogEntry, change: Change) -> list[str]:
+def state_changes(entry: LogEntry, change: Change) -> list[str]:
     """Return the message for a change of the event's state; nothing for other changes."""
-    if not isinstance(change, StateSet):
-        return []
-    return [_json({"type": "STATE", **_reached(Checkpoint.of(entry)), "state": change.state})]
+    return [state(Checkpoint.of(entry), change.state)] if isinstance(change, StateSet) else []
+
+
+def state(checkpoint: Checkpoint, word: str) -> str:
+    return _json({"type": "STATE", **_reached(checkpoint), "state": word})
 
 
 def seats(_event_id: str, plan: SeatingPlan, entry: LogEntry, change: Change) -> list[str]:
     """Return one message per entry: with `status` and `seats` if all seats changed alike, else with `groups`."""
     if isinstance(change, StateSet):
-        return state(entry, change)
+        return state_changes(entry, change)
     groups = [{"status": word, "seats": plan.seats_of(runs)} for word, runs in seat_changes(change)]
     told: dict[str, Any] = {"status": None, "seats": []}
     if groups:
@@ -55,8 +58,10 @@ def snapshot_needed(checkpoint: Checkpoint) -> str:
     return _json({"type": "SNAPSHOT_NEEDED", **_reached(checkpoint)})
 
 
-def availability(checkpoint: Checkpoint, remaining: int) -> str:
-    return _json({"type": "AVAILABILITY", **_reached(checkpoint), "seatsRemaining": remaining})
+def availability(followed: Checkpoint, position: Position, remaining: int) -> str:
+    """Tell what remains at `position`. The client resumes from `followed`: a STATE may lie between the two."""
+    reached = {**_reached(followed), "position": str(position)}
+    return _json({"type": "AVAILABILITY", **reached, "seatsRemaining": remaining})
 
 
 def _reached(checkpoint: Checkpoint) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from seating.domain.event import DRAFT
 from seating.domain.log_entry import Checkpoint, ResumePoint
 from seating.live import messages
 from seating.live.feed import Audience, Feed
@@ -25,6 +26,9 @@ def begin(feed: Feed, audience: Audience, since: ResumePoint | None, outbox: Out
         outbox.offer(text_frame(messages.connected(feed.event_id, feed.checkpoint)))
     elif feed.plan is None:
         outbox.offer(text_frame(feed.available))
+        if since is not None and since.position != feed.position and feed.state != DRAFT:
+            # It may have changed after the client read it and before this socket was attached.
+            outbox.offer(text_frame(messages.state(feed.checkpoint, feed.state)))
     elif since is None or not _catch_up(feed, audience, since, outbox, history):
         outbox.offer(text_frame(messages.snapshot_needed(feed.checkpoint)))
     feed.attach(audience, outbox)

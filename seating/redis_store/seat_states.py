@@ -23,6 +23,7 @@ class States(NamedTuple):
     """
 
     checkpoint: Checkpoint
+    state: str
     remaining: int
     lapsed: int
     maps: bytes
@@ -52,10 +53,11 @@ class SeatStates:
             raise MissingInventory
         if outcome != b"STATES":
             raise InventoryUnavailable
-        position, link, remaining, lapsed, pairs = found
+        position, link, state, remaining, lapsed, pairs = found
         maps = [seats for seats in _in_order(pairs) if not is_area(seats)]
         return States(
             Checkpoint(Position.parse(position.decode()), link.decode()),
+            state.decode(),
             remaining,
             lapsed,
             ROW_BREAK.encode().join(maps),

@@ -1,47 +1,33 @@
-"""Events: create, describe, read, list."""
+"""Events: read, list, describe, and change how they are sold."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 import orjson
-import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
 from seating.domain.actor import Actor
-from seating.domain.change_json import change_json
-from seating.domain.changes import Opened
-from seating.domain.errors import EventNotFound, IdempotencyKeyReused, InventoryUnavailable
-from seating.domain.event import DRAFT, Event, EventCursor, EventDetails, EventFilter, InventoryCounts, new_event_id
-from seating.domain.log_entry import LogEntry
+from seating.domain.errors import EventNotFound, InventoryUnavailable
+from seating.domain.event import DRAFT, Event, EventCursor, EventDetails, EventFilter, InventoryCounts
 from seating.domain.offer import CategoryOffer, Offer, offer_of_plan
 from seating.domain.page import Page, first_of
 from seating.domain.position import Position
-from seating.domain.recovery_errors import Overtaken
-from seating.domain.seating_plan import DEMO_HALL, SeatingPlan, generate
 from seating.domain.timestamps import rfc3339
 from seating.memo import FreshLook, Memo
 from seating.redis_store.inventory import Inventory
 from seating.services.audit import act_now
 from seating.services.event_changes import EventChanges
 from seating.services.missing_event import MissingEvent
-from seating.services.persistence import Persistence
-from seating.services.rebuild import Rebuild
-from seating.storage import audit, ledger, terms
+from seating.storage import audit
 from seating.storage import events as event_record
 from seating.storage.database import Database
-from seating.storage.events import CreationKey
 
 _MOST_PUBLISHED: Final = 10_000
 
 _MOST_COUNTED: Final = 1_000
 _ATTEMPTS: Final = 10
 """To change an offer that other operators change too."""
-
-_log = structlog.get_logger(__name__)
 
 
 class EventOnSale(NamedTuple):
@@ -86,53 +72,11 @@ class Events:
     database: Database
     inventory: Inventory
     presence: MissingEvent
-    rebuild: Rebuild
-    persistence: Persistence
     changes: EventChanges
     _published: set[str] = field(default_factory=set, init=False)
     _counts: FreshLook[str, InventoryCounts] = field(default_factory=FreshLook, init=False)
     _events: FreshLook[str, EventOnSale] = field(default_factory=FreshLook, init=False)
     _left: Memo[str, dict[int, int]] = field(default_factory=_categories_left, init=False)
-
-    def create(
-        self,
-        name: str,
-        capacity: int,
-        plan: SeatingPlan | None,
-        by: Actor,
-        offer: Offer | None = None,
-        *,
-        state: str = "on_sale",
-        details: EventDetails | None = None,
-        key: CreationKey | None = None,
-    ) -> EventOnSale:
-        """Records a new event and puts it on sale, on the conditions of `offer`, or keeps it a draft.
-
-        A plan that has categories is sold by them in any case.
-        """
-        if plan and plan.layout and not (offer and offer.categories):
-            offer = replace(offer or Offer(), categories=offer_of_plan(plan).categories)
-        event = Event(
-            id=new_event_id(), name=name, capacity=capacity, seated=plan is not None, state=state, offer=offer
-        )
-        event = replace(event, **(details or {}))
-        self._create(event, plan, by, key)
-        return self.get(event.id)
-
-    def once(self, key: CreationKey, create: Callable[[], EventOnSale]) -> tuple[EventOnSale, bool]:
-        """The event that was created with `key`, else what `create` returns, and whether it was there before.
-
-        `create` records the event with that key. Raises IdempotencyKeyReused.
-        """
-        found = self._created_with(key)
-        if found is None:
-            try:
-                return create(), False
-            except IntegrityError:
-                found = self._created_with(key)
-                if found is None:
-                    raise
-        return found, True
 
     def describe(self, event_id: str, details: EventDetails, by: Actor) -> None:
         """Records what an operator says of an event, whatever its state. Raises EventNotFound."""
@@ -147,18 +91,6 @@ class Events:
                 audit.add(connection, [act_now(by, "event.details", event_id, None, *told)])
 
         self.database.write(record)
-
-    def ensure_demo(self, event_id: str) -> None:
-        """The event of a fresh start: the demo hall, unless there is an event of that id already."""
-        if self.database.read(event_record.find, event_id):
-            return
-        plan = generate(DEMO_HALL)
-        try:
-            self._create(Event(event_id, "Demo event", plan.capacity, seated=True), plan)
-        except IntegrityError:
-            return  # Another launcher on the same database was faster.
-        except InventoryUnavailable as error:
-            _log.error("default event not opened", event_id=event_id, reason=error.message)
 
     def set_state(self, event_id: str, state: str, by: Actor) -> EventOnSale:
         """Puts a draft on sale, pauses a sale, resumes it, or closes it for good.
@@ -251,45 +183,6 @@ class Events:
             return self._left.get(event_id, lambda: self.inventory.left_by_category(event_id), version=offer)
         except InventoryUnavailable:
             return None  # It does not sell at this moment.
-
-    def _created_with(self, key: CreationKey) -> EventOnSale | None:
-        """Whoever created it may have been stopped before it had an inventory."""
-        created = self.database.read(event_record.created_with, key.idempotency)
-        if created is None:
-            return None
-        event_id, fingerprint = created
-        if fingerprint != key.fingerprint:
-            raise IdempotencyKeyReused("This Idempotency-Key has created another event; use a new key for a new one")
-        found = self.get(event_id)
-        if found.counts is None and not found.event.archived:
-            self._open(event_id)
-            found = self.get(event_id)
-        return found
-
-    def _create(
-        self, event: Event, plan: SeatingPlan | None, by: Actor | None = None, key: CreationKey | None = None
-    ) -> None:
-        """SQL first: an inventory that SQL does not know of could sell what nobody records.
-
-        Raises InventoryUnavailable where Redis is not reachable, or has something of that event: SQL lost it then.
-        """
-        if self.inventory.is_known(event.id):
-            raise InventoryUnavailable(f"Redis has sales of event {event.id}, and SQL does not: run seating merge")
-        now_s = time.time()
-        opened = Opened(at_ms=int(now_s * 1000), capacity=event.capacity, by=by, state=event.state, offer=event.offer)
-        first = LogEntry.first(terms.first_epoch(now_s), change_json(opened))
-
-        def record(connection: Connection) -> None:
-            event_record.add(connection, event, plan, key)
-            ledger.begin(connection, event.id, first)
-
-        self.database.write(record)
-        self._open(event.id)
-
-    def _open(self, event_id: str) -> None:
-        with suppress(Overtaken):  # Whoever found it without an inventory was faster.
-            self.rebuild.open(event_id)
-        self.persistence.run(event_id)
 
     def _with_counts(self, events: Sequence[Event]) -> list[EventOnSale]:
         snapshots = self.inventory.current([event.id for event in events])

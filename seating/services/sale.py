@@ -23,6 +23,7 @@ from seating.services.audit import Audit
 from seating.services.books import Books
 from seating.services.box_office import BoxOffice
 from seating.services.event_changes import EventChanges
+from seating.services.event_creation import EventCreation
 from seating.services.events import Events
 from seating.services.fence import Fence
 from seating.services.holds import Holds
@@ -84,7 +85,8 @@ class Sale:
             database, log, self.inventory, terms, calls.seen, Retries(calls), self.rebuild, nudge
         )
         self.merge = Merge(database, client, terms, self.rebuild, self.persistence.run_now)
-        self.events = Events(database, self.inventory, self.presence, self.rebuild, self.persistence, changes)
+        self.events = Events(database, self.inventory, self.presence, changes)
+        self.event_creation = EventCreation(database, self.inventory, self.rebuild, self.persistence, self.events)
         self.offers = Offers(self.inventory, self.names, database)
         archived = ArchivedEvents(database, self.names, self.answered.note)
         watch = PersistedWatch(database)

@@ -122,13 +122,13 @@ def create_event(header: EventHeaders, body: NewEvent) -> Response:
     key = None if header.idempotency_key is None else _creation_key(header.idempotency_key, body)
     plan, offer = services().offload(body.hall)
     create = partial(
-        services().events.create,
+        services().event_creation.create,
         *(body.name, body.capacity(plan, offer), plan, actor(body.why), offer),
         state=body.state,
         details=body.details(),
         key=key,
     )
-    created, replayed = services().events.once(key, create) if key else (create(), False)
+    created, replayed = services().event_creation.once(key, create) if key else (create(), False)
     notes = list(plan.notes) if plan else []
     # Not validated again: its moments are texts already.
     response = render(CreatedEventView.model_construct(**dict(view(created)), plan_notes=notes), 201)

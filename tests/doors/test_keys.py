@@ -17,6 +17,7 @@ from seating.services.audit import Audit
 from seating.storage import migrations
 from seating.storage.api_keys import MOST_KEYS, ApiKeys, InvalidKeyFile, OtherRole
 from seating.storage.database import Database
+from tests import forked
 from tests.doors import TOKEN, assert_unauthorized, bearer, web_alone
 from tests.system import Answer, System, clean_environment
 from tests.web import JSON, assert_problem
@@ -166,9 +167,8 @@ def _start(folder: Path, *words: str, **settings: str) -> "subprocess.Popen[str]
 
 
 def seating(folder: Path, *words: str) -> tuple[int, str, str]:
-    process = _start(folder, *words)
-    out, error = process.communicate(timeout=60)
-    return process.returncode, out, error
+    done = forked.run(words, folder, clean_environment() | {"SEATING_DATA_DIR": str(folder)})
+    return done.returncode, done.stdout, done.stderr
 
 
 def test_the_command_line(tmp_path: Path) -> None:

@@ -1,13 +1,12 @@
 """Who may create events: whoever has the operator's token, an operator's key, or sits at a machine without any."""
 
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.doors import TOKEN, assert_unauthorized, bearer, web_alone
 from tests.system import Answer, System, clean_environment, free_port
 from tests.web import exchange, post, seats_sold, table
@@ -120,15 +119,7 @@ def test_so_does_all_of_it_where_the_world_could_reach_it(address: str, tmp_path
 
 def _refusal(part: str, folder: Path, **settings: str) -> str:
     environment = {"PORT": str(free_port()), "SEATING_DATA_DIR": str(folder)}
-    done = subprocess.run(
-        [sys.executable, "-m", "seating", part],
-        cwd=folder,
-        env=clean_environment() | environment | settings,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    done = forked.run([part], folder, clean_environment() | environment | settings)
     assert done.returncode == 2
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()

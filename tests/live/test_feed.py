@@ -185,6 +185,22 @@ def test_pauses_and_the_like_are_told(system: System, plan: dict[str, object]) -
     assert [message["position"] for message in told] == all_beyond(since.partition(".")[0], 3)
 
 
+@pytest.mark.parametrize("plan", [{"seatingPlan": HALL}, {"totalSeats": 100}], ids=["seated", "general admission"])
+def test_a_pause_just_before_the_feed_opens_is_told(system: System, plan: dict[str, object]) -> None:
+    """After a client has read the state; also between the answer to its handshake and its place in the feed."""
+    event = system.create_event(**plan)
+    since = snapshot(system, event)["since"]
+    assert system.request("PATCH", f"/api/v1/events/{event}", b'{"state":"paused"}', JSON).status == 200
+    paused = beyond(since.partition(".")[0], 1)
+    with Socket(system, live(event, since)) as socket:
+        message = socket.message()
+        if message["type"] == "AVAILABILITY":
+            assert (message["position"], message["since"]) == (paused, since_of(system, event, paused))
+            message = socket.message()
+    expected = {"type": "STATE", "position": paused, "since": since_of(system, event, paused), "state": "paused"}
+    assert message == expected
+
+
 def test_the_plain_feed_has_seat_updates_only(system: System) -> None:
     with Socket(system) as socket:
         assert socket.message()["type"] == "CONNECTED"

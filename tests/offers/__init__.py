@@ -55,12 +55,12 @@ def areas(currency: str | None = "EUR", **terms: dict[str, Any]) -> Offer:
 
 def open_hall(sale: OneProcess, **more: dict[str, Any]) -> str:
     plan = hall()
-    return sale.events.create("Test", plan.capacity, plan, OPERATOR, priced(plan, **more)).event.id
+    return sale.event_creation.create("Test", plan.capacity, plan, OPERATOR, priced(plan, **more)).event.id
 
 
 def open_areas(sale: OneProcess, offer: Offer) -> str:
     places = sum(category.capacity or 0 for category in offer.categories)
-    return sale.events.create("Test", places, None, OPERATOR, offer).event.id
+    return sale.event_creation.create("Test", places, None, OPERATOR, offer).event.id
 
 
 def change(sale: OneProcess, event_id: str, currency: str | None = None, **terms: dict[str, Any]) -> None:

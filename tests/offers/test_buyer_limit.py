@@ -30,7 +30,7 @@ FOUR = Offer(max_per_buyer=4)
 
 @pytest.fixture
 def event(sale: OneProcess) -> str:
-    return sale.events.create("Test", 100, None, OPERATOR, FOUR).event.id
+    return sale.event_creation.create("Test", 100, None, OPERATOR, FOUR).event.id
 
 
 def buy(
@@ -93,7 +93,7 @@ def test_a_hold_is_refused_early(sale: OneProcess, event: str) -> None:
 
 def test_a_hold_grows_up_to_the_limit(sale: OneProcess) -> None:
     plan = SeatingPlan([[["A1", "A2", "A3", "A4", "A5"]]])
-    event = sale.events.create("Hall", 5, plan, OPERATOR, Offer(max_per_buyer=3)).event.id
+    event = sale.event_creation.create("Hall", 5, plan, OPERATOR, Offer(max_per_buyer=3)).event.id
     buy(sale, event, "k1", 1)
     held = sale.holds.hold(event, "shop", "shop", None, HoldOrder(1, buyer="ada"), is_shop=True)
     free = [seat for seat, status in sale.statuses(event).items() if status == "available"]

@@ -55,7 +55,7 @@ def refusal(ask: Callable[[], object]) -> Any:
 
 class TestByTheClock:
     def test_nothing_is_sold_before_it_opens_nor_from_when_it_closes(self, moved: OneProcess) -> None:
-        event = moved.events.create("Test", 10, None, OPERATOR, BOUNDS).event.id
+        event = moved.event_creation.create("Test", 10, None, OPERATOR, BOUNDS).event.id
         for before in (NOON_MS, OPENS - 1):
             at(moved, before)
             for ask in (lambda: moved.buy(event, "k"), lambda: moved.hold(event, quantity=1)):
@@ -109,7 +109,7 @@ class TestByTheClock:
 
     @pytest.mark.parametrize("way", ["rebuild", "lost"])
     def test_a_rebuild_keeps_it(self, moved: OneProcess, way: str) -> None:
-        event = moved.events.create("Test", 10, None, OPERATOR, replace(BOUNDS, max_per_purchase=2)).event.id
+        event = moved.event_creation.create("Test", 10, None, OPERATOR, replace(BOUNDS, max_per_purchase=2)).event.id
         bound(moved, event, off_sale_at_ms=None, max_per_purchase=3)
         moved.persist(event)
         kept = moved.calls.command("HMGET", keys.inventory(event), "bounds", "offered", "state")
@@ -182,7 +182,7 @@ def test_a_thousand_buyers_at_the_moment(sale: OneProcess, process: Callable[...
     """All ask before it opens, and go on asking: none is served before, and all are within seconds of it."""
     redis_s, us = sale.calls.command("TIME")
     opens = int(redis_s) * 1000 + int(us) // 1000 + 3_000
-    event = sale.events.create("Test", 1_000, None, OPERATOR, Offer(on_sale_at_ms=opens)).event.id
+    event = sale.event_creation.create("Test", 1_000, None, OPERATOR, Offer(on_sale_at_ms=opens)).event.id
     refused, waits = _buyers(sale, event, process(), 1_000)
     assert min(refused) > 0
     assert all(1 <= wait <= 3 for wait in waits)
@@ -201,7 +201,7 @@ class TestTwins:
     @staticmethod
     def _sold_after(sale: OneProcess) -> bool:
         """Whether a buyer gets a seat who saw that it had opened, after an operator was told that it has not."""
-        event = sale.events.create("Test", 10, None, OPERATOR, Offer(on_sale_at_ms=NOON_MS)).event.id
+        event = sale.event_creation.create("Test", 10, None, OPERATOR, Offer(on_sale_at_ms=NOON_MS)).event.id
         assert sale.events.get(event).selling
         bound(sale, event, on_sale_at_ms=OPENS)
         try:

@@ -33,7 +33,7 @@ def category(request: pytest.FixtureRequest) -> str | None:
 @pytest.fixture
 def event(sale: OneProcess, category: str | None) -> str:
     offer = Offer((FLOOR, BOX)) if category else None
-    return sale.events.create("Open air", 16 if offer else 8, None, OPERATOR, offer).event.id
+    return sale.event_creation.create("Open air", 16 if offer else 8, None, OPERATOR, offer).event.id
 
 
 class Organiser:
@@ -162,7 +162,7 @@ def test_a_damaged_count_is_made_anew(sale: OneProcess) -> None:
 
 
 def test_a_category_is_named_where_there_are_any(sale: OneProcess) -> None:
-    with_categories = sale.events.create("Open air", 16, None, OPERATOR, Offer((FLOOR, BOX))).event.id
+    with_categories = sale.event_creation.create("Open air", 16, None, OPERATOR, Offer((FLOOR, BOX))).event.id
     without = sale.open(capacity=8)
     for event, category, field in ((with_categories, None, "category"), (without, "Floor", "category")):
         with pytest.raises(InvalidRequest) as refused:

@@ -253,7 +253,7 @@ def test_without_the_guard_the_organiser_blocks_what_buyers_own(sale: OneProcess
 def test_places_of_an_area_are_counted(sale: OneProcess) -> None:
     floor = CategoryOffer("Floor", capacity=10, blocks=((0, 0),))
     offer = Offer((floor, CategoryOffer("Box", capacity=4, blocks=((1, 1),))))
-    event = sale.events.create("Open air", 14, None, OPERATOR, offer).event.id
+    event = sale.event_creation.create("Open air", 14, None, OPERATOR, offer).event.id
 
     def change(status: str, quantity: int, places_are: str = AVAILABLE) -> int:
         chosen = SeatSelection(category="Floor", quantity=quantity, places_are=places_are)
@@ -289,7 +289,7 @@ def test_places_of_an_area_are_counted(sale: OneProcess) -> None:
 )
 def test_places_need_a_category_and_a_quantity(sale: OneProcess, chosen: SeatSelection, field: str) -> None:
     offer = Offer((CategoryOffer("Floor", capacity=10, blocks=((0, 0),)),))
-    event = sale.events.create("Open air", 10, None, OPERATOR, offer).event.id
+    event = sale.event_creation.create("Open air", 10, None, OPERATOR, offer).event.id
     with pytest.raises(InvalidRequest) as refused:
         sale.seats.set_all(event, chosen, "reserved", OPERATOR)
     assert refused.value.facts["field"] == field

@@ -1,8 +1,6 @@
 """A database without tables, or with those of another version: one line says so, and no request gets a 500."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from seating.domain.errors import WrongTables
 from seating.storage import migrations, schema_version, users
 from seating.storage.database import Database
 from seating.storage.tables import metadata
+from tests import forked
 from tests.servers import PostgresServer, RedisServer, wait_until
 from tests.system import System
 from tests.web import JSON, assert_problem
@@ -66,10 +65,7 @@ def _drop_tables(url: str) -> None:
 
 def _assert_refused(system: System, words: str, reason: str) -> None:
     """Status 2, and one line."""
-    command = [sys.executable, "-m", "seating", words]
-    done = subprocess.run(
-        command, cwd=system.folder, env=system.environment, capture_output=True, text=True, timeout=60, check=False
-    )
+    done = forked.run([words], system.folder, system.environment)
     assert (done.returncode, done.stdout) == (2, ""), (words, done)
     assert done.stderr.startswith(f"seating: DATABASE_URL: the database cannot be used: {reason}"), done.stderr
     assert done.stderr.count("\n") == 1, done.stderr

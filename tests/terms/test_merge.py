@@ -96,7 +96,7 @@ def test_a_new_database(sale: OneProcess) -> None:
     sale.persist(event)
     with pytest.raises(InventoryUnavailable):
         sale.buy(event, "closed")
-    sale.events.ensure_demo(event)
+    sale.event_creation.ensure_demo(event)
     assert sale.now(event).counts.sold == 3
     sale.merge.run(event, "redis", OPERATOR)
     assert sale.buy(event, "k", 3) == receipt

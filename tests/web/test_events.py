@@ -319,10 +319,12 @@ class TestCreationOnce:
         made = []
 
         def create() -> EventOnSale:
-            made.append(other.events.once(key, partial(other.events.create, "Test", 5, None, OPERATOR, key=key)))
-            return sale.events.create("Test", 5, None, OPERATOR, key=key)
+            made.append(
+                other.event_creation.once(key, partial(other.event_creation.create, "Test", 5, None, OPERATOR, key=key))
+            )
+            return sale.event_creation.create("Test", 5, None, OPERATOR, key=key)
 
-        found, replayed = sale.events.once(key, create)
+        found, replayed = sale.event_creation.once(key, create)
         assert (found.event, replayed) == (made[0][0].event, True)
         assert made[0][1] is False
         other.database.close()

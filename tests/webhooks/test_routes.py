@@ -13,6 +13,7 @@ import pytest
 
 from seating.domain.webhook import MAX_WEBHOOKS
 from seating.storage.database import Database
+from tests import forked
 from tests.doors import TOKEN
 from tests.one_process import OPERATOR
 from tests.processes import client, clock
@@ -184,16 +185,10 @@ def test_private_addresses_if_they_are_allowed(web: Callable[..., Web], receiver
 
 
 def test_commands(sqlite_url: str, tmp_path: Path) -> None:
+    environment = clean_environment() | {"SEATING_DATA_DIR": str(tmp_path), "DATABASE_URL": sqlite_url}
+
     def seating(*words: str, status: int = 0) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "seating", "webhooks", *words],
-            cwd=tmp_path,
-            env=clean_environment() | {"SEATING_DATA_DIR": str(tmp_path), "DATABASE_URL": sqlite_url},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = forked.run(("webhooks", *words), tmp_path, environment)
         assert done.returncode == status, done.stderr
         return done.stderr if status else done.stdout
 

@@ -9,9 +9,9 @@
 -- Uses holding.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency  10 notes
 -- ARGV  1 caller
--- Reply {'STATES', position, link of the entry there, seats left, those of them that holds have which are due,
+-- Reply {'STATES', position, link of the entry there, state, seats left, those of them that holds have which are due,
 --       {block, map, block, map …}} (in general admission areas and their counts, none without categories) | any refusal of read_inventory
-local inventory, refusal = read_inventory('capacity', 'sold', 'held', 'blocked')
+local inventory, refusal = read_inventory('state', 'capacity', 'sold', 'held', 'blocked')
 if not inventory then
   return refusal
 end
@@ -33,4 +33,4 @@ for _, hold in ipairs(lapsed_holds(now_ms())) do
   end
 end
 local position = inventory.epoch .. '-' .. inventory.seq
-return {'STATES', position, inventory.chain, seats_left(inventory) + lapsed, lapsed, maps}
+return {'STATES', position, inventory.chain, inventory.state, seats_left(inventory) + lapsed, lapsed, maps}

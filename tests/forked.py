@@ -1,0 +1,203 @@
+"""Parts of a system as forks of a process that has the libraries already: to import them takes seconds of CPU a part.
+
+They import the product themselves, after their environment is set. `tests/launched.py` starts parts as users do.
+Run as a program, this is that process: it reads requests, one JSON object a line, and tells of starts and ends.
+"""
+
+import atexit
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from gevent import monkey
+
+_LIBRARIES = (
+    *("alembic.config", "click", "orjson", "prometheus_client", "psutil", "psycopg", "pydantic_settings", "redis"),
+    *("rq", "sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.dialects.sqlite", "structlog", "urllib3"),
+)
+_LIBRARIES_OF_WEB = (
+    *("email_validator", "flask_openapi3", "flask_sock", "gunicorn.app.wsgiapp", "gunicorn.workers.ggevent"),
+    "prometheus_client.multiprocess",
+)
+_LOOK_EVERY_S = 0.02
+
+
+class Forked:
+    """A process as `subprocess.Popen` shows it, but started and waited for by another one."""
+
+    def __init__(self, origin: "_Origin", pid: int) -> None:
+        self._origin = origin
+        self.pid = pid
+
+    def poll(self) -> int | None:
+        """The exit status, negative if a signal ended it; None while it runs."""
+        return self._origin.status(self.pid)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Raises subprocess.TimeoutExpired."""
+        deadline = time.monotonic() + (timeout if timeout is not None else float("inf"))
+        while (status := self.poll()) is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+            time.sleep(_LOOK_EVERY_S)
+        return status
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+class _Origin:
+    """The process that is forked; it ends with this one."""
+
+    def __init__(self, kind: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.forked", kind],
+            cwd=Path(__file__).parents[1],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._process.stdout
+        os.set_blocking(self._process.stdout.fileno(), False)
+        self._asked = 0
+        self._unread = b""
+        self._pids: dict[int, int] = {}
+        self._statuses: dict[int, int] = {}
+
+    def start(
+        self, words: Sequence[str], folder: Path, environment: dict[str, str], output: Path, errors: Path | None = None
+    ) -> Forked:
+        """Run a module and its arguments; its errors go to `output` too, unless there is a file for them."""
+        assert self._process.stdin
+        self._asked += 1
+        number = self._asked
+        request = [number, list(words), str(folder), environment, str(output), str(errors or output)]
+        os.write(self._process.stdin.fileno(), json.dumps(request).encode() + b"\n")
+        while number not in self._pids:
+            self._read()
+            assert self._process.poll() is None
+            time.sleep(0.005)
+        return Forked(self, self._pids[number])
+
+    def status(self, pid: int) -> int | None:
+        self._read()
+        return self._statuses.get(pid)
+
+    def _read(self) -> None:
+        assert self._process.stdout
+        try:
+            self._unread += os.read(self._process.stdout.fileno(), 65536)
+        except BlockingIOError:
+            return
+        *lines, self._unread = self._unread.split(b"\n")
+        for line in lines:
+            word, *numbers = line.split()
+            key, value = map(int, numbers)
+            if word == b"started":
+                self._pids[key] = value
+                self._statuses.pop(value, None)  # Of an earlier process with this id.
+            else:
+                self._statuses[key] = value
+
+
+@cache
+def background() -> _Origin:
+    """Of what runs without gevent: worker, cron, commands."""
+    return _Origin("background")
+
+
+def run(
+    words: Sequence[str], folder: Path, environment: dict[str, str], within_s: float = 60
+) -> "subprocess.CompletedProcess[str]":
+    """Run `seating <words>` to its end. Raises subprocess.TimeoutExpired."""
+    with tempfile.TemporaryDirectory() as said:
+        output, errors = Path(said, "output"), Path(said, "errors")
+        process = background().start(("seating", *words), folder, environment, output, errors)
+        try:
+            status = process.wait(within_s)
+        finally:
+            process.kill()
+        return subprocess.CompletedProcess(words, status, output.read_text(), errors.read_text())
+
+
+@cache
+def web() -> _Origin:
+    """Of gunicorn, whose sockets gevent has patched."""
+    return _Origin("web")
+
+
+def _serve() -> list[Any] | None:
+    """Fork for each request, until the input ends. Returns the request in the fork, and None at the end."""
+    select = monkey.get_original("select", "select")  # Waiting as gevent does would start its loop, which forks badly.
+    wait = monkey.get_original("os", "waitpid")
+    unread = b""
+    while True:
+        if select([0], [], [], _LOOK_EVERY_S)[0]:
+            found = os.read(0, 65536)
+            if not found:
+                return None
+            *lines, unread = (unread + found).split(b"\n")
+            for line in lines:
+                request: list[Any] = json.loads(line)
+                pid = os.fork()
+                if not pid:
+                    return request
+                _tell("started", request[0], pid)
+        try:
+            while (ended := wait(-1, os.WNOHANG))[0]:
+                _tell("ended", ended[0], os.waitstatus_to_exitcode(ended[1]))
+        except ChildProcessError:
+            pass
+
+
+def _tell(word: str, key: int, value: int) -> None:
+    os.write(1, f"{word} {key} {value}\n".encode())
+
+
+def _become(words: list[str], folder: str, environment: dict[str, str], output: str, errors: str) -> None:
+    """As `python -m` does it."""
+    for number, file in enumerate((os.devnull, output, errors)):
+        opened = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        os.dup2(opened, number)
+        os.close(opened)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv, sys.path[0] = words, folder
+    status: object = 0
+    try:
+        runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        status = end.code
+    if isinstance(status, str):
+        print(status, file=sys.stderr)
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Python would now take its modules apart, for a third of a second.
+    os._exit(status if isinstance(status, int) else status is not None)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "web":
+        monkey.patch_all()
+    for name in (*_LIBRARIES, *(_LIBRARIES_OF_WEB if sys.argv[1] == "web" else ())):
+        import_module(name)
+    if asked := _serve():
+        _become(*asked[1:])
