@@ -40,6 +40,11 @@ EventTarget.prototype.addEventListener = function (type, act, ...rest) {
   return add.call(this, type, /pointer|wheel|message/.test(type) ? timed(act) : act, ...rest)
 }
 """
+_REST: Final = """new Promise((go) => {
+  const end = performance.now() + 400
+  const look = (now) => requestAnimationFrame(now > end ? go : look)
+  requestAnimationFrame(look)
+})"""
 MAP: Final = "document.querySelector('seating-map')"
 
 
@@ -111,10 +116,14 @@ class MapPage:
         text: str = self.page.locator("seating-map .say").inner_text()
         return text
 
+    def rest(self) -> None:
+        """Wait until the map has drawn the end of its movement, which takes 320 ms of the clock of frames."""
+        self.page.evaluate(_REST)
+
     def click_seat(self, seat: str, act: Callable[[float, float], object] | None = None) -> None:
         """Bring a seat into view and click where it is drawn."""
         self.call(f"map.zoomTo(['{seat}'])")
-        self.page.wait_for_timeout(500)
+        self.rest()
         box = self.page.locator("seating-map .seats").bounding_box()
         assert box
         (act or self.page.mouse.click)(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)

@@ -113,11 +113,11 @@ def test_the_seat_behind(page: MapPage) -> None:
 def test_the_focus_is_seen_on_the_canvas(page: MapPage) -> None:
     """A ring is drawn around the seat, and the card says which it is."""
     page.call("map.focusSeat('Stalls-K-12')")
-    page.page.wait_for_timeout(500)
+    page.rest()
     assert page.page.locator("seating-map .card").inner_text() == "Stalls, Row K, Seat 12\nRear stalls · €59.00"
     with_ring = page.page.screenshot()
     page.page.evaluate("document.activeElement.blur()")
-    page.page.wait_for_timeout(300)
+    page.rest()
     assert page.page.screenshot() != with_ring
 
 
@@ -149,7 +149,7 @@ def test_touch(open_map: OpenMap, evening: str) -> None:
     for step in range(1, 8):
         touch("touchMove", (150 + 6 * step, 400), (250 - 6 * step, 400))
     touch("touchEnd")
-    page.page.wait_for_timeout(400)
+    page.rest()
     assert page.page.screenshot() != before
     assert page.seats() == ["Stalls-K-10"]
     page.close()
@@ -180,6 +180,6 @@ def test_nothing_moves_for_who_asks_for_that(open_map: OpenMap, evening: str) ->
     scale = "new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(() => go(1))))"
     page.call(scale)
     settled = page.page.screenshot()
-    page.page.wait_for_timeout(600)
+    page.rest()
     assert page.page.screenshot() == settled
     page.close()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, FloatRect, Route, expect
 
 from tests.doors import TOKEN, bearer
 from tests.seat_map.own_page import OwnPage
@@ -91,19 +91,28 @@ def test_numbers_chart_and_estimate(room: OwnPage, guarded: System, hall: str) -
     assert room.findings() == []
 
 
-def test_a_lasso_blocks_and_a_section_releases(room: OwnPage, guarded: System, hall: str) -> None:
-    canvas = room("#hall")
-    canvas.scroll_into_view_if_needed()
-    expect(room("#sections button")).to_have_count(2)
-    box = canvas.bounding_box()
-    assert box
-    mouse = room.page.mouse
+def lasso(room: OwnPage, box: FloatRect, *, first: int = 0, last: int = 4) -> None:
+    """Draw a line around all seats, or the part of it between two of its corners."""
     corners = [(0.01, 0.01), (0.99, 0.01), (0.99, 0.99), (0.01, 0.99), (0.01, 0.01)]
-    for number, (right, down) in enumerate(corners):
-        mouse.move(box["x"] + right * box["width"], box["y"] + down * box["height"], steps=4)
+    for number, (right, down) in enumerate(corners[first : last + 1], first):
+        room.page.mouse.move(box["x"] + right * box["width"], box["y"] + down * box["height"], steps=4)
         if number == 0:
-            mouse.down()
-    mouse.up()
+            room.page.mouse.down()
+    if last == 4:
+        room.page.mouse.up()
+
+
+def hall_box(room: OwnPage) -> FloatRect:
+    """Where the hall is in the window, once it is drawn."""
+    room("#hall").scroll_into_view_if_needed()
+    expect(room("#sections button")).to_have_count(2)
+    box = room("#hall").bounding_box()
+    assert box
+    return box
+
+
+def test_a_lasso_blocks_and_a_section_releases(room: OwnPage, guarded: System, hall: str) -> None:
+    lasso(room, hall_box(room))
     expect(room("#acts p")).to_have_text("100 seats chosen: 100 available.")
     room.page.get_by_role("button", name="Block 100 seats").click()
     expect(room("#confirm h2")).to_have_text("Block 100 seats. Buyers see them go at once.")
@@ -116,6 +125,32 @@ def test_a_lasso_blocks_and_a_section_releases(room: OwnPage, guarded: System, h
     room("#confirm").get_by_role("button", name="Release 50 seats").click()
     wait_until(lambda: _left(guarded, hall) == 50)
     expect(room("#audit")).to_contain_text("behind the mixing desk")
+
+
+def test_lists_that_come_late_move_no_seat(browser: Browser, guarded: System, hall: str) -> None:
+    """An operator who draws a line while the lists above the hall are still on their way."""
+    room = OwnPage(browser, guarded.port, f"/control?event={hall}", viewport={"width": 1440, "height": 900})
+    late: list[Route] = []
+    are_late = True
+
+    def keep(route: Route) -> None:
+        late.append(route) if are_late else route.continue_()
+
+    for path in ("quarantine?*", "losses?*", "events/*/purchases?*", "audit?limit=20"):
+        room.page.route(f"**/api/v1/{path}", keep)
+    room("#key").fill(TOKEN)
+    room("#key").press("Enter")
+    box = hall_box(room)
+    lasso(room, box, last=2)
+    are_late = False
+    for route in late:
+        route.continue_()
+    expect(room("#purchases")).to_have_text("Nothing is recorded yet.")
+    expect(room("#decisions")).to_have_text("Nothing. Sales, records and stores agree.")
+    assert room("#hall").bounding_box() == box
+    lasso(room, box, first=3)
+    expect(room("#acts p")).to_have_text("100 seats chosen: 100 available.")
+    room.close(REFUSED)
 
 
 def test_a_purchase_is_found_and_cancelled(room: OwnPage, guarded: System, hall: str) -> None:

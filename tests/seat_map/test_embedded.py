@@ -67,7 +67,7 @@ def test_a_seat_too_small_to_hit_is_zoomed_to_first(page: MapPage) -> None:
 
     def is_over_a_seat() -> bool:
         mouse.move(next(places), 420)
-        page.page.wait_for_timeout(30)
+        page.call("new Promise((go) => requestAnimationFrame(() => go(1)))")
         return page.page.locator("seating-map .seats.seat").count() == 1
 
     while not is_over_a_seat():
@@ -75,7 +75,7 @@ def test_a_seat_too_small_to_hit_is_zoomed_to_first(page: MapPage) -> None:
     for chosen in (0, 1):
         mouse.down()
         mouse.up()
-        page.page.wait_for_timeout(600)
+        page.rest()
         assert len(page.seats()) == chosen
 
 

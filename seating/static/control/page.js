@@ -9,6 +9,7 @@ import { duration, sellOut } from './figures.js'
 import { OperatorsHall } from './hall.js'
 import { Now } from './now.js'
 import { count, moment } from './numbers.js'
+import { Place } from './place.js'
 import { Purchases } from './purchases.js'
 import { Session } from './session.js'
 
@@ -38,6 +39,7 @@ class ControlRoom {
     })
     const showActs = () => showSeatActs(this.hall, (status, effect) => this.#set(status, effect))
     this.hall = new OperatorsHall(this.#session, showActs, (seat) => this.#showSeat(seat))
+    this.place = new Place(document.querySelector('main'))
     this.#listen()
   }
 
