@@ -25,7 +25,7 @@ Kind = Literal[
 ]
 
 _PURCHASED = {"purchaseId", "position", "quantity", "seats", "seatsRemaining"}
-ANSWER_FIELDS = _PURCHASED | {"holdToken", "expiresInMs", "state", "changed", "error", "code", "type", "data", "id"}
+ANSWER_FIELDS = _PURCHASED | {"holdToken", "expiresInMs", "state", "changed", "lag", "error", "code", "type", "id"}
 KEPT_HEADERS = ("Preference-Applied", "Idempotent-Replayed", "Position", "Retry-After")
 
 
