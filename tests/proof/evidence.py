@@ -69,6 +69,10 @@ class Evidence:
                 found[token_id(one)].append(one)
         return found
 
+    @cached_property
+    def extensions(self) -> dict[str, list[Operation]]:
+        return self.on_hold("extend")
+
     def may_be_lost(self, one: Operation) -> bool:
         """Whether a fault that may lose confirmed changes ended after this one was asked for."""
         return any(fault.may_lose and fault.ended >= one.invoked for fault in self.history.faults)

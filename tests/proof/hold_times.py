@@ -29,13 +29,12 @@ def check(evidence: Evidence) -> Iterator[Breach]:
 
 def _honoured(evidence: Evidence) -> Iterator[Breach]:
     """Its buyer gets the seats until the hold is over, and not later."""
-    extensions = evidence.on_hold("extend")
     ends = evidence.on_hold("release", "hold_purchase")
     for hold, answers in evidence.holds.items():
         if evidence.may_be_lost(answers[0]):
             continue
-        for one in [*extensions.get(hold, ()), *ends.get(hold, ())]:
-            lasting = _lasting(answers, extensions.get(hold, []), one)
+        for one in [*evidence.extensions.get(hold, ()), *ends.get(hold, ())]:
+            lasting = _lasting(answers, evidence.extensions.get(hold, []), one)
             others = [end for end in ends.get(hold, ()) if end is not one and end.may_have_happened]
             may_have_ended = any(one.returned is None or end.invoked <= one.returned for end in others)
             if _is_refused(one) and one.returned and one.returned / MS < lasting.least and not may_have_ended:

@@ -32,20 +32,13 @@ class LedgerHold:
     until_ms: int
 
 
-@dataclass(slots=True)
-class LedgerPurchase:
-    """`gone` is how many of its places are cancelled."""
-
-    quantity: int
-    gone: int = 0
-
-
 @dataclass
 class SeatLedger:
     """`wrong` has the invariant that an entry breaks, and how. `left` is what can be had after each seq.
 
     `status` has the letter of each seat that ever changed, `owner` what it is sold or held as. `occupied` has all times
-    at which a seat could not be had; those of categories off sale are not in it.
+    at which a seat could not be had; those of categories off sale are not in it. `standing` has how many places of a
+    purchase are not cancelled.
     """
 
     final: FinalState
@@ -55,7 +48,7 @@ class SeatLedger:
     owner: dict[str, str] = field(default_factory=dict)
     counted: Counter[str] = field(default_factory=Counter)
     occupied: dict[str, list[Occupied]] = field(default_factory=dict)
-    purchases: dict[str, LedgerPurchase] = field(default_factory=dict)
+    standing: dict[str, int] = field(default_factory=dict)
     holds: dict[str, LedgerHold] = field(default_factory=dict)
     state: str = "on_sale"
     merged: bool = False
@@ -190,9 +183,8 @@ class SeatLedger:
             self._refuse("I6", line, f"sells while the sale is {self.state}")
         by = change["hold"] if hold else bought
         self._take(line, change, "h" if hold else "a", "s", by, float("inf"))
-        seats = self.final.ids_of(change["runs"])
-        self.owner |= dict.fromkeys(seats, bought)
-        self.purchases[bought] = LedgerPurchase(change["quantity"])
+        self.owner |= dict.fromkeys(self.final.ids_of(change["runs"]), bought)
+        self.standing[bought] = change["quantity"]
 
     def _held(self, line: LedgerLine, change: dict[str, Any]) -> None:
         self._take(line, change, "a", "h", change["hold"], change["until"])
@@ -241,14 +233,13 @@ class SeatLedger:
             self._turn(0, change["was"], change["status"], change.get("quantity", 0))
 
     def _cancelled(self, line: LedgerLine, change: dict[str, Any]) -> None:
-        bought = self.purchases.get(change["purchase"])
-        if bought is None:
-            return  # It waits in quarantine, which at_rest.py looks at.
-        bought.gone += change["quantity"]
-        seats = self.final.ids_of(change["runs"])
-        strange = [seat for seat in seats if self.owner.get(seat) != change["purchase"]]
-        if strange or bought.gone > bought.quantity:
-            self._refuse("I1", line, f"gives back what {change['purchase']} does not have: {strange or bought.gone}")
+        bought = change["purchase"]
+        if bought not in self.standing:
+            return  # It waits in quarantine, which confirmed.py looks at.
+        self.standing[bought] -= change["quantity"]
+        strange = [seat for seat in self.final.ids_of(change["runs"]) if self.owner.get(seat) != bought]
+        if strange or self.standing[bought] < 0:
+            self._refuse("I1", line, f"gives back what {bought} does not have: {strange or change['quantity']}")
         self._give_back(change, "s", change["runs"], change["quantity"])
 
     def _state(self, _line: LedgerLine, change: dict[str, Any]) -> None:
