@@ -23,8 +23,8 @@ from tests.webhooks import receiver as behaviour
 from tests.webhooks.endpoint import is_done
 from tests.webhooks.receiver import Received, Receiver
 
-HALL = {"generate": {"sections": 2, "rows": 3, "seatsPerRow": 8}}
-FLOOR = 60
+HALL = {"generate": {"sections": 2, "rows": 4, "seatsPerRow": 10}}
+FLOOR = 120
 SETTINGS = {"HOLD_TTL_S": "2", "HOLD_MAX_S": "5", "HOLD_EXTEND_STEP_S": "1", "WEBHOOK_ALLOW_PRIVATE": "true"}
 
 
@@ -60,8 +60,14 @@ class ShortSale:
         return RecordedClient(number, self.system, event or self.hall, self.file)
 
     def run(self, clients: int = 8, steps: int = 25) -> None:
-        """All clients at once, then one who waits for a hold to end and buys its seats."""
+        """Each habit once, then all clients at once, then one who waits for a hold to end and buys its seats.
+
+        Nobody asks for the last two seats.
+        """
         with self._viewers(3):
+            for habit in dict.fromkeys(_Buyer.habits):
+                getattr(_Buyer(self.client(50), self), habit)()
+            self._organise()
             buyers = [gevent.spawn(self._buy_on, number, steps) for number in range(1, clients + 1)]
             gevent.joinall(buyers, timeout=120, raise_error=True)
             assert all(buyer.ready() for buyer in buyers)
@@ -73,7 +79,15 @@ class ShortSale:
             buyer = _Buyer(self.client(number, self.floor if self.random.random() < 0.2 else self.hall), self)
             getattr(buyer, self.random.choice(buyer.habits))()
             if number == 1 and step % 10 == 5:
-                buyer.organise()
+                self._organise()
+
+    def _organise(self) -> None:
+        """Set seats that are seldom sold, and pause the sale."""
+        client = self.client(0)
+        for status in ("reserved", "sold", "held", "available", "sold"):
+            client.set_seats(status, seats=self.random.sample(self.seats[-12:-2], 2))
+        client.set_state("paused")
+        client.set_state("on_sale")
 
     def outwait_a_hold(self) -> None:
         """A second after its end its seats are free."""
@@ -153,8 +167,8 @@ class _Buyer:
     """What one does next."""
 
     habits = (
-        *["best", "named", "doubled", "keep", "change_mind"] * 3,
-        *["other_body", "abandon", "cancel", "waited", "keep_longer", "hold_twice"],
+        *["named", "doubled", "keep", "change_mind", "cancel", "cancel"] * 2,
+        *["best", "other_body", "abandon", "waited", "keep_longer", "hold_twice"],
     )
 
     def __init__(self, client: RecordedClient, sale: ShortSale) -> None:
@@ -166,7 +180,7 @@ class _Buyer:
     def _wanted(self) -> dict[str, Any]:
         quantity = self.chance.randint(1, 3)
         if self.is_hall and self.chance.random() < 0.6:
-            first = self.chance.randrange(len(self.seats) - quantity)
+            first = self.chance.randrange(len(self.seats) - quantity - 2)
             return {"seats": self.seats[first : first + quantity]}
         return {"quantity": quantity}
 
@@ -211,6 +225,7 @@ class _Buyer:
 
     def keep_longer(self) -> None:
         token = self._held()
+        self.best()
         if token:
             self.client.extend(token)
             self.client.buy(holdToken=token)
@@ -226,11 +241,3 @@ class _Buyer:
             seats = bought.answer["seats"]
             self.client.cancel(bought.answer["purchaseId"], *seats[: self.chance.randint(0, 1)])
             self.client.cancel(bought.answer["purchaseId"])
-
-    def organise(self) -> None:
-        if not self.is_hall:
-            return
-        for status in ("reserved", "sold", "held", "available"):
-            self.client.set_seats(status, seats=self.chance.sample(self.seats, 2))
-        self.client.set_state("paused")
-        self.client.set_state("on_sale")
