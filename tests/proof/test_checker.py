@@ -4,12 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.proof import checker
-from tests.proof.planted_faults import PLANTED, Plant, RecordedRun
+from tests.proof import checker, planted_at_rest, planted_in_purchases, planted_in_time
+from tests.proof.planting import PLANTED, Plant, RecordedRun
 from tests.proof.short_sale import SETTINGS, ShortSale
 from tests.proof.story import tell
 from tests.servers import RedisServer
 from tests.system import System
+
+_PLANTING = (planted_at_rest, planted_in_purchases, planted_in_time)
 
 
 @pytest.fixture(scope="module")
@@ -46,4 +48,5 @@ def test_a_planted_fault_is_found(clean: RecordedRun, invariant: str, plant: Pla
 
 def test_at_least_forty_are_planted() -> None:
     assert len(PLANTED) >= 40
+    assert {plant.__module__ for _, plant in PLANTED} == {module.__name__ for module in _PLANTING}
     assert {invariant for invariant, _ in PLANTED} == set(checker.INVARIANTS)
