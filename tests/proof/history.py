@@ -25,7 +25,7 @@ Kind = Literal[
 ]
 
 _PURCHASED = {"purchaseId", "position", "quantity", "seats", "seatsRemaining"}
-ANSWER_FIELDS = _PURCHASED | {"holdToken", "expiresInMs", "state", "changed", "error", "code", "type", "data", "id"}
+ANSWER_FIELDS = _PURCHASED | {"holdToken", "expiresInMs", "state", "changed", "lag", "error", "code", "type", "id"}
 KEPT_HEADERS = ("Preference-Applied", "Idempotent-Replayed", "Position", "Retry-After")
 
 
@@ -35,7 +35,8 @@ class Operation:
 
     `outcome` is ok for a 2xx, fail for a refusal that says that nothing was done (4xx), and else unknown: no response,
     a broken one, any 5xx. `arguments` is the body that was sent, and what the path names: `hold` (its token) or
-    `purchase` (its id). `answer` is what ANSWER_FIELDS name of the response; `body_sha` is the SHA-256 of its body.
+    `purchase` (its id); `caller` is the name of its API key, if it had one. `answer` is what ANSWER_FIELDS name of the
+    response; `body_sha` is the SHA-256 of its body.
 
     Of a webhook's message, `client` numbers the endpoint, `key` is the message's id, `answer` its body, and `invoked`
     the moment when it came; it is ok if the endpoint accepted it.
@@ -121,6 +122,11 @@ class RecordedHistory:
         yield from self.operations
         yield from self.faults
         yield from self.maps
+
+    def of_event(self, event: str) -> "RecordedHistory":
+        """Return the part about one event, with all faults."""
+        operations = [one for one in self.operations if one.event == event]
+        return RecordedHistory(operations, self.faults, [one for one in self.maps if one.event == event])
 
     def acknowledged(self, *ops: str) -> list[Operation]:
         """Return the operations of these kinds that were answered with success."""

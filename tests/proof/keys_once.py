@@ -1,0 +1,52 @@
+"""I4: a key has one effect, and whoever repeats a request with it gets the same answer, byte for byte."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+
+from tests.proof.evidence import Breach, Evidence, purchase_of
+from tests.proof.history import Operation
+
+
+def check(evidence: Evidence) -> Iterator[Breach]:
+    for key, asked in evidence.history.by_key().items():
+        yield from _answers(evidence, key[1], asked)
+    yield from _hold_answers(evidence)
+    yield from _effects(evidence)
+
+
+def _answers(evidence: Evidence, key: str, asked: list[Operation]) -> Iterator[Breach]:
+    bought = [one for one in asked if one.outcome == "ok"]
+    if evidence.may_lose and any(evidence.may_be_lost(one) for one in bought):
+        return  # What was lost may be bought again with its key.
+    if len({purchase_of(one) for one in bought}) > 1:
+        yield Breach("I4", f"key {key[:8]} has bought more than once", tuple(bought))
+    elif len({one.body_sha for one in bought}) > 1:
+        yield Breach("I4", f"the answers to key {key[:8]} are not the same bytes", tuple(bought))
+    first_answers = [one for one in bought if "Idempotent-Replayed" not in one.headers]
+    if len(first_answers) > 1:
+        yield Breach("I4", f"key {key[:8]} has {len(first_answers)} answers that are no repetition", tuple(bought))
+    wanted = {json.dumps(one.arguments, sort_keys=True) for one in bought}
+    if len(wanted) > 1:
+        yield Breach("I4", f"key {key[:8]} was answered with success for different requests", tuple(bought))
+
+
+def _hold_answers(evidence: Evidence) -> Iterator[Breach]:
+    tokens: dict[str, dict[str, Operation]] = defaultdict(dict)
+    for one in evidence.history.acknowledged("hold"):
+        if one.key and not evidence.may_be_lost(one):
+            tokens[one.key].setdefault(str((one.answer or {}).get("holdToken")), one)
+    for key, holds in tokens.items():
+        if len(holds) > 1:
+            yield Breach("I4", f"key {key[:8]} has {len(holds)} holds", tuple(holds.values()))
+
+
+def _effects(evidence: Evidence) -> Iterator[Breach]:
+    """The ledger has one purchase, or one hold, for each key."""
+    effects: dict[str, list[int]] = defaultdict(list)
+    for seq, change in evidence.changes.items():
+        if change["kind"] in ("purchased", "held") and change["idempotency"] and "original" not in change:
+            effects[change["idempotency"]].append(seq)
+    for seqs in effects.values():
+        if len(seqs) > 1 and not evidence.may_lose:
+            yield Breach("I4", f"one key has several entries in the ledger, of seqs {seqs}")

@@ -1,0 +1,52 @@
+"""The checker finds nothing in a clean run, and each of many faults that are planted into what was recorded of it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.proof import checker, planted_at_rest, planted_in_purchases, planted_in_time
+from tests.proof.planting import PLANTED, Plant, RecordedRun
+from tests.proof.short_sale import SETTINGS, ShortSale
+from tests.proof.story import tell
+from tests.servers import RedisServer
+from tests.system import System
+
+_PLANTING = (planted_at_rest, planted_in_purchases, planted_in_time)
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RecordedRun]:
+    """A run of real processes in which nothing is broken."""
+    folder = tmp_path_factory.mktemp("proof")
+    redis = RedisServer(folder / "redis")
+    redis.start()
+    system = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", **SETTINGS)
+    try:
+        system.start("worker", "cron", "sender", "web")
+        sale = ShortSale(system, folder)
+        sale.run()
+        yield RecordedRun(*sale.end())
+    finally:
+        system.stop()
+        redis.stop()
+
+
+def test_a_clean_run_passes(clean: RecordedRun) -> None:
+    breaches = checker.check(clean.history, clean.finals)
+    assert not breaches, "\n\n".join(tell(breach, clean.history) for breach in breaches[:5])
+
+
+@pytest.mark.parametrize(("invariant", "plant"), PLANTED, ids=[plant.__name__ for _, plant in PLANTED])
+def test_a_planted_fault_is_found(clean: RecordedRun, invariant: str, plant: Plant) -> None:
+    run = clean.copy()
+    plant(run)
+    breaches = checker.check(run.history, run.finals)
+    assert invariant in {breach.invariant for breach in breaches}, breaches
+    for breach in breaches:
+        assert tell(breach, run.history).startswith(f"{breach.invariant}: ")
+
+
+def test_at_least_forty_are_planted() -> None:
+    assert len(PLANTED) >= 40
+    assert {plant.__module__ for _, plant in PLANTED} == {module.__name__ for module in _PLANTING}
+    assert {invariant for invariant, _ in PLANTED} == set(checker.INVARIANTS)
