@@ -14,6 +14,8 @@ from tests.proof.history import HistoryFile, Kind, Operation
 
 _TIMEOUT_S: Final = 15
 """Of a request: then its outcome is unknown."""
+_FIRST_PAUSE_S: Final = 0.1
+_LONGEST_PAUSE_S: Final = 1.0
 
 
 class Connection:
@@ -86,8 +88,8 @@ class Asking:
 
     def surely(self, op: Kind, event: str, method: str, path: str, *args: Any, **options: Any) -> Operation:
         """Repeat it until its outcome is known, as a buyer does who wants to know."""
-        done = self.once(op, event, method, path, *args, **options)
+        done, pause_s = self.once(op, event, method, path, *args, **options), _FIRST_PAUSE_S
         while done.outcome == "unknown" and self.goes_on():
-            gevent.sleep(self.random.uniform(0.05, 0.3))
-            done = self.once(op, event, method, path, *args, **options)
+            gevent.sleep(self.random.uniform(0.5, 1) * pause_s)
+            done, pause_s = self.once(op, event, method, path, *args, **options), min(2 * pause_s, _LONGEST_PAUSE_S)
         return done

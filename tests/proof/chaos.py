@@ -18,11 +18,16 @@ from random import Random
 from typing import Final
 
 from seating.redis_store import keys
+from seating.storage.database import Database
+from tests.one_process import OneProcess
 from tests.proof import faults, report
+from tests.proof.checker import check
 from tests.proof.faults.fault import Fault
-from tests.proof.history import HistoryFile, InjectedFault, RecordedHistory
+from tests.proof.final_state import FinalState, take
+from tests.proof.history import HistoryFile, InjectedFault, Operation, RecordedHistory
 from tests.proof.sale import Sale, Size
 from tests.proof.stage import Stage
+from tests.proof.story import tell
 from tests.servers import wait_until
 
 FULL: Final = Size(buyers=200, viewers=100, think_s=0.25)
@@ -57,19 +62,24 @@ def run(plan: Plan, folder: Path) -> report.Outcome:
     try:
         sale = Sale(stage.running, folder, plan.seed, plan.size)
         faults_file = folder / "faults.jsonl"
+        for event in sale.events:
+            wait_until(_answered(lambda event=event: _lag(stage, event) == 0), 60, "a new event to be recorded")
         sale.start()
         wait_until(sale.is_busy, 60, "the load to begin")
         skipped = _inject(plan, stage, sale, HistoryFile(faults_file))
-        at_rest_s = _come_to_rest(stage, sale)
+        behind_s = _come_to_rest(stage, sale, HistoryFile(faults_file))
         history = RecordedHistory.read(*sale.files, faults_file)
+        finals = _final_states(stage, sale)
+        breaches = check(history, finals)
+        (folder / "breaches.txt").write_text("\n\n".join(tell(breach, history) for breach in breaches))
         return report.measured(
             history,
             database=plan.database,
             seed=plan.seed,
-            behind_s=at_rest_s,
+            behind_s=behind_s,
             skipped=skipped,
-            lost=0,
-            breaches=[],
+            lost=report.count_lost(history, finals),
+            breaches=[f"{breach.invariant}: {breach.what}" for breach in breaches],
         )
     finally:
         if sale:
@@ -95,17 +105,35 @@ def _inject(plan: Plan, stage: Stage, sale: Sale, history: HistoryFile) -> dict[
     return skipped
 
 
-def _come_to_rest(stage: Stage, sale: Sale) -> float:
+def _come_to_rest(stage: Stage, sale: Sale, history: HistoryFile) -> float:
     """End the load, wait until nothing moves any more, then end the viewers. Return the seconds that SQL was behind."""
     ended = time.monotonic()
     sale.end("load")
-    wait_until(_answered(lambda: _lag(stage, sale) == 0), 120, "everything to be recorded")
+    _wait_recorded(stage, sale, history)
     behind_s = time.monotonic() - ended
     wait_until(_answered(lambda: _held(stage, sale) == 0), 60, "the holds to expire")
-    wait_until(_answered(lambda: _lag(stage, sale) == 0), 60, "the last change to be recorded")
+    _wait_recorded(stage, sale, history)
     wait_until(_answered(sale.webhooks_are_done), 120, "the webhooks to be delivered")
     sale.end("watching")
     return behind_s
+
+
+def _wait_recorded(stage: Stage, sale: Sale, history: HistoryFile) -> None:
+    """Until SQL has every event's log and all may sell; record when that was."""
+    stage.running.wait_ready(120)
+    for event in sale.events:
+        asked = Operation(-1, "get", event, None, {"lag": True}, time.monotonic_ns())
+        wait_until(_answered(lambda event=event: _lag(stage, event) == 0), 120, "everything to be recorded")
+        history.answered(asked, 200, b'{"lag": 0}')
+
+
+def _final_states(stage: Stage, sale: Sale) -> list[FinalState]:
+    database = Database(stage.database_url)
+    try:
+        books = OneProcess.build(stage.redis.url, database).books
+        return [take(books, event) for event in sale.events]
+    finally:
+        database.close()
 
 
 def _answered(condition: Callable[[], bool]) -> Callable[[], bool]:
@@ -119,11 +147,11 @@ def _answered(condition: Callable[[], bool]) -> Callable[[], bool]:
     return ask
 
 
-def _lag(stage: Stage, sale: Sale) -> int:
+def _lag(stage: Stage, event: str) -> int:
     """Return how many changes SQL lacks."""
     with stage.client() as client:
-        marks = [client.hmget(keys.inventory(event), "seq", "persisted") for event in sale.events]
-    return sum(int(seq) - int(persisted) for seq, persisted in marks)
+        seq, persisted = client.hmget(keys.inventory(event), "seq", "persisted")
+    return int(seq) - int(persisted)
 
 
 def _held(stage: Stage, sale: Sale) -> int:

@@ -32,14 +32,13 @@ def main() -> None:
     gevent.signal_handler(signal.SIGTERM, stopping.set)
     history = HistoryFile(Path(orders.history))
     venues = [Venue(**venue) for venue in orders.venues]
-    clients = []
 
     def asking(number: int) -> Asking:
         random = Random(f"{orders.seed} {number}")
         return Asking(number, orders.port, history, random, lambda: not stopping.is_set())
 
-    for number in range(orders.buyers):
-        clients.append(gevent.spawn(Buyer(asking(number), venues, orders.think_s).live))
+    buyers = [Buyer(asking(number), venues, orders.think_s) for number in range(orders.buyers)]
+    clients = [gevent.spawn(buyer.live) for buyer in buyers]
     seated = [venue for venue in venues if venue.seats]
     for number, venue in enumerate(seated, FIRST_ORGANISER):
         clients.append(gevent.spawn(Organiser(asking(number), orders.port).set_seats_of, venue))

@@ -29,10 +29,14 @@ class LoadOrders(_Orders):
 
 @dataclass(frozen=True)
 class WatchOrders(_Orders):
-    """`viewers` by event; `seats` are each event's, in the plan's order. `hooks_port` is the receivers'."""
+    """`viewers` by event; `seats` are each event's, in the plan's order.
+
+    `hooks_port` is the receivers'; `hooks_from` has the seq of the first entry that each of them is sent.
+    """
 
     port: int
     hooks_port: int
+    hooks_from: list[int]
     history: str
     viewers: dict[str, int]
     seats: dict[str, list[str]]

@@ -1,6 +1,7 @@
 """What a chaos run showed: how fast the sale went on after each fault, what was broken, a table and a timeline."""
 
 import json
+from bisect import bisect
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 from statistics import quantiles
 from typing import Any, Final
 
+from tests.proof.final_state import FinalState
 from tests.proof.history import Operation, RecordedHistory
 from tests.proof.timeline import drawn
 
@@ -104,6 +106,12 @@ def measured(history: RecordedHistory, **others: Any) -> Outcome:
     )
 
 
+def count_lost(history: RecordedHistory, finals: Iterable[FinalState]) -> int:
+    """Return how many acknowledged purchases SQL does not have."""
+    recorded = {row.id for final in finals for row in final.purchases}
+    return len({str((one.answer or {})["purchaseId"]) for one in history.acknowledged(*_BOUGHT)} - recorded)
+
+
 def _survived(history: RecordedHistory, bought: list[Operation], first_ns: int) -> list[Survived]:
     """How long it took from the end of each fault until every event that was always on sale had sold again."""
     paused = {one.event for one in history.operations if one.op == "state"}
@@ -115,8 +123,8 @@ def _survived(history: RecordedHistory, bought: list[Operation], first_ns: int) 
         moments.sort()
     found = []
     for fault in history.faults:
-        after = [next((ns for ns in moments if ns > fault.ended), None) for moments in returns.values()]
-        recovered = [ns - fault.ended for ns in after if ns is not None]
+        after = [moments[bisect(moments, fault.ended) :][:1] for moments in returns.values()]
+        recovered = [ns - fault.ended for first in after for ns in first]
         found.append(
             Survived(
                 fault.fault,

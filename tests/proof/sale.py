@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.proof.buyer import Venue
+from tests.proof.evidence import seq_of
 from tests.proof.orders import LoadOrders, WatchOrders
 from tests.seating_plan_file import row, seat
 from tests.system import Client, free_port
@@ -65,13 +66,14 @@ class Sale:
 
     def start(self) -> None:
         seated = {venue.event: venue.seats for venue in self.venues if venue.seats}
-        hooks = free_port()
+        hooked = list(seated)[1:]
+        port = free_port()
         most, rest = divmod(self._size.viewers, len(seated))
         viewers = {event: most + (number < rest) for number, event in enumerate(seated)}
-        WatchOrders(self._client.port, hooks, str(self.files[1]), viewers, seated).write(self._folder / "watching.json")
+        hooks_from = [self._add_webhook(f"http://127.0.0.1:{port}/{number}", e) for number, e in enumerate(hooked)]
+        orders = WatchOrders(self._client.port, port, hooks_from, str(self.files[1]), viewers, seated)
+        orders.write(self._folder / "watching.json")
         self._launch("watching")
-        for number, event in enumerate(list(seated)[1:]):
-            self._add_webhook(f"http://127.0.0.1:{hooks}/{number}", event)
         LoadOrders(
             self._client.port,
             self._seed,
@@ -108,10 +110,12 @@ class Sale:
     def webhooks_are_done(self) -> bool:
         return all(hook["lag"] == 0 for hook in self._client.get("/api/v1/webhooks").json["webhooks"])
 
-    def _add_webhook(self, url: str, event: str) -> None:
+    def _add_webhook(self, url: str, event: str) -> int:
+        """Return the seq of the first entry that it is sent: all before are on record."""
         body = f'{{"url": "{url}", "eventId": "{event}"}}'.encode()
         answer = self._client.request("POST", "/api/v1/webhooks", body, {"Content-Type": "application/json"})
         assert answer.status == 201, answer
+        return seq_of(self._client.get(f"/api/v1/events/{event}/seats").json["position"]) + 1
 
     def _launch(self, name: str) -> None:
         command = [sys.executable, "-m", f"tests.proof.{name}", str(self._folder / f"{name}.json")]

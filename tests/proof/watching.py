@@ -8,11 +8,10 @@ from gevent import monkey
 
 monkey.patch_all()
 
-import json  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
-from collections.abc import Callable, Iterable  # noqa: E402
+from collections.abc import Callable, Iterable, Sequence  # noqa: E402
 from dataclasses import replace  # noqa: E402
 from pathlib import Path  # noqa: E402
 from random import Random  # noqa: E402
@@ -34,7 +33,7 @@ _REFUSING: Final = 0.1
 """The share of its messages that the second receiver refuses at first."""
 
 
-def receiver(history: HistoryFile) -> Callable[..., Iterable[bytes]]:
+def receiver(history: HistoryFile, hooks_from: Sequence[int]) -> Callable[..., Iterable[bytes]]:
     """Return an application with an endpoint at /0, which takes all, and one at /1, which refuses some at first."""
     random = Random(0)
 
@@ -42,9 +41,9 @@ def receiver(history: HistoryFile) -> Callable[..., Iterable[bytes]]:
         came = time.monotonic_ns()
         endpoint = int(environ["PATH_INFO"].strip("/"))
         body = environ["wsgi.input"].read()
-        data = json.loads(body)["data"]
-        event = data.get("eventId") or data.get("id", "")
-        asked = Operation(endpoint, "webhook", event, environ["HTTP_WEBHOOK_ID"], {}, came)
+        message = environ["HTTP_WEBHOOK_ID"]
+        event = message.removeprefix("msg_").partition(".")[0]
+        asked = Operation(endpoint, "webhook", event, message, {"from_seq": hooks_from[endpoint]}, came)
         accepted = endpoint == 0 or random.random() > _REFUSING
         history.answered(asked, 200 if accepted else 500, body)
         start("200 OK" if accepted else "500 Internal Server Error", [("Content-Length", "0")])
@@ -69,7 +68,7 @@ def main() -> None:
     stopping = Event()
     gevent.signal_handler(signal.SIGTERM, stopping.set)
     history = HistoryFile(Path(orders.history))
-    hooks = WSGIServer(("127.0.0.1", orders.hooks_port), receiver(history), log=None, error_log=None)
+    hooks = WSGIServer(("127.0.0.1", orders.hooks_port), receiver(history, orders.hooks_from), log=None, error_log=None)
     hooks.start()
     plans = {event: Plan(event, seats) for event, seats in orders.seats.items()}
     events = [event for event, count in orders.viewers.items() for _ in range(count)]
