@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     database_url: DatabaseUrl | None = None
     database_read_url: PostgresUrl | None = None
     database_read_max_lag_s: Annotated[int, Field(ge=1, le=86_400)] = 30
+    personal_data_days: Annotated[int, Field(ge=0, le=36_500)] | None = None
+    event_days: Annotated[int, Field(ge=0, le=36_500)] | None = None
     admin_token: Token | None = None
     api_keys_file: Path | None = None
     sell_requires_key: bool = False

@@ -34,6 +34,7 @@ from seating.services.catalogue import Catalogue
 from seating.services.circuit_breakers import CircuitBreakers
 from seating.services.coalescing import Coalescing
 from seating.services.persistence_trigger import PersistenceTrigger
+from seating.services.retention import Retention
 from seating.services.sale import Sale, SaleOptions
 from seating.services.services import Services
 from seating.services.upkeep import Upkeep
@@ -69,6 +70,8 @@ class BackgroundServices(Sale):
         self.queue = PersistQueue(client)
         reads = LaggingReads(database, _replica(settings, database, patient=patient))
         super().__init__(calls, client, database, self.queue.nudge, _sale_options(settings), reads=reads)
+        days = {"personal_data_days": settings.personal_data_days, "event_days": settings.event_days}
+        self.retention = Retention(database, self.erasure, **days)
         self.upkeep = Upkeep(
             database,
             self.inventory,

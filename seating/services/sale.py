@@ -7,6 +7,7 @@ import redis
 
 from seating.redis_store.background_counts import BackgroundCounts
 from seating.redis_store.calls import Calls
+from seating.redis_store.erasing import ErasedInRedis
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.holds import HoldLimits, HoldStore
 from seating.redis_store.inventory import Inventory
@@ -22,6 +23,7 @@ from seating.services.archived_events import ArchivedEvents
 from seating.services.audit import Audit
 from seating.services.books import Books
 from seating.services.box_office import BoxOffice
+from seating.services.erasure import Erasure
 from seating.services.event_changes import EventChanges
 from seating.services.events import Events
 from seating.services.fence import Fence
@@ -98,6 +100,7 @@ class Sale:
         self.seats = Seats(SeatStore(calls), self.names, changes, database, self.offers)
         self.quarantine = Quarantine(database, self.inventory, self.purchases, changes)
         self.losses = Losses(database)
+        self.erasure = Erasure(database, ErasedInRedis(calls), self.persistence)
         self.audit = Audit(database, self.reads)
         self.open_events = OpenEvents(calls)
         self.box_office = BoxOffice(self.reads)
