@@ -38,12 +38,12 @@ class Report:
     plots: list[str] = field(default_factory=list)
     machine: dict[str, Any] = field(default_factory=dict)
 
-    def save(self) -> None:
-        FIGURES.mkdir(exist_ok=True)
+    def save(self, folder: Path = FIGURES) -> None:
+        folder.mkdir(exist_ok=True)
         self.machine = _machine()
-        path = FIGURES / f"{self.name}.json"
+        path = folder / f"{self.name}.json"
         path.write_text(json.dumps(asdict(self), indent=1) + "\n")
-        print(f"written: {path.relative_to(PROJECT)}")
+        print(f"written: {path}")
 
 
 def load(path: Path) -> Report:

@@ -19,6 +19,7 @@ from seating.setting_formats import (
     Networks,
     Origins,
     OriginsOrAny,
+    PostgresUrl,
     RatePolicy,
     RedisUrl,
     Token,
@@ -53,6 +54,10 @@ class Settings(BaseSettings):
     redis_url: RedisUrl | None = None
     redis_maxmemory_mb: Annotated[int, Field(ge=16, le=1_000_000)] = 512
     database_url: DatabaseUrl | None = None
+    database_read_url: PostgresUrl | None = None
+    database_read_max_lag_s: Annotated[int, Field(ge=1, le=86_400)] = 30
+    personal_data_days: Annotated[int, Field(ge=0, le=36_500)] | None = None
+    event_days: Annotated[int, Field(ge=0, le=36_500)] | None = None
     admin_token: Token | None = None
     api_keys_file: Path | None = None
     sell_requires_key: bool = False
@@ -117,6 +122,12 @@ class Settings(BaseSettings):
     def _ops_port_of_its_own(self) -> Self:
         if self.ops_address and self.ops_address[1] == self.port:
             raise ValueError(f"OPS_BIND must have another port than PORT, which is {self.port}")
+        return self
+
+    @model_validator(mode="after")
+    def _replica_of_postgres(self) -> Self:
+        if self.database_read_url and not self.effective_database_url.startswith("postgresql"):
+            raise ValueError("DATABASE_READ_URL needs a DATABASE_URL of Postgres, of which it is a replica")
         return self
 
     @model_validator(mode="after")

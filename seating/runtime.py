@@ -34,6 +34,7 @@ from seating.services.catalogue import Catalogue
 from seating.services.circuit_breakers import CircuitBreakers
 from seating.services.coalescing import Coalescing
 from seating.services.persistence_trigger import PersistenceTrigger
+from seating.services.retention import Retention
 from seating.services.sale import Sale, SaleOptions
 from seating.services.services import Services
 from seating.services.upkeep import Upkeep
@@ -42,6 +43,7 @@ from seating.services.webhook_messages import WebhookMessages
 from seating.services.webhook_sender import WebhookSender
 from seating.storage.api_keys import ApiKeys
 from seating.storage.database import Database, Offload, in_this_thread
+from seating.storage.replica import LaggingReads, Replica
 from seating.upstream.partner_client import PartnerClient, PartnerLimits
 from seating.upstream.webhook_client import WebhookClient
 
@@ -66,7 +68,10 @@ class BackgroundServices(Sale):
         database = Database(settings.effective_database_url, checkpoints=writes_the_sale, patient=patient)
         client = plain_client(settings.effective_redis_url)
         self.queue = PersistQueue(client)
-        super().__init__(calls, client, database, self.queue.nudge, _sale_options(settings))
+        reads = LaggingReads(database, _replica(settings, database, patient=patient))
+        super().__init__(calls, client, database, self.queue.nudge, _sale_options(settings), reads=reads)
+        days = {"personal_data_days": settings.personal_data_days, "event_days": settings.event_days}
+        self.retention = Retention(database, self.erasure, **days)
         self.upkeep = Upkeep(
             database,
             self.inventory,
@@ -118,6 +123,7 @@ def web_services(settings: Settings) -> Services:
         rate_limits=RateLimits(calls, {name: rate_policy.parse(policy) for name, policy in policies.items()}),
         api_keys=ApiKeys(settings.effective_api_keys_file),
         data_dir=settings.data_dir,
+        reads=LaggingReads(database, _replica(settings, database)),
     )
     calls.on_new_connection(services.fence.on_new_connection)
     gevent.spawn(_flush_forever, services.answered)
@@ -220,6 +226,12 @@ def _database_of_greenlets(settings: Settings) -> Database:
     """psycopg yields to other greenlets while it waits; SQLite blocks the thread."""
     sqlite = settings.effective_database_url.startswith("sqlite")
     return Database(settings.effective_database_url, offload=_offload() if sqlite else in_this_thread)
+
+
+def _replica(settings: Settings, database: Database, *, patient: bool = False) -> Replica | None:
+    if settings.database_read_url is None:
+        return None
+    return Replica(database, Database(settings.database_read_url, patient=patient), settings.database_read_max_lag_s)
 
 
 def _offload() -> Offload:

@@ -3,7 +3,7 @@
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, PlainValidator, SecretStr
 from pydantic_settings import NoDecode
@@ -64,12 +64,26 @@ def _redis_url(url: str) -> str:
 
 def _database_url(url: str) -> str:
     """Use psycopg 3 for every usual spelling of a Postgres URL."""
-    if url.startswith("sqlite:///"):
-        return url
+    return url if url.startswith("sqlite:///") else _postgres_url(url, "sqlite:/// or postgresql://")
+
+
+def _postgres_url(url: str, starts: str = "postgresql://") -> str:
     for scheme in ("postgresql+psycopg://", "postgresql://", "postgres://"):
         if url.startswith(scheme):
-            return _with_port_as_number("postgresql+psycopg://" + url.removeprefix(scheme))
-    raise ValueError("must start with sqlite:/// or postgresql://")
+            rest = _with_port_as_number(url).removeprefix(scheme)
+            _check_options(parse_qsl(urlsplit(url).query))
+            return f"postgresql+psycopg://{rest}"
+    raise ValueError(f"must start with {starts}")
+
+
+def _check_options(given: list[tuple[str, str]]) -> None:
+    """Raises ValueError unless libpq knows these options. The driver has more, which would break our use of it."""
+    from psycopg.pq import Conninfo  # Nobody else needs the driver.
+
+    known = {option.keyword.decode() for option in Conninfo.get_defaults()}
+    for name, _ in given:
+        if name not in known:
+            raise ValueError(f"has no option {name[:64]!r}; its options are libpq's, such as sslmode")
 
 
 def _rate_policy(policy: str) -> str:
@@ -129,6 +143,7 @@ def _with_port_as_number(url: str) -> str:
 
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
 Networks = Annotated[str, AfterValidator(_networks)]

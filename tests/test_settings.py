@@ -37,6 +37,7 @@ _BAD_VALUES = [
     ("REDIS_URL", "redis+sentinel://host:port/sale"),
     ("REDIS_MAXMEMORY_MB", "1"),
     ("DATABASE_URL", "mysql://x"),
+    ("DATABASE_URL", "postgresql://x/seating?prepare_threshold=0"),
     ("TRUSTED_PROXIES", "1"),
     ("TRUSTED_PROXIES", "127.0.0.1/8"),
     ("ADMIN_TOKEN", "0123456789abcdef0123456789abcde"),

@@ -2,13 +2,13 @@
 
 import signal
 import threading
+from collections.abc import Callable
 
 import structlog
 
 from seating.config import load_settings
 from seating.domain.errors import SeatingError
 from seating.runtime import BackgroundServices
-from seating.services.upkeep import Upkeep
 
 _EVERY_S = 1.0
 
@@ -20,14 +20,15 @@ def run() -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    upkeep = BackgroundServices(load_settings()).upkeep
+    services = BackgroundServices(load_settings())
     _log.info("cron began", every_s=_EVERY_S)
     while not stopping.wait(_EVERY_S):
-        _tick(upkeep)
+        _run("upkeep", services.upkeep.tick)
+        _run("retention", services.retention.tick)
 
 
-def _tick(upkeep: Upkeep) -> None:
+def _run(name: str, tick: Callable[[], None]) -> None:
     try:
-        upkeep.tick()
+        tick()
     except SeatingError as error:
-        _log.warning("upkeep failed", code=error.code, error=str(error.__cause__))
+        _log.warning(f"{name} failed", code=error.code, error=str(error.__cause__))

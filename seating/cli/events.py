@@ -158,6 +158,32 @@ def close(event_id: str, yes: bool, why: str | None, as_json: bool) -> None:
     _set_state(event_id, "closed", why, as_json)
 
 
+@events.command()
+@of_event
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@acting.why
+def erase(event_id: str, yes: bool, why: str | None) -> None:
+    """Erase the personal data of all purchases of an archived event: buyer, reference and note."""
+    if not yes:
+        click.confirm(f"Nothing brings it back but a backup. Erase personal data of {event_id}?", abort=True, err=True)
+    for _ in startup_checks.operator_services().erasure.event(event_id, acting.actor(why)):
+        pass
+    click.echo(f"{event_id}: personal data erased")
+
+
+@events.command()
+@of_event
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@acting.why
+def delete(event_id: str, yes: bool, why: str | None) -> None:
+    """Delete an archived event, with its purchases and its webhooks. The audit log stays."""
+    if not yes:
+        click.confirm(f"Nothing brings it back but a backup. Delete {event_id}?", abort=True, err=True)
+    for _ in startup_checks.operator_services().erasure.delete(event_id, acting.actor(why)):
+        pass
+    click.echo(f"{event_id}: deleted")
+
+
 def _set_state(event_id: str, state: str, why: str | None, as_json: bool) -> None:
     _print(startup_checks.operator_services().events.set_state(event_id, state, acting.actor(why)), as_json)
 

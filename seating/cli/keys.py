@@ -14,6 +14,7 @@ from seating.domain.timestamps import rfc3339
 from seating.services.audit import Audit, act_now
 from seating.storage.api_keys import ApiKeys, OtherRole
 from seating.storage.database import Database
+from seating.storage.replica import LaggingReads
 
 _COLUMNS: Final = {"name": "NAME", "role": "ROLE", "id": "ID", "created": "CREATED"}
 
@@ -82,4 +83,5 @@ def remove(name: str, key_id: str | None, why: str | None, as_json: bool) -> Non
 
 
 def _note(settings: Settings, act: Act) -> None:
-    Audit(Database(settings.effective_database_url)).note(act)
+    database = Database(settings.effective_database_url)
+    Audit(database, LaggingReads(database)).note(act)

@@ -89,6 +89,21 @@ def refund(purchase_id: str, seats: str, quantity: int | None, why: str | None, 
     _cancel(purchase_id, seats, quantity, why, as_json)
 
 
+@purchases.command()
+@click.argument("purchase_ids", metavar="PURCHASE...", nargs=-1, required=True, type=str)
+@acting.why
+def erase(purchase_ids: tuple[str, ...], why: str | None) -> None:
+    """Erase what a shop said of its customer: buyer, reference and note.
+
+    The purchases themselves stay. Repeat the command if it fails. Redis's log loses the entries up to the purchase, so
+    an SQL that goes back behind them cannot catch up from it.
+    """
+    services = startup_checks.operator_services()
+    for purchase_id in purchase_ids:
+        services.erasure.purchase(PurchaseId.parse(purchase_id), acting.actor(why))
+        click.echo(f"{purchase_id}: erased")
+
+
 def _cancel(purchase_id: str, seats: str, quantity: int | None, why: str | None, as_json: bool) -> None:
     services = startup_checks.operator_services()
     cancelled = services.purchases.cancel(PurchaseId.parse(purchase_id), acting.actor(why), seats, quantity)

@@ -30,6 +30,11 @@ class NoSuchLoss(SeatingError):
     sentence = "This loss does not exist or is already settled"
 
 
+class NotArchived(SeatingError):
+    code = "EVENT_NOT_ARCHIVED"
+    sentence = "This event is not archived yet: that is done a day after its sale was closed"
+
+
 class Overtaken(Exception):
     """Another process did this first or is doing it now. Nothing was changed here."""
 

@@ -13,6 +13,7 @@ from seating.domain.page import Page, first_of
 from seating.storage import audit
 from seating.storage.audit import RecordedAct
 from seating.storage.database import Database
+from seating.storage.replica import LaggingReads
 
 _log = structlog.get_logger(__name__)
 
@@ -22,12 +23,13 @@ class Audit:
     """Acts that change an inventory are recorded with their log entries (`seating/storage/ledger.py`), not here."""
 
     database: Database
+    reads: LaggingReads
 
     def page(
         self, below_id: int | None, count: int, event_id: str | None = None, actor: str | None = None
     ) -> Page[RecordedAct, int]:
         """Return at most `count` acts, newest first, optionally of one event or actor. Raises RecordUnavailable."""
-        rows = self.database.read(audit.page, below_id, count + 1, event_id, actor)
+        rows = self.reads.read(audit.page, below_id, count + 1, event_id, actor)
         return first_of(rows, count, lambda row: row.id)
 
     def note(self, act: Act) -> None:

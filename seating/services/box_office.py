@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from seating.domain.seat_status import BOX_OFFICE
 from seating.storage import events, organiser_places, organiser_seats
-from seating.storage.database import Database
+from seating.storage.replica import LaggingReads
 
 
 class BoxOfficeSale(NamedTuple):
@@ -24,11 +24,11 @@ class BoxOfficeSale(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BoxOffice:
-    database: Database
+    reads: LaggingReads
 
     def sales(self, event_id: str) -> list[BoxOfficeSale]:
         """Those that stand, in the plan's order; in general admission, in that of the categories."""
-        return self.database.read_snapshot(_sales, event_id)
+        return self.reads.read_snapshot(_sales, event_id)
 
 
 def _sales(connection: Connection, event_id: str) -> list[BoxOfficeSale]:

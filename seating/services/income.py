@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 from seating.domain.errors import EventNotFound
 from seating.services.box_office import BoxOffice
 from seating.storage import events, income
-from seating.storage.database import Database
 from seating.storage.income import Amount
+from seating.storage.replica import LaggingReads
 
 
 class CategoryIncome(NamedTuple):
@@ -33,13 +33,13 @@ class EventIncome(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Income:
-    database: Database
+    reads: LaggingReads
     box_office: BoxOffice
 
     def of(self, event_id: str) -> EventIncome:
         """Return what SQL has on record. Raises EventNotFound, RecordUnavailable."""
         at_box_office = Counter(sale.category for sale in self.box_office.sales(event_id))
-        return self.database.read_snapshot(_income, event_id, at_box_office)
+        return self.reads.read_snapshot(_income, event_id, at_box_office)
 
 
 def _income(connection: Connection, event_id: str, at_box_office: Counter[str | None]) -> EventIncome:

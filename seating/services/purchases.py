@@ -38,6 +38,7 @@ from seating.services.seat_names import SeatNames
 from seating.storage import audit, quarantine, watermarks, webhook_notices
 from seating.storage import purchases as purchase_record
 from seating.storage.database import Database
+from seating.storage.replica import LaggingReads
 
 SEARCHED_ENTRIES: Final = 2_000
 """Entries of the log that are searched for a reference: four batches of persistence, about 20 ms."""
@@ -68,6 +69,7 @@ class Purchases:
     changes: EventChanges
     offers: Offers
     archived: ArchivedEvents
+    reads: LaggingReads
 
     def buy(
         self,
@@ -164,7 +166,8 @@ class Purchases:
             return rows if reference is None else rows + quarantined(connection, event_id, reference, caller)
 
         try:
-            rows = self.database.read(find)
+            # An order is looked up right after it was made; a list may be as old as the replica.
+            rows = (self.reads if reference is None else self.database).read(find)
         except RecordUnavailable:
             if not unrecorded:
                 raise

@@ -24,6 +24,7 @@ from seating.services.open_sales import KnownEvents, OpenSales, SalesSight
 from seating.storage import answered, events
 from seating.storage.answered import Loss
 from seating.storage.database import Database, Offload
+from seating.storage.replica import Replica, ReplicaSight
 
 T = TypeVar("T")
 
@@ -35,6 +36,7 @@ _SALE_HOLDS_S: Final = 3.0
 _SHARED_EVERY_S: Final = 0.5
 _RECORD_EVERY_S: Final = 5.0
 _DISK_EVERY_S: Final = 5.0
+_REPLICA_EVERY_S: Final = 1.0
 _WAIT_EVERY_S: Final = 0.02
 SILENCE_S: Final = 1.0
 """A look still running after this long is reported as silence."""
@@ -69,6 +71,7 @@ class Report(NamedTuple):
     """`ready` says whether seats can be sold; the rest is the state of each part, as last seen.
 
     `redis` was seen `redis_age_s` ago. `sales` is None as in SaleSight. `free_bytes` is of the data folder's disk.
+    `replica` is None if there is none.
     """
 
     ready: bool
@@ -80,6 +83,7 @@ class Report(NamedTuple):
     shared: Seen[SharedSight]
     record: Seen[RecordSight]
     free_bytes: Seen[int | None]
+    replica: Seen[ReplicaSight] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,7 @@ class Sources:
     database: Database
     data_dir: Path
     offload: Offload
+    replica: Replica | None = None
 
 
 class Readiness:
@@ -111,6 +116,7 @@ class Readiness:
         self._shared = BackgroundLook(self._look_at_shared, _SHARED_EVERY_S)
         self._disk = BackgroundLook(self._free_bytes, _DISK_EVERY_S)
         self._sale = BackgroundLook(self._look_at_sale, _SALE_EVERY_S)
+        self._replica = BackgroundLook(sources.replica.look, _REPLICA_EVERY_S) if sources.replica else None
 
     def start(self) -> None:
         """Start looking. Until then nothing is known, and the process is not ready."""
@@ -134,7 +140,8 @@ class Readiness:
         drains = self.drains()
         ready = verdict.state is RedisState.UP and sales is not None and sales.sells and not drains
         seen = self._shared.last(), self._record.last(), self._disk.last()
-        return Report(ready, drains, verdict, sale.age_s, self._default_event, sales, *seen)
+        replica = self._replica.last() if self._replica else None
+        return Report(ready, drains, verdict, sale.age_s, self._default_event, sales, *seen, replica)
 
     def close(self) -> None:
         for look in self._looks:
@@ -142,7 +149,8 @@ class Readiness:
 
     @property
     def _looks(self) -> tuple[BackgroundLook[Any], ...]:
-        return self._sale, self._record, self._shared, self._disk
+        looks = (self._sale, self._record, self._shared, self._disk)
+        return (*looks, self._replica) if self._replica else looks
 
     def _has_looked(self) -> bool:
         sale = self._sale.last().value

@@ -23,6 +23,7 @@ from seating.redis_store.server_figures import ServerFigures
 from seating.services.background_look import Seen
 from seating.services.circuit_breakers import CircuitBreakers
 from seating.services.readiness import SILENCE_S, Readiness, RecordSight, SharedSight
+from seating.storage.replica import ReplicaSight
 from seating.telemetry import metrics
 from seating.telemetry.metrics import Reading
 
@@ -51,7 +52,7 @@ class Readings:
 
     def take(self) -> list[Reading]:
         report = self.readiness.report()
-        readings = [metrics.READY.reads(report.ready), *_of_record(report.record)]
+        readings = [metrics.READY.reads(report.ready), *_of_record(report.record), *_of_replica(report.replica)]
         from_redis: list[Reading] = []
         with gevent.Timeout(_REDIS_WITHIN_S, False):  # type: ignore[arg-type]
             from_redis = self._from_redis()
@@ -172,6 +173,15 @@ def _of_processes(shared: Seen[SharedSight]) -> list[Reading]:
         return [*readings, metrics.CRON_UP.reads(0)]
     age_s = upkeep.age_s + shared.age_s
     return [*readings, metrics.CRON_UP.reads(age_s < _CRON_WITHIN_S), metrics.CRON_SEEN.reads(time.time() - age_s)]
+
+
+def _of_replica(replica: Seen[ReplicaSight] | None) -> list[Reading]:
+    """Return nothing without a replica; without its lag, if that is unknown."""
+    if replica is None:
+        return []
+    lag_s, failure = replica.value or ReplicaSight(None, "not asked yet")
+    used = metrics.REPLICA_USED.reads(not failure and replica.silent_s <= SILENCE_S)
+    return [used] if lag_s is None else [used, metrics.REPLICA_LAG.reads(lag_s)]
 
 
 def _of_record(record: Seen[RecordSight]) -> list[Reading]:

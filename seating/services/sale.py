@@ -7,6 +7,7 @@ import redis
 
 from seating.redis_store.background_counts import BackgroundCounts
 from seating.redis_store.calls import Calls
+from seating.redis_store.erasing import ErasedInRedis
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.holds import HoldLimits, HoldStore
 from seating.redis_store.inventory import Inventory
@@ -22,6 +23,7 @@ from seating.services.archived_events import ArchivedEvents
 from seating.services.audit import Audit
 from seating.services.books import Books
 from seating.services.box_office import BoxOffice
+from seating.services.erasure import Erasure
 from seating.services.event_changes import EventChanges
 from seating.services.event_creation import EventCreation
 from seating.services.events import Events
@@ -40,6 +42,7 @@ from seating.services.rollout import LogReaders
 from seating.services.seat_names import SeatNames
 from seating.services.seats import Seats
 from seating.storage.database import Database
+from seating.storage.replica import LaggingReads
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,9 @@ class Sale:
         options: SaleOptions,
         *,
         answered: Answered | None = None,
+        reads: LaggingReads | None = None,
     ) -> None:
-        """`client` reads whole events, on a connection that buyers do not use."""
+        """`client` reads whole events, on a connection that buyers do not use. `reads` are `database`'s if None."""
         backlog = {
             "backlog_max_entries": options.backlog_max_entries,
             "backlog_memory_percent": options.backlog_memory_percent,
@@ -90,12 +94,16 @@ class Sale:
         self.offers = Offers(self.inventory, self.names, database)
         archived = ArchivedEvents(database, self.names, self.answered.note)
         watch = PersistedWatch(database)
-        self.purchases = Purchases(self.inventory, self.names, log, database, watch, changes, self.offers, archived)
+        self.reads = reads or LaggingReads(database)
+        self.purchases = Purchases(
+            self.inventory, self.names, log, database, watch, changes, self.offers, archived, self.reads
+        )
         self.holds = Holds(self.hold_store, self.names, changes, self.offers)
         self.seats = Seats(SeatStore(calls), self.names, changes, database, self.offers)
         self.quarantine = Quarantine(database, self.inventory, self.purchases, changes)
         self.losses = Losses(database)
-        self.audit = Audit(database)
+        self.erasure = Erasure(database, ErasedInRedis(calls), self.persistence)
+        self.audit = Audit(database, self.reads)
         self.open_events = OpenEvents(calls)
-        self.box_office = BoxOffice(database)
+        self.box_office = BoxOffice(self.reads)
         self.books = Books(database, client, self.open_events)

@@ -26,6 +26,7 @@ from seating.services.users import Users
 from seating.services.webhooks import Webhooks
 from seating.storage.api_keys import ApiKeys
 from seating.storage.database import Database, Offload
+from seating.storage.replica import LaggingReads
 
 
 class Services(Sale):
@@ -54,15 +55,16 @@ class Services(Sale):
         rate_limits: RateLimits,
         api_keys: ApiKeys,
         data_dir: Path,
+        reads: LaggingReads,
     ) -> None:
-        super().__init__(calls, client, database, nudge, options)
+        super().__init__(calls, client, database, nudge, options, reads=reads)
         self.offload = offload
         self.catalogue = catalogue
         self.users = users
         self.user_cache = user_cache
         self.rate_limits = rate_limits
         self.api_keys = api_keys
-        self.income = Income(database, self.box_office)
+        self.income = Income(reads, self.box_office)
         self.seat_maps = SeatMaps(states, self.presence, offload)
         self.webhooks = Webhooks(database)
         self.plan_pages = PlanPages(self.names, offload)
@@ -82,6 +84,7 @@ class Services(Sale):
             database,
             data_dir,
             offload,
+            reads.replica,
         )
         self.readiness = Readiness(sources, default_event)
         self.readings = Readings(

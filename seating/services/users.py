@@ -14,6 +14,7 @@ from seating.services.audit import Audit, act_now
 from seating.services.coalescing import Coalescing, Source
 from seating.storage import users as user_record
 from seating.storage.database import Database
+from seating.storage.replica import LaggingReads
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Users:
         """Clear the cache; return how many entries were removed. Raises SharedStateUnavailable."""
         removed = self.coalescing.cache.clear(reset_counters=reset_counters)
         act = act_now(by, "cache.clear", target="users", before=f"{removed} entries", after="empty")
-        Audit(self.database).note(act)
+        Audit(self.database, LaggingReads(self.database)).note(act)
         return removed
 
     def _load(self, user_id: str) -> bytes | None:

@@ -65,7 +65,8 @@ class Database:
         self._silent_until_s = 0.0
         self._reading = self.engine.execution_options(begin="BEGIN")
         # Every SQLite transaction is a snapshot already.
-        self._snapshot = self._reading if sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
+        snapshot = "BEGIN" if sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ"
+        self._snapshot = self.engine.execution_options(begin=snapshot)
 
     def read(self, query: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Return the result of `query`, called with these arguments.
@@ -172,11 +173,13 @@ def insert_many(connection: Connection, columns: Sequence[Column[str] | Column[i
     Values are strings and numbers, which drivers take as they are. All columns belong to one table. Raises what
     SQLAlchemy's insert raises.
     """
-    placeholder = "?" if connection.dialect.paramstyle == "qmark" else "%s"
-    names, values = ", ".join(column.name for column in columns), ", ".join([placeholder] * len(columns))
-    statement = f"INSERT INTO {columns[0].table.name} ({names}) VALUES ({values})"
+    names = [column.name for column in columns]
+    statement = f"INSERT INTO {columns[0].table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
     for part in batches(rows):
-        connection.exec_driver_sql(statement, part)
+        if connection.dialect.name == "postgresql":
+            postgres.copy_in(connection, columns[0].table.name, names, part)
+        else:
+            connection.exec_driver_sql(statement, part)
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, object]]) -> None:

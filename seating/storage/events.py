@@ -1,5 +1,6 @@
 """The record of events."""
 
+import time
 from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
@@ -96,7 +97,8 @@ def set_offer(connection: Connection, event_id: str, offer: Offer) -> None:
 
 
 def set_archived(connection: Connection, event_id: str) -> None:
-    connection.execute(update(events).where(events.c.id == event_id).values(archived=True))
+    here = (events.c.id == event_id, ~events.c.archived)
+    connection.execute(update(events).where(*here).values(archived=True, archived_ms=time.time_ns() // 1_000_000))
 
 
 def _event(row: Any) -> Event:

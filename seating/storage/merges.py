@@ -1,9 +1,10 @@
 """The merges of each event: the state that folds start from, and the entries that a merge stands for."""
 
 import zlib
+from collections.abc import Callable
 from typing import NamedTuple
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from seating.domain.log_entry import Checkpoint
 from seating.storage.tables import merges
@@ -33,6 +34,14 @@ def add(connection: Connection, event_id: str, merge: MergeRow) -> None:
             state=zlib.compress(merge.state),
         )
     )
+
+
+def rewrite_states(connection: Connection, event_id: str, rewrite: Callable[[bytes], bytes]) -> None:
+    """Replace the state of each of the event's merges."""
+    here = merges.c.event_id == event_id
+    for row in connection.execute(select(merges.c.seq, merges.c.state).where(here)).all():
+        state = zlib.compress(rewrite(zlib.decompress(row.state)))
+        connection.execute(update(merges).where(here, merges.c.seq == row.seq).values(state=state))
 
 
 class LastMerge(NamedTuple):

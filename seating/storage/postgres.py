@@ -1,11 +1,17 @@
-"""Connections to Postgres with a limit for every wait, whether the server, the host or the network hangs."""
+"""Connections to Postgres with a limit for every wait, whether the server, the host or the network hangs.
 
+A connection keeps nothing from one transaction to the next, so that PgBouncer may give each another one: no startup
+options, no session settings, no prepared statements.
+"""
+
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import psycopg
 from psycopg.abc import PQGen
 from psycopg.errors import _WaitTimeout
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 _CONNECT_WITHIN_S: Final = 2
@@ -31,9 +37,10 @@ def engine(url: str, *, patient: bool) -> Engine:
 
     A connection that times out is closed, and the pool then replaces all connections older than that.
     """
-    options = f"-c lock_timeout={_LOCK_WITHIN_S}s -c statement_timeout={_STATEMENT_WITHIN_S}s"
-    if patient:
-        options = f"-c lock_timeout={_PATIENT_LOCK_WITHIN_S}s"
+    limits = f"SET LOCAL lock_timeout = '{_PATIENT_LOCK_WITHIN_S if patient else _LOCK_WITHIN_S}s'"
+    if not patient:
+        limits += f"; SET LOCAL statement_timeout = '{_STATEMENT_WITHIN_S}s'"
+    own = {"connect_timeout": _CONNECT_WITHIN_S, "prepare_threshold": None, "autocommit": True}
     made = create_engine(
         url,
         hide_parameters=True,  # Errors are logged; parameters are personal data.
@@ -42,10 +49,16 @@ def engine(url: str, *, patient: bool) -> Engine:
         max_overflow=4,
         pool_timeout=_FREE_CONNECTION_WITHIN_S,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": _CONNECT_WITHIN_S, "options": options, **_KEEPALIVE},
+        connect_args=own | _KEEPALIVE,
     )
     # Many rows per statement: one by one, a large event would exceed the time for one reply.
     made.dialect.use_insertmanyvalues_wo_returning = True
+
+    # The driver would send a BEGIN of its own, with a round trip for it.
+    @event.listens_for(made, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(f"{connection.get_execution_options().get('begin', 'BEGIN')}; {limits}")
+
     if not patient:
 
         @event.listens_for(made, "do_connect")
@@ -53,6 +66,23 @@ def engine(url: str, *, patient: bool) -> Engine:
             return _BoundedConnection.connect(*words, **options)
 
     return made
+
+
+def copy_in(
+    connection: Connection, table: str, names: Sequence[str], rows: Iterable[Sequence[str | int | None]]
+) -> None:
+    """Insert rows with COPY: half the time of prepared INSERTs. Raises what SQLAlchemy's insert raises."""
+    statement = f"COPY {table} ({', '.join(names)}) FROM STDIN"
+    driver: Any = connection.connection
+    try:
+        with driver.cursor().copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except psycopg.Error as error:
+        dialect = connection.dialect
+        raise DBAPIError.instance(
+            statement, None, error, psycopg.Error, hide_parameters=True, dialect=dialect
+        ) from error
 
 
 def is_silence(error: BaseException | None) -> bool:

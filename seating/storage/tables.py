@@ -36,6 +36,8 @@ events = Table(
     Column("seated", Boolean, nullable=False),
     Column("state", String(16), nullable=False, server_default="on_sale", comment="as the ledger says"),
     Column("archived", Boolean, nullable=False, server_default=false(), comment="gone from Redis for good"),
+    Column("archived_ms", BigInteger, comment="null unless it is archived"),
+    Column("erased_ms", BigInteger, comment="when personal data of it was erased; null while it may have some"),
     Column("plan", LargeBinary, comment="SeatingPlan.pack(); null in general admission"),
     Column("offer", Text, comment="Offer.to_json(); null for an event without categories"),
     Column("starts_ms", BigInteger),

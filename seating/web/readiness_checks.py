@@ -9,6 +9,7 @@ from seating.redis_store.write_check import RedisState, WriteVerdict
 from seating.services.background_look import Seen
 from seating.services.open_sales import EventSight, SalesSight
 from seating.services.readiness import SILENCE_S, RecordSight, Report, SharedSight
+from seating.storage.replica import ReplicaSight
 
 _SHOWN_LOSSES: Final = 20
 
@@ -23,6 +24,7 @@ def checks(report: Report) -> dict[str, Any]:
         **(_event_checks(report.sales) if report.sales else _unknown_events(report.default_event)),
         "upkeep": _upkeep_check(shared),
         **_record_checks(report.record),
+        **({"sqlReplica": _replica_check(report.replica)} if report.replica else {}),
         "disk": {"freeBytes": disk.value, "ageS": _s(disk.age_s)},
         "partner": {
             "breakers": {name: _breaker_check(breaker) for name, breaker in breakers.items()},
@@ -93,6 +95,15 @@ def _record_checks(record: Seen[RecordSight]) -> dict[str, Any]:
     ]
     sql = {"status": "down", "reason": failure} if failure else {"status": "up"}
     return {"sql": {**sql, "ageS": _s(age_s)}, "losses": lost}
+
+
+def _replica_check(replica: Seen[ReplicaSight]) -> dict[str, Any]:
+    """Show whether lists are read from the replica, and how far it was behind."""
+    lag_s, failure = replica.value or ReplicaSight(None, "not asked yet")
+    if replica.silent_s > SILENCE_S:
+        failure = f"no reply for {replica.silent_s:.1f} s"
+    check: dict[str, Any] = {"status": "unused", "reason": failure} if failure else {"status": "used"}
+    return check | {"lagS": None if lag_s is None else _s(lag_s), "ageS": _s(replica.age_s)}
 
 
 def _breaker_check(report: BreakerReport) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from seating.services.audit import Audit
 from seating.storage import migrations
 from seating.storage.api_keys import MOST_KEYS, ApiKeys, InvalidKeyFile, OtherRole
 from seating.storage.database import Database
+from seating.storage.replica import LaggingReads
 from tests import forked
 from tests.doors import TOKEN, assert_unauthorized, bearer, web_alone
 from tests.system import Answer, System, clean_environment
@@ -187,7 +188,7 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert "NAME" in error
     assert seating(tmp_path, "keys", "remove", "shop", "--id", listed[0]["id"])[:2] == (0, "removed 1\n")
     assert seating(tmp_path, "keys", "remove", "shop")[0] == 1
-    acts = Audit(database).page(None, 10).items
+    acts = Audit(database, LaggingReads(database)).page(None, 10).items
     assert [(row.act.action, row.act.target) for row in acts] == [("key.remove", "shop"), ("key.add", "shop")]
     assert {row.act.actor.name for row in acts} == {f"cli:{pwd.getpwuid(os.getuid()).pw_name}"}
 

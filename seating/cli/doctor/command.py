@@ -20,6 +20,7 @@ _CHECKS: Final = {
     "data folder": configuration.data_folder,
     "Redis": stores.redis_server,
     "SQL": stores.database,
+    "SQL replica": stores.replica,
     "clocks": stores.clocks,
     "parts": stores.parts,
     "limits": machine.limits,

@@ -15,11 +15,14 @@ from seating.redis_store.server_address import fails_over
 from seating.runtime import BackgroundServices
 from seating.storage import schema_version
 from seating.storage.database import Database
+from seating.storage.replica import Replica
 
 _OLDEST_REDIS: Final = (7, 0)
 _OLDEST_POSTGRES: Final = 140_000
 _MUCH_PERCENT: Final = 70
 _MOST_DRIFT_S: Final = 1.0
+_REPLICA_CATCHES_UP_S: Final = 1.0
+_IS_REPLICA: Final = text("SELECT pg_is_in_recovery()")
 _DURABLE: Final = {
     "fsync": ("on",),
     "full_page_writes": ("on",),
@@ -122,6 +125,29 @@ def _postgres(connection: Connection) -> list[Finding]:
         )
     )
     return found
+
+
+def replica(loaded: Settings) -> Iterator[Finding]:
+    if loaded.database_read_url is None:
+        return
+    primary, asked = Database(loaded.effective_database_url), Database(loaded.database_read_url)
+    try:
+        looking = Replica(primary, asked, loaded.database_read_max_lag_s)
+        looking.look()
+        time.sleep(_REPLICA_CATCHES_UP_S)  # What it lacked a moment ago it has by now, unless it is behind.
+        lag_s, failure = looking.look()
+        yield judged(
+            "SQL replica",
+            failure or f"it is {lag_s or 0:.0f} s behind at most, and lists are read from it",
+            warns=bool(failure),
+            change="lists are read from DATABASE_URL meanwhile; see whether it still follows its primary",
+        )
+        if not failure and not asked.read(lambda connection: connection.execute(_IS_REPLICA).scalar_one()):
+            change = "name a replica, or unset DATABASE_READ_URL"
+            yield judged("SQL replica", "it is the primary itself", warns=True, change=change)
+    finally:
+        primary.close()
+        asked.close()
 
 
 def clocks(loaded: Settings) -> Iterator[Finding]:

@@ -1,0 +1,147 @@
+"""Erasing personal data from the record, and deleting events from it, in parts that one transaction can do."""
+
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, null, select, update
+
+from seating.domain.changes import Purchased
+from seating.domain.inventory_state import InventoryState
+from seating.domain.log_entry import LogEntry
+from seating.domain.position import Position
+from seating.domain.purchase import PurchaseId
+from seating.domain.receipt import Receipt, is_purchase_record, without_private
+from seating.storage import merges
+from seating.storage.tables import (
+    answered,
+    events,
+    ledger,
+    organiser_seats,
+    purchases,
+    quarantine,
+    sold_seats,
+    terms,
+    watermarks,
+    webhook_cursors,
+    webhook_notices,
+    webhooks,
+)
+from seating.storage.tables import merges as merge_table
+
+AT_ONCE: Final = 10_000
+"""Entries of the ledger, or seats, in one transaction: some tenths of a second."""
+
+_NOTHING: Final = {"buyer": null(), "reference": null(), "note": null()}
+_SMALL: Final = (
+    organiser_seats,
+    webhook_cursors,
+    webhook_notices,
+    merge_table,
+    quarantine,
+    answered,
+    terms,
+    watermarks,
+)
+"""Tables with at most some thousand rows of one event, in an order in which foreign keys allow to delete them."""
+
+
+def of_purchase(connection: Connection, purchase_id: PurchaseId) -> list[tuple[Position, Purchased]]:
+    """Erase what was said with a purchase; return where it is in the log and as what, nothing if it is not on record.
+
+    One that only a merged state tells of is returned at the position that its buyer was told.
+    """
+    _erase_for_good(connection)
+    event_id, _, nonce = purchase_id
+    own = purchases.c.id == str(purchase_id)
+    entry_seq = connection.execute(select(purchases.c.entry_seq).where(own)).scalar_one_or_none()
+    connection.execute(update(purchases).where(own).values(_NOTHING))
+    here = and_(ledger.c.event_id == event_id, ledger.c.seq == entry_seq)
+    aside = and_(quarantine.c.event_id == event_id, quarantine.c.change.contains(f'"nonce":"{nonce}"'))
+    found = [*connection.execute(select(ledger).where(here)), *connection.execute(select(quarantine).where(aside))]
+    connection.execute(update(ledger).where(here).values(private=null()))
+    _erase_asides(connection, aside)
+    merged = _erase_receipts(connection, event_id, f"|{nonce}|")
+    entries = [LogEntry(Position(row.epoch, row.seq), row.change, row.link) for row in found]
+    changes = [(entry.position, change) for entry in entries if isinstance(change := entry.read(), Purchased)]
+    return changes + [(receipt.id.position, receipt.change(field)) for field, receipt in merged.items()]
+
+
+def of_entries(connection: Connection, event_id: str, first_seq: int) -> None:
+    """Erase what was said with the purchases of AT_ONCE entries."""
+    _erase_for_good(connection)
+    here = (ledger.c.event_id == event_id, ledger.c.seq.between(first_seq, first_seq + AT_ONCE - 1))
+    connection.execute(update(ledger).where(*here, ledger.c.private.is_not(None)).values(private=null()))
+    own = (purchases.c.event_id == event_id, purchases.c.entry_seq.between(first_seq, first_seq + AT_ONCE - 1))
+    connection.execute(update(purchases).where(*own).values(_NOTHING))
+
+
+def finish(connection: Connection, event_id: str, now_ms: int) -> None:
+    """Erase what is not in the ledger of an event, and note that nothing personal is left of it."""
+    _erase_for_good(connection)
+    _erase_asides(connection, quarantine.c.event_id == event_id)
+    _erase_receipts(connection, event_id, "")
+    connection.execute(update(events).where(events.c.id == event_id).values(erased_ms=now_ms))
+
+
+def delete_seats(connection: Connection, event_id: str) -> bool:
+    """Delete AT_ONCE sold seats of an event; return whether there may be more."""
+    some = select(sold_seats.c.seat_id).where(sold_seats.c.event_id == event_id).limit(AT_ONCE)
+    here = (sold_seats.c.event_id == event_id, sold_seats.c.seat_id.in_(some))
+    return connection.execute(delete(sold_seats).where(*here)).rowcount == AT_ONCE
+
+
+def delete_entries(connection: Connection, event_id: str, first_seq: int) -> None:
+    """Delete AT_ONCE entries and their purchases, whose seats must be deleted already."""
+    _erase_for_good(connection)
+    for table, seq in ((purchases, purchases.c.entry_seq), (ledger, ledger.c.seq)):
+        here = (table.c.event_id == event_id, seq.between(first_seq, first_seq + AT_ONCE - 1))
+        connection.execute(delete(table).where(*here))
+
+
+def delete_event(connection: Connection, event_id: str) -> None:
+    """Delete an event without entries, and its webhooks."""
+    own = select(webhooks.c.id).where(webhooks.c.event_id == event_id)
+    connection.execute(delete(webhook_cursors).where(webhook_cursors.c.webhook_id.in_(own)))
+    for table in _SMALL:
+        connection.execute(delete(table).where(table.c.event_id == event_id))
+    connection.execute(delete(webhooks).where(webhooks.c.event_id == event_id))
+    connection.execute(delete(events).where(events.c.id == event_id))
+
+
+def due(connection: Connection, archived_before_ms: int, *, erased: bool) -> list[str]:
+    """Return the events that were archived before then, the oldest first; with `erased`, also those without personal
+    data.
+    """
+    query = select(events.c.id).where(events.c.archived, events.c.archived_ms < archived_before_ms)
+    if not erased:
+        query = query.where(events.c.erased_ms.is_(None))
+    return list(connection.execute(query.order_by(events.c.archived_ms).limit(1)).scalars())
+
+
+def _erase_asides(connection: Connection, where: ColumnElement[bool]) -> None:
+    """The database's own text of why it refused an entry may have some of it too."""
+    for row in connection.execute(select(quarantine).where(where)).all():
+        here = (quarantine.c.event_id == row.event_id, quarantine.c.epoch == row.epoch, quarantine.c.seq == row.seq)
+        said = {"private": null(), "error": row.error.partition("\n")[0]}
+        connection.execute(update(quarantine).where(*here, quarantine.c.link == row.link).values(said))
+
+
+def _erase_receipts(connection: Connection, event_id: str, having: str) -> dict[str, Receipt]:
+    """Erase it from the receipts in merged states that have this text; return those, by hash of caller and key."""
+    found: dict[str, Receipt] = {}
+
+    def rewrite(dumped: bytes) -> bytes:
+        state = InventoryState.load(dumped)
+        for field, record in state.idempotency.items():
+            if having in record and is_purchase_record(record):
+                found[field] = Receipt.parse(event_id, record)
+                state.idempotency[field] = without_private(record)
+        return state.dump()
+
+    merges.rewrite_states(connection, event_id, rewrite)
+    return found
+
+
+def _erase_for_good(connection: Connection) -> None:
+    """Have SQLite overwrite what is deleted. Postgres does so when it vacuums."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA secure_delete=ON")

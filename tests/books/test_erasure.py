@@ -1,0 +1,258 @@
+"""What shops said of their customers is erased from every place, by name and by age, and the books stay right."""
+
+import re
+import zlib
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Table, select, update
+
+from seating.domain.errors import EventNotFound, PurchaseNotFound
+from seating.domain.offer import Offer
+from seating.domain.personal_data import PersonalData
+from seating.domain.purchase import Order, PurchaseId
+from seating.domain.recovery_errors import NotArchived
+from seating.domain.seating_plan import SeatingPlan
+from seating.redis_store import keys
+from seating.services.erasure import Erasure
+from seating.services.retention import Retention
+from seating.storage import erasure
+from seating.storage.database import Database
+from seating.storage.tables import audit, events, metadata
+from tests.one_process import OPERATOR, OneProcess, on_sqlite
+from tests.terms.backups import backup, restore, trim
+
+HALL = SeatingPlan([[["A1", "A2", "A3", "A4"], ["B1", "B2", "B3", "B4"]]])
+ADA, BOB = (
+    Order(2, reference=f"order-{name}", buyer=f"{name}@example.com", note=f"said {name}") for name in ("ada", "bob")
+)
+
+
+def words_of(name: str, text: str) -> set[str]:
+    return set(re.findall(f"order-{name}|{name}@example|said {name}", text))
+
+
+def everything(sale: OneProcess) -> str:
+    """All rows of all tables, and all keys of Redis."""
+    tables = list(metadata.sorted_tables)
+    rows = [
+        row for table in tables for row in sale.database.read(lambda c, table=table: c.execute(select(table)).all())
+    ]
+    shown = [zlib.decompress(value) if is_state(value) else value for row in rows for value in row]
+    return repr(shown) + "".join(repr(content(sale, name)) for name in sale.calls.command("KEYS", "*"))
+
+
+def is_state(value: object) -> bool:
+    return isinstance(value, bytes) and value[:1] == b"x"
+
+
+def content(sale: OneProcess, name: bytes) -> object:
+    kind = sale.calls.command("TYPE", name)
+    asked = {b"string": ("GET", name), b"hash": ("HGETALL", name), b"stream": ("XRANGE", name, "-", "+")}
+    asked |= {b"zset": ("ZRANGE", name, 0, -1)}
+    return sale.calls.command(*asked[kind])
+
+
+def is_right(sale: OneProcess, event: str) -> bool:
+    return sale.check.verify(event).broken is None and sale.check.reconcile(event) == []
+
+
+@pytest.mark.parametrize("is_last", [True, False])
+@pytest.mark.parametrize("is_recorded", [True, False])
+def test_a_purchase_is_erased_during_its_sale(sale: OneProcess, is_last: bool, is_recorded: bool) -> None:
+    event = sale.open(plan=HALL)
+    bob = None if is_last else sale.order(event, "bob", BOB)
+    ada = sale.order(event, "ada", ADA)
+    if not is_last:
+        sale.order(event, "later", BOB._replace(seats=("B1", "B2")))
+    if is_recorded:
+        sale.persist(event)
+    assert words_of("ada", everything(sale))
+    link = sale.now(event).head.checkpoint
+    sale.erasure.purchase(ada.id, OPERATOR)
+    assert words_of("ada", everything(sale)) == set()
+    assert sale.now(event).head.checkpoint == link
+    assert sale.purchases.get(ada.id).personal == PersonalData()
+    assert is_right(sale, event)
+    assert sale.order(event, "ada", ADA).id == ada.id
+    assert bob is None or sale.order(event, "bob", BOB) == bob
+    sale.buy_seats(event, "next", "B4")
+    sale.persist(event)
+    assert is_right(sale, event)
+    sale.erasure.purchase(ada.id, OPERATOR)
+    assert [row.action for row in sale.rows(audit, event)].count("purchase.erase") == 2
+    sale.rebuild.run(event, "a test", claimable="recorded")
+    sale.persist(event)
+    assert is_right(sale, event)
+    assert words_of("ada", everything(sale)) == set()
+
+
+def test_others_keep_theirs(sale: OneProcess) -> None:
+    event = sale.open(plan=HALL)
+    ada, bob = sale.order(event, "ada", ADA), sale.order(event, "bob", BOB)
+    sale.erasure.purchase(ada.id, OPERATOR)
+    assert sale.purchases.get(bob.id).personal == PersonalData(BOB.buyer, BOB.reference, BOB.note)
+    with pytest.raises(PurchaseNotFound):
+        sale.erasure.purchase(PurchaseId(event, bob.id.position, "0" * 16), OPERATOR)
+
+
+@pytest.mark.parametrize("cancelled", [0, 1, 2])
+def test_it_counts_for_its_buyer_no_more(sale: OneProcess, cancelled: int) -> None:
+    event = sale.events.create("Test", 8, HALL, OPERATOR, Offer(max_per_buyer=5)).event.id
+    first, second = sale.order(event, "1", ADA), sale.order(event, "2", ADA)
+    if cancelled:
+        sale.cancel_part(first, cancelled)
+    assert sale.calls.command("HVALS", keys.buyers(event)) == [str(4 - cancelled).encode()]
+    sale.erasure.purchase(first.id, OPERATOR)
+    assert sale.calls.command("HVALS", keys.buyers(event)) == [b"2"]
+    sale.cancel(first.id)
+    sale.persist(event)
+    assert is_right(sale, event)
+    sale.erasure.purchase(second.id, OPERATOR)
+    assert sale.calls.command("HVALS", keys.buyers(event)) == []
+    assert is_right(sale, event)
+
+
+def test_it_is_erased_from_quarantine(sale: OneProcess) -> None:
+    event = sale.open(plan=HALL)
+    sale.persist(event)
+    sale.seats.set(event, "A1", "sold", OPERATOR)
+    sale.persist(event)
+    ada = sale.order(event, "ada", ADA._replace(seats=("A2", "A3")))
+    taken = "INSERT INTO sold_seats (event_id, seat_id) VALUES ('%s', 'A2')"
+    sale.database.write(lambda connection: connection.exec_driver_sql(taken % event))
+    sale.persist(event)
+    assert sale.purchases.get(ada.id).state == "quarantined"
+    assert words_of("ada", everything(sale))
+    sale.erasure.purchase(ada.id, OPERATOR)
+    assert words_of("ada", everything(sale)) == set()
+    assert sale.check.verify(event).broken is None
+    assert sale.purchases.get(ada.id).state == "quarantined"
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+def test_it_is_erased_from_a_merged_state(sale: OneProcess, by_name: bool) -> None:
+    event = sale.open(plan=HALL)
+    sale.persist(event)
+    kept = backup(sale.database)
+    ada = sale.order(event, "ada", ADA)
+    sale.persist(event)
+    trim(sale, event)
+    restore(sale.database, kept)
+    sale.persist(event)
+    sale.merge.run(event, "redis", OPERATOR)
+    assert words_of("ada", everything(sale))
+    if by_name:
+        sale.erasure.purchase(ada.id, OPERATOR)
+        assert is_right(sale, event)
+    else:
+        sale.archive(event)
+        finish(sale.erasure, event)
+    assert words_of("ada", everything(sale)) == set()
+    assert sale.check.verify(event).broken is None
+
+
+def finish(made: Erasure, event: str) -> int:
+    """How many transactions an event's erasure takes, but for the last."""
+    return sum(1 for _ in made.event(event, OPERATOR))
+
+
+def test_an_event_is_erased_in_parts_once_it_is_archived(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erasure, "AT_ONCE", 3)
+    event, other = sale.open(capacity=20), sale.open(capacity=20)
+    for number in range(5):
+        sale.order(event, f"k{number}", ADA)
+    sale.order(other, "k", BOB)
+    sale.persist(other)
+    with pytest.raises(NotArchived):
+        finish(sale.erasure, event)
+    sale.archive(event)
+    assert finish(sale.erasure, event) == 3
+    assert words_of("ada", everything(sale)) == set()
+    assert words_of("bob", everything(sale))
+    assert sale.check.verify(event).broken is None
+    assert len(sale.purchases.page(event, None, 10).items) == 5
+    with pytest.raises(EventNotFound):
+        finish(sale.erasure, "nowhere")
+
+
+def test_a_deleted_event_leaves_its_acts_and_nothing_else(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erasure, "AT_ONCE", 3)
+    event, other = sale.open(plan=HALL), sale.open(plan=HALL)
+    for each in (event, other):
+        sale.cancel(sale.order(each, "cancelled", ADA).id)
+        ada = sale.order(each, "k", ADA)
+        sale.seats.set(each, "B4", "sold", OPERATOR)
+        sale.persist(each)
+    with pytest.raises(NotArchived):
+        next(sale.erasure.delete(event, OPERATOR))
+    sale.archive(event)
+    assert sum(1 for _ in sale.erasure.delete(event, OPERATOR)) >= 4
+    having = [table for table in metadata.sorted_tables if "event_id" in table.c and sale.rows(table, event)]
+    assert having == [audit]
+    assert "event.delete" in {row.action for row in sale.rows(audit, event)}
+    assert sale.calls.command("KEYS", f"*{{{event}}}*") == []
+    assert sale.check.event_ids() == [other]
+    assert is_right(sale, other)
+    assert sale.purchases.get(ada.id).state == "persisted"
+    with pytest.raises(EventNotFound):
+        sale.events.get(event)
+
+
+def test_the_cron_erases_and_deletes_what_is_old(sale: OneProcess) -> None:
+    young, old, ancient, open_one = (sale.open(capacity=9) for _ in range(4))
+    for event in (young, old, ancient, open_one):
+        sale.order(event, "k", ADA)
+        sale.persist(event)
+    for event, days in ((young, 1), (old, 31), (ancient, 366)):
+        sale.archive(event)
+        ago(sale, event, days)
+    retention = Retention(sale.database, sale.erasure, personal_data_days=30, event_days=365)
+    retention.tick()
+    left = {event: len(sale.rows(table, event)) for event in (young, old, ancient, open_one) for table in ledger_only()}
+    assert left[ancient] == 0
+    assert min(left[event] for event in (young, old, open_one)) > 1
+    known = {event: sale.purchases.page(event, None, 1).items[0].personal.buyer for event in (young, old, open_one)}
+    assert known == {young: ADA.buyer, old: None, open_one: ADA.buyer}
+    assert [row.action for row in sale.rows(audit, old)].count("event.erase") == 1
+    Retention(sale.database, sale.erasure, personal_data_days=30, event_days=365).tick()
+    assert [row.action for row in sale.rows(audit, old)].count("event.erase") == 1
+
+
+def ledger_only() -> list[Table]:
+    return [metadata.tables["ledger"]]
+
+
+def ago(sale: OneProcess, event: str, days: int) -> None:
+    """It was archived so many days earlier."""
+    earlier = {"archived_ms": events.c.archived_ms - days * 86_400_000}
+    sale.database.write(
+        lambda connection: connection.execute(update(events).where(events.c.id == event).values(earlier))
+    )
+
+
+def test_by_default_the_cron_keeps_all(sale: OneProcess) -> None:
+    event = sale.open(capacity=9)
+    sale.order(event, "k", ADA)
+    sale.archive(event)
+    ago(sale, event, 36_500)
+    Retention(sale.database, sale.erasure, personal_data_days=None, event_days=None).tick()
+    assert sale.purchases.page(event, None, 1).items[0].personal.buyer == ADA.buyer
+
+
+@on_sqlite
+def test_sqlites_file_has_nothing_of_it(sale: OneProcess) -> None:
+    event = sale.open(capacity=50)
+    receipts = [sale.order(event, f"k{number}", ADA) for number in range(20)]
+    sale.persist(event)
+    sale.database.checkpoint()
+    assert words_of("ada", file_of(sale.database))
+    for receipt in receipts:
+        sale.erasure.purchase(receipt.id, OPERATOR)
+    sale.database.checkpoint()
+    assert words_of("ada", file_of(sale.database)) == set()
+
+
+def file_of(database: Database) -> str:
+    path = Path(str(database.engine.url.database))
+    return path.read_bytes().decode(errors="replace")

@@ -1,0 +1,109 @@
+"""Behind PgBouncer in transaction mode no connection keeps anything: the whole system works there."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import gevent
+import psycopg
+import pytest
+from sqlalchemy import Connection, text
+
+from seating.storage.database import Database
+from tests import pgbouncer
+from tests.servers import PostgresServer, RedisServer
+from tests.system import Client, System
+
+_JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def pooled(postgres_server: PostgresServer) -> Iterator[str]:
+    """A database without tables, by way of two connections that everybody shares."""
+    with pgbouncer.in_front_of(postgres_server.new_database_without_tables(), connections=2) as url:
+        yield url
+
+
+def test_it_refuses_options_and_forgets_prepared_statements(pooled: str) -> None:
+    """What the next tests are about: with either of these, nothing would work here."""
+    url = pgbouncer.plain(pooled)
+    with pytest.raises(psycopg.OperationalError, match="unsupported startup parameter"):
+        psycopg.connect(url, options="-c lock_timeout=3s")
+    clients = [psycopg.connect(url, prepare_threshold=0) for _ in range(3)]
+    with pytest.raises(psycopg.Error, match="prepared statement"):
+        ask_in_turns(clients)
+    for client in clients:
+        client.close()
+
+
+def ask_in_turns(clients: list[psycopg.Connection[Any]]) -> None:
+    for client in clients * 10:
+        client.execute("SELECT %s::int", (1,))
+        client.commit()
+
+
+def setting(connection: Connection, name: str) -> Any:
+    return connection.execute(text(f"SHOW {name}")).scalar()
+
+
+def test_bounds_end_with_their_transaction(pooled: str) -> None:
+    """Both use the same connections; a bound that stayed would end a command that may take minutes."""
+    bounded, patient = Database(pooled), Database(pooled, patient=True)
+    for _ in range(8):
+        assert bounded.read(setting, "statement_timeout") == "4s"
+        assert bounded.write(setting, "lock_timeout") == "3s"
+        assert patient.read(setting, "statement_timeout") == "0"
+        assert patient.read(setting, "lock_timeout") == "5s"
+        assert bounded.read_snapshot(setting, "transaction_isolation") == "repeatable read"
+        assert bounded.read(setting, "transaction_isolation") == "read committed"
+    for database in (bounded, patient):
+        database.close()
+
+
+def test_the_whole_system_works(pooled: str, own_redis: RedisServer, tmp_path: Any) -> None:
+    """Tables are made, seats sold, cancelled, listed and exported; two web processes, a worker and a cron share two
+    connections."""
+    system = System(tmp_path / "data", own_redis, pooled, WEB_WORKERS="2", RATE_LIMIT_USERS="off")
+    try:
+        system.start()
+        event_id = system.create_event(totalSeats=1_000)
+        buyers = [gevent.spawn(buy_and_look, system, event_id) for _ in range(_BUYERS)]
+        answers = [buyer.get() for buyer in buyers]
+        failed = [answer for one in answers for answer in one if answer[1] not in (200, 201)]
+        assert failed == []
+        system.wait_recorded()
+        listed = system.get(f"/api/v1/events/{event_id}/purchases?limit=100").json["purchases"]
+        assert [one["state"] for one in listed].count("cancelled") == _BUYERS
+        assert len(listed) == _BUYERS * _EACH
+        assert len(system.command("export", event_id).stdout.splitlines()) == 1 + _BUYERS * _EACH
+        assert system.command("reconcile").returncode == 0
+    finally:
+        system.stop()
+
+
+_BUYERS, _EACH = 4, 6
+
+
+def buy_and_look(client: Client, event_id: str) -> list[tuple[str, int]]:
+    """Return each request and its status; often enough for every connection to see every statement many times."""
+    asked: list[tuple[str, int]] = []
+
+    def note(name: str, answer: Any) -> Any:
+        asked.append((name, answer.status))
+        return answer
+
+    for number in range(_EACH):
+        bought = note("buy", client.buy(event_id=event_id, Prefer="wait=10")).json
+        path = f"/api/v1/purchases/{bought['purchaseId']}"
+        note("get", client.get(path))
+        note("list", client.get(f"/api/v1/events/{event_id}/purchases?limit=5"))
+        note("income", client.get(f"/api/v1/events/{event_id}/income"))
+        note("audit", client.get("/api/v1/audit?limit=5"))
+        note("users", client.get("/users"))
+        if number == 0:
+            note("cancel", client.request("DELETE", path))
+        else:
+            body = json.dumps({"state": "paused"}).encode()
+            other = client.create_event(totalSeats=5)
+            note("pause", client.request("PATCH", f"/api/v1/events/{other}", body, _JSON))
+    return asked
