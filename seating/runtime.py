@@ -42,6 +42,7 @@ from seating.services.webhook_messages import WebhookMessages
 from seating.services.webhook_sender import WebhookSender
 from seating.storage.api_keys import ApiKeys
 from seating.storage.database import Database, Offload, in_this_thread
+from seating.telemetry import metrics_folder
 from seating.upstream.partner_client import PartnerClient, PartnerLimits
 from seating.upstream.webhook_client import WebhookClient
 
@@ -118,6 +119,7 @@ def web_services(settings: Settings) -> Services:
         rate_limits=RateLimits(calls, {name: rate_policy.parse(policy) for name, policy in policies.items()}),
         api_keys=ApiKeys(settings.effective_api_keys_file),
         data_dir=settings.data_dir,
+        metrics_dir=metrics_folder.current(),
     )
     calls.on_new_connection(services.fence.on_new_connection)
     gevent.spawn(_flush_forever, services.answered)
