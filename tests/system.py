@@ -105,6 +105,9 @@ class System(Client):
     It has one web process: a second one takes long to start, and few tests need it.
     """
 
+    inside: tuple[str, ...] = ()
+    """What comes before each command: a program that runs it elsewhere."""
+
     def __init__(self, folder: Path, redis: RedisServer, database_url: str, **settings: str) -> None:
         super().__init__(free_port())
         self.folder = folder
@@ -156,7 +159,7 @@ class System(Client):
         log = self.folder / f"{name}.log"
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", *words],
+                [*self.inside, sys.executable, "-m", *words],
                 cwd=self.folder,
                 env=self.environment,
                 stdout=output,

@@ -13,6 +13,8 @@ _CONNECT_WITHIN_S: Final = 2
 _LOCK_WITHIN_S: Final = 3
 _PATIENT_LOCK_WITHIN_S: Final = 5
 _STATEMENT_WITHIN_S: Final = 4
+_NEXT_STATEMENT_WITHIN_S: Final = 10
+"""Within a transaction: one whose machine was cut off keeps its locks no longer."""
 _REPLY_WITHIN_S: Final = 5.0
 _FREE_CONNECTION_WITHIN_S: Final = 2.0
 
@@ -24,6 +26,10 @@ _KEEPALIVE: Final = {
     "keepalives_count": 3,
     "tcp_user_timeout": 5000,
 }
+_SERVER_KEEPALIVE: Final = "".join(
+    f" -c tcp_{name}={value}" for name, value in _KEEPALIVE.items() if name.startswith("keepalives_")
+)
+"""The same for the server: by default it takes two hours to notice that a client's machine is gone."""
 
 
 def engine(url: str, *, patient: bool) -> Engine:
@@ -32,8 +38,10 @@ def engine(url: str, *, patient: bool) -> Engine:
     A connection that times out is closed, and the pool then replaces all connections older than that.
     """
     options = f"-c lock_timeout={_LOCK_WITHIN_S}s -c statement_timeout={_STATEMENT_WITHIN_S}s"
+    options += f" -c idle_in_transaction_session_timeout={_NEXT_STATEMENT_WITHIN_S}s"
     if patient:
         options = f"-c lock_timeout={_PATIENT_LOCK_WITHIN_S}s"
+    options += _SERVER_KEEPALIVE
     made = create_engine(
         url,
         hide_parameters=True,  # Errors are logged; parameters are personal data.
