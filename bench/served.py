@@ -50,12 +50,12 @@ class Served(System):
 
     def __enter__(self) -> "Served":
         try:
-            return self._start()
+            return self._serve()
         except BaseException:
             self.__exit__()
             raise
 
-    def _start(self) -> "Served":
+    def _serve(self) -> "Served":
         self.redis.start()
         self.command("migrate", "--with-demo")
         if self._app != BARE:

@@ -44,6 +44,7 @@ from seating.services.webhook_sender import WebhookSender
 from seating.storage.api_keys import ApiKeys
 from seating.storage.database import Database, Offload, in_this_thread
 from seating.storage.replica import LaggingReads, Replica
+from seating.telemetry import metrics_folder
 from seating.upstream.partner_client import PartnerClient, PartnerLimits
 from seating.upstream.webhook_client import WebhookClient
 
@@ -124,6 +125,7 @@ def web_services(settings: Settings) -> Services:
         api_keys=ApiKeys(settings.effective_api_keys_file),
         data_dir=settings.data_dir,
         reads=LaggingReads(database, _replica(settings, database)),
+        metrics_dir=metrics_folder.current(),
     )
     calls.on_new_connection(services.fence.on_new_connection)
     gevent.spawn(_flush_forever, services.answered)

@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import uuid
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -106,6 +107,9 @@ class System(Client):
     It has one web process: a second one takes long to start, and few tests need it.
     """
 
+    inside: tuple[str, ...] = ()
+    """What comes before each command: a program that runs it elsewhere."""
+
     def __init__(self, folder: Path, redis: RedisServer, database_url: str, **settings: str) -> None:
         super().__init__(free_port())
         self.folder = folder
@@ -155,9 +159,19 @@ class System(Client):
 
     def _start(self, name: str, *words: str) -> Part:
         log = self.folder / f"{name}.log"
-        log.touch()
-        origin = forked.web() if words == _GUNICORN else forked.background()
-        process = origin.start(words, self.folder, self.environment, log)
+        if self.inside:
+            with log.open("ab") as output:
+                process = subprocess.Popen(
+                    [*self.inside, sys.executable, "-m", *words],
+                    cwd=self.folder,
+                    env=self.environment,
+                    stdout=output,
+                    stderr=output,
+                )
+        else:
+            log.touch()
+            origin = forked.web() if words == _GUNICORN else forked.background()
+            process = origin.start(words, self.folder, self.environment, log)
         self.parts[name] = Part(name, process, log)
         return self.parts[name]
 

@@ -5,6 +5,7 @@ from functools import lru_cache
 QUEUE = "seating"
 UPKEEP = "upkeep"
 COUNTS = "counts"
+WEB_SHARES = "web-shares"
 
 
 def inventory(event_id: str) -> str:

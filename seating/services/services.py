@@ -13,6 +13,7 @@ from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.rate_limits import RateLimits
 from seating.redis_store.seat_states import SeatStates
 from seating.redis_store.upkeep_reports import UpkeepReports
+from seating.redis_store.web_shares import WebShares
 from seating.redis_store.write_check import WriteCheck
 from seating.services.catalogue import Catalogue
 from seating.services.income import Income
@@ -23,10 +24,12 @@ from seating.services.readings import Readings
 from seating.services.sale import Sale, SaleOptions
 from seating.services.seats import SeatMaps
 from seating.services.users import Users
+from seating.services.web_instances import WebInstances
 from seating.services.webhooks import Webhooks
 from seating.storage.api_keys import ApiKeys
 from seating.storage.database import Database, Offload
 from seating.storage.replica import LaggingReads
+from seating.telemetry.metrics_folder import Speaker
 
 
 class Services(Sale):
@@ -56,6 +59,7 @@ class Services(Sale):
         api_keys: ApiKeys,
         data_dir: Path,
         reads: LaggingReads,
+        metrics_dir: Path | None,
     ) -> None:
         super().__init__(calls, client, database, nudge, options, reads=reads)
         self.offload = offload
@@ -69,6 +73,7 @@ class Services(Sale):
         self.webhooks = Webhooks(database)
         self.plan_pages = PlanPages(self.names, offload)
         self.monitoring = Monitoring(self.inventory, self.presence)
+        self.instances = WebInstances(WebShares(calls), Speaker(metrics_dir), offload)
         sources = Sources(
             WriteCheck(own_calls, options.backlog_memory_percent),
             Inventory(

@@ -19,6 +19,8 @@ _CONNECT_WITHIN_S: Final = 2
 _LOCK_WITHIN_S: Final = 3
 _PATIENT_LOCK_WITHIN_S: Final = 5
 _STATEMENT_WITHIN_S: Final = 4
+_NEXT_STATEMENT_WITHIN_S: Final = 10
+"""Within a transaction: one whose machine was cut off keeps its locks no longer."""
 _REPLY_WITHIN_S: Final = 5.0
 _FREE_CONNECTION_WITHIN_S: Final = 2.0
 
@@ -30,6 +32,10 @@ _KEEPALIVE: Final = {
     "keepalives_count": 3,
     "tcp_user_timeout": 5000,
 }
+_SERVER_KEEPALIVE: Final = tuple(
+    f"tcp_{name} = {value}" for name, value in _KEEPALIVE.items() if name.startswith("keepalives_")
+)
+"""The same for the server: by default it takes two hours to notice that a client's machine is gone."""
 
 
 def engine(url: str, *, patient: bool) -> Engine:
@@ -37,9 +43,13 @@ def engine(url: str, *, patient: bool) -> Engine:
 
     A connection that times out is closed, and the pool then replaces all connections older than that.
     """
-    limits = f"SET LOCAL lock_timeout = '{_PATIENT_LOCK_WITHIN_S if patient else _LOCK_WITHIN_S}s'"
-    if not patient:
-        limits += f"; SET LOCAL statement_timeout = '{_STATEMENT_WITHIN_S}s'"
+    limits = [f"lock_timeout = '{_PATIENT_LOCK_WITHIN_S if patient else _LOCK_WITHIN_S}s'"]
+    if patient:
+        limits += _SERVER_KEEPALIVE
+    else:
+        limits.append(f"statement_timeout = '{_STATEMENT_WITHIN_S}s'")
+        limits.append(f"idle_in_transaction_session_timeout = '{_NEXT_STATEMENT_WITHIN_S}s'")
+    set_limits = "".join(f"; SET LOCAL {limit}" for limit in limits)
     own = {"connect_timeout": _CONNECT_WITHIN_S, "prepare_threshold": None, "autocommit": True}
     made = create_engine(
         url,
@@ -57,7 +67,7 @@ def engine(url: str, *, patient: bool) -> Engine:
     # The driver would send a BEGIN of its own, with a round trip for it.
     @event.listens_for(made, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(f"{connection.get_execution_options().get('begin', 'BEGIN')}; {limits}")
+        connection.exec_driver_sql(f"{connection.get_execution_options().get('begin', 'BEGIN')}{set_limits}")
 
     if not patient:
 

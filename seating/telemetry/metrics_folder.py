@@ -2,12 +2,32 @@
 
 import fcntl
 import os
+import secrets
 import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
 
 _LOCK = "lock"
+_SPEAKER = "speaker"
+
+
+class Speaker:
+    """The one process of an instance that speaks for all of them; when it ends, another one takes over."""
+
+    def __init__(self, folder: Path | None) -> None:
+        """`folder` is the instance's; None for a process that is an instance by itself."""
+        self.instance = folder.name if folder else f"process-{secrets.token_hex(8)}"
+        self._file = folder / _SPEAKER if folder else None
+        self._lock: int | None = None
+
+    def is_mine(self) -> bool:
+        """Return whether this process speaks. May block for a moment."""
+        if self._file is None or self._lock is not None:
+            return True
+        self._file.touch()
+        self._lock = _try_lock(self._file)
+        return self._lock is not None
 
 
 @cache
@@ -30,9 +50,15 @@ def claim(parent: Path) -> Path:
     return own
 
 
-def _try_lock(folder: Path) -> int | None:
-    """Return a file descriptor that locks the folder while it is open; None if another instance has it."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def current() -> Path | None:
+    """Return the folder of the instance that this process belongs to; None if it counts only for itself."""
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    return Path(folder) if folder else None
+
+
+def _try_lock(path: Path) -> int | None:
+    """Return a file descriptor that locks `path` while it is open; None if another process has locked it."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -19,7 +19,6 @@ from seating.domain.event import is_event_id
 from seating.domain.log_entry import ResumePoint
 from seating.live.feed import PLAIN, POSITIONED, Audience
 from seating.live.outbox import NORMAL
-from seating.telemetry import exposition
 from seating.web import handshake
 from seating.web.application import Routes
 from seating.web.callers import Access, open_to
@@ -48,7 +47,7 @@ _log = structlog.get_logger(__name__)
 class LiveStatusView(Answer):
     model_config = examples({"connectedClients": 12})
 
-    connected_clients: int = Field(description="open WebSockets of all processes of this instance of `seating web`")
+    connected_clients: int = Field(description="open WebSockets of all web processes, on all machines")
 
 
 def register(app: Flask, current: Settings) -> None:
@@ -64,7 +63,7 @@ def register(app: Flask, current: Settings) -> None:
 @open_to(Access.ANYBODY)
 def get_live_status() -> Response:
     """Count the open WebSockets of all web processes"""
-    return render(LiveStatusView(connected_clients=services().offload(exposition.live_clients)))
+    return render(LiveStatusView(connected_clients=services().instances.counts().live_clients))
 
 
 @sockets.before_request

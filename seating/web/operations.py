@@ -6,7 +6,6 @@ from flask import Response, request
 from pydantic import Field
 
 from seating import __version__
-from seating.telemetry import exposition
 from seating.web.application import Routes
 from seating.web.callers import Access, open_to
 from seating.web.declarations import OF_INVENTORY, refuses
@@ -40,7 +39,10 @@ class PersistenceStats(Answer):
 
 
 class StatsView(Answer):
-    """Purchase requests over all processes since the start, and the progress of the default event's log."""
+    """Purchase requests over all running web instances since each started, and the progress of the default event's log.
+
+    The counts of other instances are up to two seconds old.
+    """
 
     model_config = examples(
         {
@@ -113,13 +115,14 @@ def get_sale_stats() -> Response:
     """Get statistics of the sale"""
     event_id = default_event()
     counts, backlog, quarantined, remembered_keys = services().monitoring.sale(event_id)
-    totals = services().offload(exposition.purchase_totals)
+    counted = services().instances.counts()
+    succeeded, failed = counted.purchases
     return render(
         StatsView(
-            total_requests=totals.succeeded + totals.failed,
-            success_purchases=totals.succeeded,
-            failed_purchases=totals.failed,
-            p95_latency=round(totals.p95_s * 1000, 3),
+            total_requests=succeeded + failed,
+            success_purchases=succeeded,
+            failed_purchases=failed,
+            p95_latency=round(counted.purchase_p95_s * 1000, 3),
             cache_stats=CacheStatsView(
                 seat_cache=SeatCache(
                     event_id=event_id,

@@ -62,7 +62,7 @@ class ReadyView(Answer):
 
 
 class MetricsView(Answer):
-    """HTTP requests over all processes since the start."""
+    """HTTP requests over all running web instances, since each started."""
 
     model_config = examples(
         {
@@ -113,7 +113,8 @@ def get_readiness() -> Response:
 def get_metrics() -> Response:
     """Get the service's metrics
 
-    JSON, or Prometheus text for clients that prefer `text/plain` or `application/openmetrics-text`.
+    JSON summed over all web instances; or, for clients that prefer `text/plain` or `application/openmetrics-text`,
+    this instance's as Prometheus text: scrape each.
     """
     # Scrapers add a version to each type, which werkzeug would take for another type.
     accepted = MIMEAccept((name.partition(";")[0], quality) for name, quality in request.accept_mimetypes)
@@ -121,12 +122,13 @@ def get_metrics() -> Response:
         readings = services().readings.take()
         text = services().offload(lambda: exposition.exposition(readings))
         return Response(text, content_type=CONTENT_TYPE_LATEST)
-    totals = services().offload(exposition.http_totals)
+    counted = services().instances.counts()
+    responses = counted.responses
     return render(
         MetricsView(
-            total_requests=totals.requests,
-            status_distribution=totals.by_class,
-            average_response_time=round(totals.mean_s * 1000, 3),
+            total_requests=sum(responses.values()),
+            status_distribution=responses,
+            average_response_time=round(counted.mean_s * 1000, 3),
             uptime=_uptime_s(),
         )
     )
