@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run test restarts fuzz fuzz-terms fuzz-bytes fuzz-api churn receiver-down seat-map lint-api screenshots test-careful check format onsale bench benchmarks clean
+.PHONY: help install run test restarts fuzz fuzz-terms fuzz-bytes fuzz-api churn receiver-down seat-map lint-api screenshots test-careful check format onsale bench bench-postgres benchmarks clean
 
 PYTHON ?= python3
 VENV := .venv
