@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run test restarts fuzz fuzz-terms fuzz-bytes fuzz-api churn receiver-down seat-map lint-api screenshots test-careful check format onsale bench bench-postgres benchmarks clean
+.PHONY: help install run test restarts fuzz fuzz-terms fuzz-bytes fuzz-api alerts fight churn receiver-down seat-map lint-api screenshots test-careful check format onsale bench bench-postgres benchmarks clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -51,6 +51,12 @@ fuzz-bytes: $(VENV)/.tests ## 1,000,000 raw requests, many malformed, through bo
 
 fuzz-api: $(VENV)/.tests ## 20,000 requests to all routes, generated from the OpenAPI document (REQUESTS)
 	SEATING_FUZZ_REQUESTS=$(or $(REQUESTS),20000) $(BIN)/pytest -rP tests/web/test_fuzz_api.py
+
+alerts: $(VENV)/.tests ## every alert fires for real, one by one, and ends
+	SEATING_EVERY_ALERT=1 $(BIN)/pytest tests/monitoring/test_alerts.py
+
+fight: $(VENV)/.tests ## 2,000 buyers hold the same good seats, and pay or walk away (BUYERS)
+	SEATING_FIGHT_BUYERS=$(or $(BUYERS),2000) $(BIN)/pytest tests/sale/test_fight.py
 
 churn: $(VENV)/.tests ## 60,000 holds taken and given back, which leave nothing behind (HOLDS)
 	SEATING_CHURN_HOLDS=$(or $(HOLDS),60000) $(BIN)/pytest tests/inventory/test_churn.py

@@ -45,7 +45,7 @@ REDIS_8 = b"REDIS0012\xfa\tredis-ver\x058.2.1"
 
 
 def test_an_older_redis_on_the_path_does_not_open_what_valkey_wrote(tmp_path: Path) -> None:
-    running = Launched(tmp_path / "data", PATH=NOTHING).start()
+    running = Launched(tmp_path / "data", PATH=NOTHING, WEB_WORKERS="1").start()
     try:
         bought = running.buy(3, "a-key-of-a-buyer")
         assert running.stop() == 0
