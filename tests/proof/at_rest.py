@@ -55,8 +55,8 @@ def _ends(evidence: Evidence) -> Iterator[Breach]:
     for line in final.log:
         if recorded.get(line.position) != line:
             yield Breach("I6", f"the log's entry {line.position} is not the ledger's")
-    if inventory.get("server", "") == "":
-        yield Breach("I6", "the inventory does not sell")
+    if inventory.get("server") != final.server:
+        yield Breach("I6", "the inventory does not sell on this server")
 
 
 def _audit(evidence: Evidence) -> Iterator[Breach]:
