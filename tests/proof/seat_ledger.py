@@ -93,7 +93,7 @@ class SeatLedger:
         self.state = change.get("state", "on_sale")
         self.counted["a"] = change["capacity"]
         if change.get("offer"):
-            self.has_categories = True
+            self.has_categories = bool(change["offer"]["categories"])
             if not self.final.seats:
                 categories = enumerate(Offer.from_fields(change["offer"]).categories)
                 self._areas = {number: Counter(a=category.capacity or 0) for number, category in categories}
