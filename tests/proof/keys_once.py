@@ -16,9 +16,9 @@ def check(evidence: Evidence) -> Iterator[Breach]:
 
 
 def _answers(evidence: Evidence, key: str, asked: list[Operation]) -> Iterator[Breach]:
+    """What was lost may be bought again with its key."""
     bought = [one for one in asked if one.outcome == "ok"]
-    if evidence.may_lose and any(evidence.may_be_lost(one) for one in bought):
-        return  # What was lost may be bought again with its key.
+    bought = [one for one in bought if purchase_of(one) in evidence.rows or not evidence.may_be_lost(one)]
     if len({purchase_of(one) for one in bought}) > 1:
         yield Breach("I4", f"key {key[:8]} has bought more than once", tuple(bought))
     elif len({one.body_sha for one in bought}) > 1:

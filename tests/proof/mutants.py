@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,16 +11,16 @@ from typing import Any, NamedTuple
 
 import gevent
 
-from seating.redis_store import keys
+from seating.services.books import Books
 from seating.storage.database import Database
 from tests.one_process import OneProcess
-from tests.proof.final_state import FinalState, take
-from tests.proof.history import HistoryFile, InjectedFault, Operation, RecordedHistory
+from tests.proof.final_state import FinalState, is_at_rest, take
+from tests.proof.history import HistoryFile, InjectedFault, RecordedHistory, no_lag
 from tests.proof.recorded_client import RecordedClient
 from tests.servers import RedisServer, wait_until
 from tests.system import PROJECT, Part, System
 
-HALL = {"generate": {"sections": 1, "rows": 2, "seatsPerRow": 10}}
+HALL = {"generate": {"sections": 4, "rows": 10, "seatsPerRow": 25}}
 SETTINGS = {"HOLD_TTL_S": "1", "HOLD_MAX_S": "2", "HOLD_EXTEND_STEP_S": "1"}
 
 
@@ -74,24 +75,21 @@ class MutantRun:
         return RecordedClient(number, self.system, self.event, self.file)
 
     def end(self) -> tuple[RecordedHistory, list[FinalState]]:
-        asked = Operation(0, "get", self.event, None, {"lag": True}, time.monotonic_ns())
         self.wait_recorded()
-        self.file.answered(asked, 200, b'{"lag": 0}')
-        database = Database(self.system.database_url)
-        books = OneProcess.build(self.system.redis.url, database).books
-        try:
+        with self._books() as books:
             return RecordedHistory.read(self._path), [take(books, self.event)]
-        finally:
-            database.close()
+
+    @contextmanager
+    def _books(self) -> Iterator[Books]:
+        database = Database(self.system.database_url)
+        yield OneProcess.build(self.system.redis.url, database).books
+        database.close()
 
     def wait_recorded(self) -> None:
-        client = self.system.redis.client()
-
-        def is_recorded() -> bool:
-            server, seq, persisted = client.hmget(keys.inventory(self.event), "server", "seq", "persisted")
-            return bool(server and seq == persisted)
-
-        wait_until(is_recorded, 60, "the lag to be zero")
+        """Until SQL has the log of a server that sells; record that."""
+        with self._books() as books:
+            wait_until(lambda: is_at_rest(books, self.event), 60, "everything to be recorded")
+        self.file.add(no_lag(self.event))
 
     def sell_given_seats(self) -> None:
         """Ten buyers ask for the same two seats."""
@@ -101,7 +99,7 @@ class MutantRun:
     def repeat(self) -> None:
         """Everybody asks twice with one key, at once and once more."""
         for number in range(3):
-            key, client = f"a key that is used again {number}", self.client(number)
+            key, client = str(uuid.uuid4()), self.client(number)
             twice = [gevent.spawn(client.buy, key, quantity=1) for _ in range(2)]
             gevent.joinall(twice, timeout=60, raise_error=True)
             client.buy(key, quantity=1)
@@ -117,17 +115,15 @@ class MutantRun:
     def record_twice(self) -> None:
         """Both workers have read the same watermark before either can write."""
         self.system.start_second_worker()
-        busy = self.system.redis.client()
-        wait_until(lambda: len(_states(busy)) == 2, 60, "both workers to be there")
-        for number in range(10):
+        redis = self.system.redis.client()
+        wait_until(lambda: len(_states(redis)) == 2, 60, "both workers to be there")
+        for number in range(5):
+            client = self.client(number)
             with self._locked_sql():
-                # Whichever client asks, each request nudges a worker at most every 0.1 s.
-                wait_until(lambda number=number: self._is_busy(busy, number), 30, "both workers to be busy")
+                wait_until(lambda client=client: _is_busy(client, redis), 30, "both workers to be busy")
+                for _ in range(5):  # Meanwhile they come as far as the lock.
+                    client.buy(quantity=1)
             self.wait_recorded()
-
-    def _is_busy(self, client: Any, number: int) -> bool:
-        bought = self.client(number).buy(quantity=1)
-        return _states(client) == [b"busy", b"busy"] and bought.outcome in ("ok", "fail")
 
     @contextmanager
     def _locked_sql(self) -> Iterator[None]:
@@ -165,6 +161,12 @@ class MutantRun:
         """Whether somebody was sold seats, or refused because this is not the server of the term."""
         bought = self.client(4).buy(seats=self.seats[4:6])
         return bought.outcome != "unknown" or (bought.answer or {}).get("error") == "INVENTORY_UNAVAILABLE"
+
+
+def _is_busy(client: RecordedClient, redis: Any) -> bool:
+    """Whether both workers have a job; each purchase asks for one, at most every 0.1 s."""
+    client.buy(quantity=1)
+    return _states(redis) == [b"busy", b"busy"]
 
 
 def _states(client: Any) -> list[bytes]:

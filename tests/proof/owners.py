@@ -49,10 +49,9 @@ def _totals(evidence: Evidence) -> Iterator[Breach]:
 def _told(evidence: Evidence) -> Iterator[Breach]:
     """Two buyers were told that they have a seat, and neither purchase was ever asked to be cancelled, or lost."""
     withdrawn = {str(one.arguments.get("purchase")) for one in evidence.history.operations if one.op == "cancel"}
-    kept = {row.id for row in evidence.final.purchases}
     told: dict[str, dict[str, Operation]] = defaultdict(dict)
     for one in evidence.history.acknowledged("purchase", "hold_purchase"):
-        is_lost = purchase_of(one) not in kept and evidence.may_be_lost(one)
+        is_lost = purchase_of(one) not in evidence.rows and evidence.may_be_lost(one)
         if purchase_of(one) not in withdrawn and not is_lost:
             for seat in seats_of(one):
                 told[seat].setdefault(purchase_of(one), one)

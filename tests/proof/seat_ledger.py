@@ -55,8 +55,8 @@ class SeatLedger:
     had_off_sale: bool = False
     has_categories: bool = False
     _areas: dict[int, Counter[str]] = field(default_factory=dict)
-    _offer: Offer | None = None
     _term: str = ""
+    _rebuilding: str = ""
 
     @classmethod
     def walk(cls, final: FinalState) -> "SeatLedger":
@@ -73,45 +73,43 @@ class SeatLedger:
 
     def _check(self, line: LedgerLine, change: dict[str, Any]) -> None:
         epoch, _, seq = line.position.rpartition("-")
+        is_replayed = epoch == self._rebuilding or "original" in change
         self.left[int(seq)] = left = self.counted["a"]
         if left < 0 or min(self.counted.values(), default=0) < 0:
             self._refuse("I1", line, f"leaves {dict(self.counted)} of {self.final.capacity}")
-        if "left" in change and change["left"] != left and "original" not in change:
+        if "left" in change and change["left"] != left and not is_replayed:
             self._refuse("I6", line, f"says that {change['left']} are left, not {left}")
         if change["kind"] == "trusted":
             self._term = epoch
-        elif change["kind"] in ("purchased", "held", "extended", "hold_changed") and epoch != self._term:
+        elif change["kind"] == "rebuilt":
+            self._rebuilding = epoch
+        elif change["kind"] in _OF_BUYERS and epoch != self._term and not is_replayed:
             self._refuse("I6", line, "belongs to a term that was not begun")
 
     def _refuse(self, invariant: str, line: LedgerLine, why: str) -> None:
         self.wrong.append((invariant, f"entry {line.position}, {json.loads(line.change)['kind']}, {why}"))
 
-    def _opened(self, _line: LedgerLine, change: dict[str, Any]) -> None:
+    def _opened(self, line: LedgerLine, change: dict[str, Any]) -> None:
         self.state = change.get("state", "on_sale")
-        self._offer = Offer.from_fields(change["offer"]) if change.get("offer") else None
-        self.has_categories = self._offer is not None and bool(self._offer.categories)
-        if self._offer and not self.final.seats:
-            self._areas = {
-                number: Counter(a=category.capacity or 0) for number, category in enumerate(self._offer.categories)
-            }
         self.counted["a"] = change["capacity"]
-        self._offer_again()
+        if change.get("offer"):
+            self.has_categories = bool(change["offer"]["categories"])
+            if not self.final.seats:
+                categories = enumerate(Offer.from_fields(change["offer"]).categories)
+                self._areas = {number: Counter(a=category.capacity or 0) for number, category in categories}
+            self._offer_set(line, change)
 
-    def _offer_again(self) -> None:
+    def _offer_set(self, _line: LedgerLine, change: dict[str, Any]) -> None:
         """Block what can be had of categories off sale, and give back that of the others."""
+        offer = Offer.from_fields(change["offer"])
         for block, seats in enumerate(self.final.seats):
-            off_sale = self._offer is not None and self._offer.is_off_sale(block)
-            was, now = ("a", "x") if off_sale else ("x", "a")
+            was, now = ("a", "x") if offer.is_off_sale(block) else ("x", "a")
             for seat in filter(None, seats):
                 if self.status.get(seat, "a") == was:
                     self._turn(seat, was, now)
         for area, places in self._areas.items():
-            was, now = ("a", "x") if self._offer and self._offer.is_off_sale(area) else ("x", "a")
+            was, now = ("a", "x") if offer.is_off_sale(area) else ("x", "a")
             self._turn(area, was, now, places[was])
-
-    def _offer_set(self, _line: LedgerLine, change: dict[str, Any]) -> None:
-        self._offer = Offer.from_fields(change["offer"])
-        self._offer_again()
 
     def _turn(self, place: Place, was: str, now: str, number: int = 1) -> None:
         self.counted[was] -= number
@@ -179,7 +177,7 @@ class SeatLedger:
             self._refuse("I5", line, f"sells hold {change['hold']}, which has ended")
         if hold and hold.until_ms <= change["at"] and "original" not in change:
             self._refuse("I5", line, f"sells a hold that is over since {change['at'] - hold.until_ms} ms")
-        if self.state != "on_sale" and "by" not in change:
+        if self.state != "on_sale" and "by" not in change and "original" not in change:
             self._refuse("I6", line, f"sells while the sale is {self.state}")
         by = change["hold"] if hold else bought
         self._take(line, change, "h" if hold else "a", "s", by, float("inf"))
@@ -190,23 +188,24 @@ class SeatLedger:
         self._take(line, change, "a", "h", change["hold"], change["until"])
         self.holds[change["hold"]] = LedgerHold(change["runs"], change["quantity"], change["until"])
 
-    def _hold_changed(self, line: LedgerLine, change: dict[str, Any]) -> None:
+    def _open_hold(self, line: LedgerLine, change: dict[str, Any]) -> LedgerHold | None:
         hold = self.holds.get(change["hold"])
         if hold is None or hold.until_ms <= change["at"]:
-            self._refuse("I5", line, f"changes hold {change['hold']}, which has ended")
+            self._refuse("I5", line, f"is about hold {change['hold']}, which has ended")
+            return None
+        return hold
+
+    def _hold_changed(self, line: LedgerLine, change: dict[str, Any]) -> None:
+        hold = self._open_hold(line, change)
+        if hold is None:
             return
-        removed, more = change["removed"], change["quantity"] - hold.quantity
-        if self.final.seats:
-            self._give_back(change, "h", removed)
-            self._take(line, change | {"runs": change["added"]}, "a", "h", change["hold"], hold.until_ms)
-        else:
-            self._turn(0, "a", "h", more)
+        self._give_back(change, "h", change["removed"])
+        self._take(line, change | {"runs": change["added"]}, "a", "h", change["hold"], hold.until_ms)
         hold.runs, hold.quantity = change["runs"], change["quantity"]
 
     def _extended(self, line: LedgerLine, change: dict[str, Any]) -> None:
-        hold = self.holds.get(change["hold"])
-        if hold is None or hold.until_ms <= change["at"]:
-            self._refuse("I5", line, f"extends hold {change['hold']}, which has ended")
+        hold = self._open_hold(line, change)
+        if hold is None:
             return
         hold.until_ms = change["until"]
         for seat in self.final.ids_of(hold.runs):
@@ -246,6 +245,7 @@ class SeatLedger:
         self.state = change["state"]
 
 
+_OF_BUYERS = ("purchased", "held", "extended", "hold_changed")
 _STEPS = {
     "opened": SeatLedger._opened,
     "offer": SeatLedger._offer_set,
