@@ -65,7 +65,7 @@ class Disk:
         return subprocess.run(mount, capture_output=True, check=False).returncode == 0
 
 
-class Stage:
+class ChaosStage:
     """Redis behind a proxy, a database, and `seating up` over them. All of it in one folder but for Postgres."""
 
     def __init__(self, folder: Path, kind: DatabaseKind) -> None:
@@ -99,8 +99,8 @@ class Stage:
 
     def replace_redis(self, server: RedisServer) -> None:
         """Lead the product to another server, and end its connections to the one before."""
-        self.redis, self.proxy.backend = server, server.socket
-        self.proxy.cut()
+        self.redis = server
+        self.proxy.lead_to(server.socket)
 
     @contextmanager
     def locked_sql(self) -> Iterator[None]:
