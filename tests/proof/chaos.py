@@ -30,6 +30,7 @@ from tests.proof.final_state import FinalState, take
 from tests.proof.history import HistoryFile, InjectedFault, Operation, RecordedHistory
 from tests.proof.sale import ChaosSale, Size
 from tests.proof.stage import ChaosStage
+from tests.proof.stepped_clock import SteppedClock
 from tests.proof.story import tell
 from tests.servers import wait_until
 
@@ -45,7 +46,8 @@ class ChaosPlan:
     """What a run does. Without `kinds` it injects faults of every kind that is possible on the stage.
 
     `pauses_s` are the shortest and the longest from the begin of one fault to that of the next, if it has ended by
-    then. The run ends after `run_s` seconds, or after `most` faults.
+    then. The run ends after `run_s` seconds, or after `most` faults. With `has_clock` Redis's clock is stepped too;
+    then only the ledger says how long holds lasted.
     """
 
     database: str
@@ -55,6 +57,7 @@ class ChaosPlan:
     kinds: tuple[str, ...] = ()
     pauses_s: tuple[float, float] = (2.0, 10.0)
     most: int | None = None
+    has_clock: bool = False
 
 
 def schedule(plan: ChaosPlan, possible: list[Fault]) -> Iterator[tuple[float, Fault, Random]]:
@@ -69,7 +72,7 @@ def schedule(plan: ChaosPlan, possible: list[Fault]) -> Iterator[tuple[float, Fa
 
 def run(plan: ChaosPlan, folder: Path) -> report.ChaosOutcome:
     """Run it in an empty folder, and check what came of it."""
-    stage = ChaosStage(folder, plan.database)  # type: ignore[arg-type]
+    stage = ChaosStage(folder, plan.database, has_clock=plan.has_clock)  # type: ignore[arg-type]
     sale = None
     try:
         sale = ChaosSale(stage.running, folder, plan.seed, plan.size)
@@ -179,18 +182,26 @@ def main() -> None:
     options.add_argument("--minutes", type=float, default=5)
     options.add_argument("--seed", type=int, default=None)
     options.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
+    options.add_argument("--redis", choices=("single", "cluster"), default="single")
+    options.add_argument("--clock", choices=("steady", "stepped"), default="steady")
     options.add_argument("--output", type=Path, default=Path(".proof"))
     options.add_argument("--kinds", default="", help="only these faults, separated by commas")
     given = options.parse_args()
+    if given.redis == "cluster":
+        options.error("--redis cluster: this version sells an event from one Redis")
+    if given.clock == "stepped" and (why := SteppedClock.obstacle()):
+        options.error(f"--clock stepped: {why}")
     seed = given.seed if given.seed is not None else time.time_ns() % 1_000_000
     kinds = tuple(filter(None, given.kinds.split(",")))
     # Whoever stops it stops all of it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
-    print(f"MINUTES={given.minutes:g} SEED={seed} DATABASE={given.database}", flush=True)
+    print(f"MINUTES={given.minutes:g} SEED={seed} DATABASE={given.database} CLOCK={given.clock}", flush=True)
     folder = given.output.absolute() / f"{given.database}-{seed}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    outcome = run(ChaosPlan(given.database, seed, given.minutes * 60, kinds=kinds), folder)
+    outcome = run(
+        ChaosPlan(given.database, seed, given.minutes * 60, kinds=kinds, has_clock=given.clock == "stepped"), folder
+    )
     outcome.write(folder)
     print(outcome.table())
     print(f"see {folder}")

@@ -10,17 +10,23 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from typing import Final
 
 from tests.proof import reliability
 from tests.proof.reliability import Findings, ProofPart
 from tests.proof.report import ChaosOutcome
+from tests.proof.stepped_clock import SteppedClock
 
 PROJECT: Final = Path(__file__).parents[2]
 _ROUND_MINUTES: Final = 5.0
+_SHORTEST_ROUND_MINUTES: Final = 0.5
+_FEWEST_ROUNDS: Final = 2
+_ROUNDS: Final = (*(("sqlite", "steady"), ("postgres", "steady")) * 2, ("sqlite", "stepped"))
+"""Databases and clocks, again and again."""
 _PASSED: Final = re.compile(r"(\d+) passed")
 
 
@@ -71,13 +77,22 @@ def parts(scale: float) -> list[Tests]:
     ]
 
 
-def chaos(database: str, minutes: float, seed: int, folder: Path) -> ChaosOutcome | None:
+def chaos(database: str, clock: str, minutes: float, seed: int, folder: Path) -> ChaosOutcome | None:
     """Run it in a process of its own; None if it could not be judged."""
-    command = [sys.executable, "-m", "tests.proof.chaos", "--minutes", str(minutes), "--seed", str(seed)]
-    command += ["--database", database, "--output", str(folder)]
-    subprocess.run(command, cwd=PROJECT, check=False)
     found = folder / f"{database}-{seed}" / "outcome.json"
+    found.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "tests.proof.chaos", "--minutes", str(minutes), "--seed", str(seed)]
+    command += ["--database", database, "--clock", clock, "--output", str(folder)]
+    subprocess.run(command, cwd=PROJECT, check=False)
     return ChaosOutcome.read(found) if found.exists() else None
+
+
+def rounds() -> Iterator[tuple[str, str]]:
+    """Yield databases and clocks without end."""
+    why = SteppedClock.obstacle()
+    if why:
+        print(f"clock steps skipped: {why}")
+    return cycle(round for round in _ROUNDS if not why or round[1] == "steady")
 
 
 def main() -> None:
@@ -91,12 +106,12 @@ def main() -> None:
     ends = time.monotonic() + given.minutes * 60
     findings = Findings(f"make prove MINUTES={given.minutes:g} SEED={seed}", reliability.machine())
     findings.parts = [tests.run() for tests in parts(given.minutes / 60)]
-    databases = ("sqlite", "postgres")
-    while len(findings.rounds) + findings.unjudged < 2 or time.monotonic() < ends - 60:
-        number = len(findings.rounds) + findings.unjudged
-        left_minutes = (ends - time.monotonic()) / 60 / max(2 - number, 1)
-        minutes = max(min(_ROUND_MINUTES, left_minutes), 0.5)
-        outcome = chaos(databases[number % 2], minutes, seed + number, given.output.absolute())
+    for number, (database, clock) in enumerate(rounds()):
+        if number >= _FEWEST_ROUNDS and time.monotonic() > ends - 60:
+            break
+        left_minutes = (ends - time.monotonic()) / 60 / max(_FEWEST_ROUNDS - number, 1)
+        minutes = max(min(_ROUND_MINUTES, left_minutes), _SHORTEST_ROUND_MINUTES)
+        outcome = chaos(database, clock, minutes, seed + number, given.output.absolute())
         if outcome:
             findings.rounds.append(outcome)
         else:

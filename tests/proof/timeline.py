@@ -15,6 +15,7 @@ COLOURS: Final = {
     "connections to Redis": "#d98e32",
     "sql": "#2c8c99",
     "disk": "#777777",
+    "clock": "#b03a8c",
 }
 
 
