@@ -58,14 +58,20 @@ class RedisServer:
     def socket(self) -> Path:
         return self._socket
 
+    def program(self) -> redis_server.Server:
+        return _redis_program()
+
+    def environment(self) -> dict[str, str]:
+        return dict(os.environ)
+
     def has_ended(self) -> bool:
         return self._process is None or self._process.poll() is not None
 
     def start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        command = redis_server.command(_redis_program(), self.folder, self._socket, self._maxmemory_mb)
+        command = redis_server.command(self.program(), self.folder, self._socket, self._maxmemory_mb)
         with (self.folder / "redis.log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment())
         wait_until(lambda: self.client().ping(), what="Redis to answer")
 
     def client(self) -> "redis.Redis":

@@ -30,7 +30,7 @@ class Survived:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ChaosOutcome:
     """Figures of a run. `per_second` are acknowledged purchases; `lost` those reported as lost."""
 
     database: str
@@ -52,7 +52,7 @@ class Outcome:
         (folder / "timeline.svg").write_text(drawn(self.per_second, self.faults))
 
     @classmethod
-    def read(cls, file: Path) -> "Outcome":
+    def read(cls, file: Path) -> "ChaosOutcome":
         found = json.loads(file.read_text())
         return cls(**found | {"faults": [Survived(**fault) for fault in found["faults"]]})
 
@@ -89,13 +89,13 @@ def figures(recovered: Sequence[float]) -> tuple[float, float, float]:
     return of_100[49], of_100[98], max(recovered)
 
 
-def measured(history: RecordedHistory, **others: Any) -> Outcome:
+def measured(history: RecordedHistory, **others: Any) -> ChaosOutcome:
     """Return the figures of a history."""
     asked = [one for one in history.operations if one.op != "webhook"]
     first_ns = asked[0].invoked
     bought = [one for one in history.acknowledged(*_BOUGHT) if "Idempotent-Replayed" not in one.headers]
     per_second = Counter((one.returned - first_ns) // _NS for one in bought if one.returned)
-    return Outcome(
+    return ChaosOutcome(
         run_s=(asked[-1].invoked - first_ns) / _NS,
         requests=len(asked),
         acknowledged=len(bought),

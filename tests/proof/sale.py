@@ -1,13 +1,16 @@
 """The sale of a chaos run: its events, and the processes that buy and watch."""
 
+import os
 import signal
 import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from seating.launcher.child import die_with
 from tests.proof.buyer import Venue
 from tests.proof.evidence import seq_of
 from tests.proof.orders import LoadOrders, WatchOrders
@@ -32,7 +35,7 @@ class Size:
     think_s: float
 
 
-class Sale:
+class ChaosSale:
     """`files` are the history, one of each process that writes it."""
 
     def __init__(self, client: Client, folder: Path, seed: int, size: Size) -> None:
@@ -120,7 +123,9 @@ class Sale:
     def _launch(self, name: str) -> None:
         command = [sys.executable, "-m", f"tests.proof.{name}", str(self._folder / f"{name}.json")]
         with (self._folder / f"{name}.log").open("wb") as log:
-            self._processes[name] = subprocess.Popen(command, cwd=PROJECT, stdout=log, stderr=log)
+            self._processes[name] = subprocess.Popen(
+                command, cwd=PROJECT, stdout=log, stderr=log, preexec_fn=partial(die_with, os.getpid())
+            )
 
 
 def _plan(rows: dict[str, int]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from sqlalchemy import text
 from seating.storage.database import Database
 from tests.launched import Launched
 from tests.proof.proxy import Proxy
+from tests.proof.stepped_clock import SteppedClock, SteppedRedis
 from tests.servers import PostgresServer, RedisServer, wait_until
 
 DatabaseKind = Literal["sqlite", "postgres"]
@@ -65,12 +66,13 @@ class Disk:
         return subprocess.run(mount, capture_output=True, check=False).returncode == 0
 
 
-class Stage:
+class ChaosStage:
     """Redis behind a proxy, a database, and `seating up` over them. All of it in one folder but for Postgres."""
 
-    def __init__(self, folder: Path, kind: DatabaseKind) -> None:
+    def __init__(self, folder: Path, kind: DatabaseKind, *, has_clock: bool = False) -> None:
         self.kind = kind
         self.folder = folder
+        self.clock = SteppedClock(folder / "clock") if has_clock else None
         self.redis_disk = Disk(folder / "redis")
         self.data_disk = Disk(folder / "data")
         self._numbers = iter(range(1, 1_000_000))
@@ -91,7 +93,8 @@ class Stage:
 
     def new_redis(self) -> RedisServer:
         """Not started yet."""
-        return RedisServer(self.redis_disk.folder / str(next(self._numbers)), _REDIS_MB)
+        folder = self.redis_disk.folder / str(next(self._numbers))
+        return SteppedRedis(folder, _REDIS_MB, self.clock) if self.clock else RedisServer(folder, _REDIS_MB)
 
     def copy_folder(self, name: str) -> Path:
         """Return the path of a folder that does not exist yet, on a disk that is never full."""
@@ -99,8 +102,8 @@ class Stage:
 
     def replace_redis(self, server: RedisServer) -> None:
         """Lead the product to another server, and end its connections to the one before."""
-        self.redis, self.proxy.backend = server, server.socket
-        self.proxy.cut()
+        self.redis = server
+        self.proxy.lead_to(server.socket)
 
     @contextmanager
     def locked_sql(self) -> Iterator[None]:

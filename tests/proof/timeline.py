@@ -5,7 +5,7 @@ from html import escape
 from typing import Final, Protocol
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 1200, 260, 50, 60
-_COLOURS: Final = {
+COLOURS: Final = {
     "web": "#3b6ea5",
     "worker": "#5a9e6f",
     "cron": "#5a9e6f",
@@ -15,6 +15,7 @@ _COLOURS: Final = {
     "connections to Redis": "#d98e32",
     "sql": "#2c8c99",
     "disk": "#777777",
+    "clock": "#b03a8c",
 }
 
 
@@ -35,7 +36,7 @@ def drawn(per_second: list[int], faults: Iterable[Drawn]) -> str:
 
     bands = [
         f'<rect x="{x(fault.begun_s)}" y="0" width="{max(round((fault.ended_s - fault.begun_s) * wide, 1), 1.5)}" '
-        f'height="{_HEIGHT - _BOTTOM}" fill="{_COLOURS[fault.target]}" fill-opacity="0.35">'
+        f'height="{_HEIGHT - _BOTTOM}" fill="{COLOURS[fault.target]}" fill-opacity="0.35">'
         f"<title>{escape(fault.kind)}, {fault.begun_s:.1f} s</title></rect>"
         for fault in faults
     ]
@@ -48,7 +49,7 @@ def drawn(per_second: list[int], faults: Iterable[Drawn]) -> str:
     legend = [
         f'<rect x="{_LEFT + 130 * number}" y="{_HEIGHT - 24}" width="12" height="12" fill="{colour}" '
         f'fill-opacity="0.35"/><text x="{_LEFT + 130 * number + 18}" y="{_HEIGHT - 14}">{escape(target)}</text>'
-        for number, (target, colour) in enumerate(_COLOURS.items())
+        for number, (target, colour) in enumerate(COLOURS.items())
     ]
     return "\n".join(
         [

@@ -30,7 +30,7 @@ class Change(NamedTuple):
     seats: list[tuple[int, str]] | None
 
 
-class Plan:
+class WatchedEvent:
     """What all viewers of an event share."""
 
     def __init__(self, event: str, seats: list[str]) -> None:
@@ -51,7 +51,7 @@ class Plan:
 
 
 class Viewer:
-    def __init__(self, number: int, port: int, plan: Plan, *, stalls: bool) -> None:
+    def __init__(self, number: int, port: int, plan: WatchedEvent, *, stalls: bool) -> None:
         self.number = number
         self.position = ""
         self._plan = plan

@@ -24,7 +24,7 @@ from gevent.pywsgi import WSGIServer  # noqa: E402
 from tests.crowd import allow_many_sockets  # noqa: E402
 from tests.proof.history import HistoryFile, Operation, ViewerMap  # noqa: E402
 from tests.proof.orders import WatchOrders  # noqa: E402
-from tests.proof.viewer import Plan, Viewer  # noqa: E402
+from tests.proof.viewer import Viewer, WatchedEvent  # noqa: E402
 
 FIRST_VIEWER: Final = 20_000
 _STALLING: Final = 0.05
@@ -70,7 +70,7 @@ def main() -> None:
     history = HistoryFile(Path(orders.history))
     hooks = WSGIServer(("127.0.0.1", orders.hooks_port), receiver(history, orders.hooks_from), log=None, error_log=None)
     hooks.start()
-    plans = {event: Plan(event, seats) for event, seats in orders.seats.items()}
+    plans = {event: WatchedEvent(event, seats) for event, seats in orders.seats.items()}
     events = [event for event, count in orders.viewers.items() for _ in range(count)]
     viewers = [
         Viewer(number, orders.port, plans[event], stalls=number < FIRST_VIEWER + _STALLING * len(events))

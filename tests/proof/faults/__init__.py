@@ -1,6 +1,6 @@
 """Every kind of fault that a chaos run injects."""
 
-from tests.proof.faults import disk, network, processes, redis_server, sql
+from tests.proof.faults import clock, disk, network, processes, redis_server, sql
 from tests.proof.faults.fault import Fault
 
 ALL: tuple[Fault, ...] = (
@@ -9,4 +9,5 @@ ALL: tuple[Fault, ...] = (
     *network.FAULTS,
     *sql.FAULTS,
     *disk.FAULTS,
+    *clock.FAULTS,
 )

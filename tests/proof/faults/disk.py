@@ -4,10 +4,10 @@ from random import Random
 from time import sleep
 
 from tests.proof.faults.fault import Fault, on_sqlite
-from tests.proof.stage import Disk, Stage
+from tests.proof.stage import ChaosStage, Disk
 
 
-def _fill_redis(stage: Stage, random: Random) -> None:
+def _fill_redis(stage: ChaosStage, random: Random) -> None:
     """Redis exits rather than confirm what it cannot keep, and whoever supervises it starts it again."""
     with stage.redis_disk.full():
         sleep(random.uniform(0.5, 2.0))
@@ -15,7 +15,7 @@ def _fill_redis(stage: Stage, random: Random) -> None:
         stage.redis.start()
 
 
-def _fill_data(stage: Stage, random: Random) -> None:
+def _fill_data(stage: ChaosStage, random: Random) -> None:
     with stage.data_disk.full():
         sleep(random.uniform(0.5, 3.0))
 

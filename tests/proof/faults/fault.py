@@ -4,21 +4,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from tests.proof.stage import Stage
+from tests.proof.stage import ChaosStage
 
-Cause = Callable[[Stage, Random], None]
-Obstacle = Callable[[Stage], str]
+Cause = Callable[[ChaosStage, Random], None]
+Obstacle = Callable[[ChaosStage], str]
 
 
-def none(_stage: Stage) -> str:
+def none(_stage: ChaosStage) -> str:
     return ""
 
 
-def on_sqlite(stage: Stage) -> str:
+def on_sqlite(stage: ChaosStage) -> str:
     return "" if stage.kind == "sqlite" else "needs SQLite"
 
 
-def on_postgres(stage: Stage) -> str:
+def on_postgres(stage: ChaosStage) -> str:
     return "" if stage.kind == "postgres" else "needs Postgres"
 
 

@@ -5,18 +5,18 @@ from time import sleep
 
 from tests.proof.faults.fault import Fault
 from tests.proof.proxy import Disturbance
-from tests.proof.stage import Stage
+from tests.proof.stage import ChaosStage
 
 
 def _disturb(kind: str, disturbance: Disturbance, share: float) -> Fault:
-    def cause(stage: Stage, random: Random) -> None:
+    def cause(stage: ChaosStage, random: Random) -> None:
         with stage.proxy.disturbed(disturbance, share, random.uniform(0.02, 0.3)):
             sleep(random.uniform(0.3, 2.0))
 
     return Fault(kind, "connections to Redis", cause)
 
 
-def _cut(stage: Stage, _random: Random) -> None:
+def _cut(stage: ChaosStage, _random: Random) -> None:
     stage.proxy.cut()
 
 

@@ -6,13 +6,13 @@ from time import sleep
 import psutil
 
 from tests.proof.faults.fault import Fault
-from tests.proof.stage import Stage
+from tests.proof.stage import ChaosStage
 from tests.servers import wait_until
 
 _LONGEST_STOP_S = 3.0
 
 
-def _kill_web_process(stage: Stage, random: Random) -> None:
+def _kill_web_process(stage: ChaosStage, random: Random) -> None:
     before = stage.web_processes()
     victim = random.choice(before)
     victim.kill()
@@ -20,13 +20,13 @@ def _kill_web_process(stage: Stage, random: Random) -> None:
     wait_until(lambda: any(p.pid not in known for p in stage.web_processes()), 60, "another web process")
 
 
-def _kill_web_master(stage: Stage, _random: Random) -> None:
+def _kill_web_master(stage: ChaosStage, _random: Random) -> None:
     stage.running.kill_and_wait_for_next("web")
     stage.wait_web()
 
 
 def _kill_part(name: str) -> Fault:
-    def kill(stage: Stage, _random: Random) -> None:
+    def kill(stage: ChaosStage, _random: Random) -> None:
         victim = stage.running.part(name)
         victim.kill()
         wait_until(lambda: stage.running.part(name).pid != victim.pid, 60, f"another {name}")
@@ -34,7 +34,7 @@ def _kill_part(name: str) -> Fault:
     return Fault(f"{name} killed", name, kill)
 
 
-def _kill_worker_in_a_batch(stage: Stage, random: Random) -> None:
+def _kill_worker_in_a_batch(stage: ChaosStage, random: Random) -> None:
     """It has read the log and waits for SQL's lock when it dies."""
     with stage.locked_sql():
         sleep(random.uniform(0.5, 1.5))
@@ -43,7 +43,7 @@ def _kill_worker_in_a_batch(stage: Stage, random: Random) -> None:
         wait_until(lambda: stage.running.part("worker").pid != victim.pid, 60, "another worker")
 
 
-def _kill_launcher(stage: Stage, _random: Random) -> None:
+def _kill_launcher(stage: ChaosStage, _random: Random) -> None:
     running = stage.running
     family = running.family()
     assert running.process
@@ -70,17 +70,17 @@ def _suspend(process: psutil.Process, random: Random) -> None:
         process.resume()
 
 
-def _suspend_web_process(stage: Stage, random: Random) -> None:
+def _suspend_web_process(stage: ChaosStage, random: Random) -> None:
     _suspend(random.choice(stage.web_processes()), random)
 
 
-def _suspend_launcher(stage: Stage, random: Random) -> None:
+def _suspend_launcher(stage: ChaosStage, random: Random) -> None:
     assert stage.running.process
     _suspend(psutil.Process(stage.running.process.pid), random)
 
 
 def _suspend_part(name: str) -> Fault:
-    def stop(stage: Stage, random: Random) -> None:
+    def stop(stage: ChaosStage, random: Random) -> None:
         _suspend(stage.running.part(name), random)
 
     return Fault(f"{name} suspended", name, stop)

@@ -5,17 +5,17 @@ from random import Random
 from time import sleep
 
 from tests.proof.faults.fault import Fault
-from tests.proof.stage import Stage
+from tests.proof.stage import ChaosStage
 from tests.servers import wait_until
 from tests.system import free_port
 
 
-def _kill(stage: Stage, _random: Random) -> None:
+def _kill(stage: ChaosStage, _random: Random) -> None:
     stage.redis.kill()
     stage.redis.start()
 
 
-def _suspend(stage: Stage, random: Random) -> None:
+def _suspend(stage: ChaosStage, random: Random) -> None:
     stage.redis.pause()
     try:
         sleep(random.uniform(0.3, 3.0))
@@ -23,7 +23,7 @@ def _suspend(stage: Stage, random: Random) -> None:
         stage.redis.resume()
 
 
-def _fill_memory(stage: Stage, random: Random) -> None:
+def _fill_memory(stage: ChaosStage, random: Random) -> None:
     client = stage.client()
     limit = client.config_get("maxmemory")["maxmemory"]
     client.config_set("maxmemory", client.info("memory")["used_memory"] * 3 // 4)
@@ -33,17 +33,17 @@ def _fill_memory(stage: Stage, random: Random) -> None:
         client.config_set("maxmemory", limit)
 
 
-def _empty(stage: Stage, _random: Random) -> None:
+def _empty(stage: ChaosStage, _random: Random) -> None:
     stage.client().flushall()
 
 
-def _lose_disk(stage: Stage, _random: Random) -> None:
+def _lose_disk(stage: ChaosStage, _random: Random) -> None:
     stage.redis.kill()
     shutil.rmtree(stage.redis.folder)
     stage.redis.start()
 
 
-def _restore_older(stage: Stage, random: Random) -> None:
+def _restore_older(stage: ChaosStage, random: Random) -> None:
     copy = stage.copy_folder("redis-copy")
     stage.redis.copy_to(copy)
     sleep(random.uniform(0.2, 2.0))
@@ -51,7 +51,7 @@ def _restore_older(stage: Stage, random: Random) -> None:
     shutil.rmtree(copy)
 
 
-def _fail_over(stage: Stage, random: Random) -> None:
+def _fail_over(stage: ChaosStage, random: Random) -> None:
     """To a replica that has not heard the end."""
     primary, replica = stage.redis, stage.new_redis()
     port = free_port()

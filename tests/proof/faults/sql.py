@@ -5,22 +5,22 @@ from random import Random
 from time import sleep
 
 from tests.proof.faults.fault import Fault, on_postgres
-from tests.proof.stage import Stage
+from tests.proof.stage import ChaosStage
 
 
-def _lock(stage: Stage, random: Random) -> None:
+def _lock(stage: ChaosStage, random: Random) -> None:
     with stage.locked_sql():
         sleep(random.uniform(0.5, 6.0))
 
 
-def _stop(stage: Stage, random: Random) -> None:
+def _stop(stage: ChaosStage, random: Random) -> None:
     assert stage.postgres
     stage.postgres.stop()
     sleep(random.uniform(0.2, 4.0))
     stage.postgres.start()
 
 
-def _hang(stage: Stage, random: Random) -> None:
+def _hang(stage: ChaosStage, random: Random) -> None:
     assert stage.postgres
     stage.postgres.pause()
     try:
@@ -29,7 +29,7 @@ def _hang(stage: Stage, random: Random) -> None:
         stage.postgres.resume()
 
 
-def _restore_older(stage: Stage, random: Random) -> None:
+def _restore_older(stage: ChaosStage, random: Random) -> None:
     """Nothing may be lost by it: the log reaches back to the copy."""
     assert stage.postgres
     copy = stage.copy_folder("postgres-copy")
