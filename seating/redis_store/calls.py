@@ -57,10 +57,10 @@ class Calls(Protocol):
     def seen(self) -> "SeenPositions":
         """The highest position of each event that this process has seen."""
 
-    def doubt(self, key: str) -> bool:
+    def doubt(self, key: str, named: bytes) -> bool:
         """Reconnect before the next call: the inventory of this key names another server than the one that responded.
 
-        Return whether to ask again: its slot may just have moved, so that a term is about to begin.
+        `named` is empty while a term begins. Return whether to ask again: the key's slot may just have moved.
         """
         ...
 

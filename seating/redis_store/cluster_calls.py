@@ -80,7 +80,7 @@ class ClusterCalls:
         self._awaits_terms = awaits_terms
         self._by_server: dict[str, ServerCalls] = {}
         self._learn: Callable[[], object] | None = None
-        self._doubted_at_s: dict[int, float] = {}
+        self._doubted: dict[int, tuple[str, float]] = {}
         self._script_failures = ScriptFailures()
 
     def primaries(self) -> list[ServerCalls]:
@@ -94,17 +94,18 @@ class ClusterCalls:
         """What they lack, or "" as soon as one of them is durable."""
         return min((server.missing_durability for server in self._by_server.values()), key=bool, default="")
 
-    def doubt(self, key: str) -> bool:
+    def doubt(self, key: str, named: bytes) -> bool:
         self._slots.refresh()
         for server in tuple(self._by_server.values()):
-            server.doubt(key)
+            server.doubt(key, named)
         if not self._awaits_terms:
             return False
-        # Counted from the first doubt, and again after a minute, so that buyers do not wait where no term begins.
-        now_s, slot = time.monotonic(), slot_of(key)
-        if now_s - self._doubted_at_s.get(slot, float("-inf")) > 60:
-            self._doubted_at_s[slot] = now_s
-        if now_s - self._doubted_at_s[slot] > _TERM_WITHIN_S:
+        # Counted from the first doubt of this server: buyers do not wait where no term begins.
+        url, now_s, slot = self._server_of(key), time.monotonic(), slot_of(key)
+        doubted, since_s = self._doubted.get(slot, ("", now_s))
+        if doubted != url:
+            self._doubted[slot] = url, now_s
+        elif now_s - since_s > _TERM_WITHIN_S:
             return False
         time.sleep(_TERM_LOOK_S)
         return True

@@ -185,8 +185,9 @@ class OneServer:
     def missing_durability(self) -> str:
         return self._connection.missing_durability
 
-    def doubt(self, key: str) -> bool:
-        self._connection.doubt()
+    def doubt(self, key: str, named: bytes) -> bool:
+        if named:
+            self._connection.doubt()
         return False
 
     def primaries(self) -> list[Self]:
