@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run test restarts fuzz fuzz-terms fuzz-bytes fuzz-api alerts fight churn mutants receiver-down seat-map chaos prove lint-api screenshots test-careful check format onsale bench bench-postgres benchmarks clean
+.PHONY: help install run test restarts cluster fuzz fuzz-terms fuzz-bytes fuzz-api alerts fight churn mutants receiver-down seat-map chaos prove lint-api screenshots test-careful check format onsale bench bench-postgres benchmarks clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -37,6 +37,10 @@ test: $(VENV)/.tests ## the whole test suite
 
 restarts: $(VENV)/.tests ## five reloads and a rolling restart behind nginx, under 256 buyers and 200 viewers
 	SEATING_BUYERS=256 SEATING_VIEWERS=200 SEATING_RELOADS=5 $(BIN)/pytest --timeout 900 tests/server/test_restarts.py
+
+cluster: $(VENV)/.tests ## a sale on a Redis Cluster: 40 moves of its slot, and 5 killed primaries (MOVES, KILLS)
+	SEATING_CLUSTER_MOVES=$(or $(MOVES),40) SEATING_CLUSTER_KILLS=$(or $(KILLS),5) SEATING_BUYERS=16 \
+		$(BIN)/pytest -rP --timeout 1800 tests/cluster
 
 fuzz: $(VENV)/.tests ## 2,000 random sales, halls, histories, breakers, caches, limits against plain models (RUNS)
 	SEATING_FUZZ_RUNS=$(or $(RUNS),2000) $(BIN)/pytest tests/books/test_fuzz.py tests/books/test_rebuild.py \

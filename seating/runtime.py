@@ -15,14 +15,14 @@ from seating.domain.errors import RecordUnavailable
 from seating.domain.webhook import MAX_WEBHOOKS
 from seating.live.hub import Hub
 from seating.live.resuming import History
-from seating.redis_store.auto_pipeline import AutoPipeline
+from seating.redis_store import live_log, opening
 from seating.redis_store.breaker import Breaker
-from seating.redis_store.calls import Calls, Scripts
-from seating.redis_store.connection import DirectCalls, ScriptConnection, plain_client
-from seating.redis_store.event_log import EventLog, LiveLog
+from seating.redis_store.calls import Calls
+from seating.redis_store.event_log import EventLog
 from seating.redis_store.holds import HoldLimits
 from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.persist_queue import PersistQueue
+from seating.redis_store.plain_client import plain_client
 from seating.redis_store.rate_limits import RateLimits
 from seating.redis_store.seat_states import SeatStates
 from seating.redis_store.single_flight import SingleFlight
@@ -65,7 +65,7 @@ class BackgroundServices(Sale):
     """
 
     def __init__(self, settings: Settings, *, writes_the_sale: bool = False, patient: bool = False) -> None:
-        calls = DirectCalls(ScriptConnection(settings.effective_redis_url, Scripts()))
+        calls = opening.direct(settings.effective_redis_url)
         database = Database(settings.effective_database_url, checkpoints=writes_the_sale, patient=patient)
         client = plain_client(settings.effective_redis_url)
         self.queue = PersistQueue(client)
@@ -90,7 +90,7 @@ def web_services(settings: Settings) -> Services:
     """Build the services of a web process, which runs on greenlets."""
     from seating.web.users import document  # With all of Flask, which no other process needs.
 
-    calls = AutoPipeline(ScriptConnection(settings.effective_redis_url, Scripts()))
+    calls = opening.pipelined(settings.effective_redis_url, awaits_terms=True)
     offload = _offload()
     database = _database_of_greenlets(settings)
     client = plain_client(settings.effective_redis_url)
@@ -104,9 +104,7 @@ def web_services(settings: Settings) -> Services:
         "wrong-keys": settings.rate_limit_wrong_keys,
     }
     queue = PersistQueue(client, max_waiting=_NUDGES_WAITING)
-    own = ScriptConnection(
-        settings.effective_redis_url, Scripts(), seen=calls.seen, reply_within_s=_READINESS_REPLY_WITHIN_S
-    )
+    own_calls = opening.direct(settings.effective_redis_url, seen=calls.seen, reply_within_s=_READINESS_REPLY_WITHIN_S)
     services = Services(
         calls,
         client,
@@ -115,7 +113,7 @@ def web_services(settings: Settings) -> Services:
         PersistenceTrigger(queue).nudge,
         _sale_options(settings),
         default_event=settings.default_event,
-        own_calls=DirectCalls(own),
+        own_calls=own_calls,
         states=SeatStates(_calls_for_long_replies(settings)),
         offload=offload,
         catalogue=_catalogue(settings, _guards(settings, calls)),
@@ -152,7 +150,7 @@ def live_hub(settings: Settings, services: Services) -> Hub:
     """Build the live hub of a web process."""
     calls = _calls_for_long_replies(settings)
     return Hub(
-        LiveLog(plain_client(settings.effective_redis_url)),
+        live_log.open_log(settings.effective_redis_url),
         SeatStates(calls),
         services.plans,
         History(EventLog(calls), settings.live_resume_entries),
@@ -160,9 +158,9 @@ def live_hub(settings: Settings, services: Services) -> Hub:
     )
 
 
-def _calls_for_long_replies(settings: Settings) -> AutoPipeline:
+def _calls_for_long_replies(settings: Settings) -> Calls:
     """Use a separate connection, so that no buyer waits behind a map."""
-    return AutoPipeline(ScriptConnection(settings.effective_redis_url, Scripts()))
+    return opening.pipelined(settings.effective_redis_url)
 
 
 def _sale_options(settings: Settings) -> SaleOptions:

@@ -24,6 +24,12 @@ SENTINEL_URL: Final = re.compile(
 )
 """`redis+sentinel://user:password@host:port,host:port/service/database?options`; `rediss+sentinel` over TLS."""
 
+CLUSTER_URL: Final = re.compile(
+    r"(?P<scheme>rediss?)\+cluster://(?P<user>[^\s/@?#]*@)?"
+    rf"(?P<hosts>{_HOST}(?:,{_HOST})*)(?:/0?)?(?P<options>\?[^\s#]*)?"
+)
+"""`redis+cluster://user:password@host:port,host:port?options`; `rediss+cluster` over TLS. The only database is 0."""
+
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{32,}")
 
 
@@ -57,8 +63,15 @@ def _redis_url(url: str) -> str:
         if SENTINEL_URL.fullmatch(url) is None:
             raise ValueError("must be of the form redis+sentinel://user:password@host:port,host:port/service")
         return url
+    if url.partition("://")[0] in ("redis+cluster", "rediss+cluster"):
+        if CLUSTER_URL.fullmatch(url) is None:
+            raise ValueError("must be of the form redis+cluster://user:password@host:port,host:port")
+        return url
     if not url.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("must start with redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel://")
+        raise ValueError(
+            "must start with redis://, rediss://, unix://, redis+sentinel://, rediss+sentinel://, redis+cluster:// or "
+            "rediss+cluster://"
+        )
     return _with_port_as_number(url)
 
 

@@ -13,7 +13,7 @@ from seating.config import InvalidSettings, Settings, load_settings
 from seating.domain.caller import Role
 from seating.domain.errors import RecordUnavailable, WrongTables
 from seating.redis_store import durability
-from seating.redis_store.connection import plain_client
+from seating.redis_store.plain_client import clients_of_primaries
 from seating.redis_store.server_address import fails_over
 from seating.storage.api_keys import ApiKeys
 from seating.telemetry import logs, tracing
@@ -94,11 +94,19 @@ def check_tables(loaded: Settings, *, allow_newer: bool = False) -> None:
 
 
 def _check_redis(loaded: Settings) -> None:
+    """Raises InvalidSettings, or RedisError. A cluster may start without some of its primaries."""
     url = loaded.effective_redis_url
-    client = plain_client(url)
-    while _loads(client):
-        time.sleep(_LOOK_EVERY_S)
-    durability.check(client, fails_over=fails_over(url))
+    failures: list[redis.RedisError] = []
+    clients = clients_of_primaries(url)
+    for client in clients:
+        try:
+            while _loads(client):
+                time.sleep(_LOOK_EVERY_S)
+            durability.check(client, fails_over=fails_over(url))
+        except redis.RedisError as error:
+            failures.append(error)
+    if len(failures) == len(clients):
+        raise failures[0]
 
 
 def operator_settings() -> Settings:

@@ -18,7 +18,7 @@ import redis
 from seating.config import InvalidSettings, Settings
 from seating.launcher import redis_server
 from seating.launcher.child import Child
-from seating.redis_store.connection import plain_client
+from seating.redis_store.plain_client import plain_client
 from seating.storage.api_keys import ApiKeys
 
 _LOOK_EVERY_S = 0.1

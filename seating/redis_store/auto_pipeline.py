@@ -11,7 +11,7 @@ from typing import Any
 
 import gevent
 from gevent.event import AsyncResult, Event
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from seating.redis_store.calls import (
     Argument,
@@ -21,9 +21,7 @@ from seating.redis_store.calls import (
     RedisUnavailable,
     ScriptCall,
 )
-from seating.redis_store.connection import LOST, ScriptConnection
-from seating.redis_store.failures import ScriptFailures
-from seating.redis_store.seen_positions import SeenPositions
+from seating.redis_store.connection import LOST, OneServer, ScriptConnection
 from seating.telemetry import metrics, tracing
 
 
@@ -45,7 +43,7 @@ class _Pending:
         self.packed = connection.pack(self.call)
 
 
-class AutoPipeline:
+class AutoPipeline(OneServer):
     """`Calls` for the greenlets of one process.
 
     At most `max_queued` calls wait, and at most `max_batch` calls (about `max_batch_bytes`) are in flight. A call
@@ -61,12 +59,11 @@ class AutoPipeline:
         max_batch_bytes: int = 1 << 20,
         patience_s: float = 10.0,
     ) -> None:
-        self._connection = connection
+        super().__init__(connection)
         self._max_queued = max_queued
         self._max_batch = max_batch
         self._max_batch_bytes = max_batch_bytes
         self._patience_s = patience_s
-        self._script_failures = ScriptFailures()
         self._queue: deque[_Pending] = deque()
         self._wake = Event()
         self._sender = gevent.spawn(self._send_forever)
@@ -74,17 +71,6 @@ class AutoPipeline:
         self._learn_within_s = 0.0
         self.batches = 0
         self.calls = 0
-
-    @property
-    def seen(self) -> SeenPositions:
-        return self._connection.seen
-
-    def doubt(self) -> None:
-        self._connection.doubt()
-
-    @property
-    def missing_durability(self) -> str:
-        return self._connection.missing_durability
 
     def command(self, *words: Argument) -> Any:
         with tracing.call("redis", str(words[0])):
@@ -121,7 +107,32 @@ class AutoPipeline:
         self._queue.clear()
         self._connection.disconnect()
 
+    def outcomes(self, calls: Sequence[Call]) -> list[Any]:
+        """Send the calls one after the other; return the reply or the error of each."""
+        waiting = self._queued(calls)
+        until = time.monotonic() + self._patience_s
+        try:
+            return [self._outcome_of(pending, until) for pending in waiting]
+        finally:
+            for pending in waiting:
+                self._give_up(pending)
+
+    def _outcome_of(self, pending: _Pending, until: float) -> Any:
+        try:
+            return self._reply_to(pending, until)
+        except (RedisUnavailable, RedisError) as error:
+            return error
+
     def _ask(self, calls: Sequence[Call]) -> list[Any]:
+        waiting = self._queued(calls)
+        until = time.monotonic() + self._patience_s
+        try:
+            return [self._reply_to(pending, until) for pending in waiting]
+        finally:
+            for pending in waiting:
+                self._give_up(pending)
+
+    def _queued(self, calls: Sequence[Call]) -> list[_Pending]:
         if self._sender.dead:
             raise RedisUnavailable("closed")
         if len(self._queue) + len(calls) > self._max_queued:
@@ -129,12 +140,7 @@ class AutoPipeline:
         waiting = [_Pending(call, self._connection) for call in calls]
         self._queue.extend(waiting)
         self._wake.set()
-        until = time.monotonic() + self._patience_s
-        try:
-            return [self._reply_to(pending, until) for pending in waiting]
-        finally:
-            for pending in waiting:
-                self._give_up(pending)
+        return waiting
 
     def _give_up(self, pending: _Pending) -> None:
         """Remove the call from the queue if it is unsent: its caller timed out or was killed."""

@@ -14,6 +14,7 @@ from seating.domain.receipt import Receipt
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
 from seating.redis_store.failures import unavailable
+from seating.redis_store.plain_client import client_of
 
 
 class BookSnapshot(NamedTuple):
@@ -98,7 +99,7 @@ def read_aside(position: Position, text: str) -> LogEntry:
 
 def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
     """Read the snapshot in one transaction, so that it is not torn. None if there is no readable inventory."""
-    reading = client.pipeline(transaction=True)
+    reading = client_of(client, keys.inventory(event_id)).pipeline(transaction=True)
     reading.hgetall(keys.inventory(event_id))
     reading.xrange(keys.log(event_id))
     reading.hgetall(keys.seats(event_id))

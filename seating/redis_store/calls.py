@@ -57,15 +57,28 @@ class Calls(Protocol):
     def seen(self) -> "SeenPositions":
         """The highest position of each event that this process has seen."""
 
-    def doubt(self) -> None:
-        """Reconnect before the next call: an inventory names another server than the one that responded."""
+    def doubt(self, key: str, named: bytes) -> bool:
+        """Reconnect before the next call: the inventory of this key names another server than the one that responded.
+
+        `named` is empty while a term begins. Return whether to ask again: the key's slot may just have moved.
+        """
+        ...
 
     @property
     def missing_durability(self) -> str:
         """What the server lacks to be durable, or ""."""
         ...
 
-    def command(self, *words: Argument) -> Any: ...
+    def primaries(self) -> Sequence["Calls"]:
+        """Return the calls to each server that has keys: only these themselves, unless Redis is a cluster.
+
+        Commands and scripts that name no key, such as INFO, must be sent to one of them.
+        """
+        ...
+
+    def command(self, *words: Argument) -> Any:
+        """Send a command, the first argument of which is its key."""
+        ...
 
     def commands(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
         """Send independent commands together and return their replies."""
@@ -74,7 +87,10 @@ class Calls(Protocol):
     def script(self, name: str, keys: Sequence[str], args: Sequence[Argument], *, promises: bool = False) -> Any: ...
 
     def scripts(self, name: str, keys_of_each: Sequence[Sequence[str]], args: Sequence[Argument]) -> list[Any]:
-        """Run one script for several sets of keys, sent together, and return the replies."""
+        """Run one script for several sets of keys, sent together, and return the replies.
+
+        In a cluster, the reply is [] for keys whose server does not answer while others do.
+        """
         ...
 
 

@@ -4,9 +4,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from select import POLLIN
-from typing import Any, Final
+from typing import Any, Final, Self
 
-import redis
 from gevent.monkey import get_original
 from hiredis import pack_command
 from redis.connection import ConnectionPool
@@ -26,7 +25,7 @@ from seating.redis_store.calls import (
 from seating.redis_store.durability import SETTINGS, DurabilityWatch
 from seating.redis_store.failures import ScriptFailures
 from seating.redis_store.seen_positions import SeenPositions
-from seating.redis_store.server_address import NO_RETRY, connection_options, fails_over, left_behind, primary_only
+from seating.redis_store.server_address import BOUNDS, connection_options, fails_over, left_behind
 from seating.redis_store.server_report import ServerIdentity, ServerReport
 
 LOST = (RedisConnectionError, RedisTimeoutError, InvalidResponse, OSError)
@@ -36,7 +35,6 @@ LOST = (RedisConnectionError, RedisTimeoutError, InvalidResponse, OSError)
 _poll = get_original("select", "poll")
 
 _DOUBT_EVERY_S: Final = 1.0
-_OPTIONS: Final[dict[str, Any]] = {"protocol": 2, "retry": NO_RETRY, "socket_connect_timeout": 2.0}
 
 OnReply = Callable[[int, Any], None]
 
@@ -49,7 +47,7 @@ class ScriptConnection:
     ) -> None:
         self.seen: Final = seen or SeenPositions()
         self._scripts = scripts
-        options = _OPTIONS | {"socket_timeout": reply_within_s} | connection_options(url)
+        options = BOUNDS | {"socket_timeout": reply_within_s} | connection_options(url)
         pool = ConnectionPool(**options)
         # redis-py declares most of a connection without types.
         self._connection: Any = pool.make_connection()
@@ -172,8 +170,8 @@ class ScriptConnection:
             raise
 
 
-class DirectCalls:
-    """`Calls` one at a time, for the processes without greenlets: worker, cron and command line."""
+class OneServer:
+    """What `Calls` over one connection have in common."""
 
     def __init__(self, connection: ScriptConnection) -> None:
         self._connection = connection
@@ -183,12 +181,21 @@ class DirectCalls:
     def seen(self) -> SeenPositions:
         return self._connection.seen
 
-    def doubt(self) -> None:
-        self._connection.doubt()
-
     @property
     def missing_durability(self) -> str:
         return self._connection.missing_durability
+
+    def doubt(self, key: str, named: bytes) -> bool:
+        if named:
+            self._connection.doubt()
+        return False
+
+    def primaries(self) -> list[Self]:
+        return [self]
+
+
+class DirectCalls(OneServer):
+    """`Calls` one at a time, for the processes without greenlets: worker, cron and command line."""
 
     def command(self, *words: Argument) -> Any:
         return self._ask([Command(words)])[0]
@@ -221,6 +228,14 @@ class DirectCalls:
             return self._ask(calls)
 
     def _ask(self, calls: Sequence[Call]) -> list[Any]:
+        replies = self.outcomes(calls)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return replies
+
+    def outcomes(self, calls: Sequence[Call]) -> list[Any]:
+        """Send the calls one after the other; return the reply of each, or its refusal by Redis."""
         self._connection.connect()
         for refusal in filter(None, map(self._connection.refusal, calls)):
             raise RedisUnavailable(refusal)
@@ -230,21 +245,7 @@ class DirectCalls:
             self._connection.exchange(packed, lambda _index, reply: replies.append(reply))
         except LOST as error:
             raise RedisOutcomeUnknown(str(error)) from error
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise reply
         return replies
-
-
-def plain_client(url: str, *, reply_within_s: float = 10.0) -> "redis.Redis":
-    """Return a client for everything outside the sale, such as RQ. It waits for a free connection at its limit.
-
-    It treats a server that is no longer the primary as a lost connection.
-    """
-    bounds = {"max_connections": 16, "timeout": 5, "socket_timeout": reply_within_s, "health_check_interval": 30}
-    options = _OPTIONS | bounds | connection_options(url)
-    options["connection_class"] = primary_only(options["connection_class"])
-    return redis.Redis(connection_pool=redis.BlockingConnectionPool(**options))  # type: ignore[no-untyped-call]
 
 
 def _packed(*words: Argument) -> bytes:

@@ -25,9 +25,16 @@ class EventLog:
 
     def first_after(self, positions: Mapping[str, Position]) -> dict[str, LogEntry]:
         """Return the first entry after the position of each event that has one."""
-        asking = [("XRANGE", keys.log(event), f"({position}", "+", "COUNT", 1) for event, position in positions.items()]
+        return {event_id: entries[0] for event_id, entries in self.after(positions, 1).items()}
+
+    def after(self, positions: Mapping[str, Position], count: int) -> dict[str, list[LogEntry]]:
+        """Return at most `count` entries after the position of each event that has any."""
+        asking = [
+            ("XRANGE", keys.log(event_id), f"({position}", "+", "COUNT", count)
+            for event_id, position in positions.items()
+        ]
         replies = zip(positions, self._scripts.ask_all(asking), strict=True)
-        return {event_id: _entry(found[0]) for event_id, found in replies if found}
+        return {event_id: [_entry(reply) for reply in found] for event_id, found in replies if found}
 
     def newest(self, event_id: str, last: Position, count: int) -> list[LogEntry]:
         """At most `count` entries up to `last`, newest first."""

@@ -47,11 +47,11 @@ class EventScripts:
     def run(self, name: str, event_keys: Sequence[str], args: Sequence[Argument]) -> list[Any]:
         """A script that needs a trusted inventory on a durable server. Raises MissingInventory where there is none."""
         reply = self.reply(name, event_keys, args, promises=True)
+        while reply[0] == b"UNTRUSTED" and self._calls.doubt(event_keys[0], reply[1]):
+            reply = self.reply(name, event_keys, args, promises=True)
         if reply[0] == b"MISSING":
             raise MissingInventory
         if reply[0] in _REFUSED:
-            if reply[0] == b"UNTRUSTED" and reply[1]:
-                self._calls.doubt()
             raise InventoryUnavailable
         return reply
 
@@ -65,7 +65,10 @@ class EventScripts:
         return reply
 
     def look(self, events_keys: Sequence[Sequence[str]]) -> list[list[bytes | None]]:
-        """What each inventory says of itself, as look.lua replies."""
+        """What each inventory says of itself, as look.lua replies.
+
+        [] also where its server does not answer, while others of a cluster do.
+        """
         return self.run_for_each("look", events_keys, FIELDS)
 
     def run_for_each(self, name: str, events_keys: Sequence[Sequence[str]], args: Sequence[Argument]) -> list[Any]:

@@ -124,15 +124,16 @@ def cache(name: str) -> tuple[str, str, str, str]:
 
 
 def flight(name: str, key: str) -> str:
-    return f"flight:{{{name}}}:{key}"
+    return f"flight:{{{name}:{key}}}"
 
 
-def landed(name: str, token: str) -> str:
-    return f"landed:{{{name}}}:{token}"
+def landed(name: str, key: str, token: str) -> str:
+    """The outcome of one flight, in the slot of its key."""
+    return f"landed:{{{name}:{key}}}:{token}"
 
 
 def limit(group: str, caller: str) -> str:
-    return f"limit:{{{group}}}:{caller}"
+    return f"limit:{{{group}:{caller}}}"
 
 
 def event_limit(event_id: str, group: str, caller: str) -> str:

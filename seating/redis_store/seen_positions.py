@@ -26,8 +26,8 @@ class SeenPositions:
             self._by_inventory[key] = position
 
     def of(self, event_keys: Sequence[Argument]) -> Position:
-        """Return the position by a script's keys, the inventory's first; 0-0 for an event not seen yet."""
-        return self._by_inventory.get(event_keys[0], _NONE)
+        """Return the position by a script's keys, the inventory's first; 0-0 for an event not seen yet, or no keys."""
+        return self._by_inventory.get(event_keys[0] if event_keys else "", _NONE)
 
     def knows(self, event_id: str) -> bool:
         return keys.inventory(event_id) in self._by_inventory

@@ -1,4 +1,4 @@
-"""Finds Redis: the server in a URL, or the current primary according to Sentinel."""
+"""Finds Redis: the server in a URL, the current primary according to Sentinel, or the servers of a cluster."""
 
 import re
 from collections.abc import Callable
@@ -8,30 +8,57 @@ from urllib.parse import unquote
 from redis import connection, sentinel
 from redis.backoff import NoBackoff
 from redis.connection import Connection, SSLConnection
+from redis.exceptions import AskError, MasterDownError, ReadOnlyError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import MasterDownError, ReadOnlyError, ResponseError
 from redis.retry import Retry
 
-from seating.setting_formats import SENTINEL_URL
+from seating.setting_formats import CLUSTER_URL, SENTINEL_URL
 
 NO_RETRY: Final = Retry(NoBackoff(), 0)
+BOUNDS: Final[dict[str, Any]] = {"protocol": 2, "retry": NO_RETRY, "socket_connect_timeout": 2.0}
+"""Options of every connection to Redis."""
 
 # redis-py declares these without types.
 _parse_url: Callable[[str], dict[str, Any]] = connection.parse_url
 _Sentinel: Any = sentinel.Sentinel
 
+_REDIS_PORT = 6379
 _SENTINEL_PORT = 26379
 _SENTINEL_ANSWERS_WITHIN_S = 1.0
 _HOST = re.compile(r"(?P<host>\[[^\]]+\]|[^:]+)(?::(?P<port>\d+))?")
 
 
 def fails_over(url: str) -> bool:
-    """Return whether Sentinel promotes replicas automatically."""
-    return SENTINEL_URL.fullmatch(url) is not None
+    """Return whether Sentinel or a cluster promotes replicas automatically."""
+    return SENTINEL_URL.fullmatch(url) is not None or is_cluster(url)
+
+
+def is_cluster(url: str) -> bool:
+    return CLUSTER_URL.fullmatch(url) is not None
+
+
+def cluster_hosts(url: str) -> list[tuple[str, int]]:
+    """Return the servers that the URL of a cluster names."""
+    found = CLUSTER_URL.fullmatch(url)
+    return _hosts(found["hosts"], _REDIS_PORT) if found else []
+
+
+def server_in_cluster(url: str, host: str, port: int) -> str:
+    """Return the URL of one server of the cluster at `url`, with the same user and options."""
+    found = CLUSTER_URL.fullmatch(url)
+    assert found
+    bracketed = f"[{host}]" if ":" in host else host
+    return f"{found['scheme']}+cluster://{found['user'] or ''}{bracketed}:{port}{found['options'] or ''}"
 
 
 def connection_options(url: str) -> dict[str, Any]:
-    """Return the `connection_class` that leads to the primary of `url`, with its arguments."""
+    """Return the `connection_class` that leads to the primary of `url`, with its arguments.
+
+    Of a cluster, it leads to the first server that `url` names.
+    """
+    if is_cluster(url):
+        host, port = cluster_hosts(url)[0]
+        url = server_in_cluster(url, host, port).replace("+cluster", "", 1)
     found = SENTINEL_URL.fullmatch(url)
     if found is None:
         options = _parse_url(url)
@@ -47,14 +74,14 @@ def connection_options(url: str) -> dict[str, Any]:
         **{name: value for name, value in options.items() if name.startswith("ssl_")},
     }
     del options["host"]
-    sentinels = Sentinels(_hosts(found["hosts"]), unquote(found["service"]), for_sentinel)
+    sentinels = Sentinels(_hosts(found["hosts"], _SENTINEL_PORT), unquote(found["service"]), for_sentinel)
     kind = _SentinelSSLConnection if secure else _SentinelConnection
     return options | {"connection_class": kind, "sentinels": sentinels}
 
 
-def _hosts(text: str) -> list[tuple[str, int]]:
+def _hosts(text: str, port: int) -> list[tuple[str, int]]:
     parts = [_HOST.fullmatch(part) for part in text.split(",")]
-    return [(part["host"].strip("[]"), int(part["port"] or _SENTINEL_PORT)) for part in parts if part]
+    return [(part["host"].strip("[]"), int(part["port"] or port)) for part in parts if part]
 
 
 class Sentinels:
@@ -99,13 +126,16 @@ def left_behind(error: ResponseError) -> bool:
 
 
 class _PrimaryOnly:
-    """Turns the reply of a server that is no longer the primary into a lost connection, so that its user reconnects."""
+    """Turns the reply of a server that is no longer the one to ask into a lost connection, so that its user reconnects.
+
+    It is no longer the primary, or no longer has the key's slot.
+    """
 
     def read_response(self: Any, *args: Any, **options: Any) -> Any:
         try:
             return super().read_response(*args, **options)  # type: ignore[misc]  # of the connection beside
         except ResponseError as error:
-            if left_behind(error):
+            if left_behind(error) or isinstance(error, AskError):  # MovedError is one, too.
                 self.disconnect()
                 raise RedisConnectionError(str(error)) from error
             raise

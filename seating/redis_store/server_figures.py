@@ -1,5 +1,6 @@
-"""A Redis server's memory and the state of its append-only file, for monitoring."""
+"""The memory of Redis and the state of its append-only file, for monitoring."""
 
+import math
 from typing import Final, NamedTuple
 
 from redis.exceptions import ResponseError
@@ -18,31 +19,48 @@ class ServerFigures(NamedTuple):
     reached its threshold, None if it is off or this client may not ask it.
 
     `aof_ok`: the last write of the append-only file and its last rewrite succeeded.
+
+    `durable`: it has the settings without which nothing is sold.
+
+    Of a cluster, the memory is of its fullest primary, `fsync_s` is the longest, and the rest is true if it is of all.
     """
 
     memory_bytes: int
     memory_limit_bytes: int
     aof_ok: bool
     fsync_s: float | None
+    durable: bool
 
 
 def read(calls: Calls) -> ServerFigures:
-    """Ask the server. Raises SharedStateUnavailable."""
+    """Ask each primary. Raises SharedStateUnavailable."""
     with unavailable(SharedStateUnavailable):
-        memory, persistence = map(info_fields, calls.commands([("INFO", "memory"), ("INFO", "persistence")]))
-        return ServerFigures(
-            int(memory["used_memory"]),
-            int(memory["maxmemory"]),
-            persistence.get("aof_last_write_status") == persistence.get("aof_last_bgrewrite_status") == "ok",
-            _longest_fsync_s(calls),
-        )
+        each = [_read(server) for server in calls.primaries()]
+    fullest = max(each, key=lambda one: one.memory_bytes / (one.memory_limit_bytes or math.inf))
+    fsyncs_s = [one.fsync_s for one in each if one.fsync_s is not None]
+    return fullest._replace(
+        aof_ok=all(one.aof_ok for one in each),
+        fsync_s=max(fsyncs_s, default=None),
+        durable=all(one.durable for one in each),
+    )
 
 
-def _longest_fsync_s(calls: Calls) -> float | None:
+def _read(server: Calls) -> ServerFigures:
+    memory, persistence = map(info_fields, server.commands([("INFO", "memory"), ("INFO", "persistence")]))
+    return ServerFigures(
+        int(memory["used_memory"]),
+        int(memory["maxmemory"]),
+        persistence.get("aof_last_write_status") == persistence.get("aof_last_bgrewrite_status") == "ok",
+        _longest_fsync_s(server),
+        not server.missing_durability,
+    )
+
+
+def _longest_fsync_s(server: Calls) -> float | None:
     """The monitor keeps the longest of each second, of 160 seconds that had one."""
     asking = (("CONFIG", "GET", "latency-monitor-threshold"), ("TIME",), ("LATENCY", "HISTORY", "aof-fsync-always"))
     try:
-        setting, (now_s, _), history = calls.commands(asking)
+        setting, (now_s, _), history = server.commands(asking)
     except ResponseError:
         return None
     if not setting or setting[1] == b"0":

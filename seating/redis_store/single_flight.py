@@ -61,7 +61,7 @@ class SingleFlight:
 
     def follow(self, key: str, token: str, deadline: float) -> bytes | None:
         """Wait for the flight's outcome; None if the flight was lost. Raises LoadFailed at `deadline` (monotonic)."""
-        watched = keys.flight(self._name, key), keys.landed(self._name, token)
+        watched = keys.flight(self._name, key), keys.landed(self._name, key, token)
         look_s = _FIRST_LOOK_S
         while time.monotonic() < deadline:
             holder, outcome = self._shared.commands(("MGET", *watched))[0]
@@ -74,7 +74,7 @@ class SingleFlight:
 
     def land(self, lease: Lease, outcome: bytes) -> bool:
         """End the flight and give any `outcome` to its followers; return False if the lease had expired."""
-        watched = keys.flight(self._name, lease.key), keys.landed(self._name, lease.token)
+        watched = keys.flight(self._name, lease.key), keys.landed(self._name, lease.key, lease.token)
         return bool(self._shared.script("flight_land", watched, lease.token, outcome, _OUTCOME_KEPT_MS))
 
     @contextmanager

@@ -5,11 +5,8 @@ from typing import Final, NamedTuple
 
 from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
-from seating.redis_store import keys
 from seating.redis_store.calls import Calls, RedisUnavailable
 from seating.redis_store.server_report import info_fields
-
-_ANY_KEY: Final = keys.inventory("any")
 
 
 class RedisState(StrEnum):
@@ -27,6 +24,10 @@ class WriteVerdict(NamedTuple):
     reason: str = ""
 
 
+# The driver's message contains addresses, and this response is public.
+_DOWN: Final = WriteVerdict(RedisState.DOWN, "it does not answer")
+
+
 class WriteCheck:
     """Redis counts as full above `most_percent` of its maxmemory: purchases are refused from there on."""
 
@@ -35,23 +36,39 @@ class WriteCheck:
         self._most_percent = most_percent
 
     def run(self) -> WriteVerdict:
+        """Return the verdict on Redis. A cluster is UP while one of its primaries is; `reason` tells of the others."""
         try:
-            self._calls.script("can_write", (_ANY_KEY,), ())
-            used_percent = self._used_percent()
+            servers = self._calls.primaries()
+        except RedisUnavailable:
+            return _DOWN
+        verdicts = [self._verdict_on(server) for server in servers]
+        wrong = [verdict for verdict in verdicts if verdict.state is not RedisState.UP]
+        if not wrong:
+            return WriteVerdict(RedisState.UP)
+        if len(wrong) == len(verdicts):
+            return wrong[0]
+        parts = "; ".join(f"{verdict.state.value}: {verdict.reason}" for verdict in wrong)
+        return WriteVerdict(RedisState.UP, f"{len(wrong)} of {len(verdicts)} primaries: {parts}")
+
+    def _verdict_on(self, server: Calls) -> WriteVerdict:
+        try:
+            # It names no key: this server may have none of it.
+            server.script("can_write", (), ())
+            used_percent = _used_percent(server)
         except OutOfMemoryError as error:
             return WriteVerdict(RedisState.FULL, str(error))
         except ResponseError as error:
             return WriteVerdict(RedisState.REFUSES, str(error))
         except (RedisUnavailable, RedisError):
-            # The driver's message contains addresses, and this response is public.
-            return WriteVerdict(RedisState.DOWN, "it does not answer")
-        if missing := self._calls.missing_durability:
+            return _DOWN
+        if missing := server.missing_durability:
             return WriteVerdict(RedisState.NOT_DURABLE, missing)
         if used_percent > self._most_percent:
             return WriteVerdict(RedisState.FULL, f"{used_percent:.0f} % of maxmemory is in use")
         return WriteVerdict(RedisState.UP)
 
-    def _used_percent(self) -> float:
-        memory = info_fields(self._calls.command("INFO", "memory"))
-        limit = int(memory["maxmemory"])
-        return 100 * int(memory["used_memory"]) / limit if limit else 0.0
+
+def _used_percent(server: Calls) -> float:
+    memory = info_fields(server.command("INFO", "memory"))
+    limit = int(memory["maxmemory"])
+    return 100 * int(memory["used_memory"]) / limit if limit else 0.0

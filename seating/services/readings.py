@@ -69,8 +69,7 @@ class Readings:
             figures = server_figures.read(self.calls)
         except (InventoryUnavailable, SharedStateUnavailable):
             return []
-        of_server = _of_server(figures, durable=not self.calls.missing_durability)
-        return [metrics.REDIS_UP.reads(1), *of_server, *self._of_background(), *self.breakers.readings()]
+        return [metrics.REDIS_UP.reads(1), *_of_server(figures), *self._of_background(), *self.breakers.readings()]
 
     def _of_events(self, record: Seen[RecordSight]) -> list[Reading]:
         """Return what the inventories say, which takes longer the more events there are."""
@@ -129,10 +128,10 @@ def _at_ms(entry: LogEntry) -> int | None:
     return at_ms if isinstance(at_ms, int) else None
 
 
-def _of_server(figures: ServerFigures, *, durable: bool) -> list[Reading]:
+def _of_server(figures: ServerFigures) -> list[Reading]:
     fsync_s = figures.fsync_s
     return [
-        metrics.REDIS_DURABLE.reads(durable),
+        metrics.REDIS_DURABLE.reads(figures.durable),
         metrics.REDIS_MEMORY.reads(figures.memory_bytes),
         metrics.REDIS_MEMORY_LIMIT.reads(figures.memory_limit_bytes),
         metrics.REDIS_AOF_OK.reads(figures.aof_ok),

@@ -58,6 +58,9 @@ _batch_calls = Histogram("seating_redis_batch_calls", "Concurrent calls that sha
 _batch_seconds = Histogram(
     "seating_redis_batch_seconds", "From such a write to its last reply, Redis's fsync included", buckets=_LATENCIES
 )
+_redirects = Counter(
+    "seating_redis_redirects", "Calls that a Redis Cluster did not run and that were sent again", ["why"]
+)
 _done_without = Counter("seating_done_without_redis", "Decisions made without Redis, by cache or limit", ["what"])
 _dropped = Counter("seating_shared_state_dropped", "Shared state that could not be read, by script", ["script"])
 _partner_calls = Counter("seating_partner_calls", "Calls to the event partner, by outcome", ["call", "outcome"])
@@ -212,6 +215,10 @@ def count_dropped(script: str) -> None:
 def count_batch(calls: int, seconds: float) -> None:
     _batch_calls.observe(calls)
     _batch_seconds.observe(seconds)
+
+
+def count_redirect(why: Literal["moved", "ask", "tryagain"]) -> None:
+    _redirects.labels(why).inc()
 
 
 def count_partner_call(call: str, outcome: str) -> None:

@@ -39,7 +39,7 @@ def _unknown_events(default_event: str) -> dict[str, Any]:
 
 def _redis_check(verdict: WriteVerdict, age_s: float) -> dict[str, Any]:
     check = {"status": verdict.state.value, "ageS": _s(age_s)}
-    if verdict.state is not RedisState.UP:
+    if verdict.reason:
         check["missing" if verdict.state is RedisState.NOT_DURABLE else "reason"] = verdict.reason
     return check
 

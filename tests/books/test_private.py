@@ -15,8 +15,8 @@ from seating.domain.receipt import Receipt
 from seating.domain.seating_plan import SeatingPlan
 from seating.live import messages
 from seating.redis_store import keys
-from seating.redis_store.connection import plain_client
 from seating.redis_store.event_log import LiveLog
+from seating.redis_store.plain_client import plain_client
 from seating.redis_store.terms import LogKeeping
 from seating.storage.tables import ledger, purchases, quarantine
 from tests.one_process import OPERATOR, OneProcess

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from seating.domain.errors import InventoryUnavailable, RecordUnavailable
-from seating.redis_store.connection import plain_client
 from seating.redis_store.persist_queue import PersistQueue
+from seating.redis_store.plain_client import plain_client
 from seating.redis_store.terms import Terms
 from seating.services.rebuild import Rebuild
 from seating.storage.tables import purchases, quarantine

@@ -14,9 +14,9 @@ from seating.live.feed import POSITIONED
 from seating.live.hub import Hub
 from seating.live.outbox import TRY_AGAIN_LATER, Outbox
 from seating.live.resuming import History
-from seating.redis_store.connection import plain_client
 from seating.redis_store.event_log import EventLog, LiveLog
 from seating.redis_store.inventory import Inventory
+from seating.redis_store.plain_client import plain_client
 from seating.redis_store.plans import Plans
 from seating.redis_store.seat_states import SeatStates
 from seating.services.missing_event import MissingEvent

@@ -66,7 +66,7 @@ def test_an_outcome_that_cannot_be_read_is_a_failure(process: Process, client: "
     calls = process()
     lease = SingleFlight(calls, "test").begin("k")
     assert not isinstance(lease, str)
-    client.set(keys.landed("test", lease.token), garbage)
+    client.set(keys.landed("test", lease.key, lease.token), garbage)
     with pytest.raises(LoadFailed):
         reader(process()).get("k", lambda: b"value")
 

@@ -16,8 +16,8 @@ from seating.domain.purchase import Order
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
 from seating.redis_store.calls import Argument
-from seating.redis_store.connection import plain_client
 from seating.redis_store.persist_queue import PersistQueue
+from seating.redis_store.plain_client import plain_client
 from seating.redis_store.rate_limits import RateLimit
 from seating.storage.tables import quarantine
 from tests.frozen_clock import CLOCK, NOON_MS

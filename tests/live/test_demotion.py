@@ -9,8 +9,8 @@ import redis
 from seating.domain.errors import InventoryUnavailable
 from seating.domain.position import Position
 from seating.redis_store import keys
-from seating.redis_store.connection import plain_client
 from seating.redis_store.event_log import LiveLog
+from seating.redis_store.plain_client import plain_client
 from tests.servers import RedisServer, wait_until
 
 EVENT = "demo"

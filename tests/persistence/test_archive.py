@@ -8,8 +8,8 @@ from structlog.testing import capture_logs
 from seating.domain.errors import EventNotFound, NotOnSale, PlanNotFound
 from seating.domain.seating_plan import GeneratedPlan, SeatingPlan, generate
 from seating.redis_store import keys
-from seating.redis_store.connection import plain_client
 from seating.redis_store.persist_queue import PersistQueue
+from seating.redis_store.plain_client import plain_client
 from seating.services.plan_pages import PlanPages
 from seating.services.upkeep import KEPT_CLOSED_MS, Upkeep
 from seating.storage import events

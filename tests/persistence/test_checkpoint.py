@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 
 from seating.domain.errors import RecordUnavailable
 from seating.domain.user import User
-from seating.redis_store.connection import plain_client
 from seating.redis_store.persist_queue import CHECKPOINT_JOB, PersistQueue
+from seating.redis_store.plain_client import plain_client
 from seating.storage import users
 from seating.storage.database import Database
 from tests.one_process import OneProcess, on_sqlite

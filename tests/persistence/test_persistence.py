@@ -21,8 +21,8 @@ from seating.domain.position import Position
 from seating.domain.recovery_errors import Overtaken
 from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.redis_store import keys
-from seating.redis_store.connection import plain_client
 from seating.redis_store.persist_queue import PersistQueue
+from seating.redis_store.plain_client import plain_client
 from seating.redis_store.terms import Terms
 from seating.services import persistence as persistence_module
 from seating.storage import ledger as ledger_store

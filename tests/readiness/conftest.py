@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from seating.redis_store.calls import Scripts
-from seating.redis_store.connection import DirectCalls, ScriptConnection, plain_client
+from seating.redis_store.connection import DirectCalls, ScriptConnection
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
+from seating.redis_store.plain_client import plain_client
 from seating.redis_store.upkeep_reports import UpkeepReports
 from seating.redis_store.write_check import WriteCheck
 from seating.services.circuit_breakers import CircuitBreakers

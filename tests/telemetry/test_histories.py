@@ -13,8 +13,9 @@ from seating.domain.receipt import Receipt
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import book_snapshot, keys
 from seating.redis_store.calls import Argument, ScriptCall
-from seating.redis_store.connection import DirectCalls, plain_client
+from seating.redis_store.connection import DirectCalls
 from seating.redis_store.event_log import LiveLog
+from seating.redis_store.plain_client import plain_client
 from seating.redis_store.terms import LogKeeping
 from seating.storage.database import Database
 from tests.one_process import OPERATOR, OneProcess

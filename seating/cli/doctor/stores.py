@@ -5,13 +5,14 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final
 
+import redis
 from sqlalchemy import Connection, text
 
 from seating.cli.doctor.findings import Finding, good, judged
 from seating.config import InvalidSettings, Settings
 from seating.redis_store import durability
-from seating.redis_store.connection import plain_client
-from seating.redis_store.server_address import fails_over
+from seating.redis_store.plain_client import clients_of_primaries
+from seating.redis_store.server_address import fails_over, is_cluster
 from seating.runtime import BackgroundServices
 from seating.storage import schema_version
 from seating.storage.database import Database
@@ -32,8 +33,15 @@ _DURABLE: Final = {
 
 
 def redis_server(loaded: Settings) -> Iterator[Finding]:
+    """Look at the server, or at each primary of a cluster."""
     url = loaded.effective_redis_url
-    client = plain_client(url)
+    for client in clients_of_primaries(url):
+        address = client.get_connection_kwargs()
+        where = f"{address['host']}:{address['port']}, " if is_cluster(url) else ""
+        yield from (finding._replace(seen=where + finding.seen) for finding in _server(client, url))
+
+
+def _server(client: "redis.Redis", url: str) -> Iterator[Finding]:
     info: dict[str, Any] = client.info()
     version = tuple(int(number) for number in info["redis_version"].split(".")[:2])
     name = info.get("server_name", "redis")
@@ -152,17 +160,20 @@ def replica(loaded: Settings) -> Iterator[Finding]:
 
 def clocks(loaded: Settings) -> Iterator[Finding]:
     """Compare this machine's clock with Redis's, by which sales open and holds end."""
-    client = plain_client(loaded.effective_redis_url)
-    client.ping()
-    before = time.time()
-    seconds, micros = client.time()
-    drift_s = seconds + micros / 1e6 - (before + time.time()) / 2
+    drift_s = max(map(_drift_s, clients_of_primaries(loaded.effective_redis_url)), key=abs)
     yield judged(
         "clocks",
         f"Redis is {abs(drift_s):.2f} s {'ahead of' if drift_s > 0 else 'behind'} this machine",
         warns=abs(drift_s) > _MOST_DRIFT_S,
         change="let both keep time by NTP",
     )
+
+
+def _drift_s(client: "redis.Redis") -> float:
+    client.ping()
+    before = time.time()
+    seconds, micros = client.time()
+    return seconds + micros / 1e6 - (before + time.time()) / 2
 
 
 def parts(loaded: Settings) -> Iterator[Finding]:

@@ -1,0 +1,240 @@
+"""`Calls` to a Redis Cluster: one AutoPipeline, or one direct connection, for each primary.
+
+A call goes to the server that has its key's slot. MOVED, ASK and TRYAGAIN prove that it did not run, so it is sent
+again, as is a call that was never sent. Anything that may have run is not (record 3, record 85).
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple, Protocol
+
+from redis.exceptions import AskError, ClusterDownError, MovedError, NoScriptError, ResponseError, TryAgainError
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from seating.redis_store.auto_pipeline import AutoPipeline
+from seating.redis_store.calls import (
+    Argument,
+    Call,
+    Calls,
+    Command,
+    RedisOutcomeUnknown,
+    RedisUnavailable,
+    ScriptCall,
+    Scripts,
+)
+from seating.redis_store.failures import ScriptFailures
+from seating.redis_store.seen_positions import SeenPositions
+from seating.redis_store.slot_map import SlotMap, slot_of
+from seating.telemetry import metrics, tracing
+
+_PATIENCE_S: Final = 10.0
+_PAUSE_S: Final = 0.02
+_TERM_WITHIN_S: Final = 5.0
+_TERM_LOOK_S: Final = 0.1
+_ASKING: Final = Command(("ASKING",))
+
+
+class ServerCalls(Calls, Protocol):
+    """`Calls` to one server."""
+
+    def outcomes(self, calls: Sequence[Call]) -> list[Any]:
+        """Send the calls one after the other; return the reply or the error of each."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class _Waiting(NamedTuple):
+    """A call that has no outcome yet; `asked` is the server that an ASK named."""
+
+    place: int
+    call: Call
+    asked: str = ""
+
+    @property
+    def key(self) -> Argument:
+        return self.call.keys[0] if isinstance(self.call, ScriptCall) else self.call.words[1]
+
+
+class ClusterCalls:
+    """`connect` opens the calls to the server at a URL.
+
+    With `awaits_terms`, a call that meets an inventory of another server is repeated for 5 s: after its slot has
+    moved, a term begins within moments. Not for the processes that begin it.
+    """
+
+    def __init__(
+        self,
+        slots: SlotMap,
+        connect: Callable[[str], ServerCalls],
+        scripts: Scripts,
+        seen: SeenPositions,
+        *,
+        awaits_terms: bool = False,
+    ) -> None:
+        self.seen = seen
+        self._slots = slots
+        self._connect = connect
+        self._scripts = scripts
+        self._awaits_terms = awaits_terms
+        self._by_server: dict[str, ServerCalls] = {}
+        self._learn: Callable[[], object] | None = None
+        self._doubted: dict[int, tuple[str, float]] = {}
+        self._script_failures = ScriptFailures()
+
+    def primaries(self) -> list[ServerCalls]:
+        try:
+            return [self._server(url) for url in self._slots.primaries()]
+        except RedisConnectionError as error:
+            raise RedisUnavailable(str(error)) from error
+
+    @property
+    def missing_durability(self) -> str:
+        """What they lack, or "" as soon as one of them is durable."""
+        return min((server.missing_durability for server in self._by_server.values()), key=bool, default="")
+
+    def doubt(self, key: str, named: bytes) -> bool:
+        self._slots.refresh()
+        for server in tuple(self._by_server.values()):
+            server.doubt(key, named)
+        if not self._awaits_terms:
+            return False
+        # Counted from the first doubt of this server: buyers do not wait where no term begins.
+        url, now_s, slot = self._server_of(key), time.monotonic(), slot_of(key)
+        doubted, since_s = self._doubted.get(slot, ("", now_s))
+        if doubted != url:
+            self._doubted[slot] = url, now_s
+        elif now_s - since_s > _TERM_WITHIN_S:
+            return False
+        time.sleep(_TERM_LOOK_S)
+        return True
+
+    def command(self, *words: Argument) -> Any:
+        with tracing.call("redis", str(words[0])):
+            return self._ask([Command(words)])[0]
+
+    def commands(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
+        with tracing.call("redis", "commands"):
+            return self._ask([Command(tuple(words)) for words in many])
+
+    def script(self, name: str, keys: Sequence[str], args: Sequence[Argument], *, promises: bool = False) -> Any:
+        with tracing.call("redis", name) as span:
+            call = ScriptCall(self._scripts.digests[name], keys, args, promises, span.link)
+            return self._noted(name, partial(self._ask, [call]))[0]
+
+    def scripts(self, name: str, keys_of_each: Sequence[Sequence[str]], args: Sequence[Argument]) -> list[Any]:
+        with tracing.call("redis", name) as span:
+            digest = self._scripts.digests[name]
+            outcomes = self._outcomes([ScriptCall(digest, keys, args, trace=span.link) for keys in keys_of_each])
+        silent = [isinstance(outcome, RedisUnavailable | ClusterDownError) for outcome in outcomes]
+        if not all(silent):
+            outcomes = [[] if is_silent else outcome for outcome, is_silent in zip(outcomes, silent, strict=True)]
+        return self._noted(name, partial(_replies, outcomes))
+
+    def on_new_connection(self, learn: Callable[[], object]) -> None:
+        """As AutoPipeline has it, for each server."""
+        self._learn = learn
+        for server in self._by_server.values():
+            self._teach(server)
+
+    def _teach(self, server: ServerCalls) -> None:
+        if self._learn and isinstance(server, AutoPipeline):
+            server.on_new_connection(self._learn)
+
+    def close(self) -> None:
+        for server in self._by_server.values():
+            server.close()
+
+    def _noted(self, name: str, ask: Callable[[], list[Any]]) -> list[Any]:
+        try:
+            return ask()
+        except ResponseError as error:
+            self._script_failures.note(name, error)
+            raise
+
+    def _ask(self, calls: Sequence[Call]) -> list[Any]:
+        return _replies(self._outcomes(calls))
+
+    def _outcomes(self, calls: Sequence[Call]) -> list[Any]:
+        """Return the reply or the error of each call."""
+        outcomes: list[Any] = [None] * len(calls)
+        waiting = [_Waiting(place, call) for place, call in enumerate(calls)]
+        until, pause_s = time.monotonic() + _PATIENCE_S, 0.0
+        while waiting:
+            again: list[_Waiting] = []
+            for server, group in self._by_slots(waiting).items():
+                for one, outcome in zip(group, self._sent(server, group), strict=True):
+                    outcomes[one.place] = outcome
+                    again += self._again(server, one, outcome)
+            if not again or time.monotonic() > until:
+                break
+            # A redirection is followed at once. One that repeats itself, or TRYAGAIN, means that keys are on their way.
+            if pause_s or any(isinstance(outcomes[one.place], TryAgainError) for one in again):
+                time.sleep(pause_s or _PAUSE_S)
+            waiting, pause_s = again, _PAUSE_S
+        return outcomes
+
+    def _by_slots(self, waiting: Sequence[_Waiting]) -> dict[str, list[_Waiting]]:
+        groups: dict[str, list[_Waiting]] = {}
+        for one in waiting:
+            groups.setdefault(one.asked or self._server_of(one.key), []).append(one)
+        return groups
+
+    def _server_of(self, key: Argument) -> str:
+        """Return the URL of the key's server; "" if none is known."""
+        try:
+            return self._slots.server_of(key)
+        except RedisConnectionError:
+            self._slots.refresh()
+            return ""
+
+    def _sent(self, url: str, group: Sequence[_Waiting]) -> list[Any]:
+        """Send the calls to one server; return the reply or the error of each."""
+        if not url:
+            return [RedisUnavailable("no server of the cluster has this slot") for _ in group]
+        # ASKING is for the next command of its connection, and goes right before it. Should another command come
+        # between, this one is redirected again; it runs nowhere else.
+        calls = [call for one in group for call in ((_ASKING, one.call) if one.asked else (one.call,))]
+        try:
+            outcomes = iter(self._server(url).outcomes(calls))
+        except RedisUnavailable as error:
+            return [error] * len(group)
+        return [(next(outcomes), next(outcomes))[1] if one.asked else next(outcomes) for one in group]
+
+    def _again(self, url: str, one: _Waiting, outcome: Any) -> list[_Waiting]:
+        """Return the call if it is to be sent again; [] if the outcome is its own, or it may have run."""
+        match outcome:
+            case MovedError():  # Which is an AskError, too.
+                metrics.count_redirect("moved")
+                self._slots.moved(outcome)
+                return [one._replace(asked="")]
+            case AskError():
+                metrics.count_redirect("ask")
+                return [one._replace(asked=self._slots.url(outcome.host, outcome.port))]
+            case TryAgainError():
+                metrics.count_redirect("tryagain")
+                return [one._replace(asked="")]
+            case NoScriptError():  # Connecting loads the scripts again.
+                return [one]
+            case RedisOutcomeUnknown() | ClusterDownError():
+                self._slots.refresh()
+            case RedisUnavailable():
+                self._slots.refresh()
+                elsewhere = self._server_of(one.key)
+                return [one._replace(asked="")] if elsewhere and elsewhere != url else []
+        return []
+
+    def _server(self, url: str) -> ServerCalls:
+        # Those of servers that have left stay: they cost an idle connection, and a cluster has few servers.
+        if url not in self._by_server:
+            self._by_server[url] = self._connect(url)
+            self._teach(self._by_server[url])
+        return self._by_server[url]
+
+
+def _replies(outcomes: list[Any]) -> list[Any]:
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            raise outcome
+    return outcomes

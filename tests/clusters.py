@@ -1,0 +1,164 @@
+"""A Redis Cluster of three primaries with a replica each, made by hand so that it is ready within seconds."""
+
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import redis
+
+from seating.redis_store import durability, keys
+from seating.redis_store.slot_map import slot_of
+from tests.programs import program
+from tests.servers import wait_until
+from tests.system import System, free_port
+
+_SLOTS: Final = 16384
+
+
+class Cluster:
+    """Ports name its servers. Each primary has a third of the slots.
+
+    A replica takes over after a silence of `node_timeout_ms`. A shorter one than 2 s could be that of a machine that
+    runs other tests too.
+    """
+
+    def __init__(self, folder: Path, node_timeout_ms: int = 2000) -> None:
+        self._folder = folder
+        self._node_timeout_ms = node_timeout_ms
+        self._program = program("redis-server")
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._buses = {free_port(): free_port() for _ in range(6)}
+        self.servers = list(self._buses)
+
+    @property
+    def url(self) -> str:
+        return "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in self.servers[:3])
+
+    def start(self) -> None:
+        for port in self.servers:
+            self.start_server(port)
+        first, *others = self.servers
+        primaries, replicas = self.servers[:3], self.servers[3:]
+        for number, port in enumerate(primaries):
+            bounds = number * _SLOTS // 3, (number + 1) * _SLOTS // 3 - 1
+            self._cluster(port, "ADDSLOTSRANGE", *bounds)
+        for epoch, port in enumerate(self.servers, 1):
+            self._cluster(port, "SET-CONFIG-EPOCH", epoch)
+        for port in others:
+            self._cluster(port, "MEET", "127.0.0.1", first, self._buses[first])
+        wait_until(lambda: all(len(self._nodes(port)) == 6 for port in self.servers), 8, "the servers to meet")
+        for primary, replica in zip(primaries, replicas, strict=True):
+            self._cluster(replica, "REPLICATE", self.id_of(primary))
+        self.await_whole()
+
+    def start_server(self, port: int) -> None:
+        folder = self._folder / str(port)
+        folder.mkdir(parents=True, exist_ok=True)
+        config = folder / "redis.conf"
+        settings = {
+            "bind": "127.0.0.1",
+            "port": port,
+            "dir": folder,
+            "cluster-enabled": "yes",
+            "cluster-port": self._buses[port],
+            "cluster-node-timeout": self._node_timeout_ms,
+            "cluster-require-full-coverage": "no",
+            "min-replicas-to-write": 1,
+            "min-replicas-max-lag": 10,
+            "repl-diskless-sync-delay": 0,
+        }
+        config.write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
+        with (folder / "log").open("ab") as log:
+            command = [self._program, str(config), *durability.launch_options(64)]
+            self._processes[port] = subprocess.Popen(command, stdout=log, stderr=log)
+        wait_until(lambda: self.client(port).ping(), what="a server of the cluster to answer")
+
+    def await_whole(self) -> None:
+        """Until every slot has a primary and each primary a replica that is in step."""
+        wait_until(lambda: all(map(self._is_whole, self.servers)), 60, "the cluster to be whole")
+
+    def stop(self) -> None:
+        for process in self._processes.values():
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+    def client(self, port: int) -> Any:
+        return redis.Redis("127.0.0.1", port, decode_responses=True)
+
+    def primaries(self) -> list[int]:
+        """The ports of the primaries, as a server that runs has them."""
+        return [
+            int(address.rpartition(":")[2])
+            for address, about in self._nodes(self._running()).items()
+            if "master" in about["flags"] and "fail" not in about["flags"]
+        ]
+
+    def primary_of(self, event_id: str) -> int:
+        """The port of the primary that has the event's slot."""
+        slot = slot_of(keys.inventory(event_id))
+        about = self._cluster(self._running(), "SLOTS")
+        return next(int(primary[1]) for first, last, primary, *_ in about if first <= slot <= last)
+
+    def move(self, event_id: str, meanwhile: Callable[[], object] = lambda: None) -> int:
+        """Move the event's slot as redis-cli does; return its new primary. `meanwhile` runs once its keys are there."""
+        slot, source = slot_of(keys.inventory(event_id)), self.primary_of(event_id)
+        target = next(port for port in sorted(self.primaries()) if port > source or source == max(self.primaries()))
+        self._cluster(target, "SETSLOT", slot, "IMPORTING", self.id_of(source))
+        self._cluster(source, "SETSLOT", slot, "MIGRATING", self.id_of(target))
+        while names := self._cluster(source, "GETKEYSINSLOT", slot, 10):
+            self.client(source).execute_command("MIGRATE", "127.0.0.1", target, "", 0, 5000, "KEYS", *names)
+        meanwhile()
+        for port in (target, source, *self.primaries()):
+            self._cluster(port, "SETSLOT", slot, "NODE", self.id_of(target))
+        return target
+
+    def kill(self, port: int) -> None:
+        """kill -9, and wait until its replica has taken over."""
+        before = set(self.primaries())
+        self._processes[port].kill()
+        self._processes[port].wait()
+        wait_until(lambda: len(set(self.primaries()) - before) == 1, 60, "a replica to take over")
+
+    @contextmanager
+    def paused(self, port: int) -> Iterator[None]:
+        """Takes what it is sent, and does it later."""
+        self._processes[port].send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._processes[port].send_signal(signal.SIGCONT)
+
+    def id_of(self, port: int) -> str:
+        return str(self._cluster(port, "MYID"))
+
+    def _cluster(self, port: int, command: str, *words: object) -> Any:
+        return self.client(port).execute_command(f"CLUSTER {command}", *words)
+
+    def _running(self) -> int:
+        return next(port for port, process in self._processes.items() if process.poll() is None)
+
+    def _nodes(self, port: int) -> dict[str, Any]:
+        nodes: dict[str, Any] = self._cluster(port, "NODES")
+        return nodes
+
+    def _is_whole(self, port: int) -> bool:
+        about = self.client(port).info()
+        flags = sorted(node["flags"].removeprefix("myself,") for node in self._nodes(port).values())
+        whole = self._cluster(port, "INFO")["cluster_state"] == "ok" and flags == ["master"] * 3 + ["slave"] * 3
+        if about["role"] == "master":
+            return whole and about["connected_slaves"] >= 1
+        return whole and about["master_link_status"] == "up" and not about["aof_rewrite_in_progress"]
+
+
+class ClusterSystem(System):
+    """Runs on a cluster. RQ reads its prefix when it is imported, so no part of it may run in the tests' process."""
+
+    def __init__(self, folder: Path, cluster: Cluster, database_url: str, **settings: str) -> None:
+        super().__init__(folder, cluster, database_url, RQ_KEY_PREFIX="{rq}", **settings)  # type: ignore[arg-type]
+
+    def _migrate(self) -> None:
+        self.command("migrate", "--with-demo")
