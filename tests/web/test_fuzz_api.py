@@ -18,8 +18,8 @@ from tests.web.mixed_requests import ask, recorded
 REQUESTS = int(os.environ.get("SEATING_FUZZ_REQUESTS", "0"))
 """About how many; 0 for as many as 15 s allow."""
 
-GENERATED = REQUESTS // 20
-"""Of these, Schemathesis makes one in twenty. The others are made of parts of its own."""
+GENERATED = REQUESTS // 40
+"""Of these, Schemathesis makes one in forty. The others are made of parts of its own."""
 
 FUZZERS = (os.cpu_count() or 1) if REQUESTS else 1
 """How many ask at once, each by its own seed: a request takes six times as much CPU time to make as to answer."""
