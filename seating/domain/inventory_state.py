@@ -5,7 +5,7 @@ reconciling compares it with what is there.
 """
 
 import hashlib
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Final
@@ -18,8 +18,7 @@ from seating.domain.changes import Change
 from seating.domain.hold import HOLD_RENDERING, Hold
 from seating.domain.log_entry import LogEntry
 from seating.domain.offer import Offer
-from seating.domain.purchase import buyer_hash
-from seating.domain.receipt import Receipt, hold_record, is_record_of_hold, purchase_record, without_private
+from seating.domain.receipt import hold_record, is_record_of_hold, purchase_record, seats_by_buyer, without_private
 from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE, HELD, OFF_SALE, ORGANISER, SOLD
 from seating.domain.seating_plan import SeatingPlan, SeatRange
 
@@ -92,13 +91,7 @@ class InventoryState:
     @property
     def buyers(self) -> dict[str, int]:
         """How many seats each buyer has whom a shop named, by the hash of caller and buyer; erased ones have none."""
-        seats: Counter[str] = Counter()
-        for record in self.idempotency.values():
-            if '"buyer":' in record:
-                receipt = Receipt.parse("", record)
-                standing = receipt.bought.standing(self.cancellation(str(receipt.id.position)))
-                seats[buyer_hash(receipt.caller, receipt.personal.buyer)] += standing.quantity
-        return {buyer: count for buyer, count in seats.items() if buyer and count}
+        return seats_by_buyer(self.idempotency.values(), self.cancelled)
 
     @property
     def longest_runs(self) -> str:

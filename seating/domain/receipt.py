@@ -2,16 +2,18 @@
 
 import json
 import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple, Self
 
-from seating.domain.cancellation import Bought
+from seating.domain.cancellation import Bought, Cancellation
 from seating.domain.changes import Held, Purchased
 from seating.domain.hold import HOLD_RENDERING
 from seating.domain.log_entry import LogEntry
 from seating.domain.personal_data import PersonalData, hash_of, text_of
 from seating.domain.position import Position
-from seating.domain.purchase import PurchaseId
+from seating.domain.purchase import PurchaseId, buyer_hash
 from seating.domain.seating_plan import SeatRange, runs_text
 
 RENDERING = 1
@@ -103,6 +105,26 @@ class Receipt(NamedTuple):
             currency=self.currency,
             private=hash_of(private) if private else None,
         )
+
+
+def seats_by_buyer(records: Iterable[str], cancelled: Mapping[str, str]) -> dict[str, int]:
+    """Return how many seats each buyer has whom a shop named, by the hash of caller and buyer.
+
+    `records` are all that idempotency keys have, `cancelled` has the Cancellation of purchases by their positions.
+    """
+    seats: Counter[str] = Counter()
+    for record in records:
+        if '"buyer":' not in record:  # Erased, or a hold.
+            continue
+        # Receipt.parse takes several times as long, and there may be a hundred thousand.
+        _, _, position, _, quantity, _, runs, _, shop = record.split("|", 8)
+        said = json.loads(shop)
+        standing = int(quantity)
+        if position in cancelled:
+            bought = Bought(standing, SeatRange.parse_all(runs))
+            standing = bought.standing(Cancellation.parse(cancelled[position])).quantity
+        seats[buyer_hash(said["caller"], PersonalData.of(said.get("private") or said).buyer)] += standing
+    return {buyer: count for buyer, count in seats.items() if buyer and count}
 
 
 def purchase_record(entry: LogEntry, change: Purchased) -> str:

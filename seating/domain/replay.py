@@ -44,15 +44,13 @@ class Replay:
     _waiting_parts: dict[str, list[int]] = field(default_factory=dict)
     _outcomes: list[Replayed] = field(default_factory=list)
     _extended: set[str] = field(default_factory=set)
-    _purchases: dict[str, Bought] = field(init=False)
-
-    def __post_init__(self) -> None:
-        records = (record.split("|") for record in self.state.idempotency.values() if is_purchase_record(record))
-        self._purchases = {parts[2]: Bought(int(parts[4]), SeatRange.parse_all(parts[6])) for parts in records}
+    _purchases: dict[str, Bought] = field(default_factory=dict)
 
     def run(self, fork: Iterable[LogEntry]) -> list[Replayed]:
         """What became of each entry of `fork`, in its order. Raises ValueError for one that cannot be read."""
         changed = [(entry, _read(entry)) for entry in fork]
+        if changed:  # Mostly there is no fork, and the record has many purchases.
+            self._purchases = self._recorded()
         self._extended = {
             change.hold for _, change in changed if isinstance(change, changes.Extended) and self._is_ahead(change)
         }
@@ -67,6 +65,11 @@ class Replay:
             elif outcome is Outcome.WAITS and isinstance(change, changes.Cancelled):
                 self._waiting_parts.setdefault(str(change.purchase), []).append(len(self._outcomes) - 1)
         return self._outcomes
+
+    def _recorded(self) -> dict[str, Bought]:
+        """What each purchase of the record bought, by its position."""
+        records = (record.split("|") for record in self.state.idempotency.values() if is_purchase_record(record))
+        return {parts[2]: Bought(int(parts[4]), SeatRange.parse_all(parts[6])) for parts in records}
 
     def _append(self, text: str, private: str | None = None) -> None:
         entry = LogEntry.after(self.checkpoint, text, private=private)

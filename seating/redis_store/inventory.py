@@ -1,8 +1,9 @@
 """The inventory of each open event: counts, seats and accepted purchases, changed by one script a change."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from seating.domain.actor import Actor
 from seating.domain.cancellation import Cancellation, Part
@@ -20,6 +21,8 @@ from seating.redis_store.calls import Argument, Calls
 from seating.redis_store.event_scripts import EventScripts, judged
 from seating.redis_store.inventory_snapshot import FIELDS, Head, Snapshot, head
 from seating.redis_store.rate_limits import RateLimit
+
+_SAMPLE: Final = 100
 
 
 class Accepted(NamedTuple):
@@ -164,9 +167,14 @@ class Inventory:
         found = self._scripts.ask_all([("HKEYS", keys.damaged(event_id)) for event_id in event_ids])
         return [sorted(what.decode(errors="replace") for what in names) for names in found]
 
-    def unquarantine(self, event_id: str, position: Position) -> None:
-        """An entry in quarantine has been dealt with."""
-        self._scripts.ask("HDEL", keys.quarantine(event_id), str(position))
+    def quarantined_at(self, event_ids: Sequence[str]) -> dict[str, list[Position]]:
+        """Where entries wait in quarantine, as far as Redis was told: some of each event that has any."""
+        found = self._scripts.ask_all([("HRANDFIELD", keys.quarantine(event_id), _SAMPLE) for event_id in event_ids])
+        return {event_id: _positions(fields) for event_id, fields in zip(event_ids, found, strict=True) if fields}
+
+    def unquarantine(self, event_id: str, *positions: Position) -> None:
+        """Entries in quarantine have been dealt with."""
+        self._scripts.ask("HDEL", keys.quarantine(event_id), *map(str, positions))
 
     def seen_events(self) -> list[str]:
         """Those that this process has sold from."""
@@ -252,6 +260,15 @@ def _cancellation(text: bytes | None) -> Cancellation | None:
         return Cancellation.parse(text.decode()) if text else None
     except ValueError:
         return None
+
+
+def _positions(fields: Sequence[bytes]) -> list[Position]:
+    """Those that can be read."""
+    found = []
+    for field in fields:
+        with suppress(ValueError):
+            found.append(Position.parse(field.decode()))
+    return found
 
 
 def _keys(event_id: str) -> tuple[str, str]:

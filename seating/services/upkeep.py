@@ -20,7 +20,7 @@ from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.retries import Retries
 from seating.redis_store.upkeep_reports import UpkeepReport, UpkeepReports
 from seating.services.persistence import Persistence
-from seating.storage import answered, events, watermarks
+from seating.storage import answered, events, quarantine, watermarks
 from seating.storage.answered import Loss
 from seating.storage.database import Database
 
@@ -71,6 +71,7 @@ class Upkeep:
         self._persist([event_id for event_id, snapshot in found if self._lags(event_id, snapshot)])
         if sweeps:
             self._record_again(found)
+            self._forget_settled(event_ids)
         for event_id, snapshot in found:
             try:
                 if snapshot:
@@ -106,6 +107,16 @@ class Upkeep:
         ]
         if behind:  # One run, which is bounded; the next sweep finds what it left.
             self.persistence.run(*behind)
+
+    def _forget_settled(self, event_ids: Sequence[str]) -> None:
+        """Forget in Redis what no longer waits in quarantine: whoever settled it in SQL may have died before that."""
+        for event_id, positions in self.inventory.quarantined_at(event_ids).items():
+            try:
+                settled = self.database.read(quarantine.settled, event_id, positions)
+            except RecordUnavailable:
+                return  # The next sweep looks again.
+            if settled:
+                self.inventory.unquarantine(event_id, *settled)
 
     def _report(self, found: Sequence[tuple[str, Snapshot | None]]) -> None:
         """Leave a report on all events. Its age shows whether a cron is running."""

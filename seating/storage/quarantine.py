@@ -1,7 +1,7 @@
 """Log entries set aside for an operator: rejected by SQL for good, left over from a fork, or lost."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, update
@@ -12,7 +12,7 @@ from seating.domain.position import Position
 from seating.domain.purchase import PurchaseId
 from seating.storage import purchases
 from seating.storage.database import insert_new
-from seating.storage.tables import quarantine
+from seating.storage.tables import ledger, quarantine
 
 POISON: Final = "poison"
 FORK: Final = "fork"
@@ -146,6 +146,21 @@ def waiting(connection: Connection, event_id: str) -> list[QuarantinedEntry]:
     here = (quarantine.c.event_id == event_id, quarantine.c.resolution.is_(None))
     rows = connection.execute(select(quarantine).where(*here).order_by(quarantine.c.epoch, quarantine.c.seq))
     return [_aside(row) for row in rows]
+
+
+def settled(connection: Connection, event_id: str, positions: Collection[Position]) -> list[Position]:
+    """Return those of the positions where an entry waited and no longer does, at most a thousand.
+
+    One that this record knows nothing of may still wait: a restored database lacks what happened since its backup.
+    """
+    seqs = [position.seq for position in positions]
+    here = (quarantine.c.event_id == event_id, quarantine.c.seq.in_(seqs))
+    columns = (quarantine.c.epoch, quarantine.c.seq, quarantine.c.resolution)
+    asides = connection.execute(select(*columns).where(*here)).all()
+    recorded = select(ledger.c.epoch, ledger.c.seq).where(ledger.c.event_id == event_id, ledger.c.seq.in_(seqs))
+    known = {Position(row.epoch, row.seq) for row in (*asides, *connection.execute(recorded))}
+    waiting = {Position(row.epoch, row.seq) for row in asides if row.resolution is None}
+    return [position for position in positions if position in known - waiting]
 
 
 def cancel(connection: Connection, event_id: str, position: Position) -> PurchaseId | None:

@@ -4,6 +4,7 @@ import itertools
 from collections import Counter
 
 import pytest
+import redis
 
 from seating.domain.errors import SeatUnavailable
 from seating.domain.purchase import Order
@@ -11,6 +12,7 @@ from seating.domain.receipt import Receipt
 from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.redis_store import keys
 from seating.redis_store.calls import Scripts
+from seating.redis_store.persist_queue import PersistQueue
 from seating.storage.database import Database
 from seating.storage.tables import purchases, quarantine, sold_seats
 from tests import frozen_clock
@@ -26,8 +28,8 @@ LEASE_OVER_MS = 20_000
 class Stage:
     """`sold` and `cancelled` have the purchases that were confirmed, by key; `held` the seats of holds, by token.
 
-    `unrecorded` are the cancelled ones that SQL has in quarantine only, `waiting` is how many entries wait there, and
-    `returned` are the seats of purchases that were cancelled in part.
+    `aside` are those of a fork, whose seats others have. `unrecorded` are the cancelled ones that SQL has in quarantine
+    only, and `returned` are the seats of purchases that were cancelled in part.
     """
 
     def __init__(self, redis_url: str, database: Database, scripts: Scripts) -> None:
@@ -39,7 +41,7 @@ class Stage:
         self.held: dict[str, list[str]] = {}
         self.unrecorded: set[str] = set()
         self.returned: set[str] = set()
-        self.waiting = 0
+        self.aside: dict[str, Receipt] = {}
         self.receiver: Receiver | None = None
         self._keys = (f"key-{number}" for number in itertools.count())
         # From the far end, so that the best seats are others.
@@ -91,8 +93,9 @@ class Stage:
     # What becomes of it.
 
     def recover(self) -> None:
-        """What the rest of the system does within seconds: claims lapse, and rounds go on until it sells."""
+        """What the rest of the system does within seconds: claims lapse, the cron sweeps, it is sold on."""
         self.move_clock(LEASE_OVER_MS)
+        self.one.upkeep(PersistQueue(redis.Redis.from_url(self.redis_url))).tick()
         for _ in range(5):
             self.one.persistence.run_now(self.event)
             found = self.one.inventory.read(self.event)
@@ -110,7 +113,7 @@ class Stage:
         self.held.clear()
         counts = self.one.now(self.event).counts
         assert (counts.sold, counts.held) == (len(self._owned()), 0)
-        assert self.one.inventory.quarantined([self.event]) == self.waiting
+        assert self.one.inventory.quarantined([self.event]) == len(self.aside)
 
     def check(self) -> None:
         """Nothing is oversold, lost or doubled, and the books agree."""
@@ -133,7 +136,7 @@ class Stage:
         confirmed = {str(receipt.id) for receipt in (*self.sold.values(), *self.cancelled.values())}
         assert recorded == confirmed - self.unrecorded
         waiting = sum(row.resolution is None for row in one.rows(quarantine, self.event))
-        assert waiting == self.waiting
+        assert waiting == len(self.aside)
         findings = [finding.what for finding in one.check.reconcile(self.event)]
         assert findings == ([f"{waiting} entries wait in quarantine"] if waiting else [])
         assert one.check.verify(self.event).broken is None

@@ -167,7 +167,7 @@ def _fork(stage: Stage, *, sold_twice: bool = False) -> Given:
     distrust(stage.one, stage.event)
     stage.one.persist(stage.event)
     seat = stage.new_seat()
-    stage.buy(seat)
+    owner = stage.buy(seat)
     stage.one.persist(stage.event)
     stage.one.calls.command("DEL", *kept)
     for key, value in kept.items():
@@ -178,7 +178,8 @@ def _fork(stage: Stage, *, sold_twice: bool = False) -> Given:
     stage.one.fence.before_first_sale = lambda _event_id: None  # type: ignore[method-assign]  # SQL is out of reach.
     key = stage.buy(seat if sold_twice else stage.new_seat())
     stage.hold(stage.new_seat())
-    return _given(stage, key=key, position=str(stage.sold[key].id.position), purchase=str(stage.sold[key].id))
+    purchase_id = stage.sold[key].id
+    return _given(stage, key=key, owner=owner, position=str(purchase_id.position), purchase=str(purchase_id))
 
 
 def _create(stage: Stage) -> Given:
@@ -194,13 +195,23 @@ def _created(stage: Stage, _given: Given, event: Any) -> None:
 def _waiting_fork(stage: Stage) -> Given:
     given = _fork(stage, sold_twice=True)
     stage.recover()
-    stage.waiting += 1
-    del stage.sold[given["key"]]
+    stage.aside[given["key"]] = stage.sold.pop(given["key"])
     return given
 
 
-def _fork_cancelled(stage: Stage, _given: Given, _answer: Any) -> None:
-    stage.waiting -= 1
+def _replayable_fork(stage: Stage) -> Given:
+    """Whoever had the seat gives it back."""
+    given = _waiting_fork(stage)
+    stage.cancel(given["owner"])
+    return given
+
+
+def _fork_cancelled(stage: Stage, given: Given, _answer: Any) -> None:
+    del stage.aside[given["key"]]
+
+
+def _fork_replayed(stage: Stage, given: Given, _answer: Any) -> None:
+    stage.sold[given["key"]] = stage.aside.pop(given["key"])
 
 
 def _sql_went_back(stage: Stage) -> Given:
@@ -233,7 +244,8 @@ def _deliver(stage: Stage) -> Given:
     if stage.receiver is None:
         stage.receiver = Receiver()
         url = stage.receiver.url()
-        Webhooks(stage.database).add(url, stage.event, ["purchase.sold"], OPERATOR, allow_private=True)
+        Webhooks(stage.database).add(url, None, ["purchase.sold"], OPERATOR, allow_private=True)
+    stage.one.open(capacity=1)  # It has no cursor yet.
     for _ in range(3):
         stage.buy()
     stage.one.persist(stage.event)
@@ -265,6 +277,7 @@ WAYS: Final = {
     "persistence": Way("persist", _log),
     "persistence, SQL went back": Way("persist", _sql_went_back, heal=_merge),
     "replay of a purchase in quarantine": Way("replay", _poisoned),
+    "replay of a fork's purchase": Way("replay", _replayable_fork, _fork_replayed),
     "trust": Way("persist", _distrusted),
     "rebuild of a new event": Way("create", _create, _created),
     "rebuild of what Redis lost": Way("persist", _lost),
