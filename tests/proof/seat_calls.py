@@ -165,9 +165,10 @@ def _holds(evidence: Evidence) -> _Calls:
         if evidence.may_be_lost(answers[0]):
             least = -INFINITE
         yield from _of_hold(seats_of(answers[0]), call, least, releases.get(hold, []))
+    earliest, _ = _span(unknown)
     for change in evidence.changes.values():
         if change["kind"] == "held" and change["hold"] not in evidence.holds:
-            call = SeatCall("hold", _span(unknown)[0], INFINITE, change["hold"])
+            call = SeatCall("hold", earliest, INFINITE, change["hold"])
             seats = evidence.final.ids_of(change["runs"])
             yield from _of_hold(seats, call, -INFINITE, releases.get(change["hold"], []))
 
