@@ -18,7 +18,7 @@ _REPORT_OF_LOSS = re.compile("^confirmed changes from .* are lost|entries wait i
 
 
 def check(evidence: Evidence) -> Iterator[Breach]:
-    yield from (Breach("I6", why) for invariant, why in evidence.ledger.wrong if invariant == "I6")
+    yield from evidence.breaches_in_ledger("I6")
     for what in evidence.final.findings:
         if not (evidence.may_lose and _REPORT_OF_LOSS.search(what)):
             yield Breach("I6", f"the product finds: {what}")
