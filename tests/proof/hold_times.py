@@ -75,11 +75,13 @@ def _refusals(evidence: Evidence) -> Iterator[Breach]:
     """Whoever is refused a seat is refused it for somebody who has it, or had it within the last second."""
     offset = evidence.clock_offset_ms
     ledger = evidence.ledger
-    if offset is None or evidence.may_lose or ledger.had_off_sale or ledger.merged:
+    if offset is None or ledger.had_off_sale or ledger.merged:
         return
     for one in evidence.history.operations:
         answer = one.answer or {}
         if one.outcome != "fail" or answer.get("error") != "SEAT_UNAVAILABLE" or one.returned is None:
+            continue
+        if evidence.may_be_lost(one):  # And nobody may know who had the seat.
             continue
         from_ms = one.invoked / MS + offset[0] - FREE_WITHIN_MS
         until_ms = one.returned / MS + offset[1]
@@ -101,13 +103,15 @@ def _refusals(evidence: Evidence) -> Iterator[Breach]:
 def _sold_out(evidence: Evidence) -> Iterator[Breach]:
     """Whoever asks for a number of seats and is refused, is refused at a moment at which fewer were left."""
     offset, ledger = evidence.clock_offset_ms, evidence.ledger
-    if offset is None or evidence.may_lose or ledger.merged or ledger.has_categories:
+    if offset is None or ledger.merged or ledger.has_categories:
         return
     seqs = list(evidence.changes)
     times = list(accumulate((change["at"] for change in evidence.changes.values()), max))
     for one in evidence.history.operations:
         wanted = one.arguments.get("quantity")
         if (one.answer or {}).get("error") != "SOLD_OUT" or one.returned is None or not wanted:
+            continue
+        if evidence.may_be_lost(one):
             continue
         before = bisect_right(times, one.invoked / MS + offset[0] - FREE_WITHIN_MS) - 1
         after = bisect_right(times, one.returned / MS + offset[1])

@@ -108,9 +108,10 @@ def calls_by_seat(evidence: Evidence) -> dict[str, list[SeatCall]]:
         for seat in seats:
             found[seat].append(call)
     over = {hold: _over(evidence, answers) for hold, answers in evidence.holds.items()}
-    # Where something was lost, nobody may know who had the seat that was refused.
-    for one in evidence.history.operations if not evidence.may_lose else ():
+    for one in evidence.history.operations:
         answer = one.answer or {}
+        if evidence.may_be_lost(one):  # And nobody may know who had the seat that was refused.
+            continue
         if one.outcome == "fail" and answer.get("error") == "SEAT_UNAVAILABLE" and one.returned:
             for seat in answer.get("seats") or ():
                 call = SeatCall("refused", one.invoked, one.returned, over=over, operations=(one,))
