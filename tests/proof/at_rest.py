@@ -18,7 +18,7 @@ _REPORT_OF_LOSS = re.compile("^confirmed changes from .* are lost|entries wait i
 
 
 def check(evidence: Evidence) -> Iterator[Breach]:
-    yield from (Breach("I6", why) for invariant, why in evidence.ledger.wrong if invariant == "I6")
+    yield from evidence.breaches_in_ledger("I6")
     for what in evidence.final.findings:
         if not (evidence.may_lose and _REPORT_OF_LOSS.search(what)):
             yield Breach("I6", f"the product finds: {what}")
@@ -95,8 +95,8 @@ def _redis(evidence: Evidence) -> Iterator[Breach]:
             yield Breach("I6", f"the map of block {block} is {final.maps.get(str(block))}, not {expected_map}")
     due = {hold: kept.until_ms for hold, kept in ledger.holds.items()}
     if final.expiries != due:
-        differing = sorted(final.expiries.items() ^ due.items())[:4]
-        yield Breach("I6", f"Redis and the ledger differ about when holds end: {differing}")
+        ends = sorted(final.expiries.items() ^ due.items())[:4]
+        yield Breach("I6", f"Redis and the ledger differ about when holds end: {ends}")
     sold = {(seat, letter) for seat, letter in ledger.status.items() if letter in "sb"}
     recorded = {(seat, "b" if purchase is None else "s") for seat, purchase in final.sold_seats}
     if sold != recorded:

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -86,6 +86,14 @@ class Evidence:
     @cached_property
     def _last_loss(self) -> int:
         return max((fault.ended for fault in self.history.faults if fault.may_lose), default=-1)
+
+    def breaches_in_ledger(self, invariant: str) -> Iterator[Breach]:
+        """Yield those that the ledger alone shows, with what was answered about the same purchases and holds."""
+        told = {str((one.answer or {}).get("position")): one for ops in self.bought.values() for one in ops}
+        told |= {hold: answers[0] for hold, answers in self.holds.items()}
+        for broken, what, about in self.ledger.wrong:
+            if broken == invariant:
+                yield Breach(invariant, what, tuple(told[name] for name in about if name in told))
 
     def may_be_lost(self, one: Operation) -> bool:
         """Whether a fault that may lose confirmed changes ended after this one was asked for."""

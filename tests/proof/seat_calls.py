@@ -108,9 +108,10 @@ def calls_by_seat(evidence: Evidence) -> dict[str, list[SeatCall]]:
         for seat in seats:
             found[seat].append(call)
     over = {hold: _over(evidence, answers) for hold, answers in evidence.holds.items()}
-    # Where something was lost, nobody may know who had the seat that was refused.
-    for one in evidence.history.operations if not evidence.may_lose else ():
+    for one in evidence.history.operations:
         answer = one.answer or {}
+        if evidence.may_be_lost(one):  # And nobody may know who had the seat that was refused.
+            continue
         if one.outcome == "fail" and answer.get("error") == "SEAT_UNAVAILABLE" and one.returned:
             for seat in answer.get("seats") or ():
                 call = SeatCall("refused", one.invoked, one.returned, over=over, operations=(one,))
@@ -165,9 +166,10 @@ def _holds(evidence: Evidence) -> _Calls:
         if evidence.may_be_lost(answers[0]):
             least = -INFINITE
         yield from _of_hold(seats_of(answers[0]), call, least, releases.get(hold, []))
+    earliest, _ = _span(unknown)
     for change in evidence.changes.values():
         if change["kind"] == "held" and change["hold"] not in evidence.holds:
-            call = SeatCall("hold", _span(unknown)[0], INFINITE, change["hold"])
+            call = SeatCall("hold", earliest, INFINITE, change["hold"])
             seats = evidence.final.ids_of(change["runs"])
             yield from _of_hold(seats, call, -INFINITE, releases.get(change["hold"], []))
 

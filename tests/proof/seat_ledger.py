@@ -6,7 +6,7 @@ It shares no code with the product's fold but the reading of runs and offers.
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from seating.domain.offer import Offer
@@ -28,21 +28,20 @@ class Occupied(NamedTuple):
 @dataclass(slots=True)
 class LedgerHold:
     runs: str
-    quantity: int
     until_ms: int
 
 
 @dataclass
 class SeatLedger:
-    """`wrong` has the invariant that an entry breaks, and how. `left` is what can be had after each seq.
+    """`wrong` has the invariant that an entry breaks, how, and what positions and holds it is about.
 
-    `status` has the letter of each seat that ever changed, `owner` what it is sold or held as. `occupied` has all times
-    at which a seat could not be had; those of categories off sale are not in it. `standing` has how many places of a
-    purchase are not cancelled.
+    `left` is what can be had after each seq, `status` the letter of each seat that ever changed, `owner` what it is
+    sold or held as. `occupied` has all times at which a seat could not be had, but for categories off sale. `standing`
+    has how many places of a purchase are not cancelled.
     """
 
     final: FinalState
-    wrong: list[tuple[str, str]] = field(default_factory=list)
+    wrong: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)
     left: dict[int, int] = field(default_factory=dict)
     status: dict[str, str] = field(default_factory=dict)
     owner: dict[str, str] = field(default_factory=dict)
@@ -63,9 +62,8 @@ class SeatLedger:
         ledger = cls(final)
         for line in final.ledger:
             change = json.loads(line.change)
-            ledger.merged |= change["kind"] == "merged"
-            if ledger.merged:  # What a merge took in is not in the ledger.
-                break
+            if change["kind"] == "merged":  # What it took in is not in the ledger.
+                return replace(ledger, merged=True)
             if change["kind"] in _STEPS:
                 _STEPS[change["kind"]](ledger, line, change)
             ledger._check(line, change)
@@ -75,7 +73,8 @@ class SeatLedger:
         epoch, _, seq = line.position.rpartition("-")
         is_replayed = epoch == self._rebuilding or "original" in change
         self.left[int(seq)] = left = self.counted["a"]
-        if left < 0 or min(self.counted.values(), default=0) < 0:
+        counts = [self.counted, *self._areas.values()]
+        if min(number for counted in counts for number in counted.values()) < 0:
             self._refuse("I1", line, f"leaves {dict(self.counted)} of {self.final.capacity}")
         if "left" in change and change["left"] != left and not is_replayed:
             self._refuse("I6", line, f"says that {change['left']} are left, not {left}")
@@ -83,11 +82,13 @@ class SeatLedger:
             self._term = epoch
         elif change["kind"] == "rebuilt":
             self._rebuilding = epoch
-        elif change["kind"] in _OF_BUYERS and epoch != self._term and not is_replayed:
+        elif epoch not in (self._term, self._rebuilding) and change["kind"] in ("purchased", "held", "extended"):
             self._refuse("I6", line, "belongs to a term that was not begun")
 
-    def _refuse(self, invariant: str, line: LedgerLine, why: str) -> None:
-        self.wrong.append((invariant, f"entry {line.position}, {json.loads(line.change)['kind']}, {why}"))
+    def _refuse(self, invariant: str, line: LedgerLine, why: str, other: str = "") -> None:
+        change = json.loads(line.change)
+        about = (line.position, str(change.get("hold")), str(change.get("purchase")), other)
+        self.wrong.append((invariant, f"entry {line.position}, {change['kind']}, {why}", about))
 
     def _opened(self, line: LedgerLine, change: dict[str, Any]) -> None:
         self.state = change.get("state", "on_sale")
@@ -147,12 +148,13 @@ class SeatLedger:
         found = self.status.get(seat, "a")
         if found == was and (was == "a" or self.owner.get(seat) == by):
             return
-        hold = self.holds.get(self.owner.get(seat, ""))
+        owner = self.owner.get(seat, "")
+        hold = self.holds.get(owner)
         if found == "h" and hold and hold.until_ms > change["at"]:
             left_ms = hold.until_ms - change["at"]
-            self._refuse("I5", line, f"takes {seat}, which is held for another {left_ms} ms")
+            self._refuse("I5", line, f"takes {seat}, which is held for another {left_ms} ms", owner)
         else:
-            self._refuse("I1", line, f"takes {seat}, which is {found} by {self.owner.get(seat, 'the organiser')}")
+            self._refuse("I1", line, f"takes {seat}, which is {found} by {owner or 'the organiser'}", owner)
 
     def _leave(self, seat: str, at_ms: int) -> None:
         times = self.occupied.get(seat)
@@ -160,10 +162,11 @@ class SeatLedger:
             times[-1] = times[-1]._replace(until_ms=min(times[-1].until_ms, at_ms))
 
     def _give_back(self, change: dict[str, Any], was: str, runs: str, quantity: int = 0) -> None:
-        off_sale = set(SeatRange.parse_all(change.get("off_sale", "")))
-        for run in SeatRange.parse_all(runs) or ([None] if quantity else []):
+        off_sale = change.get("off_sale", "").split(",")
+        found = SeatRange.parse_all(runs)
+        for run in map(str, found) if found else [""] * bool(quantity):
             now = "x" if run in off_sale else "a"
-            for place, number in self._places(str(run) if run else "", quantity):
+            for place, number in self._places(run, quantity):
                 if isinstance(place, str):
                     self._leave(place, change["at"])
                     self.owner.pop(place, None)
@@ -186,7 +189,7 @@ class SeatLedger:
 
     def _held(self, line: LedgerLine, change: dict[str, Any]) -> None:
         self._take(line, change, "a", "h", change["hold"], change["until"])
-        self.holds[change["hold"]] = LedgerHold(change["runs"], change["quantity"], change["until"])
+        self.holds[change["hold"]] = LedgerHold(change["runs"], change["until"])
 
     def _open_hold(self, line: LedgerLine, change: dict[str, Any]) -> LedgerHold | None:
         hold = self.holds.get(change["hold"])
@@ -196,20 +199,16 @@ class SeatLedger:
         return hold
 
     def _hold_changed(self, line: LedgerLine, change: dict[str, Any]) -> None:
-        hold = self._open_hold(line, change)
-        if hold is None:
-            return
-        self._give_back(change, "h", change["removed"])
-        self._take(line, change | {"runs": change["added"]}, "a", "h", change["hold"], hold.until_ms)
-        hold.runs, hold.quantity = change["runs"], change["quantity"]
+        if hold := self._open_hold(line, change):
+            self._give_back(change, "h", change["removed"])
+            self._take(line, change | {"runs": change["added"]}, "a", "h", change["hold"], hold.until_ms)
+            hold.runs = change["runs"]
 
     def _extended(self, line: LedgerLine, change: dict[str, Any]) -> None:
-        hold = self._open_hold(line, change)
-        if hold is None:
-            return
-        hold.until_ms = change["until"]
-        for seat in self.final.ids_of(hold.runs):
-            self.occupied[seat][-1] = self.occupied[seat][-1]._replace(until_ms=change["until"])
+        if hold := self._open_hold(line, change):
+            hold.until_ms = change["until"]
+            for seat in self.final.ids_of(hold.runs):
+                self.occupied[seat][-1] = self.occupied[seat][-1]._replace(until_ms=change["until"])
 
     def _released(self, line: LedgerLine, change: dict[str, Any]) -> None:
         hold = self.holds.pop(change["hold"], None)
@@ -245,7 +244,6 @@ class SeatLedger:
         self.state = change["state"]
 
 
-_OF_BUYERS = ("purchased", "held", "extended", "hold_changed")
 _STEPS = {
     "opened": SeatLedger._opened,
     "offer": SeatLedger._offer_set,
