@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run test restarts fuzz fuzz-terms fuzz-bytes fuzz-api churn receiver-down seat-map chaos prove lint-api screenshots test-careful check format onsale bench benchmarks clean
+.PHONY: help install run test restarts fuzz fuzz-terms fuzz-bytes fuzz-api churn mutants receiver-down seat-map chaos prove lint-api screenshots test-careful check format onsale bench benchmarks clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -54,6 +54,9 @@ fuzz-api: $(VENV)/.tests ## 20,000 requests to all routes, generated from the Op
 
 churn: $(VENV)/.tests ## 60,000 holds taken and given back, which leave nothing behind (HOLDS)
 	SEATING_CHURN_HOLDS=$(or $(HOLDS),60000) $(BIN)/pytest tests/inventory/test_churn.py
+
+mutants: $(VENV)/.tests ## the product without each of its guards in turn, which a short run must catch
+	SEATING_MUTANTS=1 $(BIN)/pytest -rP tests/proof/test_mutants.py
 
 receiver-down: $(VENV)/.tests ## webhooks to receivers that fail, one of which is down for a minute (SECONDS)
 	SEATING_RECEIVER_DOWN_S=$(or $(SECONDS),60) $(BIN)/pytest --timeout 900 tests/webhooks/test_delivery.py -k every_way

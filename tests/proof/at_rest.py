@@ -4,6 +4,7 @@ I6: Redis, log and SQL, the chain, and the audit log. I8: the maps of viewers. I
 """
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -12,11 +13,15 @@ from tests.proof.evidence import Breach, Evidence, seq_of
 from tests.proof.final_state import LedgerLine
 
 RECORDED_WITHIN_NS = 60_000_000_000
+_REPORT_OF_LOSS = re.compile("^confirmed changes from .* are lost|entries wait in quarantine$")
+"""What the product has to say where a fault may lose; confirmed.py asks whether it says so of the right ones."""
 
 
 def check(evidence: Evidence) -> Iterator[Breach]:
-    yield from (Breach("I6", why) for invariant, why in evidence.ledger.wrong if invariant == "I6")
-    yield from (Breach("I6", f"the product finds: {what}") for what in evidence.final.findings)
+    yield from evidence.breaches_in_ledger("I6")
+    for what in evidence.final.findings:
+        if not (evidence.may_lose and _REPORT_OF_LOSS.search(what)):
+            yield Breach("I6", f"the product finds: {what}")
     yield from (Breach("I6", why) for why in _chain(evidence.final.ledger, "the ledger", "0" * 40, 0))
     yield from _ends(evidence)
     yield from _audit(evidence)
@@ -55,15 +60,14 @@ def _ends(evidence: Evidence) -> Iterator[Breach]:
     for line in final.log:
         if recorded.get(line.position) != line:
             yield Breach("I6", f"the log's entry {line.position} is not the ledger's")
-    if inventory.get("server", "") == "":
-        yield Breach("I6", "the inventory does not sell")
+    if inventory.get("server") != final.server:
+        yield Breach("I6", "the inventory does not sell on this server")
 
 
 def _audit(evidence: Evidence) -> Iterator[Breach]:
     """Each act that made an entry stands in the audit log, once."""
     acts = Counter(evidence.final.audit)
-    positions = {seq_of(line.position): line.position for line in evidence.final.ledger}
-    asked = {positions[seq] for seq, change in evidence.changes.items() if change.get("by")}
+    asked = {evidence.positions[seq] for seq, change in evidence.changes.items() if change.get("by")}
     for position in asked:
         if acts[position] != 1:
             yield Breach("I6", f"the act at {position} is in the audit log {acts[position]} times")

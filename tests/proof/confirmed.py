@@ -17,7 +17,7 @@ def check(evidence: Evidence) -> Iterator[Breach]:
 
 def _purchases(evidence: Evidence) -> Iterator[Breach]:
     final = evidence.final
-    rows = {row.id: row for row in final.purchases}
+    rows = evidence.rows
     told = Counter(row.id for row in final.purchases)
     entries = Counter(change["nonce"] for change in evidence.changes.values() if change["kind"] == "purchased")
     for purchase, answers in evidence.bought.items():
@@ -57,7 +57,7 @@ def _other_changes(evidence: Evidence) -> Iterator[Breach]:
     """Acknowledged holds, cancellations and acts of the organiser are in the ledger."""
     if evidence.ledger.merged:
         return
-    kept = {row.id: row for row in evidence.final.purchases}
+    kept = evidence.rows
     held = {change["hold"] for change in evidence.changes.values() if change["kind"] == "held"}
     ended = {change.get("hold") for change in evidence.changes.values() if change["kind"] in ("released", "purchased")}
     for one in evidence.history.operations:
@@ -67,10 +67,8 @@ def _other_changes(evidence: Evidence) -> Iterator[Breach]:
             yield Breach("I2", "the release of a hold was acknowledged, and is not in SQL", (one,))
         if one.op == "cancel" and not _is_cancelled(one, kept):
             yield Breach("I2", f"the cancellation of {one.arguments['purchase']} is not in SQL", (one,))
-        if one.op == "set_seats" and (one.answer or {}).get("changed"):
-            entry = evidence.changes.get(seq_of(str((one.answer or {})["position"])), {})
-            if entry.get("kind") != "seat_set":
-                yield Breach("I2", "seats were set by the organiser, and SQL does not have it", (one,))
+        if one.op == "set_seats" and (one.answer or {}).get("changed") and not evidence.setting_of(one):
+            yield Breach("I2", "seats were set by the organiser, and SQL does not have it", (one,))
     for hold, answers in evidence.holds.items():
         if hold not in held and not evidence.may_be_lost(answers[0]):
             yield Breach("I2", "a hold was acknowledged, and is not in SQL", (answers[0],))
@@ -87,19 +85,18 @@ def _is_cancelled(one: Operation, kept: Mapping[str, BoughtRow]) -> bool:
 
 
 def _waited(evidence: Evidence) -> Iterator[Breach]:
-    """SQL must have what it was said to have, even if Redis then lost everything."""
-    rows = {row.id for row in evidence.final.purchases}
-    sql_may_lose = any(fault.may_lose and fault.target in ("sql", "postgres") for fault in evidence.history.faults)
+    """SQL must have what it was said to have, even if Redis then lost everything, but not if both went back."""
+    went_back = any(fault.target == "sql" and "restored" in fault.fault for fault in evidence.history.faults)
     waited: dict[str, Operation] = {}
     for purchase, answers in evidence.bought.items():
         for one in answers:
             if one.headers.get("Preference-Applied") == "wait":
                 waited.setdefault(purchase, one)
-        if purchase in waited and purchase not in rows and not sql_may_lose:
+        is_excused = went_back and evidence.may_be_lost(answers[0])
+        if purchase in waited and purchase not in evidence.rows and not is_excused:
             yield Breach("I10", f"{purchase} was said to be in SQL, and is not", (waited[purchase],))
     for one in evidence.history.acknowledged("get"):
         before = waited.get(str(one.arguments.get("purchase")))
         is_after = before and before.returned and before.returned < one.invoked
-        restored = any(fault.target in ("sql", "postgres") for fault in evidence.history.faults)
-        if before and is_after and not restored and (one.answer or {}).get("state") == "accepted":
+        if before and is_after and not went_back and (one.answer or {}).get("state") == "accepted":
             yield Breach("I10", f"{one.arguments['purchase']} was said to be in SQL before it was", (before, one))

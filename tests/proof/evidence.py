@@ -2,14 +2,14 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from seating.domain.hold import hold_id
 from seating.domain.idempotency import short_hash
-from tests.proof.final_state import FinalState
+from tests.proof.final_state import BoughtRow, FinalState
 from tests.proof.history import Operation, RecordedHistory
 from tests.proof.seat_ledger import SeatLedger
 
@@ -46,6 +46,16 @@ class Evidence:
         return {seq_of(line.position): json.loads(line.change) for line in self.final.ledger}
 
     @cached_property
+    def positions(self) -> dict[int, str]:
+        """The position of each recorded change, by its seq."""
+        return {seq_of(line.position): line.position for line in self.final.ledger}
+
+    @cached_property
+    def rows(self) -> dict[str, BoughtRow]:
+        """The recorded purchases by id."""
+        return {row.id: row for row in self.final.purchases}
+
+    @cached_property
     def bought(self) -> dict[str, list[Operation]]:
         """The acknowledged purchases by id, each with all its answers."""
         found: dict[str, list[Operation]] = defaultdict(list)
@@ -73,9 +83,21 @@ class Evidence:
     def extensions(self) -> dict[str, list[Operation]]:
         return self.on_hold("extend")
 
+    @cached_property
+    def _last_loss(self) -> int:
+        return max((fault.ended for fault in self.history.faults if fault.may_lose), default=-1)
+
+    def breaches_in_ledger(self, invariant: str) -> Iterator[Breach]:
+        """Yield those that the ledger alone shows, with what was answered about the same purchases and holds."""
+        told = {str((one.answer or {}).get("position")): one for ops in self.bought.values() for one in ops}
+        told |= {hold: answers[0] for hold, answers in self.holds.items()}
+        for broken, what, about in self.ledger.wrong:
+            if broken == invariant:
+                yield Breach(invariant, what, tuple(told[name] for name in about if name in told))
+
     def may_be_lost(self, one: Operation) -> bool:
         """Whether a fault that may lose confirmed changes ended after this one was asked for."""
-        return any(fault.may_lose and fault.ended >= one.invoked for fault in self.history.faults)
+        return one.invoked <= self._last_loss
 
     def entry_of(self, one: Operation) -> dict[str, Any] | None:
         """Return what the ledger has of an acknowledged purchase or hold."""
@@ -86,9 +108,16 @@ class Evidence:
         )
         return entry if is_its else None
 
+    def setting_of(self, one: Operation) -> dict[str, Any] | None:
+        """Return what the ledger has of the organiser's seats that were set."""
+        position = str((one.answer or {}).get("position"))
+        entry = self.changes.get(seq_of(position), {})
+        is_its = self.positions.get(seq_of(position)) == position and entry.get("kind") == "seat_set"
+        return entry if is_its else None
+
     @property
     def may_lose(self) -> bool:
-        return any(fault.may_lose for fault in self.history.faults)
+        return self._last_loss >= 0
 
     @cached_property
     def clock_offset_ms(self) -> tuple[float, float] | None:

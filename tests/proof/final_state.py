@@ -10,7 +10,7 @@ from seating.domain.position import Position
 from seating.domain.seating_plan import SeatingPlan, SeatRange
 from seating.redis_store import keys
 from seating.services.books import Books
-from seating.storage import answered, events, tables
+from seating.storage import answered, events, tables, watermarks
 
 
 class LedgerLine(NamedTuple):
@@ -52,6 +52,7 @@ class FinalState:
 
     `seats` has, for each block, the id at each character of its map, empty at a row break; none in general admission.
     `audit` has the positions of the acts that made log entries. `expiries` are those of holds, by `now_ms`'s clock.
+    `server` is the Redis that was asked, as the inventory's field of that name has it.
     """
 
     event: str
@@ -70,6 +71,7 @@ class FinalState:
     maps: dict[str, str] = field(default_factory=dict)
     expiries: dict[str, int] = field(default_factory=dict)
     now_ms: int = 0
+    server: str = ""
     findings: list[str] = field(default_factory=list)
 
     def ids_of(self, runs: str) -> tuple[str, ...]:
@@ -89,6 +91,21 @@ def take(books: Books, event_id: str) -> FinalState:
     if verified.broken:
         final.findings.append(verified.broken)
     return final
+
+
+def is_at_rest(books: Books, event_id: str) -> bool:
+    """Whether this Redis sells the event, and SQL has all of its log."""
+    names = ("server", "epoch", "seq", "chain", "persisted")
+    server, epoch, seq, chain, persisted = (
+        (value or b"").decode() for value in books.client.hmget(keys.inventory(event_id), *names)
+    )
+    mark = books.database.read(watermarks.read, event_id)
+    return server == _server(books.client) and str(mark) == f"{epoch}-{seq} {chain}" and persisted == seq
+
+
+def _server(client: "redis.Redis") -> str:
+    info = client.info("everything")
+    return f"{info['run_id']}:{info['master_replid']}"
 
 
 def _recorded(connection: Connection, event_id: str) -> FinalState:
@@ -148,4 +165,5 @@ def _read_redis(client: "redis.Redis", final: FinalState) -> None:
     ]
     final.maps = {block.decode(): seats.decode() for block, seats in maps.items()}
     final.expiries = {hold.decode(): int(until_ms) for hold, until_ms in expiries}
+    final.server = _server(client)
     final.now_ms = now_s * 1000 + us // 1000

@@ -146,6 +146,12 @@ def outcome_of(status: int | None) -> Outcome:
     return "fail" if status is not None and 400 <= status < 500 else "unknown"
 
 
+def no_lag(event: str) -> Operation:
+    """Return a look into SQL that has just found that it has everything; the checker asks for one after each fault."""
+    now = time.monotonic_ns()
+    return Operation(0, "get", event, None, {"lag": True}, now, now, "ok", 200, {"lag": 0})
+
+
 class HistoryFile:
     """Append lines to a file, each in one write. Record each request that was sent, also one without a response."""
 

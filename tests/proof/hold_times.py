@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 from typing import NamedTuple
 
-from tests.proof.evidence import MS, Breach, Evidence
+from tests.proof.evidence import CLOCK_SLACK_MS, MS, Breach, Evidence
 from tests.proof.history import Operation
 
 FREE_WITHIN_MS = 1_000.0
@@ -19,7 +19,7 @@ class Lasting(NamedTuple):
 
 
 def check(evidence: Evidence) -> Iterator[Breach]:
-    yield from (Breach("I5", why) for invariant, why in evidence.ledger.wrong if invariant == "I5")
+    yield from evidence.breaches_in_ledger("I5")
     if any("clock" in fault.fault for fault in evidence.history.faults):
         return  # A hold lasts by Redis's clock; only the ledger says what that was.
     yield from _honoured(evidence)
@@ -37,11 +37,16 @@ def _honoured(evidence: Evidence) -> Iterator[Breach]:
             lasting = _lasting(answers, evidence.extensions.get(hold, []), one)
             others = [end for end in ends.get(hold, ()) if end is not one and end.may_have_happened]
             may_have_ended = any(one.returned is None or end.invoked <= one.returned for end in others)
-            if _is_refused(one) and one.returned and one.returned / MS < lasting.least and not may_have_ended:
+            if (
+                _is_refused(one)
+                and one.returned
+                and one.returned / MS < lasting.least - CLOCK_SLACK_MS
+                and not may_have_ended
+            ):
                 early_ms = lasting.least - one.returned / MS
                 yield Breach("I5", f"a hold was refused {early_ms:.0f} ms before its end", (*answers, one))
             is_new = one.op != "release" and "Idempotent-Replayed" not in one.headers
-            if one.outcome == "ok" and is_new and one.invoked / MS > lasting.most:
+            if one.outcome == "ok" and is_new and one.invoked / MS > lasting.most + CLOCK_SLACK_MS:
                 late_ms = one.invoked / MS - lasting.most
                 yield Breach("I5", f"a hold was honoured {late_ms:.0f} ms after its end", (*answers, one))
 
@@ -89,7 +94,8 @@ def _refusals(evidence: Evidence) -> Iterator[Breach]:
                 what += (
                     "its last hold ended" if was_held else "it was released" if past else f"{seat} was refused unsold"
                 )
-                yield Breach("I5" if was_held else "I7", what, (one,))
+                holder = evidence.holds[past[-1].by][:1] if was_held else []
+                yield Breach("I5" if was_held else "I7", what, (*holder, one))
 
 
 def _sold_out(evidence: Evidence) -> Iterator[Breach]:

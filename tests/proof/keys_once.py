@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tests.proof.evidence import Breach, Evidence, purchase_of
 from tests.proof.history import Operation
@@ -16,19 +16,27 @@ def check(evidence: Evidence) -> Iterator[Breach]:
 
 
 def _answers(evidence: Evidence, key: str, asked: list[Operation]) -> Iterator[Breach]:
+    """What was lost may be bought again with its key."""
     bought = [one for one in asked if one.outcome == "ok"]
-    if evidence.may_lose and any(evidence.may_be_lost(one) for one in bought):
-        return  # What was lost may be bought again with its key.
+    bought = [one for one in bought if purchase_of(one) in evidence.rows or not evidence.may_be_lost(one)]
     if len({purchase_of(one) for one in bought}) > 1:
-        yield Breach("I4", f"key {key[:8]} has bought more than once", tuple(bought))
+        yield Breach("I4", f"key {key[:8]} has bought more than once", _pair(bought, purchase_of))
     elif len({one.body_sha for one in bought}) > 1:
-        yield Breach("I4", f"the answers to key {key[:8]} are not the same bytes", tuple(bought))
+        what = f"the answers to key {key[:8]} are not the same bytes"
+        yield Breach("I4", what, _pair(bought, lambda one: one.body_sha))
     first_answers = [one for one in bought if "Idempotent-Replayed" not in one.headers]
     if len(first_answers) > 1:
-        yield Breach("I4", f"key {key[:8]} has {len(first_answers)} answers that are no repetition", tuple(bought))
+        what = f"key {key[:8]} has {len(first_answers)} answers that are no repetition"
+        yield Breach("I4", what, tuple(first_answers[:2]))
     wanted = {json.dumps(one.arguments, sort_keys=True) for one in bought}
     if len(wanted) > 1:
-        yield Breach("I4", f"key {key[:8]} was answered with success for different requests", tuple(bought))
+        what = f"key {key[:8]} was answered with success for different requests"
+        yield Breach("I4", what, _pair(bought, lambda one: json.dumps(one.arguments, sort_keys=True)))
+
+
+def _pair(ops: list[Operation], said: Callable[[Operation], object]) -> tuple[Operation, ...]:
+    """Return the first two that differ in what they said."""
+    return tuple({said(one): one for one in reversed(ops)}.values())[-2:]
 
 
 def _hold_answers(evidence: Evidence) -> Iterator[Breach]:

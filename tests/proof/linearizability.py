@@ -36,8 +36,8 @@ class Verdict:
 
 def check(evidence: Evidence) -> Iterator[Breach]:
     yield from _order(evidence)
-    if evidence.may_lose or evidence.ledger.merged or evidence.ledger.had_off_sale:
-        return  # What is lost, or taken off sale with its category, no call tells of.
+    if evidence.ledger.merged or evidence.ledger.had_off_sale:
+        return  # What is merged, or taken off sale with its category, no call tells of.
     finals = final_statuses(evidence.final)
     for seat, calls in calls_by_seat(evidence).items():
         verdict = search([*calls, SeatCall.final(finals[seat])])
@@ -47,8 +47,9 @@ def check(evidence: Evidence) -> Iterator[Breach]:
             what = f"{seat} was {verdict.status}; then no order explains what was answered"
             if any(call.kind == "final" for call in verdict.calls):
                 what += f", and that it is {finals[seat]} in the end"
-            operations = {id(one): one for call in verdict.calls for one in call.operations}
-            yield Breach("linearizable", what, tuple(operations.values()))
+            owner = [*evidence.bought.get(verdict.status.by, ()), *evidence.holds.get(verdict.status.by, ())][:1]
+            involved = [*owner, *(one for call in verdict.calls for one in call.operations)]
+            yield Breach("linearizable", what, tuple({id(one): one for one in involved}.values()))
 
 
 def search(calls: Iterable[SeatCall]) -> Verdict:
@@ -58,6 +59,7 @@ def search(calls: Iterable[SeatCall]) -> Verdict:
     moments += [(call.end, 1, number) for number, call in enumerate(numbered) if call.end != float("inf")]
     configurations = {Configuration(AVAILABLE, frozenset())}
     pending: set[int] = set()
+    returned: set[str] = set()
     known, since = AVAILABLE, 0
     ordered = sorted(moments)
     for at, (_, is_return, number) in enumerate(ordered):
@@ -67,8 +69,14 @@ def search(calls: Iterable[SeatCall]) -> Verdict:
         reached = _reachable(configurations, pending, numbered)
         if len(reached) > MOST_CONFIGURATIONS:
             return Verdict(is_decided=False)
-        configurations = {Configuration(one.status, one.done - {number}) for one in reached if number in one.done}
         pending.discard(number)
+        returned.add(numbered[number].by)
+        alive = {one.status.by for one in reached if number in one.done}
+        # What may still end a hold or purchase that has ended is of no use any more.
+        over = {which for which in pending if numbered[which].by in returned - alive and numbered[which].ends_it}
+        pending -= over
+        done_with = {number, *over}
+        configurations = {Configuration(one.status, one.done - done_with) for one in reached if number in one.done}
         if not configurations:
             involved = dict.fromkeys(which for _, _, which in ordered[since : at + 1])
             shown = [numbered[which] for which in involved if which == number or not numbered[which].is_read]

@@ -72,6 +72,11 @@ def sale_in_a_term_that_was_not_begun(run: RecordedRun) -> None:
 
 
 @breaks("I6")
+def inventory_that_does_not_sell(run: RecordedRun) -> None:
+    run.hall.inventory["server"] = ""
+
+
+@breaks("I6")
 def something_the_product_finds(run: RecordedRun) -> None:
     run.hall.findings.append("the longest runs of its blocks do not match their seats")
 
@@ -107,8 +112,7 @@ def lag_not_seen_to_end(run: RecordedRun) -> None:
 def lag_ends_late(run: RecordedRun) -> None:
     last = max(run.find("get", lag=0), key=lambda one: one.returned or 0)
     run.forget(*(one for one in run.find("get", lag=0) if one is not last))
-    _fault(run, last.invoked)
-    run.put(last, returned=last.invoked + 61_000 * MS)
+    _fault(run, last.invoked - 61_000 * MS)
 
 
 @breaks("I9")

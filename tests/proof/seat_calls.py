@@ -30,7 +30,7 @@ AVAILABLE = SeatStatus()
 
 @dataclass(frozen=True, slots=True)
 class SeatCall:
-    """`kind` is buy, hold, buy_held, release, expire, cancel, set, refused, or final.
+    """`kind` is buy, hold, buy_held, release, expire, cancel, lost, set, refused, or final.
 
     `by` is whose the seat is then or was, `hold` the hold that is bought, `letter` what a seat is set to. `end` is
     infinite for what may take effect at any later time, or never. `over` is by when holds were surely over, in ns.
@@ -55,6 +55,11 @@ class SeatCall:
     def is_read(self) -> bool:
         return self.kind in ("refused", "final")
 
+    @property
+    def ends_it(self) -> bool:
+        """Whether it may end a hold or purchase at any later time."""
+        return self.kind in ("release", "expire", "cancel", "lost") and self.end == INFINITE
+
     def after(self, status: SeatStatus) -> SeatStatus | None:
         """Return what the seat is after this call; None if the call cannot have been answered as it was."""
         match self.kind, status.letter:
@@ -66,7 +71,7 @@ class SeatCall:
                 return SeatStatus("s", self.by)
             case "release" | "expire", "h" if status.by == self.by:
                 return AVAILABLE
-            case "cancel", "s" if status.by == self.by:
+            case "cancel" | "lost", "s" if status.by == self.by:
                 return AVAILABLE
             case "set", "a" | "o" | "r" | "b":
                 return SeatStatus(self.letter)
@@ -103,7 +108,8 @@ def calls_by_seat(evidence: Evidence) -> dict[str, list[SeatCall]]:
         for seat in seats:
             found[seat].append(call)
     over = {hold: _over(evidence, answers) for hold, answers in evidence.holds.items()}
-    for one in evidence.history.operations:
+    # Where something was lost, nobody may know who had the seat that was refused.
+    for one in evidence.history.operations if not evidence.may_lose else ():
         answer = one.answer or {}
         if one.outcome == "fail" and answer.get("error") == "SEAT_UNAVAILABLE" and one.returned:
             for seat in answer.get("seats") or ():
@@ -133,20 +139,20 @@ def _purchases(evidence: Evidence) -> _Calls:
         hold = answers[0].arguments.get("holdToken")
         kind, held = ("buy_held", token_id(answers[0])) if hold else ("buy", "")
         shown = (*begun[:1], answers[0])
-        yield seats_of(answers[0]), SeatCall(kind, *_span([*begun, *answers]), purchase, held, operations=shown)
+        call = SeatCall(kind, *_span([*begun, *answers]), purchase, held, operations=shown)
+        yield seats_of(answers[0]), call
+        if purchase not in evidence.rows:  # Then it was lost, at any later moment.
+            yield seats_of(answers[0]), SeatCall("lost", call.invoked, INFINITE, purchase)
     known = {purchase.rpartition(".")[2] for purchase in evidence.bought}
     for seq, change in evidence.changes.items():
         if change["kind"] == "purchased" and change["nonce"] not in known:
             asked = by_field.get(change["idempotency"], [])
             kind, held = ("buy_held", change["hold"]) if change.get("hold") else ("buy", "")
-            purchase = f"{evidence.final.event}.{_position(evidence, seq)}.{change['nonce']}"
+            position = change.get("original") or evidence.positions[seq]
+            purchase = f"{evidence.final.event}.{position}.{change['nonce']}"
             invoked, _ = _span(asked)
             call = SeatCall(kind, invoked, INFINITE, purchase, held, operations=tuple(asked[:1]))
             yield evidence.final.ids_of(change["runs"]), call
-
-
-def _position(evidence: Evidence, seq: int) -> str:
-    return next(line.position for line in evidence.final.ledger if seq_of(line.position) == seq)
 
 
 def _holds(evidence: Evidence) -> _Calls:
@@ -155,11 +161,14 @@ def _holds(evidence: Evidence) -> _Calls:
     for hold, answers in evidence.holds.items():
         begun = [one for one in unknown if one.key and one.key == answers[0].key]
         call = SeatCall("hold", *_span([*begun, *answers]), hold, operations=(*begun[:1], answers[0]))
-        least = min(one.invoked + int((one.answer or {})["expiresInMs"]) * MS for one in answers)
+        least: float = min(one.invoked + int((one.answer or {})["expiresInMs"]) * MS for one in answers)
+        if evidence.may_be_lost(answers[0]):
+            least = -INFINITE
         yield from _of_hold(seats_of(answers[0]), call, least, releases.get(hold, []))
+    earliest, _ = _span(unknown)
     for change in evidence.changes.values():
         if change["kind"] == "held" and change["hold"] not in evidence.holds:
-            call = SeatCall("hold", _span(unknown)[0], INFINITE, change["hold"])
+            call = SeatCall("hold", earliest, INFINITE, change["hold"])
             seats = evidence.final.ids_of(change["runs"])
             yield from _of_hold(seats, call, -INFINITE, releases.get(change["hold"], []))
 
@@ -168,7 +177,10 @@ def _of_hold(seats: Sequence[str], call: SeatCall, least: float, releases: Seque
     yield seats, call
     yield seats, SeatCall("expire", least, INFINITE, call.by)
     if any(one.may_have_happened for one in releases):
-        yield seats, SeatCall("release", *_span(releases), call.by, operations=(releases[0],))
+        invoked, end = _span(releases)
+        if least == -INFINITE:  # The release may be lost, or the hold before it.
+            end = INFINITE
+        yield seats, SeatCall("release", invoked, end, call.by, operations=(releases[0],))
 
 
 def _over(evidence: Evidence, answers: Sequence[Operation]) -> float:
@@ -191,7 +203,10 @@ def _cancellations(evidence: Evidence) -> _Calls:
             for seat in one.arguments.get("seats") or seats.get(purchase, ()):
                 asked[purchase, seat].append(one)
     for (purchase, seat), ops in asked.items():
-        yield [seat], SeatCall("cancel", *_span(ops), purchase, operations=(ops[0],))
+        invoked, end = _span(ops)
+        if evidence.may_be_lost(ops[0]):
+            end = INFINITE
+        yield [seat], SeatCall("cancel", invoked, end, purchase, operations=(ops[0],))
 
 
 def _settings(evidence: Evidence) -> _Calls:
@@ -199,7 +214,7 @@ def _settings(evidence: Evidence) -> _Calls:
     by_seq: dict[int, Operation] = {}
     unknown = []
     for one in evidence.history.operations:
-        if one.op == "set_seats" and one.outcome == "ok" and (one.answer or {}).get("changed"):
+        if one.op == "set_seats" and one.outcome == "ok" and evidence.setting_of(one):
             by_seq[seq_of(str((one.answer or {})["position"]))] = one
         elif one.op == "set_seats" and one.outcome == "unknown":
             unknown.append(one)

@@ -6,7 +6,7 @@ It shares no code with the product's fold but the reading of runs and offers.
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from seating.domain.offer import Offer
@@ -28,21 +28,20 @@ class Occupied(NamedTuple):
 @dataclass(slots=True)
 class LedgerHold:
     runs: str
-    quantity: int
     until_ms: int
 
 
 @dataclass
 class SeatLedger:
-    """`wrong` has the invariant that an entry breaks, and how. `left` is what can be had after each seq.
+    """`wrong` has the invariant that an entry breaks, how, and what positions and holds it is about.
 
-    `status` has the letter of each seat that ever changed, `owner` what it is sold or held as. `occupied` has all times
-    at which a seat could not be had; those of categories off sale are not in it. `standing` has how many places of a
-    purchase are not cancelled.
+    `left` is what can be had after each seq, `status` the letter of each seat that ever changed, `owner` what it is
+    sold or held as. `occupied` has all times at which a seat could not be had, but for categories off sale. `standing`
+    has how many places of a purchase are not cancelled.
     """
 
     final: FinalState
-    wrong: list[tuple[str, str]] = field(default_factory=list)
+    wrong: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)
     left: dict[int, int] = field(default_factory=dict)
     status: dict[str, str] = field(default_factory=dict)
     owner: dict[str, str] = field(default_factory=dict)
@@ -55,17 +54,16 @@ class SeatLedger:
     had_off_sale: bool = False
     has_categories: bool = False
     _areas: dict[int, Counter[str]] = field(default_factory=dict)
-    _offer: Offer | None = None
     _term: str = ""
+    _rebuilding: str = ""
 
     @classmethod
     def walk(cls, final: FinalState) -> "SeatLedger":
         ledger = cls(final)
         for line in final.ledger:
             change = json.loads(line.change)
-            ledger.merged |= change["kind"] == "merged"
-            if ledger.merged:  # What a merge took in is not in the ledger.
-                break
+            if change["kind"] == "merged":  # What it took in is not in the ledger.
+                return replace(ledger, merged=True)
             if change["kind"] in _STEPS:
                 _STEPS[change["kind"]](ledger, line, change)
             ledger._check(line, change)
@@ -73,45 +71,46 @@ class SeatLedger:
 
     def _check(self, line: LedgerLine, change: dict[str, Any]) -> None:
         epoch, _, seq = line.position.rpartition("-")
+        is_replayed = epoch == self._rebuilding or "original" in change
         self.left[int(seq)] = left = self.counted["a"]
-        if left < 0 or min(self.counted.values(), default=0) < 0:
+        counts = [self.counted, *self._areas.values()]
+        if min(number for counted in counts for number in counted.values()) < 0:
             self._refuse("I1", line, f"leaves {dict(self.counted)} of {self.final.capacity}")
-        if "left" in change and change["left"] != left and "original" not in change:
+        if "left" in change and change["left"] != left and not is_replayed:
             self._refuse("I6", line, f"says that {change['left']} are left, not {left}")
         if change["kind"] == "trusted":
             self._term = epoch
-        elif change["kind"] in ("purchased", "held", "extended", "hold_changed") and epoch != self._term:
+        elif change["kind"] == "rebuilt":
+            self._rebuilding = epoch
+        elif epoch not in (self._term, self._rebuilding) and change["kind"] in ("purchased", "held", "extended"):
             self._refuse("I6", line, "belongs to a term that was not begun")
 
-    def _refuse(self, invariant: str, line: LedgerLine, why: str) -> None:
-        self.wrong.append((invariant, f"entry {line.position}, {json.loads(line.change)['kind']}, {why}"))
+    def _refuse(self, invariant: str, line: LedgerLine, why: str, other: str = "") -> None:
+        change = json.loads(line.change)
+        about = (line.position, str(change.get("hold")), str(change.get("purchase")), other)
+        self.wrong.append((invariant, f"entry {line.position}, {change['kind']}, {why}", about))
 
-    def _opened(self, _line: LedgerLine, change: dict[str, Any]) -> None:
+    def _opened(self, line: LedgerLine, change: dict[str, Any]) -> None:
         self.state = change.get("state", "on_sale")
-        self._offer = Offer.from_fields(change["offer"]) if change.get("offer") else None
-        self.has_categories = self._offer is not None and bool(self._offer.categories)
-        if self._offer and not self.final.seats:
-            self._areas = {
-                number: Counter(a=category.capacity or 0) for number, category in enumerate(self._offer.categories)
-            }
         self.counted["a"] = change["capacity"]
-        self._offer_again()
+        if change.get("offer"):
+            self.has_categories = bool(change["offer"]["categories"])
+            if not self.final.seats:
+                categories = enumerate(Offer.from_fields(change["offer"]).categories)
+                self._areas = {number: Counter(a=category.capacity or 0) for number, category in categories}
+            self._offer_set(line, change)
 
-    def _offer_again(self) -> None:
+    def _offer_set(self, _line: LedgerLine, change: dict[str, Any]) -> None:
         """Block what can be had of categories off sale, and give back that of the others."""
+        offer = Offer.from_fields(change["offer"])
         for block, seats in enumerate(self.final.seats):
-            off_sale = self._offer is not None and self._offer.is_off_sale(block)
-            was, now = ("a", "x") if off_sale else ("x", "a")
+            was, now = ("a", "x") if offer.is_off_sale(block) else ("x", "a")
             for seat in filter(None, seats):
                 if self.status.get(seat, "a") == was:
                     self._turn(seat, was, now)
         for area, places in self._areas.items():
-            was, now = ("a", "x") if self._offer and self._offer.is_off_sale(area) else ("x", "a")
+            was, now = ("a", "x") if offer.is_off_sale(area) else ("x", "a")
             self._turn(area, was, now, places[was])
-
-    def _offer_set(self, _line: LedgerLine, change: dict[str, Any]) -> None:
-        self._offer = Offer.from_fields(change["offer"])
-        self._offer_again()
 
     def _turn(self, place: Place, was: str, now: str, number: int = 1) -> None:
         self.counted[was] -= number
@@ -149,12 +148,13 @@ class SeatLedger:
         found = self.status.get(seat, "a")
         if found == was and (was == "a" or self.owner.get(seat) == by):
             return
-        hold = self.holds.get(self.owner.get(seat, ""))
+        owner = self.owner.get(seat, "")
+        hold = self.holds.get(owner)
         if found == "h" and hold and hold.until_ms > change["at"]:
             left_ms = hold.until_ms - change["at"]
-            self._refuse("I5", line, f"takes {seat}, which is held for another {left_ms} ms")
+            self._refuse("I5", line, f"takes {seat}, which is held for another {left_ms} ms", owner)
         else:
-            self._refuse("I1", line, f"takes {seat}, which is {found} by {self.owner.get(seat, 'the organiser')}")
+            self._refuse("I1", line, f"takes {seat}, which is {found} by {owner or 'the organiser'}", owner)
 
     def _leave(self, seat: str, at_ms: int) -> None:
         times = self.occupied.get(seat)
@@ -179,7 +179,7 @@ class SeatLedger:
             self._refuse("I5", line, f"sells hold {change['hold']}, which has ended")
         if hold and hold.until_ms <= change["at"] and "original" not in change:
             self._refuse("I5", line, f"sells a hold that is over since {change['at'] - hold.until_ms} ms")
-        if self.state != "on_sale" and "by" not in change:
+        if self.state != "on_sale" and "by" not in change and "original" not in change:
             self._refuse("I6", line, f"sells while the sale is {self.state}")
         by = change["hold"] if hold else bought
         self._take(line, change, "h" if hold else "a", "s", by, float("inf"))
@@ -188,29 +188,26 @@ class SeatLedger:
 
     def _held(self, line: LedgerLine, change: dict[str, Any]) -> None:
         self._take(line, change, "a", "h", change["hold"], change["until"])
-        self.holds[change["hold"]] = LedgerHold(change["runs"], change["quantity"], change["until"])
+        self.holds[change["hold"]] = LedgerHold(change["runs"], change["until"])
+
+    def _open_hold(self, line: LedgerLine, change: dict[str, Any]) -> LedgerHold | None:
+        hold = self.holds.get(change["hold"])
+        if hold is None or hold.until_ms <= change["at"]:
+            self._refuse("I5", line, f"is about hold {change['hold']}, which has ended")
+            return None
+        return hold
 
     def _hold_changed(self, line: LedgerLine, change: dict[str, Any]) -> None:
-        hold = self.holds.get(change["hold"])
-        if hold is None or hold.until_ms <= change["at"]:
-            self._refuse("I5", line, f"changes hold {change['hold']}, which has ended")
-            return
-        removed, more = change["removed"], change["quantity"] - hold.quantity
-        if self.final.seats:
-            self._give_back(change, "h", removed)
+        if hold := self._open_hold(line, change):
+            self._give_back(change, "h", change["removed"])
             self._take(line, change | {"runs": change["added"]}, "a", "h", change["hold"], hold.until_ms)
-        else:
-            self._turn(0, "a", "h", more)
-        hold.runs, hold.quantity = change["runs"], change["quantity"]
+            hold.runs = change["runs"]
 
     def _extended(self, line: LedgerLine, change: dict[str, Any]) -> None:
-        hold = self.holds.get(change["hold"])
-        if hold is None or hold.until_ms <= change["at"]:
-            self._refuse("I5", line, f"extends hold {change['hold']}, which has ended")
-            return
-        hold.until_ms = change["until"]
-        for seat in self.final.ids_of(hold.runs):
-            self.occupied[seat][-1] = self.occupied[seat][-1]._replace(until_ms=change["until"])
+        if hold := self._open_hold(line, change):
+            hold.until_ms = change["until"]
+            for seat in self.final.ids_of(hold.runs):
+                self.occupied[seat][-1] = self.occupied[seat][-1]._replace(until_ms=change["until"])
 
     def _released(self, line: LedgerLine, change: dict[str, Any]) -> None:
         hold = self.holds.pop(change["hold"], None)

@@ -14,8 +14,8 @@ from seating.redis_store import keys
 from seating.storage.database import Database
 from tests.live.client import Map, snapshot
 from tests.one_process import OneProcess
-from tests.proof.final_state import FinalState, take
-from tests.proof.history import HistoryFile, Operation, RecordedHistory, ViewerMap
+from tests.proof.final_state import FinalState, is_at_rest, take
+from tests.proof.history import HistoryFile, Operation, RecordedHistory, ViewerMap, no_lag
 from tests.proof.recorded_client import RecordedClient
 from tests.servers import wait_until
 from tests.system import System
@@ -135,16 +135,10 @@ class ShortSale:
 
     def wait_recorded(self) -> None:
         """Until SQL has both logs; record that."""
-        client = self.system.redis.client()
-        for event in (self.hall, self.floor):
-
-            def is_recorded(event: str = event) -> bool:
-                seq, persisted = client.hmget(keys.inventory(event), "seq", "persisted")
-                return bool(seq == persisted)
-
-            asked = Operation(0, "get", event, None, {"lag": True}, time.monotonic_ns())
-            wait_until(is_recorded, 60, "the lag to be zero")
-            self.file.answered(asked, 200, b'{"lag": 0}')
+        with self.books() as books:
+            for event in (self.hall, self.floor):
+                wait_until(lambda event=event: is_at_rest(books.books, event), 60, "everything to be recorded")
+                self.file.add(no_lag(event))
 
     @contextmanager
     def books(self) -> Iterator[OneProcess]:

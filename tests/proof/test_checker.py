@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.proof import checker, planted_at_rest, planted_in_purchases, planted_in_time
+from tests.proof.history import InjectedFault
 from tests.proof.planting import PLANTED, Plant, RecordedRun
 from tests.proof.short_sale import SETTINGS, ShortSale
 from tests.proof.story import tell
@@ -44,6 +45,16 @@ def test_a_planted_fault_is_found(clean: RecordedRun, invariant: str, plant: Pla
     assert invariant in {breach.invariant for breach in breaches}, breaches
     for breach in breaches:
         assert tell(breach, run.history).startswith(f"{breach.invariant}: ")
+
+
+def test_a_loss_that_is_reported_is_no_breach(clean: RecordedRun) -> None:
+    """After a fault that may lose something: see the planted one that is not reported."""
+    run = clean.copy()
+    row = run.row()
+    run.remove(row)
+    run.hall.losses.append((row.position, row.position))
+    run.history.faults.append(InjectedFault("emptied", run.end(), run.end(), may_lose=True, target="redis"))
+    assert "I2" not in {breach.invariant for breach in checker.check(run.history, run.finals)}
 
 
 def test_at_least_forty_are_planted() -> None:
