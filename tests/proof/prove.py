@@ -53,7 +53,7 @@ class Tests:
 
 def parts(scale: float) -> list[Tests]:
     """Return all but chaos; `scale` is 1 for an hour."""
-    raw, requests, cases = (int(count * scale) for count in (200_000, 20_000, 200))
+    raw, requests, cases = (int(count * scale) for count in (600_000, 10_000, 400))
     return [
         Tests("faults planted into a recorded run, each found by the checker", ("tests/proof/test_checker.py",)),
         Tests(
