@@ -32,7 +32,7 @@ _PASSED: Final = re.compile(r"(\d+) passed")
 
 @dataclass(frozen=True)
 class Tests:
-    """Files of tests and what they prove. `inputs` is how many bad inputs they try, by `environment`."""
+    """Files of tests and what they prove. `inputs` is how many bad inputs they try, as `environment` tells them."""
 
     what: str
     files: tuple[str, ...]
@@ -53,9 +53,19 @@ class Tests:
 
 def parts(scale: float) -> list[Tests]:
     """Return all but chaos; `scale` is 1 for an hour."""
-    raw, requests, cases = (int(count * scale) for count in (200_000, 20_000, 200))
+    raw, requests, cases = (int(count * scale) for count in (600_000, 10_000, 400))
     return [
         Tests("faults planted into a recorded run, each found by the checker", ("tests/proof/test_checker.py",)),
+        Tests(
+            "the product without one of its guards, caught by a short run each",
+            ("tests/proof/test_mutants.py",),
+            {"SEATING_MUTANTS": "1"},
+        ),
+        Tests(
+            "processes that crash at every call they make outside",
+            ("tests/proof/test_crash_points.py",),
+            {"SEATING_CRASH_POINTS": "1"},
+        ),
         Tests("the proxy and the schedule of faults", ("tests/proof/test_proxy.py", "tests/proof/test_chaos.py")),
         Tests(
             "raw requests, many malformed, read alike by both parsers",

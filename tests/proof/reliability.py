@@ -96,6 +96,17 @@ def render(findings: Findings) -> str:
     return "\n".join(section for section in sections if section)
 
 
+def sentence(findings: Findings) -> str:
+    """Return what README.md says of them."""
+    rounds, faults = findings.rounds, _all_faults(findings.rounds)
+    broken = sum(len(one.breaches) for one in rounds)
+    return (
+        f"The last `make prove` acknowledged {sum(one.acknowledged for one in rounds):,} purchases through "
+        f"{len(faults):,} faults of {len(by_kind(faults))} kinds and tried "
+        f"{sum(part.inputs for part in findings.parts):,} bad inputs; {broken or 'no'} promises were broken."
+    )
+
+
 def _totals(findings: Findings) -> str:
     rounds = findings.rounds
     kinds = [breach.partition(":")[0] for one in rounds for breach in one.breaches]

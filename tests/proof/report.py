@@ -3,8 +3,9 @@
 import json
 from bisect import bisect
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from pathlib import Path
 from statistics import quantiles
 from typing import Any, Final
@@ -113,18 +114,20 @@ def count_lost(history: RecordedHistory, finals: Iterable[FinalState]) -> int:
 
 
 def _survived(history: RecordedHistory, bought: list[Operation], first_ns: int) -> list[Survived]:
-    """How long it took from the end of each fault until every event that was always on sale had sold again."""
+    """How long it took from the end of each fault until every event that was always on sale had sold again.
+
+    Only purchases count that were asked for after the fault: others may have waited for their response alone.
+    """
     paused = {one.event for one in history.operations if one.op == "state"}
-    returns: dict[str, list[int]] = defaultdict(list)
+    sold: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for one in bought:
         if one.event not in paused and one.returned:
-            returns[one.event].append(one.returned)
-    for moments in returns.values():
-        moments.sort()
+            sold[one.event].append((one.invoked, one.returned))
+    first_after = {event: _earliest_after(sorted(times)) for event, times in sold.items()}
     found = []
     for fault in history.faults:
-        after = [moments[bisect(moments, fault.ended) :][:1] for moments in returns.values()]
-        recovered = [ns - fault.ended for first in after for ns in first]
+        returned = [find(fault.ended) for find in first_after.values()]
+        recovered = [ns - fault.ended for ns in returned if ns is not None]
         found.append(
             Survived(
                 fault.fault,
@@ -136,3 +139,15 @@ def _survived(history: RecordedHistory, bought: list[Operation], first_ns: int) 
             )
         )
     return found
+
+
+def _earliest_after(times: list[tuple[int, int]]) -> Callable[[int], int | None]:
+    """`times` are invocations and returns. Return a function: the first return of what was invoked from a moment on."""
+    invoked = [begin for begin, _ in times]
+    earliest = list(accumulate((end for _, end in reversed(times)), min))[::-1]
+
+    def find(moment: int) -> int | None:
+        at = bisect(invoked, moment)
+        return earliest[at] if at < len(earliest) else None
+
+    return find

@@ -89,7 +89,8 @@ class ChaosStage:
         self.running = Launched(
             self.data_disk.folder, REDIS_URL=self.proxy.url, DATABASE_URL=self.database_url, **_SETTINGS
         )
-        self.running.start()
+        self.running.launch()
+        self.running.wait_ready(180)
 
     def new_redis(self) -> RedisServer:
         """Not started yet."""

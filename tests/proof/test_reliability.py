@@ -53,4 +53,7 @@ def test_what_is_broken_is_counted(outcome: ChaosOutcome) -> None:
 
 
 def test_the_page_is_made_of_the_findings() -> None:
-    assert reliability.PAGE.read_text() == reliability.render(Findings.read())
+    findings = Findings.read()
+    assert reliability.PAGE.read_text() == reliability.render(findings)
+    readme = (reliability.PAGE.parents[1] / "README.md").read_text()
+    assert reliability.sentence(findings) in " ".join(readme.split())
