@@ -9,7 +9,7 @@ import click
 from seating.cli import acting, plans, startup_checks
 from seating.cli.books import of_event
 from seating.cli.event_seats import seats
-from seating.cli.printing import as_json, print_fields, print_table, shown
+from seating.cli.printing import as_json, print_fields, print_rows, print_table, shown
 from seating.domain.event import STATES, EventFilter
 from seating.domain.page import all_items
 from seating.services.events import EventOnSale
@@ -162,26 +162,28 @@ def close(event_id: str, yes: bool, why: str | None, as_json: bool) -> None:
 @of_event
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @acting.why
-def erase(event_id: str, yes: bool, why: str | None) -> None:
+@as_json
+def erase(event_id: str, yes: bool, why: str | None, as_json: bool) -> None:
     """Erase the personal data of all purchases of an archived event: buyer, reference and note."""
     if not yes:
         click.confirm(f"Nothing brings it back but a backup. Erase personal data of {event_id}?", abort=True, err=True)
     for _ in startup_checks.operator_services().erasure.event(event_id, acting.actor(why)):
         pass
-    click.echo(f"{event_id}: personal data erased")
+    print_rows([{"event_id": event_id}], "{event_id}: personal data erased", as_json)
 
 
 @events.command()
 @of_event
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @acting.why
-def delete(event_id: str, yes: bool, why: str | None) -> None:
+@as_json
+def delete(event_id: str, yes: bool, why: str | None, as_json: bool) -> None:
     """Delete an archived event, with its purchases and its webhooks. The audit log stays."""
     if not yes:
         click.confirm(f"Nothing brings it back but a backup. Delete {event_id}?", abort=True, err=True)
     for _ in startup_checks.operator_services().erasure.delete(event_id, acting.actor(why)):
         pass
-    click.echo(f"{event_id}: deleted")
+    print_rows([{"event_id": event_id}], "{event_id}: deleted", as_json)
 
 
 def _set_state(event_id: str, state: str, why: str | None, as_json: bool) -> None:

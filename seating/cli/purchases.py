@@ -8,7 +8,7 @@ import click
 
 from seating.cli import acting, startup_checks
 from seating.cli.books import of_event
-from seating.cli.printing import as_json, print_fields, print_table, shown
+from seating.cli.printing import as_json, print_fields, print_rows, print_table, shown
 from seating.domain.errors import PurchaseNotFound
 from seating.domain.page import all_items
 from seating.domain.purchase import Purchase, PurchaseId
@@ -92,7 +92,8 @@ def refund(purchase_id: str, seats: str, quantity: int | None, why: str | None, 
 @purchases.command()
 @click.argument("purchase_ids", metavar="PURCHASE...", nargs=-1, required=True, type=str)
 @acting.why
-def erase(purchase_ids: tuple[str, ...], why: str | None) -> None:
+@as_json
+def erase(purchase_ids: tuple[str, ...], why: str | None, as_json: bool) -> None:
     """Erase what a shop said of its customer: buyer, reference and note.
 
     The purchases themselves stay. Repeat the command if it fails. Redis's log loses the entries up to the purchase, so
@@ -101,7 +102,7 @@ def erase(purchase_ids: tuple[str, ...], why: str | None) -> None:
     services = startup_checks.operator_services()
     for purchase_id in purchase_ids:
         services.erasure.purchase(PurchaseId.parse(purchase_id), acting.actor(why))
-        click.echo(f"{purchase_id}: erased")
+    print_rows([{"purchase_id": each} for each in purchase_ids], "{purchase_id}: erased", as_json)
 
 
 def _cancel(purchase_id: str, seats: str, quantity: int | None, why: str | None, as_json: bool) -> None:

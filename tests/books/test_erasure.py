@@ -1,6 +1,7 @@
 """What shops said of their customers is erased from every place, by name and by age, and the books stay right."""
 
 import re
+import time
 import zlib
 from pathlib import Path
 
@@ -20,8 +21,10 @@ from seating.storage import erasure
 from seating.storage.database import Database
 from seating.storage.tables import audit, events, metadata
 from tests.one_process import OPERATOR, OneProcess, on_sqlite
+from tests.servers import wait_until
 from tests.terms.backups import backup, restore, trim
 
+DAY_MS = 86_400_000
 HALL = SeatingPlan([[["A1", "A2", "A3", "A4"], ["B1", "B2", "B3", "B4"]]])
 ADA, BOB = (
     Order(2, reference=f"order-{name}", buyer=f"{name}@example.com", note=f"said {name}") for name in ("ada", "bob")
@@ -208,15 +211,29 @@ def test_the_cron_erases_and_deletes_what_is_old(sale: OneProcess) -> None:
         sale.archive(event)
         ago(sale, event, days)
     retention = Retention(sale.database, sale.erasure, personal_data_days=30, event_days=365)
-    retention.tick()
+    for _ in range(2):  # The second time there is nothing to do.
+        until_done(retention, sale)
     left = {event: len(sale.rows(table, event)) for event in (young, old, ancient, open_one) for table in ledger_only()}
     assert left[ancient] == 0
     assert min(left[event] for event in (young, old, open_one)) > 1
     known = {event: sale.purchases.page(event, None, 1).items[0].personal.buyer for event in (young, old, open_one)}
     assert known == {young: ADA.buyer, old: None, open_one: ADA.buyer}
     assert [row.action for row in sale.rows(audit, old)].count("event.erase") == 1
-    Retention(sale.database, sale.erasure, personal_data_days=30, event_days=365).tick()
-    assert [row.action for row in sale.rows(audit, old)].count("event.erase") == 1
+
+
+def until_done(retention: Retention, sale: OneProcess) -> None:
+    """Each tick takes a fraction of a second, whatever is left then."""
+    now_ms = time.time_ns() // 1_000_000
+
+    def is_done() -> bool:
+        retention.tick()
+        deleted, erased = (
+            sale.database.read(erasure.due, now_ms - days * DAY_MS, erased=is_erased)
+            for days, is_erased in ((365, True), (30, False))
+        )
+        return not deleted + erased
+
+    wait_until(is_done, 30, "all that is old to be gone")
 
 
 def ledger_only() -> list[Table]:
@@ -225,7 +242,7 @@ def ledger_only() -> list[Table]:
 
 def ago(sale: OneProcess, event: str, days: int) -> None:
     """It was archived so many days earlier."""
-    earlier = {"archived_ms": events.c.archived_ms - days * 86_400_000}
+    earlier = {"archived_ms": events.c.archived_ms - days * DAY_MS}
     sale.database.write(
         lambda connection: connection.execute(update(events).where(events.c.id == event).values(earlier))
     )

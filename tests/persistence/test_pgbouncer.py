@@ -1,7 +1,8 @@
-"""Behind PgBouncer in transaction mode no connection keeps anything: the whole system works there."""
+"""Behind PgBouncer in transaction mode no connection keeps anything: the whole system works there, with a replica."""
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -11,17 +12,31 @@ from sqlalchemy import Connection, text
 
 from seating.storage.database import Database
 from tests import pgbouncer
-from tests.servers import PostgresServer, RedisServer
+from tests.postgres_replica import PostgresReplica
+from tests.servers import PostgresServer, RedisServer, wait_until
 from tests.system import Client, System
 
 _JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(scope="module")
-def pooled(postgres_server: PostgresServer) -> Iterator[str]:
-    """A database without tables, by way of two connections that everybody shares."""
-    with pgbouncer.in_front_of(postgres_server.new_database_without_tables(), connections=2) as url:
+def direct(postgres_server: PostgresServer) -> str:
+    """A database without tables."""
+    return postgres_server.new_database_without_tables()
+
+
+@pytest.fixture(scope="module")
+def pooled(direct: str) -> Iterator[str]:
+    """The same, by way of a few connections that everybody shares."""
+    with pgbouncer.in_front_of(direct, connections=4) as url:
         yield url
+
+
+@pytest.fixture
+def replica(postgres_server: PostgresServer, direct: str) -> Iterator[PostgresReplica]:
+    made = PostgresReplica(postgres_server, direct)
+    yield made
+    made.remove()
 
 
 def test_it_refuses_options_and_forgets_prepared_statements(pooled: str) -> None:
@@ -60,10 +75,14 @@ def test_bounds_end_with_their_transaction(pooled: str) -> None:
         database.close()
 
 
-def test_the_whole_system_works(pooled: str, own_redis: RedisServer, tmp_path: Any) -> None:
-    """Tables are made, seats sold, cancelled, listed and exported; two web processes, a worker and a cron share two
-    connections."""
-    system = System(tmp_path / "data", own_redis, pooled, WEB_WORKERS="2", RATE_LIMIT_USERS="off")
+def test_the_whole_system_works(
+    pooled: str, direct: str, replica: PostgresReplica, own_redis: RedisServer, tmp_path: Path
+) -> None:
+    """Tables are made, seats sold, cancelled, listed and exported; two web processes, a worker and a cron share the
+    connections. Lists come from a replica, and when that is gone, nobody but the operator notices."""
+    settings = {"WEB_WORKERS": "2", "RATE_LIMIT_USERS": "off"}
+    settings |= {"DATABASE_READ_URL": replica.url, "DATABASE_READ_MAX_LAG_S": "3600"}
+    system = System(tmp_path / "data", own_redis, pooled, **settings)
     try:
         system.start()
         event_id = system.create_event(totalSeats=1_000)
@@ -72,13 +91,34 @@ def test_the_whole_system_works(pooled: str, own_redis: RedisServer, tmp_path: A
         failed = [answer for one in answers for answer in one if answer[1] not in (200, 201)]
         assert failed == []
         system.wait_recorded()
+        replica.catch_up(direct)
+        wait_until(lambda: shown(system)["status"] == "used", 60, "the replica to be used")
+        wait_until(lambda: "seating_sql_replica_used 1.0" in metrics(system), 60, "the metric to say so")
         listed = system.get(f"/api/v1/events/{event_id}/purchases?limit=100").json["purchases"]
         assert [one["state"] for one in listed].count("cancelled") == _BUYERS
         assert len(listed) == _BUYERS * _EACH
         assert len(system.command("export", event_id).stdout.splitlines()) == 1 + _BUYERS * _EACH
         assert system.command("reconcile").returncode == 0
+        replica.stop()
+        path = f"/api/v1/events/{event_id}/purchases"
+        assert [system.get(path).status for _ in range(20)] == [200] * 20
+        wait_until(lambda: shown(system).get("reason") == "it does not answer", 60, "the replica to be unused")
+        wait_until(lambda: "seating_sql_replica_used 0.0" in metrics(system), 60, "the metric to say so")
+        system.wait_ready()
+        replica.start()
+        wait_until(lambda: shown(system)["status"] == "used", 60, "the replica to be used again")
     finally:
         system.stop()
+
+
+def shown(system: System) -> dict[str, object]:
+    """What `/ready` shows of the replica, in the web process that answers."""
+    checks: dict[str, dict[str, object]] = system.get("/ready").json["checks"]
+    return checks["sqlReplica"]
+
+
+def metrics(system: System) -> list[str]:
+    return system.get("/metrics", {"Accept": "text/plain"}).body.decode().splitlines()
 
 
 _BUYERS, _EACH = 4, 6

@@ -1,7 +1,6 @@
 """Lists are read from a replica as long as it is fresh; what was just written is not looked for there."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,8 +15,7 @@ from seating.storage.database import Database
 from seating.storage.replica import LaggingReads, Replica
 from tests.one_process import OPERATOR
 from tests.postgres_replica import PostgresReplica
-from tests.servers import PostgresServer, RedisServer, wait_until
-from tests.system import System
+from tests.servers import PostgresServer, wait_until
 
 MUCH_S, LITTLE_S = 3_600, 1
 
@@ -55,7 +53,8 @@ def opened(redis_url: str, url: str, replica: PostgresReplica) -> Open:
                 database_url=url,
                 database_read_url=replica.url,
                 database_read_max_lag_s=max_lag_s,
-            )
+            ),
+            patient=True,
         )
 
     return open_with
@@ -75,7 +74,7 @@ def known(sale: BackgroundServices) -> None:
     """Until it is known how far the replica is behind."""
     replica = sale.reads.replica
     assert replica
-    wait_until(lambda: replica.look().lag_s is not None, what="the lag to be known")
+    wait_until(lambda: replica.look().lag_s is not None, 60, "the lag to be known")
 
 
 def test_a_list_may_be_old_and_a_purchase_may_not(opened: Open, replica: PostgresReplica, url: str) -> None:
@@ -94,7 +93,7 @@ def test_a_list_may_be_old_and_a_purchase_may_not(opened: Open, replica: Postgre
     acts = [found.act for found in sale.audit.page(None, 1, event).items]
     assert [act.action for act in acts] == ["event.create"]
     replica.go_on()
-    wait_until(lambda: listed(sale, event) == ["second", "first"], what="the replica to have both")
+    wait_until(lambda: listed(sale, event) == ["second", "first"], 60, "the replica to have both")
 
 
 def test_what_the_replica_does_not_know_yet_the_primary_does(opened: Open, replica: PostgresReplica, url: str) -> None:
@@ -117,12 +116,10 @@ def test_one_that_is_far_behind_is_not_asked(opened: Open, replica: PostgresRepl
     bought(sale, event, "first")
     asked = sale.reads.replica
     assert asked
-    wait_until(lambda: (asked.look().lag_s or 0) > LITTLE_S, what="it to be late")
-    assert asked.look().failure.endswith(" s behind")
+    wait_until(lambda: asked.look().failure.endswith(" s behind"), 60, "it to be late")
     assert listed(sale, event) == ["first"]
     replica.go_on()
-    wait_until(lambda: asked.look().failure == "", what="it to be used")
-    assert (asked.look().lag_s or 0) < MUCH_S
+    wait_until(lambda: asked.look() == (0.0, ""), 60, "it to be used")
 
 
 def test_another_database_is_not_asked(url: str, postgres_server: PostgresServer) -> None:
@@ -151,36 +148,3 @@ def test_the_doctor_looks_at_it(replica: PostgresReplica, url: str) -> None:
 def test_it_needs_postgres(redis_url: str) -> None:
     with pytest.raises(ValueError, match="DATABASE_READ_URL needs a DATABASE_URL of Postgres"):
         Settings(_env_file=None, redis_url=redis_url, database_read_url="postgresql://127.0.0.1/seating")
-
-
-def test_without_it_the_system_serves_all(
-    replica: PostgresReplica, url: str, own_redis: RedisServer, tmp_path: Path
-) -> None:
-    """Its state is shown; when it is gone, nobody but the operator notices."""
-    system = System(tmp_path / "data", own_redis, url, DATABASE_READ_URL=replica.url)
-    try:
-        system.start()
-        system.buy(Prefer="wait=10")
-        wait_until(lambda: shown(system)["status"] == "used", what="the replica to be used")
-        assert shown(system)["lagS"] < 30
-        assert "seating_sql_replica_used 1.0" in metrics(system)
-        replica.stop()
-        path = "/api/v1/events/demo/purchases"
-        assert [system.get(path).status for _ in range(20)] == [200] * 20
-        wait_until(lambda: shown(system)["status"] == "unused", what="the replica to be unused")
-        assert shown(system)["reason"] == "it does not answer"
-        assert system.get("/ready").status == 200
-        assert "seating_sql_replica_used 0.0" in metrics(system)
-        replica.start()
-        wait_until(lambda: shown(system)["status"] == "used", what="the replica to be used again")
-    finally:
-        system.stop()
-
-
-def shown(system: System) -> dict[str, object]:
-    checks: dict[str, dict[str, object]] = system.get("/ready").json["checks"]
-    return checks["sqlReplica"]
-
-
-def metrics(system: System) -> list[str]:
-    return system.get("/metrics", {"Accept": "text/plain"}).body.decode().splitlines()
