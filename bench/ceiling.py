@@ -5,7 +5,7 @@ ARGS='PURCHASES ROUNDS'. Only CPU time is measured, so that a busy machine matte
 
 from gevent import monkey
 
-monkey.patch_all(thread=False, subprocess=False)
+monkey.patch_all(thread=False, queue=False, subprocess=False, signal=False, os=False)
 
 import itertools  # noqa: E402
 import os  # noqa: E402

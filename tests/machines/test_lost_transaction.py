@@ -15,7 +15,8 @@ def change(connection: Connection) -> bool:
     return True
 
 
-def test_its_locks_are_released(postgres_server: PostgresServer) -> None:
+def test_its_locks_are_released(postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "_NEXT_STATEMENT_WITHIN_S", 1)
     url = postgres_server.new_database()
     cut_off, other = (postgres.engine(url, patient=False) for _ in range(2))
     try:
