@@ -9,19 +9,20 @@ import socket
 import sys
 import tempfile
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urljoin
 
 from sqlalchemy import create_engine, text
 
-from bench.growth import is_recorded, services_of
 from bench.report import Report, Table
-from bench.served import Served
+from bench.served import Served, is_recorded, services_of
 from seating.domain.idempotency import short_hash
 from seating.domain.purchase import Order
 from tests.live.client import Socket, live
 from tests.servers import PostgresServer, wait_until
+from tests.system import System
 
 _SEATS = 50_000
 _HALL = {"generate": {"sections": _SEATS // 500, "rows": 20, "seatsPerRow": 25}}
@@ -45,8 +46,7 @@ class Footprint(NamedTuple):
     message: int
 
 
-def measure(served: Served, purchases: int) -> Footprint:
-    """Of a system whose database is Postgres."""
+def measure(served: System, purchases: int, database_bytes: Callable[[], int]) -> Footprint:
     client, services = served.redis.client(), services_of(served)
 
     def memory() -> int:
@@ -57,7 +57,7 @@ def measure(served: Served, purchases: int) -> Footprint:
 
     empty = memory()
     event_id = served.create_event(seatingPlan=_HALL)
-    opened, filed, rows = memory(), file_bytes(), _database_bytes(served.database_url)
+    opened, filed, rows = memory(), file_bytes(), database_bytes()
     inventory = services.purchases.inventory
     for number in range(purchases):
         inventory.purchase(event_id, "anonymous", short_hash("anonymous", f"footprint-{number}"), Order(2))
@@ -66,13 +66,13 @@ def measure(served: Served, purchases: int) -> Footprint:
         (opened - empty) / _SEATS,
         (memory() - opened) / purchases,
         (file_bytes() - filed) / purchases,
-        (_database_bytes(served.database_url) - rows) / purchases,
+        (database_bytes() - rows) / purchases,
         _visit_bytes(served, event_id),
         *_purchase_bytes(served, event_id),
     )
 
 
-def _database_bytes(url: str) -> int:
+def database_bytes(url: str) -> int:
     engine = create_engine(url)
     with engine.connect() as connection:
         size = connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one()
@@ -80,7 +80,7 @@ def _database_bytes(url: str) -> int:
     return int(size)
 
 
-def _visit_bytes(served: Served, event_id: str) -> int:
+def _visit_bytes(served: System, event_id: str) -> int:
     """The page, all that it loads, and what its scripts ask first."""
     of_event = f"/api/v1/events/{event_id}"
     waiting, seen, size = [f"/events/{event_id}", of_event, f"{of_event}/plan", f"{of_event}/seats"], set(), 0
@@ -96,7 +96,7 @@ def _visit_bytes(served: Served, event_id: str) -> int:
     return size
 
 
-def _purchase_bytes(served: Served, event_id: str) -> tuple[int, int]:
+def _purchase_bytes(served: System, event_id: str) -> tuple[int, int]:
     """Request and answer, and the frame that tells of it."""
     body = json.dumps({"quantity": 2})
     head = (f"POST /api/v1/events/{event_id}/purchases HTTP/1.1", "Content-Type: application/json")
@@ -109,7 +109,7 @@ def _purchase_bytes(served: Served, event_id: str) -> tuple[int, int]:
     return sent + len(answer), len(json.dumps(message, separators=(",", ":"))) + 4
 
 
-def _answer(served: Served, *lines: str) -> bytes:
+def _answer(served: System, *lines: str) -> bytes:
     """Of a connection that is closed after it, whatever that is. `lines` are a request without its Host."""
     lines = (lines[0], "Host: seating.test", "Connection: close", *lines[1:])
     with socket.create_connection(("127.0.0.1", served.port)) as connection:
@@ -123,7 +123,7 @@ def main(purchases: int = 10_000) -> None:
         try:
             with Served(WEB_WORKERS="1", DATABASE_URL=postgres.new_database()) as served:
                 served.database_url = served.environment["DATABASE_URL"]
-                found = measure(served, purchases)
+                found = measure(served, purchases, lambda: database_bytes(served.database_url))
         finally:
             postgres.stop()
     names = ("a seat in Redis", "a purchase in Redis", "a purchase in Redis's file", "a purchase in Postgres")

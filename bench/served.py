@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 
 import psutil
 
+from seating import runtime
+from seating.config import Settings
+from seating.redis_store.inventory import Inventory
 from tests.servers import RedisServer, wait_until
 from tests.system import PROJECT, Part, System
 
@@ -113,3 +116,14 @@ class Served(System):
 
 def _cpu_s(pids: Any) -> float:
     return sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in pids)
+
+
+def is_recorded(inventory: Inventory, event_id: str) -> bool:
+    """Asked of Redis: a web process that has not sold of an event finds it within a minute."""
+    found = inventory.read(event_id)
+    return found is not None and not found.backlog.lag
+
+
+def services_of(served: System) -> runtime.BackgroundServices:
+    """The product's own, in this process."""
+    return runtime.BackgroundServices(Settings(redis_url=served.redis.url, database_url=served.database_url))

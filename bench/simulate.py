@@ -54,11 +54,12 @@ What is extrapolated: everything beyond the two cores on which the service times
 batches, one a quarter of a second and Redis node, and a batch occupies a stage for as long as all of it takes; so there
 is no randomness, and nothing is said of latencies below half a second: [benchmarks.md](benchmarks.md) has those.
 Networks, proxies and operating systems are taken to be wide enough, web processes and nodes to be alike and to add up,
-and Postgres to take what the workers bring.
+and Postgres to take what the workers bring. A refused connection costs nothing. The page's own files and the plan come
+from a proxy's cache: with them, the busiest second takes {gbits:.0f} Gbit/s.
 
 Nobody has a live feed. With the seat map open, each of {present:,} visitors who come within the first half minute would
-be told of each of the {changes:,.0f} changes a second of their show: {messages:.1f} billion messages a second in all,
-for which no fleet is large enough. A sale of this size has to be of the best seats for a number of tickets, or to let
+be told of each of the {changes:,.0f} changes a second of their show: {messages:.1f} billion messages a second in all, for
+which no fleet is large enough. A sale of this size has to be of the best seats for a number of tickets, or to let
 visitors in by turns; this version has no waiting room."""
 
 
@@ -233,7 +234,8 @@ def main() -> None:
         redis=_redis_us(costs),
         worker=costs.worker_us_purchase,
         findings=_findings(found),
-        present=round(present, -3),
+        present=int(round(present, -3)),
+        gbits=next(need.amount for need in sizing.needs(planned(), costs) if need.what == "bandwidth") / 1000,
         changes=changes_s,
         messages=present * changes_s / 1e9,
     )

@@ -16,7 +16,7 @@ _FEEDS_OF_PROCESS: Final = 3072
 """Three quarters of WEB_CONNECTIONS' default."""
 _FREE_FILES: Final = 1024
 READS_OF_VISIT: Final = 4
-"""The event, its plan, its seats, and once more the event."""
+"""The event, its plan, its seats, and once more the event. The page's files come from a proxy's cache."""
 _ADMISSION_MESSAGES_S: Final = 10.0
 """What a feed of general admission sends at most."""
 _GB: Final = 1e9
