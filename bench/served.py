@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
+import redis
 
 from seating import runtime
 from seating.config import Settings
@@ -86,9 +87,7 @@ class Served(System):
 
     def cpu(self) -> Cpu:
         worker = [self.parts["worker"].process.pid] if "worker" in self.parts else []
-        used = self.redis.client().info("cpu")
-        redis = float(used["used_cpu_user_main_thread"]) + float(used["used_cpu_sys_main_thread"])
-        return Cpu(_cpu_s(child.pid for child in self.workers()), _cpu_s(worker), redis)
+        return Cpu(_cpu_s(child.pid for child in self.workers()), _cpu_s(worker), redis_cpu_s(self.redis.client()))
 
     def workers(self) -> list[psutil.Process]:
         return psutil.Process(self.parts["web"].process.pid).children()
@@ -112,6 +111,12 @@ class Served(System):
     def open_events(self, count: int, **fields: Any) -> list[str]:
         """The addresses of as many new events' purchases."""
         return [f"/api/v1/events/{self.create_event(**fields)}/purchases" for _ in range(count)]
+
+
+def redis_cpu_s(client: "redis.Redis") -> float:
+    """CPU time of Redis's main thread so far, in s."""
+    used = client.info("cpu")
+    return float(used["used_cpu_user_main_thread"]) + float(used["used_cpu_sys_main_thread"])
 
 
 def _cpu_s(pids: Any) -> float:

@@ -58,8 +58,8 @@ and Postgres to take what the workers bring. A refused connection costs nothing.
 from a proxy's cache: with them, the busiest second takes {gbits:.0f} Gbit/s.
 
 Nobody has a live feed. With the seat map open, each of {present:,} visitors who come within the first half minute would
-be told of each of the {changes:,.0f} changes a second of their show: {messages:.1f} billion messages a second in all, for
-which no fleet is large enough. A sale of this size has to be of the best seats for a number of tickets, or to let
+be told of each of the {changes:,.0f} changes a second of their show: {messages:.1f} billion messages a second in all,
+for which no fleet is large enough. A sale of this size has to be of the best seats for a number of tickets, or to let
 visitors in by turns; this version has no waiting room."""
 
 
