@@ -20,6 +20,7 @@ from bench.report import Report, Table
 from bench.served import Served, is_recorded, services_of
 from seating.domain.idempotency import short_hash
 from seating.domain.purchase import Order
+from seating.redis_store import keys
 from tests.live.client import Socket, live
 from tests.servers import PostgresServer, wait_until
 from tests.system import System
@@ -28,10 +29,11 @@ _SEATS = 50_000
 _HALL = {"generate": {"sections": _SEATS // 500, "rows": 20, "seatsPerRow": 25}}
 _LINKS = re.compile(r"""(?:src|href|from|import)\s*[=(]?\s*['"](/static/[^'"]+|\.{1,2}/[^'"]+\.js)['"]""")
 _TEXT = """{purchases:,} purchases of two seats each, of a generated hall of {seats:,}, all on record in Postgres. **A
-seat in Redis** is what its memory grew by when the hall was put on sale; **a purchase in Redis** what it grew by for
-each, while the log keeps it; **in Redis's file** what the append-only file grew by; **in Postgres** what the database
-grew by, with its indexes. **A visit** is the answers that a browser gets until the map is drawn, gzipped where it
-accepts that; **a purchase on the wire** is request and answer, and **a live message** one frame for two seats."""
+seat in Redis** is what the keys of a hall take that has just been put on sale (`MEMORY USAGE`); **a purchase in Redis**
+what they grow by for each, while the log keeps it; **in Redis's file** what the append-only file grew by; **in
+Postgres** what the database grew by, with its indexes. **A visit** is the answers that a browser gets until the map is
+drawn, gzipped where it accepts that; **a purchase on the wire** is request and answer, and **a live message** one frame
+for two seats."""
 
 
 class Footprint(NamedTuple):
@@ -50,12 +52,12 @@ def measure(served: System, purchases: int, database_bytes: Callable[[], int]) -
     client, services = served.redis.client(), services_of(served)
 
     def memory() -> int:
-        return int(client.info("memory")["used_memory"])
+        """Of the event's keys: what else Redis uses comes and goes."""
+        return sum(client.memory_usage(key, samples=0) or 0 for key in keys.all_of(event_id))
 
     def file_bytes() -> int:
         return int(client.info("persistence")["aof_current_size"])
 
-    empty = memory()
     event_id = served.create_event(seatingPlan=_HALL)
     opened, filed, rows = memory(), file_bytes(), database_bytes()
     inventory = services.purchases.inventory
@@ -63,7 +65,7 @@ def measure(served: System, purchases: int, database_bytes: Callable[[], int]) -
         inventory.purchase(event_id, "anonymous", short_hash("anonymous", f"footprint-{number}"), Order(2))
     wait_until(lambda: is_recorded(inventory, event_id), 300, "all to be recorded")
     return Footprint(
-        (opened - empty) / _SEATS,
+        opened / _SEATS,
         (memory() - opened) / purchases,
         (file_bytes() - filed) / purchases,
         (database_bytes() - rows) / purchases,
