@@ -104,9 +104,11 @@ def _purchase_bytes(served: System, event_id: str) -> tuple[int, int]:
     head = (f"POST /api/v1/events/{event_id}/purchases HTTP/1.1", "Content-Type: application/json")
     more = (f"Idempotency-Key: {uuid.uuid4()}", f"Content-Length: {len(body)}", "", body)
     with Socket(served, live(event_id)) as feed:
+        assert feed.message()["type"] == "SNAPSHOT_NEEDED"
         answer = _answer(served, *head, *more)
         position = json.loads(answer.partition(b"\r\n\r\n")[2])["position"]
         message = feed.until(position)[-1]
+        assert len(message["seats"]) == 2
     sent = len("\r\n".join((*head, *more))) + len("Host: seating.test\r\n")
     return sent + len(answer), len(json.dumps(message, separators=(",", ":"))) + 4
 
