@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run test restarts cluster fuzz fuzz-terms fuzz-bytes fuzz-api alerts fight churn mutants receiver-down seat-map chaos prove lint-api screenshots test-careful check format onsale bench bench-postgres benchmarks clean
+.PHONY: help install run test restarts cluster fuzz fuzz-terms fuzz-bytes fuzz-api alerts fight churn mutants receiver-down seat-map chaos prove lint-api screenshots test-careful check format onsale simulate bench bench-postgres benchmarks clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -105,6 +105,9 @@ format: $(VENV)/.tests ## format the code
 onsale: $(VENV)/.runs ## 1,000 buyers at once against a running system (ARGS='--buyers 200')
 	@exec $(BIN)/seating onsale $(ARGS)
 
+simulate: $(VENV)/.bench ## a sale of 14 million visitors on three fleets; writes docs/scale.md
+	$(BIN)/python -m bench.simulate
+
 bench: $(VENV)/.bench ## what a request costs, needs wrk (ARGS='SECONDS ROUNDS')
 	$(BIN)/python -m bench.cost $(ARGS)
 	$(BIN)/python -m bench.page
@@ -113,11 +116,11 @@ bench-postgres: $(VENV)/.bench ## Postgres with 10,000,000 purchases beside one 
 	$(BIN)/python -m bench.postgres $(PURCHASES)
 	$(BIN)/python -m bench.page
 
-bench-%: $(VENV)/.bench ## other figures: calls filling profile growth keeping durability limits partner onsale live (node)
+bench-%: $(VENV)/.bench ## other figures: calls ceiling filling profile growth keeping footprint durability limits partner onsale live (node)
 	$(BIN)/python -m bench.$* $(ARGS)
 	$(BIN)/python -m bench.page
 
-benchmarks: $(VENV)/.tests ## docs/benchmarks.md of the figures in docs/figures
+benchmarks: $(VENV)/.tests ## docs/benchmarks.md, docs/scale.md and seating/cli/costs.json of the figures in docs/figures
 	$(BIN)/python -m bench.page
 
 clean: ## remove what make made, but no data

@@ -12,13 +12,10 @@ from typing import NamedTuple
 from bench import plots
 from bench.cost import Case, take
 from bench.report import Report, Table
-from bench.served import Served
-from seating import runtime
-from seating.config import Settings
+from bench.served import Served, is_recorded, services_of
 from seating.domain.actor import Actor
 from seating.domain.idempotency import short_hash
 from seating.domain.purchase import Order
-from seating.redis_store.inventory import Inventory
 from tests.servers import wait_until
 
 _EVENTS = (1, 100, 10_000)
@@ -104,17 +101,6 @@ class Growth:
             with Served(WEB_WORKERS=str(count)) as served:
                 found[count] = self.point(served, served.open_events(4, totalSeats=100_000))
         return found
-
-
-def is_recorded(inventory: Inventory, event_id: str) -> bool:
-    """Asked of Redis: a web process that has not sold of an event finds it within a minute."""
-    found = inventory.read(event_id)
-    return found is not None and not found.backlog.lag
-
-
-def services_of(served: Served) -> runtime.BackgroundServices:
-    """The product's own, in this process."""
-    return runtime.BackgroundServices(Settings(redis_url=served.redis.url, database_url=served.database_url))
 
 
 def main(seconds: int = 4, rounds: int = 3) -> None:

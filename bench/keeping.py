@@ -7,9 +7,8 @@ import sys
 from functools import partial
 from typing import NamedTuple
 
-from bench.growth import is_recorded, services_of
 from bench.report import Report, Table
-from bench.served import Served
+from bench.served import Served, is_recorded, services_of
 from seating.config import Settings
 from seating.domain.idempotency import short_hash
 from seating.domain.purchase import Order

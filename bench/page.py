@@ -1,10 +1,20 @@
-"""`python -m bench.page`: makes docs/benchmarks.md of the figures in docs/figures/."""
+"""`python -m bench.page`: makes of the figures in docs/figures/ what is told of them.
 
+docs/benchmarks.md, docs/scale.md, and the costs that `seating size` reckons with.
+"""
+
+import json
+from pathlib import Path
+
+from bench import costs
 from bench.report import FIGURES, Report, Table, load
 from tests.system import PROJECT
 
 PAGE = PROJECT / "docs" / "benchmarks.md"
-_ORDER = ("cost", "profile", "growth", "postgres", "keeping", "durability", "limits", "onsale", "live", "partner")
+SCALE = PROJECT / "docs" / "scale.md"
+COSTS = PROJECT / "seating" / "cli" / "costs.json"
+_ORDER = ("cost", "ceiling", "profile", "growth", "postgres", "keeping", "footprint", "durability", "limits", "onsale")
+_ORDER = (*_ORDER, "live", "partner")
 _HEAD = """# Benchmarks
 
 Made by `make benchmarks` of the figures in [figures/](figures/), each of which the command named above it has written.
@@ -13,9 +23,22 @@ better than numbers.
 """
 
 
-def render() -> str:
-    reports = sorted((load(path) for path in FIGURES.glob("*.json")), key=lambda report: _ORDER.index(report.name))
-    return "\n".join([_HEAD, *map(_section, reports)])
+def render() -> dict[Path, str]:
+    """Return the text of each file."""
+    reports = {path.stem: load(path) for path in FIGURES.glob("*.json")}
+    scale = reports.pop("scale")
+    measured = sorted(reports.values(), key=lambda report: _ORDER.index(report.name))
+    return {
+        PAGE: "\n".join([_HEAD, *map(_section, measured)]),
+        SCALE: _section(scale).removeprefix("#"),
+        COSTS: json.dumps(costs.figures(), indent=1) + "\n",
+    }
+
+
+def write() -> None:
+    for path, text in render().items():
+        path.write_text(text)
+        print(f"written: {path.relative_to(PROJECT)}")
 
 
 def _section(report: Report) -> str:
@@ -41,5 +64,4 @@ def _cell(value: object) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(render())
-    print(f"written: {PAGE.relative_to(PROJECT)}")
+    write()

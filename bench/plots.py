@@ -36,6 +36,20 @@ def lines(name: str, labels: tuple[str, str], series: Mapping[str, Sequence[tupl
     return _written(figure, name)
 
 
+def over_time(name: str, label: str, series: Mapping[str, Sequence[tuple[float, float]]]) -> str:
+    """Each of `series` has a value at each of many moments, in s since the opening; both axes are logarithmic."""
+    figure, axes = plt.subplots(figsize=(6, 3))
+    for title, points in series.items():
+        axes.plot(*zip(*points, strict=True), label=title)
+    axes.set_xscale("symlog")
+    axes.set_yscale("symlog")
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("seconds since the opening")
+    axes.set_ylabel(label)
+    axes.legend()
+    return _written(figure, name)
+
+
 def _written(figure: "plt.Figure", name: str) -> str:
     """The file's name."""
     FIGURES.mkdir(exist_ok=True)

@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
+import redis
 
+from seating import runtime
+from seating.config import Settings
+from seating.redis_store.inventory import Inventory
 from tests.servers import RedisServer, wait_until
 from tests.system import PROJECT, Part, System
 
@@ -83,9 +87,7 @@ class Served(System):
 
     def cpu(self) -> Cpu:
         worker = [self.parts["worker"].process.pid] if "worker" in self.parts else []
-        used = self.redis.client().info("cpu")
-        redis = float(used["used_cpu_user_main_thread"]) + float(used["used_cpu_sys_main_thread"])
-        return Cpu(_cpu_s(child.pid for child in self.workers()), _cpu_s(worker), redis)
+        return Cpu(_cpu_s(child.pid for child in self.workers()), _cpu_s(worker), redis_cpu_s(self.redis.client()))
 
     def workers(self) -> list[psutil.Process]:
         return psutil.Process(self.parts["web"].process.pid).children()
@@ -111,5 +113,22 @@ class Served(System):
         return [f"/api/v1/events/{self.create_event(**fields)}/purchases" for _ in range(count)]
 
 
+def redis_cpu_s(client: "redis.Redis") -> float:
+    """CPU time of Redis's main thread so far, in s."""
+    used = client.info("cpu")
+    return float(used["used_cpu_user_main_thread"]) + float(used["used_cpu_sys_main_thread"])
+
+
 def _cpu_s(pids: Any) -> float:
     return sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in pids)
+
+
+def is_recorded(inventory: Inventory, event_id: str) -> bool:
+    """Asked of Redis: a web process that has not sold of an event finds it within a minute."""
+    found = inventory.read(event_id)
+    return found is not None and not found.backlog.lag
+
+
+def services_of(served: System) -> runtime.BackgroundServices:
+    """The product's own, in this process."""
+    return runtime.BackgroundServices(Settings(redis_url=served.redis.url, database_url=served.database_url))

@@ -19,7 +19,7 @@ from tests.forked import Forked
 from tests.servers import RedisServer, wait_until
 
 PROJECT = Path(__file__).parents[1]
-_GUNICORN = ("gunicorn", "-c", str(PROJECT / "gunicorn.conf.py"), "--pythonpath", str(PROJECT), "wsgi:app")
+GUNICORN = ("gunicorn", "-c", str(PROJECT / "gunicorn.conf.py"), "--pythonpath", str(PROJECT), "wsgi:app")
 
 
 class Answer(NamedTuple):
@@ -134,7 +134,7 @@ class System(Client):
         names = names or ("worker", "cron", "web")
         for name in names:
             if name == "web":  # What `seating web` becomes after its checks, which a new database needs not.
-                self._start("web", *_GUNICORN)
+                self._start("web", *GUNICORN)
             else:
                 self.start_part(name)
         if "web" in names:

@@ -23,6 +23,7 @@ _SECTIONS: Final = {
         "sender": "parts",
         "migrate": "parts",
         "doctor": "doctor.command",
+        "size": "size",
         "partner": "parts",
         "onsale": "parts",
     },

@@ -39,6 +39,7 @@ class WebInstances:
 
     def close(self) -> None:
         self._leaving.close()
+        self._speaker.close()
 
     def counts(self) -> WebCounts:
         """Return the sum over all instances, or this one's alone if Redis does not answer within a second."""

@@ -35,6 +35,12 @@ class Speaker:
         self._lock = _try_lock(self._file)
         return self._lock is not None
 
+    def close(self) -> None:
+        """Let another process speak."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
 
 @cache
 def claim(parent: Path) -> Path:

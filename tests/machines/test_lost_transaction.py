@@ -1,7 +1,10 @@
 """A machine that is cut off in the middle of a transaction does not keep its locks."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from seating.storage import postgres
@@ -10,34 +13,46 @@ from tests.servers import PostgresServer, wait_until
 _CHANGE = text("UPDATE alembic_version SET version_num = version_num")
 
 
+def test_its_locks_are_released(postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "_NEXT_STATEMENT_WITHIN_S", 1)
+    with cut_off(postgres_server.new_database()) as (silent, other):
+        wait_until(lambda: succeeds(other), 60)
+        with pytest.raises(DBAPIError):
+            change(silent)
+
+
+def test_without_that_bound_they_would_stay(postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "_NEXT_STATEMENT_WITHIN_S", 0)
+    with cut_off(postgres_server.new_database()) as (silent, other):
+        assert not succeeds(other)
+        assert change(silent)
+
+
+@contextmanager
+def cut_off(url: str) -> Iterator[tuple[Connection, Engine]]:
+    """A connection that has changed a row and then says nothing, and what the other machine has."""
+    gone, other = (postgres.engine(url, patient=False) for _ in range(2))
+    try:
+        silent = gone.connect()
+        change(silent)
+        yield silent, other
+        silent.invalidate()
+    finally:
+        gone.dispose()
+        other.dispose()
+
+
 def change(connection: Connection) -> bool:
     connection.execute(_CHANGE)
     return True
 
 
-def test_its_locks_are_released(postgres_server: PostgresServer) -> None:
-    url = postgres_server.new_database()
-    cut_off, other = (postgres.engine(url, patient=False) for _ in range(2))
+def succeeds(engine: Engine) -> bool:
     try:
-        silent = cut_off.connect()
-        change(silent)  # And then nothing more comes from there.
-        with pytest.raises(OperationalError), other.begin() as connection:
-            change(connection)
-
-        def is_free() -> bool:
-            try:
-                with other.begin() as connection:
-                    return change(connection)
-            except OperationalError:
-                return False
-
-        wait_until(is_free, 60)
-        with pytest.raises(DBAPIError):
-            change(silent)
-        silent.invalidate()
-    finally:
-        cut_off.dispose()
-        other.dispose()
+        with engine.begin() as connection:
+            return change(connection)
+    except OperationalError:  # It has waited for the lock for three seconds.
+        return False
 
 
 def test_the_server_notices_that_a_machine_is_gone(postgres_server: PostgresServer) -> None:

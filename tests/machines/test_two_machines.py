@@ -19,7 +19,7 @@ from tests.live.client import Map, Refused, Socket, end, order
 from tests.machines.network import STORES, Namespace, Network, relayed, unix
 from tests.one_process import OneProcess
 from tests.servers import PostgresServer, RedisServer, wait_until
-from tests.system import System
+from tests.system import GUNICORN, System
 
 _ROWS = ascii_uppercase[:20]
 HALL = {"generate": {"sections": 20, "rows": len(_ROWS), "seatsPerRow": 25}}
@@ -44,6 +44,12 @@ class Machine(System):
         """Only where the stores are."""
         if STORES not in self.environment["REDIS_URL"]:
             super()._migrate()
+
+    def launch(self) -> None:
+        self._migrate()
+        self._start("web", *GUNICORN)
+        for name in ("worker", "cron"):
+            self.start_part(name)
 
     def counted(self) -> tuple[int, int, int]:
         """Open feeds, accepted purchases and responses, as told of all machines."""
@@ -82,12 +88,20 @@ def machines(tmp_path_factory: pytest.TempPathFactory, postgres_server: Postgres
         here = url.render_as_string()
         a = Machine(network.a, stack, folder / "a", redis, here, **_SHORT_HOLDS)
         b = Machine(network.b, stack, folder / "b", redis, here, **_SHORT_HOLDS, **over_cable)
+        stack.callback(stop, a, b)
         for machine in (a, b):
-            stack.callback(machine.stop)
-            machine.start("worker", "cron")
+            machine.launch()
         for machine in (a, b):
-            machine.start("web")
+            machine.wait_ready(60)
         yield Machines(network, a, b)
+
+
+def stop(*machines: Machine) -> None:
+    """All at once, and never without looking after the relays, through which some of them reach the stores."""
+    processes = [part.process for machine in machines for part in machine.parts.values()]
+    for process in processes:
+        process.terminate()
+    wait_until(lambda: all(process.poll() is not None for process in processes), 60, "the machines to stop")
 
 
 @pytest.fixture
