@@ -1,18 +1,23 @@
 """One product, one shop of another origin and one browser for all tests of the seat map."""
 
+import json
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
+from tests.doors import TOKEN, bearer
 from tests.programs import program
 from tests.seat_map.browser import MapPage
 from tests.seat_map.own_page import OwnPage
 from tests.seat_map.shop import Shop
 from tests.servers import RedisServer
 from tests.system import System
+from tests.web import JSON
 
+GALA: Final = {"generate": {"sections": 2, "rows": 5, "seatsPerRow": 10}}
+REFUSED: Final = r"status of 4\d\d"
 OpenMap = Callable[..., MapPage]
 OpenPage = Callable[..., OwnPage]
 
@@ -78,3 +83,40 @@ def open_page(browser: Browser, seller: System) -> Iterator[OpenPage]:
 def hall(seller: System) -> str:
     """An event of 40 seats."""
     return seller.create_event(seatingPlan={"generate": {"sections": 1, "rows": 4, "seatsPerRow": 10}})
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system whose operator has a token."""
+    folder = tmp_path_factory.mktemp("guarded")
+    redis = RedisServer(folder / "redis")
+    redis.start()
+    running = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", WEB_WORKERS="1", ADMIN_TOKEN=TOKEN)
+    try:
+        yield running.start()
+    finally:
+        running.stop()
+        redis.stop()
+
+
+@pytest.fixture
+def gala(guarded: System) -> str:
+    """An event of 100 seats with prices."""
+    body = json.dumps(
+        {"name": "Gala", "seatingPlan": GALA, "currency": "EUR", "categories": {"Seats": {"price": 4500}}}
+    )
+    answer = guarded.request("POST", "/api/v1/events", body.encode(), JSON | bearer(TOKEN))
+    assert answer.status == 201, answer.body
+    event: str = answer.json["id"]
+    return event
+
+
+@pytest.fixture
+def room(browser: Browser, guarded: System, gala: str) -> Iterator[OwnPage]:
+    """The control room of an operator, with an event chosen."""
+    page = OwnPage(browser, guarded.port, f"/control?event={gala}", viewport={"width": 1440, "height": 900})
+    page("#key").fill(TOKEN)
+    page("#key").press("Enter")
+    expect(page("#event")).to_have_value(gala)
+    yield page
+    page.close(REFUSED)

@@ -2,56 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterator
-from typing import Final
+import uuid
 
-import pytest
 from playwright.sync_api import Browser, FloatRect, Route, expect
 
 from tests.doors import TOKEN, bearer
+from tests.seat_map.conftest import GALA, REFUSED
 from tests.seat_map.own_page import OwnPage
-from tests.servers import RedisServer, wait_until
+from tests.servers import wait_until
 from tests.system import System
 from tests.web import JSON
-
-HALL: Final = {"generate": {"sections": 2, "rows": 5, "seatsPerRow": 10}}
-REFUSED: Final = r"status of 4\d\d"
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A system whose operator has a token."""
-    folder = tmp_path_factory.mktemp("guarded")
-    redis = RedisServer(folder / "redis")
-    redis.start()
-    running = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", WEB_WORKERS="1", ADMIN_TOKEN=TOKEN)
-    try:
-        yield running.start()
-    finally:
-        running.stop()
-        redis.stop()
-
-
-@pytest.fixture
-def hall(guarded: System) -> str:
-    body = json.dumps(
-        {"name": "Gala", "seatingPlan": HALL, "currency": "EUR", "categories": {"Seats": {"price": 4500}}}
-    )
-    answer = guarded.request("POST", "/api/v1/events", body.encode(), JSON | bearer(TOKEN))
-    assert answer.status == 201, answer.body
-    event: str = answer.json["id"]
-    return event
-
-
-@pytest.fixture
-def room(browser: Browser, guarded: System, hall: str) -> Iterator[OwnPage]:
-    """The control room of an operator, with an event chosen."""
-    page = OwnPage(browser, guarded.port, f"/control?event={hall}", viewport={"width": 1440, "height": 900})
-    page("#key").fill(TOKEN)
-    page("#key").press("Enter")
-    expect(page("#event")).to_have_value(hall)
-    yield page
-    page.close(REFUSED)
 
 
 def _left(guarded: System, event: str) -> int:
@@ -79,8 +39,8 @@ def test_a_key_is_wanted_and_kept_in_this_tab_only(browser: Browser, guarded: Sy
     page.close(REFUSED)
 
 
-def test_numbers_chart_and_estimate(room: OwnPage, guarded: System, hall: str) -> None:
-    assert guarded.buy(4, event_id=hall).status == 200
+def test_numbers_chart_and_estimate(room: OwnPage, guarded: System, gala: str) -> None:
+    assert guarded.buy(4, event_id=gala).status == 200
     expect(room("#sold")).to_have_text("4")
     expect(room("#left")).to_have_text("96")
     expect(room("#p99")).to_have_text(re.compile(r" ms$"))
@@ -88,6 +48,12 @@ def test_numbers_chart_and_estimate(room: OwnPage, guarded: System, hall: str) -
     expect(room("#estimate")).to_have_text(re.compile("^At this rate sold out in|^Nothing sold"), timeout=30_000)
     expect(room("#decisions")).to_have_text("Nothing. Sales, records and stores agree.")
     assert room("#chart canvas").count() == 1
+    gauges = {row.split("\n")[0]: row for row in room("#gauges div").all_inner_texts()}
+    for name in ("Not in SQL yet", "Jobs in the queue", "Open feeds", "Cache hits"):
+        assert room("#gauges div").filter(has_text=name).locator("svg").count() == 1, gauges
+    one_key = str(uuid.uuid4())
+    assert [guarded.buy(number, one_key, gala).status for number in (1, 2)] == [200, 422]
+    expect(room("#gauges")).to_contain_text("Refused: idempotency key reused")
     assert room.findings() == []
 
 
@@ -111,25 +77,25 @@ def hall_box(room: OwnPage) -> FloatRect:
     return box
 
 
-def test_a_lasso_blocks_and_a_section_releases(room: OwnPage, guarded: System, hall: str) -> None:
+def test_a_lasso_blocks_and_a_section_releases(room: OwnPage, guarded: System, gala: str) -> None:
     lasso(room, hall_box(room))
     expect(room("#acts p")).to_have_text("100 seats chosen: 100 available.")
     room.page.get_by_role("button", name="Block 100 seats").click()
     expect(room("#confirm h2")).to_have_text("Block 100 seats. Buyers see them go at once.")
     room("#why").fill("behind the mixing desk")
     room("#confirm").get_by_role("button", name="Block 100 seats").click()
-    wait_until(lambda: _left(guarded, hall) == 0)
+    wait_until(lambda: _left(guarded, gala) == 0)
     room("#sections button").first.click()
     expect(room("#acts p")).to_have_text("50 seats chosen: 50 reserved.")
     room.page.get_by_role("button", name="Release 50 seats").click()
     room("#confirm").get_by_role("button", name="Release 50 seats").click()
-    wait_until(lambda: _left(guarded, hall) == 50)
+    wait_until(lambda: _left(guarded, gala) == 50)
     expect(room("#audit")).to_contain_text("behind the mixing desk")
 
 
-def test_lists_that_come_late_move_no_seat(browser: Browser, guarded: System, hall: str) -> None:
+def test_lists_that_come_late_move_no_seat(browser: Browser, guarded: System, gala: str) -> None:
     """An operator who draws a line while the lists above the hall are still on their way."""
-    room = OwnPage(browser, guarded.port, f"/control?event={hall}", viewport={"width": 1440, "height": 900})
+    room = OwnPage(browser, guarded.port, f"/control?event={gala}", viewport={"width": 1440, "height": 900})
     late: list[Route] = []
     are_late = True
 
@@ -153,9 +119,9 @@ def test_lists_that_come_late_move_no_seat(browser: Browser, guarded: System, ha
     room.close(REFUSED)
 
 
-def test_a_purchase_is_found_and_cancelled(room: OwnPage, guarded: System, hall: str) -> None:
+def test_a_purchase_is_found_and_cancelled(room: OwnPage, guarded: System, gala: str) -> None:
     body = json.dumps({"quantity": 2, "reference": "A-1001"}).encode()
-    path = f"/api/v1/events/{hall}/purchases"
+    path = f"/api/v1/events/{gala}/purchases"
     bought = guarded.request("POST", path, body, JSON | {"Idempotency-Key": "a-key-of-a-buyer"}).json
     wait_until(lambda: guarded.get(f"/api/v1/purchases/{bought['purchaseId']}").json["state"] == "persisted")
     room.page.keyboard.press("/")
@@ -170,19 +136,127 @@ def test_a_purchase_is_found_and_cancelled(room: OwnPage, guarded: System, hall:
     room("#why").fill("ill")
     room.page.get_by_role("button", name="Cancel the purchase").click()
     expect(room("#purchases tbody")).to_contain_text("cancelled")
-    assert _left(guarded, hall) == 100
+    assert _left(guarded, gala) == 100
 
 
-def test_a_sale_is_paused_by_its_name_and_resumed(room: OwnPage, guarded: System, hall: str) -> None:
+def test_a_part_of_a_purchase_is_cancelled(room: OwnPage, guarded: System, gala: str) -> None:
+    bought = guarded.buy(3, event_id=gala).json
+    first, *others = bought["seats"]
+    room("#find").fill(bought["purchaseId"])
+    room("#find").press("Enter")
+    room.page.get_by_role("button", name="Cancel", exact=True).click()
+    dialog = room("#confirm")
+    expect(dialog.locator("h2")).to_have_text("Cancel 3 seats")
+    expect(dialog.locator("p")).to_contain_text("Refund €135.00")
+    for seat in bought["seats"]:
+        dialog.get_by_label(seat).uncheck()
+    expect(dialog.locator("button[type=submit]")).to_be_disabled()
+    for seat in others:
+        dialog.get_by_label(seat).check()
+    expect(dialog.locator("p")).to_contain_text("Refund €90.00")
+    room("#why").fill("two are ill")
+    room.page.get_by_role("button", name="Cancel 2 seats").click()
+    expect(room("#speech")).to_have_text("Cancelled; on sale again. Refund €90.00 through your payment service.")
+    expect(room("#purchases s")).to_have_text(others)
+    assert guarded.get(f"/api/v1/purchases/{bought['purchaseId']}").json["cancelledSeats"] == others
+    room.page.get_by_role("button", name="Cancel", exact=True).click()
+    expect(dialog.locator("p")).to_have_text(re.compile(f"^{first} goes on sale at once.* Refund €45.00"))
+    dialog.get_by_role("button", name="Leave it").click()
+
+
+def test_a_part_of_a_purchase_without_seats_is_cancelled(room: OwnPage, guarded: System) -> None:
+    body = {"name": "Floor", "currency": "EUR", "categories": {"Floor": {"totalSeats": 9, "price": 1000}}}
+    event = guarded.request("POST", "/api/v1/events", json.dumps(body).encode(), JSON | bearer(TOKEN)).json["id"]
+    bought = guarded.buy(4, event_id=event).json["purchaseId"]
+    for wanted, left in (("1", 3), ("2", 1)):
+        room("#find").fill(bought)
+        room("#find").press("Enter")
+        room.page.get_by_role("button", name="Cancel", exact=True).click()
+        room("#confirm select").select_option(wanted)
+        expect(room("#confirm p")).to_contain_text(f"Refund €{wanted}0.00")
+        room("#why").fill("ill")
+        room("#confirm button[type=submit]").click()
+        expect(room("#purchases tbody")).to_contain_text(f"{4 - left} cancelled")
+        assert _left(guarded, event) == 9 - left
+
+
+def test_seats_are_sold_at_the_box_office_by_a_line_and_by_section(room: OwnPage, guarded: System, gala: str) -> None:
+    box = hall_box(room)
+    room("#zoom-in").click()
+    lasso(room, box)
+    expect(room("#acts p")).to_have_text(re.compile(r"^\d\d seats chosen: \d\d available\.$"))
+    room("#zoom-all").click()
+    room("#sections button").first.click()
+    room("#sections button").last.click(modifiers=["Shift"])
+    expect(room("#acts p")).to_have_text("100 seats chosen: 100 available.")
+    guarded.buy(2, event_id=gala)
+    expect(room("#acts p")).to_have_text("100 seats chosen: 98 available, 2 sold.")
+    room("#sections button").last.click()
+    room.page.get_by_role("button", name="Sell 50 seats at the box office").click()
+    room("#why").fill("a school")
+    room("#confirm").get_by_role("button", name="Sell 50 seats at the box office").click()
+    wait_until(lambda: guarded.get(f"/api/v1/events/{gala}").json["seatsSold"] == 52)
+
+
+def test_who_has_a_seat_and_since_when(room: OwnPage, guarded: System) -> None:
+    """By search, and by a click on the only seat of a hall."""
+    plan = {"name": "Chair", "seatingPlan": {"generate": {"sections": 1, "rows": 1, "seatsPerRow": 1}}}
+    chair = guarded.request("POST", "/api/v1/events", json.dumps(plan).encode(), JSON | bearer(TOKEN)).json["id"]
+    order = json.dumps({"quantity": 1, "reference": "A-7", "note": "window"}).encode()
+    sent = JSON | bearer(TOKEN) | {"Idempotency-Key": str(uuid.uuid4())}
+    bought = guarded.request("POST", f"/api/v1/events/{chair}/purchases", order, sent).json["purchaseId"]
+    room.page.goto(f"{room.origin}/control?event={chair}")
+    expect(room("#event")).to_have_value(chair)
+    room("#find").fill("sec-1-row-A-seat-1")
+    room("#find").press("Enter")
+    sold = re.compile(r"^Sold since [\d:]+: A-7, window\.$")
+    expect(room("#seat-now")).to_have_text(sold)
+    room("#seat-history").get_by_role("button", name=bought).click()
+    expect(room("#purchases tbody th")).to_have_text(bought)
+    room.page.reload()
+    expect(room("#sections button")).to_have_count(1)
+    room("#hall").scroll_into_view_if_needed()
+    box = room("#hall").bounding_box()
+    assert box
+    downwards = iter(range(int(box["y"] + box["height"] / 2), int(box["y"] + box["height"]), 15))
+    while not room("#acts p").is_visible():
+        room.page.mouse.click(box["x"] + box["width"] / 2, next(downwards))
+    expect(room("#acts p")).to_have_text("1 seat chosen: 1 sold.")
+    expect(room("#seat-now")).to_have_text(sold)
+
+
+def test_more_events_than_a_page_has(room: OwnPage, guarded: System, gala: str) -> None:
+    """In pages of two."""
+    for _ in range(2):
+        guarded.request("POST", "/api/v1/events", b'{"name": "Talk", "totalSeats": 1}', JSON | bearer(TOKEN))
+    room.page.route(
+        "**/api/v1/events?limit=50*",
+        lambda route: route.continue_(url=route.request.url.replace("limit=50", "limit=2")),
+    )
+    expect(room("#events tbody tr")).to_have_count(2)
+    expect(room("#events-page")).to_have_text("Page 1")
+    first = room("#events tbody").inner_text()
+    room("#events-next").click()
+    expect(room("#events-page")).to_have_text("Page 2")
+    expect(room("#events tbody")).not_to_have_text(first)
+    assert room("#event").input_value() == gala
+    expect(room("#left")).to_have_text("100")
+    room("#events-before").click()
+    expect(room("#events-page")).to_have_text("Page 1")
+    room("#events-state").select_option("closed")
+    expect(room("#events tbody tr")).to_have_count(0)
+
+
+def test_a_sale_is_paused_by_its_name_and_resumed(room: OwnPage, guarded: System, gala: str) -> None:
     room.page.get_by_role("button", name="Pause", exact=True).click()
     pause = room("#confirm").get_by_role("button", name="Pause", exact=True)
     expect(pause).to_be_disabled()
     room("#typed").fill("Gala")
     pause.click()
-    wait_until(lambda: guarded.get(f"/api/v1/events/{hall}").json["state"] == "paused")
+    wait_until(lambda: guarded.get(f"/api/v1/events/{gala}").json["state"] == "paused")
     room.page.get_by_role("button", name="Resume", exact=True).click()
     room("#confirm").get_by_role("button", name="Resume", exact=True).click()
-    wait_until(lambda: guarded.get(f"/api/v1/events/{hall}").json["state"] == "on_sale")
+    wait_until(lambda: guarded.get(f"/api/v1/events/{gala}").json["state"] == "on_sale")
 
 
 def test_refused_metrics_do_not_pass_for_numbers(room: OwnPage) -> None:
@@ -195,7 +269,7 @@ def test_refused_metrics_do_not_pass_for_numbers(room: OwnPage) -> None:
 
 
 def test_a_draft_shows_its_seats_and_that_they_are_not_live(room: OwnPage, guarded: System) -> None:
-    body = json.dumps({"name": "Later", "seatingPlan": HALL, "state": "draft"}).encode()
+    body = json.dumps({"name": "Later", "seatingPlan": GALA, "state": "draft"}).encode()
     draft = guarded.request("POST", "/api/v1/events", body, JSON | bearer(TOKEN)).json["id"]
     room.page.goto(f"{room.origin}/control?event={draft}")
     expect(room("#sections button")).to_have_count(2)

@@ -2,23 +2,17 @@
 
 import { byId, element } from '../elements.js'
 import { confirm } from './confirm.js'
-import { moment } from './numbers.js'
 
 const MOST_AT_ONCE = 10_000
-const MOST_IN_HISTORY = 20
 
 const seats = (number) => (number === 1 ? '1 seat' : `${number.toLocaleString('en')} seats`)
 
 /** Show the bar of acts for the chosen seats. `act` does one: a status and a reason. */
 export function showSeatActs(hall, act) {
   const bar = byId('acts')
-  const { chosen, counts } = hall
-  bar.hidden = !chosen.size
+  const number = hall.chosen.size
+  bar.hidden = !number
   if (bar.hidden) return
-  const number = chosen.size
-  const told = Object.entries(counts)
-    .filter(([, some]) => some)
-    .map(([status, some]) => `${some.toLocaleString('en')} ${status}`)
   const button = (status, effect) =>
     element(
       'button',
@@ -26,12 +20,7 @@ export function showSeatActs(hall, act) {
       effect.split('.')[0],
     )
   bar.replaceChildren(
-    element(
-      'p',
-      { class: 'number' },
-      `${seats(number)} chosen: ${told.join(', ')}.`,
-      number > MOST_AT_ONCE ? ` At most ${MOST_AT_ONCE.toLocaleString('en')} at once.` : '',
-    ),
+    element('p', { id: 'chosen-seats', class: 'number' }, toldOf(hall)),
     element(
       'div',
       { class: 'row' },
@@ -41,6 +30,19 @@ export function showSeatActs(hall, act) {
       element('button', { class: 'plain', type: 'button', onclick: () => hall.clear() }, 'Choose none'),
     ),
   )
+}
+
+/** Say anew what the chosen seats are; the buttons stay, so that none is lost under a finger. */
+export function showChosen(hall) {
+  byId('chosen-seats').textContent = toldOf(hall)
+}
+
+function toldOf({ chosen, counts }) {
+  const told = Object.entries(counts)
+    .filter(([, some]) => some)
+    .map(([status, some]) => `${some.toLocaleString('en')} ${status}`)
+  const most = chosen.size > MOST_AT_ONCE ? ` At most ${MOST_AT_ONCE.toLocaleString('en')} at once.` : ''
+  return `${seats(chosen.size)} chosen: ${told.join(', ')}.${most}`
 }
 
 /** Ask, then set the seats. Returns a sentence of what has happened; throws the refusal. */
@@ -54,34 +56,6 @@ export async function setSeats(session, event, ids, status, effect) {
   const body = { status, seats: ids, ...(answer.why && { note: answer.why }) }
   const { changed } = await session.ask('PATCH', `/api/v1/events/${event}/seats`, body)
   return `${seats(changed)} changed.`
-}
-
-/** Show who had a seat, and when. */
-export async function showSeatHistory(session, event, seat) {
-  const box = byId('seat-history')
-  const { history } = await session.get(
-    `/api/v1/events/${event}/seats/${encodeURIComponent(seat)}/history?limit=${MOST_IN_HISTORY}`,
-  )
-  box.replaceChildren(
-    element('h3', {}, seat),
-    history.length
-      ? element(
-          'ol',
-          {},
-          ...history.map(({ at, what, purchaseId, reference, by }) =>
-            element(
-              'li',
-              {},
-              element('time', { class: 'number' }, moment(at)),
-              ` ${what}`,
-              by && ` by ${by}`,
-              reference && ` · ${reference}`,
-              purchaseId && element('code', {}, purchaseId),
-            ),
-          ),
-        )
-      : element('p', { class: 'quiet' }, 'Nothing has happened to this seat yet.'),
-  )
 }
 
 /** Show what can be done to the sale of an event. `act` changes its state. */

@@ -4,29 +4,37 @@ import { byId, element } from '../elements.js'
 
 /**
  * Ask, and return `{why}`, or null if the operator thinks better of it. `typed` is what has to be typed, none by
- * default; `fields` are further inputs, whose values are returned by their names.
+ * default. `choice` has a `node` with further inputs and `question()`, which says title, text and act anew after each
+ * change of them, and whether they are enough (`isReady`).
  */
-export function confirm({ title, text, act, typed = '', needsWhy = false, danger = false }) {
+export function confirm({ title, text, act, typed = '', needsWhy = false, danger = false, choice = null }) {
   const dialog = byId('confirm')
   return new Promise((resolve) => {
+    const heading = element('h2', { id: 'confirm-title' }, title)
+    const about = element('p', {}, text)
     const why = element('input', { id: 'why', maxlength: '300', required: needsWhy, autocomplete: 'off' })
     const name = typed && element('input', { id: 'typed', required: true, autocomplete: 'off', spellcheck: 'false' })
     const go = element('button', { class: `main${danger ? ' danger-main' : ''}`, type: 'submit' }, act)
     const check = () => {
-      go.disabled = Boolean(typed) && name.value !== typed
+      const asked = choice?.question() ?? { title, text, act, isReady: true }
+      heading.textContent = asked.title
+      about.textContent = asked.text
+      go.textContent = asked.act
+      go.disabled = !asked.isReady || (Boolean(typed) && name.value !== typed)
     }
-    name && name.addEventListener('input', check)
     const form = element(
       'form',
       {
         method: 'dialog',
+        oninput: check,
         onsubmit: (event) => {
           event.preventDefault()
           finish({ why: why.value.trim() || undefined })
         },
       },
-      element('h2', { id: 'confirm-title' }, title),
-      element('p', {}, text),
+      heading,
+      choice?.node,
+      about,
       element('label', { for: 'why' }, needsWhy ? 'Reason' : 'Reason, for the audit trail'),
       why,
       typed && element('label', { for: 'typed' }, `Type ${typed} to go on`),

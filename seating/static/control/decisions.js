@@ -13,7 +13,8 @@ export class Decisions {
     Object.assign(this, { session, say })
   }
 
-  async load(figures, stoppedEvent) {
+  /** `event` is the one that the operator looks at. */
+  async load(figures, event) {
     const [{ entries, next }, { losses }] = await Promise.all([
       this.session.get(`/api/v1/quarantine?limit=${LONGEST_LIST}`),
       this.session.get(`/api/v1/losses?limit=${LONGEST_LIST}`),
@@ -24,13 +25,13 @@ export class Decisions {
       losses,
       figures.stopped,
       figures.untrusted,
-      stoppedEvent,
+      event?.id,
       lag,
     ])
     if (shown === this.#shown) return
     this.#shown = shown
     const items = [
-      ...(figures.stopped ? [this.#stopped(figures.stopped, stoppedEvent)] : []),
+      ...(figures.stopped ? [this.#stopped(figures.stopped, event)] : []),
       ...(figures.untrusted
         ? [
             item(
@@ -61,23 +62,23 @@ export class Decisions {
     const act = (prefer) =>
       this.#decide(
         {
-          title: `Merge, keeping ${prefer === 'redis' ? 'Redis' : 'SQL'} where both sold a seat`,
+          title: `Merge ${event.name}, keeping ${prefer === 'redis' ? 'Redis' : 'SQL'} where both sold a seat`,
           text: 'Both histories become one and the sale is recorded again. A purchase whose seat the other history keeps goes to quarantine. This cannot be undone.',
           act: 'Merge',
-          typed: event,
+          typed: event.name,
           danger: true,
         },
-        (why) => this.session.ask('POST', `/api/v1/events/${event}/merge`, { prefer, ...(why && { why }) }),
+        (why) => this.session.ask('POST', `/api/v1/events/${event.id}/merge`, { prefer, ...(why && { why }) }),
       )
     return item(
       `${number} sale${number === 1 ? ' is' : 's are'} not recorded: SQL lost what it had acknowledged`,
       event
-        ? 'Seats are still sold from Redis. Merge both histories when SQL is as complete as it will get; no purchase is dropped.'
+        ? 'Seats are still sold from Redis. Choose the event above, and merge both histories when SQL is as complete as it will get; no purchase is dropped.'
         : 'Choose the event above, then decide here.',
       ...(event
         ? [
-            ['Merge, prefer Redis', () => act('redis')],
-            ['Merge, prefer SQL', () => act('sql')],
+            [`Merge ${event.name}, prefer Redis`, () => act('redis')],
+            [`Merge ${event.name}, prefer SQL`, () => act('sql')],
           ]
         : []),
     )

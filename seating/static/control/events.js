@@ -15,14 +15,32 @@ export class Events {
   #incomes = new Map()
   #incomesAt = 0
   #rows = new Map()
+  /** The event that is looked at, which need not be on this page. */
+  #one = null
+  /** Where the pages up to this one begin. */
+  #cursors = ['']
+  #next = null
+  #state = ''
 
-  /** `onChoose` is called with the id of an event. */
-  constructor(session, onChoose) {
-    Object.assign(this, { session, onChoose })
+  /** `onChoose` is called with the id of an event, `onPage` when another page is wanted. */
+  constructor(session, onChoose, onPage) {
+    Object.assign(this, { session, onChoose, onPage })
+    const turn = (act) => () => {
+      act()
+      this.#incomesAt = 0
+      this.onPage()
+    }
+    byId('events-next').addEventListener('click', turn(() => this.#next && this.#cursors.push(this.#next)))
+    byId('events-before').addEventListener('click', turn(() => this.#cursors.length > 1 && this.#cursors.pop()))
+    const filter = byId('events-state')
+    filter.addEventListener('change', turn(() => {
+      this.#state = filter.value
+      this.#cursors = ['']
+    }))
   }
 
   find(id) {
-    return this.all.find((event) => event.id === id)
+    return this.#one?.id === id ? this.#one : this.all.find((event) => event.id === id)
   }
 
   /** Sales of an event as `[ms, sold]`, oldest first. */
@@ -31,8 +49,12 @@ export class Events {
   }
 
   async load(chosen) {
-    const { events } = await this.session.get(`/api/v1/events?limit=${LONGEST_LIST}`)
+    const [cursor, state] = [this.#cursors.at(-1), this.#state]
+    const query = new URLSearchParams({ limit: LONGEST_LIST, ...(cursor && { cursor }), ...(state && { state }) })
+    const { events, next } = await this.session.get(`/api/v1/events?${query}`)
+    if (cursor !== this.#cursors.at(-1) || state !== this.#state) return
     this.all = events
+    this.#next = next
     for (const event of events) this.#note(event)
     const now = Date.now()
     if (now - this.#incomesAt > INCOMES_EVERY_MS) {
@@ -44,10 +66,10 @@ export class Events {
 
   /** Get one event anew: that at which the operator looks, between two lists. */
   async loadOne(id) {
-    const event = await this.session.get(`/api/v1/events/${id}`)
+    const event = (this.#one = await this.session.get(`/api/v1/events/${id}`))
     this.all = this.all.map((known) => (known.id === id ? event : known))
     this.#note(event)
-    this.#showRow(byId('events').tBodies[0], event, true)
+    if (this.#rows.has(id)) this.#fill(this.#rows.get(id), event, true)
   }
 
   #note({ id, seatsSold }) {
@@ -84,33 +106,42 @@ export class Events {
         element('tbody'),
       )
     }
-    for (const event of this.all) this.#showRow(table.tBodies[0], event, event.id === chosen)
+    const [body] = table.tBodies
+    const shown = new Set(this.all.map(({ id }) => id))
     for (const [id, row] of this.#rows) {
-      if (!this.find(id)) {
-        row.remove()
-        this.#rows.delete(id)
-      }
+      if (shown.has(id)) continue
+      row.remove()
+      this.#rows.delete(id)
+      this.#incomes.delete(id)
+      if (id !== chosen) this.#sold.delete(id)
     }
+    this.all.forEach((event, index) => {
+      const row = this.#rowOf(event)
+      if (body.rows[index] !== row) body.insertBefore(row, body.rows[index] ?? null)
+      this.#fill(row, event, event.id === chosen)
+    })
+    const number = this.#cursors.length
+    byId('events-pages').hidden = number === 1 && !this.#next
+    byId('events-page').textContent = `Page ${number}`
+    byId('events-before').disabled = number === 1
+    byId('events-next').disabled = !this.#next
   }
 
-  #showRow(body, event, isChosen) {
-    let row = this.#rows.get(event.id)
-    if (!row) {
-      row = element(
-        'tr',
-        {},
-        element(
-          'th',
-          { scope: 'row' },
-          element('button', { class: 'plain', type: 'button', onclick: () => this.onChoose(event.id) }, event.name),
-        ),
-        element('td', {}),
-        ...Array.from({ length: 4 }, () => element('td', { class: 'number end' })),
-        element('td', {}),
-      )
-      this.#rows.set(event.id, row)
-      body.append(row)
-    }
+  #rowOf({ id, name }) {
+    const choose = () => this.onChoose(id)
+    const known = this.#rows.get(id) ?? element(
+      'tr',
+      {},
+      element('th', { scope: 'row' }, element('button', { class: 'plain', type: 'button', onclick: choose }, name)),
+      element('td', {}),
+      ...Array.from({ length: 4 }, () => element('td', { class: 'number end' })),
+      element('td', {}),
+    )
+    this.#rows.set(id, known)
+    return known
+  }
+
+  #fill(row, event, isChosen) {
     const [name, state, sold, held, left, earned, line] = row.cells
     row.classList.toggle('chosen', isChosen)
     name.firstChild.setAttribute('aria-current', String(isChosen))

@@ -54,7 +54,11 @@ export function between(before, after, seconds) {
     stopped: sum(after.seating_inventories_stopped),
     withoutRedis: sum(done) / seconds,
     redisUp: sum(after.seating_redis_up) > 0,
-    breakers: after.seating_breaker_open ?? after.seating_breaker_state ?? [],
+    jobs: sum(after.seating_queue_jobs),
+    workers: sum(after.seating_workers),
+    breakers: (after.seating_breaker_state ?? [])
+      .filter(({ value }) => value)
+      .map(({ labels, value }) => `${labels.breaker} ${value === 1 ? 'half-open' : 'open'}`),
   }
 }
 

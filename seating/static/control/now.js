@@ -1,9 +1,22 @@
 /** What the sale does now: its figures, out of two samples of the metrics, and their chart. */
 
 import { byId, element } from '../elements.js'
-import { Chart } from './chart.js'
+import { Chart, sparkline } from './chart.js'
 import { between, parse } from './figures.js'
 import { count, ms, rate } from './numbers.js'
+
+const KEPT = 600
+const POINTS = 60
+const MOST_REASONS = 4
+const percent = (share) => (share === null ? '–' : `${Math.round(100 * share)} %`)
+/** Figures with a line of their last ten minutes. */
+const LINES = [
+  ['requests', 'Requests a second', rate],
+  ['lag', 'Not in SQL yet', count],
+  ['jobs', 'Jobs in the queue', count],
+  ['sockets', 'Open feeds', count],
+  ['hits', 'Cache hits', percent],
+]
 
 const ANSWER_MS = 10_000
 const REFUSED = 'The metrics are refused here; docs/pages.md says how to allow them.'
@@ -12,6 +25,8 @@ export class Now {
   figures = between({}, {}, 1)
   #sample = null
   #chart = null
+  /** Of `LINES` and of refusals by their reasons, oldest first. */
+  #history = []
 
   constructor(session) {
     this.session = session
@@ -25,35 +40,77 @@ export class Now {
   /** Take a sample and show what has changed since the last. Throws where the server refuses; the old figures stay. */
   async measure() {
     const headers = { Accept: 'text/plain', ...this.session.headers }
+    const cached = this.session.get('/cache-status').catch(() => null)
     const response = await fetch('/metrics', { headers, signal: AbortSignal.timeout(ANSWER_MS) })
     if (!response.ok) throw Object.assign(new Error(REFUSED), { status: response.status })
     const at = performance.now()
     const samples = parse(await response.text())
+    const cache = await cached
     if (this.#sample) {
-      this.figures = between(this.#sample.samples, samples, Math.max(0.5, (at - this.#sample.at) / 1000))
+      const seconds = Math.max(0.5, (at - this.#sample.at) / 1000)
+      this.figures = { ...between(this.#sample.samples, samples, seconds), hits: hitsBetween(this.#sample.cache, cache), cache }
+      this.#keep()
       this.#show()
       this.#chart.add(Date.now(), this.figures)
     }
-    this.#sample = { at, samples }
+    this.#sample = { at, samples, cache }
+  }
+
+  #keep() {
+    const lines = Object.fromEntries(LINES.map(([key]) => [key, this.figures[key]]))
+    this.#history.push({ ...lines, reasons: Object.fromEntries(this.figures.reasons) })
+    if (this.#history.length > KEPT) this.#history.shift()
   }
 
   #show() {
     const now = this.figures
     byId('rate').textContent = rate(now.sold)
     if (now.p99 !== null) byId('p99').textContent = ms(now.p99)
-    const open = now.breakers.filter(({ value }) => value).length
-    const reasons = now.reasons.slice(0, 3).map(([code, number]) => `${code.replaceAll('_', ' ')} ${rate(number)}`)
-    const shown = [
-      ['Refused a second', reasons.join(', ') || 'none'],
+    const { cache } = now
+    const rows = [
+      ...this.#refusals(),
       ['p50 · p95', `${ms(now.p50)} · ${ms(now.p95)}`],
-      ['Requests a second', rate(now.requests)],
-      ['Not in SQL yet', count(now.lag)],
-      ['Open feeds', count(now.sockets)],
+      ...LINES.map(([key, name, write]) => [name, write(now[key]), this.#line((each) => each[key] ?? 0)]),
+      ['Users in the cache', cache ? `${count(cache.size)} of ${count(cache.capacity)}` : '–'],
+      ['Workers', count(now.workers)],
       ['Redis', now.redisUp ? 'answers' : 'does not answer'],
-      ['Breakers', open ? `${open} not closed` : 'closed'],
+      ['Breakers', now.breakers.join(', ') || 'closed'],
       ['Quarantine', count(now.quarantined)],
     ]
-    const rows = shown.map(([name, value]) => element('div', {}, element('dt', {}, name), element('dd', {}, value)))
-    byId('gauges').replaceChildren(...rows)
+    byId('gauges').replaceChildren(
+      ...rows.map(([name, value, line]) => element('div', {}, element('dt', {}, name), element('dd', {}, line, element('span', {}, value)))),
+    )
   }
+
+  /** A row for each of the most frequent reasons of the last ten minutes. */
+  #refusals() {
+    const sums = new Map()
+    for (const { reasons } of this.#history) {
+      for (const [code, number] of Object.entries(reasons)) sums.set(code, (sums.get(code) ?? 0) + number)
+    }
+    const codes = [...sums].sort(([, a], [, b]) => b - a).slice(0, MOST_REASONS).map(([code]) => code)
+    if (!codes.length) return [['Refused a second', 'none']]
+    const now = this.#history.at(-1).reasons
+    return codes.map((code) => [
+      `Refused: ${code.replaceAll('_', ' ')}`,
+      `${rate(now[code] ?? 0)} /s`,
+      this.#line(({ reasons }) => reasons[code] ?? 0),
+    ])
+  }
+
+  /** The greatest of each part of the time, so that no peak is lost. */
+  #line(read) {
+    const values = this.#history.map(read)
+    const step = Math.ceil(values.length / POINTS)
+    const points = Array.from({ length: Math.ceil(values.length / step) }, (_, part) => Math.max(...values.slice(part * step, (part + 1) * step)))
+    return points.length > 1 ? sparkline(points) : null
+  }
+}
+
+/** Return the share of hits between two looks at the cache; null without requests or an answer. */
+function hitsBetween(before, after) {
+  if (!before || !after) return null
+  const hits = after.hits - before.hits
+  const requests = hits + after.misses - before.misses
+  return requests > 0 && hits >= 0 ? hits / requests : null
 }

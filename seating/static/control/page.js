@@ -1,16 +1,18 @@
 /** The control room: what the sale does now, what waits for a person, and what an operator can do about it. */
 
 import { byId, element, show } from '../elements.js'
-import { setSeats, showSeatActs, showSeatHistory, showState } from './acts.js'
+import { setSeats, showChosen, showSeatActs, showState } from './acts.js'
+import { showAudit } from './audit.js'
 import { confirm } from './confirm.js'
 import { Decisions } from './decisions.js'
 import { Events, stateOf } from './events.js'
 import { duration, sellOut } from './figures.js'
 import { OperatorsHall } from './hall.js'
 import { Now } from './now.js'
-import { count, moment } from './numbers.js'
+import { count } from './numbers.js'
 import { Place } from './place.js'
 import { Purchases } from './purchases.js'
+import { SeatStory } from './seat.js'
 import { Session } from './session.js'
 
 const EVERY_MS = 1_000
@@ -31,14 +33,18 @@ class ControlRoom {
   constructor() {
     this.#session.onRefused = (message) => this.#askForKey(message)
     this.now = new Now(this.#session)
-    this.events = new Events(this.#session, (id) => this.#choose(id))
+    this.events = new Events(this.#session, (id) => this.#choose(id), () => this.#try(() => this.events.load(this.#chosen)))
     this.decisions = new Decisions(this.#session, (text, isBad) => this.#say(text, isBad))
     this.purchases = new Purchases(this.#session, (text, isBad) => this.#say(text, isBad), (seat) => {
       this.hall.chooseSeat(seat)
       return this.#showSeat(seat)
     })
-    const showActs = () => showSeatActs(this.hall, (status, effect) => this.#set(status, effect))
-    this.hall = new OperatorsHall(this.#session, showActs, (seat) => this.#showSeat(seat))
+    this.hall = new OperatorsHall(this.#session, {
+      choice: () => showSeatActs(this.hall, (status, effect) => this.#set(status, effect)),
+      counts: () => showChosen(this.hall),
+      seat: (seat) => this.#showSeat(seat),
+    })
+    this.seat = new SeatStory(this.#session, (purchase) => this.#find(purchase), (act) => this.#try(act))
     this.place = new Place(document.querySelector('main'))
     this.#listen()
   }
@@ -102,24 +108,27 @@ class ControlRoom {
 
   async #list() {
     await this.events.load(this.#chosen)
+    const asked = new URLSearchParams(location.search).get('event')
+    if (!this.#chosen && asked) await this.#choose(asked)
     if (!this.#chosen && this.events.all.length) {
-      const busiest = this.events.all.find(({ state }) => state === 'on_sale') ?? this.events.all[0]
-      await this.#choose(new URLSearchParams(location.search).get('event') ?? busiest.id)
+      await this.#choose((this.events.all.find(({ state }) => state === 'on_sale') ?? this.events.all[0]).id)
     }
     this.#showEvent()
     await Promise.all([
-      this.decisions.load(this.now.figures, this.#chosen),
+      this.decisions.load(this.now.figures, this.event),
       this.purchases.load().catch(() => {}),
-      this.#showAudit(),
+      showAudit(this.#session),
     ])
   }
 
   get event() { return this.events.find(this.#chosen) }
 
   async #choose(id) {
-    this.#chosen = this.events.find(id) ? id : this.events.all[0].id
+    if (!this.events.find(id)) await this.events.loadOne(id).catch((error) => this.#failed(error))
+    if (!this.events.find(id)) return
+    this.#chosen = id
     const { event } = this
-    byId('seat-history').replaceChildren()
+    this.seat.clear()
     this.hall.show(event)
     this.#showEvent()
     await this.purchases.choose(event).catch((error) => this.#say(error.message, true))
@@ -129,10 +138,11 @@ class ControlRoom {
     const { event } = this
     if (!event) return
     const select = byId('event')
-    const offered = JSON.stringify(this.events.all.map(({ id, name }) => [id, name]))
-    if (select.dataset.key !== offered) {
-      select.dataset.key = offered
-      select.replaceChildren(...this.events.all.map(({ id, name }) => element('option', { value: id }, name)))
+    const offered = this.events.all.some(({ id }) => id === event.id) ? this.events.all : [event, ...this.events.all]
+    const key = JSON.stringify(offered.map(({ id, name }) => [id, name]))
+    if (select.dataset.key !== key) {
+      select.dataset.key = key
+      select.replaceChildren(...offered.map(({ id, name }) => element('option', { value: id }, name)))
     }
     select.value = event.id
     byId('sale').textContent = stateOf(event)
@@ -147,20 +157,15 @@ class ControlRoom {
     showState(event, (state, question) => this.#setState(state, question))
   }
 
-  async #showAudit() {
-    const { acts } = await this.#session.get(`/api/v1/audit?limit=20`)
-    const table = byId('audit')
-    const key = String(acts[0]?.id)
-    if (table.dataset.key === key) return
-    table.dataset.key = key
-    const cells = (act) => [moment(act.at), act.actor, act.action, [act.eventId, act.target].filter(Boolean).join(' · '),
-      [act.before, act.after].filter(Boolean).join(' → '), act.why ?? '']
-    table.replaceChildren(
-      element('thead', {}, element('tr', {}, ...['At', 'Who', 'What', 'Of', 'From, to', 'Why'].map((name) => element('th', { scope: 'col' }, name)))),
-      element('tbody', {}, ...acts.map((act) => element('tr', {}, ...cells(act).map((text, index) => element('td', { class: index ? null : 'number' }, text))))))
-  }
+  #showSeat(seat) { return this.#try(() => this.seat.show(this.#chosen, seat)) }
 
-  #showSeat(seat) { return this.#try(() => showSeatHistory(this.#session, this.#chosen, seat)) }
+  #find(text) {
+    return this.#try(async () => {
+      if (text) await this.purchases.find(text)
+      else await this.purchases.choose(this.event)
+      byId('purchases-box').scrollIntoView({ block: 'start' })
+    })
+  }
 
   #set(status, effect) {
     return this.#try(async () => {
@@ -216,12 +221,7 @@ class ControlRoom {
     byId('event').addEventListener('change', ({ target }) => this.#choose(target.value))
     byId('search').addEventListener('submit', (event) => {
       event.preventDefault()
-      const text = byId('find').value.trim()
-      this.#try(async () => {
-        if (text) await this.purchases.find(text)
-        else await this.purchases.choose(this.event)
-        byId('purchases-box').scrollIntoView({ block: 'start' })
-      })
+      this.#find(byId('find').value.trim())
     })
     let isGoing = false
     addEventListener('keydown', (event) => {

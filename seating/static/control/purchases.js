@@ -1,7 +1,7 @@
-/** Purchases of an event: found by id, reference or seat, and cancelled. */
+/** Purchases of an event: found by id, reference or seat, and cancelled, whole or in part. */
 
 import { byId, element } from '../elements.js'
-import { confirm } from './confirm.js'
+import { cancel } from './cancel.js'
 import { amount, moment } from './numbers.js'
 
 const LONGEST_LIST = 15
@@ -121,7 +121,7 @@ export class Purchases {
   }
 
   #row(purchase) {
-    const { purchaseId, purchasedAt, seats, quantity, reference, total, currency, state, cancelledQuantity } = purchase
+    const { purchaseId, purchasedAt, seats, quantity, reference, total, currency, state, cancelledQuantity, cancelledSeats } = purchase
     const left = quantity - cancelledQuantity
     const told = cancelledQuantity && left ? `${state}, ${cancelledQuantity} cancelled` : state
     return element(
@@ -129,7 +129,13 @@ export class Purchases {
       { 'data-id': purchaseId },
       element('th', { scope: 'row' }, element('code', {}, purchaseId)),
       element('td', { class: 'number' }, moment(purchasedAt)),
-      element('td', {}, seats.length ? seats.join(', ') : `${quantity} places`),
+      element(
+        'td',
+        {},
+        ...(seats.length
+          ? seats.flatMap((seat, index) => [index ? ', ' : '', element(cancelledSeats.includes(seat) ? 's' : 'span', {}, seat)])
+          : [`${quantity} places`]),
+      ),
       element('td', {}, reference ?? ''),
       element('td', { class: 'number' }, currency ? amount(total, currency) : ''),
       element('td', {}, told),
@@ -141,26 +147,15 @@ export class Purchases {
     )
   }
 
-  async #cancel({ purchaseId, seats, quantity, cancelledSeats, cancelledQuantity, total, cancelledTotal, currency }) {
-    const left = quantity - cancelledQuantity
-    const refund = currency
-      ? ` Refund ${amount(total - (cancelledTotal ?? 0), currency)} through your payment service; this page moves no money.`
-      : ''
-    const answer = await confirm({
-      title: `Cancel ${left === 1 ? 'one seat' : `${left} seats`}`,
-      text: `${seats.filter((seat) => !cancelledSeats.includes(seat)).join(', ') || 'The places'} go back on sale at once, and the buyer loses them.${refund} This cannot be undone.`,
-      act: 'Cancel the purchase',
-      needsWhy: true,
-      danger: true,
-    })
-    if (!answer) return
+  async #cancel(purchase) {
     try {
-      await this.session.ask('DELETE', `/api/v1/purchases/${purchaseId}?why=${encodeURIComponent(answer.why)}`)
-      this.say('Cancelled. Its seats are on sale again.')
+      const told = await cancel(this.session, purchase)
+      if (!told) return
+      this.say(told)
     } catch (error) {
       this.say(error.message, true)
     }
-    if (this.#found) await this.find(purchaseId)
+    if (this.#found) await this.find(purchase.purchaseId)
     else await this.load()
   }
 }
