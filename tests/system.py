@@ -170,7 +170,7 @@ class System(Client):
                 )
         else:
             log.touch()
-            origin = forked.web() if words == _GUNICORN else forked.background()
+            origin = forked.web() if words == GUNICORN else forked.background()
             process = origin.start(words, self.folder, self.environment, log)
         self.parts[name] = Part(name, process, log)
         return self.parts[name]
