@@ -33,6 +33,7 @@ from seating.services.missing_event import MissingEvent
 from seating.services.offers import Offers
 from seating.services.persisted_watch import PersistedWatch
 from seating.services.persistence import Persistence
+from seating.services.purchase_lists import PurchaseLists
 from seating.services.purchases import Purchases
 from seating.services.quarantine import Quarantine
 from seating.services.rebuild import Rebuild
@@ -91,6 +92,7 @@ class Sale:
         archived = ArchivedEvents(database, self.names, self.answered.note)
         watch = PersistedWatch(database)
         self.purchases = Purchases(self.inventory, self.names, log, database, watch, changes, self.offers, archived)
+        self.purchase_lists = PurchaseLists(self.purchases, self.inventory, log, database, self.presence)
         self.holds = Holds(self.hold_store, self.names, changes, self.offers)
         self.seats = Seats(SeatStore(calls), self.names, changes, database, self.offers)
         self.quarantine = Quarantine(database, self.inventory, self.purchases, changes)
