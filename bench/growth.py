@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from bench import plots
 from bench.cost import Case, take
-from bench.report import Report, Table
+from bench.report import Measurement, Table
 from bench.served import Served
 from seating import runtime
 from seating.config import Settings
@@ -119,7 +119,7 @@ def services_of(served: Served) -> runtime.BackgroundServices:
 
 def main(seconds: int = 4, rounds: int = 3) -> None:
     growth = Growth(seconds, rounds)
-    report = Report("growth", "What grows", "make bench-growth", _TEXT.format(seconds=seconds, rounds=rounds))
+    report = Measurement("growth", "What grows", "make bench-growth", _TEXT.format(seconds=seconds, rounds=rounds))
     parts = {
         "open events": growth.events,
         "seats": growth.seats,

@@ -1,6 +1,6 @@
 """`python -m bench.page`: makes docs/benchmarks.md of the figures in docs/figures/."""
 
-from bench.report import FIGURES, Report, Table, load
+from bench.report import FIGURES, Measurement, Table, load
 from tests.system import PROJECT
 
 PAGE = PROJECT / "docs" / "benchmarks.md"
@@ -18,7 +18,7 @@ def render() -> str:
     return "\n".join([_HEAD, *map(_section, reports)])
 
 
-def _section(report: Report) -> str:
+def _section(report: Measurement) -> str:
     where = report.machine
     made = (
         f"`{report.command}`, {where['at']}: {where['cores']} cores, {where['system']}, Python {where['python']}, "

@@ -12,8 +12,8 @@ from seating.redis_store.holds import HoldLimits, HoldStore
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
+from seating.redis_store.persist_retries import PersistRetries
 from seating.redis_store.plans import Plans
-from seating.redis_store.retries import Retries
 from seating.redis_store.seat_states import SeatStore
 from seating.redis_store.terms import LogKeeping, Terms
 from seating.redis_store.upkeep_reports import UpkeepReports
@@ -83,7 +83,7 @@ class Sale:
         self.counts = BackgroundCounts(calls)
         self.rebuild = Rebuild(database, calls, log, terms, self.counts)
         self.persistence = Persistence(
-            database, log, self.inventory, terms, calls.seen, Retries(calls), self.rebuild, nudge
+            database, log, self.inventory, terms, calls.seen, PersistRetries(calls), self.rebuild, nudge
         )
         self.merge = Merge(database, client, terms, self.rebuild, self.persistence.run_now)
         self.events = Events(database, self.inventory, self.presence, changes)
