@@ -18,7 +18,7 @@ from statistics import median  # noqa: E402
 import gevent  # noqa: E402
 
 from bench import wrk  # noqa: E402
-from bench.report import Report, Table  # noqa: E402
+from bench.report import Measurement, Table  # noqa: E402
 from bench.served import SETTINGS, Served, redis_cpu_s  # noqa: E402
 from seating.domain import rate_policy  # noqa: E402
 from seating.domain.idempotency import short_hash  # noqa: E402
@@ -195,7 +195,7 @@ def _web_us(served: Served, processes: int) -> float:
 
 
 def main(purchases: int = 4000, rounds: int = 9) -> None:
-    report = Report("ceiling", "What one event's Redis bears", "make bench-ceiling", "")
+    report = Measurement("ceiling", "What one event's Redis bears", "make bench-ceiling", "")
     report.tables = [of_one_event(purchases, rounds), of_parts(15), of_processes(min(rounds, 5))]
     report.save()
 

@@ -10,7 +10,7 @@ from statistics import median
 from typing import NamedTuple
 
 from bench import plots, wrk
-from bench.report import Report, Table
+from bench.report import Measurement, Table
 from bench.served import BARE, Cpu, Served
 from tests.servers import wait_until
 
@@ -151,7 +151,7 @@ def main(seconds: int = 5, rounds: int = 5) -> None:
     with Served(BARE, stock=True) as stock, Served(BARE) as bare, Served() as product:
         chosen = cases(stock, bare, product)
         found = measure(chosen, seconds, rounds)
-    report = Report("cost", "What a request costs", "make bench", _TEXT.format(seconds=seconds, rounds=rounds))
+    report = Measurement("cost", "What a request costs", "make bench", _TEXT.format(seconds=seconds, rounds=rounds))
     sales = {case.name for case in chosen if case.sells}
     report.tables = [table(found, connections, sales) for connections in _CONNECTIONS]
     rates = {name: turn.per_s for (name, connections), turn in found.items() if connections == _CONNECTIONS[-1]}

@@ -7,7 +7,7 @@ import sys
 from statistics import median
 
 from bench.cost import Case, Turn, take
-from bench.report import Report, Table
+from bench.report import Measurement, Table
 from bench.served import Served
 
 _TEXT = """A general-admission purchase, 256 connections, medians of {rounds} turns of {seconds} s each. **safe** is
@@ -31,7 +31,7 @@ def main(seconds: int = 5, rounds: int = 5) -> None:
             for case in cases:
                 turns[case.name].append(take(case, 256, seconds))
     middle = {name: Turn(*map(median, zip(*rows, strict=True))) for name, rows in turns.items()}
-    report = Report(
+    report = Measurement(
         "durability", "What safety costs", "make bench-durability", _TEXT.format(seconds=seconds, rounds=rounds)
     )
     report.tables = [

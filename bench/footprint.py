@@ -16,7 +16,7 @@ from urllib.parse import urljoin
 
 from sqlalchemy import create_engine, text
 
-from bench.report import Report, Table
+from bench.report import Measurement, Table
 from bench.served import Served, is_recorded, services_of
 from seating.domain.idempotency import short_hash
 from seating.domain.purchase import Order
@@ -133,7 +133,7 @@ def main(purchases: int = 10_000) -> None:
     names = ("a seat in Redis", "a purchase in Redis", "a purchase in Redis's file", "a purchase in Postgres")
     names = (*names, "a visit", "a purchase on the wire", "a live message")
     rows = [[name, round(size, 1) if size < 10 else round(size)] for name, size in zip(names, found, strict=True)]
-    report = Report(
+    report = Measurement(
         "footprint", "What a sale takes", "make bench-footprint", _TEXT.format(purchases=purchases, seats=_SEATS)
     )
     report.tables = [Table("", "", ["", "bytes"], rows)]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from bench import plots
 from bench.cost import Case, take
-from bench.report import Report, Table
+from bench.report import Measurement, Table
 from bench.served import Served, is_recorded, services_of
 from seating.domain.actor import Actor
 from seating.domain.idempotency import short_hash
@@ -105,7 +105,7 @@ class Growth:
 
 def main(seconds: int = 4, rounds: int = 3) -> None:
     growth = Growth(seconds, rounds)
-    report = Report("growth", "What grows", "make bench-growth", _TEXT.format(seconds=seconds, rounds=rounds))
+    report = Measurement("growth", "What grows", "make bench-growth", _TEXT.format(seconds=seconds, rounds=rounds))
     parts = {
         "open events": growth.events,
         "seats": growth.seats,

@@ -7,7 +7,7 @@ import sys
 from functools import partial
 from typing import NamedTuple
 
-from bench.report import Report, Table
+from bench.report import Measurement, Table
 from bench.served import Served, is_recorded, services_of
 from seating.config import Settings
 from seating.domain.idempotency import short_hash
@@ -55,7 +55,7 @@ def main(purchases: int = 100_000) -> None:
         rows.append(
             [keep_s, kept.entries, round(kept.bytes_an_entry), round(kept.bytes_a_purchase), fits and int(fits)]
         )
-    report = Report("keeping", "What the log keeps", "make bench-keeping", _TEXT.format(purchases=purchases))
+    report = Measurement("keeping", "What the log keeps", "make bench-keeping", _TEXT.format(purchases=purchases))
     report.tables = [Table("", "", columns, rows)]
     report.save()
 

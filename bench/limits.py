@@ -7,7 +7,7 @@ import sys
 from statistics import median
 
 from bench.cost import Case, Turn, take
-from bench.report import Report, Table
+from bench.report import Measurement, Table
 from bench.served import Served
 
 _TEXT = """A general-admission purchase, 256 connections, with a policy that never refuses, and with none: {rounds}
@@ -37,7 +37,7 @@ def main(seconds: int = 3, rounds: int = 9) -> None:
                 round(ratio, 3),
             ]
         )
-    report = Report(
+    report = Measurement(
         "limits", "What the rate limit costs", "make bench-limits", _TEXT.format(seconds=seconds, rounds=rounds)
     )
     report.tables = [Table("", "", ["", "limited", "unlimited", "ratio"], rows)]

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from bench.report import Report, Table
+from bench.report import Measurement, Table
 from tests.servers import RedisServer, wait_until
 from tests.system import PROJECT, System
 
@@ -146,7 +146,7 @@ def main(words: Sequence[str]) -> None:
         assert not any(found[name] for name in ("failedPurchases", "missing", "outOfOrder")), found
         rows.append(_row(found))
     if not words:
-        Report("live", "The live feed", "make bench-live", _TEXT, [Table("", "", _COLUMNS, rows)]).save()
+        Measurement("live", "The live feed", "make bench-live", _TEXT, [Table("", "", _COLUMNS, rows)]).save()
 
 
 if __name__ == "__main__":

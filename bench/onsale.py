@@ -8,7 +8,7 @@ import subprocess
 import sys
 from statistics import median
 
-from bench.report import Report, Table
+from bench.report import Measurement, Table
 from bench.served import Served
 
 _TEXT = """`seating onsale`: 1,000 connections, opened before, send their purchase in the same moment; a tenth of the
@@ -36,7 +36,7 @@ def main(times: int = 10) -> None:
         [f"{name}, {unit}", min(column), round(median(column), 3), max(column)]
         for name, unit, column in zip(_FIGURES, units, columns, strict=True)
     ]
-    report = Report("onsale", "A thousand buyers at once", "make bench-onsale", _TEXT.format(times=times))
+    report = Measurement("onsale", "A thousand buyers at once", "make bench-onsale", _TEXT.format(times=times))
     report.tables = [Table("", "", ["", "best", "median", "worst"], rows)]
     report.save()
 

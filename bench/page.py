@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from bench import costs
-from bench.report import FIGURES, Report, Table, load
+from bench.report import FIGURES, Measurement, Table, load
 from tests.system import PROJECT
 
 PAGE = PROJECT / "docs" / "benchmarks.md"
@@ -41,7 +41,7 @@ def write() -> None:
         print(f"written: {path.relative_to(PROJECT)}")
 
 
-def _section(report: Report) -> str:
+def _section(report: Measurement) -> str:
     where = report.machine
     made = (
         f"`{report.command}`, {where['at']}: {where['cores']} cores, {where['system']}, Python {where['python']}, "

@@ -9,7 +9,7 @@ from gevent import monkey
 if __name__ == "__main__":
     monkey.patch_all(thread=False, subprocess=False, signal=False, os=False)
 
-from bench.report import Report, Table
+from bench.report import Measurement, Table
 from tests.catalogue import partner as habits
 from tests.catalogue.measured import HOSTILE, fetching_system, purchase_rates, side_by_side
 from tests.catalogue.partner import Partner
@@ -50,7 +50,7 @@ def rates(system: System, partner: Partner) -> Table:
 
 
 def main() -> None:
-    report = Report("partner", "The event partner", "make bench-partner", "")
+    report = Measurement("partner", "The event partner", "make bench-partner", "")
     with tempfile.TemporaryDirectory(prefix="seating-figures-") as name:
         folder = Path(name)
         stand_in = StandIn(folder / "stand-in")

@@ -14,7 +14,7 @@ import psutil
 import structlog
 from sqlalchemy import text
 
-from bench.report import Report, Table
+from bench.report import Measurement, Table
 from bench.shelves import Shelf
 from seating.domain.page import all_items
 from tests.servers import PostgresServer, RedisServer
@@ -102,7 +102,7 @@ def rows(
     return short, long
 
 
-def measure(few_purchases: int, purchases: int, rounds: int, long_rounds: int, priority: int = 0) -> Report:
+def measure(few_purchases: int, purchases: int, rounds: int, long_rounds: int, priority: int = 0) -> Measurement:
     with tempfile.TemporaryDirectory(prefix="seating-bench-") as name:
         folder = Path(name)
         (folder / "postgres").mkdir()
@@ -135,7 +135,7 @@ def measure(few_purchases: int, purchases: int, rounds: int, long_rounds: int, p
     }
     said |= {"load_s": round(load_s), "loaded": round(copied / load_s), "bytes": round(size / purchases)}
     told = _TEXT.format(**said)
-    report = Report("postgres", "Postgres at size", f"make bench-postgres PURCHASES={purchases}", told)
+    report = Measurement("postgres", "Postgres at size", f"make bench-postgres PURCHASES={purchases}", told)
     sides = [f"{few_purchases:,}", f"{purchases:,}"]
     columns = ["", *(f"median ms, {side}" for side in sides), "/", *(f"p99 ms, {side}" for side in sides), "/"]
     report.tables = [

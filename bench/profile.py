@@ -14,7 +14,7 @@ from pathlib import Path
 from subprocess import DEVNULL
 
 from bench.cost import Case, Turn, cases, take
-from bench.report import FIGURES, Report, Table
+from bench.report import FIGURES, Measurement, Table
 from bench.served import BARE, Served
 
 _CONNECTIONS = 64
@@ -78,7 +78,7 @@ def main(seconds: int = 10) -> None:
     if shutil.which("py-spy") is None:
         os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     text = _TEXT.format(rate=_RATE, seconds=seconds, connections=_CONNECTIONS)
-    report = Report("profile", "Where the time goes", "make bench-profile", text)
+    report = Measurement("profile", "Where the time goes", "make bench-profile", text)
     FIGURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, Served(BARE) as bare, Served() as product:
         folded = Path(folder) / "folded"

@@ -27,7 +27,7 @@ class Table:
 
 
 @dataclass
-class Report:
+class Measurement:
     """`name` is the file's, `command` makes it anew."""
 
     name: str
@@ -46,9 +46,9 @@ class Report:
         print(f"written: {path}")
 
 
-def load(path: Path) -> Report:
+def load(path: Path) -> Measurement:
     fields = json.loads(path.read_text())
-    return Report(**fields | {"tables": [Table(**table) for table in fields["tables"]]})
+    return Measurement(**fields | {"tables": [Table(**table) for table in fields["tables"]]})
 
 
 def _machine() -> dict[str, Any]:

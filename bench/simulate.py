@@ -13,7 +13,7 @@ import simpy
 
 from bench import page, plots
 from bench.costs import measured
-from bench.report import Report, Table
+from bench.report import Measurement, Table
 from seating.domain import sizing
 from seating.domain.sizing import READS_OF_VISIT, Costs, PlannedSale
 
@@ -239,7 +239,7 @@ def main() -> None:
         changes=changes_s,
         messages=present * changes_s / 1e9,
     )
-    report = Report("scale", "A sale of 14 million visitors", "make simulate", text)
+    report = Measurement("scale", "A sale of 14 million visitors", "make simulate", text)
     columns = ["fleet", "web processes", "Redis nodes", "workers", "sold out, s", "p50, s", "p99, s"]
     report.tables = [Table("", "", [*columns, "waiting", "refused", "breaks first", "after, s"], rows)]
     series = {fleet.name: run for fleet, run in found.items()}

@@ -19,7 +19,7 @@ from seating.redis_store.holds import HoldLimits
 from seating.redis_store.inventory_snapshot import Snapshot
 from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
-from seating.redis_store.retries import Retries
+from seating.redis_store.persist_retries import PersistRetries
 from seating.redis_store.seat_states import SeatStates
 from seating.redis_store.seen_positions import SeenPositions
 from seating.redis_store.terms import LogKeeping, Terms
@@ -78,7 +78,7 @@ class OneProcess(Sale):
     def upkeep(self, queue: PersistQueue) -> Upkeep:
         """The cron's, without caches to sweep."""
         reports = UpkeepReports(self.calls)
-        retries = Retries(self.calls)
+        retries = PersistRetries(self.calls)
         opened = OpenEvents(self.calls)
         store, persistence = self.holds.store, self.persistence
         return Upkeep(

@@ -94,7 +94,7 @@ def export(event_id: str) -> None:
     Newest first. Prices and totals are in minor units; what the box office took for a seat is not known here.
     """
     services = startup_checks.operator_services()
-    purchases = all_items(lambda below_seq: services.purchases.page(event_id, below_seq, _PAGE))
+    purchases = all_items(lambda below_seq: services.purchase_lists.page(event_id, below_seq, _PAGE))
     first = list(islice(purchases, 1))  # Before any output: the event may not exist.
     bought = map(_exported, chain(first, purchases))
     print_csv(_EXPORTED, chain(bought, map(_exported_sale, services.box_office.sales(event_id))))

@@ -112,7 +112,7 @@ def _cancel(purchase_id: str, seats: str, quantity: int | None, why: str | None,
 
 
 def _listed(services: BackgroundServices, event_id: str, reference: str | None, shop: str | None) -> Iterable[Purchase]:
-    return all_items(lambda below_seq: services.purchases.page(event_id, below_seq, _PAGE, reference, shop))
+    return all_items(lambda below_seq: services.purchase_lists.page(event_id, below_seq, _PAGE, reference, shop))
 
 
 def _of_seat(services: BackgroundServices, event_id: str, seat: str) -> Iterable[Purchase]:

@@ -31,7 +31,7 @@ from seating.memo import Memo
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.inventory_snapshot import Head
-from seating.redis_store.retries import Retries
+from seating.redis_store.persist_retries import PersistRetries
 from seating.redis_store.seen_positions import SeenPositions
 from seating.redis_store.terms import Terms
 from seating.services import purchase_log
@@ -81,7 +81,7 @@ class Persistence:
     inventory: Inventory
     terms: Terms
     seen: SeenPositions
-    retries: Retries
+    retries: PersistRetries
     rebuild: Rebuild
     nudge: Callable[..., object]
     _plans: Memo[str, SeatingPlan | None] = field(default_factory=lambda: Memo(max_weight=100))

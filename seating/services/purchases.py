@@ -2,23 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from seating.domain.actor import Actor
 from seating.domain.cancellation import Cancellation, Part
 from seating.domain.changes import Purchased
-from seating.domain.errors import (
-    InventoryUnavailable,
-    NotOnSale,
-    PurchaseNotFound,
-    RecordUnavailable,
-)
+from seating.domain.errors import InventoryUnavailable, NotOnSale, PurchaseNotFound
 from seating.domain.idempotency import short_hash
 from seating.domain.log_entry import LogEntry
 from seating.domain.offer import SoldAs
-from seating.domain.page import Page, first_of
 from seating.domain.purchase import Order, Purchase, PurchaseId, PurchaseState
 from seating.domain.purchase_part import part_of
 from seating.domain.rate_policy import Verdict
@@ -33,15 +27,11 @@ from seating.services.audit import act_now
 from seating.services.event_changes import EventChanges
 from seating.services.offers import Offers
 from seating.services.persisted_watch import PersistedWatch
-from seating.services.purchase_entries import in_quarantine, is_asked_for, purchase_in, quarantined
+from seating.services.purchase_entries import in_quarantine, purchase_in
 from seating.services.seat_names import SeatNames
 from seating.storage import audit, quarantine, watermarks, webhook_notices
 from seating.storage import purchases as purchase_record
 from seating.storage.database import Database
-from seating.storage.replica import LaggingReads
-
-SEARCHED_ENTRIES: Final = 2_000
-"""Entries of the log that are searched for a reference: four batches of persistence, about 20 ms."""
 
 
 class AcceptedPurchase(NamedTuple):
@@ -69,7 +59,6 @@ class Purchases:
     changes: EventChanges
     offers: Offers
     archived: ArchivedEvents
-    reads: LaggingReads
 
     def buy(
         self,
@@ -145,62 +134,6 @@ class Purchases:
             return self.archived.cancel(purchase, part, by)
         return told.cancelled, told.is_new
 
-    def page(
-        self,
-        event_id: str,
-        below_seq: int | None,
-        count: int,
-        reference: str | None = None,
-        caller: str | None = None,
-    ) -> Page[Purchase, int]:
-        """What SQL has of an event's purchases, newest first, at most `count`. Raises EventNotFound.
-
-        Of them only those with a `reference`, or made with the key of a `caller`. Those with a `reference` are found
-        in quarantine and in the log too, in its last `SEARCHED_ENTRIES` that SQL does not have.
-        """
-        # The log first: what has left it by now, SQL has.
-        unrecorded = self._unrecorded(event_id, reference, caller) if reference is not None else []
-
-        def find(connection: Connection) -> list[Purchase]:
-            rows = purchase_record.page(connection, event_id, below_seq, count + 1, reference, caller)
-            return rows if reference is None else rows + quarantined(connection, event_id, reference, caller)
-
-        try:
-            # An order is looked up right after it was made; a list may be as old as the replica.
-            rows = (self.reads if reference is None else self.database).read(find)
-        except RecordUnavailable:
-            if not unrecorded:
-                raise
-            rows = []
-        # Of one that is found twice, the row in SQL counts.
-        found = {one.id: one for one in (*reversed(unrecorded), *reversed(rows))}
-        asked = (one for one in found.values() if below_seq is None or one.entry_seq < below_seq)
-        rows = sorted(asked, key=lambda one: one.entry_seq, reverse=True)
-        if not rows and self.inventory.read(event_id) is None:
-            absence = self.names.presence.absence_of(event_id)
-            if not isinstance(absence, NotOnSale):  # One that was archived may have none.
-                raise absence
-        page = first_of(rows[: count + 1], count, lambda row: row.entry_seq)
-        return Page(self._as_they_stand(event_id, page.items), page.next)
-
-    def _unrecorded(self, event_id: str, reference: str, caller: str | None) -> list[Purchase]:
-        """Those with a `reference` that SQL does not have, newest first."""
-        try:
-            snapshot = self.inventory.read(event_id)
-            if snapshot is None or not snapshot.backlog.lag:
-                return []
-            entries = self.log.newest(event_id, snapshot.backlog.position, min(snapshot.backlog.lag, SEARCHED_ENTRIES))
-        except InventoryUnavailable:
-            return []  # Without Redis the record has the last word.
-        found = []
-        for entry in entries:
-            # Reading an entry costs much more than seeing that there is nothing personal to it.
-            change = entry.read() if entry.private else None
-            if isinstance(change, Purchased):
-                purchase_id = PurchaseId(event_id, change.original or entry.position, change.nonce)
-                found.append(purchase_in(purchase_id, PurchaseState.ACCEPTED, entry, change))
-        return [one for one in found if is_asked_for(one, reference, caller)]
-
     def _on_record(self, purchase_id: PurchaseId) -> Purchase | None:
         def find(connection: Connection) -> tuple[Purchase | None, quarantine.QuarantinedEntry | None]:
             row = purchase_record.find(connection, purchase_id)
@@ -208,7 +141,7 @@ class Purchases:
 
         row, aside = self.database.read(find)
         if row is not None:
-            return self._as_they_stand(purchase_id.event_id, [row])[0]
+            return self.as_they_stand(purchase_id.event_id, [row])[0]
         if aside is None:
             return None
         purchase = in_quarantine(aside)
@@ -217,12 +150,12 @@ class Purchases:
         if aside.reason != quarantine.POISON:
             return self._named([purchase])[0]
         # It has seats, which may be cancelled though SQL does not know that yet.
-        return self._as_they_stand(purchase_id.event_id, [purchase])[0]
+        return self.as_they_stand(purchase_id.event_id, [purchase])[0]
 
     def _in_log(self, purchase_id: PurchaseId) -> Purchase | None:
         entry = self.log.entry_at(purchase_id.event_id, purchase_id.position)
         purchase = self._of_entry(purchase_id, entry, PurchaseState.ACCEPTED) if entry else None
-        return self._as_they_stand(purchase_id.event_id, [purchase])[0] if purchase else None
+        return self.as_they_stand(purchase_id.event_id, [purchase])[0] if purchase else None
 
     def _fork(self, purchase_id: PurchaseId) -> quarantine.QuarantinedEntry | None:
         """The purchase as another history has it, if it is of one."""
@@ -250,7 +183,7 @@ class Purchases:
             return None
         return purchase_in(purchase_id, state, entry, change)
 
-    def _as_they_stand(self, event_id: str, found: Sequence[Purchase]) -> list[Purchase]:
+    def as_they_stand(self, event_id: str, found: Sequence[Purchase]) -> list[Purchase]:
         """With what SQL does not know to be cancelled yet, and the names of their seats."""
         standing = [purchase for purchase in found if not (purchase.cancelled and purchase.cancelled.is_whole)]
         try:

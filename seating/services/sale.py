@@ -13,8 +13,8 @@ from seating.redis_store.holds import HoldLimits, HoldStore
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
+from seating.redis_store.persist_retries import PersistRetries
 from seating.redis_store.plans import Plans
-from seating.redis_store.retries import Retries
 from seating.redis_store.seat_states import SeatStore
 from seating.redis_store.terms import LogKeeping, Terms
 from seating.redis_store.upkeep_reports import UpkeepReports
@@ -35,6 +35,7 @@ from seating.services.missing_event import MissingEvent
 from seating.services.offers import Offers
 from seating.services.persisted_watch import PersistedWatch
 from seating.services.persistence import Persistence
+from seating.services.purchase_lists import PurchaseLists
 from seating.services.purchases import Purchases
 from seating.services.quarantine import Quarantine
 from seating.services.rebuild import Rebuild
@@ -86,7 +87,7 @@ class Sale:
         self.counts = BackgroundCounts(calls)
         self.rebuild = Rebuild(database, calls, log, terms, self.counts)
         self.persistence = Persistence(
-            database, log, self.inventory, terms, calls.seen, Retries(calls), self.rebuild, nudge
+            database, log, self.inventory, terms, calls.seen, PersistRetries(calls), self.rebuild, nudge
         )
         self.merge = Merge(database, client, terms, self.rebuild, self.persistence.run_now)
         self.events = Events(database, self.inventory, self.presence, changes)
@@ -95,9 +96,8 @@ class Sale:
         archived = ArchivedEvents(database, self.names, self.answered.note)
         watch = PersistedWatch(database)
         self.reads = reads or LaggingReads(database)
-        self.purchases = Purchases(
-            self.inventory, self.names, log, database, watch, changes, self.offers, archived, self.reads
-        )
+        self.purchases = Purchases(self.inventory, self.names, log, database, watch, changes, self.offers, archived)
+        self.purchase_lists = PurchaseLists(self.purchases, self.inventory, log, database, self.reads, self.presence)
         self.holds = Holds(self.hold_store, self.names, changes, self.offers)
         self.seats = Seats(SeatStore(calls), self.names, changes, database, self.offers)
         self.quarantine = Quarantine(database, self.inventory, self.purchases, changes)

@@ -17,7 +17,7 @@ from seating.redis_store.inventory_snapshot import Snapshot
 from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
-from seating.redis_store.retries import Retries
+from seating.redis_store.persist_retries import PersistRetries
 from seating.redis_store.upkeep_reports import UpkeepReport, UpkeepReports
 from seating.services.persistence import Persistence
 from seating.storage import answered, events, quarantine, watermarks
@@ -44,7 +44,7 @@ class Upkeep:
     open_events: OpenEvents
     holds: HoldStore
     queue: PersistQueue
-    retries: Retries
+    retries: PersistRetries
     persistence: Persistence
     caches: Sequence[LruCache]
     reports: UpkeepReports

@@ -185,7 +185,7 @@ def list_purchases(path: EventPath, query: PurchasePageQuery) -> Response:
     """
     who = caller()
     own = who.name if who.role is Role.SELL else None
-    page = services().purchases.page(path.event_id, query.cursor, query.limit, query.reference, own)
+    page = services().purchase_lists.page(path.event_id, query.cursor, query.limit, query.reference, own)
     return render(PurchaseListView.model_validate(page))
 
 

@@ -278,7 +278,7 @@ class TestArchived:
         assert [row.left for row in map(_read, sale.rows(ledger, event)[-2:])] == [5, 6]
         assert sale.check.verify(event) == (7, None)
         assert sale.check.reconcile(event) == []
-        listed = sale.purchases.page(event, None, 10).items
+        listed = sale.purchase_lists.page(event, None, 10).items
         assert [purchase.state for purchase in listed] == ["persisted", "cancelled"]
         assert not sale.calls.command("EXISTS", *keys.all_of(event)[1:])
         sale.answered.flush()

@@ -5,14 +5,14 @@ from sqlalchemy import Connection, text
 
 from seating.domain.purchase import Order
 from seating.domain.receipt import Receipt
-from seating.services import purchases
+from seating.services import purchase_lists
 from tests.books.test_cancel import poison
 from tests.books.test_cancel_part import HALL
 from tests.one_process import OPERATOR, OneProcess
 
 
 def found(sale: OneProcess, event: str, reference: str, caller: str | None = None) -> list[tuple[str, str]]:
-    page = sale.purchases.page(event, None, 10, reference, caller)
+    page = sale.purchase_lists.page(event, None, 10, reference, caller)
     return [(str(purchase.id), str(purchase.state)) for purchase in page.items]
 
 
@@ -24,7 +24,7 @@ def test_before_and_after_it_is_recorded(sale: OneProcess) -> None:
     event = sale.open(capacity=100)
     first, other = bought(sale, event, "k1", "R1"), bought(sale, event, "k2", "R2")
     assert found(sale, event, "R1") == [(str(first.id), "accepted")]
-    assert sale.purchases.page(event, None, 10).items == []
+    assert sale.purchase_lists.page(event, None, 10).items == []
     sale.persist(event)
     assert found(sale, event, "R1") == [(str(first.id), "persisted")]
     second = bought(sale, event, "k3", "R1", "another shop")
@@ -48,9 +48,9 @@ def test_in_quarantine(sale: OneProcess) -> None:
     assert found(sale, event, reference) == [(str(second.id), "quarantined"), (str(first.id), "persisted")]
     assert found(sale, event, reference, "shop") == [(str(first.id), "persisted")]
     assert found(sale, event, 'Ü-1 "x_\\') == []
-    page = sale.purchases.page(event, None, 1, reference)
+    page = sale.purchase_lists.page(event, None, 1, reference)
     assert (page.items[0].seats, page.next) == (["A2"], second.id.position.seq)
-    assert [one.id for one in sale.purchases.page(event, page.next, 1, reference).items] == [first.id]
+    assert [one.id for one in sale.purchase_lists.page(event, page.next, 1, reference).items] == [first.id]
     sale.cancel(second.id)
     sale.persist(event)
     assert found(sale, event, reference) == [(str(second.id), "cancelled"), (str(first.id), "persisted")]
@@ -63,7 +63,7 @@ def test_in_pages(sale: OneProcess) -> None:
     receipts += [bought(sale, event, f"l{number}", "R") for number in range(5)]
     pages, cursor = [], None
     while True:
-        page = sale.purchases.page(event, cursor, 3, "R")
+        page = sale.purchase_lists.page(event, cursor, 3, "R")
         pages.append([purchase.id for purchase in page.items])
         cursor = page.next
         if cursor is None:
@@ -74,7 +74,7 @@ def test_in_pages(sale: OneProcess) -> None:
 
 def test_a_long_backlog_is_searched_from_its_end(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its length is bounded by memory alone; a request's work is not to be."""
-    monkeypatch.setattr(purchases, "SEARCHED_ENTRIES", 5)
+    monkeypatch.setattr(purchase_lists, "SEARCHED_ENTRIES", 5)
     event = sale.open(capacity=100)
     old = bought(sale, event, "old", "old")
     for number in range(5):

@@ -287,7 +287,7 @@ def test_lists_have_it(sale: OneProcess) -> None:
     event = sale.open(plan=HALL)
     sale.order(event, "k", ORDER)
     sale.persist(event)
-    (found,) = sale.purchases.page(event, None, 10, ADA.reference).items
+    (found,) = sale.purchase_lists.page(event, None, 10, ADA.reference).items
     assert found.personal == ADA
     assert sale.database.read(lambda connection: connection.execute(select(purchases.c.note)).scalars().all()) == [
         ADA.note

@@ -65,18 +65,18 @@ def test_a_page_of_purchases_costs_one_look_at_the_plan(sale: OneProcess, monkey
     unpack = SeatingPlan.unpack
     monkeypatch.setattr(SeatingPlan, "unpack", lambda packed: unpacked.append(packed) or unpack(packed))
     client = plain_client(sale.redis_url)
-    fresh.purchases.page(event, None, 1)
+    fresh.purchase_lists.page(event, None, 1)
     client.config_resetstat()
-    listed = fresh.purchases.page(event, None, 40).items
+    listed = fresh.purchase_lists.page(event, None, 40).items
     asked = {name: stat["calls"] for name, stat in client.info("commandstats").items() if name != "cmdstat_info"}
     assert len(unpacked) == 1
     assert asked.get("cmdstat_get", 0) + asked.get("cmdstat_hmget", 0) == 2
     assert [purchase.seats for purchase in listed] == [HALL.seats_of(receipt.runs) for receipt in reversed(receipts)]
     assert [len(purchase.cancelled_seats) for purchase in listed].count(2) == 1
-    assert fresh.purchases.page(empty, None, 40).items == []
-    assert fresh.purchases.page(event, None, 40, "no such reference").items == []
+    assert fresh.purchase_lists.page(empty, None, 40).items == []
+    assert fresh.purchase_lists.page(event, None, 40, "no such reference").items == []
     with pytest.raises(EventNotFound):
-        fresh.purchases.page("nowhere", None, 40)
+        fresh.purchase_lists.page("nowhere", None, 40)
 
 
 def test_its_plan_can_be_read(sale: OneProcess) -> None:

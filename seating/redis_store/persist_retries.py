@@ -18,7 +18,7 @@ class Retry(NamedTuple):
     waits: bool
 
 
-class Retries:
+class PersistRetries:
     """Shared by all workers."""
 
     def __init__(self, calls: Calls) -> None:
