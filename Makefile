@@ -93,7 +93,7 @@ bench: $(VENV)/.bench ## what a request costs, needs wrk (ARGS='SECONDS ROUNDS')
 	$(BIN)/python -m bench.cost $(ARGS)
 	$(BIN)/python -m bench.page
 
-bench-%: $(VENV)/.bench ## other figures: calls filling profile growth keeping durability limits partner onsale live (node)
+bench-%: $(VENV)/.bench ## other figures: calls filling profile growth keeping durability limits partner onsale cluster live (node)
 	$(BIN)/python -m bench.$* $(ARGS)
 	$(BIN)/python -m bench.page
 

@@ -4,7 +4,7 @@ from bench.report import FIGURES, Report, Table, load
 from tests.system import PROJECT
 
 PAGE = PROJECT / "docs" / "benchmarks.md"
-_ORDER = ("cost", "profile", "growth", "keeping", "durability", "limits", "onsale", "live", "partner")
+_ORDER = ("cost", "profile", "growth", "keeping", "durability", "limits", "onsale", "live", "partner", "cluster")
 _HEAD = """# Benchmarks
 
 Made by `make benchmarks` of the figures in [figures/](figures/), each of which the command named above it has written.
