@@ -196,5 +196,8 @@ class ClusterSystem(System):
     def __init__(self, folder: Path, cluster: Cluster, database_url: str, **settings: str) -> None:
         super().__init__(folder, cluster, database_url, RQ_KEY_PREFIX="{rq}", **settings)  # type: ignore[arg-type]
 
+    def wait_ready(self, within_s: float = 120) -> None:
+        super().wait_ready(within_s)
+
     def _migrate(self) -> None:
         self.command("migrate", "--with-demo")
