@@ -116,7 +116,7 @@ bench-postgres: $(VENV)/.bench ## Postgres with 10,000,000 purchases beside one 
 	$(BIN)/python -m bench.postgres $(PURCHASES)
 	$(BIN)/python -m bench.page
 
-bench-%: $(VENV)/.bench ## other figures: calls ceiling filling profile growth keeping footprint durability limits partner onsale live (node)
+bench-%: $(VENV)/.bench ## other figures: calls ceiling filling profile growth keeping footprint durability limits partner onsale cluster live (node)
 	$(BIN)/python -m bench.$* $(ARGS)
 	$(BIN)/python -m bench.page
 

@@ -14,7 +14,7 @@ PAGE = PROJECT / "docs" / "benchmarks.md"
 SCALE = PROJECT / "docs" / "scale.md"
 COSTS = PROJECT / "seating" / "cli" / "costs.json"
 _ORDER = ("cost", "ceiling", "profile", "growth", "postgres", "keeping", "footprint", "durability", "limits", "onsale")
-_ORDER = (*_ORDER, "live", "partner")
+_ORDER = (*_ORDER, "live", "partner", "cluster")
 _HEAD = """# Benchmarks
 
 Made by `make benchmarks` of the figures in [figures/](figures/), each of which the command named above it has written.

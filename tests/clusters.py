@@ -6,16 +6,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
+import psutil
 import redis
 
 from seating.redis_store import durability, keys
 from seating.redis_store.slot_map import slot_of
+from tests.certificate import make_certificate
 from tests.programs import program
 from tests.servers import wait_until
 from tests.system import System, free_port
 
 _SLOTS: Final = 16384
+_PASSWORD: Final = "p@ss/word"
 
 
 class Cluster:
@@ -25,9 +29,15 @@ class Cluster:
     runs other tests too.
     """
 
-    def __init__(self, folder: Path, node_timeout_ms: int = 2000) -> None:
+    def __init__(
+        self, folder: Path, node_timeout_ms: int = 2000, *, secure: bool = False, maxmemory_mb: int = 64
+    ) -> None:
         self._folder = folder
+        self._maxmemory_mb = maxmemory_mb
         self._node_timeout_ms = node_timeout_ms
+        self._secure = secure
+        self._certificate = folder / "certificate.pem"
+        self._key = folder / "key.pem"
         self._program = program("redis-server")
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self._buses = {free_port(): free_port() for _ in range(6)}
@@ -35,9 +45,14 @@ class Cluster:
 
     @property
     def url(self) -> str:
-        return "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in self.servers[:3])
+        hosts = ",".join(f"127.0.0.1:{port}" for port in self.servers[:3])
+        if not self._secure:
+            return f"redis+cluster://{hosts}"
+        return f"rediss+cluster://:{quote(_PASSWORD, safe='')}@{hosts}?ssl_ca_certs={self._certificate}"
 
     def start(self) -> None:
+        if self._secure:
+            make_certificate(self._certificate, self._key)
         for port in self.servers:
             self.start_server(port)
         first, *others = self.servers
@@ -60,8 +75,8 @@ class Cluster:
         config = folder / "redis.conf"
         settings = {
             "bind": "127.0.0.1",
-            "port": port,
             "dir": folder,
+            **(self._tls(port) if self._secure else {"port": port}),
             "cluster-enabled": "yes",
             "cluster-port": self._buses[port],
             "cluster-node-timeout": self._node_timeout_ms,
@@ -72,9 +87,23 @@ class Cluster:
         }
         config.write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
         with (folder / "log").open("ab") as log:
-            command = [self._program, str(config), *durability.launch_options(64)]
+            command = [self._program, str(config), *durability.launch_options(self._maxmemory_mb)]
             self._processes[port] = subprocess.Popen(command, stdout=log, stderr=log)
         wait_until(lambda: self.client(port).ping(), what="a server of the cluster to answer")
+
+    def _tls(self, port: int) -> dict[str, object]:
+        return {
+            "port": 0,
+            "tls-port": port,
+            "tls-cert-file": self._certificate,
+            "tls-key-file": self._key,
+            "tls-ca-cert-file": self._certificate,
+            "tls-auth-clients": "no",
+            "tls-replication": "yes",
+            "tls-cluster": "yes",
+            "requirepass": _PASSWORD,
+            "masterauth": _PASSWORD,
+        }
 
     def await_whole(self) -> None:
         """Until every slot has a primary and each primary a replica that is in step."""
@@ -87,7 +116,8 @@ class Cluster:
                 process.wait()
 
     def client(self, port: int) -> Any:
-        return redis.Redis("127.0.0.1", port, decode_responses=True)
+        secure = {"password": _PASSWORD, "ssl": True, "ssl_ca_certs": str(self._certificate)} if self._secure else {}
+        return redis.Redis("127.0.0.1", port, decode_responses=True, **secure)  # type: ignore[arg-type]
 
     def primaries(self) -> list[int]:
         """The ports of the primaries, as a server that runs has them."""
@@ -110,7 +140,8 @@ class Cluster:
         self._cluster(target, "SETSLOT", slot, "IMPORTING", self.id_of(source))
         self._cluster(source, "SETSLOT", slot, "MIGRATING", self.id_of(target))
         while names := self._cluster(source, "GETKEYSINSLOT", slot, 10):
-            self.client(source).execute_command("MIGRATE", "127.0.0.1", target, "", 0, 5000, "KEYS", *names)
+            password = ("AUTH", _PASSWORD) if self._secure else ()
+            self.client(source).execute_command("MIGRATE", "127.0.0.1", target, "", 0, 5000, *password, "KEYS", *names)
         meanwhile()
         for port in (target, source, *self.primaries()):
             self._cluster(port, "SETSLOT", slot, "NODE", self.id_of(target))
@@ -131,6 +162,11 @@ class Cluster:
             yield
         finally:
             self._processes[port].send_signal(signal.SIGCONT)
+
+    def cpu_s(self, port: int) -> float:
+        """CPU time that a server has used so far."""
+        used = psutil.Process(self._processes[port].pid).cpu_times()
+        return float(used.user + used.system)
 
     def id_of(self, port: int) -> str:
         return str(self._cluster(port, "MYID"))
@@ -159,6 +195,9 @@ class ClusterSystem(System):
 
     def __init__(self, folder: Path, cluster: Cluster, database_url: str, **settings: str) -> None:
         super().__init__(folder, cluster, database_url, RQ_KEY_PREFIX="{rq}", **settings)  # type: ignore[arg-type]
+
+    def wait_ready(self, within_s: float = 120) -> None:
+        super().wait_ready(within_s)
 
     def _migrate(self) -> None:
         self.command("migrate", "--with-demo")

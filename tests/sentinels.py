@@ -7,6 +7,7 @@ from typing import Any
 import redis
 
 from seating.redis_store import durability
+from tests.certificate import make_certificate
 from tests.programs import program
 from tests.servers import wait_until
 from tests.system import free_port
@@ -25,7 +26,6 @@ class Sentinels:
         self._folder = folder
         self._secure = secure
         self._server, self._sentinel = program("redis-server"), program("redis-sentinel")
-        self._openssl = program("openssl") if secure else ""
         folder.mkdir(parents=True)
         # One name for what the servers and their clients read: pytest's folders are long.
         self._certificate = folder / "certificate.pem"
@@ -44,7 +44,7 @@ class Sentinels:
 
     def start(self) -> None:
         if self._secure:
-            self._make_certificate()
+            make_certificate(self._certificate, self._key)
         primary = self.servers[0]
         for port in self.servers:
             follows = [] if port == primary else [f"replicaof 127.0.0.1 {primary}"]
@@ -143,23 +143,6 @@ class Sentinels:
         if not self._secure:
             return {}
         return {"password": _PASSWORD, "ssl": True, "ssl_ca_certs": str(self._certificate)}
-
-    def _make_certificate(self) -> None:
-        command = [
-            self._openssl,
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=127.0.0.1",
-        ]
-        names = ["-addext", "subjectAltName=IP:127.0.0.1"]
-        files = ["-keyout", str(self._key), "-out", str(self._certificate)]
-        subprocess.run([*command, *names, *files], check=True, capture_output=True, timeout=30)
 
     def _is_in_step(self, replica: int) -> bool:
         status = self.client(replica).info()

@@ -30,7 +30,7 @@ from seating.telemetry import metrics, tracing
 
 _PATIENCE_S: Final = 10.0
 _PAUSE_S: Final = 0.02
-_TERM_WITHIN_S: Final = 5.0
+TERM_WITHIN_S: Final = 10.0
 _TERM_LOOK_S: Final = 0.1
 _ASKING: Final = Command(("ASKING",))
 
@@ -60,7 +60,7 @@ class _Waiting(NamedTuple):
 class ClusterCalls:
     """`connect` opens the calls to the server at a URL.
 
-    With `awaits_terms`, a call that meets an inventory of another server is repeated for 5 s: after its slot has
+    With `awaits_terms`, a call that meets an inventory of another server is repeated for 10 s: after its slot has
     moved, a term begins within moments. Not for the processes that begin it.
     """
 
@@ -105,7 +105,7 @@ class ClusterCalls:
         doubted, since_s = self._doubted.get(slot, ("", now_s))
         if doubted != url:
             self._doubted[slot] = url, now_s
-        elif now_s - since_s > _TERM_WITHIN_S:
+        elif now_s - since_s > TERM_WITHIN_S:
             return False
         time.sleep(_TERM_LOOK_S)
         return True

@@ -1,4 +1,4 @@
-"""One cluster, and the whole product on it, for each file."""
+"""One cluster, and the whole product on it, for each file: over TLS, with a password."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from tests.servers import wait_until
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    started = Cluster(tmp_path_factory.mktemp("cluster"))
+    started = Cluster(tmp_path_factory.mktemp("cluster"), secure=True)
     try:
         started.start()
         yield started

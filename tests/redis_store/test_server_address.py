@@ -1,13 +1,21 @@
 """What a URL says about where Redis is."""
 
+from contextlib import closing
 from typing import Any
 
 import pytest
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
 
+from seating.redis_store import opening
 from seating.redis_store.calls import RedisUnavailable, Scripts
 from seating.redis_store.connection import ScriptConnection
-from seating.redis_store.server_address import connection_options, fails_over
+from seating.redis_store.server_address import (
+    cluster_hosts,
+    connection_options,
+    fails_over,
+    is_cluster,
+    server_in_cluster,
+)
 from tests.system import free_port
 
 
@@ -41,6 +49,30 @@ def test_tls_is_for_the_sentinels_too() -> None:
     tls = {"ssl_ca_certs": "/etc/ca.pem", "ssl_check_hostname": False}
     assert tls.items() <= options.items()
     assert ({"ssl": True} | tls).items() <= options["sentinels"].options.items()
+
+
+def test_the_url_of_a_cluster_leads_to_each_of_its_servers() -> None:
+    url = "rediss+cluster://user:p%40ss%2Fword@one,[::1]:6380?ssl_ca_certs=/etc/ca.pem"
+    assert is_cluster(url)
+    assert fails_over(url)
+    assert cluster_hosts(url) == [("one", 6379), ("::1", 6380)]
+    options = connection_options(server_in_cluster(url, "::1", 6380))
+    assert options == {
+        "connection_class": SSLConnection,
+        "host": "::1",
+        "port": 6380,
+        "username": "user",
+        "password": "p@ss/word",
+        "ssl_ca_certs": "/etc/ca.pem",
+    }
+
+
+def test_a_cluster_that_does_not_answer_is_no_redis() -> None:
+    with closing(opening.direct(f"redis+cluster://127.0.0.1:{free_port()}")) as calls:
+        with pytest.raises(RedisUnavailable):
+            calls.primaries()
+        with pytest.raises(RedisUnavailable):
+            calls.command("GET", "a")
 
 
 def test_sentinels_that_do_not_answer_are_no_redis() -> None:
