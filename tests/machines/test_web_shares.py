@@ -104,4 +104,5 @@ def test_one_process_speaks_until_it_ends(tmp_path: Path) -> None:
 def test_a_process_without_others_speaks_for_itself() -> None:
     one, other = Speaker(None), Speaker(None)
     assert one.instance != other.instance
-    assert one.is_mine() and other.is_mine()
+    assert one.is_mine()
+    assert other.is_mine()
