@@ -33,7 +33,7 @@ from tests.servers import RedisServer, wait_until  # noqa: E402
 _AT_ONCE = 256
 _PROCESSES = (1, 2, 4)
 _CONNECTIONS = 64
-_LOAD_S = 3
+_LOAD_S = 2
 _HALL = {"generate": {"sections": 100, "rows": 20, "seatsPerRow": 25}}
 _TEXT = """CPU time of Redis's main thread for a purchase of one seat, by `INFO cpu`, while {at_once} greenlets buy at
 once through one pipeline: {purchases:,} purchases a turn, medians of {rounds} turns, and the **least**, to which
@@ -196,7 +196,7 @@ def _web_us(served: Served, processes: int) -> float:
 
 def main(purchases: int = 4000, rounds: int = 9) -> None:
     report = Measurement("ceiling", "What one event's Redis bears", "make bench-ceiling", "")
-    report.tables = [of_one_event(purchases, rounds), of_parts(15), of_processes(min(rounds, 5))]
+    report.tables = [of_one_event(purchases, rounds), of_parts(15), of_processes(min(rounds, 3))]
     report.save()
 
 

@@ -1,16 +1,19 @@
 """Reads the metrics of all web processes of this instance."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
+import orjson
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from seating.telemetry import metrics_folder
 from seating.telemetry.metrics import Reading
 
 
@@ -60,9 +63,17 @@ def _files_with_values(folder: Path) -> list[str]:
     return found
 
 
-def samples(prefix: str) -> Iterator[tuple[str, dict[str, str], float]]:
-    """Return name, labels and value of what the metrics counted whose names begin with `prefix`."""
-    for metric in _registry().collect():
-        if metric.name.startswith(prefix):
-            for sample in metric.samples:
-                yield sample.name, sample.labels, sample.value
+def summed_values(names: Sequence[str]) -> Iterator[tuple[str, dict[str, str], float]]:
+    """Return series, labels and value of the metrics `names`, as each process of this instance has counted them.
+
+    They are to be summed, as counters, histograms and gauges of living processes are; a bucket of a histogram is
+    without those below it. All metrics together take three times as long to read.
+    """
+    folder = metrics_folder.current()
+    wanted = tuple(f'["{name}", ' for name in names)
+    for file in _files_with_values(folder) if folder else ():
+        with suppress(FileNotFoundError):
+            for key, value, *_ in MmapedDict.read_all_values_from_file(file):  # type: ignore[no-untyped-call]
+                if key.startswith(wanted):
+                    _, series, labels, _ = orjson.loads(key)
+                    yield series, labels, value

@@ -3,15 +3,24 @@
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
+from math import inf
 from typing import Final
 
 import orjson
 
-from seating.telemetry.exposition import samples
+from seating.telemetry.exposition import summed_values
 
 _CLASSES: Final = ("2xx", "3xx", "4xx", "5xx")
 _SUCCEEDED: Final = ("sold", "replayed")
-_UP_TO: Final = "purchases_within_"
+_UP_TO: Final = "purchases_up_to_"
+_METRICS: Final = (
+    "seating_live_clients",
+    "seating_http_requests",
+    "seating_http_request_seconds",
+    "seating_purchases",
+    "seating_purchase_seconds",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +31,9 @@ class WebCounts:
 
     @classmethod
     def own(cls) -> "WebCounts":
-        """Read those of this instance. Blocks for milliseconds: it reads files."""
+        """Read those of this instance, from the files of its processes; none if they have no files."""
         numbers: Tally[str] = Tally()
-        for name, labels, value in samples("seating_"):
+        for name, labels, value in summed_values(_METRICS):
             if key := _key(name, labels):
                 numbers[key] += value  # type: ignore[assignment]  # The library declares counts as integers.
         return cls(numbers)
@@ -73,10 +82,15 @@ class WebCounts:
         buckets = sorted(
             (float(name.removeprefix(_UP_TO)), count) for name, count in self.numbers.items() if name.startswith(_UP_TO)
         )
-        if not buckets or not buckets[-1][1]:
+        wanted = 0.95 * sum(count for _, count in buckets)
+        if not wanted:
             return 0.0
-        reached = next(bound for bound, count in buckets if count >= buckets[-1][1] * 0.95)
-        return reached if reached != float("inf") else buckets[-2][0]
+        reached = next(
+            bound
+            for (bound, _), upto in zip(buckets, accumulate(count for _, count in buckets), strict=True)
+            if upto >= wanted
+        )
+        return reached if reached != inf else buckets[-2][0]
 
 
 def _key(name: str, labels: Mapping[str, str]) -> str:

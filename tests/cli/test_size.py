@@ -80,7 +80,7 @@ def test_the_model_tells_the_cpu_time_of_a_run(system: System) -> None:
     event = system.create_event(totalSeats=100_000)
     meter, pool, inventory = Meter(system), Pool(10), services_of(system).purchases.inventory
     spent = {name: [0.0] * 2 for name in ("purchases", "reads", "visits")}
-    visits, rounds = 20, 12
+    visits, rounds = 20, 8
 
     def buy(_number: int) -> None:
         assert system.buy(1, str(uuid.uuid4()), event).status == 200
@@ -119,6 +119,7 @@ def test_the_model_tells_the_cpu_time_of_a_run(system: System) -> None:
     )
     # All visits of the run in one second, for one event.
     foretold = sizing.load(PlannedSale(1, 100_000, total, 1 / 60, seated=False, peak=1.0, watching=0.0), measured)
+    print(foretold, spent["visits"])
     assert foretold.requests == pytest.approx(spent["visits"][0], rel=WITHIN)
     assert foretold.redis == pytest.approx(spent["visits"][1], rel=WITHIN)
 
@@ -141,9 +142,9 @@ def test_the_bytes_are_those_of_the_figures(system: System) -> None:
 def test_the_bytes_in_postgres_are_those_of_the_figures(sale: OneProcess) -> None:
     """Beyond the first pages of tables and indexes."""
     event, sizes = sale.open(plan=generate(DEMO_HALL)), []
-    for first, last in ((0, 500), (500, 2000)):
+    for first, last in ((0, 300), (300, 1300)):
         for number in range(first, last):
             sale.order(event, f"key-{number}", Order(2), "anonymous")
         sale.persist(event)
         sizes.append(footprint.database_bytes(sale.database.url))
-    assert (sizes[1] - sizes[0]) / 1500 == pytest.approx(costs.measured().sql_bytes_purchase, rel=WITHIN)
+    assert (sizes[1] - sizes[0]) / 1000 == pytest.approx(costs.measured().sql_bytes_purchase, rel=WITHIN)

@@ -60,6 +60,14 @@ class Network:
     def __enter__(self) -> "Network":
         if os.geteuid() != 0:
             pytest.skip("network namespaces need root")
+        try:
+            self._lay()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _lay(self) -> None:
         for end in (self.a, self.b):
             made = _ip("netns", "add", end.name, check=False)
             if "not permitted" in made.stderr or "denied" in made.stderr:
@@ -71,7 +79,6 @@ class Network:
             _ip("-n", end.name, "address", "add", f"{address}/24", "dev", _CABLE)
             for device in ("lo", _CABLE):
                 _ip("-n", end.name, "link", "set", device, "up")
-        return self
 
     def __exit__(self, *_: object) -> None:
         for end in (self.a, self.b):

@@ -92,7 +92,7 @@ def machines(tmp_path_factory: pytest.TempPathFactory, postgres_server: Postgres
         for machine in (a, b):
             machine.launch()
         for machine in (a, b):
-            machine.wait_ready(60)
+            machine.wait_ready(120)
         yield Machines(network, a, b)
 
 
@@ -121,11 +121,11 @@ def test_plain_routes_tell_of_all_machines_and_prometheus_of_one(machines: Machi
             for _ in range(times):
                 assert machine.buy(1, event_id=event).status == 200
         for machine in (a, b):
-            wait_until(lambda machine=machine: machine.counted()[:2] == (3, before[1] + 5))
+            wait_until(lambda machine=machine: machine.counted()[:2] == (3, before[1] + 5), 60)
             assert machine.counted()[2] > before[2] + 5
     assert [a.sold_itself(), b.sold_itself()] == [own[0] + 2, own[1] + 3]
     for machine in (a, b):
-        wait_until(lambda machine=machine: machine.counted()[0] == 0)
+        wait_until(lambda machine=machine: machine.counted()[0] == 0, 60)
 
 
 def test_two_workers_and_two_crons_do_no_harm(machines: Machines, books: OneProcess) -> None:
@@ -154,7 +154,7 @@ def test_what_is_cut_off_stops_and_the_others_go_on(machines: Machines, books: O
     maps = [Map(machine, event, SEATS) for machine in (a, b)]
     for viewer in maps:
         viewer.connect()
-    wait_until(lambda: a.counted()[0] == 2)
+    wait_until(lambda: a.counted()[0] == 2, 60)
     with Rush(a, 3, _PAUSE_S, event) as at_a, Rush(b, 3, _PAUSE_S, event) as at_b:
         wait_until(lambda: len(at_a.answers) > 20 and len(at_b.answers) > 20, 60)
         network.cut()

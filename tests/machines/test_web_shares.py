@@ -87,8 +87,8 @@ def test_counts_add_up_and_unreadable_ones_are_left_out(client: "redis.Redis", s
 
 
 def test_the_percentile_is_of_all(shares: WebShares) -> None:
-    fast = WebCounts({"purchases_within_0.01": 90, "purchases_within_0.5": 90, "purchases_within_+Inf": 90})
-    slow = WebCounts({"purchases_within_0.01": 0, "purchases_within_0.5": 10, "purchases_within_+Inf": 10})
+    fast = WebCounts({"purchases_up_to_0.01": 90, "purchases_up_to_0.5": 0, "purchases_up_to_+Inf": 0})
+    slow = WebCounts({"purchases_up_to_0.01": 0, "purchases_up_to_0.5": 10, "purchases_up_to_+Inf": 0})
     assert (fast.purchase_p95_s, slow.purchase_p95_s, fast.plus([slow]).purchase_p95_s) == (0.01, 0.5, 0.5)
     assert WebCounts({}).purchase_p95_s == 0
 
