@@ -95,8 +95,8 @@ def _redis(evidence: Evidence) -> Iterator[Breach]:
             yield Breach("I6", f"the map of block {block} is {final.maps.get(str(block))}, not {expected_map}")
     due = {hold: kept.until_ms for hold, kept in ledger.holds.items()}
     if final.expiries != due:
-        differing = sorted(final.expiries.items() ^ due.items())[:4]
-        yield Breach("I6", f"Redis and the ledger differ about when holds end: {differing}")
+        ends = sorted(final.expiries.items() ^ due.items())[:4]
+        yield Breach("I6", f"Redis and the ledger differ about when holds end: {ends}")
     sold = {(seat, letter) for seat, letter in ledger.status.items() if letter in "sb"}
     recorded = {(seat, "b" if purchase is None else "s") for seat, purchase in final.sold_seats}
     if sold != recorded:

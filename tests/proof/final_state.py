@@ -96,9 +96,8 @@ def take(books: Books, event_id: str) -> FinalState:
 def is_at_rest(books: Books, event_id: str) -> bool:
     """Whether this Redis sells the event, and SQL has all of its log."""
     names = ("server", "epoch", "seq", "chain", "persisted")
-    server, epoch, seq, chain, persisted = (
-        (value or b"").decode() for value in books.client.hmget(keys.inventory(event_id), *names)
-    )
+    values = books.client.hmget(keys.inventory(event_id), *names)
+    server, epoch, seq, chain, persisted = ((value or b"").decode() for value in values)
     mark = books.database.read(watermarks.read, event_id)
     return server == _server(books.client) and str(mark) == f"{epoch}-{seq} {chain}" and persisted == seq
 

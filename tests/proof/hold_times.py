@@ -20,8 +20,8 @@ class Lasting(NamedTuple):
 
 def check(evidence: Evidence) -> Iterator[Breach]:
     yield from evidence.breaches_in_ledger("I5")
-    if any("clock" in fault.fault for fault in evidence.history.faults):
-        return  # A hold lasts by Redis's clock; only the ledger says what that was.
+    if evidence.clock_was_stepped:
+        return  # Only the ledger says when a hold was over.
     yield from _honoured(evidence)
     yield from _refusals(evidence)
     yield from _sold_out(evidence)
@@ -75,11 +75,13 @@ def _refusals(evidence: Evidence) -> Iterator[Breach]:
     """Whoever is refused a seat is refused it for somebody who has it, or had it within the last second."""
     offset = evidence.clock_offset_ms
     ledger = evidence.ledger
-    if offset is None or evidence.may_lose or ledger.had_off_sale or ledger.merged:
+    if offset is None or ledger.had_off_sale or ledger.merged:
         return
     for one in evidence.history.operations:
         answer = one.answer or {}
         if one.outcome != "fail" or answer.get("error") != "SEAT_UNAVAILABLE" or one.returned is None:
+            continue
+        if evidence.may_be_lost(one):  # And nobody may know who had the seat.
             continue
         from_ms = one.invoked / MS + offset[0] - FREE_WITHIN_MS
         until_ms = one.returned / MS + offset[1]
@@ -101,13 +103,15 @@ def _refusals(evidence: Evidence) -> Iterator[Breach]:
 def _sold_out(evidence: Evidence) -> Iterator[Breach]:
     """Whoever asks for a number of seats and is refused, is refused at a moment at which fewer were left."""
     offset, ledger = evidence.clock_offset_ms, evidence.ledger
-    if offset is None or evidence.may_lose or ledger.merged or ledger.has_categories:
+    if offset is None or ledger.merged or ledger.has_categories:
         return
     seqs = list(evidence.changes)
     times = list(accumulate((change["at"] for change in evidence.changes.values()), max))
     for one in evidence.history.operations:
         wanted = one.arguments.get("quantity")
         if (one.answer or {}).get("error") != "SOLD_OUT" or one.returned is None or not wanted:
+            continue
+        if evidence.may_be_lost(one):
             continue
         before = bisect_right(times, one.invoked / MS + offset[0] - FREE_WITHIN_MS) - 1
         after = bisect_right(times, one.returned / MS + offset[1])

@@ -13,7 +13,7 @@ from tests.proof.evidence import Breach, Evidence
 from tests.proof.history import Operation
 from tests.proof.seat_calls import AVAILABLE, SeatCall, SeatStatus, calls_by_seat, final_statuses
 
-MOST_CONFIGURATIONS = 20_000
+MOST_CONFIGURATIONS = 10_000
 """A seat with more of them is left undecided; hundreds of requests without an answer, for one seat, would do that."""
 
 

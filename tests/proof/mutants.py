@@ -105,11 +105,13 @@ class MutantRun:
             client.buy(key, quantity=1)
 
     def outwait_a_hold(self) -> None:
+        """A second after its end it can be extended no more, and its seats are free."""
         client = self.client(1)
         held = client.hold(seats=self.seats[:2])
         assert held.answer, held
         over = time.monotonic() + held.answer["expiresInMs"] / 1000 + 1.05
         wait_until(lambda: time.monotonic() > over, what="a second after the hold's end")
+        client.extend(held.answer["holdToken"])
         client.buy(seats=self.seats[:2])
 
     def record_twice(self) -> None:

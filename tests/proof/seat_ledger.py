@@ -162,10 +162,11 @@ class SeatLedger:
             times[-1] = times[-1]._replace(until_ms=min(times[-1].until_ms, at_ms))
 
     def _give_back(self, change: dict[str, Any], was: str, runs: str, quantity: int = 0) -> None:
-        off_sale = set(SeatRange.parse_all(change.get("off_sale", "")))
-        for run in SeatRange.parse_all(runs) or ([None] if quantity else []):
+        off_sale = change.get("off_sale", "").split(",")
+        found = SeatRange.parse_all(runs)
+        for run in map(str, found) if found else [""] * bool(quantity):
             now = "x" if run in off_sale else "a"
-            for place, number in self._places(str(run) if run else "", quantity):
+            for place, number in self._places(run, quantity):
                 if isinstance(place, str):
                     self._leave(place, change["at"])
                     self.owner.pop(place, None)

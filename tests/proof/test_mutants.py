@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.proof import checker
+from tests.proof.evidence import Breach
 from tests.proof.history import RecordedHistory
 from tests.proof.mutants import MUTANTS, CopiedSystem, Mutant, MutantRun
 from tests.proof.story import tell
@@ -31,7 +32,7 @@ def _running(folder: Path, *mutants: Mutant) -> Iterator[CopiedSystem]:
         redis.stop()
 
 
-def _broken(system: CopiedSystem, folder: Path, mutant: Mutant) -> tuple[list[checker.Breach], RecordedHistory]:
+def _broken(system: CopiedSystem, folder: Path, mutant: Mutant) -> tuple[list[Breach], RecordedHistory]:
     run = MutantRun(system, folder)
     mutant.run(run)
     history, finals = run.end()
