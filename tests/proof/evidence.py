@@ -115,6 +115,11 @@ class Evidence:
         is_its = self.positions.get(seq_of(position)) == position and entry.get("kind") == "seat_set"
         return entry if is_its else None
 
+    @cached_property
+    def clock_was_stepped(self) -> bool:
+        """Whether Redis's clock was set: then holds, which last by it, may end at any moment by another."""
+        return any("clock" in fault.fault for fault in self.history.faults)
+
     @property
     def may_lose(self) -> bool:
         return self._last_loss >= 0

@@ -163,7 +163,7 @@ def _holds(evidence: Evidence) -> _Calls:
         begun = [one for one in unknown if one.key and one.key == answers[0].key]
         call = SeatCall("hold", *_span([*begun, *answers]), hold, operations=(*begun[:1], answers[0]))
         least: float = min(one.invoked + int((one.answer or {})["expiresInMs"]) * MS for one in answers)
-        if evidence.may_be_lost(answers[0]):
+        if evidence.may_be_lost(answers[0]) or evidence.clock_was_stepped:
             least = -INFINITE
         yield from _of_hold(seats_of(answers[0]), call, least, releases.get(hold, []))
     earliest, _ = _span(unknown)
@@ -191,7 +191,8 @@ def _over(evidence: Evidence, answers: Sequence[Operation]) -> float:
     ends = []
     for one in [*answers, *extensions]:
         left_ms = (one.answer or {}).get("expiresInMs")
-        ends.append(one.returned + left_ms * MS if one.returned and left_ms is not None else INFINITE)
+        is_known = one.returned is not None and left_ms is not None and not evidence.clock_was_stepped
+        ends.append(one.returned + left_ms * MS if is_known else INFINITE)
     return max(ends)
 
 
