@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run test restarts fuzz fuzz-terms fuzz-bytes fuzz-api churn receiver-down seat-map lint-api screenshots test-careful check format onsale bench benchmarks clean
+.PHONY: help install run test restarts fuzz fuzz-terms fuzz-bytes fuzz-api crash-points churn receiver-down seat-map lint-api screenshots test-careful check format onsale bench benchmarks clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -51,6 +51,9 @@ fuzz-bytes: $(VENV)/.tests ## 1,000,000 raw requests, many malformed, through bo
 
 fuzz-api: $(VENV)/.tests ## 20,000 requests to all routes, generated from the OpenAPI document (REQUESTS)
 	SEATING_FUZZ_REQUESTS=$(or $(REQUESTS),20000) $(BIN)/pytest -rP tests/web/test_fuzz_api.py
+
+crash-points: $(VENV)/.tests ## a crash at every call that leaves a process, in every way, over both databases
+	SEATING_CRASH_POINTS=1 $(BIN)/pytest tests/proof/test_crash_points.py
 
 churn: $(VENV)/.tests ## 60,000 holds taken and given back, which leave nothing behind (HOLDS)
 	SEATING_CHURN_HOLDS=$(or $(HOLDS),60000) $(BIN)/pytest tests/inventory/test_churn.py
