@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run test restarts cluster fuzz fuzz-terms fuzz-bytes fuzz-api alerts fight churn mutants receiver-down seat-map chaos prove lint-api screenshots test-careful check format onsale simulate bench bench-postgres benchmarks clean
+.PHONY: help install run test restarts cluster fuzz fuzz-terms fuzz-bytes fuzz-api alerts fight crash-points churn mutants receiver-down seat-map chaos prove lint-api screenshots test-careful check format onsale simulate bench bench-postgres benchmarks clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -61,6 +61,9 @@ alerts: $(VENV)/.tests ## every alert fires for real, one by one, and ends
 
 fight: $(VENV)/.tests ## 2,000 buyers hold the same good seats, and pay or walk away (BUYERS)
 	SEATING_FIGHT_BUYERS=$(or $(BUYERS),2000) $(BIN)/pytest tests/sale/test_fight.py
+
+crash-points: $(VENV)/.tests ## a crash at every call that leaves a process, in every way, over both databases
+	SEATING_CRASH_POINTS=1 $(BIN)/pytest tests/proof/test_crash_points.py
 
 churn: $(VENV)/.tests ## 60,000 holds taken and given back, which leave nothing behind (HOLDS)
 	SEATING_CHURN_HOLDS=$(or $(HOLDS),60000) $(BIN)/pytest tests/inventory/test_churn.py

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from seating.domain.event import Event
 from seating.domain.hold import unpack_notes
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
+from seating.domain.personal_data import hash_of
 from seating.domain.position import Position
 from seating.domain.purchase import Order
 from seating.domain.recovery_errors import Overtaken, PurchaseQuarantined
@@ -46,6 +48,7 @@ from tests.books.test_cancel import poison
 from tests.frozen_clock import CLOCK
 from tests.fuzz_runs import fuzz_runs, over_both_if_long, takes_long
 from tests.one_process import OPERATOR, OneProcess
+from tests.servers import RedisServer
 
 HALL = SeatingPlan([[["A1", "A2", "A3", "A4", "A5"], ["B1", "B2", "B3"]], [["C1", "C2"], ["D1", "D2", "D3", "D4"]]])
 SEATS = [seat for block in HALL.blocks for row in block for seat in row]
@@ -322,33 +325,46 @@ def test_of_a_sale_that_goes_on_needs_the_whole_log_in_sql(sale: OneProcess) -> 
     assert sale.buy(event, "k3", 1).left == 4
 
 
-def test_of_100_000_sold_seats_is_quick(sale: OneProcess) -> None:
-    """15 s is the aim, on SQLite; most of it is left."""
+@pytest.mark.timeout(600)
+def test_100_000_sold_seats_are_on_sale_again_within_10_s(sale: OneProcess, redis_server: RedisServer) -> None:
+    """Each bought alone, by a buyer of its own. Counted in CPU time, which a busy machine stretches less."""
     rows, seats_a_row, blocks = 40, 25, 100
     plan = SeatingPlan([[[f"{b}-{r}-{s}" for s in range(seats_a_row)] for r in range(rows)] for b in range(blocks)])
-    event = _sold_out(sale, plan)
-    lose(sale)
-    started = time.monotonic()
-    sale.rebuild.run(event, "measured")
-    assert time.monotonic() - started < 15
-    assert sale.now(event).counts.remaining == 0
+    event = _sold(sale, plan, plan.capacity - 1)
+    sale.calls.command("FLUSHALL")
+    began_s = time.process_time() + _redis_s(redis_server)
+    while not ((found := sale.inventory.read(event)) and found.backlog.trusted):
+        sale.persist(event)  # It ends after 5 s; the cron has the next run begin within a second.
+    assert sale.buy(event, "again").left == 0
+    took_s = time.process_time() + _redis_s(redis_server) - began_s
+    print(f"{took_s:.1f} s")
+    assert took_s < 10
     assert sale.calls.command("HLEN", keys.idempotency(event)) == plan.capacity
 
 
-def _sold_out(sale: OneProcess, plan: SeatingPlan) -> str:
-    """A hall whose every seat was bought alone, straight into the ledger."""
+def _redis_s(server: RedisServer) -> float:
+    """The processor's time that Redis has used."""
+    used = server.client().info("cpu")
+    return float(used["used_cpu_sys"] + used["used_cpu_user"])
+
+
+def _sold(sale: OneProcess, plan: SeatingPlan, count: int) -> str:
+    """A hall whose first seats were bought, each alone, straight into the ledger."""
     event = Event("hall", "Hall", plan.capacity, seated=True)
     first = LogEntry.first(first_epoch(time.time()), change_json(Opened(0, plan.capacity)))
     (epoch, seq), link, entries = first.position, first.link, []
-    for block, rows in enumerate(plan.blocks):
-        for place in (p for p, seat in enumerate(next(_maps(rows))) if seat == "a"):
-            seq += 1
-            change = (
-                f'{{"kind":"purchased","at":1,"quantity":1,"left":{plan.capacity - seq + 1},"runs":"{block}:{place}-1",'
-                f'"nonce":"{seq:016x}","idempotency":"i{seq}","fingerprint":"f","rendering":1,"reference":null}}'
-            )
-            link = log_entry.chain_link(link, Position(epoch, seq), change)
-            entries.append({"event_id": "hall", "epoch": epoch, "seq": seq, "change": change, "link": link})
+    places = ((block, p) for block, rows in enumerate(plan.blocks) for p, s in enumerate(next(_maps(rows))) if s == "a")
+    for block, place in islice(places, count):
+        seq += 1
+        private = f'{{"salt":"{seq:032x}","buyer":"buyer-{seq}","reference":"order-{seq}"}}'
+        change = (
+            f'{{"kind":"purchased","at":1,"quantity":1,"left":{plan.capacity - seq + 1},"runs":"{block}:{place}-1",'
+            f'"nonce":"{seq:016x}","idempotency":"i{seq}","fingerprint":"f","rendering":1,"caller":"shop",'
+            f'"reference":null,"private":"{hash_of(private)}"}}'
+        )
+        link = log_entry.chain_link(link, Position(epoch, seq), change)
+        row = {"event_id": "hall", "epoch": epoch, "seq": seq, "change": change, "link": link, "private": private}
+        entries.append(row)
 
     def record(connection: Any) -> None:
         event_record.add(connection, event, plan)

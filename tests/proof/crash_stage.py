@@ -22,7 +22,8 @@ from tests.webhooks.receiver import Receiver
 
 HALL = generate(GeneratedPlan(sections=4, rows=10, seatsPerRow=10))
 
-LEASE_OVER_MS = 20_000
+LEASE_OVER_MS = 70_000
+"""That of a rebuild, and the claim of a sender that waits a minute for its receiver."""
 
 
 class Stage:
