@@ -42,10 +42,10 @@ disk once. **With upkeep** also has what the worker and the cron ask of Redis un
 ask the rate limit in the same script, as each request does. **SET**, the yardstick, is a plain command with a value of
 400 bytes, sent and synced in the same way: on another machine, or on this one when it is busy with other things,
 compare multiples of it."""
-_TEXT_OF_PROCESSES = """Each web process is pinned to a core, with {connections} connections of its own; wrk, Redis,
-worker and cron run on the same {cores} cores, and are left out: **web µs** is CPU time of the web processes a purchase,
-in general admission. **Per process** is what a process does for its CPU time, beside one alone."""
-
+_TEXT_OF_PROCESSES = """All web processes are pinned to one of {cores} cores, with {connections} connections each, and
+sell in general admission: what is compared is what a purchase costs them when more of them share the work, not what
+more cores bring, for wrk, Redis and the workers need the others. **Web µs** is their CPU time a purchase, without
+theirs. **Per process** is what a process does for its CPU time, beside one alone."""
 _TEXT_OF_PARTS = """What of it is there before anything is looked up: a script with as many keys and arguments as a
 purchase's, sent by the thousand and not synced. Lua defines its functions anew in each call, and each function that
 refers to others finds them by walking along all that were defined since. {rounds} turns, of which the least counts:
@@ -167,9 +167,8 @@ def of_processes(rounds: int) -> Table:
     for one in served.values():
         one.__enter__()
     try:
-        for one in served.values():
-            for number, worker in enumerate(one.workers()):
-                worker.cpu_affinity([cores[number % len(cores)]])
+        for worker in itertools.chain.from_iterable(one.workers() for one in served.values()):
+            worker.cpu_affinity(cores[-1:])
         for number in range(rounds + 1):
             for count, one in served.items():
                 us = _web_us(one, count)
