@@ -30,7 +30,7 @@ AVAILABLE = SeatStatus()
 
 @dataclass(frozen=True, slots=True)
 class SeatCall:
-    """`kind` is buy, hold, buy_held, release, expire, cancel, lost, set, refused, or final.
+    """`kind` is buy, hold, buy_held, release, expire, cancel, lost, restored, set, refused, or final.
 
     `by` is whose the seat is then or was, `hold` the hold that is bought, `letter` what a seat is set to. `end` is
     infinite for what may take effect at any later time, or never. `over` is by when holds were surely over, in ns.
@@ -73,6 +73,8 @@ class SeatCall:
                 return AVAILABLE
             case "cancel" | "lost", "s" if status.by == self.by:
                 return AVAILABLE
+            case "restored", "a":
+                return SeatStatus("s", self.by)
             case "set", "a" | "o" | "r" | "b":
                 return SeatStatus(self.letter)
             case "refused", letter if letter != "a" and self._is_in_time(status):
@@ -208,6 +210,9 @@ def _cancellations(evidence: Evidence) -> _Calls:
         invoked, end = _span(ops)
         if evidence.may_be_lost(ops[0]):
             end = INFINITE
+            # Of a cancellation that is lost the purchase stands again; whoever got the seat meanwhile has lost it too.
+            if purchase in evidence.rows and seat in evidence.rows[purchase].standing_seats:
+                yield [seat], SeatCall("restored", invoked, INFINITE, purchase)
         yield [seat], SeatCall("cancel", invoked, end, purchase, operations=(ops[0],))
 
 

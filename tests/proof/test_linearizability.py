@@ -22,6 +22,14 @@ EXPLAINED = {
     "held, then bought by its holder": [_call("hold", 1, 2, "H"), _call("buy_held", 3, 4, "A", "H")],
     "over, then sold to another": [_call("hold", 1, 2, "H"), _call("expire", 5, by="H"), _call("buy", 6, 7, "B")],
     "lost, then sold to another": [_call("buy", 1, 2, "A"), _call("lost", 1, by="A"), _call("buy", 3, 4, "B")],
+    "a cancellation is lost, and a purchase after it": [
+        _call("buy", 1, 2, "A"),
+        _call("cancel", 3, by="A"),
+        _call("restored", 3, by="A"),
+        _call("buy", 4, 5, "B"),
+        _call("lost", 4, by="B"),
+        SeatCall.final(SeatStatus("s", "A")),
+    ],
     "blocked, and free again": [_call("set", 1, 2, letter="r"), _call("refused", 3, 4), _call("set", 5, 6, letter="a")],
     "cancelled by whom nobody answered": [
         _call("buy", 1, 2, "A"),
@@ -42,6 +50,13 @@ UNEXPLAINED = {
     ],
     "acknowledged, and not there": [_call("buy", 1, 2, "A"), SeatCall.final(SeatStatus())],
     "acknowledged, and another has it": [_call("buy", 1, 2, "A"), SeatCall.final(SeatStatus("s", "B"))],
+    "a cancellation is lost, but no purchase after it": [
+        _call("buy", 1, 2, "A"),
+        _call("cancel", 3, by="A"),
+        _call("restored", 3, by="A"),
+        _call("buy", 4, 5, "B"),
+        SeatCall.final(SeatStatus("s", "A")),
+    ],
     "cancelled before it was bought": [_call("cancel", 1, 2, "A"), _call("buy", 3, 4, "A")],
     "set by the organiser though sold": [_call("buy", 1, 2, "A"), _call("set", 3, 4, letter="r")],
     "refused for a hold that was long over": [
