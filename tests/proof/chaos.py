@@ -7,6 +7,7 @@ order, and the same clients.
 
 import argparse
 import http.client
+import pickle
 import shutil
 import signal
 import sys
@@ -82,6 +83,8 @@ def run(plan: ChaosPlan, folder: Path) -> report.ChaosOutcome:
         behind_s = _come_to_rest(stage, sale, HistoryFile(faults_file))
         history = RecordedHistory.read(*sale.files, faults_file)
         finals = _final_states(stage, sale)
+        # With the history, enough to judge the run again.
+        (folder / "finals.pickle").write_bytes(pickle.dumps(finals))
         breaches = check(history, finals)
         (folder / "breaches.txt").write_text("\n\n".join(tell(breach, history) for breach in breaches))
         return report.measured(
