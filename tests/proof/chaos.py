@@ -162,11 +162,11 @@ def _answered(condition: Callable[[], bool]) -> Callable[[], bool]:
     return ask
 
 
-def _lag(stage: ChaosStage, event: str) -> int:
-    """Return how many changes SQL lacks."""
+def _lag(stage: ChaosStage, event: str) -> int | None:
+    """Return how many changes SQL lacks; None while Redis has no inventory."""
     with stage.client() as client:
         seq, persisted = client.hmget(keys.inventory(event), "seq", "persisted")
-    return int(seq) - int(persisted)
+    return int(seq) - int(persisted) if seq and persisted else None
 
 
 def _held(stage: ChaosStage, sale: ChaosSale) -> int:
