@@ -7,6 +7,7 @@ order, and the same clients.
 
 import argparse
 import http.client
+import pickle
 import shutil
 import signal
 import sys
@@ -82,6 +83,8 @@ def run(plan: ChaosPlan, folder: Path) -> report.ChaosOutcome:
         behind_s = _come_to_rest(stage, sale, HistoryFile(faults_file))
         history = RecordedHistory.read(*sale.files, faults_file)
         finals = _final_states(stage, sale)
+        # With the history, enough to judge the run again.
+        (folder / "finals.pickle").write_bytes(pickle.dumps(finals))
         breaches = check(history, finals)
         (folder / "breaches.txt").write_text("\n\n".join(tell(breach, history) for breach in breaches))
         return report.measured(
@@ -159,11 +162,11 @@ def _answered(condition: Callable[[], bool]) -> Callable[[], bool]:
     return ask
 
 
-def _lag(stage: ChaosStage, event: str) -> int:
-    """Return how many changes SQL lacks."""
+def _lag(stage: ChaosStage, event: str) -> int | None:
+    """Return how many changes SQL lacks; None while Redis has no inventory."""
     with stage.client() as client:
         seq, persisted = client.hmget(keys.inventory(event), "seq", "persisted")
-    return int(seq) - int(persisted)
+    return int(seq) - int(persisted) if seq and persisted else None
 
 
 def _held(stage: ChaosStage, sale: ChaosSale) -> int:

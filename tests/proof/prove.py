@@ -57,6 +57,12 @@ def parts(scale: float) -> list[Tests]:
     """Return all but chaos; `scale` is 1 for an hour."""
     raw, requests, cases = (int(count * scale) for count in (600_000, 10_000, 400))
     return [
+        Tests(
+            "raw requests, many malformed, read alike by both parsers",
+            ("tests/server/test_fuzz_bytes.py",),
+            {"SEATING_FUZZ_BYTES": str(raw)},
+            raw,
+        ),
         Tests("faults planted into a recorded run, each found by the checker", ("tests/proof/test_checker.py",)),
         Tests(
             "the product without one of its guards, caught by a short run each",
@@ -69,12 +75,6 @@ def parts(scale: float) -> list[Tests]:
             {"SEATING_CRASH_POINTS": "1"},
         ),
         Tests("the proxy and the schedule of faults", ("tests/proof/test_proxy.py", "tests/proof/test_chaos.py")),
-        Tests(
-            "raw requests, many malformed, read alike by both parsers",
-            ("tests/server/test_fuzz_bytes.py",),
-            {"SEATING_FUZZ_BYTES": str(raw)},
-            raw,
-        ),
         Tests(
             "requests to all routes, generated from the OpenAPI document",
             ("tests/web/test_fuzz_api.py",),
