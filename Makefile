@@ -115,7 +115,7 @@ bench: $(VENV)/.bench ## what a request costs, needs wrk (ARGS='SECONDS ROUNDS')
 	$(BIN)/python -m bench.cost $(ARGS)
 	$(BIN)/python -m bench.page
 
-bench-postgres: $(VENV)/.bench ## Postgres with 10,000,000 purchases beside one with 10,000 (PURCHASES), 10 GB in /tmp
+bench-postgres: $(VENV)/.bench ## Postgres with 10,000,000 purchases beside one with 10,000 (PURCHASES), 20 GB in /tmp
 	$(BIN)/python -m bench.postgres $(PURCHASES)
 	$(BIN)/python -m bench.page
 

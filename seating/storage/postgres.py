@@ -89,10 +89,10 @@ def copy_in(
             for row in rows:
                 copy.write_row(row)
     except psycopg.Error as error:
+        # The rest of its text quotes the row, which has personal data.
+        bare = type(error)(error.diag.message_primary or str(error))
         dialect = connection.dialect
-        raise DBAPIError.instance(
-            statement, None, error, psycopg.Error, hide_parameters=True, dialect=dialect
-        ) from error
+        raise DBAPIError.instance(statement, None, bare, psycopg.Error, hide_parameters=True, dialect=dialect) from bare
 
 
 def is_silence(error: BaseException | None) -> bool:

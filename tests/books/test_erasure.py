@@ -6,7 +6,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Table, select, update
+from sqlalchemy import Connection, Table, insert, select, update
 
 from seating.domain.errors import EventNotFound, PurchaseNotFound
 from seating.domain.offer import Offer
@@ -19,7 +19,7 @@ from seating.services.erasure import Erasure
 from seating.services.retention import Retention
 from seating.storage import erasure
 from seating.storage.database import Database
-from seating.storage.tables import audit, events, metadata
+from seating.storage.tables import audit, events, metadata, webhook_cursors, webhooks
 from tests.one_process import OPERATOR, OneProcess, on_sqlite
 from tests.servers import wait_until
 from tests.terms.backups import backup, restore, trim
@@ -187,6 +187,7 @@ def test_a_deleted_event_leaves_its_acts_and_nothing_else(sale: OneProcess, monk
         ada = sale.order(each, "k", ADA)
         sale.seats.set(each, "B4", "sold", OPERATOR)
         sale.persist(each)
+        sale.database.write(add_webhook, each)
     with pytest.raises(NotArchived):
         next(sale.erasure.delete(event, OPERATOR))
     sale.archive(event)
@@ -195,11 +196,20 @@ def test_a_deleted_event_leaves_its_acts_and_nothing_else(sale: OneProcess, monk
     assert having == [audit]
     assert "event.delete" in {row.action for row in sale.rows(audit, event)}
     assert sale.calls.command("KEYS", f"*{{{event}}}*") == []
+    assert sale.database.read(lambda connection: connection.execute(select(webhooks.c.event_id)).scalars().all()) == [
+        other
+    ]
     assert sale.check.event_ids() == [other]
     assert is_right(sale, other)
     assert sale.purchases.get(ada.id).state == "persisted"
     with pytest.raises(EventNotFound):
         sale.events.get(event)
+
+
+def add_webhook(connection: Connection, event: str) -> None:
+    row = {"id": event, "url": "https://shop.example", "event_id": event, "types": "", "secret": "s", "created_ms": 1}
+    connection.execute(insert(webhooks).values(row))
+    connection.execute(insert(webhook_cursors).values(webhook_id=event, event_id=event, seq=1, notice=0))
 
 
 def test_the_cron_erases_and_deletes_what_is_old(sale: OneProcess) -> None:

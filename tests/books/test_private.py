@@ -195,6 +195,16 @@ def _rewrite(sale: OneProcess, event: str, change: str, link: str, private: str 
     sale.calls.command("XADD", keys.log(event), position, "change", change, "link", link, *beside)
 
 
+def test_why_sql_refused_it_does_not_quote_it(sale: OneProcess) -> None:
+    """Only Postgres refuses what is too long."""
+    event = sale.open(plan=HALL)
+    sale.order(event, "k", ORDER._replace(buyer=f"ada@example.com{'m' * 64}"))
+    sale.persist(event)
+    for aside in sale.rows(quarantine, event):
+        assert aside.error.startswith("one of its values does not fit its column\n")
+        assert personal_words(aside.error) == []
+
+
 def test_what_is_replaced_in_sql_is_found(sale: OneProcess) -> None:
     event = sale.open(plan=HALL)
     receipt = sale.order(event, "k", ORDER)
