@@ -1,4 +1,4 @@
-/** `<seating-map>`: attributes `event`, `server`, `max`, `lang`, `theme`. docs/seating-map.md has examples. */
+/** `<seating-map>`: attributes `event`, `server`, `max`, `lang`, `theme`, `buying`. docs/seating-map.md has examples. */
 
 import type { Category, EventDetails, SeatingFeed } from './seating-feed.js'
 

@@ -3,7 +3,7 @@
 import { MapCanvas } from './map/canvas.js'
 import { Choice } from './map/choice.js'
 import { Hall } from './map/hall.js'
-import { Areas, build, Card, fillLegend, STYLE } from './map/shell.js'
+import { build, Card, fillLegend, STYLE } from './map/shell.js'
 import { Tree } from './map/tree.js'
 import { Offer, Words } from './map/words.js'
 import { SeatingFeed } from './seating-feed.js'
@@ -153,6 +153,7 @@ export class SeatingMap extends HTMLElement {
       get max() { return Number(map.getAttribute('max')) || DEFAULT_MAX },
       get hold() { return map.#shopHold },
       get offer() { return map.#offer },
+      get isBuying() { return map.hasAttribute('buying') },
     }
   }
 
@@ -185,7 +186,10 @@ export class SeatingMap extends HTMLElement {
     fillLegend(this.#parts.legend, this.#canvas.painter, this.#offer)
   }
 
-  #showAreas() {
+  async #showAreas() {
+    const feed = this.#feed
+    const { Areas } = await import('./places.js')
+    if (feed !== this.#feed) return
     if (!this.#areas) this.#emit('ready', { event: this.#feed.event })
     this.#areas ??= new Areas(this.#parts.areas, this.#feed, this.#words)
     this.#areas.show()

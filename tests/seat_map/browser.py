@@ -135,14 +135,14 @@ class MapPage:
         assert not faults, faults
 
 
-def all_shown(page: MapPage, client: Client, event: str) -> None:
+def all_shown(page: Page, client: Client, event: str) -> None:
     """Wait until the page shows what the server has."""
 
     def same() -> bool:
         now = client.get(f"/api/v1/events/{event}/seats").json
         order = ["available", "held", "reserved", "sold"]
         codes = [order.index(now["statuses"][letter]) for letter in now["seats"]]
-        return bool(page.call("[...map.feed.statuses]") == codes)
+        return bool(page.evaluate(f"[...{MAP}.feed.statuses]") == codes)
 
     wait_until(same, 20, "the map to be the server's")
 

@@ -206,6 +206,10 @@ def test_a_phone(open_page: OpenPage, evening: str) -> None:
         box = page("#main").bounding_box()
         assert box
         assert 844 - 120 < box["y"] + box["height"] <= 844
+        tools, seats = (page(f"seating-map .{name}").bounding_box() for name in ("tools", "seats"))
+        assert tools
+        assert seats
+        assert tools["y"] + tools["height"] <= seats["y"]
         if height == "peek":
             page("#grip").tap()
     page("#find").tap()

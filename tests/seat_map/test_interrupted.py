@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from typing import Final
 
 import pytest
+from playwright.sync_api import Browser, expect
 
 from tests.seat_map.browser import MapPage, all_shown
 from tests.seat_map.conftest import OpenMap
 from tests.seat_map.network import Network
+from tests.seat_map.own_page import OwnPage
 from tests.servers import wait_until
 from tests.system import System
 from tests.web import JSON
@@ -46,13 +48,20 @@ def state(page: MapPage) -> str | None:
 
 
 def test_a_network_that_went_away_without_a_word(page: MapPage, network: Network, seller: System, event: str) -> None:
-    """The socket looks open; the map asks after 15 s of silence, and is not shown as live while nothing answers."""
+    """The socket looks open; the map asks after 15 s of silence or, after 2 s, when it is touched. It is not shown as
+    live while nothing answers.
+    """
     network.cut()
     seller.buy(2, event_id=event)
-    wait_until(lambda: state(page) != "live", 40, "the map to notice")
+
+    def has_noticed() -> bool:
+        page.page.mouse.click(5, 5)
+        return state(page) != "live"
+
+    wait_until(has_noticed, 40, "the map to notice")
     network.restore()
     wait_until(lambda: state(page) == "live", 40, "the map to come back")
-    all_shown(page, seller, event)
+    all_shown(page.page, seller, event)
 
 
 def test_a_machine_that_is_offline(page: MapPage, seller: System, event: str) -> None:
@@ -64,7 +73,7 @@ def test_a_machine_that_is_offline(page: MapPage, seller: System, event: str) ->
     asked = page.page.evaluate("performance.getEntriesByType('resource').length")
     page.page.context.set_offline(False)
     wait_until(lambda: state(page) == "live", 20)
-    all_shown(page, seller, event)
+    all_shown(page.page, seller, event)
     again = page.page.evaluate(f"performance.getEntriesByType('resource').slice({asked}).map(({{ name }}) => name)")
     assert not [name for name in again if name.endswith("/plan")]
 
@@ -76,7 +85,7 @@ def test_a_server_that_restarts(page: MapPage, seller: System, event: str) -> No
     seller.wait_ready(60)
     seller.buy(2, event_id=event)
     wait_until(lambda: state(page) == "live", 40)
-    all_shown(page, seller, event)
+    all_shown(page.page, seller, event)
 
 
 def test_an_inventory_that_is_rebuilt(page: MapPage, seller: System, event: str) -> None:
@@ -84,7 +93,7 @@ def test_an_inventory_that_is_rebuilt(page: MapPage, seller: System, event: str)
     seller.command("rebuild", event)
     seller.buy(1, event_id=event)
     wait_until(lambda: state(page) == "live", 40)
-    all_shown(page, seller, event)
+    all_shown(page.page, seller, event)
 
 
 def test_a_sale_that_is_paused(page: MapPage, seller: System, event: str) -> None:
@@ -94,12 +103,51 @@ def test_a_sale_that_is_paused(page: MapPage, seller: System, event: str) -> Non
         wait_until(lambda: page.call("map.eventDetails.state") == word)  # noqa: B023
 
 
+def test_the_buyers_page_through_all_of_it(browser: Browser, seller: System, network: Network) -> None:
+    """With seats on hold: a cut of the network, a server that restarts, an inventory that is rebuilt."""
+    hall = seller.create_event(seatingPlan=HALL)
+    page = OwnPage(browser, int(network.origin.split(":")[-1]), f"/events/{hall}").hold_best()
+    chosen = page("#seats").inner_text()
+    rest = 98
+
+    def sold_meanwhile() -> None:
+        nonlocal rest
+        seller.buy(3, event_id=hall)
+        rest -= 3
+
+    def shows_the_truth() -> None:
+        expect(page("seating-map")).to_have_attribute("connection", "live", timeout=60_000)
+        all_shown(page.page, seller, hall)
+        expect(page("#left")).to_have_text(f"{rest} of 100 left")
+        expect(page("#seats")).to_have_text(chosen, use_inner_text=True)
+        expect(page("#main")).to_have_text("Buy now")
+
+    network.cut()
+    sold_meanwhile()
+    expect(page("#offline")).to_be_visible(timeout=60_000)
+    expect(page("#main")).to_have_text("Waiting for the connection")
+    network.restore()
+    shows_the_truth()
+    seller.parts["web"].stop()
+    expect(page("seating-map")).not_to_have_attribute("connection", "live", timeout=60_000)
+    seller.start_part("web")
+    seller.wait_ready(60)
+    sold_meanwhile()
+    shows_the_truth()
+    seller.command("rebuild", hall)
+    sold_meanwhile()
+    shows_the_truth()
+    page("#main").click()
+    page.wait_phase("receipt")
+    page.close(*BROKEN)
+
+
 def test_more_changes_than_the_feed_sends(open_map: OpenMap, seller: System) -> None:
     """The feed asks for a snapshot instead."""
     wide = seller.create_event(seatingPlan={"generate": {"sections": 1, "rows": 10, "seatsPerRow": 60}})
     page = open_map(wide)
     seats = [f"sec-1-row-{row}-seat-{number}" for row in "ABCDEFGHIJ" for number in range(1, 61)]
     set_seats(seller, wide, seats, "reserved")
-    all_shown(page, seller, wide)
+    all_shown(page.page, seller, wide)
     wait_until(lambda: state(page) == "live", 20)
     page.close()

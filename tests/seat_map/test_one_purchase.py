@@ -131,6 +131,32 @@ class TestHold:
         expect(page("#notice-text")).to_have_text("Your hold has ended and the seats are on sale again.")
         page.close(REFUSED)
 
+    def test_ends_while_it_is_bought(self, open_page: OpenPage, hall: str, seller: System) -> None:
+        """The buyer asked in time, so nobody says that the seats are on sale again."""
+        page = open_page(hall)
+        page.page.clock.install()
+        page.page.reload()
+        page.hold_best()
+        asked: list[Route] = []
+        are_late = True
+
+        def keep(route: Route) -> None:
+            asked.append(route) if are_late else route.continue_()
+
+        page.page.route("**/purchases", keep)
+        page("#main").click()
+        page.wait_phase("buying")
+        page.page.clock.fast_forward("10:30")
+        expect(page("#main")).to_have_text("Buying …")
+        expect(page("seating-map .say")).to_have_text(re.compile("^Held for you"))
+        are_late = False
+        for route in asked:
+            route.continue_()
+        page.wait_phase("receipt")
+        expect(page("seating-map .say")).to_have_text(re.compile("^Held for you"))
+        assert seats_sold(seller, hall) == 2
+        page.close(GONE)
+
     def test_its_seats_can_be_changed(self, open_page: OpenPage, hall: str) -> None:
         page = open_page(hall).hold_best()
         page("#seats button").first.click()

@@ -161,7 +161,7 @@ def test_a_thousand_changes_a_second(open_map: OpenMap, arena: str, seller: Syst
     taken = Stopwatch(page).of(change)
     print(f"2,000 changes: {taken:.0f} ms of scripts")
     assert taken < 500
-    all_shown(page, seller, arena)
+    all_shown(page.page, seller, arena)
     page.close()
 
 
@@ -186,5 +186,5 @@ def test_among_many_feeds(open_map: OpenMap, arena: str, seller: System) -> None
     assert p95(taken) < 8
     for feed in feeds:
         feed.connection.close()
-    all_shown(page, seller, arena)
+    all_shown(page.page, seller, arena)
     page.close()

@@ -105,7 +105,6 @@ class BuyersPage {
     })
     on('holdchange', ({ hold }) => this.#holdChanged(hold))
     on('holdexpired', () => {
-      if (this.purchase) return // The answer to the purchase says whose they are.
       this.held.forget()
       this.#tell(words.expired, true)
     })
@@ -189,6 +188,7 @@ class BuyersPage {
   }
 
   async #complete() {
+    this.map.setAttribute('buying', '')
     this.render()
     try {
       this.purchase = await complete(this.eventId, this.memory, () => this.#tell(words.again))
@@ -198,6 +198,8 @@ class BuyersPage {
       this.purchase = null
       this.#tell(errorText(error))
       if (error.code !== 'HOLD_EXPIRED') return this.#resume()
+    } finally {
+      this.map.removeAttribute('buying')
     }
     this.held.forget()
     this.map.forget()

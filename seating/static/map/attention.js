@@ -1,6 +1,7 @@
 /** Notices when a connection may be dead although it looks alive: silence, sleep, a network that went away. */
 
 const SILENCE_MS = 15_000
+const TOUCHED_MS = 2_000 // Who is about to choose is not shown what is long over.
 const CHECK_MS = 5_000
 const SLEPT_MS = 3 * CHECK_MS
 
@@ -15,6 +16,7 @@ export class Attention {
     this.on = on
     this.#listeners = [
       [globalThis, 'offline', on.offline], [globalThis, 'online', on.online],
+      [globalThis.document, 'pointerdown', () => this.#silenceMs() > TOUCHED_MS && this.#ask()],
       [globalThis.document, 'visibilitychange', () => !document.hidden && this.#silenceMs() > SILENCE_MS && this.#wake()],
     ]
   }
@@ -41,14 +43,16 @@ export class Attention {
     this.on.wake()
   }
 
+  #ask() {
+    this.heard()
+    this.on.doubt()
+  }
+
   #tick() {
     const sleptMs = performance.now() - this.#tickedAt
     this.#tickedAt = performance.now()
     if (globalThis.document?.hidden) return
     if (sleptMs > SLEPT_MS) this.#wake()
-    else if (this.#silenceMs() > SILENCE_MS + Math.random() * CHECK_MS) {
-      this.heard()
-      this.on.doubt()
-    }
+    else if (this.#silenceMs() > SILENCE_MS + Math.random() * CHECK_MS) this.#ask()
   }
 }

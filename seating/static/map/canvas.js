@@ -13,7 +13,6 @@ const FIRST_BUDGET_MS = 60
 const SETTLE_MS = 120
 const OWN_MS = 160
 const TARGET = 24 // CSS pixels, WCAG 2.2, 2.5.8.
-const MOST_AT_ONCE = 400
 const MOST_PULSES = 60 // More at once are no buyer's doing.
 const EDGE = 12
 const MINI_MS = 500
@@ -126,8 +125,7 @@ export class MapCanvas {
     this.#pending.clear()
     const before = seats.map((seat) => this.shown[seat])
     for (const seat of seats) this.shown[seat] = this.statuses()[seat]
-    const isMany = seats.length > MOST_AT_ONCE
-    const sections = isMany ? this.painter.count() : seats.flatMap((seat, i) => this.painter.recount(seat, before[i]))
+    const sections = this.painter.recount(seats, before)
     if (this.painter.isFar(this.tiles.scale)) for (const { outline } of sections) this.tiles.invalidate(outline)
     else this.tiles.changed(seats)
     if (sections.length) this.#aging ||= setTimeout(() => this.#renew(), MINI_MS)

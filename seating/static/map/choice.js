@@ -9,7 +9,7 @@ const ANSWER_MS = 15_000
 const UNANSWERED_MS = 60_000
 const SPOKEN_S = [[120, 'twoMinutes'], [30, 'halfMinute']]
 
-/** `terms` has `max`, `hold` (the shop's function or null) and `offer`; `tell` has `event`, `say` and `drawn`. */
+/** `terms` has `max`, `hold` (the shop's function or null), `offer` and `isBuying`; `tell` has `event`, `say` and `drawn`. */
 export class Choice {
   /** Indices of seats, in the order of their choice. */
   seats = []
@@ -163,6 +163,7 @@ export class Choice {
   #leftMs() { return Math.max(0, Math.min(this.hold.endsAt - performance.now(), this.hold.endsOnClock - Date.now())) }
 
   #look() {
+    if (this.terms.isBuying) return // The answer to the purchase says whose seats they are.
     const leftMs = this.#leftMs()
     for (const [atS, word] of SPOKEN_S) {
       if (leftMs > atS * 1000 || leftMs === 0 || this.#spoken.has(word)) continue

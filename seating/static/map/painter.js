@@ -50,10 +50,10 @@ export class Painter {
     this.leftOf[section * this.hall.categories.length + this.hall.category[seat]] += count
   }
 
-  /** The same after one seat has changed from status `was`. */
-  recount(seat, was) {
-    this.#add(seat, (this.statuses[seat] === FREE) - (was === FREE))
-    return this.#relevel([this.hall.sections[this.hall.sectionOf[seat]]])
+  /** The same after these seats have changed from `before`. */
+  recount(seats, before) {
+    seats.forEach((seat, i) => this.#add(seat, (this.statuses[seat] === FREE) - (before[i] === FREE)))
+    return this.#relevel([...new Set(seats.map((seat) => this.hall.sections[this.hall.sectionOf[seat]]))])
   }
 
   #relevel(sections) {

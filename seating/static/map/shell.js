@@ -1,4 +1,4 @@
-/** The elements around the map: style, legend, the card of a seat, the areas of general admission. */
+/** The elements around the map: style, legend, the card of a seat. */
 
 import { drawChosen } from './overlay.js'
 import { FREE, HELD } from './painter.js'
@@ -27,7 +27,9 @@ export const STYLE = `
 .seats.seat { cursor: pointer }
 .seats:active { cursor: grabbing }
 :host([connection="offline"]) .seats, :host([connection="offline"]) .mini { filter: grayscale(.3) opacity(.7) }
-.tools { position: absolute; inset-block-start: 12px; inset-inline-end: 12px; display: grid; gap: 8px }
+.bar { position: absolute; inset: 12px 12px auto; display: flex; justify-content: space-between; align-items: start;
+  gap: 12px; pointer-events: none }
+.tools { display: grid; gap: 8px; pointer-events: auto; margin-inline-start: auto }
 button { inline-size: 40px; block-size: 40px; padding: 0; display: grid; place-items: center; cursor: pointer;
   color: inherit; background: var(--seating-paper); border: 1px solid var(--hairline); border-radius: 10px }
 button:hover { border-color: currentColor }
@@ -38,9 +40,8 @@ svg { inline-size: 20px; block-size: 20px; fill: none; stroke: currentColor; str
   stroke-linejoin: round }
 .mini { position: absolute; inset-block-end: 12px; inset-inline-end: 12px; background: var(--seating-paper);
   border: 1px solid var(--hairline); border-radius: 10px; cursor: pointer; touch-action: none }
-.state { position: absolute; inset-block-start: 12px; inset-inline-start: 12px; margin: 0; padding: 4px 12px;
-  display: flex; gap: 8px; align-items: center; font-size: .875rem; background: var(--seating-paper);
-  border: 1px solid var(--hairline); border-radius: 999px; max-inline-size: calc(100% - 100px); pointer-events: none }
+.state { margin: 0; padding: 4px 12px; display: flex; gap: 8px; align-items: center; font-size: .875rem;
+  line-height: 1.3; background: var(--seating-paper); border: 1px solid var(--hairline); border-radius: 999px }
 .state::before { content: ""; flex: none; inline-size: 8px; block-size: 8px; border-radius: 50%;
   border: 2px solid currentColor; box-sizing: border-box }
 .state[data-connection="live"]::before { background: currentColor }
@@ -68,7 +69,8 @@ svg { inline-size: 20px; block-size: 20px; fill: none; stroke: currentColor; str
 [role="treeitem"]:hover { background: color-mix(in oklch, currentColor 6%, transparent) }
 .legend { flex: none; list-style: none; margin: 0; padding: 12px; display: flex; flex-wrap: wrap; gap: 4px 16px;
   font-size: .875rem; border-block-start: 1px solid var(--hairline); max-block-size: 30%; overflow: auto }
-@container frame (inline-size < 560px) { .legend { flex-wrap: nowrap; white-space: nowrap;
+@container frame (inline-size < 560px) { .bar { position: static; order: -1; padding: 6px 12px; align-items: center }
+  .tools { grid-auto-flow: column } .areas { padding-block-start: 16px } .tree.shown { inset-block-start: 0 } .legend { flex-wrap: nowrap; white-space: nowrap;
   padding-inline-end: 32px; mask-image: linear-gradient(to right, #000 calc(100% - 32px), transparent) } }
 .legend li, .areas li { display: inline-flex; gap: 8px; align-items: center }
 .legend canvas { inline-size: 18px; block-size: 18px; flex: none }
@@ -97,10 +99,10 @@ export function build(root, words, act) {
       <div class="tree" role="tree" aria-multiselectable="true" hidden></div>
       <ul class="areas" hidden></ul>
       <canvas class="mini" aria-hidden="true" hidden></canvas>
-      <div class="tools" hidden>${Object.keys(ICONS).map(button).join('')}</div>
-      <p class="state" role="status"></p>
       <div class="card" aria-hidden="true" hidden></div>
     </div>
+    <div class="bar"><p class="state" role="status"></p>
+      <div class="tools" hidden>${Object.keys(ICONS).map(button).join('')}</div></div>
     <ul class="legend" part="legend" tabindex="0" hidden></ul>
     <div class="say" role="status"></div>`
   const parts = Object.fromEntries(PARTS.map((name) => [name, root.querySelector(`.${name}`)]))
@@ -150,47 +152,6 @@ function entry(painter, text, name, draw) {
   item.className = name
   item.append(canvas, text)
   return item
-}
-
-const COUNTS_MS = 3_000
-
-/** The list of areas: name, price and what is left of each. */
-export class Areas {
-  #timer = 0
-
-  constructor(list, feed, words) { Object.assign(this, { list, feed, words }) }
-
-  close() { clearTimeout(this.#timer) }
-
-  show() {
-    const { list, words, feed: { event, seatsRemaining } } = this
-    const areas = event.categories ?? [{ name: event.name, price: null }]
-    list.hidden = false
-    list.replaceChildren(...areas.map((area) => {
-      const item = document.createElement('li')
-      const count = areas.length === 1 ? seatsRemaining : area.seatsRemaining
-      const state = area.onSale === false ? words.notOpen : count ? words.left(words.number(count)) : count === 0 && words.none
-      const rest = [words.amount(area.price, event.currency), state].filter(Boolean).join(' · ')
-      item.append(
-        Object.assign(document.createElement('b'), { textContent: area.name }),
-        Object.assign(document.createElement('span'), { textContent: rest }),
-      )
-      return item
-    }))
-  }
-
-  /** The feed has one number for all areas; those of each are asked for. */
-  changed() {
-    this.show()
-    if (this.feed.event.categories?.length > 1) this.#timer ||= setTimeout(() => this.#count(), COUNTS_MS * (1 + Math.random()))
-  }
-
-  async #count() {
-    const event = await this.feed.get().catch(() => null)
-    this.#timer = 0
-    if (event) this.feed.event = event
-    this.show()
-  }
 }
 
 const GAP = 12 // CSS pixels to the seat.

@@ -1,0 +1,42 @@
+/** General admission: its areas, in place of a map. Loaded for such an event only. */
+
+const COUNTS_MS = 3_000
+
+/** The list of areas: name, price and what is left of each. */
+export class Areas {
+  #timer = 0
+
+  constructor(list, feed, words) { Object.assign(this, { list, feed, words }) }
+
+  close() { clearTimeout(this.#timer) }
+
+  show() {
+    const { list, words, feed: { event, seatsRemaining } } = this
+    const areas = event.categories ?? [{ name: event.name, price: null }]
+    list.hidden = false
+    list.replaceChildren(...areas.map((area) => {
+      const item = document.createElement('li')
+      const count = areas.length === 1 ? seatsRemaining : area.seatsRemaining
+      const state = area.onSale === false ? words.notOpen : count ? words.left(words.number(count)) : count === 0 && words.none
+      const rest = [words.amount(area.price, event.currency), state].filter(Boolean).join(' · ')
+      item.append(
+        Object.assign(document.createElement('b'), { textContent: area.name }),
+        Object.assign(document.createElement('span'), { textContent: rest }),
+      )
+      return item
+    }))
+  }
+
+  /** The feed has one number for all areas; those of each are asked for. */
+  changed() {
+    this.show()
+    if (this.feed.event.categories?.length > 1) this.#timer ||= setTimeout(() => this.#count(), COUNTS_MS * (1 + Math.random()))
+  }
+
+  async #count() {
+    const event = await this.feed.get().catch(() => null)
+    this.#timer = 0
+    if (event) this.feed.event = event
+    this.show()
+  }
+}
