@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run test restarts fuzz fuzz-terms fuzz-bytes fuzz-api churn mutants receiver-down seat-map lint-api screenshots test-careful check format onsale bench benchmarks clean
+.PHONY: help install run test restarts fuzz fuzz-terms fuzz-bytes fuzz-api churn mutants receiver-down seat-map chaos prove lint-api screenshots test-careful check format onsale bench benchmarks clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -63,6 +63,13 @@ receiver-down: $(VENV)/.tests ## webhooks to receivers that fail, one of which i
 
 seat-map: $(VENV)/.tests ## the seat map's speed in Chromium beside 500 other feeds
 	SEATING_FEEDS=500 $(BIN)/pytest -s --timeout 600 tests/seat_map/test_speed.py
+
+chaos: $(VENV)/.tests ## break everything under a sale for 5 minutes, then check every promise (MINUTES, SEED, DATABASE, CLOCK)
+	@$(BIN)/python -m tests.proof.chaos --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED)) \
+		--database $(or $(DATABASE),sqlite) --redis $(or $(REDIS),single) --clock $(or $(CLOCK),steady)
+
+prove: $(VENV)/.tests ## the whole proof, an hour, and docs/reliability.md of what it found (MINUTES, SEED)
+	@$(BIN)/python -m tests.proof.prove --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED))
 
 lint-api: $(VENV)/.lint ## lint the OpenAPI document with Redocly; downloads it once
 	$(BIN)/python -m tests.web.openapi_file $(VENV)/openapi.json

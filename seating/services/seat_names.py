@@ -1,10 +1,10 @@
 """Translates seat ids to places in an event's maps, and back."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 
@@ -17,6 +17,8 @@ from seating.redis_store.plans import Plans, UnreadablePlan
 from seating.services.missing_event import MissingEvent
 from seating.storage import events
 from seating.storage.database import Database
+
+_T = TypeVar("_T")
 
 _MOST_RECORDED_SEATS: Final = 200_000
 
@@ -36,13 +38,22 @@ class SeatNames:
     _recorded: Memo[str, SeatingPlan] = field(default_factory=_recorded_plans)
 
     def plan(self, event_id: str) -> SeatingPlan | None:
-        """Return an open event's plan; None in general admission. Raises EventNotFound."""
-        try:
-            return self._open_plan(event_id)
-        except MissingInventory:
-            if self.inventory.read(event_id) is None:
-                raise self.presence.absence_of(event_id) from None
-            return None
+        """Return an open event's plan; None in general admission. Raises as `of_open`."""
+        return self.of_open(event_id, self._open_plan)
+
+    def of_open(self, event_id: str, read: Callable[[str], _T]) -> _T | None:
+        """Return what `read` finds of an open event; None if the event has no such thing (MissingInventory).
+
+        Raises EventNotFound, and InventoryUnavailable without an inventory: then nobody knows what the event has.
+        """
+        with suppress(MissingInventory):
+            return read(event_id)
+        if self.inventory.read(event_id) is None:
+            raise self.presence.absence_of(event_id)
+        # A rebuild may have ended between the two reads.
+        with suppress(MissingInventory):
+            return read(event_id)
+        return None
 
     def runs(self, event_id: str, seats: Sequence[str]) -> list[SeatRange]:
         """Return the places of these seats. Raises SeatNotFound, InvalidRequest for a repeated seat, EventNotFound."""

@@ -12,6 +12,8 @@ from typing import Any, Final, Literal, NamedTuple
 from prometheus_client import Counter, Histogram, values
 from prometheus_client import Gauge as ProcessGauge
 
+from seating.telemetry import metrics_folder
+
 STARTED_AT_S: Final = time.time()
 _BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 # A percentile is read between two bounds, so those of 5 to 500 ms lie close together.
@@ -21,7 +23,7 @@ _LATENCIES: Final = (
 )
 _SIZES: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
-if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+if metrics_folder.reserve(os.environ.get("PROMETHEUS_MULTIPROC_DIR"), ("counter", "histogram", "gauge_livesum")):
     # This process does not fork after the import, so its id is constant; by default every count queries it.
     _pid: Final = os.getpid()
     _LockedValue: Any = values.MultiProcessValue(lambda: _pid)  # type: ignore[no-untyped-call]
@@ -34,6 +36,9 @@ if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
             self._file.write_value(self._key, self._value, 0.0)
 
     values.ValueClass = _Value
+else:
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+    values.ValueClass = values.MutexValue
 
 # Counted by each web process.
 _requests = Counter("seating_http_requests", "HTTP responses", ["route", "method", "status"])

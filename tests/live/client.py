@@ -91,6 +91,8 @@ class Socket:
         start = b""
         while len(start) < 12:
             start = self.connection.recv(12, socket.MSG_PEEK)
+            if not start:
+                raise ConnectionError("the server closed the connection without an answer")
         return start == b"HTTP/1.1 101"
 
     def frame(self) -> Frame:

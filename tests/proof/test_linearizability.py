@@ -51,6 +51,13 @@ EXPLAINED = {
     ],
 }
 UNEXPLAINED = {
+    "its cancellation lost, but no purchase after it": [
+        _call("buy", 1, 2, "A"),
+        _call("cancel_again", 3, 4, "A"),
+        _loss(5, 6, SeatStatus("s", "A")),
+        _call("buy", 7, 8, "B"),
+        SeatCall.final(SeatStatus("s", "A")),
+    ],
     "two owners after a loss": [_call("buy", 1, 2, "A"), _loss(3, 4), _call("buy", 5, 6, "B"), _call("buy", 7, 8, "C")],
     "two owners before a loss": [_call("buy", 1, 2, "A"), _call("buy", 3, 4, "B"), _loss(5, 6)],
     "two owners": [_call("buy", 1, 4, "A"), _call("buy", 2, 3, "B")],

@@ -1,0 +1,139 @@
+"""Prove the promises for an hour: `python -m tests.proof.prove --minutes 60 --seed 7`.
+
+First chaos runs on SQLite and Postgres by turns, for three quarters of the time, then the tests of the proof itself and
+the bad inputs. Writes its findings to docs/proof/ and makes docs/reliability.md of them, after each step. Exits with 1
+if anything was broken.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import cycle
+from pathlib import Path
+from typing import Final
+
+from tests.proof import reliability
+from tests.proof.reliability import Findings, ProofPart
+from tests.proof.report import ChaosOutcome
+from tests.proof.stepped_clock import SteppedClock
+
+PROJECT: Final = Path(__file__).parents[2]
+_ROUND_MINUTES: Final = 5.0
+_SHORTEST_ROUND_MINUTES: Final = 0.5
+_FEWEST_ROUNDS: Final = 2
+_CHAOS_SHARE: Final = 0.75
+_ROUNDS: Final = (*(("sqlite", "steady"), ("postgres", "steady")) * 2, ("sqlite", "stepped"))
+"""Databases and clocks, again and again."""
+_PASSED: Final = re.compile(r"(\d+) passed")
+
+
+@dataclass(frozen=True)
+class Tests:
+    """Files of tests and what they prove. `inputs` is how many bad inputs they try, as `environment` tells them."""
+
+    what: str
+    files: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    inputs: int = 0
+
+    def run(self) -> ProofPart:
+        command = [sys.executable, "-m", "pytest", "-q", "--timeout", "7200", *self.files]
+        started = time.monotonic()
+        done = subprocess.run(
+            command, cwd=PROJECT, env=os.environ | self.environment, capture_output=True, text=True, check=False
+        )
+        print(done.stdout[-2000:] if done.returncode else f"{self.what}: passed", flush=True)
+        passed = _PASSED.search(done.stdout)
+        seconds = time.monotonic() - started
+        return ProofPart(self.what, int(passed[1]) if passed else 0, self.inputs, seconds, done.returncode == 0)
+
+
+def parts(scale: float) -> list[Tests]:
+    """Return all but chaos; `scale` is 1 for an hour."""
+    raw, requests, cases = (int(count * scale) for count in (600_000, 10_000, 400))
+    return [
+        Tests(
+            "raw requests, many malformed, read alike by both parsers",
+            ("tests/server/test_fuzz_bytes.py",),
+            {"SEATING_FUZZ_BYTES": str(raw)},
+            raw,
+        ),
+        Tests("faults planted into a recorded run, each found by the checker", ("tests/proof/test_checker.py",)),
+        Tests(
+            "the product without one of its guards, caught by a short run each",
+            ("tests/proof/test_mutants.py",),
+            {"SEATING_MUTANTS": "1"},
+        ),
+        Tests(
+            "processes that crash at every call they make outside",
+            ("tests/proof/test_crash_points.py",),
+            {"SEATING_CRASH_POINTS": "1"},
+        ),
+        Tests("the proxy and the schedule of faults", ("tests/proof/test_proxy.py", "tests/proof/test_chaos.py")),
+        Tests(
+            "requests to all routes, generated from the OpenAPI document",
+            ("tests/web/test_fuzz_api.py",),
+            {"SEATING_FUZZ_REQUESTS": str(requests)},
+            requests,
+        ),
+        Tests(
+            "random failures of both stores against a model of the protocol",
+            ("tests/terms/test_protocol.py",),
+            {"SEATING_TERMS_RUNS": str(cases)},
+        ),
+    ]
+
+
+def chaos(database: str, clock: str, minutes: float, seed: int, folder: Path) -> ChaosOutcome | None:
+    """Run it in a process of its own; None if it could not be judged."""
+    found = folder / f"{database}-{seed}" / "outcome.json"
+    found.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "tests.proof.chaos", "--minutes", str(minutes), "--seed", str(seed)]
+    command += ["--database", database, "--clock", clock, "--output", str(folder)]
+    subprocess.run(command, cwd=PROJECT, check=False)
+    return ChaosOutcome.read(found) if found.exists() else None
+
+
+def rounds() -> Iterator[tuple[str, str]]:
+    """Yield databases and clocks without end."""
+    why = SteppedClock.obstacle()
+    if why:
+        print(f"clock steps skipped: {why}")
+    return cycle(round for round in _ROUNDS if not why or round[1] == "steady")
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--minutes", type=float, default=60)
+    options.add_argument("--seed", type=int, default=None)
+    options.add_argument("--output", type=Path, default=Path(".proof"))
+    given = options.parse_args()
+    seed = given.seed if given.seed is not None else time.time_ns() % 1_000_000
+    print(f"MINUTES={given.minutes:g} SEED={seed}", flush=True)
+    ends = time.monotonic() + given.minutes * 60 * _CHAOS_SHARE
+    findings = Findings(f"make prove MINUTES={given.minutes:g} SEED={seed}", reliability.machine())
+    for number, (database, clock) in enumerate(rounds()):
+        if number >= _FEWEST_ROUNDS and time.monotonic() > ends - 60:
+            break
+        left_minutes = (ends - time.monotonic()) / 60 / max(_FEWEST_ROUNDS - number, 1)
+        minutes = max(min(_ROUND_MINUTES, left_minutes), _SHORTEST_ROUND_MINUTES)
+        outcome = chaos(database, clock, minutes, seed + number, given.output.absolute())
+        if outcome:
+            findings.rounds.append(outcome)
+        else:
+            findings.unjudged += 1
+        reliability.write(findings)
+    for tests in parts(given.minutes / 60):
+        findings.parts.append(tests.run())
+        reliability.write(findings)
+    print(f"see {reliability.PAGE.relative_to(PROJECT)}")
+    sys.exit(0 if findings.is_clean else 1)
+
+
+if __name__ == "__main__":
+    main()

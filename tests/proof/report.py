@@ -1,0 +1,153 @@
+"""What a chaos run showed: how fast the sale went on after each fault, what was broken, a table and a timeline."""
+
+import json
+from bisect import bisect
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import accumulate
+from pathlib import Path
+from statistics import quantiles
+from typing import Any, Final
+
+from tests.proof.final_state import FinalState
+from tests.proof.history import Operation, RecordedHistory
+from tests.proof.timeline import drawn
+
+_NS: Final = 1_000_000_000
+_BOUGHT: Final = ("purchase", "hold_purchase")
+
+
+@dataclass(frozen=True)
+class Survived:
+    """A fault, in seconds from the first request on. `recovery_s` is None if nobody asked for seats afterwards."""
+
+    kind: str
+    target: str
+    may_lose: bool
+    begun_s: float
+    ended_s: float
+    recovery_s: float | None
+
+
+@dataclass(frozen=True)
+class ChaosOutcome:
+    """Figures of a run. `per_second` are acknowledged purchases; `lost` those reported as lost."""
+
+    database: str
+    seed: int
+    run_s: float
+    requests: int
+    acknowledged: int
+    unknown: int
+    behind_s: float
+    faults: list[Survived]
+    skipped: dict[str, str]
+    per_second: list[int]
+    lost: int
+    breaches: list[str]
+
+    def write(self, folder: Path) -> None:
+        (folder / "outcome.json").write_text(json.dumps(asdict(self), indent=1))
+        (folder / "table.txt").write_text(self.table())
+        (folder / "timeline.svg").write_text(drawn(self.per_second, self.faults))
+
+    @classmethod
+    def read(cls, file: Path) -> "ChaosOutcome":
+        found = json.loads(file.read_text())
+        return cls(**found | {"faults": [Survived(**fault) for fault in found["faults"]]})
+
+    def table(self) -> str:
+        lines = [
+            f"{self.database}, seed {self.seed}: {self.requests:,} requests, {self.acknowledged:,} purchases "
+            f"acknowledged, {len(self.faults)} faults in {self.run_s:,.0f} s",
+            f"{self.unknown:,} requests without a certain answer, {self.lost:,} purchases reported as lost, "
+            f"SQL behind for {self.behind_s:.1f} s at the end",
+            "",
+            f"{'fault':45}{'times':>6}{'p50 s':>9}{'p99 s':>9}{'max s':>9}",
+        ]
+        for kind, recovered in by_kind(self.faults).items():
+            lines.append(f"{kind:45}{len(recovered):6}{''.join(f'{value:9.2f}' for value in figures(recovered))}")
+        lines += [f"{kind:45} skipped: {why}" for kind, why in self.skipped.items()]
+        lines += ["", *(self.breaches or ["no promise was broken"])]
+        return "\n".join(lines) + "\n"
+
+
+def by_kind(faults: Iterable[Survived]) -> dict[str, list[float]]:
+    """Return the recoveries of each kind of fault, in seconds."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for fault in faults:
+        if fault.recovery_s is not None:
+            found[fault.kind].append(fault.recovery_s)
+    return dict(sorted(found.items()))
+
+
+def figures(recovered: Sequence[float]) -> tuple[float, float, float]:
+    """Return p50, p99 and the longest."""
+    if len(recovered) < 2:
+        return (recovered[0],) * 3
+    of_100 = quantiles(recovered, n=100, method="inclusive")
+    return of_100[49], of_100[98], max(recovered)
+
+
+def measured(history: RecordedHistory, **others: Any) -> ChaosOutcome:
+    """Return the figures of a history."""
+    asked = [one for one in history.operations if one.op != "webhook"]
+    first_ns = asked[0].invoked
+    bought = [one for one in history.acknowledged(*_BOUGHT) if "Idempotent-Replayed" not in one.headers]
+    per_second = Counter((one.returned - first_ns) // _NS for one in bought if one.returned)
+    return ChaosOutcome(
+        run_s=(asked[-1].invoked - first_ns) / _NS,
+        requests=len(asked),
+        acknowledged=len(bought),
+        unknown=sum(one.outcome == "unknown" for one in asked),
+        faults=_survived(history, bought, first_ns),
+        per_second=[per_second[second] for second in range(max(per_second, default=0) + 1)],
+        **others,
+    )
+
+
+def count_lost(history: RecordedHistory, finals: Iterable[FinalState]) -> int:
+    """Return how many acknowledged purchases SQL does not have."""
+    recorded = {row.id for final in finals for row in final.purchases}
+    return len({str((one.answer or {})["purchaseId"]) for one in history.acknowledged(*_BOUGHT)} - recorded)
+
+
+def _survived(history: RecordedHistory, bought: list[Operation], first_ns: int) -> list[Survived]:
+    """How long it took from the end of each fault until every event that was always on sale had sold again.
+
+    Only purchases count that were asked for after the fault: others may have waited for their response alone.
+    """
+    paused = {one.event for one in history.operations if one.op == "state"}
+    sold: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for one in bought:
+        if one.event not in paused and one.returned:
+            sold[one.event].append((one.invoked, one.returned))
+    first_after = {event: _earliest_after(sorted(times)) for event, times in sold.items()}
+    found = []
+    for fault in history.faults:
+        returned = [find(fault.ended) for find in first_after.values()]
+        recovered = [ns - fault.ended for ns in returned if ns is not None]
+        found.append(
+            Survived(
+                fault.fault,
+                fault.target,
+                fault.may_lose,
+                (fault.begun - first_ns) / _NS,
+                (fault.ended - first_ns) / _NS,
+                max(recovered) / _NS if recovered else None,
+            )
+        )
+    return found
+
+
+def _earliest_after(times: list[tuple[int, int]]) -> Callable[[int], int | None]:
+    """`times` are invocations and returns. Return a function: the first return of what was invoked from a moment on."""
+    invoked = [begin for begin, _ in times]
+    earliest = list(accumulate((end for _, end in reversed(times)), min))[::-1]
+
+    def find(moment: int) -> int | None:
+        at = bisect(invoked, moment)
+        return earliest[at] if at < len(earliest) else None
+
+    return find

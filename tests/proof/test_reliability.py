@@ -1,0 +1,59 @@
+"""No figure stands in docs/reliability.md that `make prove` did not find."""
+
+import pytest
+
+from tests.proof import reliability
+from tests.proof.history import InjectedFault, Operation, RecordedHistory
+from tests.proof.reliability import Findings, ProofPart
+from tests.proof.report import ChaosOutcome, measured
+
+_S = 1_000_000_000
+
+
+def _bought(event: str, invoked_s: float, returned_s: float) -> Operation:
+    return Operation(1, "purchase", event, "k", {}, int(invoked_s * _S), int(returned_s * _S), "ok", 200, {})
+
+
+@pytest.fixture
+def outcome() -> ChaosOutcome:
+    """Two events; the slower one sells 1.5 s after the fault. A third one is paused now and then."""
+    paused = Operation(2, "state", "small", None, {"state": "paused"}, 2 * _S, 3 * _S, "ok", 200, {})
+    history = RecordedHistory.of(
+        [
+            _bought("hall", 1.0, 1.1),
+            _bought("floor", 1.0, 1.1),
+            paused,
+            InjectedFault("Redis killed", 2 * _S, 4 * _S, may_lose=False, target="redis"),
+            _bought("hall", 3.0, 4.5),
+            _bought("floor", 5.4, 5.5),
+            _bought("small", 8.0, 9.0),
+        ]
+    )
+    return measured(history, database="sqlite", seed=7, behind_s=0.5, skipped={}, lost=0, breaches=[])
+
+
+def test_recovery_is_that_of_the_slowest_event(outcome: ChaosOutcome) -> None:
+    (fault,) = outcome.faults
+    assert (fault.begun_s, fault.ended_s, fault.recovery_s) == (1.0, 3.0, 1.5)
+    assert outcome.acknowledged == 5
+    assert outcome.per_second == [2, 0, 0, 1, 1, 0, 0, 0, 1]
+
+
+def test_what_is_broken_is_counted(outcome: ChaosOutcome) -> None:
+    findings = Findings(
+        "make prove", reliability.machine(), [ProofPart("tests", 3, 200_000, 60, passed=True)], [outcome]
+    )
+    assert findings.is_clean
+    outcome.breaches.append("I1: a seat has two owners")
+    assert not findings.is_clean
+    page = reliability.render(findings)
+    assert "| seats sold twice, or more than there are (I1) | 1 |" in page
+    assert "| bad inputs tried | 200,000 |" in page
+    assert "| Redis killed | 1 | 1.50 | 1.50 | 1.50 |" in page
+
+
+def test_the_page_is_made_of_the_findings() -> None:
+    findings = Findings.read()
+    assert reliability.PAGE.read_text() == reliability.render(findings)
+    readme = (reliability.PAGE.parents[1] / "README.md").read_text()
+    assert reliability.sentence(findings) in " ".join(readme.split())
