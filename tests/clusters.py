@@ -40,8 +40,8 @@ class Cluster:
         self._key = folder / "key.pem"
         self._program = program("redis-server")
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
-        self._buses = {free_port(): free_port() for _ in range(6)}
-        self.servers = list(self._buses)
+        self._buses: dict[int, int] = {}
+        self.servers: list[int] = []
 
     @property
     def url(self) -> str:
@@ -53,8 +53,11 @@ class Cluster:
     def start(self) -> None:
         if self._secure:
             make_certificate(self._certificate, self._key)
-        for port in self.servers:
-            self.start_server(port)
+        while len(self.servers) < 6:
+            port = free_port()
+            self._buses[port] = free_port()
+            if self.start_server(port):  # Otherwise somebody else took one of its ports meanwhile.
+                self.servers.append(port)
         first, *others = self.servers
         primaries, replicas = self.servers[:3], self.servers[3:]
         for number, port in enumerate(primaries):
@@ -69,7 +72,8 @@ class Cluster:
             self._cluster(replica, "REPLICATE", self.id_of(primary))
         self.await_whole()
 
-    def start_server(self, port: int) -> None:
+    def start_server(self, port: int) -> bool:
+        """Return whether it answers; False if it has ended."""
         folder = self._folder / str(port)
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "redis.conf"
@@ -88,8 +92,9 @@ class Cluster:
         config.write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
         with (folder / "log").open("ab") as log:
             command = [self._program, str(config), *durability.launch_options(self._maxmemory_mb)]
-            self._processes[port] = subprocess.Popen(command, stdout=log, stderr=log)
-        wait_until(lambda: self.client(port).ping(), what="a server of the cluster to answer")
+            process = self._processes[port] = subprocess.Popen(command, stdout=log, stderr=log)
+        wait_until(lambda: process.poll() is not None or self.client(port).ping(), 60, "a server of the cluster")
+        return process.poll() is None
 
     def _tls(self, port: int) -> dict[str, object]:
         return {

@@ -96,12 +96,12 @@ class ClusterCalls:
 
     def doubt(self, key: str, named: bytes) -> bool:
         self._slots.refresh()
-        for server in tuple(self._by_server.values()):
-            server.doubt(key, named)
+        url, now_s, slot = self._server_of(key), time.monotonic(), slot_of(key)
+        if url:
+            self._server(url).doubt(key, named)
         if not self._awaits_terms:
             return False
         # Counted from the first doubt of this server: buyers do not wait where no term begins.
-        url, now_s, slot = self._server_of(key), time.monotonic(), slot_of(key)
         doubted, since_s = self._doubted.get(slot, ("", now_s))
         if doubted != url:
             self._doubted[slot] = url, now_s

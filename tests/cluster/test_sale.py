@@ -109,7 +109,7 @@ def test_primaries_are_killed_under_load(running: ClusterSystem, cluster: Cluste
                 await_more_than(10, lambda one=one: len(one.answers))
             cluster.kill(killed)
             await_more_than(len(others.answers) + 10, lambda: len(others.answers))  # While it is away.
-            cluster.start_server(killed)
+            assert cluster.start_server(killed)
             await_more_than(len(rush.answers) + 10, lambda: len(rush.answers))
         cluster.await_whole()
         wait_until(lambda: running.buy(1, event_id=event).status == 200, 60, "the sale to go on")
