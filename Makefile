@@ -56,7 +56,7 @@ churn: $(VENV)/.tests ## 60,000 holds taken and given back, which leave nothing 
 	SEATING_CHURN_HOLDS=$(or $(HOLDS),60000) $(BIN)/pytest tests/inventory/test_churn.py
 
 mutants: $(VENV)/.tests ## the product without each of its guards in turn, which a short run must catch
-	SEATING_MUTANTS=1 $(BIN)/pytest -rP tests/proof/test_mutants.py
+	SEATING_MUTANTS=1 $(BIN)/pytest -rP --timeout 900 tests/proof/test_mutants.py
 
 receiver-down: $(VENV)/.tests ## webhooks to receivers that fail, one of which is down for a minute (SECONDS)
 	SEATING_RECEIVER_DOWN_S=$(or $(SECONDS),60) $(BIN)/pytest --timeout 900 tests/webhooks/test_delivery.py -k every_way

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from tests.proof.evidence import Breach, Evidence
 from tests.proof.history import Operation
-from tests.proof.seat_calls import AVAILABLE, SeatCall, SeatStatus, calls_by_seat, final_statuses
+from tests.proof.seat_calls import calls_by_seat, final_statuses
+from tests.proof.seat_register import AVAILABLE, SeatCall, SeatStatus
 
 MOST_CONFIGURATIONS = 10_000
 """A seat with more of them is left undecided; hundreds of requests without an answer, for one seat, would do that."""
@@ -62,7 +63,8 @@ def search(calls: Iterable[SeatCall]) -> Verdict:
     returned: set[str] = set()
     known, since = AVAILABLE, 0
     ordered = sorted(moments)
-    for at, (_, is_return, number) in enumerate(ordered):
+    last_loss = max((call.end for call in numbered if call.kind == "loss"), default=float("-inf"))
+    for at, (moment, is_return, number) in enumerate(ordered):
         if not is_return:
             pending.add(number)
             continue
@@ -71,12 +73,14 @@ def search(calls: Iterable[SeatCall]) -> Verdict:
             return Verdict(is_decided=False)
         pending.discard(number)
         returned.add(numbered[number].by)
-        alive = {one.status.by for one in reached if number in one.done}
-        # What may still end a hold or purchase that has ended is of no use any more.
-        over = {which for which in pending if numbered[which].by in returned - alive and numbered[which].ends_it}
-        pending -= over
-        done_with = {number, *over}
-        configurations = {Configuration(one.status, one.done - done_with) for one in reached if number in one.done}
+        explained = [one for one in reached if number in one.done or numbered[number].kind == "loss"]
+        over: set[int] = set()
+        if moment > last_loss:
+            # What may still end a hold or purchase that has ended is of no use any more.
+            gone = returned.difference(one.status.by for one in explained)
+            over = {which for which in pending if numbered[which].by in gone and numbered[which].ends_it}
+            pending -= over
+        configurations = {Configuration(one.status, one.done - {number, *over}) for one in explained}
         if not configurations:
             involved = dict.fromkeys(which for _, _, which in ordered[since : at + 1])
             shown = [numbered[which] for which in involved if which == number or not numbered[which].is_read]
@@ -102,9 +106,8 @@ def _reachable(start: set[Configuration], pending: set[int], calls: list[SeatCal
             continue
         found.add(one)
         for number in changes - done:
-            now = calls[number].after(status)
-            if now is not None:
-                waiting.append(Configuration(now, done | {number}))
+            happened = done if calls[number].may_repeat else done | {number}
+            waiting += (Configuration(now, happened) for now in calls[number].outcomes(status))
     return found
 
 

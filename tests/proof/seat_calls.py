@@ -2,91 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
 
 from seating.domain.hold import hold_id
+from seating.domain.seat_status import SETTABLE
 from tests.proof.evidence import MS, Evidence, field_of, seats_of, seq_of, token_id
 from tests.proof.final_state import FinalState
 from tests.proof.history import Operation
-
-_FREE_WITHIN_NS = 1_000_000_000
-INFINITE = float("inf")
-
-
-class SeatStatus(NamedTuple):
-    """A letter as in the maps, and the purchase or hold that has the seat."""
-
-    letter: str = "a"
-    by: str = ""
-
-    def __str__(self) -> str:
-        words = {"a": "available", "h": "held", "s": "sold to", "o": "held by the organiser", "r": "blocked"}
-        return f"{words.get(self.letter, 'sold at the box office')} {self.by[-16:]}".strip()
-
-
-AVAILABLE = SeatStatus()
-
-
-@dataclass(frozen=True, slots=True)
-class SeatCall:
-    """`kind` is buy, hold, buy_held, release, expire, cancel, lost, restored, set, refused, or final.
-
-    `by` is whose the seat is then or was, `hold` the hold that is bought, `letter` what a seat is set to. `end` is
-    infinite for what may take effect at any later time, or never. `over` is by when holds were surely over, in ns.
-    """
-
-    kind: str
-    invoked: float
-    end: float
-    by: str = ""
-    hold: str = ""
-    letter: str = ""
-    over: dict[str, float] | None = None
-    operations: tuple[Operation, ...] = ()
-
-    @classmethod
-    def final(cls, status: SeatStatus) -> "SeatCall":
-        """Return a look at the seat after all else."""
-        latest = 2**63
-        return cls("final", latest, latest + 1, status.by, letter=status.letter)
-
-    @property
-    def is_read(self) -> bool:
-        return self.kind in ("refused", "final")
-
-    @property
-    def ends_it(self) -> bool:
-        """Whether it may end a hold or purchase at any later time."""
-        return self.kind in ("release", "expire", "cancel", "lost") and self.end == INFINITE
-
-    def after(self, status: SeatStatus) -> SeatStatus | None:
-        """Return what the seat is after this call; None if the call cannot have been answered as it was."""
-        match self.kind, status.letter:
-            case "buy", "a":
-                return SeatStatus("s", self.by)
-            case "hold", "a":
-                return SeatStatus("h", self.by)
-            case "buy_held", "h" if status.by == self.hold:
-                return SeatStatus("s", self.by)
-            case "release" | "expire", "h" if status.by == self.by:
-                return AVAILABLE
-            case "cancel" | "lost", "s" if status.by == self.by:
-                return AVAILABLE
-            case "restored", "a":
-                return SeatStatus("s", self.by)
-            case "set", "a" | "o" | "r" | "b":
-                return SeatStatus(self.letter)
-            case "refused", letter if letter != "a" and self._is_in_time(status):
-                return status
-            case "final", letter if letter == self.letter and self.by in ("", status.by):
-                return status
-        return None
-
-    def _is_in_time(self, status: SeatStatus) -> bool:
-        """A hold that was over a second before the call is no reason to refuse the seat."""
-        is_hold = status.letter == "h" and self.over is not None
-        return not is_hold or self.invoked <= (self.over or {}).get(status.by, INFINITE) + _FREE_WITHIN_NS
+from tests.proof.seat_register import AVAILABLE, INFINITE, SeatCall, SeatStatus
 
 
 def final_statuses(final: FinalState) -> dict[str, SeatStatus]:
@@ -109,6 +31,8 @@ def calls_by_seat(evidence: Evidence) -> dict[str, list[SeatCall]]:
     for seats, call in [*_purchases(evidence), *_holds(evidence), *_cancellations(evidence), *_settings(evidence)]:
         for seat in seats:
             found[seat].append(call)
+    for seat, calls in found.items():
+        found[seat] = [*calls, *_losses(evidence, calls)]
     over = {hold: _over(evidence, answers) for hold, answers in evidence.holds.items()}
     for one in evidence.history.operations:
         answer = one.answer or {}
@@ -119,6 +43,13 @@ def calls_by_seat(evidence: Evidence) -> dict[str, list[SeatCall]]:
                 call = SeatCall("refused", one.invoked, one.returned, over=over, operations=(one,))
                 found[seat].append(call)
     return found
+
+
+def _losses(evidence: Evidence, calls: Sequence[SeatCall]) -> Iterable[SeatCall]:
+    for fault in evidence.history.faults:
+        if fault.may_lose:
+            made = {call.made for call in calls if call.invoked <= fault.ended and call.made is not None}
+            yield SeatCall("loss", fault.begun, fault.ended, before=(AVAILABLE, *(made - {AVAILABLE})))
 
 
 _Calls = Iterable[tuple[Sequence[str], SeatCall]]
@@ -142,10 +73,7 @@ def _purchases(evidence: Evidence) -> _Calls:
         hold = answers[0].arguments.get("holdToken")
         kind, held = ("buy_held", token_id(answers[0])) if hold else ("buy", "")
         shown = (*begun[:1], answers[0])
-        call = SeatCall(kind, *_span([*begun, *answers]), purchase, held, operations=shown)
-        yield seats_of(answers[0]), call
-        if purchase not in evidence.rows:  # Then it was lost, at any later moment.
-            yield seats_of(answers[0]), SeatCall("lost", call.invoked, INFINITE, purchase)
+        yield seats_of(answers[0]), SeatCall(kind, *_span([*begun, *answers]), purchase, held, operations=shown)
     known = {purchase.rpartition(".")[2] for purchase in evidence.bought}
     for seq, change in evidence.changes.items():
         if change["kind"] == "purchased" and change["nonce"] not in known:
@@ -165,7 +93,7 @@ def _holds(evidence: Evidence) -> _Calls:
         begun = [one for one in unknown if one.key and one.key == answers[0].key]
         call = SeatCall("hold", *_span([*begun, *answers]), hold, operations=(*begun[:1], answers[0]))
         least: float = min(one.invoked + int((one.answer or {})["expiresInMs"]) * MS for one in answers)
-        if evidence.may_be_lost(answers[0]) or evidence.clock_was_stepped:
+        if evidence.clock_was_stepped:
             least = -INFINITE
         yield from _of_hold(seats_of(answers[0]), call, least, releases.get(hold, []))
     earliest, _ = _span(unknown)
@@ -179,11 +107,9 @@ def _holds(evidence: Evidence) -> _Calls:
 def _of_hold(seats: Sequence[str], call: SeatCall, least: float, releases: Sequence[Operation]) -> _Calls:
     yield seats, call
     yield seats, SeatCall("expire", least, INFINITE, call.by)
-    if any(one.may_have_happened for one in releases):
-        invoked, end = _span(releases)
-        if least == -INFINITE:  # The release may be lost, or the hold before it.
-            end = INFINITE
-        yield seats, SeatCall("release", invoked, end, call.by, operations=(releases[0],))
+    for one in releases:
+        if one.may_have_happened:
+            yield seats, SeatCall("release", *_span([one]), call.by, operations=(one,))
 
 
 def _over(evidence: Evidence, answers: Sequence[Operation]) -> float:
@@ -207,13 +133,11 @@ def _cancellations(evidence: Evidence) -> _Calls:
             for seat in one.arguments.get("seats") or seats.get(purchase, ()):
                 asked[purchase, seat].append(one)
     for (purchase, seat), ops in asked.items():
-        invoked, end = _span(ops)
-        if evidence.may_be_lost(ops[0]):
-            end = INFINITE
-            # Of a cancellation that is lost the purchase stands again; whoever got the seat meanwhile has lost it too.
-            if purchase in evidence.rows and seat in evidence.rows[purchase].standing_seats:
-                yield [seat], SeatCall("restored", invoked, INFINITE, purchase)
-        yield [seat], SeatCall("cancel", invoked, end, purchase, operations=(ops[0],))
+        if not evidence.may_lose:
+            yield [seat], SeatCall("cancel", *_span(ops), purchase, operations=(ops[0],))
+            continue
+        for one in ops:  # What was lost may be cancelled again.
+            yield [seat], SeatCall("cancel_again", *_span([one]), purchase, operations=(one,))
 
 
 def _settings(evidence: Evidence) -> _Calls:
@@ -225,6 +149,15 @@ def _settings(evidence: Evidence) -> _Calls:
             by_seq[seq_of(str((one.answer or {})["position"]))] = one
         elif one.op == "set_seats" and one.outcome == "unknown":
             unknown.append(one)
+        if (
+            one.op == "set_seats"
+            and one.may_have_happened
+            and evidence.may_be_lost(one)
+            and not evidence.setting_of(one)
+        ):
+            letter = SETTABLE.get(one.arguments.get("status", ""), "a")
+            call = SeatCall("set", one.invoked, INFINITE, letter=letter, operations=(one,))
+            yield one.arguments.get("seats", ()), call
     for seq, change in evidence.changes.items():
         if change["kind"] == "seat_set":
             ops = [by_seq[seq]] if seq in by_seq else unknown

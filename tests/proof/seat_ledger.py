@@ -162,7 +162,7 @@ class SeatLedger:
             times[-1] = times[-1]._replace(until_ms=min(times[-1].until_ms, at_ms))
 
     def _give_back(self, change: dict[str, Any], was: str, runs: str, quantity: int = 0) -> None:
-        off_sale = change.get("off_sale", "").split(",")
+        off_sale = change["off_sale"].split(",") if "off_sale" in change else []
         found = SeatRange.parse_all(runs)
         for run in map(str, found) if found else [""] * bool(quantity):
             now = "x" if run in off_sale else "a"

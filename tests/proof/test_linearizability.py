@@ -3,13 +3,17 @@
 import pytest
 
 from tests.proof.linearizability import search
-from tests.proof.seat_calls import INFINITE, SeatCall, SeatStatus
+from tests.proof.seat_register import INFINITE, SeatCall, SeatStatus
 
 _SECOND = 1_000_000_000
 
 
 def _call(kind: str, invoked: float, end: float = INFINITE, by: str = "", hold: str = "", letter: str = "") -> SeatCall:
     return SeatCall(kind, invoked, end, by, hold, letter)
+
+
+def _loss(begun: float, ended: float, *before: SeatStatus) -> SeatCall:
+    return SeatCall("loss", begun, ended, before=(SeatStatus(), *before))
 
 
 EXPLAINED = {
@@ -21,14 +25,23 @@ EXPLAINED = {
     "unanswered for long": [_call("buy", 1, INFINITE, "A"), _call("hold", 2, 3, "H"), _call("release", 4, 5, "H")],
     "held, then bought by its holder": [_call("hold", 1, 2, "H"), _call("buy_held", 3, 4, "A", "H")],
     "over, then sold to another": [_call("hold", 1, 2, "H"), _call("expire", 5, by="H"), _call("buy", 6, 7, "B")],
-    "lost, then sold to another": [_call("buy", 1, 2, "A"), _call("lost", 1, by="A"), _call("buy", 3, 4, "B")],
-    "a cancellation is lost, and a purchase after it": [
+    "lost, then sold to another": [_call("buy", 1, 2, "A"), _loss(3, 4), _call("buy", 5, 6, "B")],
+    "its cancellation lost, and the sale after it": [
         _call("buy", 1, 2, "A"),
-        _call("cancel", 3, by="A"),
-        _call("restored", 3, by="A"),
-        _call("buy", 4, 5, "B"),
-        _call("lost", 4, by="B"),
-        SeatCall.final(SeatStatus("s", "A")),
+        _call("cancel_again", 3, 4, "A"),
+        _call("buy", 5, 6, "B"),
+        _loss(7, 8, SeatStatus("s", "A"), SeatStatus("s", "B")),
+        _call("cancel_again", 9, 10, "A"),
+        _call("buy", 11, 12, "C"),
+    ],
+    "its release lost, and over later": [
+        _call("hold", 1, 2, "H"),
+        _call("expire", 9, by="H"),
+        _call("release", 3, 4, "H"),
+        _loss(5, 6, SeatStatus("h", "H")),
+        _call("release", 7, 8, "H"),
+        _loss(9, 10, SeatStatus("h", "H")),
+        _call("buy", 11, 12, "A"),
     ],
     "blocked, and free again": [_call("set", 1, 2, letter="r"), _call("refused", 3, 4), _call("set", 5, 6, letter="a")],
     "cancelled by whom nobody answered": [
@@ -38,6 +51,15 @@ EXPLAINED = {
     ],
 }
 UNEXPLAINED = {
+    "its cancellation lost, but no purchase after it": [
+        _call("buy", 1, 2, "A"),
+        _call("cancel_again", 3, 4, "A"),
+        _loss(5, 6, SeatStatus("s", "A")),
+        _call("buy", 7, 8, "B"),
+        SeatCall.final(SeatStatus("s", "A")),
+    ],
+    "two owners after a loss": [_call("buy", 1, 2, "A"), _loss(3, 4), _call("buy", 5, 6, "B"), _call("buy", 7, 8, "C")],
+    "two owners before a loss": [_call("buy", 1, 2, "A"), _call("buy", 3, 4, "B"), _loss(5, 6)],
     "two owners": [_call("buy", 1, 4, "A"), _call("buy", 2, 3, "B")],
     "refused though free": [_call("refused", 1, 2), _call("buy", 3, 4, "A")],
     "refused after a cancellation": [_call("buy", 1, 2, "A"), _call("cancel", 3, 4, "A"), _call("refused", 5, 6)],
@@ -50,13 +72,6 @@ UNEXPLAINED = {
     ],
     "acknowledged, and not there": [_call("buy", 1, 2, "A"), SeatCall.final(SeatStatus())],
     "acknowledged, and another has it": [_call("buy", 1, 2, "A"), SeatCall.final(SeatStatus("s", "B"))],
-    "a cancellation is lost, but no purchase after it": [
-        _call("buy", 1, 2, "A"),
-        _call("cancel", 3, by="A"),
-        _call("restored", 3, by="A"),
-        _call("buy", 4, 5, "B"),
-        SeatCall.final(SeatStatus("s", "A")),
-    ],
     "cancelled before it was bought": [_call("cancel", 1, 2, "A"), _call("buy", 3, 4, "A")],
     "set by the organiser though sold": [_call("buy", 1, 2, "A"), _call("set", 3, 4, letter="r")],
     "refused for a hold that was long over": [
@@ -87,5 +102,5 @@ def test_a_story_begins_where_all_was_clear() -> None:
 
 def test_what_is_too_much_is_left_undecided() -> None:
     """Many who were not answered, and who may each have done something at any time since."""
-    unanswered = [_call("set", 1, letter=letter) for letter in "aorb" * 8]
+    unanswered = [_call(kind, 1, by=str(number)) for number in range(12) for kind in ("buy", "cancel")]
     assert not search([*unanswered, _call("buy", 2, 3, "A")]).is_decided
