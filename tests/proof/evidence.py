@@ -110,7 +110,7 @@ class Evidence:
 
     def setting_of(self, one: Operation) -> dict[str, Any] | None:
         """Return what the ledger has of the organiser's seats that were set."""
-        position = str((one.answer or {}).get("position"))
+        position = str((one.answer or {}).get("position") or "0-0")
         entry = self.changes.get(seq_of(position), {})
         is_its = self.positions.get(seq_of(position)) == position and entry.get("kind") == "seat_set"
         return entry if is_its else None
