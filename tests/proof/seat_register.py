@@ -66,7 +66,7 @@ class SeatCall:
     @property
     def may_repeat(self) -> bool:
         """Whether it need not be noted that it has happened: it may never, and again after a loss."""
-        return self.kind == "expire" or (self.kind == "set" and self.end == INFINITE)
+        return self.end == INFINITE and self.kind not in ("buy", "buy_held", "hold")
 
     def outcomes(self, status: SeatStatus) -> tuple[SeatStatus, ...]:
         """Return all that the seat may be after this call."""

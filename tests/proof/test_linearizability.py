@@ -26,6 +26,12 @@ EXPLAINED = {
     "held, then bought by its holder": [_call("hold", 1, 2, "H"), _call("buy_held", 3, 4, "A", "H")],
     "over, then sold to another": [_call("hold", 1, 2, "H"), _call("expire", 5, by="H"), _call("buy", 6, 7, "B")],
     "lost, then sold to another": [_call("buy", 1, 2, "A"), _loss(3, 4), _call("buy", 5, 6, "B")],
+    "cancelled by one who asks until there is an answer": [
+        _call("buy", 1, 2, "A"),
+        *(_call("cancel_again", 3 + number, by="A") for number in range(20)),
+        _call("cancel_again", 30, 31, "A"),
+        _call("buy", 40, 41, "B"),
+    ],
     "its cancellation lost, and the sale after it": [
         _call("buy", 1, 2, "A"),
         _call("cancel_again", 3, 4, "A"),
