@@ -14,11 +14,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Final, NoReturn
 
 from seating.redis_store import keys
 from seating.storage.database import Database
@@ -85,8 +85,6 @@ def run(plan: ChaosPlan, folder: Path) -> report.ChaosOutcome:
         finals = _final_states(stage, sale)
         # With the history, enough to judge the run again.
         (folder / "finals.pickle").write_bytes(pickle.dumps(finals))
-        breaches = check(history, finals)
-        (folder / "breaches.txt").write_text("\n\n".join(tell(breach, history) for breach in breaches))
         return report.measured(
             history,
             database=plan.database,
@@ -94,7 +92,7 @@ def run(plan: ChaosPlan, folder: Path) -> report.ChaosOutcome:
             behind_s=behind_s,
             skipped=skipped,
             lost=report.count_lost(history, finals),
-            breaches=[f"{breach.invariant}: {breach.what}" for breach in breaches],
+            breaches=_judge(folder, history, finals),
         )
     finally:
         if sale:
@@ -142,6 +140,20 @@ def _wait_recorded(stage: ChaosStage, sale: ChaosSale, history: HistoryFile) -> 
         history.answered(asked, 200, b'{"lag": 0}')
 
 
+def judge_again(folder: Path) -> report.ChaosOutcome:
+    """Judge a run that has ended by what it left in its folder, as after a change of the checker."""
+    history = RecordedHistory.read(*folder.glob("*.jsonl"))
+    finals: list[FinalState] = pickle.loads((folder / "finals.pickle").read_bytes())
+    outcome = report.ChaosOutcome.read(folder / "outcome.json")
+    return replace(outcome, breaches=_judge(folder, history, finals))
+
+
+def _judge(folder: Path, history: RecordedHistory, finals: list[FinalState]) -> list[str]:
+    breaches = check(history, finals)
+    (folder / "breaches.txt").write_text("\n\n".join(tell(breach, history) for breach in breaches))
+    return [f"{breach.invariant}: {breach.what}" for breach in breaches]
+
+
 def _final_states(stage: ChaosStage, sale: ChaosSale) -> list[FinalState]:
     database = Database(stage.database_url)
     try:
@@ -183,7 +195,10 @@ def main() -> None:
     options.add_argument("--clock", choices=("steady", "stepped"), default="steady")
     options.add_argument("--output", type=Path, default=Path(".proof"))
     options.add_argument("--kinds", default="", help="only these faults, separated by commas")
+    options.add_argument("--judge", type=Path, help="the folder of a run that has ended, to be judged again")
     given = options.parse_args()
+    if given.judge:
+        _end(judge_again(given.judge), given.judge)
     if given.redis == "cluster":
         options.error("--redis cluster: this version sells an event from one Redis")
     if given.clock == "stepped" and (why := SteppedClock.obstacle()):
@@ -199,6 +214,10 @@ def main() -> None:
     outcome = run(
         ChaosPlan(given.database, seed, given.minutes * 60, kinds=kinds, has_clock=given.clock == "stepped"), folder
     )
+    _end(outcome, folder)
+
+
+def _end(outcome: report.ChaosOutcome, folder: Path) -> NoReturn:
     outcome.write(folder)
     print(outcome.table())
     print(f"see {folder}")
