@@ -119,6 +119,7 @@ def offline(page: Page) -> None:
 def control(page: Page) -> None:
     page.wait_for_selector("#room:not([hidden])")
     page.wait_for_timeout(75_000)
+    page.wait_for_selector("#late", state="hidden")
 
 
 def sell(system: System, event: str, quantities: list[int]) -> None:
