@@ -62,7 +62,7 @@ def seat_refused_long_after_its_hold(run: RecordedRun) -> None:
     change = json.loads(run.hall.ledger[seq - 1].change)
     run.put_entry(seq - 1, change | {"until": change["until"] - 1_000})
     answer = {"error": "SEAT_UNAVAILABLE", "seats": list(seats_of(held))}
-    before = bought.invoked - 2
+    before = bought.invoked - 500 * MS
     run.add(bought, client=98, key="k", outcome="fail", answer=answer, invoked=before, returned=before + 1)
 
 

@@ -12,7 +12,7 @@ import gevent
 
 from seating.redis_store import keys
 from seating.storage.database import Database
-from tests.live.client import Map, snapshot
+from tests.live.client import Map, order, snapshot
 from tests.one_process import OneProcess
 from tests.proof.final_state import FinalState, is_at_rest, take
 from tests.proof.history import HistoryFile, Operation, RecordedHistory, ViewerMap, no_lag
@@ -120,12 +120,12 @@ class ShortSale:
     def _viewers(self, count: int) -> Iterator[None]:
         """Viewers of the hall, who follow from now on until the log's end."""
         maps = [Map(self.system, self.hall, self.seats) for _ in range(count)]
-        for viewer in maps:
-            viewer.connect()
+        watching = [gevent.spawn(_watch, viewer) for viewer in maps]
         yield
         end = snapshot(self.system, self.hall)
         for number, viewer in enumerate(maps, 1):
-            viewer.follow_to(end["position"])
+            wait_until(lambda viewer=viewer: order(viewer.position) >= order(end["position"]), 60, "a viewer's end")
+            watching[number - 1].kill()
             viewer.disconnect()
             shown = "".join(viewer.seats[seat][0] for seat in self.seats)
             self.file.add(ViewerMap(number, self.hall, viewer.position, shown))
@@ -157,6 +157,17 @@ class ShortSale:
         self.receiver.stop()
         with self.books() as books:
             return RecordedHistory.read(self.path), [take(books.books, event) for event in (self.hall, self.floor)]
+
+
+def _watch(viewer: Map) -> None:
+    """Follow for ever, and connect again when the feed is closed: by a server that waits for a pong in vain."""
+    while True:
+        try:
+            viewer.connect()
+            while True:
+                viewer.step()
+        except OSError:
+            viewer.disconnect()
 
 
 def _expiries(calls: Any, event: str) -> Any:
