@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run test restarts cluster fuzz fuzz-terms fuzz-bytes fuzz-api alerts fight crash-points churn mutants receiver-down seat-map chaos prove lint-api screenshots test-careful check format onsale simulate bench bench-postgres benchmarks clean
+.PHONY: help install run test restarts cluster fuzz fuzz-terms fuzz-bytes fuzz-api alerts fight crash-points churn mutants receiver-down seat-map chaos prove lint-api screenshots test-careful check format onsale simulate model bench bench-postgres benchmarks clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -110,6 +110,9 @@ onsale: $(VENV)/.runs ## 1,000 buyers at once against a running system (ARGS='--
 
 simulate: $(VENV)/.bench ## a sale of 14 million visitors on three fleets; writes docs/scale.md
 	$(BIN)/python -m bench.simulate
+
+model: $(VENV)/.tests ## compare what seating size reckons with a run; the machine must do nothing else
+	SEATING_MODEL_CPU=1 $(BIN)/pytest tests/cli/test_size.py -k cpu_time
 
 bench: $(VENV)/.bench ## what a request costs, needs wrk (ARGS='SECONDS ROUNDS')
 	$(BIN)/python -m bench.cost $(ARGS)
