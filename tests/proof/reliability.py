@@ -45,13 +45,14 @@ class ProofPart:
 
 @dataclass
 class Findings:
-    """`rounds` are the chaos runs; `unjudged` is how many came to no end."""
+    """`rounds` are the chaos runs; `unjudged` is how many came to no end. `note` is what else a reader has to know."""
 
     command: str
     machine: dict[str, Any]
     parts: list[ProofPart] = field(default_factory=list)
     rounds: list[ChaosOutcome] = field(default_factory=list)
     unjudged: int = 0
+    note: str = ""
 
     @property
     def is_clean(self) -> bool:
@@ -90,7 +91,8 @@ def render(findings: Findings) -> str:
     where = findings.machine
     made = (
         f"`{findings.command}`, {where['at']}: {where['cores']} cores, {where['system']}, Python {where['python']}, "
-        f"load {where['load']} at the start.\n"
+        f"load {where['load']} at the start. {findings.note}".rstrip()
+        + "\n"
     )
     sections = [_HEAD, made, _totals(findings), _faults(findings), _rounds(findings), _parts(findings)]
     return "\n".join(section for section in sections if section)
