@@ -29,7 +29,9 @@ def hold_bought_after_its_end(run: RecordedRun) -> None:
 @breaks("I5")
 def hold_ended_early(run: RecordedRun) -> None:
     at, change = run.entry("released", expired=True)
-    run.put_entry(at, change | {"at": change["at"] - 500})
+    said = (json.loads(line.change) for line in run.hall.ledger[:at])
+    until = [one["until"] for one in said if one.get("hold") == change["hold"] and "until" in one][-1]
+    run.put_entry(at, change | {"at": until - 500})
 
 
 @breaks("I5")
