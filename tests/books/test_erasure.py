@@ -101,7 +101,7 @@ def test_others_keep_theirs(sale: OneProcess) -> None:
 
 @pytest.mark.parametrize("cancelled", [0, 1, 2])
 def test_it_counts_for_its_buyer_no_more(sale: OneProcess, cancelled: int) -> None:
-    event = sale.events.create("Test", 8, HALL, OPERATOR, Offer(max_per_buyer=5)).event.id
+    event = sale.event_creation.create("Test", 8, HALL, OPERATOR, Offer(max_per_buyer=5)).event.id
     first, second = sale.order(event, "1", ADA), sale.order(event, "2", ADA)
     if cancelled:
         sale.cancel_part(first, cancelled)
@@ -174,7 +174,7 @@ def test_an_event_is_erased_in_parts_once_it_is_archived(sale: OneProcess, monke
     assert words_of("ada", everything(sale)) == set()
     assert words_of("bob", everything(sale))
     assert sale.check.verify(event).broken is None
-    assert len(sale.purchases.page(event, None, 10).items) == 5
+    assert len(sale.purchase_lists.page(event, None, 10).items) == 5
     with pytest.raises(EventNotFound):
         finish(sale.erasure, "nowhere")
 
@@ -226,7 +226,9 @@ def test_the_cron_erases_and_deletes_what_is_old(sale: OneProcess) -> None:
     left = {event: len(sale.rows(table, event)) for event in (young, old, ancient, open_one) for table in ledger_only()}
     assert left[ancient] == 0
     assert min(left[event] for event in (young, old, open_one)) > 1
-    known = {event: sale.purchases.page(event, None, 1).items[0].personal.buyer for event in (young, old, open_one)}
+    known = {
+        event: sale.purchase_lists.page(event, None, 1).items[0].personal.buyer for event in (young, old, open_one)
+    }
     assert known == {young: ADA.buyer, old: None, open_one: ADA.buyer}
     assert [row.action for row in sale.rows(audit, old)].count("event.erase") == 1
 
@@ -264,7 +266,7 @@ def test_by_default_the_cron_keeps_all(sale: OneProcess) -> None:
     sale.archive(event)
     ago(sale, event, 36_500)
     Retention(sale.database, sale.erasure, personal_data_days=None, event_days=None).tick()
-    assert sale.purchases.page(event, None, 1).items[0].personal.buyer == ADA.buyer
+    assert sale.purchase_lists.page(event, None, 1).items[0].personal.buyer == ADA.buyer
 
 
 @on_sqlite
