@@ -222,8 +222,8 @@ class PostgresServer:
         self.stop()
         shutil.rmtree(self._data)
         shutil.copytree(copy, self._data)
-        for path in (self._data, *self._data.rglob("*")) if self._owner else ():
-            shutil.chown(path, self._owner)
+        for path in (self._data, *self._data.rglob("*")) if self.owner else ():
+            shutil.chown(path, self.owner)
         self._data.chmod(0o700)
         (self._data / "postmaster.pid").unlink(missing_ok=True)
         self.start()
