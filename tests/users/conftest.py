@@ -10,6 +10,7 @@ from sqlalchemy import event
 from seating import runtime
 from seating.app import create_app
 from seating.config import Settings
+from seating.redis_store import opening
 from seating.redis_store.auto_pipeline import AutoPipeline
 from seating.redis_store.connection import ScriptConnection
 from seating.services.services import Services
@@ -55,8 +56,8 @@ def web(
         opened.append(AutoPipeline(connection))
         return opened[-1]
 
-    monkeypatch.setattr(runtime, "Scripts", lambda: clock.scripts)
-    monkeypatch.setattr(runtime, "AutoPipeline", connect)
+    monkeypatch.setattr(opening, "Scripts", lambda: clock.scripts)
+    monkeypatch.setattr(opening, "AutoPipeline", connect)
     database = Database(database_url)
     database.write(users.ensure_demo)
     database.close()
