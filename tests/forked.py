@@ -179,6 +179,9 @@ def _become(words: list[str], folder: str, environment: dict[str, str], output: 
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    if "RQ_KEY_PREFIX" in environment:  # RQ reads it when it is imported.
+        for name in [name for name in sys.modules if name.partition(".")[0] == "rq"]:
+            del sys.modules[name]
     sys.argv, sys.path[0] = words, folder
     status: object = 0
     try:
