@@ -476,7 +476,7 @@ def test_over_a_line_that_fails_at_random_nothing_is_done_twice_or_denied(
 ) -> None:
     """Every call adds a number of its own, so a reply to another call, or a second execution, shows."""
     chance = random.Random(seed)
-    pipeline = open_pipeline(reply_within_s=0.2, patience_s=0.3, max_batch=8, max_queued=280)
+    pipeline = open_pipeline(reply_within_s=0.6, patience_s=1.0, max_batch=8, max_queued=280)
     told: dict[int, str] = {}
 
     def call(number: int) -> None:
