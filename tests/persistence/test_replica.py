@@ -67,7 +67,7 @@ def bought(sale: BackgroundServices, event_id: str, key: str) -> Purchase:
 
 
 def listed(sale: BackgroundServices, event_id: str, reference: str | None = None) -> list[str | None]:
-    return [one.personal.reference for one in sale.purchases.page(event_id, None, 10, reference).items]
+    return [one.personal.reference for one in sale.purchase_lists.page(event_id, None, 10, reference).items]
 
 
 def known(sale: BackgroundServices) -> None:
@@ -79,7 +79,7 @@ def known(sale: BackgroundServices) -> None:
 
 def test_a_list_may_be_old_and_a_purchase_may_not(opened: Open, replica: PostgresReplica, url: str) -> None:
     sale = opened(MUCH_S)
-    event = sale.events.create("Show", 9, None, OPERATOR).event.id
+    event = sale.event_creation.create("Show", 9, None, OPERATOR).event.id
     bought(sale, event, "first")
     replica.catch_up(url)
     known(sale)
@@ -101,7 +101,7 @@ def test_what_the_replica_does_not_know_yet_the_primary_does(opened: Open, repli
     replica.catch_up(url)
     known(sale)
     replica.hold()
-    event = sale.events.create("Show", 9, None, OPERATOR).event.id
+    event = sale.event_creation.create("Show", 9, None, OPERATOR).event.id
     assert Income(sale.reads, sale.box_office).of(event).purchases == 0
     with pytest.raises(EventNotFound):
         Income(sale.reads, sale.box_office).of("nowhere")
@@ -109,7 +109,7 @@ def test_what_the_replica_does_not_know_yet_the_primary_does(opened: Open, repli
 
 def test_one_that_is_far_behind_is_not_asked(opened: Open, replica: PostgresReplica, url: str) -> None:
     sale = opened(LITTLE_S)
-    event = sale.events.create("Show", 9, None, OPERATOR).event.id
+    event = sale.event_creation.create("Show", 9, None, OPERATOR).event.id
     replica.catch_up(url)
     known(sale)
     replica.hold()

@@ -100,7 +100,9 @@ def cancel_quarantined(process: CrashingProcess, given: Given) -> None:
 
 def create(process: CrashingProcess, given: Given) -> Any:
     key = CreationKey(given["key"], "fingerprint")
-    found, _ = process.events.once(key, lambda: process.events.create("Test", 10, None, OPERATOR, key=key))
+    found, _ = process.event_creation.once(
+        key, lambda: process.event_creation.create("Test", 10, None, OPERATOR, key=key)
+    )
     return found.event.id
 
 
