@@ -4,10 +4,12 @@ import re
 import time
 import zlib
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Table, insert, select, update
+from structlog.testing import capture_logs
 
 from seating.domain.errors import EventNotFound, PurchaseNotFound
 from seating.domain.offer import Offer
@@ -20,6 +22,7 @@ from seating.redis_store import keys
 from seating.services.erasure import Erasure
 from seating.services.retention import Retention
 from seating.storage import erasure
+from seating.storage import events as archived_events
 from seating.storage.database import Database
 from seating.storage.tables import audit, events, metadata, webhook_cursors, webhooks
 from tests.one_process import OPERATOR, OneProcess, on_sqlite
@@ -269,10 +272,10 @@ def until_done(retention: Retention, sale: OneProcess) -> None:
     def is_done() -> bool:
         retention.tick()
         deleted, erased = (
-            sale.database.read(erasure.due, now_ms - days * DAY_MS, erased=is_erased)
+            sale.database.read(erasure.due, erasure.Archived(0, ""), now_ms - days * DAY_MS, erased=is_erased)
             for days, is_erased in ((365, True), (30, False))
         )
-        return not deleted + erased
+        return not (deleted or erased)
 
     wait_until(is_done, 30, "all that is old to be gone")
 
@@ -287,6 +290,78 @@ def ago(sale: OneProcess, event: str, days: int) -> None:
     sale.database.write(
         lambda connection: connection.execute(update(events).where(events.c.id == event).values(earlier))
     )
+
+
+def test_events_that_fail_hold_up_no_others(sale: OneProcess) -> None:
+    """One that Redis still has, and one that a row of another event refers to."""
+    in_redis, referred, other = (sale.open(capacity=9) for _ in range(3))
+    bought = {event: sale.order(event, "k", ADA) for event in (in_redis, referred, other)}
+    for event in bought:
+        sale.persist(event)
+    sale.database.write(archived_events.set_archived, in_redis)
+    for event in (referred, other):
+        sale.archive(event)
+    row = {"event_id": in_redis, "seat_id": "A1", "purchase_id": str(bought[referred].id)}
+    sale.database.write(lambda connection: connection.execute(insert(metadata.tables["sold_seats"]).values(row)))
+    for event, days in ((in_redis, 900), (referred, 800), (other, 700)):
+        ago(sale, event, days)
+    retention = Retention(sale.database, sale.erasure, personal_data_days=None, event_days=365)
+
+    def is_gone() -> bool:
+        retention.tick()
+        return not sale.rows(metadata.tables["watermarks"], other)
+
+    with capture_logs() as lines:
+        wait_until(is_gone, 30, "the event that can be deleted to be gone")
+    failed = {line["event_id"]: line for line in lines if line["event"] == "event retention failed"}
+    assert list(failed) == [in_redis, referred]
+    assert failed[in_redis]["error"].startswith("SQL has archived this event, but Redis still has it")
+    assert "foreign key" in failed[referred]["error"].lower()
+    assert len(sale.rows(metadata.tables["ledger"], in_redis)) > 1
+
+
+def test_purchases_are_cancelled_while_its_event_is_deleted(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erasure, "AT_ONCE", 3)
+    event = sale.open(capacity=20)
+    receipts = [sale.order(event, f"k{number}", ADA) for number in range(5)]
+    sale.persist(event)
+    sale.archive(event)
+    deleting = sale.erasure.delete(event, OPERATOR)
+    next(deleting)
+    for receipt in receipts[2:]:
+        sale.cancel(receipt.id)
+    assert list(deleting) == [None] * 2
+    assert [table for table in metadata.sorted_tables if "event_id" in table.c and sale.rows(table, event)] == [audit]
+
+
+@pytest.mark.parametrize("act", ["erase", "delete"])
+def test_two_crons_at_one_event_leave_one_act(sale: OneProcess, monkeypatch: pytest.MonkeyPatch, act: str) -> None:
+    monkeypatch.setattr(erasure, "AT_ONCE", 3)
+    event = sale.open(plan=HALL)
+    for number in range(4):
+        sale.order(event, f"k{number}", ADA)
+    sale.persist(event)
+    sale.archive(event)
+    begin = sale.erasure.event if act == "erase" else sale.erasure.delete
+    for _ in zip_longest(begin(event, OPERATOR), begin(event, OPERATOR)):
+        pass
+    assert [row.action for row in sale.rows(audit, event)].count(f"event.{act}") == 1
+
+
+def test_an_event_archived_without_a_date_gets_one(sale: OneProcess) -> None:
+    """As versions before wrote it, which run beside this one during an upgrade."""
+    event = sale.open(capacity=9)
+    sale.order(event, "k", ADA)
+    sale.archive(event)
+    undated = update(events).where(events.c.id == event).values(archived_ms=None)
+    sale.database.write(lambda connection: connection.execute(undated))
+    Retention(sale.database, sale.erasure, personal_data_days=30, event_days=None).tick()
+    (at_ms,) = sale.database.read(lambda connection: connection.execute(select(events.c.archived_ms)).scalars())
+    assert at_ms
+    assert words_of("ada", everything(sale))
+    ago(sale, event, 31)
+    until_done(Retention(sale.database, sale.erasure, personal_data_days=30, event_days=None), sale)
+    assert words_of("ada", everything(sale)) == set()
 
 
 def test_by_default_the_cron_keeps_all(sale: OneProcess) -> None:
