@@ -19,6 +19,7 @@ from seating.domain.recovery_errors import NotArchived
 from seating.domain.seating_plan import SeatingPlan
 from seating.launcher.redis_server import Server
 from seating.redis_store import keys
+from seating.redis_store.terms import LogKeeping
 from seating.services.erasure import Erasure
 from seating.services.retention import Retention
 from seating.storage import erasure
@@ -28,7 +29,7 @@ from seating.storage.tables import audit, events, metadata, webhook_cursors, web
 from tests.one_process import OPERATOR, OneProcess, on_sqlite
 from tests.proof.stepped_clock import wheel_server
 from tests.servers import RedisServer, wait_until
-from tests.terms.backups import backup, restore, trim
+from tests.terms.backups import backup, distrust, restore, trim
 
 DAY_MS = 86_400_000
 HALL = SeatingPlan([[["A1", "A2", "A3", "A4"], ["B1", "B2", "B3", "B4"]]])
@@ -163,6 +164,38 @@ def test_it_is_erased_from_quarantine(sale: OneProcess) -> None:
     assert words_of("ada", everything(sale)) == set()
     assert sale.check.verify(event).broken is None
     assert sale.purchases.get(ada.id).state == "quarantined"
+
+
+def test_it_is_erased_from_another_history(sale: OneProcess) -> None:
+    """A fork's entry, at a higher seq than the sale has reached, of an event that is closed."""
+    sale = OneProcess.build(sale.redis_url, sale.database, keeping=LogKeeping())
+    event = sale.open(plan=HALL)
+    sale.persist(event)
+    kept = backup(sale.database)
+    seats = [f"{row}{number}" for row in "AB" for number in (1, 2, 3, 4)]
+    for seat in seats[:-1]:
+        sale.order(event, seat, BOB._replace(seats=(seat,)))
+    ada = sale.order(event, "last", ADA._replace(seats=tuple(seats[-1:])))
+    saved = {name: sale.calls.command("DUMP", name) for name in keys.all_of(event)}
+    restore(sale.database, kept)
+    sale.calls.command("FLUSHALL")
+    sale.persist(event)
+    sale.seen.forget(event)
+    sale.buy_seats(event, "all", *seats)
+    sale.persist(event)
+    for name, value in saved.items():
+        if value is not None:
+            sale.calls.command("RESTORE", name, 0, value, "REPLACE")
+    distrust(sale, event)
+    sale.persist(event)
+    sale.events.set_state(event, "closed", OPERATOR)
+    sale.persist(event)
+    assert sale.purchases.get(ada.id).state == "quarantined"
+    assert sale.now(event).backlog.position.seq < ada.id.position.seq
+    assert words_of("ada", everything(sale))
+    sale.erasure.purchase(ada.id, OPERATOR)
+    assert words_of("ada", everything(sale)) == set()
+    assert words_of("bob", everything(sale))
 
 
 @pytest.mark.parametrize("by_name", [True, False])
