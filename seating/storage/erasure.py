@@ -29,7 +29,7 @@ from seating.storage.tables import (
 from seating.storage.tables import merges as merge_table
 
 AT_ONCE: Final = 1_000
-"""Entries of the ledger, or seats, in one transaction: some hundredths of a second, far from any time limit."""
+"""Entries of the ledger, or seats, in one transaction, during which a sale cannot be recorded in SQLite."""
 
 _NOTHING: Final = {"buyer": null(), "reference": null(), "note": null()}
 _SMALL: Final = (
