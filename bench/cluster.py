@@ -44,7 +44,7 @@ def open_events(services: BackgroundServices, cluster: Cluster) -> dict[int, lis
     """Events by the primary that has them, at least `_EVENTS` on one and a third of that on each."""
     found: dict[int, list[str]] = defaultdict(list)
     while len(found) < 3 or min(map(len, found.values())) < _EVENTS:
-        event_id = services.events.create("Test", 1_000_000, None, _BY).event.id
+        event_id = services.event_creation.create("Test", 1_000_000, None, _BY).event.id
         found[cluster.primary_of(event_id)].append(event_id)
     return dict(found)
 

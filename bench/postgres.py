@@ -61,16 +61,16 @@ def in_turns(few: Shelf, many: Shelf, act: Act, rounds: int, prepare: Act = lamb
 def short_acts(random: Random) -> dict[str, Act]:
     return {
         "find by id": lambda shelf: shelf.sale.purchases.get(shelf.any_purchase(random)),
-        "find by reference": lambda shelf: shelf.sale.purchases.page(
+        "find by reference": lambda shelf: shelf.sale.purchase_lists.page(
             shelf.any_event(random), None, 100, shelf.any_reference(random)
         ),
-        "list, 100 purchases": lambda shelf: shelf.sale.purchases.page(shelf.any_event(random), None, 100),
+        "list, 100 purchases": lambda shelf: shelf.sale.purchase_lists.page(shelf.any_event(random), None, 100),
     }
 
 
 def export(shelf: Shelf) -> int:
     """As `seating export` reads it."""
-    return sum(1 for _ in all_items(lambda below: shelf.sale.purchases.page(shelf.sold, below, _PAGE)))
+    return sum(1 for _ in all_items(lambda below: shelf.sale.purchase_lists.page(shelf.sold, below, _PAGE)))
 
 
 def long_acts() -> dict[str, Act]:

@@ -60,7 +60,7 @@ class Shelf:
 
     def sell(self) -> str:
         """Sell an event without recording it; return its id."""
-        self._waits = self.sale.events.create("Show", 2 * self._each, None, _BY).event.id
+        self._waits = self.sale.event_creation.create("Show", 2 * self._each, None, _BY).event.id
         for number in range(self._each):
             order = Order(1, reference=_reference(number))
             self.sale.inventory.purchase(self._waits, "shop", short_hash("shop", f"key-{number}"), order)
