@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from seating.config import load_settings
 from seating.domain.errors import SeatingError
@@ -30,5 +31,5 @@ def run() -> None:
 def _run(name: str, tick: Callable[[], None]) -> None:
     try:
         tick()
-    except SeatingError as error:
+    except (SeatingError, SQLAlchemyError) as error:
         _log.warning(f"{name} failed", code=error.code, error=str(error.__cause__))

@@ -91,18 +91,28 @@ def refund(purchase_id: str, seats: str, quantity: int | None, why: str | None, 
 
 @purchases.command()
 @click.argument("purchase_ids", metavar="PURCHASE...", nargs=-1, required=True, type=str)
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @acting.why
 @as_json
-def erase(purchase_ids: tuple[str, ...], why: str | None, as_json: bool) -> None:
+def erase(purchase_ids: tuple[str, ...], yes: bool, why: str | None, as_json: bool) -> None:
     """Erase what a shop said of its customer: buyer, reference and note.
 
     The purchases themselves stay. Repeat the command if it fails. Redis's log loses the entries up to the purchase, so
     an SQL that goes back behind them cannot catch up from it.
     """
+    wanted = [PurchaseId.parse(each) for each in purchase_ids]
+    if not yes:
+        question = f"Nothing brings it back but a backup. Erase personal data of {', '.join(purchase_ids)}?"
+        click.confirm(question, abort=True, err=True)
     services = startup_checks.operator_services()
-    for purchase_id in purchase_ids:
-        services.erasure.purchase(PurchaseId.parse(purchase_id), acting.actor(why))
-    print_rows([{"purchase_id": each} for each in purchase_ids], "{purchase_id}: erased", as_json)
+    erased = []
+    try:
+        for purchase_id in wanted:
+            services.erasure.purchase(purchase_id, acting.actor(why))
+            erased.append({"purchase_id": str(purchase_id)})
+    finally:
+        if erased:  # If one fails, those before it are erased all the same.
+            print_rows(erased, "{purchase_id}: personal data erased", as_json)
 
 
 def _cancel(purchase_id: str, seats: str, quantity: int | None, why: str | None, as_json: bool) -> None:

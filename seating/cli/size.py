@@ -18,11 +18,15 @@ COSTS: Final = resources.files("seating.cli") / "costs.json"
 @click.command()
 @click.option("--events", type=click.IntRange(1, 100_000), required=True, help="Events that are on sale at once.")
 @click.option("--seats", type=click.IntRange(1, 1_000_000_000), required=True, help="Seats of all of them together.")
-@click.option("--visitors", type=click.IntRange(1, 1_000_000_000), required=True, help="Who each try to buy once.")
-@click.option("--minutes", type=click.FloatRange(0.1, 10_000), default=10.0, help="Within which they come.")
+@click.option(
+    "--visitors", type=click.IntRange(1, 1_000_000_000), required=True, help="Visitors, each of whom tries to buy once."
+)
+@click.option("--minutes", type=click.FloatRange(0.1, 10_000), default=10.0, help="Minutes over which they arrive.")
 @click.option("--general-admission", is_flag=True, help="The events have no numbered seats.")
-@click.option("--seats-of-purchase", type=click.FloatRange(1, 10), default=2.0, help="In the mean.")
-@click.option("--peak", type=click.FloatRange(1, 100), default=3.0, help="The busiest second, in mean ones.")
+@click.option("--seats-of-purchase", type=click.FloatRange(1, 10), default=2.0, help="On average.")
+@click.option(
+    "--peak", type=click.FloatRange(1, 100), default=3.0, help="Load of the busiest second, as a multiple of the mean."
+)
 @click.option("--watching", type=click.FloatRange(0, 1), default=1.0, help="Share whose live feeds are open at once.")
 @json_option
 def size(*, as_json: bool, general_admission: bool, **fields: Any) -> None:

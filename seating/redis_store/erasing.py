@@ -20,7 +20,7 @@ class ErasedInRedis:
         """Erase what was said with a purchase whose entry is at `position`. Return False if SQL lacks the entry, or the
         one behind it.
 
-        Unless the entry is the last one, the log loses all entries up to it.
+        The log loses all entries before it, and the entry itself unless it is the last one.
         """
         buyer = self._personal(event_id, change).buyer
         parts = (keys.inventory, keys.log, keys.idempotency, keys.cancelled, keys.quarantine, keys.buyers)

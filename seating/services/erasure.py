@@ -75,8 +75,8 @@ class Erasure:
 
         def finish(connection: Connection) -> None:
             act = act_now(by, "event.erase", event_id)
-            erasure.finish(connection, event_id, act.at_ms)
-            audit.add(connection, [act])
+            if erasure.finish(connection, event_id, act.at_ms):
+                audit.add(connection, [act])
 
         self.database.write(finish)
         _log.info("personal data erased", event_id=event_id)
@@ -95,8 +95,8 @@ class Erasure:
             yield
 
         def finish(connection: Connection) -> None:
-            erasure.delete_event(connection, event_id)
-            audit.add(connection, [act_now(by, "event.delete", event_id)])
+            if erasure.delete_event(connection, event_id):
+                audit.add(connection, [act_now(by, "event.delete", event_id)])
 
         # What Redis knows of it would say that SQL lost it.
         self.redis.forget_event(event_id)
@@ -115,6 +115,6 @@ class Erasure:
             return reached.position.seq
 
         last_seq = self.database.read(read)
-        if self.persistence.inventory.read(event_id):  # The cron was interrupted between SQL and Redis.
-            raise NotArchived
+        if self.persistence.inventory.read(event_id):
+            raise NotArchived("SQL has archived this event, but Redis still has it: the cron removes it from there")
         return range(1, last_seq + 1, erasure.AT_ONCE)

@@ -2,18 +2,26 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
 from seating.domain.actor import Actor
+from seating.domain.errors import EventNotFound, SeatingError
 from seating.services.erasure import Erasure
 from seating.storage import erasure as erasure_record
 from seating.storage.database import Database
+from seating.storage.erasure import Archived
 
 _BY: Final = Actor("seating", why="its time is over")
 _DAY_MS: Final = 24 * 3600 * 1000
 _TICK_S: Final = 0.2
 _LOOK_EVERY_S: Final = 60.0
 _NO_MORE: Final = object()
+
+_log = structlog.get_logger(__name__)
 
 
 class Retention:
@@ -30,29 +38,35 @@ class Retention:
         self._looked_s = float("-inf")
 
     def tick(self) -> None:
-        """Go on for a fraction of a second. Raises what Erasure raises; a later tick begins that event again."""
-        ends_s = time.monotonic() + _TICK_S
-        try:
-            while time.monotonic() < ends_s:
-                if next(self._steps, _NO_MORE) is _NO_MORE and not self._begin():
-                    return
-        except BaseException:
-            self._steps = iter(())
-            raise
+        """Go on for a fraction of a second; begin again a minute after the last beginning.
 
-    def _begin(self) -> bool:
-        """Begin with the next event that is due; return False if there is none, or none is looked for yet."""
-        now_s = time.monotonic()
-        if now_s - self._looked_s < _LOOK_EVERY_S:
-            return False
+        Raises RecordUnavailable where SQL does not say which events are due.
+        """
+        ends_s = time.monotonic() + _TICK_S
+        while (now_s := time.monotonic()) < ends_s:
+            if next(self._steps, _NO_MORE) is _NO_MORE:
+                if now_s - self._looked_s < _LOOK_EVERY_S:
+                    return
+                self._looked_s = now_s
+                self._steps = self._all_steps()
+
+    def _all_steps(self) -> Iterator[None]:
+        """Do what is due, event by event. One that fails must not stop the others; it is tried again next time."""
+        now_ms = time.time_ns() // 1_000_000
         for days, begin, erased in (
             (self._event_days, self._erasure.delete, True),
             (self._personal_data_days, self._erasure.event, False),
         ):
-            if days is not None:
-                before_ms = time.time_ns() // 1_000_000 - days * _DAY_MS
-                for event_id in self._database.read(erasure_record.due, before_ms, erased=erased):
-                    self._steps = begin(event_id, _BY)
-                    return True
-        self._looked_s = now_s
-        return False
+            if days is None:
+                continue
+            self._database.write(erasure_record.date_archived, now_ms)
+            last, before_ms = Archived(0, ""), now_ms - days * _DAY_MS
+            while found := self._database.read(erasure_record.due, last, before_ms, erased=erased):
+                last = found
+                try:
+                    with suppress(EventNotFound):  # Another cron has deleted it.
+                        yield from begin(found.event_id, _BY)
+                except (SeatingError, SQLAlchemyError) as error:
+                    cause = str(error.__cause__ or error)
+                    _log.warning("event retention failed", event_id=found.event_id, code=error.code, error=cause)
+                yield

@@ -1,8 +1,8 @@
 """Erasing personal data from the record, and deleting events from it, in parts that one transaction can do."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, null, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, null, select, tuple_, update
 
 from seating.domain.changes import Purchased
 from seating.domain.inventory_state import InventoryState
@@ -11,6 +11,7 @@ from seating.domain.position import Position
 from seating.domain.purchase import PurchaseId
 from seating.domain.receipt import Receipt, is_purchase_record, without_private
 from seating.storage import merges
+from seating.storage import watermarks as watermark_record
 from seating.storage.tables import (
     answered,
     events,
@@ -27,8 +28,8 @@ from seating.storage.tables import (
 )
 from seating.storage.tables import merges as merge_table
 
-AT_ONCE: Final = 10_000
-"""Entries of the ledger, or seats, in one transaction: some tenths of a second."""
+AT_ONCE: Final = 1_000
+"""Entries of the ledger, or seats, in one transaction, during which a sale cannot be recorded in SQLite."""
 
 _NOTHING: Final = {"buyer": null(), "reference": null(), "note": null()}
 _SMALL: Final = (
@@ -67,23 +68,28 @@ def of_purchase(connection: Connection, purchase_id: PurchaseId) -> list[tuple[P
 
 def of_entries(connection: Connection, event_id: str, first_seq: int) -> None:
     """Erase what was said with the purchases of AT_ONCE entries."""
-    _erase_for_good(connection)
+    _begin(connection, event_id)
     here = (ledger.c.event_id == event_id, ledger.c.seq.between(first_seq, first_seq + AT_ONCE - 1))
     connection.execute(update(ledger).where(*here, ledger.c.private.is_not(None)).values(private=null()))
     own = (purchases.c.event_id == event_id, purchases.c.entry_seq.between(first_seq, first_seq + AT_ONCE - 1))
     connection.execute(update(purchases).where(*own).values(_NOTHING))
 
 
-def finish(connection: Connection, event_id: str, now_ms: int) -> None:
-    """Erase what is not in the ledger of an event, and note that nothing personal is left of it."""
-    _erase_for_good(connection)
+def finish(connection: Connection, event_id: str, now_ms: int) -> bool:
+    """Erase what is not in the ledger of an event, and note that nothing personal is left.
+
+    Return False if that is noted already.
+    """
+    _begin(connection, event_id)
     _erase_asides(connection, quarantine.c.event_id == event_id)
     _erase_receipts(connection, event_id, "")
-    connection.execute(update(events).where(events.c.id == event_id).values(erased_ms=now_ms))
+    here = (events.c.id == event_id, events.c.erased_ms.is_(None))
+    return connection.execute(update(events).where(*here).values(erased_ms=now_ms)).rowcount == 1
 
 
 def delete_seats(connection: Connection, event_id: str) -> bool:
     """Delete AT_ONCE sold seats of an event; return whether there may be more."""
+    _begin(connection, event_id)
     some = select(sold_seats.c.seat_id).where(sold_seats.c.event_id == event_id).limit(AT_ONCE)
     here = (sold_seats.c.event_id == event_id, sold_seats.c.seat_id.in_(some))
     return connection.execute(delete(sold_seats).where(*here)).rowcount == AT_ONCE
@@ -91,30 +97,54 @@ def delete_seats(connection: Connection, event_id: str) -> bool:
 
 def delete_entries(connection: Connection, event_id: str, first_seq: int) -> None:
     """Delete AT_ONCE entries and their purchases, whose seats must be deleted already."""
-    _erase_for_good(connection)
+    _begin(connection, event_id)
     for table, seq in ((purchases, purchases.c.entry_seq), (ledger, ledger.c.seq)):
         here = (table.c.event_id == event_id, seq.between(first_seq, first_seq + AT_ONCE - 1))
         connection.execute(delete(table).where(*here))
 
 
-def delete_event(connection: Connection, event_id: str) -> None:
-    """Delete an event without entries, and its webhooks."""
+def delete_event(connection: Connection, event_id: str) -> bool:
+    """Delete an event and its webhooks, with the few entries that cancellations added meanwhile.
+
+    Return False if it is gone already.
+    """
+    _begin(connection, event_id)
     own = select(webhooks.c.id).where(webhooks.c.event_id == event_id)
     connection.execute(delete(webhook_cursors).where(webhook_cursors.c.webhook_id.in_(own)))
-    for table in _SMALL:
+    for table in (sold_seats, purchases, ledger, *_SMALL):
         connection.execute(delete(table).where(table.c.event_id == event_id))
     connection.execute(delete(webhooks).where(webhooks.c.event_id == event_id))
-    connection.execute(delete(events).where(events.c.id == event_id))
+    return connection.execute(delete(events).where(events.c.id == event_id)).rowcount == 1
 
 
-def due(connection: Connection, archived_before_ms: int, *, erased: bool) -> list[str]:
-    """Return the events that were archived before then, the oldest first; with `erased`, also those without personal
-    data.
+def date_archived(connection: Connection, now_ms: int) -> None:
+    """Date the events that a version without dates has archived: their days begin now."""
+    undated = (events.c.archived, events.c.archived_ms.is_(None))
+    connection.execute(update(events).where(*undated).values(archived_ms=now_ms))
+
+
+class Archived(NamedTuple):
+    at_ms: int
+    event_id: str
+
+
+def due(connection: Connection, after: Archived, before_ms: int, *, erased: bool) -> Archived | None:
+    """Return the next event behind `after` that was archived before then, the oldest first.
+
+    With `erased`, also one without personal data.
     """
-    query = select(events.c.id).where(events.c.archived, events.c.archived_ms < archived_before_ms)
+    when = (events.c.archived_ms, events.c.id)
+    query = select(*when).where(events.c.archived, events.c.archived_ms < before_ms, tuple_(*when) > after)
     if not erased:
         query = query.where(events.c.erased_ms.is_(None))
-    return list(connection.execute(query.order_by(events.c.archived_ms).limit(1)).scalars())
+    row = connection.execute(query.order_by(*when).limit(1)).one_or_none()
+    return Archived(*row) if row else None
+
+
+def _begin(connection: Connection, event_id: str) -> None:
+    """Let no other cron change the event until the transaction ends."""
+    watermark_record.lock(connection, event_id)
+    _erase_for_good(connection)
 
 
 def _erase_asides(connection: Connection, where: ColumnElement[bool]) -> None:
@@ -142,6 +172,6 @@ def _erase_receipts(connection: Connection, event_id: str, having: str) -> dict[
 
 
 def _erase_for_good(connection: Connection) -> None:
-    """Have SQLite overwrite what is deleted. Postgres does so when it vacuums."""
+    """Have SQLite overwrite what is deleted, at its next checkpoint. Postgres does so when it vacuums."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("PRAGMA secure_delete=ON")

@@ -45,8 +45,8 @@ class ReplicaSight(NamedTuple):
 class Replica:
     """A streaming replica of the database, on connections of its own.
 
-    Its lag is how long ago the primary was where the replica is now. Their clocks are not compared, and a primary that
-    writes nothing does not make it look old.
+    Its lag is how long ago, at most, the primary was where the replica is now. Their clocks are not compared, and a
+    primary that writes nothing does not make it look old, as long as it answers.
     """
 
     def __init__(self, primary: Database, database: Database, max_lag_s: float) -> None:
@@ -86,7 +86,7 @@ class Replica:
             written, identity = self._primary.read(_position_and_identity, _WRITTEN)
             self._written.append((asked_s, written))
         except RecordUnavailable:
-            pass  # It writes nothing either, so what it had written last is still what the replica must have.
+            pass  # It may be cut off from this process alone: what it writes meanwhile is not known.
         try:
             applied, own_identity = self.database.read(_position_and_identity, _APPLIED)
         except (RecordUnavailable, SQLAlchemyError):
@@ -98,13 +98,11 @@ class Replica:
     def _judge(self, now_s: float, applied: int) -> ReplicaSight:
         if not self._written:
             return ReplicaSight(None, "the primary does not answer")
-        if applied >= self._written[-1][1]:
-            return ReplicaSight(0.0, "")
-        had_s = max((at_s for at_s, written in self._written if written <= applied), default=None)
+        had_s = next((at_s for at_s, written in reversed(self._written) if written <= applied), None)
         if had_s is None:
             return ReplicaSight(None, _NOT_KNOWN)
         lag_s = now_s - had_s
-        return ReplicaSight(lag_s, f"it is {lag_s:.0f} s behind" if lag_s > self._max_lag_s else "")
+        return ReplicaSight(lag_s, f"it may be {lag_s:.0f} s behind" if lag_s > self._max_lag_s else "")
 
     def _note(self, sight: ReplicaSight) -> None:
         is_used = not sight.failure

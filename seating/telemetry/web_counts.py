@@ -31,7 +31,7 @@ class WebCounts:
 
     @classmethod
     def own(cls) -> "WebCounts":
-        """Read those of this instance, from the files of its processes; none if they have no files."""
+        """Read those of this instance, from the files of its processes; without files, those of this process."""
         numbers: Tally[str] = Tally()
         for name, labels, value in summed_values(_METRICS):
             if key := _key(name, labels):

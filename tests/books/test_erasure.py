@@ -3,10 +3,13 @@
 import re
 import time
 import zlib
+from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Table, insert, select, update
+from structlog.testing import capture_logs
 
 from seating.domain.errors import EventNotFound, PurchaseNotFound
 from seating.domain.offer import Offer
@@ -14,15 +17,19 @@ from seating.domain.personal_data import PersonalData
 from seating.domain.purchase import Order, PurchaseId
 from seating.domain.recovery_errors import NotArchived
 from seating.domain.seating_plan import SeatingPlan
+from seating.launcher.redis_server import Server
 from seating.redis_store import keys
+from seating.redis_store.terms import LogKeeping
 from seating.services.erasure import Erasure
 from seating.services.retention import Retention
 from seating.storage import erasure
+from seating.storage import events as archived_events
 from seating.storage.database import Database
 from seating.storage.tables import audit, events, metadata, webhook_cursors, webhooks
 from tests.one_process import OPERATOR, OneProcess, on_sqlite
-from tests.servers import wait_until
-from tests.terms.backups import backup, restore, trim
+from tests.proof.stepped_clock import wheel_server
+from tests.servers import RedisServer, wait_until
+from tests.terms.backups import backup, distrust, restore, trim
 
 DAY_MS = 86_400_000
 HALL = SeatingPlan([[["A1", "A2", "A3", "A4"], ["B1", "B2", "B3", "B4"]]])
@@ -60,9 +67,35 @@ def is_right(sale: OneProcess, event: str) -> bool:
     return sale.check.verify(event).broken is None and sale.check.reconcile(event) == []
 
 
+class Newer(RedisServer):
+    """It refuses what Redis 7.0 takes: an id below the highest deleted one of a stream."""
+
+    def program(self) -> Server:
+        return wheel_server() or super().program()
+
+
+@pytest.fixture
+def on_newer(database_url: str, tmp_path: Path) -> Iterator[OneProcess]:
+    server, database = Newer(tmp_path / "redis"), Database(database_url, checkpoints=True)
+    server.start()
+    yield OneProcess.build(server.url, database)
+    database.close()
+    server.stop()
+
+
 @pytest.mark.parametrize("is_last", [True, False])
 @pytest.mark.parametrize("is_recorded", [True, False])
 def test_a_purchase_is_erased_during_its_sale(sale: OneProcess, is_last: bool, is_recorded: bool) -> None:
+    assert_erased_during_its_sale(sale, is_last, is_recorded)
+
+
+@on_sqlite
+@pytest.mark.parametrize("is_last", [True, False])
+def test_a_purchase_is_erased_on_a_newer_server(on_newer: OneProcess, is_last: bool) -> None:
+    assert_erased_during_its_sale(on_newer, is_last, True)
+
+
+def assert_erased_during_its_sale(sale: OneProcess, is_last: bool, is_recorded: bool) -> None:
     event = sale.open(plan=HALL)
     bob = None if is_last else sale.order(event, "bob", BOB)
     ada = sale.order(event, "ada", ADA)
@@ -131,6 +164,38 @@ def test_it_is_erased_from_quarantine(sale: OneProcess) -> None:
     assert words_of("ada", everything(sale)) == set()
     assert sale.check.verify(event).broken is None
     assert sale.purchases.get(ada.id).state == "quarantined"
+
+
+def test_it_is_erased_from_another_history(sale: OneProcess) -> None:
+    """A fork's entry, at a higher seq than the sale has reached, of an event that is closed."""
+    sale = OneProcess.build(sale.redis_url, sale.database, keeping=LogKeeping())
+    event = sale.open(plan=HALL)
+    sale.persist(event)
+    kept = backup(sale.database)
+    seats = [f"{row}{number}" for row in "AB" for number in (1, 2, 3, 4)]
+    for seat in seats[:-1]:
+        sale.order(event, seat, BOB._replace(seats=(seat,)))
+    ada = sale.order(event, "last", ADA._replace(seats=tuple(seats[-1:])))
+    saved = {name: sale.calls.command("DUMP", name) for name in keys.all_of(event)}
+    restore(sale.database, kept)
+    sale.calls.command("FLUSHALL")
+    sale.persist(event)
+    sale.seen.forget(event)
+    sale.buy_seats(event, "all", *seats)
+    sale.persist(event)
+    for name, value in saved.items():
+        if value is not None:
+            sale.calls.command("RESTORE", name, 0, value, "REPLACE")
+    distrust(sale, event)
+    sale.persist(event)
+    sale.events.set_state(event, "closed", OPERATOR)
+    sale.persist(event)
+    assert sale.purchases.get(ada.id).state == "quarantined"
+    assert sale.now(event).backlog.position.seq < ada.id.position.seq
+    assert words_of("ada", everything(sale))
+    sale.erasure.purchase(ada.id, OPERATOR)
+    assert words_of("ada", everything(sale)) == set()
+    assert words_of("bob", everything(sale))
 
 
 @pytest.mark.parametrize("by_name", [True, False])
@@ -240,10 +305,10 @@ def until_done(retention: Retention, sale: OneProcess) -> None:
     def is_done() -> bool:
         retention.tick()
         deleted, erased = (
-            sale.database.read(erasure.due, now_ms - days * DAY_MS, erased=is_erased)
+            sale.database.read(erasure.due, erasure.Archived(0, ""), now_ms - days * DAY_MS, erased=is_erased)
             for days, is_erased in ((365, True), (30, False))
         )
-        return not deleted + erased
+        return not (deleted or erased)
 
     wait_until(is_done, 30, "all that is old to be gone")
 
@@ -258,6 +323,78 @@ def ago(sale: OneProcess, event: str, days: int) -> None:
     sale.database.write(
         lambda connection: connection.execute(update(events).where(events.c.id == event).values(earlier))
     )
+
+
+def test_events_that_fail_hold_up_no_others(sale: OneProcess) -> None:
+    """One that Redis still has, and one that a row of another event refers to."""
+    in_redis, referred, other = (sale.open(capacity=9) for _ in range(3))
+    bought = {event: sale.order(event, "k", ADA) for event in (in_redis, referred, other)}
+    for event in bought:
+        sale.persist(event)
+    sale.database.write(archived_events.set_archived, in_redis)
+    for event in (referred, other):
+        sale.archive(event)
+    row = {"event_id": in_redis, "seat_id": "A1", "purchase_id": str(bought[referred].id)}
+    sale.database.write(lambda connection: connection.execute(insert(metadata.tables["sold_seats"]).values(row)))
+    for event, days in ((in_redis, 900), (referred, 800), (other, 700)):
+        ago(sale, event, days)
+    retention = Retention(sale.database, sale.erasure, personal_data_days=None, event_days=365)
+
+    def is_gone() -> bool:
+        retention.tick()
+        return not sale.rows(metadata.tables["watermarks"], other)
+
+    with capture_logs() as lines:
+        wait_until(is_gone, 30, "the event that can be deleted to be gone")
+    failed = {line["event_id"]: line for line in lines if line["event"] == "event retention failed"}
+    assert list(failed) == [in_redis, referred]
+    assert failed[in_redis]["error"].startswith("SQL has archived this event, but Redis still has it")
+    assert "foreign key" in failed[referred]["error"].lower()
+    assert len(sale.rows(metadata.tables["ledger"], in_redis)) > 1
+
+
+def test_purchases_are_cancelled_while_its_event_is_deleted(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erasure, "AT_ONCE", 3)
+    event = sale.open(capacity=20)
+    receipts = [sale.order(event, f"k{number}", ADA) for number in range(5)]
+    sale.persist(event)
+    sale.archive(event)
+    deleting = sale.erasure.delete(event, OPERATOR)
+    next(deleting)
+    for receipt in receipts[2:]:
+        sale.cancel(receipt.id)
+    assert list(deleting) == [None] * 2
+    assert [table for table in metadata.sorted_tables if "event_id" in table.c and sale.rows(table, event)] == [audit]
+
+
+@pytest.mark.parametrize("act", ["erase", "delete"])
+def test_two_crons_at_one_event_leave_one_act(sale: OneProcess, monkeypatch: pytest.MonkeyPatch, act: str) -> None:
+    monkeypatch.setattr(erasure, "AT_ONCE", 3)
+    event = sale.open(plan=HALL)
+    for number in range(4):
+        sale.order(event, f"k{number}", ADA)
+    sale.persist(event)
+    sale.archive(event)
+    begin = sale.erasure.event if act == "erase" else sale.erasure.delete
+    for _ in zip_longest(begin(event, OPERATOR), begin(event, OPERATOR)):
+        pass
+    assert [row.action for row in sale.rows(audit, event)].count(f"event.{act}") == 1
+
+
+def test_an_event_archived_without_a_date_gets_one(sale: OneProcess) -> None:
+    """As versions before wrote it, which run beside this one during an upgrade."""
+    event = sale.open(capacity=9)
+    sale.order(event, "k", ADA)
+    sale.archive(event)
+    undated = update(events).where(events.c.id == event).values(archived_ms=None)
+    sale.database.write(lambda connection: connection.execute(undated))
+    Retention(sale.database, sale.erasure, personal_data_days=30, event_days=None).tick()
+    (at_ms,) = sale.database.read(lambda connection: connection.execute(select(events.c.archived_ms)).scalars())
+    assert at_ms
+    assert words_of("ada", everything(sale))
+    ago(sale, event, 31)
+    until_done(Retention(sale.database, sale.erasure, personal_data_days=30, event_days=None), sale)
+    assert words_of("ada", everything(sale)) == set()
 
 
 def test_by_default_the_cron_keeps_all(sale: OneProcess) -> None:

@@ -20,7 +20,7 @@ from seating.redis_store.plain_client import plain_client
 from seating.redis_store.terms import LogKeeping
 from seating.storage.tables import ledger, purchases, quarantine
 from tests.one_process import OPERATOR, OneProcess
-from tests.terms.backups import backup, distrust, restore, trim
+from tests.terms.backups import backup, distrust, restore, set_private, trim
 
 HALL: Final = SeatingPlan([[["A1", "A2", "A3", "A4"], ["B1", "B2", "B3", "B4"]]])
 ADA: Final = PersonalData("ada@example.com", "order | 17 %s {}", 'said "two, please" ä\\')
@@ -151,9 +151,7 @@ def test_erased_the_chain_is_whole_and_a_rebuild_works(sale: OneProcess) -> None
 def test_erased_before_it_is_recorded(sale: OneProcess) -> None:
     event = sale.open(plan=HALL)
     receipt = sale.order(event, "k", ORDER)
-    entry = sale.persistence.log.entry_at(event, receipt.id.position)
-    assert entry
-    _rewrite(sale, event, entry.change, entry.link, None)
+    set_private(sale, event, None)
     sale.persist(event)
     assert sale.check.verify(event).broken is None
     assert recorded(sale, receipt) == PersonalData()
@@ -163,9 +161,7 @@ def test_another_text_beside_an_entry_is_put_aside(sale: OneProcess) -> None:
     """The sale goes on: the chain says that seats and receipts are right, and only a person knows the rest."""
     event = sale.open(plan=HALL)
     receipt = sale.order(event, "k", ORDER)
-    entry = sale.persistence.log.entry_at(event, receipt.id.position)
-    assert entry
-    _rewrite(sale, event, entry.change, entry.link, PersonalData("mallory").to_text())
+    set_private(sale, event, PersonalData("mallory").to_text())
     other = sale.order(event, "other", ORDER)
     sale.persist(event)
     assert sale.lag(event) == 0
@@ -182,17 +178,6 @@ def test_another_text_beside_an_entry_is_put_aside(sale: OneProcess) -> None:
     sale.quarantine.replay(event, str(receipt.id.position), OPERATOR)
     assert sale.purchases.get(receipt.id).state == "persisted"
     assert sale.check.verify(event).broken is None
-
-
-def _rewrite(sale: OneProcess, event: str, change: str, link: str, private: str | None) -> None:
-    """The log's last entry, with another text beside it."""
-    position = str(sale.now(event).backlog.position)
-    sale.calls.command("XDEL", keys.log(event), position)
-    # The stream's own last id is higher than what it may take now; it is put back to the entry before.
-    before = sale.calls.command("XREVRANGE", keys.log(event), "+", "-", "COUNT", 1)[0][0]
-    sale.calls.command("XSETID", keys.log(event), before)
-    beside = ("private", private) if private else ()
-    sale.calls.command("XADD", keys.log(event), position, "change", change, "link", link, *beside)
 
 
 def test_why_sql_refused_it_does_not_quote_it(sale: OneProcess) -> None:

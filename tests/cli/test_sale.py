@@ -102,3 +102,24 @@ def test_a_purchase_is_found_refunded_and_cancelled(system: System, hall: str) -
     head, row = _words(seating(system, "purchases", "find", hall, "--reference", "R-1"))
     assert (head[0], row[:2]) == ("PURCHASE", [bought, "cancelled"])
     assert seating(system, "purchases", "refund", bought).status == 2
+
+
+def test_personal_data_of_purchases_is_erased(system: System) -> None:
+    event = system.create_event(totalSeats=9)
+    first, second = (
+        order(system, event, f"{KEY}-{n}", quantity=1, reference=f"R-{n}").json["purchaseId"] for n in "12"
+    )
+    unknown = f"{first.rpartition('.')[0]}.{'0' * 16}"
+
+    def references() -> list[str | None]:
+        return [seating(system, "purchases", "show", each, "--json").json.get("reference") for each in (first, second)]
+
+    asked = seating(system, "purchases", "erase", first)  # Nobody is there to answer.
+    assert (asked.status, references()) == (130, ["R-1", "R-2"])
+    assert seating(system, "purchases", "erase", first, "nothing", "--yes").status == 2
+    assert references() == ["R-1", "R-2"]
+    part = seating(system, "purchases", "erase", first, unknown, second, "--yes")
+    assert (part.status, part.out) == (2, f"{first}: personal data erased\n")
+    assert references() == [None, "R-2"]
+    assert seating(system, "purchases", "erase", second, "--yes", "--json").json == [{"purchase_id": second}]
+    assert references() == [None, None]

@@ -10,6 +10,7 @@ from seating.redis_store.connection import DirectCalls, ScriptConnection
 from seating.redis_store.web_shares import KEPT_MS, WebShares
 from seating.services.web_instances import WebInstances
 from seating.storage.database import in_this_thread
+from seating.telemetry import metrics
 from seating.telemetry.metrics_folder import Speaker
 from seating.telemetry.web_counts import WebCounts
 from tests import frozen_clock
@@ -84,6 +85,22 @@ def test_counts_add_up_and_unreadable_ones_are_left_out(client: "redis.Redis", s
     assert after.purchases == (before.purchases[0] + 7, before.purchases[1] + 1)
     assert after.responses["2xx"] == before.responses["2xx"] + 5
     assert after.live_clients == before.live_clients + 2
+
+
+def test_a_process_without_files_counts_as_an_instance() -> None:
+    """All that the routes show, with each bucket of a histogram apart from those below it."""
+    before = WebCounts.own()
+    for seconds in (0.004, 0.004, 0.04):
+        metrics.count_purchase("sold", seconds)
+    metrics.count_purchase("SOLD_OUT", None)
+    metrics.count_request("/seats", "GET", "200", 0.25)
+    metrics.live_opened()
+    after = WebCounts.own().numbers
+    metrics.live_closed(1000)
+    gained = {name: value - before.numbers.get(name, 0) for name, value in after.items()}
+    times = {"purchases_up_to_0.005": 2, "purchases_up_to_0.05": 1}
+    counts = {"succeeded": 3, "failed": 1, "2xx": 1, "request_s": 0.25, "live_clients": 1}
+    assert {name: value for name, value in gained.items() if value} == pytest.approx(times | counts)
 
 
 def test_the_percentile_is_of_all(shares: WebShares) -> None:

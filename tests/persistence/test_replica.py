@@ -1,8 +1,11 @@
 """Lists are read from a replica as long as it is fresh; what was just written is not looked for there."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from sqlalchemy import make_url
 
 from seating.cli.doctor import stores
 from seating.config import Settings
@@ -120,6 +123,28 @@ def test_one_that_is_far_behind_is_not_asked(opened: Open, replica: PostgresRepl
     assert listed(sale, event) == ["first"]
     replica.go_on()
     wait_until(lambda: asked.look() == (0.0, ""), 60, "it to be used")
+
+
+def test_one_that_cannot_be_compared_is_soon_not_asked(replica: PostgresReplica, url: str) -> None:
+    """Both may be cut off from the primary, which others still write to."""
+    direct = make_url(url)
+    with TemporaryDirectory(prefix="seating-way-") as folder:
+        way = Path(folder, "way")
+        way.symlink_to(str(direct.query["host"]))
+        by_way = direct.update_query_dict({"host": str(way)})
+        primary, database = Database(by_way.render_as_string(hide_password=False)), Database(replica.url)
+        looking = Replica(primary, database, LITTLE_S)
+        try:
+            wait_until(lambda: looking.look() == (0.0, ""), 60, "it to be used")
+            way.unlink()
+            primary.engine.dispose()
+            wait_until(lambda: looking.look().failure.endswith(" s behind"), 60, "it to count as late")
+            assert not looking.is_fresh()
+            way.symlink_to(str(direct.query["host"]))
+            wait_until(lambda: looking.look() == (0.0, ""), 60, "it to be used again")
+        finally:
+            for each in (primary, database):
+                each.close()
 
 
 def test_another_database_is_not_asked(url: str, postgres_server: PostgresServer) -> None:

@@ -33,7 +33,7 @@ CRASH_POINTS: Final = {
     "Redis HDEL": "persistence.unquarantined",
     "SQL write terms.allocate": "trust.allocated",
     "Redis begin_term": "trust.begun",
-    "SQL write events.Events._create.record": "rebuild.event_recorded",
+    "SQL write event_creation.EventCreation._create.record": "rebuild.event_recorded",
     "Redis rebuild_claim": "rebuild.claimed",
     "SQL write rebuild.Rebuild._begin_epoch.commit": "rebuild.epoch_begun",
     "Redis rebuild_step": "rebuild.step_written",

@@ -160,7 +160,7 @@ def test_a_part_of_a_purchase_is_cancelled(room: OwnPage, guarded: System, gala:
     expect(room("#purchases s")).to_have_text(others)
     assert guarded.get(f"/api/v1/purchases/{bought['purchaseId']}").json["cancelledSeats"] == others
     room.page.get_by_role("button", name="Cancel", exact=True).click()
-    expect(dialog.locator("p")).to_have_text(re.compile(f"^{first} goes on sale at once.* Refund €45.00"))
+    expect(dialog.locator("p")).to_have_text(re.compile(f"^{first} goes back on sale immediately.* Refund €45.00"))
     dialog.get_by_role("button", name="Leave it").click()
 
 

@@ -19,7 +19,7 @@ from seating.redis_store.plain_client import plain_client
 from seating.redis_store.terms import LogKeeping
 from seating.storage.database import Database
 from tests.one_process import OPERATOR, OneProcess
-from tests.terms.backups import backup, distrust, restore, trim
+from tests.terms.backups import backup, distrust, restore, set_private, trim
 
 HALL = SeatingPlan([[["A1", "A2", "A3", "A4"], ["B1", "B2", "B3", "B4"]]])
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -75,12 +75,7 @@ def test_a_trace_stands_beside_the_chain(traced: OneProcess) -> None:
 def test_poison_names_its_purchase(traced: OneProcess) -> None:
     event = traced.open(plan=HALL)
     first, second = (traced.order(event, key, Order(1, reference="R")) for key in ("k1", "k2"))
-    log = keys.log(event)
-    ((entry_id, fields),) = traced.calls.command("XRANGE", log, str(second.id.position), str(second.id.position))
-    traced.calls.command("XDEL", log, entry_id)
-    traced.calls.command("XSETID", log, str(first.id.position))
-    fields[fields.index(b"private") + 1] = b'{"salt":"00","reference":"altered"}'
-    traced.calls.command("XADD", log, entry_id, *fields)
+    set_private(traced, event, '{"salt":"00","reference":"altered"}')
     with capture_logs() as lines:
         traced.persist(event)
     assert _named(lines, "entries persisted") == _ids(first)

@@ -42,3 +42,17 @@ def distrust(sale: OneProcess, event: str) -> None:
 def trim(sale: OneProcess, event: str) -> None:
     """Keep only the log's end."""
     sale.calls.command("XTRIM", keys.log(event), "MAXLEN", 1)
+
+
+def set_private(sale: OneProcess, event: str, text: str | None) -> None:
+    """Replace the personal data beside the log's last entry.
+
+    The log is written anew: a stream refuses ids below its highest deleted one.
+    """
+    log = keys.log(event)
+    *before, (position, fields) = sale.calls.command("XRANGE", log, "-", "+")
+    at = fields.index(b"private")
+    fields[at : at + 2] = (b"private", text) if text else ()
+    sale.calls.command("DEL", log)
+    for entry_id, values in (*before, (position, fields)):
+        sale.calls.command("XADD", log, entry_id, *values)

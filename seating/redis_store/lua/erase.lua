@@ -5,23 +5,16 @@
 -- KEYS  1 inventory  2 log  3 idempotency  4 cancelled  5 quarantine  6 buyers
 -- ARGV  1 caller  2 position of its log entry  3 field of its receipt  4 its nonce  5 its position, as its buyer was told
 --       6 its quantity  7 hash of caller and buyer, or ''
--- Reply {'ERASED', 1 if the log was trimmed up to the entry, else 0} | {'UNRECORDED'} (SQL must have the log up to the
---       entry behind it) | any refusal of load_inventory
--- Invariant: link and position of every entry that stays are as before. An entry can be written anew only at the log's
---       end; from elsewhere it goes with all before it, which SQL has.
+-- Reply {'ERASED'} | {'UNRECORDED'} (SQL must have what the log is to lose, and the entry from which it is compared then)
+--       | any refusal of load_inventory
+-- Invariant: link and position of every entry that stays are as before. The entry goes with all before it. The last one
+--       is written anew, into a new log: a stream refuses ids below its highest deleted one.
 local entry_id, field, nonce, told, quantity, buyer = unpack(ARGV, 2)
 
 local inventory, refusal = load_inventory('persisted')
 if not inventory then
   return refusal
 end
-local epoch, seq = entry_id:match('^(%d+)%-(%d+)$')
-local is_last = seq == inventory.seq
-if tonumber(inventory.persisted) < tonumber(seq) + (is_last and 0 or 1) then
-  return {'UNRECORDED'}
-end
-
-local trimmed = 0
 local entry = redis.call('XRANGE', KEYS[2], entry_id, entry_id)[1]
 local kept, found = {}, false
 for i = 1, entry and #entry[2] or 0, 2 do
@@ -31,14 +24,17 @@ for i = 1, entry and #entry[2] or 0, 2 do
     kept[#kept + 1], kept[#kept + 2] = entry[2][i], entry[2][i + 1]
   end
 end
-if found and is_last then
-  local before = redis.call('XREVRANGE', KEYS[2], '(' .. entry_id, '-', 'COUNT', 1)[1]
-  redis.call('XDEL', KEYS[2], entry_id)
-  redis.call('XSETID', KEYS[2], before and before[1] or epoch .. '-' .. ('%d'):format(seq - 1))
-  redis.call('XADD', KEYS[2], entry_id, unpack(kept))
-elseif found then
-  redis.call('XTRIM', KEYS[2], 'MINID', epoch .. '-' .. ('%d'):format(seq + 1))
-  trimmed = 1
+if found then
+  local epoch, seq = entry_id:match('^(%d+)%-(%d+)$')
+  local is_last = seq == inventory.seq
+  if tonumber(inventory.persisted) < tonumber(seq) + (is_last and 0 or 1) then
+    return {'UNRECORDED'}
+  elseif is_last then
+    redis.call('UNLINK', KEYS[2])
+    redis.call('XADD', KEYS[2], entry_id, unpack(kept))
+  else
+    redis.call('XTRIM', KEYS[2], 'MINID', epoch .. '-' .. ('%d'):format(seq + 1))
+  end
 end
 
 local record = redis.call('HGET', KEYS[3], field)
@@ -60,4 +56,4 @@ local aside = redis.call('HGET', KEYS[5], entry_id)
 if aside and aside:find('\n', 1, true) then
   redis.call('HSET', KEYS[5], entry_id, (aside:gsub('\n.*$', '')))
 end
-return {'ERASED', trimmed}
+return {'ERASED'}

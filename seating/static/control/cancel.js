@@ -31,7 +31,7 @@ class Part {
     const refund = this.currency ? ` Refund ${amount(sum, this.currency)} through your payment service; this page moves no money.` : ''
     return {
       title: count ? `Cancel ${some}` : `Choose a ${unit}`,
-      text: count ? `${names} on sale at once, and the buyer loses ${count === 1 ? 'it' : 'them'}.${refund} This cannot be undone.` : '',
+      text: count ? `${names} back on sale immediately; the buyer loses ${count === 1 ? 'it' : 'them'}.${refund} This cannot be undone.` : '',
       act: count === this.standing ? 'Cancel the purchase' : `Cancel ${some}`,
       isReady: count > 0,
     }
