@@ -121,6 +121,7 @@ sold_seats = Table(
     Column("event_id", String(64), ForeignKey("events.id"), primary_key=True),
     Column("seat_id", String(255), primary_key=True),
     Column("purchase_id", String(128), ForeignKey("purchases.id"), comment="null for a sale at the box office"),
+    Index("ix_sold_seats_purchase_id", "purchase_id"),  # Or each purchase that is deleted would read all seats.
     comment="Who has each sold seat; its key is the last guard against selling one twice",
 )
 

@@ -25,7 +25,7 @@ from seating.services.retention import Retention
 from seating.storage import erasure
 from seating.storage import events as archived_events
 from seating.storage.database import Database
-from seating.storage.tables import audit, events, metadata, webhook_cursors, webhooks
+from seating.storage.tables import audit, events, metadata, purchases, webhook_cursors, webhooks
 from tests.one_process import OPERATOR, OneProcess, on_sqlite
 from tests.proof.stepped_clock import wheel_server
 from tests.servers import RedisServer, wait_until
@@ -351,6 +351,19 @@ def test_events_that_fail_hold_up_no_others(sale: OneProcess) -> None:
     assert failed[in_redis]["error"].startswith("SQL has archived this event, but Redis still has it")
     assert "foreign key" in failed[referred]["error"].lower()
     assert len(sale.rows(metadata.tables["ledger"], in_redis)) > 1
+
+
+def test_what_refers_to_purchases_is_found_by_index() -> None:
+    """Or SQL reads a whole table, of all events, for each purchase that is deleted."""
+    columns = [
+        each.parent
+        for table in metadata.tables.values()
+        for each in table.foreign_keys
+        if each.column.table is purchases
+    ]
+    assert columns
+    for column in columns:
+        assert any(column is index.columns[0] for index in column.table.indexes), column
 
 
 def test_purchases_are_cancelled_while_its_event_is_deleted(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -160,7 +160,7 @@ def test_the_process_that_fetches_is_killed(
     fetching = start(DB_LATENCY_MS="60000")
     others = start(WEB_WORKERS="2")
     doomed = gevent.spawn(fetching.get, "/users/3")
-    flight = "flight:{users}:3"
+    flight = "flight:{users:3}"
     wait_until(lambda: own_redis.client().exists(flight), what="the lease")
     asking = [gevent.spawn(others.get, "/users/3") for _ in range(20)]
     wait_until(lambda: others.get("/health").status == 200)

@@ -194,12 +194,15 @@ def test_two_senders_at_once(sale: OneProcess, listen: Callable[..., Receiver]) 
     for sender in senders:
         sender.stop(5)
     senders = [new_sender(sale.another().database, kind=_Unguarded) for _ in range(2)]
-    more = _sell(sale, event, 30)
-    wait_until(both)
+    for _ in range(20):  # They may happen to take turns.
+        expected += _sell(sale, event, 30)
+        wait_until(both)
+        if len(receiver.ids) > len(expected):
+            break
     for sender in senders:
         sender.stop(5)
-    assert len(receiver.ids) > 60, "without the claim, some come twice"
-    assert receiver.in_order == expected + more
+    assert len(receiver.ids) > len(expected), "without the claim, some come twice"
+    assert receiver.in_order == expected
     assert all(received.is_signed(webhook.secret) for received in receiver.requests)
 
 
