@@ -18,6 +18,7 @@ from tests.web import JSON
 
 GALA: Final = {"generate": {"sections": 2, "rows": 5, "seatsPerRow": 10}}
 REFUSED: Final = r"status of 4\d\d"
+expect.set_options(timeout=20_000)
 OpenMap = Callable[..., MapPage]
 OpenPage = Callable[..., OwnPage]
 
