@@ -60,8 +60,8 @@ class _Waiting(NamedTuple):
 class ClusterCalls:
     """`connect` opens the calls to the server at a URL.
 
-    With `awaits_terms`, a call that meets an inventory of another server waits for up to 10 s and is repeated: after its
-    slot has moved, a term begins within moments. Not for the processes that begin it.
+    With `awaits_terms`, a call that meets an inventory of another server waits for up to 10 s and is repeated: after
+    its slot has moved, a term begins within moments. Not for the processes that begin it.
     """
 
     def __init__(
