@@ -19,6 +19,7 @@ from seating.redis_store.calls import RedisUnavailable, Scripts
 from seating.redis_store.cluster_calls import ClusterCalls
 from seating.redis_store.connection import ScriptConnection
 from seating.redis_store.live_log import open_log
+from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.plain_client import plain_client
 from seating.redis_store.seen_positions import SeenPositions
@@ -111,22 +112,23 @@ def test_the_crons_tick_goes_on(hanging: Hanging, redis_url: str) -> None:
 
 
 def test_a_step_that_fails_stops_no_other(hanging: Hanging) -> None:
-    """The queue's server is not the one with an event's log, which is trimmed."""
-    sale, _, others, _ = hanging
-    upkeep = sale.upkeep(PersistQueue(redis.Redis(port=free_port())))
-    for number in range(5):
-        until_done(partial(sale.buy, others[1], f"a-long-log-{number}"))
-    sale.persist(others[1])
+    """The queue's server is not the one that has the cache."""
+    swept: list[str] = []
 
-    def entries() -> int:
-        return int(sale.calls.command("XLEN", keys.log(others[1])))
+    class Cache(LruCache):
+        def sweep(self) -> int:
+            swept.append(self.name)
+            return super().sweep()
+
+    sale = hanging.sale
+    upkeep = sale.upkeep(PersistQueue(redis.Redis(port=free_port())))
+    upkeep.caches = [Cache(sale.calls, "tests", capacity=9, ttl_s=9, max_bytes=999)]
 
     def tick() -> None:
         with pytest.raises(InventoryUnavailable):
             upkeep.tick()
-        assert entries() < before
+        assert swept
 
-    before = entries()
     until_done(tick)
 
 
