@@ -134,7 +134,10 @@ class Cluster:
 
     def primary_of(self, event_id: str) -> int:
         """The port of the primary that has the event's slot."""
-        slot = slot_of(keys.inventory(event_id))
+        return self.primary_of_key(keys.inventory(event_id))
+
+    def primary_of_key(self, key: str) -> int:
+        slot = slot_of(key)
         about = self._cluster(self._running(), "SLOTS")
         return next(int(primary[1]) for first, last, primary, *_ in about if first <= slot <= last)
 

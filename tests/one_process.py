@@ -14,6 +14,7 @@ from seating.domain.receipt import Receipt
 from seating.domain.seat_changes import LETTERS
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store.calls import Scripts
+from seating.redis_store.cluster_calls import ClusterCalls
 from seating.redis_store.connection import DirectCalls, ScriptConnection
 from seating.redis_store.holds import HoldLimits
 from seating.redis_store.inventory_snapshot import Snapshot
@@ -51,13 +52,19 @@ class OneProcess(Sale):
     """`nudged` has the events that persistence was asked for; it runs only when a test runs it."""
 
     def __init__(
-        self, redis_url: str, database: Database, calls: DirectCalls, keeping: LogKeeping, answered: Answered
+        self,
+        redis_url: str,
+        database: Database,
+        calls: DirectCalls | ClusterCalls,
+        keeping: LogKeeping,
+        answered: Answered,
+        client: "redis.Redis | None" = None,
     ) -> None:
         self.redis_url = redis_url
         self.calls = calls
         self.nudged: list[str] = []
         options = SaleOptions(HOLD_LIMITS, keeping, backlog_max_entries=100_000, backlog_memory_percent=90)
-        client = redis.Redis.from_url(redis_url)
+        client = client or redis.Redis.from_url(redis_url)
         super().__init__(calls, client, database, self._nudge, options, answered=answered)
         self.seat_maps = SeatMaps(SeatStates(calls), self.presence, in_this_thread)
 

@@ -7,6 +7,7 @@ Each caller waits for its own reply only and gets its own error only. A call tha
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import gevent
@@ -80,6 +81,9 @@ class AutoPipeline(OneServer):
         with tracing.call("redis", "commands"):
             return self._ask([Command(tuple(words)) for words in many])
 
+    def commands_of_each(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
+        return self.commands(many)
+
     def script(self, name: str, keys: Sequence[str], args: Sequence[Argument], *, promises: bool = False) -> Any:
         with tracing.call("redis", name) as span:
             return self._run(name, [ScriptCall(self._connection.digest(name), keys, args, promises, span.link)])[0]
@@ -107,10 +111,11 @@ class AutoPipeline(OneServer):
         self._queue.clear()
         self._connection.disconnect()
 
-    def outcomes(self, calls: Sequence[Call]) -> list[Any]:
-        """Send the calls one after the other; return the reply or the error of each."""
-        waiting = self._queued(calls)
-        until = time.monotonic() + self._patience_s
+    def begin(self, calls: Sequence[Call]) -> Callable[[], list[Any]]:
+        """Queue the calls; return what waits for the reply or the error of each."""
+        return partial(self._outcomes, self._queued(calls), time.monotonic() + self._patience_s)
+
+    def _outcomes(self, waiting: list[_Pending], until: float) -> list[Any]:
         try:
             return [self._outcome_of(pending, until) for pending in waiting]
         finally:

@@ -64,6 +64,10 @@ class Calls(Protocol):
         """
         ...
 
+    def is_silent(self, key: str) -> bool:
+        """Return whether the key's server, one of a cluster, has just let a call wait in vain."""
+        ...
+
     @property
     def missing_durability(self) -> str:
         """What the server lacks to be durable, or ""."""
@@ -84,12 +88,19 @@ class Calls(Protocol):
         """Send independent commands together and return their replies."""
         ...
 
+    def commands_of_each(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
+        """Send one command for each of several keys, together, and return the replies.
+
+        In a cluster, the reply is None for keys whose server does not answer while others do.
+        """
+        ...
+
     def script(self, name: str, keys: Sequence[str], args: Sequence[Argument], *, promises: bool = False) -> Any: ...
 
     def scripts(self, name: str, keys_of_each: Sequence[Sequence[str]], args: Sequence[Argument]) -> list[Any]:
         """Run one script for several sets of keys, sent together, and return the replies.
 
-        In a cluster, the reply is [] for keys whose server does not answer while others do.
+        In a cluster, the reply is None for keys whose server does not answer while others do.
         """
         ...
 

@@ -25,21 +25,21 @@ from seating.redis_store.calls import (
 )
 from seating.redis_store.failures import ScriptFailures
 from seating.redis_store.seen_positions import SeenPositions
-from seating.redis_store.slot_map import SlotMap, slot_of
+from seating.redis_store.silence import Silence, of_those_that_answer
+from seating.redis_store.slot_map import SlotMap
+from seating.redis_store.term_wait import TermWait
 from seating.telemetry import metrics, tracing
 
 _PATIENCE_S: Final = 10.0
 _PAUSE_S: Final = 0.02
-TERM_WITHIN_S: Final = 10.0
-_TERM_LOOK_S: Final = 0.1
 _ASKING: Final = Command(("ASKING",))
 
 
 class ServerCalls(Calls, Protocol):
     """`Calls` to one server."""
 
-    def outcomes(self, calls: Sequence[Call]) -> list[Any]:
-        """Send the calls one after the other; return the reply or the error of each."""
+    def begin(self, calls: Sequence[Call]) -> Callable[[], list[Any]]:
+        """Queue the calls, if these calls have a queue; return what then returns the reply or the error of each."""
         ...
 
     def close(self) -> None: ...
@@ -60,8 +60,8 @@ class _Waiting(NamedTuple):
 class ClusterCalls:
     """`connect` opens the calls to the server at a URL.
 
-    With `awaits_terms`, a call that meets an inventory of another server is repeated for 10 s: after its slot has
-    moved, a term begins within moments. Not for the processes that begin it.
+    With `awaits_terms`, a call that meets an inventory of another server waits for up to 10 s and is repeated: after
+    its slot has moved, a term begins within moments. Not for the processes that begin it.
     """
 
     def __init__(
@@ -77,10 +77,10 @@ class ClusterCalls:
         self._slots = slots
         self._connect = connect
         self._scripts = scripts
-        self._awaits_terms = awaits_terms
+        self._terms = TermWait(self._server_of, self._look, self._doubt) if awaits_terms else None
         self._by_server: dict[str, ServerCalls] = {}
+        self._silence = Silence()
         self._learn: Callable[[], object] | None = None
-        self._doubted: dict[int, tuple[str, float]] = {}
         self._script_failures = ScriptFailures()
 
     def primaries(self) -> list[ServerCalls]:
@@ -95,20 +95,20 @@ class ClusterCalls:
         return min((server.missing_durability for server in self._by_server.values()), key=bool, default="")
 
     def doubt(self, key: str, named: bytes) -> bool:
+        self._doubt(key, named)
+        return self._terms is not None and self._terms.until_trusted(key)
+
+    def _doubt(self, key: str, named: bytes) -> None:
         self._slots.refresh()
-        url, now_s, slot = self._server_of(key), time.monotonic(), slot_of(key)
-        if url:
+        if url := self._server_of(key):
             self._server(url).doubt(key, named)
-        if not self._awaits_terms:
-            return False
-        # Counted from the first doubt of this server: buyers do not wait where no term begins.
-        doubted, since_s = self._doubted.get(slot, ("", now_s))
-        if doubted != url:
-            self._doubted[slot] = url, now_s
-        elif now_s - since_s > TERM_WITHIN_S:
-            return False
-        time.sleep(_TERM_LOOK_S)
-        return True
+
+    def _look(self, key: str) -> list[Any]:
+        found: list[Any] = self.script("look", (key,), ("server",))
+        return found
+
+    def is_silent(self, key: str) -> bool:
+        return self._silence.is_of(self._server_of(key))
 
     def command(self, *words: Argument) -> Any:
         with tracing.call("redis", str(words[0])):
@@ -117,6 +117,10 @@ class ClusterCalls:
     def commands(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
         with tracing.call("redis", "commands"):
             return self._ask([Command(tuple(words)) for words in many])
+
+    def commands_of_each(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
+        with tracing.call("redis", "commands"):
+            return _replies(of_those_that_answer(self._outcomes([Command(tuple(words)) for words in many])))
 
     def script(self, name: str, keys: Sequence[str], args: Sequence[Argument], *, promises: bool = False) -> Any:
         with tracing.call("redis", name) as span:
@@ -127,10 +131,7 @@ class ClusterCalls:
         with tracing.call("redis", name) as span:
             digest = self._scripts.digests[name]
             outcomes = self._outcomes([ScriptCall(digest, keys, args, trace=span.link) for keys in keys_of_each])
-        silent = [isinstance(outcome, RedisUnavailable | ClusterDownError) for outcome in outcomes]
-        if not all(silent):
-            outcomes = [[] if is_silent else outcome for outcome, is_silent in zip(outcomes, silent, strict=True)]
-        return self._noted(name, partial(_replies, outcomes))
+        return self._noted(name, partial(_replies, of_those_that_answer(outcomes)))
 
     def on_new_connection(self, learn: Callable[[], object]) -> None:
         """As AutoPipeline has it, for each server."""
@@ -163,10 +164,13 @@ class ClusterCalls:
         until, pause_s = time.monotonic() + _PATIENCE_S, 0.0
         while waiting:
             again: list[_Waiting] = []
-            for server, group in self._by_slots(waiting).items():
-                for one, outcome in zip(group, self._sent(server, group), strict=True):
+            begun = [(server, group, self._begin(server, group)) for server, group in self._by_slots(waiting).items()]
+            for server, group, replies in begun:
+                found, took_s = replies()
+                for one, outcome in zip(group, found, strict=True):
                     outcomes[one.place] = outcome
                     again += self._again(server, one, outcome)
+                self._silence.note(server, found, took_s)
             if not again or time.monotonic() > until:
                 break
             # A redirection is followed at once. One that repeats itself, or TRYAGAIN, means that keys are on their way.
@@ -189,18 +193,21 @@ class ClusterCalls:
             self._slots.refresh()
             return ""
 
-    def _sent(self, url: str, group: Sequence[_Waiting]) -> list[Any]:
-        """Send the calls to one server; return the reply or the error of each."""
-        if not url:
-            return [RedisUnavailable("no server of the cluster has this slot") for _ in group]
+    def _begin(self, url: str, group: Sequence[_Waiting]) -> Callable[[], tuple[list[Any], float]]:
+        """Queue the calls to one server; return what then returns the reply or the error of each, after how many s."""
+        if not url or self._silence.is_of(url):
+            refusal = RedisUnavailable("no reply a moment ago" if url else "no server of the cluster has this slot")
+            return lambda: ([refusal] * len(group), 0.0)
         # ASKING is for the next command of its connection, and goes right before it. Should another command come
         # between, this one is redirected again; it runs nowhere else.
         calls = [call for one in group for call in ((_ASKING, one.call) if one.asked else (one.call,))]
+        began_s = time.monotonic()
         try:
-            outcomes = iter(self._server(url).outcomes(calls))
+            replies = self._server(url).begin(calls)
         except RedisUnavailable as error:
-            return [error] * len(group)
-        return [(next(outcomes), next(outcomes))[1] if one.asked else next(outcomes) for one in group]
+            refused = error
+            return lambda: ([refused] * len(group), 0.0)
+        return partial(_ended, group, replies, began_s)
 
     def _again(self, url: str, one: _Waiting, outcome: Any) -> list[_Waiting]:
         """Return the call if it is to be sent again; [] if the outcome is its own, or it may have run."""
@@ -231,6 +238,15 @@ class ClusterCalls:
             self._by_server[url] = self._connect(url)
             self._teach(self._by_server[url])
         return self._by_server[url]
+
+
+def _ended(group: Sequence[_Waiting], replies: Callable[[], list[Any]], began_s: float) -> tuple[list[Any], float]:
+    try:
+        outcomes = iter(replies())
+        found = [(next(outcomes), next(outcomes))[1] if one.asked else next(outcomes) for one in group]
+    except RedisUnavailable as error:
+        found = [error] * len(group)
+    return found, time.monotonic() - began_s
 
 
 def _replies(outcomes: list[Any]) -> list[Any]:

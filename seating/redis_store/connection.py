@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from select import POLLIN
 from typing import Any, Final, Self
 
@@ -190,6 +191,9 @@ class OneServer:
             self._connection.doubt()
         return False
 
+    def is_silent(self, key: str) -> bool:
+        return False
+
     def primaries(self) -> list[Self]:
         return [self]
 
@@ -203,6 +207,9 @@ class DirectCalls(OneServer):
     def commands(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
         return self._ask([Command(tuple(words)) for words in many])
 
+    def commands_of_each(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
+        return self.commands(many)
+
     def script(self, name: str, keys: Sequence[str], args: Sequence[Argument], *, promises: bool = False) -> Any:
         return self._run_all(name, [ScriptCall(self._connection.digest(name), keys, args, promises)])[0]
 
@@ -215,27 +222,26 @@ class DirectCalls(OneServer):
 
     def _run_all(self, name: str, calls: Sequence[Call]) -> list[Any]:
         try:
-            return self._ask_again(calls)
+            with suppress(NoScriptError):
+                return self._ask(calls)
+            # None of them ran, and connecting loads the scripts again.
+            return self._ask(calls)
         except ResponseError as error:
             self._script_failures.note(name, error)
             raise
 
-    def _ask_again(self, calls: Sequence[Call]) -> list[Any]:
-        try:
-            return self._ask(calls)
-        except NoScriptError:
-            # None of them ran, and connecting loads the scripts again.
-            return self._ask(calls)
-
     def _ask(self, calls: Sequence[Call]) -> list[Any]:
-        replies = self.outcomes(calls)
+        replies = self._outcomes(calls)
         for reply in replies:
             if isinstance(reply, Exception):
                 raise reply
         return replies
 
-    def outcomes(self, calls: Sequence[Call]) -> list[Any]:
-        """Send the calls one after the other; return the reply of each, or its refusal by Redis."""
+    def begin(self, calls: Sequence[Call]) -> Callable[[], list[Any]]:
+        """Return what sends the calls one after the other, and returns the reply of each, or its refusal by Redis."""
+        return partial(self._outcomes, calls)
+
+    def _outcomes(self, calls: Sequence[Call]) -> list[Any]:
         self._connection.connect()
         for refusal in filter(None, map(self._connection.refusal, calls)):
             raise RedisUnavailable(refusal)

@@ -28,7 +28,10 @@ class EventLog:
         return {event_id: entries[0] for event_id, entries in self.after(positions, 1).items()}
 
     def after(self, positions: Mapping[str, Position], count: int) -> dict[str, list[LogEntry]]:
-        """Return at most `count` entries after the position of each event that has any."""
+        """Return at most `count` entries after the position of each event that has any.
+
+        None of those whose server does not answer, while others of a cluster do.
+        """
         asking = [
             ("XRANGE", keys.log(event_id), f"({position}", "+", "COUNT", count)
             for event_id, position in positions.items()

@@ -1,5 +1,6 @@
 """Asking Redis about one event: its scripts and plain commands, and what it means when Redis does not answer."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
@@ -64,30 +65,36 @@ class EventScripts:
             raise meaning(error) from error
         return reply
 
-    def look(self, events_keys: Sequence[Sequence[str]]) -> list[list[bytes | None]]:
+    def look(self, events_keys: Sequence[Sequence[str]]) -> list[list[bytes | None] | None]:
         """What each inventory says of itself, as look.lua replies.
 
-        [] also where its server does not answer, while others of a cluster do.
+        None where its server does not answer, while others of a cluster do.
         """
         return self.run_for_each("look", events_keys, FIELDS)
 
     def run_for_each(self, name: str, events_keys: Sequence[Sequence[str]], args: Sequence[Argument]) -> list[Any]:
-        """The replies of one script for many events, in order."""
+        """The replies of one script for many events, in order; None as in `ask_all`."""
         return self._in_parts(lambda part: self._calls.scripts(name, part, args), events_keys)
 
     def ask(self, *words: Argument) -> Any:
         return self.ask_all([words])[0]
 
     def ask_all(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
-        """The replies, in order; of thousands of events in several round trips, between which others are served."""
-        return self._in_parts(self._calls.commands, commands)
+        """The replies, in order; of thousands of events in several round trips, between which others are served.
+
+        None where a server of a cluster does not answer while others do.
+        """
+        return self._in_parts(self._calls.commands_of_each, commands)
 
     @staticmethod
     def _in_parts(ask: Callable[[Sequence[_T]], list[Any]], questions: Sequence[_T]) -> list[Any]:
         replies: list[Any] = []
+        # Of one size: those of a small last part could all be on a server that does not answer.
+        parts = max(1, math.ceil(len(questions) / _ASKED_AT_ONCE))
+        size = max(1, math.ceil(len(questions) / parts))
         with unavailable():
-            for first in range(0, len(questions), _ASKED_AT_ONCE):
-                replies += ask(questions[first : first + _ASKED_AT_ONCE])
+            for first in range(0, len(questions), size):
+                replies += ask(questions[first : first + size])
         return replies
 
 

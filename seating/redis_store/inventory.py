@@ -132,8 +132,14 @@ class Inventory:
         return self.read_all([event_id])[0]
 
     def read_all(self, event_ids: Sequence[str]) -> list[Snapshot | None]:
-        """As `read`, for many events."""
-        return [Snapshot.of(values) for values in self._scripts.look([_keys(event_id) for event_id in event_ids])]
+        """As `read`, for many events. None also where a server of a cluster does not answer while others do."""
+        found = dict(self.read_answering(event_ids))
+        return [found.get(event_id) for event_id in event_ids]
+
+    def read_answering(self, event_ids: Sequence[str]) -> list[tuple[str, Snapshot | None]]:
+        """Each event with its inventory, without those whose server does not answer while others do."""
+        replies = zip(event_ids, self._scripts.look([_keys(event_id) for event_id in event_ids]), strict=True)
+        return [(event_id, Snapshot.of(values)) for event_id, values in replies if values is not None]
 
     def look_at(self, event_ids: Sequence[str]) -> list[Snapshot | Head | None]:
         """As `read_all`, but with what there is where an inventory is archived or cannot be read."""
@@ -160,12 +166,13 @@ class Inventory:
 
     def quarantined(self, event_ids: Sequence[str]) -> int:
         """How many entries of these events wait in quarantine, as far as Redis was told."""
-        return sum(self._scripts.ask_all([("HLEN", keys.quarantine(event_id)) for event_id in event_ids]))
+        counts = self._scripts.ask_all([("HLEN", keys.quarantine(event_id)) for event_id in event_ids])
+        return sum(count or 0 for count in counts)
 
     def damaged(self, event_ids: Sequence[str]) -> list[list[str]]:
         """For each event, what could not be read and was put aside."""
         found = self._scripts.ask_all([("HKEYS", keys.damaged(event_id)) for event_id in event_ids])
-        return [sorted(what.decode(errors="replace") for what in names) for names in found]
+        return [sorted(what.decode(errors="replace") for what in names or ()) for names in found]
 
     def quarantined_at(self, event_ids: Sequence[str]) -> dict[str, list[Position]]:
         """Where entries wait in quarantine, as far as Redis was told: some of each event that has any."""
@@ -175,6 +182,10 @@ class Inventory:
     def unquarantine(self, event_id: str, *positions: Position) -> None:
         """Entries in quarantine have been dealt with."""
         self._scripts.ask("HDEL", keys.quarantine(event_id), *map(str, positions))
+
+    def is_silent(self, event_id: str) -> bool:
+        """Whether the server of a cluster that has this event has just let somebody wait in vain."""
+        return self._calls.is_silent(keys.inventory(event_id))
 
     def seen_events(self) -> list[str]:
         """Those that this process has sold from."""

@@ -68,10 +68,10 @@ class Snapshot(NamedTuple):
     """That moment by Redis's clock, in ms since 1970."""
 
     @classmethod
-    def of(cls, values: Sequence[bytes | None]) -> Self | None:
+    def of(cls, values: Sequence[bytes | None] | None) -> Self | None:
         """Decode look.lua's reply; None if the inventory is missing, archived or unreadable."""
         found = head(values)
-        if found is None or found.checkpoint is None:
+        if not values or found is None or found.checkpoint is None:
             return None
         fields = _fields(values)
         numbers = _numbers(fields)
@@ -89,8 +89,8 @@ class Snapshot(NamedTuple):
         return cls(counts, backlog, found, int(values[-1] or 0))
 
 
-def head(values: Sequence[bytes | None]) -> Head | None:
-    """Decode look.lua's reply; None if the key does not exist. Unreadable fields count as missing."""
+def head(values: Sequence[bytes | None] | None) -> Head | None:
+    """Decode look.lua's reply; None if there is none, or the key does not exist. Unreadable fields count as missing."""
     if not values:
         return None
     server, sells, claimed = (value.decode() for value in values[:3] if value is not None)

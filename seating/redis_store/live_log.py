@@ -12,6 +12,8 @@ from seating.redis_store.plain_client import plain_client
 from seating.redis_store.server_address import is_cluster
 
 _LOOK_EVERY_S: Final = 0.025
+_REPLY_WITHIN_S: Final = 2.0
+"""Feeds of other primaries' events wait no longer for one that hangs."""
 
 
 class NewEntries(Protocol):
@@ -25,7 +27,9 @@ class NewEntries(Protocol):
 
 def open_log(url: str) -> NewEntries:
     """Open the logs of the server or the cluster at `url`, with a connection of their own."""
-    return ClusterLiveLog(EventLog(opening.pipelined(url))) if is_cluster(url) else LiveLog(plain_client(url))
+    if not is_cluster(url):
+        return LiveLog(plain_client(url))
+    return ClusterLiveLog(EventLog(opening.pipelined(url, reply_within_s=_REPLY_WITHIN_S)))
 
 
 class ClusterLiveLog:

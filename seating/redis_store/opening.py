@@ -9,18 +9,18 @@ from seating.redis_store.server_address import is_cluster
 from seating.redis_store.slot_map import slot_map
 
 
-def pipelined(url: str, *, scripts: Scripts | None = None, awaits_terms: bool = False) -> AutoPipeline | ClusterCalls:
+def pipelined(
+    url: str, *, scripts: Scripts | None = None, awaits_terms: bool = False, reply_within_s: float = 5.0
+) -> AutoPipeline | ClusterCalls:
     """Open calls for greenlets, with a connection of their own. `awaits_terms` is for buyers of a cluster."""
     scripts, seen = scripts or Scripts(), SeenPositions()
+
+    def connect(server: str) -> AutoPipeline:
+        return AutoPipeline(ScriptConnection(server, scripts, seen=seen, reply_within_s=reply_within_s))
+
     if not is_cluster(url):
-        return AutoPipeline(ScriptConnection(url, scripts, seen=seen))
-    return ClusterCalls(
-        slot_map(url),
-        lambda server: AutoPipeline(ScriptConnection(server, scripts, seen=seen)),
-        scripts,
-        seen,
-        awaits_terms=awaits_terms,
-    )
+        return connect(url)
+    return ClusterCalls(slot_map(url), connect, scripts, seen, awaits_terms=awaits_terms)
 
 
 def direct(url: str, *, seen: SeenPositions | None = None, reply_within_s: float = 5.0) -> DirectCalls | ClusterCalls:

@@ -1,17 +1,21 @@
 """The memory of Redis and the state of its append-only file, for monitoring."""
 
 import math
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+import gevent
 from redis.exceptions import ResponseError
 
 from seating.domain.errors import SharedStateUnavailable
-from seating.redis_store.calls import Calls
-from seating.redis_store.failures import unavailable
+from seating.redis_store.calls import Calls, RedisUnavailable
+from seating.redis_store.failures import FAILURES, unavailable
 from seating.redis_store.server_report import info_fields
 
 FSYNC_WITHIN_S: Final = 20
 """Somewhat longer than most scrape intervals: no fsync falls between two scrapes."""
+ANSWERED_WITHIN_S: Final = 0.7
+"""In less than the second that a scrape waits for Redis."""
 
 
 class ServerFigures(NamedTuple):
@@ -22,7 +26,8 @@ class ServerFigures(NamedTuple):
 
     `durable`: it has the settings without which nothing is sold.
 
-    Of a cluster, the memory is of its fullest primary, `fsync_s` is the longest, and the rest is true if it is of all.
+    Of a cluster, the memory is of its fullest primary, `fsync_s` is the longest, and the rest is true if it is of all:
+    of those primaries that answer.
     """
 
     memory_bytes: int
@@ -33,9 +38,13 @@ class ServerFigures(NamedTuple):
 
 
 def read(calls: Calls) -> ServerFigures:
-    """Ask each primary. Raises SharedStateUnavailable."""
+    """Ask each primary. Raises SharedStateUnavailable if none answers.
+
+    Of several, each must answer within `ANSWERED_WITHIN_S`.
+    """
     with unavailable(SharedStateUnavailable):
-        each = [_read(server) for server in calls.primaries()]
+        servers = calls.primaries()
+        each = [_read(servers[0])] if len(servers) == 1 else _read_those_that_answer(servers)
     fullest = max(each, key=lambda one: one.memory_bytes / (one.memory_limit_bytes or math.inf))
     fsyncs_s = [one.fsync_s for one in each if one.fsync_s is not None]
     return fullest._replace(
@@ -43,6 +52,26 @@ def read(calls: Calls) -> ServerFigures:
         fsync_s=max(fsyncs_s, default=None),
         durable=all(one.durable for one in each),
     )
+
+
+def _read_those_that_answer(servers: Sequence[Calls]) -> list[ServerFigures]:
+    asking = [gevent.spawn(_read_or_failure, server) for server in servers]
+    try:
+        gevent.joinall(asking, timeout=ANSWERED_WITHIN_S)
+    finally:
+        gevent.killall(asking, block=False)
+    found = [greenlet.value for greenlet in asking]
+    figures = [one for one in found if isinstance(one, ServerFigures)]
+    if not figures:
+        raise next((one for one in found if isinstance(one, Exception)), RedisUnavailable("no primary answers"))
+    return figures
+
+
+def _read_or_failure(server: Calls) -> ServerFigures | Exception:
+    try:
+        return _read(server)
+    except FAILURES as error:
+        return error
 
 
 def _read(server: Calls) -> ServerFigures:

@@ -90,6 +90,7 @@ class SlotMap:
             self._nodes.initialize(additional_startup_nodes_info=cluster_hosts(self._url))
         except _FAILURES as error:
             _log.warning("slot map not refreshed", error=str(error))
+        self._refreshed_at_s = time.monotonic()  # A server that hangs makes it take longer than the interval.
 
     def _connected(self) -> Any:
         options = connection_options(self._url)

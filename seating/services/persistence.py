@@ -126,8 +126,9 @@ class Persistence:
                 gathered_at = gathered_at if gathering else time.monotonic() + GATHER_S
                 gathering.append(event_id)
             if (waiting or gathering) and time.monotonic() > deadline:
+                left = [event_id for event_id in (*waiting, *gathering) if not self.inventory.is_silent(event_id)]
                 with suppress(InventoryUnavailable):  # The cron nudges for every event that lags.
-                    self.nudge(*waiting, *gathering)
+                    self.nudge(*left)
                 break
             if gathering and not waiting:
                 time.sleep(max(0.0, gathered_at - time.monotonic()))
@@ -139,6 +140,8 @@ class Persistence:
 
     def _turn(self, event_id: str, recorded: RunResult) -> _Next:
         """Run one round for the event and handle its failures."""
+        if self.inventory.is_silent(event_id):
+            return _Next.NEVER  # The events of other servers must not wait. The cron nudges once it answers.
         try:
             retry = self.retries.read(event_id)
             if retry.waits:

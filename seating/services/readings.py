@@ -58,6 +58,8 @@ class Readings:
             from_redis = self._from_redis()
         if not from_redis:
             return [*readings, metrics.REDIS_UP.reads(0)]
+        with gevent.Timeout(_REDIS_WITHIN_S, False):  # type: ignore[arg-type]
+            from_redis += [*self._of_background(), *self.breakers.readings()]
         of_events: list[Reading] = []
         with gevent.Timeout(_EVENTS_WITHIN_S, False):  # type: ignore[arg-type]
             of_events = self._of_events(report.record)
@@ -69,7 +71,7 @@ class Readings:
             figures = server_figures.read(self.calls)
         except (InventoryUnavailable, SharedStateUnavailable):
             return []
-        return [metrics.REDIS_UP.reads(1), *_of_server(figures), *self._of_background(), *self.breakers.readings()]
+        return [metrics.REDIS_UP.reads(1), *_of_server(figures)]
 
     def _of_events(self, record: Seen[RecordSight]) -> list[Reading]:
         """Return what the inventories say, which takes longer the more events there are."""

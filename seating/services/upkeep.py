@@ -2,8 +2,9 @@
 
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import structlog
@@ -61,8 +62,9 @@ class Upkeep:
 
         Raises InventoryUnavailable or SharedStateUnavailable if Redis does not answer.
         """
-        event_ids = self._live_events()
-        found = list(zip(event_ids, self.inventory.read_all(event_ids), strict=True))
+        # What a primary of a cluster has that does not answer waits for it; the events of the others do not.
+        found = self.inventory.read_answering(self._live_events())
+        event_ids = [event_id for event_id, _ in found]
         sweeps = next(self._ticks) % _SWEEP_EVERY_TICKS == 0
         if sweeps:
             self._quarantined = self.inventory.quarantined(event_ids)
@@ -80,13 +82,13 @@ class Upkeep:
                 # A failure of one event must not stop the others; the next tick retries it.
                 _log.warning("event upkeep failed", event_id=event_id, error=repr(error))
         self._report_damage(event_ids)
-        self.queue.trim()
+        steps: list[Callable[[], object]] = [self.queue.trim]
         if self.database.wal_is_large():
-            self.queue.ask_for_checkpoint()
+            steps.append(self.queue.ask_for_checkpoint)
         if sweeps:
-            self.persistence.terms.trim([event_id for event_id, snapshot in found if snapshot])
-            for cache in self.caches:
-                cache.sweep()
+            with_inventory = [event_id for event_id, snapshot in found if snapshot]
+            steps += [partial(self.persistence.terms.trim, with_inventory), *(cache.sweep for cache in self.caches)]
+        _take_each(steps)
 
     def _record_again(self, found: Sequence[tuple[str, Snapshot | None]]) -> None:
         """Run persistence for each event of which SQL has less than it acknowledged: it came back from a backup.
@@ -120,8 +122,7 @@ class Upkeep:
 
     def _report(self, found: Sequence[tuple[str, Snapshot | None]]) -> None:
         """Leave a report on all events. Its age shows whether a cron is running."""
-        live = set(self._live)
-        missing = sum(snapshot is None and event_id in live for event_id, snapshot in found)
+        missing = len(set(self._live).difference(event_id for event_id, snapshot in found if snapshot))
         snapshots = [snapshot for _, snapshot in found if snapshot]
         open_ones = [snapshot for snapshot in snapshots if snapshot.counts.state != "closed"]
         report = UpkeepReport(
@@ -215,6 +216,18 @@ class Upkeep:
         if self._refusals > _MOST_REFUSALS:
             _log.warning("persisting without the queue", events=len(event_ids), reason=reason)
             self.persistence.run_all(event_ids)
+
+
+def _take_each(steps: Sequence[Callable[[], object]]) -> None:
+    """Take each step, even if one failed: a cluster has their keys on different servers. Raises the first error."""
+    failures: list[SeatingError] = []
+    for step in steps:
+        try:
+            step()
+        except (InventoryUnavailable, SharedStateUnavailable) as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
 
 
 def _age_ms(snapshot: Snapshot) -> float:

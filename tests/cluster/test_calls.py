@@ -107,6 +107,26 @@ def test_what_may_have_run_is_not_sent_again(cluster: Cluster) -> None:
         assert count(calls, "unanswered") == 3
 
 
+def test_a_doubt_reconnects_one_server(calls: Calls, cluster: Cluster) -> None:
+    """Its connections are those of all events there."""
+    key, mine = keys.inventory("doubted"), cluster.primary_of("doubted")
+
+    def connections() -> dict[int, int]:
+        """By port."""
+        servers = zip(sorted(cluster.primaries()), calls.primaries(), strict=True)
+        return {port: server.command("CLIENT", "ID") for port, server in servers}
+
+    before = connections()
+
+    def is_new() -> bool:
+        calls.doubt(key, b"another server")
+        return connections()[mine] != before[mine]
+
+    wait_until(is_new, 60, "a new connection")
+    after = connections()
+    assert {port for port in before if after[port] != before[port]} == {mine}
+
+
 def test_its_own_client_sends_it_again(cluster: Cluster) -> None:
     """The twin: why redis-py's cluster client is asked for slots only."""
     host, port = "127.0.0.1", cluster.servers[0]

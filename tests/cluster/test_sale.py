@@ -15,7 +15,7 @@ from functools import partial
 from typing import Final
 
 from seating.redis_store import keys
-from seating.redis_store.cluster_calls import TERM_WITHIN_S
+from seating.redis_store.term_wait import TERM_WITHIN_S
 from tests.books import order
 from tests.clusters import Cluster, ClusterSystem
 from tests.crowd import Rush
