@@ -71,7 +71,7 @@ def lasso(room: OwnPage, box: FloatRect, *, first: int = 0, last: int = 4) -> No
 def hall_box(room: OwnPage) -> FloatRect:
     """Where the hall is in the window, once it is drawn and stays there."""
     expect(room("#sections button")).to_have_count(2)
-    room("#hall").scroll_into_view_if_needed()
+    room("#hall").evaluate("hall => hall.scrollIntoView({ block: 'center' })")  # Not below the bar at the top.
     box = None
     while (found := room("#hall").bounding_box()) is None or found != box:
         box = found
