@@ -27,6 +27,9 @@ SETTINGS = {"HOLD_TTL_S": "1", "HOLD_MAX_S": "2", "HOLD_EXTEND_STEP_S": "1"}
 class CopiedSystem(System):
     """The product of a copied tree in which the text `old` of some files is replaced by `new`."""
 
+    inside = ("env",)
+    """In processes of its own: forks would take no notice of PYTHONPATH."""
+
     def __init__(self, folder: Path, redis: RedisServer, *patches: "Patch") -> None:
         super().__init__(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", **SETTINGS)
         self._tree = folder / "tree"
