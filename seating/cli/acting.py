@@ -1,4 +1,4 @@
-"""The actor of a command, and the reason given."""
+"""The actor of a command, the reason given, and the question before what cannot be undone."""
 
 import os
 import pwd
@@ -20,6 +20,19 @@ def _why(_context: click.Context, _parameter: click.Parameter, text: str | None)
 
 why = click.option("--why", callback=_why, help="The reason, kept in the audit log.")
 why_required = click.option("--why", callback=_why, required=True, help="The reason, kept in the audit log.")
+
+
+may_ask = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+def ask_first(question: str, *, yes: bool) -> None:
+    """Ask, unless the answer was given with the command; abort it at no."""
+    if not yes:
+        click.confirm(question, abort=True, err=True)
+
+
+def ask_before_erasing(what: str, *, yes: bool) -> None:
+    ask_first(f"Nothing brings it back but a backup. {what}?", yes=yes)
 
 
 def actor(why: str | None) -> Actor:

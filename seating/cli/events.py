@@ -148,25 +148,23 @@ def pause(event_id: str, why: str | None, as_json: bool) -> None:
 
 @events.command()
 @of_event
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@acting.may_ask
 @acting.why
 @as_json
 def close(event_id: str, yes: bool, why: str | None, as_json: bool) -> None:
     """Close a sale for good. A day later the event is archived."""
-    if not yes:
-        click.confirm(f"A closed sale cannot be opened again. Close {event_id}?", abort=True, err=True)
+    acting.ask_first(f"A closed sale cannot be opened again. Close {event_id}?", yes=yes)
     _set_state(event_id, "closed", why, as_json)
 
 
 @events.command()
 @of_event
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@acting.may_ask
 @acting.why
 @as_json
 def erase(event_id: str, yes: bool, why: str | None, as_json: bool) -> None:
     """Erase the personal data of all purchases of an archived event: buyer, reference and note."""
-    if not yes:
-        click.confirm(f"Nothing brings it back but a backup. Erase personal data of {event_id}?", abort=True, err=True)
+    acting.ask_before_erasing(f"Erase personal data of {event_id}", yes=yes)
     for _ in startup_checks.operator_services().erasure.event(event_id, acting.actor(why)):
         pass
     print_rows([{"event_id": event_id}], "{event_id}: personal data erased", as_json)
@@ -174,13 +172,12 @@ def erase(event_id: str, yes: bool, why: str | None, as_json: bool) -> None:
 
 @events.command()
 @of_event
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@acting.may_ask
 @acting.why
 @as_json
 def delete(event_id: str, yes: bool, why: str | None, as_json: bool) -> None:
     """Delete an archived event, with its purchases and its webhooks. The audit log stays."""
-    if not yes:
-        click.confirm(f"Nothing brings it back but a backup. Delete {event_id}?", abort=True, err=True)
+    acting.ask_before_erasing(f"Delete {event_id}", yes=yes)
     for _ in startup_checks.operator_services().erasure.delete(event_id, acting.actor(why)):
         pass
     print_rows([{"event_id": event_id}], "{event_id}: deleted", as_json)

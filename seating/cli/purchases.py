@@ -91,7 +91,7 @@ def refund(purchase_id: str, seats: str, quantity: int | None, why: str | None, 
 
 @purchases.command()
 @click.argument("purchase_ids", metavar="PURCHASE...", nargs=-1, required=True, type=str)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@acting.may_ask
 @acting.why
 @as_json
 def erase(purchase_ids: tuple[str, ...], yes: bool, why: str | None, as_json: bool) -> None:
@@ -101,9 +101,7 @@ def erase(purchase_ids: tuple[str, ...], yes: bool, why: str | None, as_json: bo
     an SQL that goes back behind them cannot catch up from it.
     """
     wanted = [PurchaseId.parse(each) for each in purchase_ids]
-    if not yes:
-        question = f"Nothing brings it back but a backup. Erase personal data of {', '.join(purchase_ids)}?"
-        click.confirm(question, abort=True, err=True)
+    acting.ask_before_erasing(f"Erase personal data of {', '.join(purchase_ids)}", yes=yes)
     services = startup_checks.operator_services()
     erased = []
     try:
