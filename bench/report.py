@@ -40,7 +40,7 @@ class Measurement:
 
     def save(self, folder: Path = FIGURES) -> None:
         folder.mkdir(exist_ok=True)
-        self.machine = _machine()
+        self.machine = machine() | {"fsync_ms": _fsync_ms(PROJECT / "docs")}
         path = folder / f"{self.name}.json"
         path.write_text(json.dumps(asdict(self), indent=1) + "\n")
         print(f"written: {path}")
@@ -51,14 +51,13 @@ def load(path: Path) -> Measurement:
     return Measurement(**fields | {"tables": [Table(**table) for table in fields["tables"]]})
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
     return {
         "at": datetime.now(UTC).date().isoformat(),
         "cores": psutil.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "load": round(os.getloadavg()[0], 1),
-        "fsync_ms": _fsync_ms(PROJECT / "docs"),
     }
 
 

@@ -17,6 +17,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Final
 
+from bench.report import machine
 from tests.proof import reliability
 from tests.proof.reliability import Findings, ProofPart
 from tests.proof.report import ChaosOutcome
@@ -116,7 +117,7 @@ def main() -> None:
     seed = given.seed if given.seed is not None else time.time_ns() % 1_000_000
     print(f"MINUTES={given.minutes:g} SEED={seed}", flush=True)
     ends = time.monotonic() + given.minutes * 60 * _CHAOS_SHARE
-    findings = Findings(f"make prove MINUTES={given.minutes:g} SEED={seed}", reliability.machine())
+    findings = Findings(f"make prove MINUTES={given.minutes:g} SEED={seed}", machine())
     for number, (database, clock) in enumerate(rounds()):
         if number >= _FEWEST_ROUNDS and time.monotonic() > ends - 60:
             break

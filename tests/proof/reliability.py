@@ -4,11 +4,8 @@
 """
 
 import json
-import os
-import platform
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -66,16 +63,6 @@ class Findings:
             ChaosOutcome(**one | {"faults": [Survived(**fault) for fault in one["faults"]]}) for one in found["rounds"]
         ]
         return cls(**found | {"parts": [ProofPart(**part) for part in found["parts"]], "rounds": rounds})
-
-
-def machine() -> dict[str, Any]:
-    return {
-        "at": datetime.now(UTC).date().isoformat(),
-        "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "load": round(os.getloadavg()[0], 1),
-    }
 
 
 def write(findings: Findings) -> None:

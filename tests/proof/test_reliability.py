@@ -2,6 +2,7 @@
 
 import pytest
 
+from bench.report import machine
 from tests.proof import reliability
 from tests.proof.history import InjectedFault, Operation, RecordedHistory
 from tests.proof.reliability import Findings, ProofPart
@@ -40,9 +41,7 @@ def test_recovery_is_that_of_the_slowest_event(outcome: ChaosOutcome) -> None:
 
 
 def test_what_is_broken_is_counted(outcome: ChaosOutcome) -> None:
-    findings = Findings(
-        "make prove", reliability.machine(), [ProofPart("tests", 3, 200_000, 60, passed=True)], [outcome]
-    )
+    findings = Findings("make prove", machine(), [ProofPart("tests", 3, 200_000, 60, passed=True)], [outcome])
     assert findings.is_clean
     outcome.breaches.append("I1: a seat has two owners")
     assert not findings.is_clean
