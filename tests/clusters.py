@@ -22,6 +22,16 @@ _SLOTS: Final = 16384
 _PASSWORD: Final = "p@ss/word"
 
 
+@contextmanager
+def running_cluster(folder: Path, **options: Any) -> "Iterator[Cluster]":
+    cluster = Cluster(folder, **options)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
 class Cluster:
     """Ports name its servers. Each primary has a third of the slots.
 

@@ -21,7 +21,7 @@ from seating.storage.database import Database  # noqa: E402
 from tests import frozen_clock  # noqa: E402
 from tests.one_process import OneProcess  # noqa: E402
 from tests.servers import PostgresServer, RedisServer  # noqa: E402
-from tests.system import System  # noqa: E402
+from tests.system import System, running_system  # noqa: E402
 
 _MEMORY = Path("/dev/shm")
 _ENOUGH_BYTES = 6_000_000_000
@@ -130,15 +130,8 @@ def bare_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """The whole product over SQLite, for the tests that leave it as it is but for seats sold on events of their own."""
     folder = tmp_path_factory.mktemp("system")
-    redis = RedisServer(folder / "redis")
-    redis.start()
-    settings = {"WEB_WORKERS": "2", "RATE_LIMIT_USERS": "1000/1s"}
-    running = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", **settings)
-    try:
-        yield running.start()
-    finally:
-        running.stop()
-        redis.stop()
+    with running_system(folder, WEB_WORKERS="2", RATE_LIMIT_USERS="1000/1s") as running:
+        yield running
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -99,6 +101,19 @@ class Client:
             return Answer(response.status, dict(response.headers.items()), response.read())
         finally:
             connection.close()
+
+
+@contextmanager
+def running_system(folder: Path, *parts: str, **settings: str) -> "Iterator[System]":
+    """A system with a Redis and a SQLite of its own, in which all parts run, or those that are named."""
+    redis = RedisServer(folder / "redis")
+    redis.start()
+    system = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", **settings)
+    try:
+        yield system.start(*parts)
+    finally:
+        system.stop()
+        redis.stop()
 
 
 class System(Client):

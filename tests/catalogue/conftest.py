@@ -15,7 +15,7 @@ from seating.services.circuit_breakers import CircuitBreakers
 from seating.upstream.partner_client import PartnerClient, PartnerLimits
 from tests.catalogue.partner import Partner, fares_well
 from tests.servers import RedisServer
-from tests.system import System
+from tests.system import System, running_system
 
 DEADLINE_S = 15.0
 
@@ -69,15 +69,8 @@ def make(calls: AutoPipeline, partner: Partner) -> Iterator[Callable[..., Catalo
 @contextmanager
 def web_over(folder: Path, partner_url: str, **settings: str) -> Iterator[System]:
     """Web processes over a Redis and a database of their own."""
-    redis = RedisServer(folder / "redis")
-    redis.start()
-    database = f"sqlite:///{folder / 'seating.db'}"
-    system = System(folder / "data", redis, database, EVENT_API_BASE_URL=partner_url, **settings)
-    try:
-        yield system.start("web")
-    finally:
-        system.stop()
-        redis.stop()
+    with running_system(folder, "web", EVENT_API_BASE_URL=partner_url, **settings) as running:
+        yield running
 
 
 @pytest.fixture

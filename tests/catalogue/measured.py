@@ -12,8 +12,7 @@ import gevent
 from tests.catalogue import partner as habits
 from tests.catalogue.partner import Habit, Partner
 from tests.catalogue.stand_in import StandIn
-from tests.servers import RedisServer
-from tests.system import Client, System
+from tests.system import Client, System, running_system
 
 _BUYERS = 8
 _CALL_EVERY_S = 0.4
@@ -127,13 +126,6 @@ HOSTILE: dict[str, Habit] = {
 
 @contextmanager
 def fetching_system(folder: Path, partner_url: str, **settings: str) -> Iterator[System]:
-    redis = RedisServer(folder / "redis")
-    redis.start()
-    database = f"sqlite:///{folder / 'seating.db'}"
-    chosen = {"WEB_WORKERS": "2", **settings}
-    system = System(folder / "data", redis, database, EVENT_API_BASE_URL=partner_url, LOG_LEVEL="warning", **chosen)
-    try:
-        yield system.start()
-    finally:
-        system.stop()
-        redis.stop()
+    chosen = {"WEB_WORKERS": "2", "LOG_LEVEL": "warning", "EVENT_API_BASE_URL": partner_url, **settings}
+    with running_system(folder, **chosen) as running:
+        yield running

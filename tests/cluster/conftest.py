@@ -4,18 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.clusters import Cluster, ClusterSystem
+from tests.clusters import Cluster, ClusterSystem, running_cluster
 from tests.servers import wait_until
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    started = Cluster(tmp_path_factory.mktemp("cluster"), secure=True)
-    try:
-        started.start()
+    with running_cluster(tmp_path_factory.mktemp("cluster"), secure=True) as started:
         yield started
-    finally:
-        started.stop()
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.plain_client import clients_of_primaries, plain_client
 from seating.redis_store.server_figures import read
 from seating.redis_store.write_check import RedisState, WriteCheck
-from tests.clusters import Cluster
+from tests.clusters import Cluster, running_cluster
 from tests.servers import wait_until
 
 _EVENTS = [f"event-{number}" for number in range(40)]
@@ -29,12 +29,8 @@ _EVENTS = [f"event-{number}" for number in range(40)]
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """No replica takes over while a test stops a primary."""
-    started = Cluster(tmp_path_factory.mktemp("cluster"), node_timeout_ms=600_000)
-    try:
-        started.start()
+    with running_cluster(tmp_path_factory.mktemp("cluster"), node_timeout_ms=600_000) as started:
         yield started
-    finally:
-        started.stop()
 
 
 @pytest.fixture(params=[opening.pipelined, opening.direct])

@@ -27,7 +27,7 @@ from seating.redis_store.slot_map import slot_map
 from seating.services.answered import Answered
 from seating.storage import migrations
 from seating.storage.database import Database
-from tests.clusters import Cluster
+from tests.clusters import Cluster, running_cluster
 from tests.one_process import SHORT_LOGS, OneProcess
 from tests.servers import wait_until
 from tests.system import free_port
@@ -54,12 +54,8 @@ class Hanging(NamedTuple):
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """No replica takes over while a test stops a primary."""
-    started = Cluster(tmp_path_factory.mktemp("cluster"), node_timeout_ms=600_000)
-    try:
-        started.start()
+    with running_cluster(tmp_path_factory.mktemp("cluster"), node_timeout_ms=600_000) as started:
         yield started
-    finally:
-        started.stop()
 
 
 @pytest.fixture(scope="module")

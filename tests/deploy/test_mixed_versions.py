@@ -14,8 +14,8 @@ from seating.services import rollout as rollout_service
 from seating.storage.database import Database
 from seating.storage.tables import purchases
 from tests.one_process import OneProcess
-from tests.servers import RedisServer, wait_until
-from tests.system import PROJECT, Answer, Part, System
+from tests.servers import wait_until
+from tests.system import PROJECT, Answer, Part, System, running_system
 from tests.web import JSON, assert_problem
 
 HALL = {"generate": {"sections": 1, "rows": 4, "seatsPerRow": 10}}
@@ -25,15 +25,8 @@ OLDER, NEWER = "tests.deploy.older_version", "seating"
 @pytest.fixture(scope="module")
 def rollout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A web process of this version; each test starts workers and crons of one version or the other."""
-    folder = tmp_path_factory.mktemp("rollout")
-    redis = RedisServer(folder / "redis")
-    redis.start()
-    system = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", WEB_WORKERS="1")
-    try:
-        yield system.start("web")
-    finally:
-        system.stop()
-        redis.stop()
+    with running_system(tmp_path_factory.mktemp("rollout"), "web") as running:
+        yield running
 
 
 @pytest.fixture

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.servers import RedisServer
-from tests.system import Answer, System
+from tests.system import Answer, System, running_system
 from tests.web import assert_problem
 
 TOKEN = "correct-horse-battery-staple-and-more"
@@ -23,12 +22,5 @@ def assert_unauthorized(answer: Answer) -> None:
 @contextmanager
 def web_alone(folder: Path, **settings: str) -> Iterator[System]:
     """One web process that takes any number of wrong keys."""
-    redis = RedisServer(folder / "redis")
-    redis.start()
-    settings = {"WEB_WORKERS": "1", "RATE_LIMIT_WRONG_KEYS": "off", **settings}
-    running = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", **settings)
-    try:
-        yield running.start("web")
-    finally:
-        running.stop()
-        redis.stop()
+    with running_system(folder, "web", **{"RATE_LIMIT_WRONG_KEYS": "off", **settings}) as running:
+        yield running

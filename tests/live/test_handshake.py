@@ -14,8 +14,8 @@ from flask import Flask, request
 from seating.domain.errors import EventNotFound
 from seating.web.refused_feed import RefusedFeeds
 from tests.live.client import TEXT, Socket, handshake, live, refusal
-from tests.servers import RedisServer, wait_until
-from tests.system import System
+from tests.servers import wait_until
+from tests.system import System, running_system
 from tests.web import assert_problem, exchange, get, table
 
 
@@ -23,21 +23,14 @@ from tests.web import assert_problem, exchange, get, table
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """One process that lets in two sockets an address, and pages of one origin."""
     folder: Path = tmp_path_factory.mktemp("strict")
-    redis = RedisServer(folder / "redis")
-    redis.start()
     settings = {
-        "WEB_WORKERS": "1",
         "WEB_CONNECTIONS": "16",
         "LIVE_CONNECTIONS_PER_ADDRESS": "2",
         "LIVE_ORIGINS": "https://shop.example, http://localhost:8080",
         "TRUSTED_PROXIES": "127.0.0.1/32",
     }
-    running = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", **settings)
-    try:
-        yield running.start()
-    finally:
-        running.stop()
-        redis.stop()
+    with running_system(folder, **settings) as running:
+        yield running
 
 
 @pytest.mark.parametrize("path", ["/", "/api/v1/events/demo/live"])

@@ -12,8 +12,8 @@ from seating.redis_store import keys
 from seating.storage import events
 from seating.storage.database import Database
 from tests.live.pages import Browser, NodeScript, Pages, look_at, node_has_websockets
-from tests.servers import RedisServer, wait_until
-from tests.system import PROJECT, System
+from tests.servers import wait_until
+from tests.system import PROJECT, System, running_system
 from tests.web import JSON
 
 HALL = {"generate": {"sections": 1, "rows": 1, "seatsPerRow": 4}}
@@ -50,15 +50,8 @@ def pages() -> Iterator[Pages]:
 def shop(tmp_path_factory: pytest.TempPathFactory, pages: Pages) -> Iterator[System]:
     """A system that lists the origin of `pages` by one of its names."""
     folder = tmp_path_factory.mktemp("shop")
-    redis = RedisServer(folder / "redis")
-    redis.start()
-    settings = {"WEB_WORKERS": "1", "CORS_ORIGINS": pages("")}
-    running = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", **settings)
-    try:
-        yield running.start()
-    finally:
-        running.stop()
-        redis.stop()
+    with running_system(folder, CORS_ORIGINS=pages("")) as running:
+        yield running
 
 
 def test_a_listed_page_reads_what_another_does_not(shop: System, pages: Pages, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_bounds_end_with_their_transaction(pooled: str) -> None:
         database.close()
 
 
-def test_the_whole_system_works(
+def test_the_running_system_works(
     pooled: str, direct: str, replica: PostgresReplica, own_redis: RedisServer, tmp_path: Path
 ) -> None:
     """Tables are made, seats sold, cancelled, listed and exported; two web processes, a worker and a cron share the

@@ -50,17 +50,8 @@ class RecordedClient:
     def get(self, purchase: str) -> Operation:
         return self._send("get", "GET", f"/api/v1/purchases/{purchase}", {"purchase": purchase})
 
-    def _ask(
-        self,
-        op: Kind,
-        method: str,
-        path: str,
-        arguments: dict[str, Any],
-        body: dict[str, Any] | None = None,
-        key: str | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> Operation:
-        return self._send(op, method, f"/api/v1/events/{self.event}{path}", arguments, body, key, headers)
+    def _ask(self, op: Kind, method: str, path: str, *rest: Any) -> Operation:
+        return self._send(op, method, f"/api/v1/events/{self.event}{path}", *rest)
 
     def _send(
         self,

@@ -9,8 +9,7 @@ from tests.proof.history import InjectedFault
 from tests.proof.planting import PLANTED, Plant, RecordedRun
 from tests.proof.short_sale import SETTINGS, ShortSale
 from tests.proof.story import tell
-from tests.servers import RedisServer
-from tests.system import System
+from tests.system import running_system
 
 _PLANTING = (planted_at_rest, planted_in_purchases, planted_in_time)
 
@@ -19,17 +18,10 @@ _PLANTING = (planted_at_rest, planted_in_purchases, planted_in_time)
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RecordedRun]:
     """A run of real processes in which nothing is broken."""
     folder = tmp_path_factory.mktemp("proof")
-    redis = RedisServer(folder / "redis")
-    redis.start()
-    system = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", **SETTINGS)
-    try:
-        system.start("worker", "cron", "sender", "web")
-        sale = ShortSale(system, folder)
+    with running_system(folder, "worker", "cron", "sender", "web", **SETTINGS) as running:
+        sale = ShortSale(running, folder)
         sale.run()
         yield RecordedRun(*sale.end())
-    finally:
-        system.stop()
-        redis.stop()
 
 
 def test_a_clean_run_passes(clean: RecordedRun) -> None:

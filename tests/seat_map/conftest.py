@@ -12,8 +12,7 @@ from tests.programs import program
 from tests.seat_map.browser import MapPage
 from tests.seat_map.own_page import OwnPage
 from tests.seat_map.shop import Shop
-from tests.servers import RedisServer
-from tests.system import System
+from tests.system import System, running_system
 from tests.web import JSON
 
 GALA: Final = {"generate": {"sections": 2, "rows": 5, "seatsPerRow": 10}}
@@ -34,15 +33,9 @@ def shop() -> Iterator[Shop]:
 def seller(tmp_path_factory: pytest.TempPathFactory, shop: Shop) -> Iterator[System]:
     """The product, which lists the shop's origin."""
     folder = tmp_path_factory.mktemp("seller")
-    redis = RedisServer(folder / "redis")
-    redis.start()
-    settings = {"WEB_WORKERS": "1", "CORS_ORIGINS": shop.origin, "RATE_LIMIT_HOLDS": "off", "RATE_LIMIT_SALE": "off"}
-    running = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", **settings)
-    try:
-        yield running.start()
-    finally:
-        running.stop()
-        redis.stop()
+    settings = {"CORS_ORIGINS": shop.origin, "RATE_LIMIT_HOLDS": "off", "RATE_LIMIT_SALE": "off"}
+    with running_system(folder, **settings) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
@@ -90,14 +83,8 @@ def hall(seller: System) -> str:
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A system whose operator has a token."""
     folder = tmp_path_factory.mktemp("guarded")
-    redis = RedisServer(folder / "redis")
-    redis.start()
-    running = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", WEB_WORKERS="1", ADMIN_TOKEN=TOKEN)
-    try:
-        yield running.start()
-    finally:
-        running.stop()
-        redis.stop()
+    with running_system(folder, ADMIN_TOKEN=TOKEN) as running:
+        yield running
 
 
 @pytest.fixture

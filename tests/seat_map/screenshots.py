@@ -16,8 +16,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.programs import program
 from tests.seat_map.theatre import OFFER, theatre
-from tests.servers import RedisServer
-from tests.system import PROJECT, System
+from tests.system import PROJECT, System, running_system
 from tests.web import JSON
 
 IMAGES: Final = PROJECT / "docs" / "images"
@@ -31,16 +30,12 @@ MAP: Final = "document.querySelector('seating-map')"
 
 @contextmanager
 def product() -> Iterator[System]:
-    with tempfile.TemporaryDirectory(prefix="seating-screenshots-") as folder:
-        redis = RedisServer(Path(folder) / "redis")
-        redis.start()
-        settings = {"WEB_WORKERS": "1", "RATE_LIMIT_SALE": "off", "RATE_LIMIT_HOLDS": "off"}
-        system = System(Path(folder) / "data", redis, f"sqlite:///{folder}/seating.db", **settings)
-        try:
-            yield system.start()
-        finally:
-            system.stop()
-            redis.stop()
+    settings = {"RATE_LIMIT_SALE": "off", "RATE_LIMIT_HOLDS": "off"}
+    with (
+        tempfile.TemporaryDirectory(prefix="seating-screenshots-") as folder,
+        running_system(Path(folder), **settings) as running,
+    ):
+        yield running
 
 
 class Camera:

@@ -16,8 +16,8 @@ from seating.storage.api_keys import ApiKeys
 from seating.storage.tables import ledger, quarantine
 from tests.books import rows
 from tests.doors import TOKEN, bearer
-from tests.servers import RedisServer, wait_until
-from tests.system import PROJECT, System, clean_environment
+from tests.servers import wait_until
+from tests.system import PROJECT, System, clean_environment, running_system
 from tests.telemetry.collector import Collector
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -37,21 +37,14 @@ def collector() -> Iterator[Collector]:
 def traced(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """With traces, and a partner that keeps the headers."""
     folder = tmp_path_factory.mktemp("traced")
-    redis = RedisServer(folder / "redis")
-    redis.start()
     settings = {
         "ADMIN_TOKEN": TOKEN,
         "EVENT_API_BASE_URL": collector.url,
         "LOG_DIR": str(folder / "logs"),
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
-        "WEB_WORKERS": "1",
     }
-    system = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", **settings)
-    try:
-        yield system.start()
-    finally:
-        system.stop()
-        redis.stop()
+    with running_system(folder, **settings) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
