@@ -12,18 +12,12 @@ from typing import Any
 
 import gevent
 from gevent.event import AsyncResult, Event
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError
 
-from seating.redis_store.calls import (
-    Argument,
-    Call,
-    Command,
-    RedisOutcomeUnknown,
-    RedisUnavailable,
-    ScriptCall,
-)
+from seating.redis_store.calls import Call, RedisOutcomeUnknown, RedisUnavailable
 from seating.redis_store.connection import LOST, OneServer, ScriptConnection
-from seating.telemetry import metrics, tracing
+from seating.redis_store.traced_calls import TracedCalls
+from seating.telemetry import metrics
 
 
 class _Pending:
@@ -44,7 +38,7 @@ class _Pending:
         self.packed = connection.pack(self.call)
 
 
-class AutoPipeline(OneServer):
+class AutoPipeline(OneServer, TracedCalls):
     """`Calls` for the greenlets of one process.
 
     At most `max_queued` calls wait, and at most `max_batch` calls (about `max_batch_bytes`) are in flight. A call
@@ -61,6 +55,7 @@ class AutoPipeline(OneServer):
         patience_s: float = 10.0,
     ) -> None:
         super().__init__(connection)
+        self._digest = connection.digest
         self._max_queued = max_queued
         self._max_batch = max_batch
         self._max_batch_bytes = max_batch_bytes
@@ -72,33 +67,6 @@ class AutoPipeline(OneServer):
         self._learn_within_s = 0.0
         self.batches = 0
         self.calls = 0
-
-    def command(self, *words: Argument) -> Any:
-        with tracing.call("redis", str(words[0])):
-            return self._ask([Command(words)])[0]
-
-    def commands(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
-        with tracing.call("redis", "commands"):
-            return self._ask([Command(tuple(words)) for words in many])
-
-    def commands_of_each(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
-        return self.commands(many)
-
-    def script(self, name: str, keys: Sequence[str], args: Sequence[Argument], *, promises: bool = False) -> Any:
-        with tracing.call("redis", name) as span:
-            return self._run(name, [ScriptCall(self._connection.digest(name), keys, args, promises, span.link)])[0]
-
-    def scripts(self, name: str, keys_of_each: Sequence[Sequence[str]], args: Sequence[Argument]) -> list[Any]:
-        digest = self._connection.digest(name)
-        with tracing.call("redis", name) as span:
-            return self._run(name, [ScriptCall(digest, keys, args, trace=span.link) for keys in keys_of_each])
-
-    def _run(self, name: str, calls: Sequence[Call]) -> list[Any]:
-        try:
-            return self._ask(calls)
-        except ResponseError as error:
-            self._script_failures.note(name, error)
-            raise
 
     def on_new_connection(self, learn: Callable[[], object], within_s: float = 1.0) -> None:
         """Call `learn` on each new connection before the first batch, which waits for it at most `within_s`."""
@@ -113,11 +81,14 @@ class AutoPipeline(OneServer):
 
     def begin(self, calls: Sequence[Call]) -> Callable[[], list[Any]]:
         """Queue the calls; return what waits for the reply or the error of each."""
-        return partial(self._outcomes, self._queued(calls), time.monotonic() + self._patience_s)
+        return partial(self._wait, self._queued(calls), time.monotonic() + self._patience_s, self._outcome_of)
 
-    def _outcomes(self, waiting: list[_Pending], until: float) -> list[Any]:
+    def _ask(self, calls: Sequence[Call]) -> list[Any]:
+        return self._wait(self._queued(calls), time.monotonic() + self._patience_s, self._reply_to)
+
+    def _wait(self, waiting: list[_Pending], until: float, outcome_of: Callable[[_Pending, float], Any]) -> list[Any]:
         try:
-            return [self._outcome_of(pending, until) for pending in waiting]
+            return [outcome_of(pending, until) for pending in waiting]
         finally:
             for pending in waiting:
                 self._give_up(pending)
@@ -127,15 +98,6 @@ class AutoPipeline(OneServer):
             return self._reply_to(pending, until)
         except (RedisUnavailable, RedisError) as error:
             return error
-
-    def _ask(self, calls: Sequence[Call]) -> list[Any]:
-        waiting = self._queued(calls)
-        until = time.monotonic() + self._patience_s
-        try:
-            return [self._reply_to(pending, until) for pending in waiting]
-        finally:
-            for pending in waiting:
-                self._give_up(pending)
 
     def _queued(self, calls: Sequence[Call]) -> list[_Pending]:
         if self._sender.dead:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
-from redis.exceptions import AskError, ClusterDownError, MovedError, NoScriptError, ResponseError, TryAgainError
+from redis.exceptions import AskError, ClusterDownError, MovedError, NoScriptError, TryAgainError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from seating.redis_store.auto_pipeline import AutoPipeline
@@ -28,7 +28,8 @@ from seating.redis_store.seen_positions import SeenPositions
 from seating.redis_store.silence import Silence, of_those_that_answer
 from seating.redis_store.slot_map import SlotMap
 from seating.redis_store.term_wait import TermWait
-from seating.telemetry import metrics, tracing
+from seating.redis_store.traced_calls import TracedCalls
+from seating.telemetry import metrics
 
 _PATIENCE_S: Final = 10.0
 _PAUSE_S: Final = 0.02
@@ -57,7 +58,7 @@ class _Waiting(NamedTuple):
         return self.call.keys[0] if isinstance(self.call, ScriptCall) else self.call.words[1]
 
 
-class ClusterCalls:
+class ClusterCalls(TracedCalls):
     """`connect` opens the calls to the server at a URL.
 
     With `awaits_terms`, a call that meets an inventory of another server waits for up to 10 s and is repeated: after
@@ -76,7 +77,7 @@ class ClusterCalls:
         self.seen = seen
         self._slots = slots
         self._connect = connect
-        self._scripts = scripts
+        self._digest = scripts.digests.__getitem__
         self._terms = TermWait(self._server_of, self._look, self._doubt) if awaits_terms else None
         self._by_server: dict[str, ServerCalls] = {}
         self._silence = Silence()
@@ -110,29 +111,6 @@ class ClusterCalls:
     def is_silent(self, key: str) -> bool:
         return self._silence.is_of(self._server_of(key))
 
-    def command(self, *words: Argument) -> Any:
-        with tracing.call("redis", str(words[0])):
-            return self._ask([Command(words)])[0]
-
-    def commands(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
-        with tracing.call("redis", "commands"):
-            return self._ask([Command(tuple(words)) for words in many])
-
-    def commands_of_each(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
-        with tracing.call("redis", "commands"):
-            return _replies(of_those_that_answer(self._outcomes([Command(tuple(words)) for words in many])))
-
-    def script(self, name: str, keys: Sequence[str], args: Sequence[Argument], *, promises: bool = False) -> Any:
-        with tracing.call("redis", name) as span:
-            call = ScriptCall(self._scripts.digests[name], keys, args, promises, span.link)
-            return self._noted(name, partial(self._ask, [call]))[0]
-
-    def scripts(self, name: str, keys_of_each: Sequence[Sequence[str]], args: Sequence[Argument]) -> list[Any]:
-        with tracing.call("redis", name) as span:
-            digest = self._scripts.digests[name]
-            outcomes = self._outcomes([ScriptCall(digest, keys, args, trace=span.link) for keys in keys_of_each])
-        return self._noted(name, partial(_replies, of_those_that_answer(outcomes)))
-
     def on_new_connection(self, learn: Callable[[], object]) -> None:
         """As AutoPipeline has it, for each server."""
         self._learn = learn
@@ -147,15 +125,11 @@ class ClusterCalls:
         for server in self._by_server.values():
             server.close()
 
-    def _noted(self, name: str, ask: Callable[[], list[Any]]) -> list[Any]:
-        try:
-            return ask()
-        except ResponseError as error:
-            self._script_failures.note(name, error)
-            raise
-
     def _ask(self, calls: Sequence[Call]) -> list[Any]:
         return _replies(self._outcomes(calls))
+
+    def _ask_each(self, calls: Sequence[Call]) -> list[Any]:
+        return _replies(of_those_that_answer(self._outcomes(calls)))
 
     def _outcomes(self, calls: Sequence[Call]) -> list[Any]:
         """Return the reply or the error of each call."""

@@ -53,7 +53,7 @@ class _Away(AutoPipeline):
     def command(self, *words: Argument) -> Any:
         raise AssertionError(words)
 
-    def commands(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
+    def commands_of_each(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
         gevent.sleep(0)
         raise RedisUnavailable("away")
 
