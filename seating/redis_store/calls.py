@@ -105,6 +105,14 @@ class Calls(Protocol):
         ...
 
 
+def replies_of(outcomes: list[Any]) -> list[Any]:
+    """Return the outcomes of calls that all have a reply, or raise the first error."""
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            raise outcome
+    return outcomes
+
+
 class Scripts:
     """The Lua scripts by name: each file of lua/, after the clock and the files that it declares to use.
 

@@ -22,6 +22,7 @@ from seating.redis_store.calls import (
     RedisUnavailable,
     ScriptCall,
     Scripts,
+    replies_of,
 )
 from seating.redis_store.failures import ScriptFailures
 from seating.redis_store.seen_positions import SeenPositions
@@ -126,10 +127,10 @@ class ClusterCalls(TracedCalls):
             server.close()
 
     def _ask(self, calls: Sequence[Call]) -> list[Any]:
-        return _replies(self._outcomes(calls))
+        return replies_of(self._outcomes(calls))
 
     def _ask_each(self, calls: Sequence[Call]) -> list[Any]:
-        return _replies(of_those_that_answer(self._outcomes(calls)))
+        return replies_of(of_those_that_answer(self._outcomes(calls)))
 
     def _outcomes(self, calls: Sequence[Call]) -> list[Any]:
         """Return the reply or the error of each call."""
@@ -221,10 +222,3 @@ def _ended(group: Sequence[_Waiting], replies: Callable[[], list[Any]], began_s:
     except RedisUnavailable as error:
         found = [error] * len(group)
     return found, time.monotonic() - began_s
-
-
-def _replies(outcomes: list[Any]) -> list[Any]:
-    for outcome in outcomes:
-        if isinstance(outcome, Exception):
-            raise outcome
-    return outcomes

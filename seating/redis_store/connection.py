@@ -22,6 +22,7 @@ from seating.redis_store.calls import (
     RedisUnavailable,
     ScriptCall,
     Scripts,
+    replies_of,
 )
 from seating.redis_store.durability import SETTINGS, DurabilityWatch
 from seating.redis_store.failures import ScriptFailures
@@ -231,11 +232,7 @@ class DirectCalls(OneServer):
             raise
 
     def _ask(self, calls: Sequence[Call]) -> list[Any]:
-        replies = self._outcomes(calls)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise reply
-        return replies
+        return replies_of(self._outcomes(calls))
 
     def begin(self, calls: Sequence[Call]) -> Callable[[], list[Any]]:
         """Return what sends the calls one after the other, and returns the reply of each, or its refusal by Redis."""
