@@ -4,6 +4,7 @@ import json
 import re
 import uuid
 
+import pytest
 from playwright.sync_api import Browser, FloatRect, Route, expect
 
 from tests.doors import TOKEN, bearer
@@ -93,6 +94,24 @@ def test_a_lasso_blocks_and_a_section_releases(room: OwnPage, guarded: System, g
     room("#confirm").get_by_role("button", name="Release 50 seats").click()
     wait_until(lambda: _left(guarded, gala) == 50)
     expect(room("#audit")).to_contain_text("behind the mixing desk")
+
+
+# A list grows, and a move of the pointer is heard before the page is laid out anew for a frame.
+GROWN = """([clientX, clientY]) => {
+  document.querySelector('ABOVE').append(Object.assign(document.createElement('div'), { style: 'block-size: 300px' }))
+  const move = new PointerEvent('pointermove', { pointerId: 1, bubbles: true, clientX, clientY })
+  document.querySelector('#hall').dispatchEvent(move)
+}"""
+
+
+@pytest.mark.parametrize("above", ["#decisions", "#room > header"])
+def test_what_grows_above_bends_no_line(room: OwnPage, gala: str, above: str) -> None:
+    box = hall_box(room)
+    lasso(room, box, last=2)
+    where = [box["x"] + 0.5 * box["width"], box["y"] + 0.99 * box["height"]]
+    room.page.evaluate(GROWN.replace("ABOVE", above), where)
+    lasso(room, box, first=3)
+    expect(room("#acts p")).to_have_text("100 seats chosen: 100 available.")
 
 
 def test_lists_that_come_late_move_no_seat(browser: Browser, guarded: System, gala: str) -> None:

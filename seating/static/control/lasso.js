@@ -29,7 +29,7 @@ export class Lasso {
     if (event.button > 1) return
     if (event.button === 1) event.preventDefault()
     this.canvas.setPointerCapture(event.pointerId)
-    const at = [event.offsetX, event.offsetY]
+    const at = this.#placeOf(event)
     this.#pointers.set(event.pointerId, at)
     this.#isMoving = event.altKey || event.button === 1 || this.#pointers.size > 1
     this.#strayed = 0
@@ -40,7 +40,7 @@ export class Lasso {
   #move(event) {
     const was = this.#pointers.get(event.pointerId)
     if (!was) return
-    const at = [event.offsetX, event.offsetY]
+    const at = this.#placeOf(event)
     const before = this.#spread()
     this.#pointers.set(event.pointerId, at)
     if (this.#isMoving) {
@@ -52,6 +52,12 @@ export class Lasso {
       this.line.push(this.view.toPlan(...at))
     }
     this.on.draw()
+  }
+
+  /** On the canvas as it lies now: an event's own offset is from before the page was scrolled on account of it. */
+  #placeOf({ clientX, clientY }) {
+    const { left, top } = this.canvas.getBoundingClientRect()
+    return [clientX - left, clientY - top]
   }
 
   #spread() {
@@ -77,7 +83,7 @@ export class Lasso {
   #wheel(event) {
     if (!event.ctrlKey && !event.metaKey) return // The page scrolls.
     event.preventDefault()
-    this.view.zoomBy(Math.exp(-event.deltaY * WHEEL), event.offsetX, event.offsetY)
+    this.view.zoomBy(Math.exp(-event.deltaY * WHEEL), ...this.#placeOf(event))
     this.on.draw()
   }
 

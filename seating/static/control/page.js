@@ -45,7 +45,7 @@ class ControlRoom {
       seat: (seat) => this.#showSeat(seat),
     })
     this.seat = new SeatStory(this.#session, (purchase) => this.#find(purchase), (act) => this.#try(act))
-    this.place = new Place(document.querySelector('main'))
+    this.place = new Place(document.querySelector('#room > header'), document.querySelector('main'))
     this.#listen()
   }
 

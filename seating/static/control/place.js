@@ -8,23 +8,25 @@ export class Place {
   #at = null
   #usedAt = -Infinity
 
-  /** `page` is the element whose children are the sections. */
-  constructor(page) {
-    this.page = page
-    const observer = new ResizeObserver((entries) => this.#resized(entries))
-    for (const section of page.children) observer.observe(section)
+  /** `header` and the children of `page` are the sections; what an operator is at is in `page`. */
+  constructor(header, page) {
+    this.sections = [header, ...page.children]
+    const observer = new ResizeObserver(() => this.#settle())
+    for (const section of this.sections) observer.observe(section)
     for (const type of ['pointermove', 'pointerdown', 'keydown', 'focusin']) {
-      page.addEventListener(type, ({ target }) => this.#used(target), { passive: true })
+      page.addEventListener(type, ({ target }) => this.#used(target), { capture: true, passive: true })
     }
   }
 
+  /** An event may come before the frame of a list that has grown: whoever hears it next finds all in its place. */
   #used(target) {
+    this.#settle()
     this.#at = this.#sectionOf(target)
     this.#usedAt = performance.now()
   }
 
   #sectionOf(target) {
-    return [...this.page.children].find((section) => section.contains(target)) ?? null
+    return this.sections.find((section) => section.contains(target)) ?? null
   }
 
   /** The section in use or, on a page that was scrolled, the one in the middle of the window. */
@@ -33,16 +35,15 @@ export class Place {
     return scrollY > 0 ? this.#sectionOf(document.elementFromPoint(innerWidth / 2, innerHeight / 2)) : null
   }
 
-  /** Called after layout and before it is painted: nobody sees the sections jump. */
-  #resized(entries) {
-    const sections = [...this.page.children]
-    const below = sections.indexOf(this.#current())
+  /** As an observer it is called after layout and before that is painted: nobody sees the sections jump. */
+  #settle() {
+    const below = this.sections.indexOf(this.#current())
     let grown = 0
-    for (const { target, borderBoxSize } of entries) {
-      const height = borderBoxSize[0].blockSize
-      if (sections.indexOf(target) < below) grown += height - (this.#heights.get(target) ?? height)
-      this.#heights.set(target, height)
-    }
+    this.sections.forEach((section, index) => {
+      const { height } = section.getBoundingClientRect()
+      if (index < below) grown += height - (this.#heights.get(section) ?? height)
+      this.#heights.set(section, height)
+    })
     if (grown) scrollBy({ top: grown, behavior: 'instant' })
   }
 }
