@@ -58,6 +58,20 @@ def test_numbers_chart_and_estimate(room: OwnPage, guarded: System, gala: str) -
     assert room.findings() == []
 
 
+def test_an_estimate_has_a_range_where_that_says_more(room: OwnPage) -> None:
+    def estimate(*sold: int) -> str:
+        history = [[10_000 * number, count] for number, count in enumerate(sold)]
+        found: str = room.page.evaluate(
+            "async ([history, left]) => (await import('/static/control/figures.js')).sellOut(history, left)",
+            [history, 6000],
+        )
+        return found
+
+    assert estimate(0, 100, 200, 300) == "At this rate sold out in 10 min."
+    assert estimate(0, 100, 202, 300) == "At this rate sold out in 10 min."
+    assert estimate(0, 200, 300, 350) == "At this rate sold out in 9 min, between 5 min and 20 min."
+
+
 def lasso(room: OwnPage, box: FloatRect, *, first: int = 0, last: int = 4) -> None:
     """Draw a line around all seats, or the part of it between two of its corners."""
     corners = [(0.01, 0.01), (0.99, 0.01), (0.99, 0.99), (0.01, 0.99), (0.01, 0.01)]

@@ -91,8 +91,8 @@ export function sellOut(history, left) {
   if (usual <= 0) return 'Nothing sold in this time; no estimate.'
   const at = (share) => history[Math.round(share * (history.length - 1))]
   const rates = [rate(at(0), at(1 / 3)), rate(at(1 / 3), at(2 / 3)), rate(at(2 / 3), at(1))].filter((each) => each > 0)
-  const [soonest, latest] = [left / Math.max(usual, ...rates), left / Math.min(usual, ...rates)]
-  const range = soonest === latest ? '' : `, between ${duration(soonest)} and ${duration(latest)}`
+  const [soonest, latest] = [left / Math.max(usual, ...rates), left / Math.min(usual, ...rates)].map(duration)
+  const range = soonest === latest ? '' : `, between ${soonest} and ${latest}`
   return `At this rate sold out in ${duration(left / usual)}${range}.`
 }
 
