@@ -123,6 +123,17 @@ def test_what_is_left_of_each_category(open_page: OpenPage, evening: str, seller
     page.close(REFUSED)
 
 
+def test_a_category_without_seats_is_not_offered(open_page: OpenPage, seller: System) -> None:
+    plan = theatre()
+    plan["categories"].append({"name": "Orchestra pit", "color": "#555555"})
+    offer = {**OFFER, "categories": {**OFFER["categories"], "Orchestra pit": {"price": 100}}}
+    page = open_page(seller.create_event(seatingPlan=plan, **offer)).wait_live().wait_phase("choose")
+    expect(page("#categories label")).to_have_count(1 + len(OFFER["categories"]))
+    expect(page("#categories")).not_to_contain_text("Orchestra pit")
+    expect(page("#summary")).to_have_text("from €45.00")
+    page.close()
+
+
 def test_general_admission(open_page: OpenPage, seller: System) -> None:
     offer = {"Standing": {"totalSeats": 20, "price": 4900}, "Lounge": {"totalSeats": 4, "price": 12900}}
     event = seller.create_event(currency="EUR", categories=offer)

@@ -89,19 +89,18 @@ function showNotice({ phase, notice, event, left }) {
   box.dataset.count = event && left !== null ? left : ''
 }
 
-function showFinder({ event, quantity, category, categoriesLeft, busy, most, isOffline }) {
+function showFinder({ event, offered, quantity, category, categoriesLeft, busy, most, isOffline }) {
   byId('finder-title').textContent = words.finder(event.seated)
   byId('quantity').textContent = quantity
   byId('fewer').setAttribute('aria-disabled', String(quantity <= 1))
   byId('more').setAttribute('aria-disabled', String(quantity >= most))
-  showCategories(event, category, categoriesLeft)
+  showCategories(event, offered, category, categoriesLeft)
   byId('find').hidden = !event.seated
   enable(byId('find'), busy === 'hold' ? words.working : words.find(quantity), !busy && !isOffline)
 }
 
-function showCategories(event, chosen, categoriesLeft) {
+function showCategories(event, offered, chosen, categoriesLeft) {
   const group = byId('categories')
-  const offered = event.categories ?? []
   group.hidden = offered.length < 2
   if (group.hidden) return
   const wanted = [null, ...offered]
@@ -203,10 +202,10 @@ function showHold({ held, phase }) {
   box.classList.toggle('short', leftMs <= SHORT_MS)
 }
 
-function showSum({ event, held, selection, total, phase }) {
+function showSum({ event, offered, held, selection, total, phase }) {
   const count = event && !event.seated ? held.quantity : selection.length
   const isEmpty = !count || phase === 'receipt'
-  const prices = (event?.categories ?? []).filter(({ onSale }) => onSale).map(({ price }) => price ?? 0)
+  const prices = offered.filter(({ onSale }) => onSale).map(({ price }) => price ?? 0)
   const isOffered = ['choose', 'before'].includes(phase) && event.currency && prices.length
   const hint = isOffered ? words.from(money(Math.min(...prices), event.currency)) : ''
   byId('summary').textContent = isEmpty ? hint : words.things(count, event.seated)

@@ -26,9 +26,16 @@ export function stateOf(page) {
     event, phase, selection, held, quantity, category, busy, notice, left, most, isChanged,
     total: held.isHeld && !isChanged ? held.total : selection.reduce((sum, { price }) => sum + (price ?? 0), 0),
     isOffline: connection === 'offline' && !SETTLED.includes(phase),
+    offered: offeredIn(map.feed?.plan, event),
     categoriesLeft: phase === 'choose' ? categoriesLeft(map.feed) : null,
     leftMsToOpening: opening.leftMs(now),
   }
+}
+
+/** The categories of which a hall has seats: a plan may name others. */
+function offeredIn(plan, event) {
+  const used = plan && new Set(plan.blocks.map(({ category }) => plan.categories[category].name))
+  return (event?.categories ?? []).filter(({ name }) => !used || used.has(name))
 }
 
 const categories = new WeakMap()
