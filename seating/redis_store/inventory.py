@@ -1,9 +1,8 @@
 """The inventory of each open event: counts, seats and accepted purchases, changed by one script a change."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from seating.domain.actor import Actor
 from seating.domain.cancellation import Cancellation, Part
@@ -21,8 +20,6 @@ from seating.redis_store.calls import Argument, Calls
 from seating.redis_store.event_scripts import EventScripts, judged
 from seating.redis_store.inventory_snapshot import FIELDS, Head, Snapshot, head
 from seating.redis_store.rate_limits import RateLimit
-
-_SAMPLE: Final = 100
 
 
 class Accepted(NamedTuple):
@@ -71,15 +68,8 @@ class Inventory:
         """
         asked = (RENDERING, order.quantity, runs_text(runs), order.wish(within))
         hold = "" if order.hold_token is None else hold_id(order.hold_token)
-        rest = (
-            new_nonce(),
-            shop_members(caller),
-            hold,
-            "",
-            "",
-            order.personal.to_text(),
-            buyer_hash(caller, order.buyer),
-        )
+        buyer = buyer_hash(caller, order.buyer)
+        rest = (new_nonce(), shop_members(caller), hold, "", "", order.personal.to_text(), buyer)
         former = order.former_fingerprint()
         try:
             return self._sell(event_id, (idempotency, order.fingerprint(), *asked), rest, limit, order.field)
@@ -163,25 +153,6 @@ class Inventory:
     def remembered_keys(self, event_id: str) -> int:
         """How many idempotency keys are kept."""
         return int(self._scripts.ask("HLEN", keys.idempotency(event_id)))
-
-    def quarantined(self, event_ids: Sequence[str]) -> int:
-        """How many entries of these events wait in quarantine, as far as Redis was told."""
-        counts = self._scripts.ask_all([("HLEN", keys.quarantine(event_id)) for event_id in event_ids])
-        return sum(count or 0 for count in counts)
-
-    def damaged(self, event_ids: Sequence[str]) -> list[list[str]]:
-        """For each event, what could not be read and was put aside."""
-        found = self._scripts.ask_all([("HKEYS", keys.damaged(event_id)) for event_id in event_ids])
-        return [sorted(what.decode(errors="replace") for what in names or ()) for names in found]
-
-    def quarantined_at(self, event_ids: Sequence[str]) -> dict[str, list[Position]]:
-        """Where entries wait in quarantine, as far as Redis was told: some of each event that has any."""
-        found = self._scripts.ask_all([("HRANDFIELD", keys.quarantine(event_id), _SAMPLE) for event_id in event_ids])
-        return {event_id: _positions(fields) for event_id, fields in zip(event_ids, found, strict=True) if fields}
-
-    def unquarantine(self, event_id: str, *positions: Position) -> None:
-        """Entries in quarantine have been dealt with."""
-        self._scripts.ask("HDEL", keys.quarantine(event_id), *map(str, positions))
 
     def is_silent(self, event_id: str) -> bool:
         """Whether the server of a cluster that has this event has just let somebody wait in vain."""
@@ -271,15 +242,6 @@ def _cancellation(text: bytes | None) -> Cancellation | None:
         return Cancellation.parse(text.decode()) if text else None
     except ValueError:
         return None
-
-
-def _positions(fields: Sequence[bytes]) -> list[Position]:
-    """Those that can be read."""
-    found = []
-    for field in fields:
-        with suppress(ValueError):
-            found.append(Position.parse(field.decode()))
-    return found
 
 
 def _keys(event_id: str) -> tuple[str, str]:

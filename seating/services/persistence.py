@@ -13,35 +13,29 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from time import perf_counter
 from typing import Final, Never
 
 import structlog
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from seating.domain.changes import Trusted
 from seating.domain.continuation import Diverged, continuation, refuse_shortened
 from seating.domain.errors import InventoryUnavailable, RecordUnavailable
-from seating.domain.log_entry import Checkpoint, LogEntry
+from seating.domain.log_entry import Checkpoint
 from seating.domain.position import Position
 from seating.domain.recovery_errors import Overtaken, RebuildRefused
-from seating.domain.seating_plan import SeatingPlan
-from seating.memo import Memo
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.inventory_snapshot import Head
 from seating.redis_store.persist_retries import PersistRetries
 from seating.redis_store.seen_positions import SeenPositions
 from seating.redis_store.terms import Terms
-from seating.services import purchase_log
+from seating.services.ledger_writer import LedgerWriter
 from seating.services.rebuild import Rebuild
-from seating.storage import events, ledger, progress, quarantine, watermarks
+from seating.storage import progress, watermarks
 from seating.storage import terms as term_record
 from seating.storage.database import Database
-from seating.storage.ledger import UnreadableEntry, Written
+from seating.storage.ledger import UnreadableEntry
 from seating.storage.progress import Progress
-from seating.telemetry import tracing
 
 BATCH: Final = 500
 RUN_S: Final = 5.0
@@ -77,6 +71,7 @@ class _Next(Enum):
 @dataclass(frozen=True, slots=True)
 class Persistence:
     database: Database
+    writer: LedgerWriter
     log: EventLog
     inventory: Inventory
     terms: Terms
@@ -84,7 +79,6 @@ class Persistence:
     retries: PersistRetries
     rebuild: Rebuild
     nudge: Callable[..., object]
-    _plans: Memo[str, SeatingPlan | None] = field(default_factory=lambda: Memo(max_weight=100))
 
     def run_all(self, event_ids: Sequence[str], nudged: Callable[[], Iterable[str]] = tuple) -> RunResult:
         """Run for the events that lag, and for those that `nudged` returns meanwhile."""
@@ -195,7 +189,7 @@ class Persistence:
                 self._stop(event_id, head)
             _log.error("log does not continue the ledger", event_id=event_id, reason=str(error))
             return self._rebuild(event_id, head, str(error))
-        last, quarantined = self._record(event_id, record.checkpoint, entries)
+        last, quarantined = self.writer.write(event_id, record.checkpoint, entries)
         recorded.entries += len(entries)
         recorded.batches += bool(entries)
         if head.checkpoint is None:  # Its fields are unreadable, its log is not: record the log first.
@@ -250,27 +244,3 @@ class Persistence:
             return _Next.NEVER
         _log.info("term begun", event_id=event_id, position=str(position))
         return _Next.NOW
-
-    def _record(
-        self, event_id: str, checkpoint: Checkpoint, entries: list[LogEntry]
-    ) -> tuple[Checkpoint, list[LogEntry]]:
-        """Record the entries; return where the record then ends, and the entries that went to quarantine."""
-        if not entries:
-            return checkpoint, []
-        rows = ledger.read_rows(entries)
-        last = Checkpoint.of(rows[-1].entry)
-        plan = self._plans.get(event_id, lambda: self.database.read(events.plan_of, event_id))
-
-        def write(connection: Connection) -> Written:
-            if not watermarks.advance(connection, event_id, checkpoint, last):
-                raise Overtaken("the record has moved on")
-            written = ledger.write(connection, event_id, rows, plan)
-            if any(isinstance(row.change, Trusted) for row in rows):
-                written.quarantined.extend(quarantine.look_again(connection, event_id))
-            return written
-
-        started = perf_counter()
-        with tracing.batch(event_id, (row.entry.traceparent for row in rows)) as span, tracing.call("sql", "write"):
-            written = self.database.write(write)
-        purchase_log.recorded(event_id, rows, written, perf_counter() - started, span.trace_id)
-        return last, written.quarantined

@@ -20,6 +20,7 @@ from seating.redis_store.inventory_snapshot import Head, Snapshot
 from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.server_figures import ServerFigures
+from seating.redis_store.set_aside import SetAside
 from seating.services.background_look import Seen
 from seating.services.circuit_breakers import CircuitBreakers
 from seating.services.readiness import SILENCE_S, Readiness, RecordSight, SharedSight
@@ -43,6 +44,7 @@ class Readings:
 
     calls: Calls
     inventory: Inventory
+    set_aside: SetAside
     log: EventLog
     open_events: OpenEvents
     queue: PersistQueue
@@ -84,8 +86,8 @@ class Readings:
             return [
                 *_of_events(list(snapshots.values())),
                 metrics.MISSING.reads(sum(not (isinstance(seen, Head) and seen.archived) for seen in gone)),
-                metrics.QUARANTINED.reads(self.inventory.quarantined(event_ids)),
-                metrics.DAMAGED.reads(sum(map(len, self.inventory.damaged(event_ids)))),
+                metrics.QUARANTINED.reads(self.set_aside.quarantined(event_ids)),
+                metrics.DAMAGED.reads(sum(map(len, self.set_aside.damaged(event_ids)))),
                 *self._lag(snapshots),
             ]
         except (InventoryUnavailable, SharedStateUnavailable):

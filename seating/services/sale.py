@@ -16,6 +16,7 @@ from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.persist_retries import PersistRetries
 from seating.redis_store.plans import Plans
 from seating.redis_store.seat_states import SeatStore
+from seating.redis_store.set_aside import SetAside
 from seating.redis_store.terms import LogKeeping, Terms
 from seating.redis_store.upkeep_reports import UpkeepReports
 from seating.services.answered import Answered
@@ -29,6 +30,7 @@ from seating.services.event_creation import EventCreation
 from seating.services.events import Events
 from seating.services.fence import Fence
 from seating.services.holds import Holds
+from seating.services.ledger_writer import LedgerWriter
 from seating.services.losses import Losses
 from seating.services.merge import Merge
 from seating.services.missing_event import MissingEvent
@@ -76,6 +78,7 @@ class Sale:
         log, terms = EventLog(calls), Terms(calls, options.log)
         self.database = database
         self.inventory = Inventory(calls, **backlog)
+        self.set_aside = SetAside(calls)
         self.hold_store = HoldStore(calls, options.holds, **backlog)
         self.plans = Plans(calls)
         self.presence = MissingEvent(database, nudge)
@@ -87,7 +90,15 @@ class Sale:
         self.counts = BackgroundCounts(calls)
         self.rebuild = Rebuild(database, calls, log, terms, self.counts)
         self.persistence = Persistence(
-            database, log, self.inventory, terms, calls.seen, PersistRetries(calls), self.rebuild, nudge
+            database,
+            LedgerWriter(database),
+            log,
+            self.inventory,
+            terms,
+            calls.seen,
+            PersistRetries(calls),
+            self.rebuild,
+            nudge,
         )
         self.merge = Merge(database, client, terms, self.rebuild, self.persistence.run_now)
         self.events = Events(database, self.inventory, self.presence, changes)
@@ -96,11 +107,13 @@ class Sale:
         archived = ArchivedEvents(database, self.names, self.answered.note)
         watch = PersistedWatch(database)
         self.reads = reads or LaggingReads(database)
-        self.purchases = Purchases(self.inventory, self.names, log, database, watch, changes, self.offers, archived)
+        self.purchases = Purchases(
+            self.inventory, self.set_aside, self.names, log, database, watch, changes, self.offers, archived
+        )
         self.purchase_lists = PurchaseLists(self.purchases, self.inventory, log, database, self.reads, self.presence)
         self.holds = Holds(self.hold_store, self.names, changes, self.offers)
         self.seats = Seats(SeatStore(calls), self.names, changes, database, self.offers)
-        self.quarantine = Quarantine(database, self.inventory, self.purchases, changes)
+        self.quarantine = Quarantine(database, self.inventory, self.set_aside, self.purchases, changes)
         self.losses = Losses(database)
         self.erasure = Erasure(database, ErasedInRedis(calls), self.persistence)
         self.audit = Audit(database, self.reads)

@@ -72,7 +72,7 @@ class Services(Sale):
         self.seat_maps = SeatMaps(states, self.presence, offload)
         self.webhooks = Webhooks(database)
         self.plan_pages = PlanPages(self.names, offload)
-        self.monitoring = Monitoring(self.inventory, self.presence)
+        self.monitoring = Monitoring(self.inventory, self.set_aside, self.presence)
         self.instances = WebInstances(WebShares(calls), Speaker(metrics_dir), offload)
         sources = Sources(
             WriteCheck(own_calls, options.backlog_memory_percent),
@@ -95,6 +95,7 @@ class Services(Sale):
         self.readings = Readings(
             calls,
             self.inventory,
+            self.set_aside,
             EventLog(calls),
             self.open_events,
             queue,

@@ -31,6 +31,7 @@ def readings(one: OneProcess, tmp_path: Path) -> Iterator[Readings]:
     yield Readings(
         one.calls,
         one.inventory,
+        one.set_aside,
         EventLog(one.calls),
         one.open_events,
         sources.queue,
