@@ -57,6 +57,13 @@ class SaleOptions:
     backlog_max_entries: int
     backlog_memory_percent: int
 
+    @property
+    def backlog(self) -> dict[str, int]:
+        return {
+            "backlog_max_entries": self.backlog_max_entries,
+            "backlog_memory_percent": self.backlog_memory_percent,
+        }
+
 
 class Sale:
     def __init__(
@@ -71,15 +78,11 @@ class Sale:
         reads: LaggingReads | None = None,
     ) -> None:
         """`client` reads whole events, on a connection that buyers do not use. `reads` are `database`'s if None."""
-        backlog = {
-            "backlog_max_entries": options.backlog_max_entries,
-            "backlog_memory_percent": options.backlog_memory_percent,
-        }
         log, terms = EventLog(calls), Terms(calls, options.log)
         self.database = database
-        self.inventory = Inventory(calls, **backlog)
+        self.inventory = Inventory(calls, **options.backlog)
         self.set_aside = SetAside(calls)
-        self.hold_store = HoldStore(calls, options.holds, **backlog)
+        self.hold_store = HoldStore(calls, options.holds, **options.backlog)
         self.plans = Plans(calls)
         self.presence = MissingEvent(database, nudge)
         self.names = SeatNames(self.plans, self.inventory, database, self.presence)
@@ -89,17 +92,7 @@ class Sale:
         changes = EventChanges(self.names, self.answered, self.fence, nudge, readers)
         self.counts = BackgroundCounts(calls)
         self.rebuild = Rebuild(database, calls, log, terms, self.counts)
-        self.persistence = Persistence(
-            database,
-            LedgerWriter(database),
-            log,
-            self.inventory,
-            terms,
-            calls.seen,
-            PersistRetries(calls),
-            self.rebuild,
-            nudge,
-        )
+        self.persistence = self._persistence(calls, log, terms, nudge)
         self.merge = Merge(database, client, terms, self.rebuild, self.persistence.run_now)
         self.events = Events(database, self.inventory, self.presence, changes)
         self.event_creation = EventCreation(database, self.inventory, self.rebuild, self.persistence, self.events)
@@ -120,3 +113,7 @@ class Sale:
         self.open_events = OpenEvents(calls)
         self.box_office = BoxOffice(self.reads)
         self.books = Books(database, client, self.open_events)
+
+    def _persistence(self, calls: Calls, log: EventLog, terms: Terms, nudge: Callable[..., object]) -> Persistence:
+        writer, retries = LedgerWriter(self.database), PersistRetries(calls)
+        return Persistence(self.database, writer, log, self.inventory, terms, calls.seen, retries, self.rebuild, nudge)

@@ -74,32 +74,31 @@ class Services(Sale):
         self.plan_pages = PlanPages(self.names, offload)
         self.monitoring = Monitoring(self.inventory, self.set_aside, self.presence)
         self.instances = WebInstances(WebShares(calls), Speaker(metrics_dir), offload)
-        sources = Sources(
+        reports = UpkeepReports(calls)
+        self.readiness = Readiness(self._sources(own_calls, options, reports, queue, data_dir, reads), default_event)
+        of_sale = (self.inventory, self.set_aside, EventLog(calls), self.open_events)
+        self.readings = Readings(calls, *of_sale, queue, self.counts, catalogue.guards, self.readiness)
+
+    def _sources(
+        self,
+        own_calls: Calls,
+        options: SaleOptions,
+        reports: UpkeepReports,
+        queue: PersistQueue,
+        data_dir: Path,
+        reads: LaggingReads,
+    ) -> Sources:
+        """Return what readiness looks at."""
+        return Sources(
             WriteCheck(own_calls, options.backlog_memory_percent),
-            Inventory(
-                own_calls,
-                backlog_max_entries=options.backlog_max_entries,
-                backlog_memory_percent=options.backlog_memory_percent,
-            ),
+            Inventory(own_calls, **options.backlog),
             self.inventory,
             self.open_events,
-            UpkeepReports(calls),
+            reports,
             queue,
-            catalogue.guards,
-            database,
+            self.catalogue.guards,
+            self.database,
             data_dir,
-            offload,
+            self.offload,
             reads.replica,
-        )
-        self.readiness = Readiness(sources, default_event)
-        self.readings = Readings(
-            calls,
-            self.inventory,
-            self.set_aside,
-            EventLog(calls),
-            self.open_events,
-            queue,
-            self.counts,
-            catalogue.guards,
-            self.readiness,
         )
