@@ -16,7 +16,7 @@ from seating.redis_store.event_scripts import EventScripts, accepted, judged
 from seating.redis_store.rate_limits import RateLimit
 
 RELEASED_A_CALL: Final = 200
-"""The limit in holding.lua."""
+"""The limit in holds.lua."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from seating.redis_store.write_check import WriteCheck
 from seating.services.catalogue import Catalogue
 from seating.services.income import Income
 from seating.services.monitoring import Monitoring
-from seating.services.plan_pages import PlanPages
+from seating.services.plan_documents import PlanDocuments
 from seating.services.readiness import Readiness, Sources
 from seating.services.readings import Readings
 from seating.services.sale import Sale, SaleOptions
@@ -71,7 +71,7 @@ class Services(Sale):
         self.income = Income(reads, self.box_office)
         self.seat_maps = SeatMaps(states, self.presence, offload)
         self.webhooks = Webhooks(database)
-        self.plan_pages = PlanPages(self.names, offload)
+        self.plan_documents = PlanDocuments(self.names, offload)
         self.monitoring = Monitoring(self.inventory, self.set_aside, self.presence)
         self.instances = WebInstances(WebShares(calls), Speaker(metrics_dir), offload)
         reports = UpkeepReports(calls)
