@@ -16,7 +16,6 @@ from redis.exceptions import NoScriptError, RedisError
 
 from seating.redis_store.calls import Call, RedisOutcomeUnknown, RedisUnavailable
 from seating.redis_store.connection import LOST, OneServer, ScriptConnection
-from seating.redis_store.traced_calls import TracedCalls
 from seating.telemetry import metrics
 
 
@@ -38,7 +37,7 @@ class _Pending:
         self.packed = connection.pack(self.call)
 
 
-class AutoPipeline(OneServer, TracedCalls):
+class AutoPipeline(OneServer):
     """`Calls` for the greenlets of one process.
 
     At most `max_queued` calls wait, and at most `max_batch` calls (about `max_batch_bytes`) are in flight. A call
@@ -55,7 +54,6 @@ class AutoPipeline(OneServer, TracedCalls):
         patience_s: float = 10.0,
     ) -> None:
         super().__init__(connection)
-        self._digest = connection.digest
         self._max_queued = max_queued
         self._max_batch = max_batch
         self._max_batch_bytes = max_batch_bytes

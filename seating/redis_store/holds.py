@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from seating.domain.hold import HOLD_RENDERING, HeldRecord, HoldOrder, hold_id
-from seating.domain.offer import BlockRange
+from seating.domain.offer import BlockRange, wish_text
 from seating.domain.position import Position
 from seating.domain.purchase import MAX_QUANTITY
 from seating.domain.rate_policy import Verdict
@@ -84,7 +84,7 @@ class HoldStore:
             HOLD_RENDERING,
             order.quantity,
             runs_text(runs),
-            order.wish(within),
+            wish_text(order, within),
             *self._backlog_limits,
             hold_id(token),
             self.limits.ttl_s * 1000,

@@ -9,7 +9,7 @@ from seating.domain.cancellation import Cancellation, Part
 from seating.domain.changes import Purchased
 from seating.domain.errors import IdempotencyKeyReused, NotOnSale, SaleRunning
 from seating.domain.hold import hold_id
-from seating.domain.offer import BlockRange, Offer, wish_text
+from seating.domain.offer import NO_WISH, BlockRange, Offer, wish_text
 from seating.domain.position import Position
 from seating.domain.purchase import Order, Purchase, PurchaseState, buyer_hash, new_nonce
 from seating.domain.rate_policy import Verdict
@@ -66,7 +66,7 @@ class Inventory:
         measured by `limit`, in the same round trip: the result or the error carries its verdict. Raises RateLimited.
         `runs` are where the order's seats are, `within` the blocks that its category and zone are, where it names one.
         """
-        asked = (RENDERING, order.quantity, runs_text(runs), order.wish(within))
+        asked = (RENDERING, order.quantity, runs_text(runs), wish_text(order, within))
         hold = "" if order.hold_token is None else hold_id(order.hold_token)
         buyer = buyer_hash(caller, order.buyer)
         rest = (new_nonce(), shop_members(caller), hold, "", "", order.personal.to_text(), buyer)
@@ -92,7 +92,7 @@ class Inventory:
         told = f"{position}|{purchase.left}|{purchase.at_ms}"
         shop = shop_members(purchase.caller, purchase.reference, purchase.tariff, purchase.currency)
         rest = (purchase.nonce, shop, "", by.member(), told, private or "", buyer)
-        return self._sell(event_id, (*kept, purchase.quantity, runs_text(purchase.runs), wish_text()), rest, None)
+        return self._sell(event_id, (*kept, purchase.quantity, runs_text(purchase.runs), NO_WISH), rest, None)
 
     def _sell(
         self,

@@ -21,8 +21,7 @@ from seating.live.feed import PLAIN, POSITIONED, Audience
 from seating.live.outbox import NORMAL
 from seating.web import handshake
 from seating.web.application import Routes
-from seating.web.callers import Access, open_to
-from seating.web.client_address import caller_address
+from seating.web.callers import Access, client_address, open_to
 from seating.web.drafts import refuse_hidden_draft
 from seating.web.live_socket import LIBRARY_OPTIONS, make_lean
 from seating.web.origins import may_connect
@@ -86,7 +85,7 @@ def _admit() -> None:
         raise EventNotFound
     services().events.counts(g.event_id)
     refuse_hidden_draft(g.event_id)
-    address = caller_address(request, settings().proxy_networks)
+    address = client_address()
     _connections().enter(address)
     g.address = address
     g.socket = handshake.prepare(request, settings().live_queue_kb * 1024)
