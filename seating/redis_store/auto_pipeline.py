@@ -126,7 +126,9 @@ class AutoPipeline(OneServer):
     def _send_forever(self) -> None:
         while True:
             self._wake.wait()
+            # Clear it before emptying the queue: a call that comes in between sets it again.
             self._wake.clear()
+            # One batch at a time: the calls that come during its round trip and fsync share the next one.
             while self._queue:
                 self._send_one_batch()
 
@@ -171,6 +173,7 @@ class AutoPipeline(OneServer):
             if refusal := self._connection.refusal(pending.call):
                 pending.reply.set_exception(RedisUnavailable(refusal))
                 continue
+            # A call names the server it is for; the script on another one would refuse it.
             if pending.server is None or pending.server != self._connection.run_id:
                 pending.pack(self._connection)
             pending.sent = True

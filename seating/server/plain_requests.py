@@ -73,6 +73,7 @@ class PlainReader:
         method_bytes, _, target = data[:target_end].partition(b" ")
         method = _METHODS.get(method_bytes)
         fields = _fields(data[: end + 4], target)
+        # As many lines as headers, so none is folded or repeated.
         if method is None or fields is None or not self._most_fields >= len(fields) == data.count(b"\r\n", 0, end):
             return None
         environ = self._environ(method, target.decode(), fields, peer)
@@ -95,6 +96,7 @@ class PlainReader:
         size = len(environ)
         for name, value in fields.items():
             environ[_key(name)] = value.decode("latin-1").strip(" \t")
+        # Two names became one key, or a header is not plain: gunicorn's parser decides.
         if len(environ) != size + len(fields) or "" in environ:
             return None
         return environ

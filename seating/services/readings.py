@@ -12,7 +12,6 @@ from seating.domain.errors import InventoryUnavailable, SharedStateUnavailable
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
 from seating.redis_store import server_figures
-from seating.redis_store.background_counts import BackgroundCounts
 from seating.redis_store.calls import Calls
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
@@ -21,6 +20,7 @@ from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.server_figures import ServerFigures
 from seating.redis_store.set_aside import SetAside
+from seating.redis_store.shared_counts import BackgroundCounts
 from seating.services.background_look import Seen
 from seating.services.circuit_breakers import CircuitBreakers
 from seating.services.readiness import SILENCE_S, Readiness, RecordSight, SharedSight

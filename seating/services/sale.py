@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import redis
 
-from seating.redis_store.background_counts import BackgroundCounts
 from seating.redis_store.calls import Calls
 from seating.redis_store.erasing import ErasedInRedis
 from seating.redis_store.event_log import EventLog
@@ -17,6 +16,7 @@ from seating.redis_store.persist_retries import PersistRetries
 from seating.redis_store.plans import Plans
 from seating.redis_store.seat_states import SeatStore
 from seating.redis_store.set_aside import SetAside
+from seating.redis_store.shared_counts import BackgroundCounts
 from seating.redis_store.terms import LogKeeping, Terms
 from seating.redis_store.upkeep_reports import UpkeepReports
 from seating.services.answered import Answered

@@ -152,6 +152,7 @@ def _caller(asked: Request) -> Caller | None:
     address = client_address()
     found = _owner(secret.strip(" "))
     if found is None:
+        # Only now: the limit on wrong keys must not hit a request that has a valid one.
         _wrong_keys.refuse(address)
         _wrong_keys.count(address)
         raise Unauthorized("This API key does not exist or was removed")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from seating.redis_store import keys, server_figures
-from seating.redis_store.background_counts import BackgroundCounts
 from seating.redis_store.event_log import EventLog
+from seating.redis_store.shared_counts import BackgroundCounts
 from seating.services.circuit_breakers import CircuitBreakers
 from seating.services.readiness import Readiness
 from seating.services.readings import Readings
