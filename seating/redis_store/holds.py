@@ -88,6 +88,7 @@ class HoldStore:
             *self._backlog_limits,
             hold_id(token),
             self.limits.ttl_s * 1000,
+            # Hashes, in Redis alone: the log says nothing of who holds.
             ",".join(f"{holder}:{most}" for holder, most in holders.items()),
             sealed,
             self.limits.max_s * 1000,

@@ -65,6 +65,7 @@ class PlainReader:
 
     def read(self, data: bytes, peer: Mapping[str, Any]) -> PlainRequest | None:
         """Return the plain request at the start of `data`, its head (and a chunked body) complete; else None."""
+        # Searched before llhttp runs: most that is not plain ends here, at little cost.
         end = data.find(b"\r\n\r\n", 0, _MOST_HEAD_BYTES)
         line_end = data.find(b"\r\n", 0, self._most_line + 2)
         target_end = line_end - len(_VERSION)
@@ -79,6 +80,7 @@ class PlainReader:
         environ = self._environ(method, target.decode(), fields, peer)
         if environ is None:
             return None
+        # Anything but these two words may name headers to drop, which is gunicorn's business.
         closes = environ.get("HTTP_CONNECTION", "keep-alive").lower()
         if closes not in ("keep-alive", "close"):
             return None

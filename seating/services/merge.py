@@ -172,6 +172,7 @@ def _commit(
     audit.add(connection, _acts(event_id, snapshot, receipts, plan))
     _unite_terms(connection, event_id, snapshot, record, entry.position)
     merges.add(connection, event_id, MergeRow(entry.position.seq, acknowledged, tail, dumped))
+    # Before the rows change: webhooks must hear what the merge cancels.
     before = purchases.standing(connection, event_id)
     purchases.replace(connection, event_id, receipts, new, end, state, plan)
     _note_cancelled(connection, event_id, receipts, before, change.at_ms)

@@ -25,6 +25,7 @@ class PlanDocuments:
 
     def of(self, event_id: str, *, gzipped: bool = True) -> PlanDocument:
         """Return an event's document. Raises PlanNotFound in general admission, EventNotFound, InventoryUnavailable."""
+        # Nearly all clients take gzip, so that form is made first and the other one from it.
         make = self._render if gzipped else self._decompress
         return self._kept.get((event_id, gzipped), partial(make, event_id))
 

@@ -181,6 +181,7 @@ class Purchases:
     @staticmethod
     def _of_entry(purchase_id: PurchaseId, entry: LogEntry, state: PurchaseState) -> Purchase | None:
         change = entry.read()
+        # Positions can be guessed, nonces cannot.
         if not isinstance(change, Purchased) or change.nonce != purchase_id.nonce:
             return None
         return purchase_in(purchase_id, state, entry, change)

@@ -51,6 +51,7 @@ class Quarantine:
         settled = settle(aside, by)
         if aside.purchase_id is not None:
             purchase_log.acted("purchase replayed", aside.purchase_id, by)
+        # Redis last: if it does not answer, the cron forgets the copies later.
         for entry in settled:
             self.set_aside.unquarantine(event_id, entry.position)
 
@@ -89,6 +90,7 @@ class Quarantine:
         act = act_now(by, "quarantine.replay", aside.event_id, target, "quarantined", "recorded")
 
         def move(connection: Connection) -> list[LogEntry]:
+            # First of all, as in persistence, or the two could deadlock.
             watermarks.lock(connection, aside.event_id)
             if not aside_record.take_out(connection, aside):
                 raise QuarantineEntryNotFound

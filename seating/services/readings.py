@@ -58,6 +58,7 @@ class Readings:
         from_redis: list[Reading] = []
         with gevent.Timeout(_REDIS_WITHIN_S, False):  # type: ignore[arg-type]
             from_redis = self._from_redis()
+        # The further questions would only wait for the same Redis.
         if not from_redis:
             return [*readings, metrics.REDIS_UP.reads(0)]
         with gevent.Timeout(_REDIS_WITHIN_S, False):  # type: ignore[arg-type]

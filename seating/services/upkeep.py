@@ -29,6 +29,7 @@ from seating.storage.database import Database
 KEPT_CLOSED_MS: Final = 24 * 3600 * 1000
 
 _KNOWN_FOR_S = 5.0
+# 100,000 holds of an event in one tick; the others end in the next.
 _MOST_RELEASES = 500
 
 _MOST_REFUSALS = 5
@@ -163,6 +164,7 @@ class Upkeep:
         Mark it archived in SQL first, or the missing inventory would be rebuilt.
         """
         self.database.write(events.set_archived, event_id)
+        # The script checks all of it again, since the snapshot may be a second old.
         if self.inventory.archive(event_id, KEPT_CLOSED_MS):
             _log.info("event archived", event_id=event_id)
 
