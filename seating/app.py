@@ -48,11 +48,15 @@ from seating.web.services import attach, attach_operations
 
 def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
     """Create the application. The process must be patched by gevent: clients wait for Redis as greenlets."""
+    return equipped(routed_app(), settings, services, hub)
+
+
+def routed_app() -> Application:
+    """Build all routes and their descriptions, which is most of the work and the same for all settings."""
     app = _documented_app()
-    attach(app, settings, services, hub)
     errors.register(app)
     drafts.register(app)
-    live.register(app, settings)
+    live.register(app)
     sale = (purchases.api, holds.api, seats.api, organiser.api, events.api, plans.api, live.api, quarantine.api)
     operators = (books.api, recovery.api, audit.api, webhooks.api)
     for blueprint in (*sale, *operators, users.api, caches.api, catalogue.api, operations.api, probes.api):
@@ -60,6 +64,13 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
     app.register_blueprint(pages.pages)
     _serve_document(app)
     security_headers.register(app)
+    return app
+
+
+def equipped(app: Application, settings: Settings, services: Services, hub: Hub) -> Application:
+    """Give the views what they work with, and frame the application."""
+    attach(app, settings, services, hub)
+    live.attach(app, settings)
     inner = CrossOrigin(app.wsgi_app, settings.cors_origins) if settings.cors_origins else app.wsgi_app
     app.wsgi_app = RequestFrame(inner, RequestLog(settings))  # type: ignore[method-assign]
     attach_operations(app, _operations_app(settings, services, hub))
