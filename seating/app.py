@@ -48,6 +48,36 @@ from seating.web.services import attach, attach_operations
 
 def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
     """Create the application. The process must be patched by gevent: clients wait for Redis as greenlets."""
+    return equipped(routed_app(), settings, services, hub)
+
+
+def routed_app() -> Application:
+    """Build all routes and their descriptions, which is most of the work and the same for all settings."""
+    app = _documented_app()
+    errors.register(app)
+    drafts.register(app)
+    live.register(app)
+    sale = (purchases.api, holds.api, seats.api, organiser.api, events.api, plans.api, live.api, quarantine.api)
+    operators = (books.api, recovery.api, audit.api, webhooks.api)
+    for blueprint in (*sale, *operators, users.api, caches.api, catalogue.api, operations.api, probes.api):
+        app.register_api(blueprint)
+    app.register_blueprint(pages.pages)
+    _serve_document(app)
+    security_headers.register(app)
+    return app
+
+
+def equipped(app: Application, settings: Settings, services: Services, hub: Hub) -> Application:
+    """Give the views what they work with, and frame the application."""
+    attach(app, settings, services, hub)
+    live.attach(app, settings)
+    inner = CrossOrigin(app.wsgi_app, settings.cors_origins) if settings.cors_origins else app.wsgi_app
+    app.wsgi_app = RequestFrame(inner, RequestLog(settings))  # type: ignore[method-assign]
+    attach_operations(app, _operations_app(settings, services, hub))
+    return app
+
+
+def _documented_app() -> Application:
     app = Application(
         "seating",
         info=Info(
@@ -68,15 +98,11 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
     app.url_map.merge_slashes = False
     # Otherwise Swagger's page loads a badge from its makers' server.
     app.config["SWAGGER_CONFIG"] = {"validatorUrl": None}
-    attach(app, settings, services, hub)
-    errors.register(app)
-    drafts.register(app)
-    live.register(app, settings)
-    sale = (purchases.api, holds.api, seats.api, organiser.api, events.api, plans.api, live.api, quarantine.api)
-    operators = (books.api, recovery.api, audit.api, webhooks.api)
-    for blueprint in (*sale, *operators, users.api, caches.api, catalogue.api, operations.api, probes.api):
-        app.register_api(blueprint)
-    app.register_blueprint(pages.pages)
+    return app
+
+
+def _serve_document(app: Application) -> None:
+    """Add the routes of the OpenAPI document, which describes all routes of `app`, and of its pages."""
 
     @cache
     def document() -> tuple[str, bytes, bytes]:
@@ -95,12 +121,6 @@ def create_app(settings: Settings, services: Services, hub: Hub) -> Application:
     def docs() -> BaseResponse:
         """Redirect by path: Flask's own redirect names this server's scheme, which may differ behind a TLS proxy."""
         return redirect("/docs/", 308)
-
-    security_headers.register(app)
-    inner = CrossOrigin(app.wsgi_app, settings.cors_origins) if settings.cors_origins else app.wsgi_app
-    app.wsgi_app = RequestFrame(inner, RequestLog(settings))  # type: ignore[method-assign]
-    attach_operations(app, _operations_app(settings, services, hub))
-    return app
 
 
 def _operations_app(settings: Settings, services: Services, hub: Hub) -> Application:

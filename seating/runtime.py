@@ -76,6 +76,7 @@ class BackgroundServices(Sale):
         self.upkeep = Upkeep(
             database,
             self.inventory,
+            self.set_aside,
             self.open_events,
             self.hold_store,
             self.queue,

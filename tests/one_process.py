@@ -89,7 +89,16 @@ class OneProcess(Sale):
         opened = OpenEvents(self.calls)
         store, persistence = self.holds.store, self.persistence
         return Upkeep(
-            self.database, self.inventory, opened, store, queue, retries, persistence, caches=[], reports=reports
+            self.database,
+            self.inventory,
+            self.set_aside,
+            opened,
+            store,
+            queue,
+            retries,
+            persistence,
+            caches=[],
+            reports=reports,
         )
 
     def _nudge(self, *events: str) -> None:

@@ -6,12 +6,11 @@ import re
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Self
 
 from seating.domain.idempotency import short_hash
-from seating.domain.offer import BlockRange, wish_text
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatRange, runs_text
 
@@ -66,16 +65,6 @@ class HoldOrder:
     accessible: bool = False
     mix: bool = False
     buyer: str | None = None
-
-    def wish(self, within: Sequence[BlockRange] = ()) -> str:
-        """As that of an Order."""
-        return wish_text(
-            together=self.together,
-            mix=self.mix,
-            accessible=self.accessible,
-            asked=self.category is not None,
-            within=within,
-        )
 
     def fingerprint(self) -> str:
         """Return the fingerprint. It never equals a purchase's, and the log keeps it: `buyer` is not in it."""

@@ -136,6 +136,7 @@ class InventoryState:
                 self._end(change.hold, change.at_ms)
                 self.give_back(change.runs, HELD)
             case changes.SeatSet():
+                # General admission without areas: there are no runs, only a number.
                 if change.quantity:
                     self.set_places(change.was, change.status, change.quantity)
                 for run, was in change.parts():
@@ -156,10 +157,12 @@ class InventoryState:
             return
         self.held -= kept.quantity
         if kept.field:
+            # Its record may be of something newer that the key was used for.
             if is_record_of_hold(self.idempotency.get(kept.field, ""), hold):
                 del self.idempotency[kept.field]
             self.notes[kept.field] = at_ms + kept.note_ms
             self.notes.move_to_end(kept.field)
+        # In the order of their ends, so the first one that is not over ends the search.
         while self.notes and next(iter(self.notes.values())) <= at_ms:
             self.notes.popitem(last=False)
 
@@ -220,6 +223,7 @@ class InventoryState:
             if start + length > len(self.maps[block]) and not areas.is_area(self.maps[block]):
                 raise IndexError(f"block {block} has no seats {start} to {start + length}")
         if self.maps and areas.is_area(self.maps[0]):
+            # Try on a copy first: an area without enough places must not leave a change half applied.
             moved = list(self.maps)
             for (block, _, length), was, status in self._moves(change):
                 moved[block] = areas.move(moved[block], was, status, length)

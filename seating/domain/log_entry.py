@@ -68,6 +68,7 @@ class LogEntry(NamedTuple):
     @classmethod
     def beyond(cls, checkpoint: "Checkpoint | None", position: Position, change: str) -> Self:
         """Return an entry that continues `checkpoint` after a gap, or starts from nothing."""
+        # A merge leaves a gap for the entries that only Redis had; the link still ties both ends.
         return cls(position, change, chain_link(checkpoint.link if checkpoint else GENESIS, position, change))
 
 

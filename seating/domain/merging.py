@@ -78,13 +78,16 @@ def merge(
             preferred.take(kept.runs, AVAILABLE, HELD)
             if kept.field in other.idempotency:
                 preferred.idempotency.setdefault(kept.field, other.idempotency[kept.field])
+    # InventoryState drops the notes that are over from the front, so they must stay sorted.
     notes = other.notes | preferred.notes
     preferred.notes = OrderedDict(sorted(notes.items(), key=lambda note: note[1]))
     _take_in_organisers(merged, other)
     if other.offer != preferred.offer:
         merged.other_offer = other.offer
+    # Closing is for good, whichever history did it.
     if "closed" in (preferred.state, other.state):
         preferred.state = "closed"
+    # The other history has opened it, and may have sold.
     elif preferred.state == DRAFT:
         preferred.state = other.state
     preferred.updated_ms = max(preferred.updated_ms, other.updated_ms)
@@ -116,6 +119,7 @@ def _unite_cancellations(event_id: str, merged: MergedState, other: InventorySta
             state.sold -= freed.quantity
             state.give_back(list(freed.runs), SOLD)
             state.cancelled[position] = str(united)
+    # Also of purchases that come in below, which are then taken in without those seats.
     state.cancelled = other.cancelled | state.cancelled
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Protocol, Self
 
 import orjson
 
@@ -158,22 +158,31 @@ def offer_of_plan(plan: SeatingPlan) -> Offer:
     )
 
 
-def wish_text(
-    *,
-    together: bool = False,
-    mix: bool = False,
-    accessible: bool = False,
-    asked: bool = False,
-    within: Sequence[BlockRange] = (),
-) -> str:
-    """What a buyer wishes, as offer.lua reads it: `flags|first-last,…`.
+class Wished(Protocol):
+    """What the orders of purchases and of holds say of the seats that they want."""
 
-    `asked` is whether a category is asked for, `within` the blocks that are searched, all if there are none.
+    @property
+    def together(self) -> bool: ...
+    @property
+    def mix(self) -> bool: ...
+    @property
+    def accessible(self) -> bool: ...
+    @property
+    def category(self) -> str | None: ...
+
+
+NO_WISH: Final = "|"
+"""The text of an order that wishes nothing."""
+
+
+def wish_text(order: Wished, within: Sequence[BlockRange] = ()) -> str:
+    """Return what an order wishes, as offer.lua reads it: `flags|first-last,…`.
+
+    `within` are the blocks that are searched, all if there are none.
     """
-    flags = (("t", together), ("m", mix), ("a", accessible), ("c", asked))
-    return (
-        f"{''.join(flag for flag, is_set in flags if is_set)}|{','.join(f'{first}-{last}' for first, last in within)}"
-    )
+    flags = (("t", order.together), ("m", order.mix), ("a", order.accessible), ("c", order.category is not None))
+    wished, blocks = (flag for flag, is_set in flags if is_set), (f"{first}-{last}" for first, last in within)
+    return f"{''.join(wished)}|{','.join(blocks)}"
 
 
 class Charge(NamedTuple):

@@ -6,7 +6,7 @@ from html import escape
 from itertools import pairwise
 from typing import Any, Final
 
-from seating.domain import plan_page
+from seating.domain import plan_document
 from seating.domain.plan_format import Area
 from seating.domain.plan_shapes import Box, outline
 from seating.domain.seating_plan import SeatingPlan
@@ -24,7 +24,7 @@ _MAX_NUMBERED: Final = 10_000
 
 def draw(plan: SeatingPlan) -> str:
     """Render a plan as an SVG document. The darkest seats are best; each block has its number at its best seat."""
-    layout = plan_page.layout_of(plan)
+    layout = plan_document.layout_of(plan)
     areas = [Area.model_validate(area) for area in layout["areas"]]
     box = _around(layout, areas)
     width, height = box.right - box.left, box.bottom - box.top

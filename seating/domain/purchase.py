@@ -13,7 +13,7 @@ from seating.domain.cancellation import Bought, Cancellation
 from seating.domain.errors import PurchaseNotFound
 from seating.domain.event import is_event_id
 from seating.domain.idempotency import short_hash
-from seating.domain.offer import BlockRange, SoldAs, wish_text
+from seating.domain.offer import SoldAs
 from seating.domain.personal_data import PersonalData
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatRange
@@ -128,16 +128,6 @@ class Order(NamedTuple):
     mix: bool = False
     buyer: str | None = None
     note: str | None = None
-
-    def wish(self, within: Sequence[BlockRange] = ()) -> str:
-        """As offer.lua reads it; `within` are the blocks of the category and zone, where one is named."""
-        return wish_text(
-            together=self.together,
-            mix=self.mix,
-            accessible=self.accessible,
-            asked=self.category is not None,
-            within=within,
-        )
 
     @property
     def field(self) -> str:

@@ -65,6 +65,7 @@ class Conditions:
         kept = self.state.idempotency.get(change.idempotency)
         if kept is not None and is_purchase_record(kept):
             position, nonce = kept.split("|")[2:4]
+            # The random part of its id, so it is this very purchase, recorded by an earlier replay.
             if nonce == change.nonce:
                 return Decision(Outcome.OBSOLETE, "the record has it")
             return Decision(Outcome.SUPERSEDED, f"superseded by the purchase at {position}, which has the same key")
@@ -79,6 +80,7 @@ class Conditions:
             return Decision(Outcome.OBSOLETE, "the hold is not there any more")
         if isinstance(change, changes.Extended):
             return Decision(Outcome.REPLAYED)
+        # What the hold had in the fork before this change; the record's must be the same.
         before = set(places(change.runs))
         if isinstance(change, changes.HoldChanged):
             before = before.difference(places(change.added)).union(places(change.removed))
@@ -100,6 +102,7 @@ class Conditions:
                 seats += [(self._status(SeatRange(*place, 1)), was, wanted) for place in places([run])]
             elif areas.places(area, was) < run.length:
                 return Decision(Outcome.WAITS, f"fewer than {run.length} places of area {run.block} are {was}")
+        # The organiser may have done the same again after the failover.
         if seats and all(now == wanted for now, _, wanted in seats):
             return Decision(Outcome.OBSOLETE, "the seats are so already")
         for now, was, _ in seats:

@@ -99,7 +99,7 @@ class PlanParts(NamedTuple):
 class SeatingPlan:
     """`blocks[b][r]` is the list of seat ids of stretch `r` of block `b`, in the order in which they stand.
 
-    `layout` is where they are and what they are called, as plan_page shows it; None for a generated plan.
+    `layout` is where they are and what they are called, as plan_document shows it; None for a generated plan.
     `spots[b][r]` is where stretch `r` of block `b` is; empty where that is unknown. `notes` say what was decided when a
     file was imported; they are not packed.
     """

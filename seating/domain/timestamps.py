@@ -24,6 +24,7 @@ def parse_rfc3339(text: str) -> int:
         at_ms = (datetime.fromisoformat(text.upper()) - _EPOCH) // timedelta(milliseconds=1)
     except ValueError:  # There is no such day or hour.
         raise refusal from None
+    # An offset may move a moment beyond the years that its text names.
     if not 0 <= at_ms < _TOO_LATE_MS:
         raise refusal
     return at_ms

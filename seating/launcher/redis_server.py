@@ -41,6 +41,7 @@ def find(data_dir: Path) -> Server:
     writer = redis_build.written_by(data_dir)
     servers = installed()
     for server in servers:
+        # An older server stops at a file that a newer one wrote.
         if writer is None or server.build.reads(writer):
             return server
     if writer is None:

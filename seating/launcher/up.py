@@ -47,6 +47,7 @@ def run(settings: Settings) -> None:
                 for part in parts:
                     part.look_after()
         finally:
+            # Redis last: the others still write to it while they stop.
             for part in reversed(parts):
                 part.stop(_STOP_WITHIN_S)
             click.echo("stopped")
@@ -94,6 +95,7 @@ def _wait_for_redis(child: Child, url: str, stopping: threading.Event, within_s:
     while not stopping.wait(_LOOK_EVERY_S):
         try:
             client.ping()
+        # It is alive and reads its file, which may take minutes.
         except redis.BusyLoadingError:
             deadline = time.monotonic() + within_s
         except redis.RedisError as error:
@@ -152,6 +154,7 @@ def _seating(name: str) -> list[str]:
 def _refuse_taken_port(setting: str, host: str, port: int) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
+        # As the web server does: connections of the last run may linger on the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))

@@ -18,9 +18,12 @@ from seating.redis_store.seat_states import States
 
 
 class Audience(NamedTuple):
-    """How entries are rendered for a kind of socket. Clients that `resumes` keep a position and handle snapshots."""
+    """How a kind of socket gets entries: `render` makes the messages of one.
 
-    tell: Callable[[str, SeatingPlan, LogEntry, Change], list[str]]
+    Clients whose audience `resumes` keep a position, and start over from a snapshot.
+    """
+
+    render: Callable[[str, SeatingPlan, LogEntry, Change], list[str]]
     resumes: bool
 
 
@@ -29,15 +32,14 @@ PLAIN: Final = Audience(messages.seat_updates, resumes=False)
 
 _WRITES_AT_ONCE = 100
 _MOST_SEATS = 500
-"""What changes more seats at once is told by a snapshot: that is shorter, and its page is rendered once for all."""
+"""A change of more seats is sent as a snapshot, which is shorter, and is rendered once for all clients."""
 
 
 class Feed:
-    """`plan` is None in general admission, where `available` is the latest message and `state` is the sale's now.
+    """`plan` is None in general admission; `available` is then the latest message. `state` is that of the sale now.
 
-    `joined` counts the sockets being served, attached or about to be.
-    Do not switch greenlets between reading `checkpoint` and calling `attach`: the socket must get each later entry
-    exactly once.
+    `joined` counts the sockets served, including those about to be attached. Do not switch greenlets between reading
+    `checkpoint` and calling `attach`: the socket must get each later entry exactly once.
     """
 
     def __init__(self, event_id: str, plan: SeatingPlan | None, states: States) -> None:
@@ -66,30 +68,33 @@ class Feed:
             outboxes.discard(outbox)
 
     def advance(self, entries: Sequence[LogEntry]) -> None:
-        """Offer `entries` to all sockets, or break off where they do not continue the feed."""
+        """Offer `entries` to all sockets. Break off where they do not continue the feed, or cannot be rendered."""
         readable: list[tuple[LogEntry, Change]] = []
         for entry in entries:
             change = entry.read() if self.checkpoint.is_followed_by(entry) else None
+            # Move on even over a gap: clients start over from a snapshot, which is at least as new as this entry.
             self.checkpoint = Checkpoint.of(entry)
             if isinstance(change, StateSet):
                 self.state = change.state
-            if change is None or not self._tells(change):
-                self._tell(readable)
+            if change is None or not self._shows(change):
+                self._send(readable)
                 readable.clear()
                 self.break_off()
             else:
                 readable.append((entry, change))
-        self._tell(readable)
+        self._send(readable)
         self.available_changed = True
+        # Wake those that wait now. Left set, it would let later waiters pass at once.
         self.moved.set()
         self.moved.clear()
 
     def break_off(self, checkpoint: Checkpoint | None = None) -> None:
-        """Make all clients start over at `checkpoint`, by default the feed's own: there is a gap before it."""
+        """Make all clients start over, because of a gap before `checkpoint`, by default the feed's own."""
         self.checkpoint = checkpoint or self.checkpoint
         self.available_changed = True
         if self.plan:
             self._offer(POSITIONED, text_frame(messages.snapshot_needed(self.checkpoint)))
+        # Such clients cannot start over within a connection: they have to reconnect.
         for outbox in tuple(self._sockets[PLAIN]):
             outbox.close(TRY_AGAIN_LATER)
 
@@ -104,7 +109,7 @@ class Feed:
     def flush(self) -> float:
         """Write what was offered, as far as clients take it; return the CPU time spent, in seconds.
 
-        This is most of the work, so it yields to other greenlets in between.
+        This is most of a feed's work, so it yields to other greenlets every 100 sockets.
         """
         if not self._offered:
             return 0.0
@@ -120,25 +125,25 @@ class Feed:
 
     def encode(self, audience: Audience, entries: Sequence[tuple[LogEntry, Change]]) -> bytes:
         if self.plan is not None:
-            told = [audience.tell(self.event_id, self.plan, entry, change) for entry, change in entries]
+            rendered = [audience.render(self.event_id, self.plan, entry, change) for entry, change in entries]
         elif audience.resumes:
-            told = [messages.state_changes(entry, change) for entry, change in entries]
+            rendered = [messages.state_changes(entry, change) for entry, change in entries]
         else:
-            told = []
-        return text_frames(text for texts in told for text in texts)
+            rendered = []
+        return text_frames(text for texts in rendered for text in texts)
 
     def missed(self, audience: Audience, entries: Sequence[LogEntry]) -> bytes | None:
-        """Encode the entries as frames; None if any cannot be decoded."""
+        """Encode the entries that a client missed as frames; None if a snapshot has to take their place."""
         changes = [(entry, entry.read()) for entry in entries]
-        readable = [(entry, change) for entry, change in changes if change and self._tells(change)]
+        readable = [(entry, change) for entry, change in changes if change and self._shows(change)]
         return self.encode(audience, readable) if len(readable) == len(changes) else None
 
-    def _tells(self, change: Change) -> bool:
-        """Whether what is told of a change is all that it changed."""
+    def _shows(self, change: Change) -> bool:
+        """Return whether its messages say all that a change did."""
         seats = sum(run.length for run in getattr(change, "runs", ()))
         return self.plan is None or (seats <= _MOST_SEATS and tells_of_seats(change))
 
-    def _tell(self, entries: Sequence[tuple[LogEntry, Change]]) -> None:
+    def _send(self, entries: Sequence[tuple[LogEntry, Change]]) -> None:
         for audience, outboxes in self._sockets.items():
             if outboxes and entries:
                 self._offer(audience, self.encode(audience, entries))

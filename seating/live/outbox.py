@@ -53,6 +53,7 @@ class Outbox:
         """Queue `frames` for the next `flush`."""
         if self.code is not None:
             return
+        # A single larger batch passes, since it could be sent at no other time.
         if self._size and self._size + len(frames) > self._limit:
             metrics.count_slow_client("full")
             self.close(TRY_AGAIN_LATER)
@@ -62,6 +63,7 @@ class Outbox:
 
     def flush(self) -> None:
         """Write all waiting frames at once. Never blocks: another greenlet writes what the client does not take."""
+        # A writer that is at work takes what was added meanwhile.
         if self._writer or not self._waiting:
             return
         frames = self._take()
@@ -125,6 +127,7 @@ class Outbox:
     def _write(self, frames: bytes) -> None:
         try:
             while frames:
+                # For each batch anew: a client that has taken one is alive.
                 self._cut_at_s = time.monotonic() + _STUCK_S
                 self._connection.sendall(frames)
                 self._size -= len(frames)

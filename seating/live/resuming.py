@@ -44,6 +44,7 @@ def _catch_up(feed: Feed, audience: Audience, reached: ResumePoint, outbox: Outb
         return False
     while reached.position != feed.position and outbox.code is None:
         found = history.log.entries_from(feed.event_id, reached.position, _PAGE)
+        # Trimmed, or the client comes from a history that was lost: the link tells.
         if not found or not reached.is_at(Checkpoint.of(found[0])):
             return False
         missed = [entry for entry in found[1:] if entry.position <= feed.position]
@@ -52,6 +53,7 @@ def _catch_up(feed: Feed, audience: Audience, reached: ResumePoint, outbox: Outb
             if frames is None:
                 return False
             outbox.offer(frames)
+            # Before reading on, so that a slow client does not make us hold the log in memory.
             outbox.wait_written()
             reached = ResumePoint.of(Checkpoint.of(missed[-1]))
         else:

@@ -16,7 +16,6 @@ from redis.exceptions import NoScriptError, RedisError
 
 from seating.redis_store.calls import Call, RedisOutcomeUnknown, RedisUnavailable
 from seating.redis_store.connection import LOST, OneServer, ScriptConnection
-from seating.redis_store.traced_calls import TracedCalls
 from seating.telemetry import metrics
 
 
@@ -38,7 +37,7 @@ class _Pending:
         self.packed = connection.pack(self.call)
 
 
-class AutoPipeline(OneServer, TracedCalls):
+class AutoPipeline(OneServer):
     """`Calls` for the greenlets of one process.
 
     At most `max_queued` calls wait, and at most `max_batch` calls (about `max_batch_bytes`) are in flight. A call
@@ -55,7 +54,6 @@ class AutoPipeline(OneServer, TracedCalls):
         patience_s: float = 10.0,
     ) -> None:
         super().__init__(connection)
-        self._digest = connection.digest
         self._max_queued = max_queued
         self._max_batch = max_batch
         self._max_batch_bytes = max_batch_bytes
@@ -128,7 +126,9 @@ class AutoPipeline(OneServer, TracedCalls):
     def _send_forever(self) -> None:
         while True:
             self._wake.wait()
+            # Clear it before emptying the queue: a call that comes in between sets it again.
             self._wake.clear()
+            # One batch at a time: the calls that come during its round trip and fsync share the next one.
             while self._queue:
                 self._send_one_batch()
 
@@ -173,6 +173,7 @@ class AutoPipeline(OneServer, TracedCalls):
             if refusal := self._connection.refusal(pending.call):
                 pending.reply.set_exception(RedisUnavailable(refusal))
                 continue
+            # A call names the server it is for; the script on another one would refuse it.
             if pending.server is None or pending.server != self._connection.run_id:
                 pending.pack(self._connection)
             pending.sent = True

@@ -115,6 +115,7 @@ def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
     reading.hgetall(keys.damaged(event_id))
     reading.hgetall(keys.terms(event_id))
     reading.get(keys.plan(event_id))
+    # Notes of ended holds expire by Redis's clock.
     reading.time()
     with unavailable():
         inventory, log, maps, longest_runs, idempotency, *rest = reading.execute()

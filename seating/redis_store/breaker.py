@@ -52,6 +52,7 @@ class Breaker:
     def allow(self) -> Admission:
         """Admit a call, or make it the one probe. Raises Refused."""
         asked_at_ms = self._clock_ms()
+        # Known for sure, so it needs no question to Redis.
         if asked_at_ms < self._open_until_ms:
             raise Refused(BreakerState.OPEN, ceil(self._open_until_ms - asked_at_ms))
         reply = self._ask("breaker_allow", self._keys[:1], self._policy.probe_lease_ms)

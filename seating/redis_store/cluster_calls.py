@@ -139,6 +139,7 @@ class ClusterCalls(TracedCalls):
         until, pause_s = time.monotonic() + _PATIENCE_S, 0.0
         while waiting:
             again: list[_Waiting] = []
+            # Begin with all servers before waiting for any, so that they work at the same time.
             begun = [(server, group, self._begin(server, group)) for server, group in self._by_slots(waiting).items()]
             for server, group, replies in begun:
                 found, took_s = replies()
@@ -199,8 +200,10 @@ class ClusterCalls(TracedCalls):
                 return [one._replace(asked="")]
             case NoScriptError():  # Connecting loads the scripts again.
                 return [one]
+            # It may have run, so it is not sent again. The next call should find the new primary.
             case RedisOutcomeUnknown() | ClusterDownError():
                 self._slots.refresh()
+            # It was never sent, and after a failover the slot has another server.
             case RedisUnavailable():
                 self._slots.refresh()
                 elsewhere = self._server_of(one.key)

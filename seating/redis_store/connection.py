@@ -17,7 +17,6 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from seating.redis_store.calls import (
     Argument,
     Call,
-    Command,
     RedisOutcomeUnknown,
     RedisUnavailable,
     ScriptCall,
@@ -29,6 +28,7 @@ from seating.redis_store.failures import ScriptFailures
 from seating.redis_store.seen_positions import SeenPositions
 from seating.redis_store.server_address import BOUNDS, connection_options, fails_over, left_behind
 from seating.redis_store.server_report import ServerIdentity, ServerReport
+from seating.redis_store.traced_calls import TracedCalls
 
 LOST = (RedisConnectionError, RedisTimeoutError, InvalidResponse, OSError)
 """What redis-py raises when it cannot connect or a connection breaks."""
@@ -172,11 +172,12 @@ class ScriptConnection:
             raise
 
 
-class OneServer:
+class OneServer(TracedCalls):
     """What `Calls` over one connection have in common."""
 
     def __init__(self, connection: ScriptConnection) -> None:
         self._connection = connection
+        self._digest = connection.digest
         self._script_failures = ScriptFailures()
 
     @property
@@ -202,41 +203,18 @@ class OneServer:
 class DirectCalls(OneServer):
     """`Calls` one at a time, for the processes without greenlets: worker, cron and command line."""
 
-    def command(self, *words: Argument) -> Any:
-        return self._ask([Command(words)])[0]
-
-    def commands(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
-        return self._ask([Command(tuple(words)) for words in many])
-
-    def commands_of_each(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
-        return self.commands(many)
-
-    def script(self, name: str, keys: Sequence[str], args: Sequence[Argument], *, promises: bool = False) -> Any:
-        return self._run_all(name, [ScriptCall(self._connection.digest(name), keys, args, promises)])[0]
-
-    def scripts(self, name: str, keys_of_each: Sequence[Sequence[str]], args: Sequence[Argument]) -> list[Any]:
-        digest = self._connection.digest(name)
-        return self._run_all(name, [ScriptCall(digest, keys, args) for keys in keys_of_each])
-
     def close(self) -> None:
         self._connection.disconnect()
-
-    def _run_all(self, name: str, calls: Sequence[Call]) -> list[Any]:
-        try:
-            with suppress(NoScriptError):
-                return self._ask(calls)
-            # None of them ran, and connecting loads the scripts again.
-            return self._ask(calls)
-        except ResponseError as error:
-            self._script_failures.note(name, error)
-            raise
-
-    def _ask(self, calls: Sequence[Call]) -> list[Any]:
-        return replies_of(self._outcomes(calls))
 
     def begin(self, calls: Sequence[Call]) -> Callable[[], list[Any]]:
         """Return what sends the calls one after the other, and returns the reply of each, or its refusal by Redis."""
         return partial(self._outcomes, calls)
+
+    def _ask(self, calls: Sequence[Call]) -> list[Any]:
+        with suppress(NoScriptError):
+            return replies_of(self._outcomes(calls))
+        # All call one script, so none of them ran, and connecting loads the scripts again.
+        return replies_of(self._outcomes(calls))
 
     def _outcomes(self, calls: Sequence[Call]) -> list[Any]:
         self._connection.connect()

@@ -84,6 +84,7 @@ class LiveLog:
         try:
             found: Any = self._client.xread(streams, count=count, block=wait_ms)
         except redis.RedisError as error:
+            # A demoted server refuses the blocked read; the next connection should find the new primary.
             self._client.connection_pool.disconnect()
             raise InventoryUnavailable from error
         return {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from seating.domain.hold import HOLD_RENDERING, HeldRecord, HoldOrder, hold_id
-from seating.domain.offer import BlockRange
+from seating.domain.offer import BlockRange, wish_text
 from seating.domain.position import Position
 from seating.domain.purchase import MAX_QUANTITY
 from seating.domain.rate_policy import Verdict
@@ -16,7 +16,7 @@ from seating.redis_store.event_scripts import EventScripts, accepted, judged
 from seating.redis_store.rate_limits import RateLimit
 
 RELEASED_A_CALL: Final = 200
-"""The limit in holding.lua."""
+"""The limit in holds.lua."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +84,11 @@ class HoldStore:
             HOLD_RENDERING,
             order.quantity,
             runs_text(runs),
-            order.wish(within),
+            wish_text(order, within),
             *self._backlog_limits,
             hold_id(token),
             self.limits.ttl_s * 1000,
+            # Hashes, in Redis alone: the log says nothing of who holds.
             ",".join(f"{holder}:{most}" for holder, most in holders.items()),
             sealed,
             self.limits.max_s * 1000,

@@ -1,16 +1,15 @@
-"""The inventory of each open event: counts, seats and accepted purchases, changed by one script a change."""
+"""The inventory of each open event: counts, seats and receipts. Every change is one script."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from seating.domain.actor import Actor
 from seating.domain.cancellation import Cancellation, Part
 from seating.domain.changes import Purchased
 from seating.domain.errors import IdempotencyKeyReused, NotOnSale, SaleRunning
 from seating.domain.hold import hold_id
-from seating.domain.offer import BlockRange, Offer, wish_text
+from seating.domain.offer import NO_WISH, BlockRange, Offer, wish_text
 from seating.domain.position import Position
 from seating.domain.purchase import Order, Purchase, PurchaseState, buyer_hash, new_nonce
 from seating.domain.rate_policy import Verdict
@@ -22,11 +21,9 @@ from seating.redis_store.event_scripts import EventScripts, judged
 from seating.redis_store.inventory_snapshot import FIELDS, Head, Snapshot, head
 from seating.redis_store.rate_limits import RateLimit
 
-_SAMPLE: Final = 100
-
 
 class Accepted(NamedTuple):
-    """`replayed` tells the first answer from its repetitions. `verdict` is None where no rate limit was asked."""
+    """`replayed` if the purchase had been accepted before. `verdict` is None without a rate limit."""
 
     receipt: Receipt
     replayed: bool
@@ -34,7 +31,7 @@ class Accepted(NamedTuple):
 
 
 class CancelReply(NamedTuple):
-    """`reached` is where the log ends then, `cancelled` what of the purchase is; `is_new` if that has just grown."""
+    """`reached` is the end of the log, `cancelled` all that is cancelled of the purchase. `is_new` if it has grown."""
 
     reached: Position
     cancelled: Cancellation | None
@@ -42,9 +39,9 @@ class CancelReply(NamedTuple):
 
 
 class Inventory:
-    """Raises InventoryUnavailable or OutcomeUnknown where Redis does not answer, MissingInventory where it has none.
+    """Raises InventoryUnavailable or OutcomeUnknown if Redis does not answer, MissingInventory if it has none.
 
-    New purchases are refused when `backlog_max_entries` wait for SQL or Redis uses `backlog_memory_percent` of its
+    New purchases are refused while `backlog_max_entries` wait for SQL or Redis uses `backlog_memory_percent` of its
     maxmemory.
     """
 
@@ -63,46 +60,39 @@ class Inventory:
         limit: RateLimit | None = None,
         within: Sequence[BlockRange] = (),
     ) -> Accepted:
-        """Sells `order` or raises why not: one of the errors of `accepted`.
+        """Sell `order`. Raises the errors of `accepted`, and RateLimited.
 
-        `idempotency` is the hash of `caller` and key; a repetition gets the first receipt again. Anything else is
-        measured by `limit`, in the same round trip: the result or the error carries its verdict. Raises RateLimited.
-        `runs` are where the order's seats are, `within` the blocks that its category and zone are, where it names one.
+        `idempotency` is the hash of `caller` and key. A repeated request gets the first receipt again. Any other
+        counts against `limit`, in the same round trip; the result or the error has the verdict. `runs` are the places
+        of the order's seats, `within` the blocks of its category and zone, if it names any.
         """
-        asked = (RENDERING, order.quantity, runs_text(runs), order.wish(within))
+        asked = (RENDERING, order.quantity, runs_text(runs), wish_text(order, within))
         hold = "" if order.hold_token is None else hold_id(order.hold_token)
-        rest = (
-            new_nonce(),
-            shop_members(caller),
-            hold,
-            "",
-            "",
-            order.personal.to_text(),
-            buyer_hash(caller, order.buyer),
-        )
+        buyer = buyer_hash(caller, order.buyer)
+        rest = (new_nonce(), shop_members(caller), hold, "", "", order.personal.to_text(), buyer)
         former = order.former_fingerprint()
         try:
             return self._sell(event_id, (idempotency, order.fingerprint(), *asked), rest, limit, order.field)
         except IdempotencyKeyReused:
             if former is None:
                 raise
-        # The record may be of a version whose fingerprints had the reference in them; a known key sells nothing.
+        # Older versions had the reference in the fingerprint. To ask again is safe: a known key never sells.
         return self._sell(event_id, (idempotency, former, *asked), rest, limit, order.field)
 
     def sell_again(
         self, event_id: str, position: Position, purchase: Purchased, private: str | None, by: Actor
     ) -> Accepted:
-        """Sells what a history that was lost had sold, the same seats under the same id, whatever the sale's state.
+        """Sell a lost history's purchase again: the same seats under the same id, whatever the state of the sale.
 
-        `position` is what the buyer was answered with, `private` the personal data. Raises SeatUnavailable, SoldOut,
+        `position` is the one in the buyer's receipt, `private` the personal data. Raises SeatUnavailable, SoldOut,
         IdempotencyKeyReused.
         """
         kept = (purchase.idempotency, purchase.fingerprint, purchase.rendering)
         buyer = buyer_hash(purchase.caller, purchase.personal_data(private).buyer)
-        told = f"{position}|{purchase.left}|{purchase.at_ms}"
+        first_receipt = f"{position}|{purchase.left}|{purchase.at_ms}"
         shop = shop_members(purchase.caller, purchase.reference, purchase.tariff, purchase.currency)
-        rest = (purchase.nonce, shop, "", by.member(), told, private or "", buyer)
-        return self._sell(event_id, (*kept, purchase.quantity, runs_text(purchase.runs), wish_text()), rest, None)
+        rest = (purchase.nonce, shop, "", by.member(), first_receipt, private or "", buyer)
+        return self._sell(event_id, (*kept, purchase.quantity, runs_text(purchase.runs), NO_WISH), rest, None)
 
     def _sell(
         self,
@@ -124,30 +114,30 @@ class Inventory:
 
     @property
     def missing_durability(self) -> str:
-        """What the server, as last asked, needs before it sells; "" when it is durable."""
+        """What the server lacks to be durable, as last seen; "" if it is durable."""
         return self._calls.missing_durability
 
     def read(self, event_id: str) -> Snapshot | None:
-        """The event's inventory now, or None where Redis holds none."""
+        """Return the event's inventory; None if Redis has none."""
         return self.read_all([event_id])[0]
 
     def read_all(self, event_ids: Sequence[str]) -> list[Snapshot | None]:
-        """As `read`, for many events. None also where a server of a cluster does not answer while others do."""
+        """As `read`, for many events. Also None if a cluster's server does not answer while others do."""
         found = dict(self.read_answering(event_ids))
         return [found.get(event_id) for event_id in event_ids]
 
     def read_answering(self, event_ids: Sequence[str]) -> list[tuple[str, Snapshot | None]]:
-        """Each event with its inventory, without those whose server does not answer while others do."""
+        """Return each event with its inventory, except those whose server does not answer while others do."""
         replies = zip(event_ids, self._scripts.look([_keys(event_id) for event_id in event_ids]), strict=True)
         return [(event_id, Snapshot.of(values)) for event_id, values in replies if values is not None]
 
     def look_at(self, event_ids: Sequence[str]) -> list[Snapshot | Head | None]:
-        """As `read_all`, but with what there is where an inventory is archived or cannot be read."""
+        """As `read_all`, but return the head of an inventory that is archived or cannot be read completely."""
         replies = self._scripts.look([_keys(event_id) for event_id in event_ids])
         return [Snapshot.of(values) or head(values) for values in replies]
 
     def current(self, event_ids: Sequence[str]) -> list[Snapshot | None]:
-        """As `read_all`, for those who want to buy: what holds have that are due counts as free."""
+        """As `read_all`, but seats of expired holds count as free: a purchase would release them."""
         return [
             self._without_lapsed(event_id) if found and found.counts.held else found
             for event_id, found in zip(event_ids, self.read_all(event_ids), strict=True)
@@ -161,86 +151,65 @@ class Inventory:
         return found._replace(counts=replace(found.counts, held=found.counts.held - lapsed))
 
     def remembered_keys(self, event_id: str) -> int:
-        """How many idempotency keys are kept."""
+        """Return how many idempotency keys are kept."""
         return int(self._scripts.ask("HLEN", keys.idempotency(event_id)))
 
-    def quarantined(self, event_ids: Sequence[str]) -> int:
-        """How many entries of these events wait in quarantine, as far as Redis was told."""
-        counts = self._scripts.ask_all([("HLEN", keys.quarantine(event_id)) for event_id in event_ids])
-        return sum(count or 0 for count in counts)
-
-    def damaged(self, event_ids: Sequence[str]) -> list[list[str]]:
-        """For each event, what could not be read and was put aside."""
-        found = self._scripts.ask_all([("HKEYS", keys.damaged(event_id)) for event_id in event_ids])
-        return [sorted(what.decode(errors="replace") for what in names or ()) for names in found]
-
-    def quarantined_at(self, event_ids: Sequence[str]) -> dict[str, list[Position]]:
-        """Where entries wait in quarantine, as far as Redis was told: some of each event that has any."""
-        found = self._scripts.ask_all([("HRANDFIELD", keys.quarantine(event_id), _SAMPLE) for event_id in event_ids])
-        return {event_id: _positions(fields) for event_id, fields in zip(event_ids, found, strict=True) if fields}
-
-    def unquarantine(self, event_id: str, *positions: Position) -> None:
-        """Entries in quarantine have been dealt with."""
-        self._scripts.ask("HDEL", keys.quarantine(event_id), *map(str, positions))
-
     def is_silent(self, event_id: str) -> bool:
-        """Whether the server of a cluster that has this event has just let somebody wait in vain."""
+        """Return whether the event's server, one of a cluster, has just failed to answer a call."""
         return self._calls.is_silent(keys.inventory(event_id))
 
     def seen_events(self) -> list[str]:
-        """Those that this process has sold from."""
+        """Return the events whose positions this process has seen."""
         return self._calls.seen.events()
 
     def is_known(self, event_id: str) -> bool:
-        """Whether Redis has any key of that event's inventory."""
+        """Return whether Redis has any key of the event."""
         return bool(self._scripts.ask("EXISTS", *keys.all_of(event_id)))
 
     def cancel(self, purchase: Purchase, part: Part, by: Actor) -> CancelReply:
-        """Returns the seats of a `part` of the purchase, once: to ask again changes nothing.
+        """Cancel `part` of the purchase and return its seats. Repeating it changes nothing.
 
-        One that SQL does not have yet is only known to this epoch's log; InventoryUnavailable in another.
+        A purchase that SQL does not have yet can only be cancelled in its own epoch, whose log has it. Raises
+        InventoryUnavailable in a later one.
         """
         event_id, position, _ = purchase.id
         of_event = (keys.cancelled(event_id), keys.quarantine(event_id), keys.buyers(event_id))
         event_keys = (*keys.of_seats(event_id)[:4], *of_event)
         epoch = position.epoch if purchase.state is PurchaseState.ACCEPTED else ""
         wanted = (runs_text(part.runs), "" if part.quantity is None else part.quantity)
-        told = (str(position), purchase.quantity, runs_text(purchase.runs), epoch, by.member())
-        args = (*told, *wanted, buyer_hash(purchase.caller, purchase.personal.buyer))
+        bought = (str(position), purchase.quantity, runs_text(purchase.runs), epoch, by.member())
+        args = (*bought, *wanted, buyer_hash(purchase.caller, purchase.personal.buyer))
         outcome, reached, cancelled = self._scripts.run("cancel", event_keys, args)
         return CancelReply(self._reached(event_id, reached), _cancellation(cancelled), outcome == b"CANCELLED")
 
     def cancellations(self, event_id: str, positions: Sequence[Position]) -> list[Cancellation | None]:
-        """What is cancelled of each of the purchases at `positions`."""
+        """Return what is cancelled of each purchase at `positions`; None for nothing."""
         if not positions:
             return []
         kept = self._scripts.ask("HMGET", keys.cancelled(event_id), *map(str, positions))
         return [_cancellation(text) for text in kept]
 
     def set_state(self, event_id: str, state: str, by: Actor) -> Position:
-        """`state` is on_sale, paused or closed. Raises NotOnSale for an event that is closed: that is for good.
-
-        Returns where the log ends then.
-        """
+        """Set the state to on_sale, paused or closed; return the end of the log. Raises NotOnSale once it is closed."""
         outcome, *reached = self._scripts.run("set_state", _keys(event_id), (state, by.member()))
         if outcome == b"CLOSED":
             raise NotOnSale("This event is closed for good", state="closed")
         return self._reached(event_id, reached[0])
 
     def offers(self, event_ids: Sequence[str]) -> list[Offer | None]:
-        """On what conditions each event is sold now; None without categories, and where Redis does not have them."""
+        """Return the offer of each event; None if it has no categories, or if Redis does not have its offer."""
         found = self._scripts.ask_all([("HGET", keys.inventory(event_id), "offered") for event_id in event_ids])
         return [_offer(offered) for offered in found]
 
     def left_by_category(self, event_id: str) -> dict[int, int]:
-        """How many seats can be bought now of each category, by its number; it reads all maps of a hall."""
+        """Return the number of free seats by category number. Costly: the script reads all maps of the hall."""
         _, pairs = self._scripts.run("categories_left", keys.of_seats(event_id), ())
         return dict(zip(pairs[::2], pairs[1::2], strict=True))
 
     def set_offer(self, event_id: str, offer: Offer, was: Offer | None, by: Actor) -> Position | None:
-        """Sells the event on the conditions of `offer` from now on; None if its offer is not `was` any more.
+        """Replace the offer `was` by `offer`; return the end of the log, or None if the offer is no longer `was`.
 
-        Raises SaleRunning, and NotOnSale for an event that is closed. Returns where the log ends then.
+        Raises SaleRunning, and NotOnSale for a closed event.
         """
         fields = [word for field in offer.inventory_fields().items() for word in field]
         text = "" if was is None and offer == Offer() else offer.to_json()
@@ -260,26 +229,17 @@ class Inventory:
         return position
 
     def archive(self, event_id: str, idle_ms: int) -> bool:
-        """Removes an event that was closed `idle_ms` ago and is whole in SQL. False if it is not so."""
+        """Remove an event that is closed, completely in SQL, and unchanged for `idle_ms`; False if it is not."""
         outcome, *_ = self._scripts.reply("archive", keys.all_of(event_id), (idle_ms,))
         return bool(outcome == b"ARCHIVED")
 
 
 def _cancellation(text: bytes | None) -> Cancellation | None:
-    """None also for one that cannot be read."""
+    """Return None for an unreadable one too."""
     try:
         return Cancellation.parse(text.decode()) if text else None
     except ValueError:
         return None
-
-
-def _positions(fields: Sequence[bytes]) -> list[Position]:
-    """Those that can be read."""
-    found = []
-    for field in fields:
-        with suppress(ValueError):
-            found.append(Position.parse(field.decode()))
-    return found
 
 
 def _keys(event_id: str) -> tuple[str, str]:
@@ -289,5 +249,5 @@ def _keys(event_id: str) -> tuple[str, str]:
 def _offer(offered: bytes | None) -> Offer | None:
     try:
         return Offer.from_json(offered) if offered else None
-    except (ValueError, KeyError, TypeError):  # None of ours: SQL has it too.
+    except (ValueError, KeyError, TypeError):  # No script of ours wrote it, and SQL has the offer too.
         return None

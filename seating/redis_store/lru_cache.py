@@ -52,6 +52,7 @@ class LruCache:
 
     def get(self, key: str, *, counted: bool = True) -> bytes | None:
         """Return the value and mark it as most recently used; None if absent. With `counted`, count a hit."""
+        # Times of answers travel with a call that is made anyway, but not with each: two more numbers to add.
         told = self._untold() if time.monotonic() > self._told_at + _TELL_EVERY_S else (0, 0)
         self.size_last_known, *found = self._script("get", key, int(counted), *told)
         return found[0] if found else None

@@ -38,6 +38,7 @@ class OpenEvents:
                 found |= _events_on(EventScripts(server))
             except InventoryUnavailable:
                 silent += 1
+                # All of them: then nothing is known, which is not the same as no events.
                 if silent == len(servers):
                     raise
         # The events of a server that does not answer, while others do, are those of the last scan.

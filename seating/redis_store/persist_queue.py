@@ -40,6 +40,7 @@ class PersistQueue:
         """Enqueue a job; return False if the queue is already full. Raises InventoryUnavailable."""
         with unavailable():
             for first in range(0, len(event_ids), _EVENTS_A_JOB):
+                # Bounded: while no worker runs, jobs would pile up.
                 if self.queue.count >= self._max_waiting:
                     return False
                 self._enqueue(PERSIST_JOB, event_ids[first : first + _EVENTS_A_JOB])
@@ -55,6 +56,7 @@ class PersistQueue:
             ids = [job_id.decode() for job_id in taken]
             jobs = [job for job in Job.fetch_many(ids, self._client, JSONSerializer) if job]
             if ids:
+                # RQ deletes a job when it is done; these will never be run.
                 self._client.unlink(*map(Job.key_for, ids))
             return {event_id for job in jobs if job.func_name == PERSIST_JOB for event_id in job.args}
         except (redis.RedisError, NoSuchJobError, DeserializationError, ValueError):

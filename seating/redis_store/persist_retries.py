@@ -36,6 +36,7 @@ class PersistRetries:
         """Note a failure; return the seconds until the next attempt."""
         failures = int(self._ask("INCR", keys.retry(event_id)))
         wait_s: int = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(failures - 1, 10))
+        # Failures of an event that is gone must not stay in Redis for good.
         self._ask("EXPIRE", keys.retry(event_id), _FAILURES_KEPT_S)
         self._ask("SET", keys.retry_wait(event_id), "1", "EX", wait_s)
         return wait_s

@@ -42,9 +42,8 @@ def _pool(url: str, reply_within_s: float = 10.0, **of_class: Any) -> "redis.Blo
 
 def _key_of_queue() -> str:
     """Return a key of RQ's. Raises InvalidSettings if its keys are not all in one slot."""
-    from rq.defaults import (
-        RQ_KEY_PREFIX,
-    )  # RQ takes long to import, and commands that do without it have other clients.
+    # Imported here because RQ takes long, and commands that do without it have other clients.
+    from rq.defaults import RQ_KEY_PREFIX
 
     key = f"{RQ_KEY_PREFIX}:queues"
     if slot_of(key) != slot_of(RQ_KEY_PREFIX):

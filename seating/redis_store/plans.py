@@ -30,6 +30,7 @@ class Plans:
 
     def restore(self, event_id: str, plan: SeatingPlan) -> None:
         """Overwrite an unreadable plan; do not create a missing one."""
+        # XX: a key that is gone was deleted with its event, or is being rebuilt.
         self._scripts.ask("SET", keys.plan(event_id), plan.pack(), "XX")
 
     def _fetch(self, event_id: str) -> SeatingPlan:

@@ -27,6 +27,7 @@ class RateLimit(NamedTuple):
         verdict = Verdict(bool(passes), wait_ms, tuple(map(Left, left[::2], left[1::2])))
         if not passes:
             pairs = zip(verdict.left, self.policy.quotas, strict=True)
+            # The quota that takes longest decides when to come back; its text only breaks ties.
             _, _, quota = max((left.reset_ms, str(quota), quota) for left, quota in pairs if not left.requests)
             raise RateLimited(quota, verdict)
         return verdict

@@ -20,6 +20,7 @@ from seating.redis_store.calls import Argument, Calls
 from seating.redis_store.event_scripts import EventScripts
 
 LEASE_MS: Final = 15_000
+# What an attempt wrote that died expires by itself.
 _PART_LIVES_MS: Final = 3_600_000
 # Lua's unpack fails near 8,000 values, and a step must not block Redis for long.
 _VALUES_A_STEP: Final = 2_000
@@ -58,6 +59,7 @@ class Rebuilding:
 
     def undo(self) -> None:
         """Release the claim. The inventory stays as it was, but closed."""
+        # If Redis does not answer, the lease ends by itself.
         with suppress(InventoryUnavailable):
             self._run("rebuild_undo", (self._inventory, keys.log(self._event_id)))
 
@@ -103,6 +105,7 @@ class Rebuilding:
             "epoch": epoch,
             "seq": seq,
             "chain": last.link,
+            # It is written from SQL's record, so SQL has all of it.
             "persisted": seq,
             "acknowledged": str(Checkpoint.of(last)),
             "state": state.state,

@@ -22,6 +22,7 @@ class SeenPositions:
 
     def note(self, event_id: str, position: Position) -> None:
         key = keys.inventory(event_id)
+        # Replies of concurrent calls may arrive in any order.
         if position > self._by_inventory.get(key, _NONE):
             self._by_inventory[key] = position
 

@@ -73,6 +73,7 @@ def connection_options(url: str) -> dict[str, Any]:
         "password": options.pop("sentinel_password", None),
         **{name: value for name, value in options.items() if name.startswith("ssl_")},
     }
+    # The URL names sentinels; the primary's address comes from them, on every connect.
     del options["host"]
     sentinels = Sentinels(_hosts(found["hosts"], _SENTINEL_PORT), unquote(found["service"]), for_sentinel)
     kind = _SentinelSSLConnection if secure else _SentinelConnection

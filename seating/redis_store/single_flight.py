@@ -69,6 +69,7 @@ class SingleFlight:
                 found: bytes | None = outcome
                 return found
             gevent.sleep(look_s)
+            # Most flights land within milliseconds; the others are not worth a question each.
             look_s = min(look_s * 2, _LONGEST_LOOK_S)
         raise LoadFailed
 

@@ -1,4 +1,4 @@
-"""What `Calls` for greenlets have in common: commands and scripts become calls, with a span, and failures are noted."""
+"""What all `Calls` have in common: commands and scripts become calls, with a span, and failures are noted."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence

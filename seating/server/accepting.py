@@ -18,6 +18,7 @@ from seating.setting_formats import IPNetwork
 from seating.telemetry import metrics
 from seating.web.client_address import is_trusted, network_of
 
+# With several workers gunicorn takes one at a time, and each new connection waits for a turn of the loop.
 _BATCH: Final = 64
 _BLINDLY: Final = 8
 """How many connections of a batch to accept without checking whether another process has fewer."""
@@ -71,6 +72,7 @@ class Acceptor:
                 self._accept_batch()
                 paused = False
             except OSError as error:
+                # Files become free as connections end, so pause rather than die with all that are open.
                 if error.errno not in _OUT_OF_FILES:
                     raise
                 if not paused:
@@ -98,8 +100,10 @@ class Acceptor:
         """Return whether a connection waited."""
         try:
             fileno, address = self._listener._accept()  # type: ignore[attr-defined]
+        # None waits, or another process was faster.
         except BlockingIOError:
             return False
+        # The client left while it waited; others may wait behind it.
         except ConnectionAbortedError:
             return True
         self._take(ClientSocket(self._listener.family, self._listener.type, self._listener.proto, fileno), address)
@@ -108,6 +112,7 @@ class Acceptor:
     def _take(self, client: ClientSocket, address: Address) -> None:
         network = network_of(address[0]) or ""
         full = self._of_address[network] >= self._limits.per_address
+        # A proxy's connections carry the requests of many clients.
         if full and not is_trusted(address[0], self._limits.proxies):
             metrics.count_refused_connection()
             with suppress(OSError):
@@ -130,5 +135,6 @@ class Acceptor:
             self.clients.discard(client)
             self._place.put(len(self.clients))
             self._of_address[network] -= 1
+            # Otherwise the counter would grow with every address that ever came.
             if not self._of_address[network]:
                 del self._of_address[network]

@@ -145,6 +145,7 @@ class Deadlines:
         for group in self._groups:
             idle_due = now + (self._spared_s if group.is_full() or self._stops() else 0.0)
             for client in [client for client in group.clients if client.is_overdue(now, idle_due)]:
+                # Each throw runs a greenlet, which may have ended the wait of a later one in the list.
                 if client.is_overdue(now, idle_due):
                     _count_missed(client.waits_for)
                     client.waiting.throw(TimeoutError(client.waits_for))

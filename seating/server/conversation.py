@@ -68,6 +68,7 @@ class Conversation:
                 if not data:
                     return
                 arrived_s = time.perf_counter() - client.silent_s()
+            # A head that came in pieces is never plain; gunicorn's parser waits for the rest of it.
             received = (AVAILABLE and self.read_fast(client, peer, data)) or self._read_carefully(client, address, data)
             self._arrivals.note(received.environ, arrived_s)
             data = self._rest(client, received) if self._answer(received) else None
@@ -85,6 +86,7 @@ class Conversation:
         if request is None:
             return None
         response = JoinedResponse(request, client, self._cfg)
+        # All of it is here. The application takes as long as it takes, and a WebSocket has pings.
         if not request.pending:
             client.read_whenever()
             return Received(request.environ, response, request.rest)
@@ -111,9 +113,11 @@ class Conversation:
         """Send the response; return whether the connection stays open."""
         response, worker = received.response, self._worker
         worker.nr += 1
+        # gunicorn then starts another process, as for its own workers.
         if worker.nr >= worker.max_requests:
             worker.alive = False
         items: Any = self._application(received.environ, response.start_response)
+        # Decided after the application ran: it may have taken long.
         if worker.is_leaving():
             response.force_close()
         try:
@@ -123,6 +127,7 @@ class Conversation:
         except OSError:
             raise
         except Exception as error:
+            # Nothing was sent, so the caller can still answer with an error.
             if not response.begun:
                 raise
             _log.error("response aborted", exc_info=error)
@@ -137,6 +142,7 @@ class Conversation:
         body = received.body
         if body is None:
             return received.rest
+        # Nobody knows where the next request would begin.
         if body.failed:
             return None
         client.read_within(HEAD_WITHIN_S, "body")

@@ -40,6 +40,7 @@ class BoardPlace:
 
     def leave(self) -> None:
         """Stop being counted: this process accepts no more connections."""
+        # A connection that ends later must not put this process back on the board.
         self._left = True
         self._counts[self._slot] = _NOBODY
 

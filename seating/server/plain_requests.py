@@ -65,6 +65,7 @@ class PlainReader:
 
     def read(self, data: bytes, peer: Mapping[str, Any]) -> PlainRequest | None:
         """Return the plain request at the start of `data`, its head (and a chunked body) complete; else None."""
+        # Searched before llhttp runs: most that is not plain ends here, at little cost.
         end = data.find(b"\r\n\r\n", 0, _MOST_HEAD_BYTES)
         line_end = data.find(b"\r\n", 0, self._most_line + 2)
         target_end = line_end - len(_VERSION)
@@ -73,11 +74,13 @@ class PlainReader:
         method_bytes, _, target = data[:target_end].partition(b" ")
         method = _METHODS.get(method_bytes)
         fields = _fields(data[: end + 4], target)
+        # As many lines as headers, so none is folded or repeated.
         if method is None or fields is None or not self._most_fields >= len(fields) == data.count(b"\r\n", 0, end):
             return None
         environ = self._environ(method, target.decode(), fields, peer)
         if environ is None:
             return None
+        # Anything but these two words may name headers to drop, which is gunicorn's business.
         closes = environ.get("HTTP_CONNECTION", "keep-alive").lower()
         if closes not in ("keep-alive", "close"):
             return None
@@ -95,6 +98,7 @@ class PlainReader:
         size = len(environ)
         for name, value in fields.items():
             environ[_key(name)] = value.decode("latin-1").strip(" \t")
+        # Two names became one key, or a header is not plain: gunicorn's parser decides.
         if len(environ) != size + len(fields) or "" in environ:
             return None
         return environ

@@ -47,6 +47,7 @@ class JoinedResponse(Response):  # type: ignore[misc]
     def send_headers(self) -> None:
         if not self.headers_sent:
             lines = [f"{name}: {value}\r\n" for name, value in self.headers]
+            # Not sent yet: `_send` joins it with the first part of the body, for one write.
             self.unsent = "".join((*self.default_headers(), *lines, "\r\n")).encode("latin-1")
             self.headers_sent = True
 

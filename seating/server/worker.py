@@ -72,6 +72,7 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
         from seating.web.services import begin_serving, close_feeds, operations_of
 
         settings = load_settings()
+        # Each process counts for itself, so each allows its share.
         share = math.ceil(settings.http_connections_per_address / self.cfg.workers)
         acceptors = []
         for listener in self.sockets:

@@ -18,7 +18,7 @@ from seating.domain.receipt import Receipt
 from seating.redis_store.seen_positions import SeenPositions
 from seating.services import purchase_log
 from seating.storage import answered, purchases, quarantine, watermarks
-from seating.storage.answered import Told
+from seating.storage.answered import ConfirmedRange
 from seating.storage.database import Database
 from seating.storage.quarantine import QuarantinedEntry
 
@@ -27,7 +27,7 @@ MOST_RECEIPTS: Final = 10_000
 _WRITE_AGAIN_EVERY_S: Final = 10.0
 
 
-class _ToldReceipt(NamedTuple):
+class _ConfirmedReceipt(NamedTuple):
     """`idempotency` is the hash of caller and key."""
 
     receipt: Receipt
@@ -40,21 +40,22 @@ class Answered:
     def __init__(self, database: Database, seen: SeenPositions) -> None:
         self._database = database
         self._seen = seen
-        self._told: OrderedDict[tuple[str, int], Told] = OrderedDict()
+        self._ranges: OrderedDict[tuple[str, int], ConfirmedRange] = OrderedDict()
         self._unwritten: set[tuple[str, int]] = set()
-        self._receipts: OrderedDict[str, _ToldReceipt] = OrderedDict()
+        self._receipts: OrderedDict[str, _ConfirmedReceipt] = OrderedDict()
         self._written_again_at = float("-inf")
 
     def note(self, event_id: str, position: Position, receipt: Receipt | None = None, idempotency: str = "") -> None:
         """Note that a caller got a response with `position`, and with `receipt` if it was a purchase."""
         # Keyed by epoch: a response from the next epoch must not hide a loss in this one.
         key, seq = (event_id, position.epoch), position.seq
-        told = self._told.get(key)
-        if told is None or not told.lowest <= seq <= told.highest:
-            self._told[key] = told.with_seq(seq) if told else Told(seq, seq)
+        confirmed = self._ranges.get(key)
+        if confirmed is None or not confirmed.lowest <= seq <= confirmed.highest:
+            self._ranges[key] = confirmed.with_seq(seq) if confirmed else ConfirmedRange(seq, seq)
             self._unwritten.add(key)
         if receipt is not None:
-            self._receipts[str(receipt.id)] = _ToldReceipt(receipt, idempotency)
+            self._receipts[str(receipt.id)] = _ConfirmedReceipt(receipt, idempotency)
+            # Without its receipt a lost purchase is still reported, by its position.
             if len(self._receipts) > MOST_RECEIPTS:
                 self._receipts.popitem(last=False)
 
@@ -69,16 +70,17 @@ class Answered:
         checkpoints = self._database.read(watermarks.read_all, events)
         for event_id, checkpoint in checkpoints.items():
             self._seen.note(event_id, Position(checkpoint.position.epoch, 0))
+        # Taken before the write, because other greenlets note positions while it waits.
         unwritten, self._unwritten = self._unwritten, set()
         try:
             if unwritten:
-                self._database.write(answered.remember, {key: self._told[key] for key in unwritten})
+                self._database.write(answered.remember, {key: self._ranges[key] for key in unwritten})
             self._settle_receipts(checkpoints)
         except BaseException:
             self._unwritten |= unwritten
             raise
-        while len(self._told) > MOST_TERMS:
-            self._told.popitem(last=False)
+        while len(self._ranges) > MOST_TERMS:
+            self._ranges.popitem(last=False)
 
     def _events_to_check(self) -> list[str]:
         """Return the events with unwritten positions or unsettled receipts.
@@ -89,21 +91,22 @@ class Answered:
         now = time.monotonic()
         if now - self._written_again_at > _WRITE_AGAIN_EVERY_S:
             self._written_again_at = now
-            self._unwritten |= self._told.keys()
-        waiting = {told.receipt.id.event_id for told in self._receipts.values()}
+            self._unwritten |= self._ranges.keys()
+        waiting = {kept.receipt.id.event_id for kept in self._receipts.values()}
         return sorted(waiting | {event_id for event_id, _ in self._unwritten})
 
     def _settle_receipts(self, checkpoints: Mapping[str, Checkpoint]) -> None:
         """Drop receipts that SQL has recorded, and quarantine those whose term ended before they were recorded."""
         done: list[str] = []
-        orphaned: dict[str, _ToldReceipt] = {}
-        for purchase_id, told in self._receipts.items():
-            event_id, position, _ = told.receipt.id
+        orphaned: dict[str, _ConfirmedReceipt] = {}
+        for purchase_id, kept in self._receipts.items():
+            event_id, position, _ = kept.receipt.id
             checkpoint = checkpoints.get(event_id)
             if checkpoint and position.epoch == checkpoint.position.epoch and position.seq <= checkpoint.position.seq:
                 done.append(purchase_id)
             elif checkpoint and position.epoch < checkpoint.position.epoch:
-                orphaned[purchase_id] = told
+                # It may have been recorded before its term ended, or by a rebuild since: SQL decides.
+                orphaned[purchase_id] = kept
         if orphaned:
             lost = self._database.write(_put_aside, orphaned)
             for event_id, ids in lost.items():
@@ -112,15 +115,15 @@ class Answered:
             self._receipts.pop(purchase_id, None)
 
 
-def _put_aside(connection: Connection, told: Mapping[str, _ToldReceipt]) -> dict[str, list[str]]:
-    """Quarantine the purchases that are neither recorded nor in quarantine: the seats are lost, the buyers known.
+def _put_aside(connection: Connection, orphaned: Mapping[str, _ConfirmedReceipt]) -> dict[str, list[str]]:
+    """Quarantine the purchases that are neither recorded nor in quarantine; return their ids by event.
 
-    Return their ids by event.
+    Their seats are lost, but their buyers are known.
     """
-    recorded = purchases.recorded(connection, list(told))
+    recorded = purchases.recorded(connection, list(orphaned))
     lost: list[QuarantinedEntry] = []
     ids: dict[str, list[str]] = {}
-    for purchase_id, (receipt, idempotency) in told.items():
+    for purchase_id, (receipt, idempotency) in orphaned.items():
         if purchase_id not in recorded and quarantine.find_purchase(connection, receipt.id) is None:
             change = change_json(receipt.change(idempotency))
             entry = LogEntry(receipt.id.position, change, f"receipt {receipt.id.nonce}", receipt.private)

@@ -60,6 +60,7 @@ class ArchivedEvents:
         plan = self.names.recorded_plan(event_id) if purchase.runs else None  # Areas have runs, and no plan.
 
         def append(connection: Connection) -> tuple[Cancellation | None, Checkpoint, int]:
+            # The lock comes first, as in persistence, or two transactions could deadlock.
             watermarks.lock(connection, event_id)
             found = purchases.find(connection, purchase.id)
             if found is None:

@@ -14,7 +14,8 @@ from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.redis_store import book_snapshot
 from seating.redis_store.open_events import OpenEvents
 from seating.services import book_differences, seat_history
-from seating.services.book_differences import Record, story_of
+from seating.services.book_differences import story_of
+from seating.services.record_differences import Record
 from seating.services.seat_history import SeatHistoryEntry
 from seating.storage import answered, events, ledger, merges, organiser_seats, purchases, quarantine, watermarks
 from seating.storage.database import Database

@@ -62,8 +62,10 @@ class CircuitBreakers:
                 ms=round((time.perf_counter() - started) * 1000, 1),
             )
             raise
+        # Says nothing about its health: our own limit, or the partner's.
         except (CatalogueBusy, PartnerThrottled):
             raise
+        # Its answer was unwelcome, but it answered.
         except SeatingError:
             outcome = CallOutcome.SUCCESS
             raise
@@ -77,6 +79,7 @@ class CircuitBreakers:
         reports: dict[str, BreakerReport] = {}
         for name, breaker in self._breakers.items():
             report = breaker.report()
+            # The others would wait for the same Redis in turn.
             if report is None:
                 return {}
             reports[name] = report

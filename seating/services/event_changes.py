@@ -47,6 +47,7 @@ class EventChanges:
         """
         if kind:
             self.readers.check(kind)
+        # A process that has seen nothing of the event would accept any server, an old primary too.
         self.fence.before_first_sale(event_id)
         try:
             yield Change(event_id, self)

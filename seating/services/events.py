@@ -122,6 +122,7 @@ class Events:
         found = self.inventory.read(event_id)
         if found is None or found.counts.state == DRAFT:
             return found is not None
+        # Forgetting them costs one look at Redis each.
         if len(self._published) >= _MOST_PUBLISHED:
             self._published.clear()
         self._published.add(event_id)
@@ -129,6 +130,7 @@ class Events:
 
     def _set_offer(self, event_id: str, amend: Callable[[Offer], Offer], by: Actor, *, by_category: bool) -> Position:
         for _ in range(_ATTEMPTS):
+            # Compare and swap: another operator may change the offer at the same time.
             (was,) = self.inventory.offers([event_id])
             offer = was or Offer()
             if by_category and not offer.categories:
@@ -161,6 +163,7 @@ class Events:
         (snapshot,) = self.inventory.current([event_id])
         if snapshot is None:
             raise self.presence.absence_of(event_id)
+        # Its counts may lack sales that SQL has.
         if not snapshot.backlog.trusted:
             raise InventoryUnavailable
         return snapshot.counts

@@ -28,6 +28,7 @@ class Fence:
 
     def before_first_sale(self, event_id: str) -> None:
         """Read the term of an event from SQL if this process has not seen the event yet."""
+        # Ids that Redis does not know are not noted: a stranger could make up any number of them.
         if not self._seen.knows(event_id) and self._inventory.is_known(event_id):
             self._seen.note(event_id, Position(0, 1))  # Ask only once, even if SQL fails.
             self._learn([event_id])

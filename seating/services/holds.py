@@ -60,6 +60,7 @@ class Holds:
         """
         token = new_token()
         idempotency = "" if key is None else short_hash(caller, key)
+        # Only those who know the key, and so may repeat the request, can read the token.
         kept = "" if key is None else sealed(token, hold_id(token), event_id, caller, key)
         runs = self.names.runs(event_id, order.seats)
         within = self.offers.within(event_id, order)

@@ -164,41 +164,55 @@ def _commit(
     receipts = [receipt for receipt in purchases_of(event_id, state) if not snapshot.is_quarantined(receipt)]
     new = purchases.missing(connection, event_id, receipts)
     end = max(tail.position.seq, record.end_seq)
-    epoch = term_record.allocate(connection, event_id, time.time(), snapshot.seen_epoch, *snapshot.term_starts())
     dumped = state.dump()
-    change = changes.Merged(
-        time.time_ns() // 1_000_000,
-        record.checkpoint.position if record.checkpoint else None,
-        tail.position,
-        state.digest(),
-        by,
-    )
-    entry = LogEntry.beyond(record.checkpoint, Position(epoch, end + len(new) + 1), change_json(change))
-    if record.checkpoint is None:
-        watermarks.begin(connection, event_id, Checkpoint.of(entry))
-    elif not watermarks.advance(connection, event_id, record.checkpoint, Checkpoint.of(entry)):
-        raise Overtaken("the record has moved on")
+    after = record.checkpoint.position if record.checkpoint else None
+    change = changes.Merged(time.time_ns() // 1_000_000, after, tail.position, state.digest(), by)
+    # The purchases that are new to SQL get the sequence numbers between both histories and the entry.
+    entry = _append(connection, event_id, snapshot, record, change, end + len(new) + 1)
     audit.add(connection, _acts(event_id, snapshot, receipts, plan))
-    ledger.append(connection, event_id, entry)
-    # Take the ends of both histories before mixing them: afterwards, the next start no longer tells where one ended.
-    last_seqs = ends(snapshot.term_starts(), tail.position.seq)
-    for term, last in ends(term_record.first_seqs(connection, event_id), record.end_seq).items():
-        last_seqs[term] = max(last, last_seqs.get(term, 0))
-    for term, first_seq in {**snapshot.term_starts(), epoch: entry.position.seq}.items():
-        term_record.begin(connection, event_id, term, first_seq)
-    term_record.end(connection, event_id, last_seqs)
+    _unite_terms(connection, event_id, snapshot, record, entry.position)
     merges.add(connection, event_id, MergeRow(entry.position.seq, acknowledged, tail, dumped))
+    # Before the rows change: webhooks must hear what the merge cancels.
     before = purchases.standing(connection, event_id)
     purchases.replace(connection, event_id, receipts, new, end, state, plan)
     _note_cancelled(connection, event_id, receipts, before, change.at_ms)
     if plan:
         organiser_seats.replace(connection, event_id, entry.position.seq, state, plan)
-    quarantine.put_aside(connection, _quarantined(event_id, snapshot, merged, entry.position))
+    asides = _set_aside(snapshot, merged, entry.position)
+    forked = (QuarantinedEntry(event_id, aside, quarantine.FORK, reason, None) for aside, reason in asides)
+    quarantine.put_aside(connection, forked)
     quarantine.look_again(connection, event_id)
     events.set_state(connection, event_id, state.state)
     if state.offer:
         events.set_offer(connection, event_id, state.offer)
     return entry, new
+
+
+def _append(
+    connection: Connection, event_id: str, snapshot: BookSnapshot, record: _Record, change: changes.Merged, seq: int
+) -> LogEntry:
+    """Append the entry `merged` at `seq`, in a new epoch. Raises Overtaken if the record has moved on."""
+    epoch = term_record.allocate(connection, event_id, time.time(), snapshot.seen_epoch, *snapshot.term_starts())
+    entry = LogEntry.beyond(record.checkpoint, Position(epoch, seq), change_json(change))
+    if record.checkpoint is None:
+        watermarks.begin(connection, event_id, Checkpoint.of(entry))
+    elif not watermarks.advance(connection, event_id, record.checkpoint, Checkpoint.of(entry)):
+        raise Overtaken("the record has moved on")
+    ledger.append(connection, event_id, entry)
+    return entry
+
+
+def _unite_terms(
+    connection: Connection, event_id: str, snapshot: BookSnapshot, record: _Record, merged_at: Position
+) -> None:
+    """Record the starts and ends of the terms of both histories, and of the term that begins with the merge."""
+    # Take the ends of both histories before mixing them: afterwards, the next start no longer tells where one ended.
+    last_seqs = ends(snapshot.term_starts(), snapshot.checkpoint.position.seq)
+    for term, last in ends(term_record.first_seqs(connection, event_id), record.end_seq).items():
+        last_seqs[term] = max(last, last_seqs.get(term, 0))
+    for term, first_seq in {**snapshot.term_starts(), merged_at.epoch: merged_at.seq}.items():
+        term_record.begin(connection, event_id, term, first_seq)
+    term_record.end(connection, event_id, last_seqs)
 
 
 def _note_cancelled(
@@ -227,24 +241,20 @@ def _acts(
             yield act_of(event_id, entry.position, change, target)
 
 
-def _quarantined(
-    event_id: str, snapshot: BookSnapshot, merged: MergedState, position: Position
-) -> Iterator[QuarantinedEntry]:
+def _set_aside(snapshot: BookSnapshot, merged: MergedState, position: Position) -> Iterator[tuple[LogEntry, str]]:
+    """Yield what the merged state has no room for, and why it has to wait in quarantine."""
     for entry in snapshot.quarantined_entries():
-        yield QuarantinedEntry(event_id, entry, quarantine.FORK, "it waited before SQL was restored", None)
+        yield entry, "it waited before SQL was restored"
     for receipt, idempotency, reason in merged.waiting:
         change = change_json(receipt.change(idempotency))
-        entry = LogEntry(receipt.id.position, change, f"receipt {receipt.id.nonce}", receipt.private)
-        yield QuarantinedEntry(event_id, entry, quarantine.FORK, reason, None)
+        yield LogEntry(receipt.id.position, change, f"receipt {receipt.id.nonce}", receipt.private), reason
+    state = merged.state
     if merged.box_office:
-        state, seats = merged.state, ", ".join(map(merged.seat_name, merged.box_office))
         sold = changes.SeatSet(state.updated_ms, AVAILABLE, BOX_OFFICE, state.remaining, merged.box_office)
-        entry = LogEntry(position, change_json(sold), "box office")
+        seats = ", ".join(map(merged.seat_name, merged.box_office))
         reason = f"sold at the box office, but given to other buyers: {seats}"
-        yield QuarantinedEntry(event_id, entry, quarantine.FORK, reason, None)
+        yield LogEntry(position, change_json(sold), "box office"), reason
     if merged.other_offer:
-        state = merged.state
         offered = changes.OfferSet(state.updated_ms, merged.other_offer, state.remaining, 0, 0, was=state.offer)
-        entry = LogEntry(position, change_json(offered), "offer")
         reason = "the other history has this offer, which is not kept"
-        yield QuarantinedEntry(event_id, entry, quarantine.FORK, reason, None)
+        yield LogEntry(position, change_json(offered), "offer"), reason

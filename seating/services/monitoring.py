@@ -6,6 +6,7 @@ from typing import NamedTuple
 from seating.domain.event import InventoryCounts
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.inventory_snapshot import Backlog
+from seating.redis_store.set_aside import SetAside
 from seating.services.missing_event import MissingEvent
 
 
@@ -19,6 +20,7 @@ class SaleFigures(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Monitoring:
     inventory: Inventory
+    set_aside: SetAside
     presence: MissingEvent
 
     def sale(self, event_id: str) -> SaleFigures:
@@ -29,6 +31,6 @@ class Monitoring:
         return SaleFigures(
             snapshot.counts,
             snapshot.backlog,
-            self.inventory.quarantined([event_id]),
+            self.set_aside.quarantined([event_id]),
             self.inventory.remembered_keys(event_id),
         )

@@ -28,6 +28,7 @@ class PersistedWatch:
         self._waiting[recorded] = str(purchase_id)
         try:
             while not recorded.ready():
+                # Whoever comes first asks for all; the others wait, and one of them asks the next time.
                 if not self._asks:
                     self._ask()
                 left_s = deadline - time.monotonic()

@@ -1,8 +1,8 @@
-"""Persistence: record each event's log in SQL, entry by entry, exactly once.
+"""Record each event's log in SQL, every entry exactly once.
 
-SQL's watermark is the only acknowledgement. It moves by compare-and-swap in the same transaction as the rows, so a
-round may be repeated, run twice or be killed half-way. A round also detects which store has lost data, and begins
-the term in which an inventory sells again.
+SQL's watermark is the only acknowledgement. It moves by compare-and-swap in the transaction that writes the rows, so
+a round may be repeated, run twice at once or be killed half-way. A round also detects which store has lost data, and
+begins the term in which an inventory sells again.
 """
 
 import random
@@ -13,41 +13,35 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from time import perf_counter
 from typing import Final, Never
 
 import structlog
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from seating.domain.changes import Trusted
 from seating.domain.continuation import Diverged, continuation, refuse_shortened
 from seating.domain.errors import InventoryUnavailable, RecordUnavailable
-from seating.domain.log_entry import Checkpoint, LogEntry
+from seating.domain.log_entry import Checkpoint
 from seating.domain.position import Position
 from seating.domain.recovery_errors import Overtaken, RebuildRefused
-from seating.domain.seating_plan import SeatingPlan
-from seating.memo import Memo
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.inventory_snapshot import Head
 from seating.redis_store.persist_retries import PersistRetries
 from seating.redis_store.seen_positions import SeenPositions
 from seating.redis_store.terms import Terms
-from seating.services import purchase_log
+from seating.services.ledger_writer import LedgerWriter
 from seating.services.rebuild import Rebuild
-from seating.storage import events, ledger, progress, quarantine, watermarks
+from seating.storage import progress, watermarks
 from seating.storage import terms as term_record
 from seating.storage.database import Database
-from seating.storage.ledger import UnreadableEntry, Written
+from seating.storage.ledger import UnreadableEntry
 from seating.storage.progress import Progress
-from seating.telemetry import tracing
 
 BATCH: Final = 500
 RUN_S: Final = 5.0
-"""How long a run lasts at most. A worker that is told to stop finishes its run first."""
+"""The longest run. A worker finishes its run before it stops."""
 GATHER_S: Final = 0.1
-"""How long to let entries gather once SQL has nearly caught up: a round costs as much as a hundred entries."""
+"""How long entries gather once SQL has nearly caught up: a round costs as much as recording a hundred entries."""
 SQL_LOST: Final = "SQL lacks what it had acknowledged"
 
 _log = structlog.get_logger(__name__)
@@ -59,7 +53,7 @@ class _SqlLost(Exception):
 
 @dataclass(slots=True)
 class RunResult:
-    """What a run recorded, one transaction a batch; `begun` are the events whose terms it began."""
+    """What a run recorded, one transaction per batch. `begun` are the events whose terms it began."""
 
     entries: int = 0
     batches: int = 0
@@ -77,6 +71,7 @@ class _Next(Enum):
 @dataclass(frozen=True, slots=True)
 class Persistence:
     database: Database
+    writer: LedgerWriter
     log: EventLog
     inventory: Inventory
     terms: Terms
@@ -84,14 +79,13 @@ class Persistence:
     retries: PersistRetries
     rebuild: Rebuild
     nudge: Callable[..., object]
-    _plans: Memo[str, SeatingPlan | None] = field(default_factory=lambda: Memo(max_weight=100))
 
     def run_all(self, event_ids: Sequence[str], nudged: Callable[[], Iterable[str]] = tuple) -> RunResult:
-        """Run for the events that lag, and for those that `nudged` returns meanwhile."""
+        """Run for those of the events that lag, and for those that `nudged` returns during the run."""
         return self.run(*self._lagging(event_ids), nudged=nudged)
 
     def _lagging(self, event_ids: Sequence[str]) -> list[str]:
-        """Return the events that SQL does not have completely; another worker may have recorded some meanwhile."""
+        """Return the events that SQL does not have completely. Another worker may have recorded the others."""
         try:
             snapshots = self.inventory.read_all(event_ids)
         except InventoryUnavailable as error:
@@ -101,18 +95,18 @@ class Persistence:
         return [event_id for event_id, found in pairs if not (found and found.backlog.is_recorded)]
 
     def run_now(self, event_id: str) -> None:
-        """Run without waiting for the next retry: an operator has fixed the cause."""
+        """Run at once, even if the event has failed and its next retry is not due: an operator has fixed the cause."""
         with suppress(InventoryUnavailable):
             self.retries.forget(event_id)
         self.run(event_id)
 
     def run(self, *event_ids: str, nudged: Callable[[], Iterable[str]] = tuple) -> RunResult:
-        """Record the events' logs, one batch per event in turns, for at most `RUN_S`; nudge for what is left.
+        """Record the events' logs in turns, a batch per turn, for at most `RUN_S`. Nudge for the events that are left.
 
         Rebuild an inventory that is missing or has diverged. Begin a term for one that is recorded but not on sale.
         """
         deadline = time.monotonic() + RUN_S
-        # In random order, so that a slow event does not come first every time.
+        # In random order: a slow event that came first every time would use up every run.
         waiting = deque(random.sample(event_ids, len(event_ids)))
         gathering: list[str] = []
         gathered_at = deadline
@@ -127,7 +121,7 @@ class Persistence:
                 gathering.append(event_id)
             if (waiting or gathering) and time.monotonic() > deadline:
                 left = [event_id for event_id in (*waiting, *gathering) if not self.inventory.is_silent(event_id)]
-                with suppress(InventoryUnavailable):  # The cron nudges for every event that lags.
+                with suppress(InventoryUnavailable):  # The cron nudges for every event that lags anyway.
                     self.nudge(*left)
                 break
             if gathering and not waiting:
@@ -141,7 +135,8 @@ class Persistence:
     def _turn(self, event_id: str, recorded: RunResult) -> _Next:
         """Run one round for the event and handle its failures."""
         if self.inventory.is_silent(event_id):
-            return _Next.NEVER  # The events of other servers must not wait. The cron nudges once it answers.
+            # Waiting for it would hold up the events of other servers. The cron nudges once it answers.
+            return _Next.NEVER
         try:
             retry = self.retries.read(event_id)
             if retry.waits:
@@ -154,7 +149,7 @@ class Persistence:
             _log.warning("record unavailable", event_id=event_id, error=str(error.__cause__))
             self._postpone(event_id)
         except (_SqlLost, RebuildRefused, UnreadableEntry) as error:
-            # Only an operator can fix this. It is logged every time, and sales go on if they can.
+            # Only an operator can fix this. Log it at every retry; sales go on if they can.
             _log.error("event not persisted", event_id=event_id, reason=str(error))
             self._postpone(event_id)
         except Overtaken as error:
@@ -162,17 +157,18 @@ class Persistence:
         except InventoryUnavailable as error:
             _log.warning("inventory unavailable", event_id=event_id, error=str(error.__cause__))
         except SQLAlchemyError as error:
-            # A failure of one event must not stop the others.
+            # The failure of one event must not stop the others.
             _log.error("event not persisted", event_id=event_id, exc_info=error)
         return _Next.NEVER
 
     def _postpone(self, event_id: str) -> None:
-        with suppress(InventoryUnavailable):  # A full Redis cannot store the delay; then the retry comes early.
+        with suppress(InventoryUnavailable):  # A full Redis cannot store the delay, so the retry comes early.
             self.retries.postpone(event_id)
 
     def _round(self, event_id: str, recorded: RunResult) -> _Next:
         """Record one batch, or take one step towards selling."""
-        # Read Redis before SQL: whatever Redis then knows to be acknowledged, a healthy SQL has.
+        # Read Redis before SQL: a healthy SQL has whatever Redis knew to be acknowledged by then. In the other order,
+        # an acknowledgement between the two reads would look like an SQL that lost data.
         head = self.terms.head(event_id)
         acknowledged, trusted = (head.acknowledged, head.trusted) if head else (None, True)
         record = self.database.read(progress.read, event_id, acknowledged, not trusted)
@@ -189,29 +185,26 @@ class Persistence:
             if len(found) <= BATCH and len(entries) == len(found) - 1:
                 refuse_shortened(found[-1].position, head.checkpoint)
         except Diverged as error:
-            if self.database.read(watermarks.read, event_id) != record.checkpoint:
-                raise Overtaken("the record has moved on") from None
-            if not record.has_acknowledged:
-                self._stop(event_id, head)
-            _log.error("log does not continue the ledger", event_id=event_id, reason=str(error))
-            return self._rebuild(event_id, head, str(error))
-        last, quarantined = self._record(event_id, record.checkpoint, entries)
+            return self._diverged(event_id, head, record, str(error))
+        last, quarantined = self.writer.write(event_id, record.checkpoint, entries)
         recorded.entries += len(entries)
         recorded.batches += bool(entries)
-        if head.checkpoint is None:  # Its fields are unreadable, its log is not: record the log first.
+        # Its fields are unreadable, its log is not: a rebuild may begin once the whole log is recorded.
+        if head.checkpoint is None:
             if entries:
                 return _Next.NOW
             return self._rebuild(event_id, head, "the inventory cannot be read", only_if_lost=False)
+        # One that is not trusted yet was rebuilt or restored, and may lack its copies of what waits in quarantine.
         asides = quarantined if head.trusted else [*record.quarantined, *quarantined]
-        told = self.terms.acknowledge(event_id, head.server, last, record.database, asides)
-        if told is None:
+        reply = self.terms.acknowledge(event_id, head.server, last, record.database, asides)
+        if reply is None:
             raise Overtaken("the inventory has changed since its log was read")
-        if told.lag:
+        if reply.lag:
             if len(found) > BATCH or last != Checkpoint.of(found[-1]):
                 return _Next.NOW
             # A round for the few new entries would cost as much as one for all that gather meanwhile.
             return _Next.LATER if entries else _Next.NEVER
-        return _Next.NEVER if told.sells else self._begin_term(event_id, head, last, record.database, recorded.begun)
+        return _Next.NEVER if reply.sells else self._begin_term(event_id, head, last, record.database, recorded.begun)
 
     def _not_on_record(self, event_id: str, head: Head | None) -> _Next:
         if head and head.checkpoint:
@@ -219,13 +212,23 @@ class Persistence:
         _log.error("event is not on record", event_id=event_id)
         return _Next.NEVER
 
+    def _diverged(self, event_id: str, head: Head, record: Progress, reason: str) -> _Next:
+        """Rebuild an inventory whose log does not continue the ledger, unless SQL is the one that lost data."""
+        # Another worker that records the same entries moves the record on between the reads of SQL and of the log.
+        if self.database.read(watermarks.read, event_id) != record.checkpoint:
+            raise Overtaken("the record has moved on")
+        if not record.has_acknowledged:
+            self._stop(event_id, head)
+        _log.error("log does not continue the ledger", event_id=event_id, reason=reason)
+        return self._rebuild(event_id, head, reason)
+
     def _archived(self, event_id: str, head: Head, record: Progress) -> _Next:
         if not record.archived or not record.has_acknowledged:
             self._stop(event_id, head)
         return _Next.NEVER
 
     def _stop(self, event_id: str, head: Head) -> Never:
-        """Mark the inventory as stopped, for readiness and operators. Raises _SqlLost."""
+        """Mark the inventory as stopped, so that readiness and operators see it. Raises _SqlLost."""
         if head.acknowledged:
             self.terms.stop(event_id, head.acknowledged, SQL_LOST)
         raise _SqlLost(f"{SQL_LOST}: run `seating merge {event_id}`")
@@ -237,7 +240,7 @@ class Persistence:
         return _Next.NOW
 
     def _begin_term(self, event_id: str, head: Head, recorded: Checkpoint, database: str, begun: set[str]) -> _Next:
-        """Append the entry that begins a term; the next round records it. Once per run, in case the server flaps."""
+        """Append the entry that begins a term, which the next round records. Once per run, in case the server flaps."""
         if head.claimed or event_id in begun:
             return _Next.NEVER
         if not head.has_terms:
@@ -250,27 +253,3 @@ class Persistence:
             return _Next.NEVER
         _log.info("term begun", event_id=event_id, position=str(position))
         return _Next.NOW
-
-    def _record(
-        self, event_id: str, checkpoint: Checkpoint, entries: list[LogEntry]
-    ) -> tuple[Checkpoint, list[LogEntry]]:
-        """Record the entries; return where the record then ends, and the entries that went to quarantine."""
-        if not entries:
-            return checkpoint, []
-        rows = ledger.read_rows(entries)
-        last = Checkpoint.of(rows[-1].entry)
-        plan = self._plans.get(event_id, lambda: self.database.read(events.plan_of, event_id))
-
-        def write(connection: Connection) -> Written:
-            if not watermarks.advance(connection, event_id, checkpoint, last):
-                raise Overtaken("the record has moved on")
-            written = ledger.write(connection, event_id, rows, plan)
-            if any(isinstance(row.change, Trusted) for row in rows):
-                written.quarantined.extend(quarantine.look_again(connection, event_id))
-            return written
-
-        started = perf_counter()
-        with tracing.batch(event_id, (row.entry.traceparent for row in rows)) as span, tracing.call("sql", "write"):
-            written = self.database.write(write)
-        purchase_log.recorded(event_id, rows, written, perf_counter() - started, span.trace_id)
-        return last, written.quarantined

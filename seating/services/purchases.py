@@ -21,6 +21,7 @@ from seating.domain.recovery_errors import PurchaseQuarantined
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.rate_limits import RateLimit
+from seating.redis_store.set_aside import SetAside
 from seating.services import purchase_log
 from seating.services.archived_events import ArchivedEvents
 from seating.services.audit import act_now
@@ -52,6 +53,7 @@ class AcceptedPurchase(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Purchases:
     inventory: Inventory
+    set_aside: SetAside
     names: SeatNames
     log: EventLog
     database: Database
@@ -116,7 +118,7 @@ class Purchases:
         if fork is not None:
             self._cancel_fork(fork, purchase, by)
             purchase_log.acted("purchase cancelled", purchase.id, by)
-            self.inventory.unquarantine(purchase_id.event_id, fork.entry.position)
+            self.set_aside.unquarantine(purchase_id.event_id, fork.entry.position)
             return purchase._replace(state=PurchaseState.CANCELLED)
         cancelled, is_new = self._cancel(purchase, part, by)
         purchase = purchase.with_cancellation(cancelled)
@@ -179,6 +181,7 @@ class Purchases:
     @staticmethod
     def _of_entry(purchase_id: PurchaseId, entry: LogEntry, state: PurchaseState) -> Purchase | None:
         change = entry.read()
+        # Positions can be guessed, nonces cannot.
         if not isinstance(change, Purchased) or change.nonce != purchase_id.nonce:
             return None
         return purchase_in(purchase_id, state, entry, change)

@@ -12,6 +12,7 @@ from seating.domain.page import Page, first_of
 from seating.domain.position import Position
 from seating.domain.recovery_errors import NotReplayable, QuarantineEntryNotFound
 from seating.redis_store.inventory import Inventory
+from seating.redis_store.set_aside import SetAside
 from seating.services import purchase_log
 from seating.services.audit import act_now
 from seating.services.event_changes import EventChanges
@@ -26,6 +27,7 @@ from seating.storage.quarantine import QuarantinedEntry
 class Quarantine:
     database: Database
     inventory: Inventory
+    set_aside: SetAside
     purchases: Purchases
     changes: EventChanges
 
@@ -49,8 +51,9 @@ class Quarantine:
         settled = settle(aside, by)
         if aside.purchase_id is not None:
             purchase_log.acted("purchase replayed", aside.purchase_id, by)
+        # Redis last: if it does not answer, the cron forgets the copies later.
         for entry in settled:
-            self.inventory.unquarantine(event_id, entry.position)
+            self.set_aside.unquarantine(event_id, entry.position)
 
     def cancel(self, event_id: str, position: str, by: Actor) -> None:
         """Cancel an entry: a purchase is cancelled with its seats, anything else only resolved."""
@@ -59,7 +62,7 @@ class Quarantine:
             self.purchases.cancel(aside.purchase_id, by)
         else:
             self._put_to_rest(aside, by)
-        self.inventory.unquarantine(event_id, aside.entry.position)
+        self.set_aside.unquarantine(event_id, aside.entry.position)
 
     def _waiting(self, event_id: str, text: str) -> QuarantinedEntry:
         try:
@@ -87,6 +90,7 @@ class Quarantine:
         act = act_now(by, "quarantine.replay", aside.event_id, target, "quarantined", "recorded")
 
         def move(connection: Connection) -> list[LogEntry]:
+            # First of all, as in persistence, or the two could deadlock.
             watermarks.lock(connection, aside.event_id)
             if not aside_record.take_out(connection, aside):
                 raise QuarantineEntryNotFound

@@ -12,7 +12,6 @@ from seating.domain.errors import InventoryUnavailable, SharedStateUnavailable
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
 from seating.redis_store import server_figures
-from seating.redis_store.background_counts import BackgroundCounts
 from seating.redis_store.calls import Calls
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
@@ -20,6 +19,8 @@ from seating.redis_store.inventory_snapshot import Head, Snapshot
 from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.server_figures import ServerFigures
+from seating.redis_store.set_aside import SetAside
+from seating.redis_store.shared_counts import BackgroundCounts
 from seating.services.background_look import Seen
 from seating.services.circuit_breakers import CircuitBreakers
 from seating.services.readiness import SILENCE_S, Readiness, RecordSight, SharedSight
@@ -43,6 +44,7 @@ class Readings:
 
     calls: Calls
     inventory: Inventory
+    set_aside: SetAside
     log: EventLog
     open_events: OpenEvents
     queue: PersistQueue
@@ -56,6 +58,7 @@ class Readings:
         from_redis: list[Reading] = []
         with gevent.Timeout(_REDIS_WITHIN_S, False):  # type: ignore[arg-type]
             from_redis = self._from_redis()
+        # The further questions would only wait for the same Redis.
         if not from_redis:
             return [*readings, metrics.REDIS_UP.reads(0)]
         with gevent.Timeout(_REDIS_WITHIN_S, False):  # type: ignore[arg-type]
@@ -84,8 +87,8 @@ class Readings:
             return [
                 *_of_events(list(snapshots.values())),
                 metrics.MISSING.reads(sum(not (isinstance(seen, Head) and seen.archived) for seen in gone)),
-                metrics.QUARANTINED.reads(self.inventory.quarantined(event_ids)),
-                metrics.DAMAGED.reads(sum(map(len, self.inventory.damaged(event_ids)))),
+                metrics.QUARANTINED.reads(self.set_aside.quarantined(event_ids)),
+                metrics.DAMAGED.reads(sum(map(len, self.set_aside.damaged(event_ids)))),
                 *self._lag(snapshots),
             ]
         except (InventoryUnavailable, SharedStateUnavailable):

@@ -24,11 +24,11 @@ from seating.domain.recovery_errors import Overtaken, RebuildRefused
 from seating.domain.replay import Replay, Replayed
 from seating.domain.replay_decision import Outcome
 from seating.domain.seating_plan import SeatingPlan
-from seating.redis_store.background_counts import BackgroundCounts
 from seating.redis_store.calls import Calls
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory_snapshot import Head
 from seating.redis_store.rebuilding import Claimable, Rebuilding
+from seating.redis_store.shared_counts import BackgroundCounts
 from seating.redis_store.terms import Terms
 from seating.services import purchase_log, recorded_state
 from seating.services.recorded_state import RecordedState
@@ -167,6 +167,7 @@ class Rebuild:
             links = [entry.link for entry in page]
             known = self.database.read(ledger.known_links, event_id, links)
             for entry in page:
+                # SQL has this entry, and so all before it: only what follows can be a fork.
                 if entry.link in known:
                     fork.clear()
                 else:
@@ -188,6 +189,7 @@ class Rebuild:
         by: Actor | None,
     ) -> tuple[Position, LogEntry, int]:
         """Commit the new epoch to SQL; return its first position, its last entry, and how many of the fork's wait."""
+        # Higher than any epoch that Redis or the fork has used: no position may mean two things.
         known = [head.seen_epoch, head.checkpoint.position.epoch if head.checkpoint else 0] if head else []
         known += [entry.position.epoch for entry in fork]
         epoch = self.database.write(term_record.allocate, event_id, time.time(), *known)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import redis
 
-from seating.redis_store.background_counts import BackgroundCounts
 from seating.redis_store.calls import Calls
 from seating.redis_store.erasing import ErasedInRedis
 from seating.redis_store.event_log import EventLog
@@ -16,6 +15,8 @@ from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.persist_retries import PersistRetries
 from seating.redis_store.plans import Plans
 from seating.redis_store.seat_states import SeatStore
+from seating.redis_store.set_aside import SetAside
+from seating.redis_store.shared_counts import BackgroundCounts
 from seating.redis_store.terms import LogKeeping, Terms
 from seating.redis_store.upkeep_reports import UpkeepReports
 from seating.services.answered import Answered
@@ -29,6 +30,7 @@ from seating.services.event_creation import EventCreation
 from seating.services.events import Events
 from seating.services.fence import Fence
 from seating.services.holds import Holds
+from seating.services.ledger_writer import LedgerWriter
 from seating.services.losses import Losses
 from seating.services.merge import Merge
 from seating.services.missing_event import MissingEvent
@@ -55,6 +57,13 @@ class SaleOptions:
     backlog_max_entries: int
     backlog_memory_percent: int
 
+    @property
+    def backlog(self) -> dict[str, int]:
+        return {
+            "backlog_max_entries": self.backlog_max_entries,
+            "backlog_memory_percent": self.backlog_memory_percent,
+        }
+
 
 class Sale:
     def __init__(
@@ -69,14 +78,11 @@ class Sale:
         reads: LaggingReads | None = None,
     ) -> None:
         """`client` reads whole events, on a connection that buyers do not use. `reads` are `database`'s if None."""
-        backlog = {
-            "backlog_max_entries": options.backlog_max_entries,
-            "backlog_memory_percent": options.backlog_memory_percent,
-        }
         log, terms = EventLog(calls), Terms(calls, options.log)
         self.database = database
-        self.inventory = Inventory(calls, **backlog)
-        self.hold_store = HoldStore(calls, options.holds, **backlog)
+        self.inventory = Inventory(calls, **options.backlog)
+        self.set_aside = SetAside(calls)
+        self.hold_store = HoldStore(calls, options.holds, **options.backlog)
         self.plans = Plans(calls)
         self.presence = MissingEvent(database, nudge)
         self.names = SeatNames(self.plans, self.inventory, database, self.presence)
@@ -86,9 +92,7 @@ class Sale:
         changes = EventChanges(self.names, self.answered, self.fence, nudge, readers)
         self.counts = BackgroundCounts(calls)
         self.rebuild = Rebuild(database, calls, log, terms, self.counts)
-        self.persistence = Persistence(
-            database, log, self.inventory, terms, calls.seen, PersistRetries(calls), self.rebuild, nudge
-        )
+        self.persistence = self._persistence(calls, log, terms, nudge)
         self.merge = Merge(database, client, terms, self.rebuild, self.persistence.run_now)
         self.events = Events(database, self.inventory, self.presence, changes)
         self.event_creation = EventCreation(database, self.inventory, self.rebuild, self.persistence, self.events)
@@ -96,14 +100,20 @@ class Sale:
         archived = ArchivedEvents(database, self.names, self.answered.note)
         watch = PersistedWatch(database)
         self.reads = reads or LaggingReads(database)
-        self.purchases = Purchases(self.inventory, self.names, log, database, watch, changes, self.offers, archived)
+        self.purchases = Purchases(
+            self.inventory, self.set_aside, self.names, log, database, watch, changes, self.offers, archived
+        )
         self.purchase_lists = PurchaseLists(self.purchases, self.inventory, log, database, self.reads, self.presence)
         self.holds = Holds(self.hold_store, self.names, changes, self.offers)
         self.seats = Seats(SeatStore(calls), self.names, changes, database, self.offers)
-        self.quarantine = Quarantine(database, self.inventory, self.purchases, changes)
+        self.quarantine = Quarantine(database, self.inventory, self.set_aside, self.purchases, changes)
         self.losses = Losses(database)
         self.erasure = Erasure(database, ErasedInRedis(calls), self.persistence)
         self.audit = Audit(database, self.reads)
         self.open_events = OpenEvents(calls)
         self.box_office = BoxOffice(self.reads)
         self.books = Books(database, client, self.open_events)
+
+    def _persistence(self, calls: Calls, log: EventLog, terms: Terms, nudge: Callable[..., object]) -> Persistence:
+        writer, retries = LedgerWriter(self.database), PersistRetries(calls)
+        return Persistence(self.database, writer, log, self.inventory, terms, calls.seen, retries, self.rebuild, nudge)

@@ -87,6 +87,7 @@ class SeatNames:
         except UnreadablePlan as error:
             _log.error("plan unreadable", event_id=event_id, error=repr(error.__cause__))
             plan = self._recorded_plan(event_id)
+            # The plan never changes, so SQL's copy is as good as what Redis had.
             self.plans.restore(event_id, plan)
             return plan
 

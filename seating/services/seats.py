@@ -74,6 +74,7 @@ class Seats:
         fewer places.
         """
         plan = self.names.plan(event_id)
+        # Names become places here: the scripts know no names.
         runs = chosen.runs(plan) if plan else self._places(event_id, chosen)
         quantity = None if runs else chosen.quantity
         with self.changes.of(event_id, None if quantity is None else PLACES_SET) as change:
@@ -181,6 +182,7 @@ class SeatMaps:
 
     def _look(self, event_id: str, name: str, render: Render, gzipped: bool) -> SeatPage:
         found = self.of(event_id)
+        # Everything that the page depends on, since the position alone does not change when holds lapse.
         tag = f"{event_id}.{found.since}.{found.lapsed}"
         body = self._kept.get((event_id, name, False), partial(render, found), version=tag)
         gzipped = gzipped and len(body) >= _WORTH_COMPRESSING_BYTES

@@ -12,13 +12,13 @@ from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.rate_limits import RateLimits
 from seating.redis_store.seat_states import SeatStates
+from seating.redis_store.shared_counts import WebShares
 from seating.redis_store.upkeep_reports import UpkeepReports
-from seating.redis_store.web_shares import WebShares
 from seating.redis_store.write_check import WriteCheck
 from seating.services.catalogue import Catalogue
 from seating.services.income import Income
 from seating.services.monitoring import Monitoring
-from seating.services.plan_pages import PlanPages
+from seating.services.plan_documents import PlanDocuments
 from seating.services.readiness import Readiness, Sources
 from seating.services.readings import Readings
 from seating.services.sale import Sale, SaleOptions
@@ -71,34 +71,34 @@ class Services(Sale):
         self.income = Income(reads, self.box_office)
         self.seat_maps = SeatMaps(states, self.presence, offload)
         self.webhooks = Webhooks(database)
-        self.plan_pages = PlanPages(self.names, offload)
-        self.monitoring = Monitoring(self.inventory, self.presence)
+        self.plan_documents = PlanDocuments(self.names, offload)
+        self.monitoring = Monitoring(self.inventory, self.set_aside, self.presence)
         self.instances = WebInstances(WebShares(calls), Speaker(metrics_dir), offload)
-        sources = Sources(
+        reports = UpkeepReports(calls)
+        self.readiness = Readiness(self._sources(own_calls, options, reports, queue, data_dir, reads), default_event)
+        of_sale = (self.inventory, self.set_aside, EventLog(calls), self.open_events)
+        self.readings = Readings(calls, *of_sale, queue, self.counts, catalogue.guards, self.readiness)
+
+    def _sources(
+        self,
+        own_calls: Calls,
+        options: SaleOptions,
+        reports: UpkeepReports,
+        queue: PersistQueue,
+        data_dir: Path,
+        reads: LaggingReads,
+    ) -> Sources:
+        """Return what readiness looks at."""
+        return Sources(
             WriteCheck(own_calls, options.backlog_memory_percent),
-            Inventory(
-                own_calls,
-                backlog_max_entries=options.backlog_max_entries,
-                backlog_memory_percent=options.backlog_memory_percent,
-            ),
+            Inventory(own_calls, **options.backlog),
             self.inventory,
             self.open_events,
-            UpkeepReports(calls),
+            reports,
             queue,
-            catalogue.guards,
-            database,
+            self.catalogue.guards,
+            self.database,
             data_dir,
-            offload,
+            self.offload,
             reads.replica,
-        )
-        self.readiness = Readiness(sources, default_event)
-        self.readings = Readings(
-            calls,
-            self.inventory,
-            EventLog(calls),
-            self.open_events,
-            queue,
-            self.counts,
-            catalogue.guards,
-            self.readiness,
         )

@@ -19,6 +19,7 @@ from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.persist_retries import PersistRetries
+from seating.redis_store.set_aside import SetAside
 from seating.redis_store.upkeep_reports import UpkeepReport, UpkeepReports
 from seating.services.persistence import Persistence
 from seating.storage import answered, events, quarantine, watermarks
@@ -28,6 +29,7 @@ from seating.storage.database import Database
 KEPT_CLOSED_MS: Final = 24 * 3600 * 1000
 
 _KNOWN_FOR_S = 5.0
+# 100,000 holds of an event in one tick; the others end in the next.
 _MOST_RELEASES = 500
 
 _MOST_REFUSALS = 5
@@ -42,6 +44,7 @@ _log = structlog.get_logger(__name__)
 class Upkeep:
     database: Database
     inventory: Inventory
+    set_aside: SetAside
     open_events: OpenEvents
     holds: HoldStore
     queue: PersistQueue
@@ -67,7 +70,7 @@ class Upkeep:
         event_ids = [event_id for event_id, _ in found]
         sweeps = next(self._ticks) % _SWEEP_EVERY_TICKS == 0
         if sweeps:
-            self._quarantined = self.inventory.quarantined(event_ids)
+            self._quarantined = self.set_aside.quarantined(event_ids)
             self.holds.sweep_notes(event_ids)
         self._report(found)
         self._persist([event_id for event_id, snapshot in found if self._lags(event_id, snapshot)])
@@ -112,13 +115,13 @@ class Upkeep:
 
     def _forget_settled(self, event_ids: Sequence[str]) -> None:
         """Forget in Redis what no longer waits in quarantine: whoever settled it in SQL may have died before that."""
-        for event_id, positions in self.inventory.quarantined_at(event_ids).items():
+        for event_id, positions in self.set_aside.quarantined_at(event_ids).items():
             try:
                 settled = self.database.read(quarantine.settled, event_id, positions)
             except RecordUnavailable:
                 return  # The next sweep looks again.
             if settled:
-                self.inventory.unquarantine(event_id, *settled)
+                self.set_aside.unquarantine(event_id, *settled)
 
     def _report(self, found: Sequence[tuple[str, Snapshot | None]]) -> None:
         """Leave a report on all events. Its age shows whether a cron is running."""
@@ -161,6 +164,7 @@ class Upkeep:
         Mark it archived in SQL first, or the missing inventory would be rebuilt.
         """
         self.database.write(events.set_archived, event_id)
+        # The script checks all of it again, since the snapshot may be a second old.
         if self.inventory.archive(event_id, KEPT_CLOSED_MS):
             _log.info("event archived", event_id=event_id)
 
@@ -186,7 +190,7 @@ class Upkeep:
         self._losses = set(losses)
 
     def _report_damage(self, event_ids: Sequence[str]) -> None:
-        damaged = dict(zip(event_ids, self.inventory.damaged(event_ids), strict=True))
+        damaged = dict(zip(event_ids, self.set_aside.damaged(event_ids), strict=True))
         for event_id, values in damaged.items():
             unseen = sorted(set(values).difference(self._damaged.get(event_id, ())))
             if unseen:

@@ -72,6 +72,7 @@ class WebhookSender:
 
     def stop(self, within_s: float) -> None:
         """End the turns: those that still wait for a receiver after `within_s` are cut off."""
+        # No endpoint is active any more, so each turn stops before its next message.
         self._active = {}
         gevent.joinall([*self._busy.values()], timeout=within_s)
         gevent.killall([*self._busy.values()])
@@ -118,6 +119,7 @@ class WebhookSender:
         """Make sure that the claim outlasts the next message. Raises _Stopped."""
         self.webhook(webhook_id)
         now_s, now_ms = time.monotonic(), _now_ms()
+        # Renewed only when needed: a write for each message would cost more than the message.
         if now_s + self.client.within_s < self._claimed_until_s.get(webhook_id, 0.0):
             return
         lasts_s = self.client.within_s + _CLAIM_MARGIN_S
@@ -170,6 +172,7 @@ class _Turn:
                 self.sender.hold_claim(self.webhook_id)
                 headers = signed_headers(webhook.secret, step.message.id, int(time.time()), step.message.body)
                 receiver.send(step.message, headers)
+                # Accepted, so the receiver works again, whatever comes next.
                 self.cursor = self.cursor._replace(failing=None)
             self._reached(step)
             if time.monotonic() - self._saved_s > _SAVE_EVERY_S:
@@ -186,6 +189,7 @@ class _Turn:
             return moved
 
         moved = self.sender.database.write(write)
+        # An operator has replayed from elsewhere, or another sender has taken over.
         if moved is None:
             raise _Stopped
         self.cursor, self._saved_s = moved, time.monotonic()

@@ -68,6 +68,7 @@ class Webhooks:
 
     def get(self, webhook_id: str) -> WebhookReport:
         """Raises WebhookNotFound."""
+        # There are few endpoints, so one query serves all these questions.
         for found in self.all():
             if found.webhook.id == webhook_id:
                 return found
@@ -112,6 +113,7 @@ class Webhooks:
 
         def write(connection: Connection) -> None:
             webhook = _find(connection, webhook_id)
+            # Even if it was not paused: an operator has repaired the receiver.
             webhook_cursors.retry_now(connection, webhook_id)
             if webhooks.resume(connection, webhook_id):
                 act = act_now(by, "webhook.resume", webhook.event_id, webhook_id, "paused", "active")

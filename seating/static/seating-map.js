@@ -3,7 +3,7 @@
 import { MapCanvas } from './map/canvas.js'
 import { Choice } from './map/choice.js'
 import { Hall } from './map/hall.js'
-import { build, Card, fillLegend, STYLE } from './map/shell.js'
+import { build, Card, fillLegend, STYLE } from './map/frame.js'
 import { Tree } from './map/tree.js'
 import { Offer, Words } from './map/words.js'
 import { SeatingFeed } from './seating-feed.js'

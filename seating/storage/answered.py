@@ -20,17 +20,17 @@ class Loss(NamedTuple):
     lost: int
 
 
-class Told(NamedTuple):
+class ConfirmedRange(NamedTuple):
     """The lowest and the highest seq of an epoch that were confirmed to buyers."""
 
     lowest: int
     highest: int
 
-    def with_seq(self, seq: int) -> "Told":
-        return Told(min(self.lowest, seq), max(self.highest, seq))
+    def with_seq(self, seq: int) -> "ConfirmedRange":
+        return ConfirmedRange(min(self.lowest, seq), max(self.highest, seq))
 
 
-def remember(connection: Connection, told: Mapping[tuple[str, int], Told]) -> None:
+def remember(connection: Connection, confirmed: Mapping[tuple[str, int], ConfirmedRange]) -> None:
     """Store the confirmed range of each event and epoch. A stored range only ever widens."""
     is_postgres = connection.dialect.name == "postgresql"
     dialect: Any = postgresql if is_postgres else sqlite
@@ -46,7 +46,7 @@ def remember(connection: Connection, told: Mapping[tuple[str, int], Told]) -> No
     # Sorted, so that two processes cannot deadlock on each other's rows.
     rows = [
         {"event_id": event_id, "epoch": epoch, "lowest_seq": lowest, "seq": highest}
-        for (event_id, epoch), (lowest, highest) in sorted(told.items())
+        for (event_id, epoch), (lowest, highest) in sorted(confirmed.items())
     ]
     connection.execute(upsert, rows)
 

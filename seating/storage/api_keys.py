@@ -91,6 +91,7 @@ class ApiKeys:
         digest = _digest(secret)
         self.readable()
         for key in self._by_id.get(_id(digest), ()):
+            # In constant time: the time of a plain comparison shows how much of a digest is right.
             if hmac.compare_digest(key.digest, digest):
                 return key.caller
         return None
@@ -162,6 +163,7 @@ class ApiKeys:
             found = self._path.stat()
         except OSError:
             return ()
+        # The inode too: two changes within one tick of the clock may have equal sizes.
         return found.st_ino, found.st_mtime_ns, found.st_size
 
     def _read(self) -> tuple[list[ApiKey], list[str]]:
@@ -205,10 +207,12 @@ class ApiKeys:
             with os.fdopen(handle, "wb") as file:
                 with suppress(FileNotFoundError):
                     before = self._path.stat()
+                    # Root may change the file of a service that runs as somebody else.
                     os.fchown(handle, before.st_uid, before.st_gid)
                     os.fchmod(handle, stat.S_IMODE(before.st_mode))
                 file.write(text.encode())
                 file.flush()
+                # Without it, a crash could leave the new name without its content.
                 os.fsync(file.fileno())
             Path(name).replace(self._path)
         except BaseException:

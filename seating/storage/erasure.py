@@ -110,6 +110,7 @@ def delete_event(connection: Connection, event_id: str) -> bool:
     """
     _begin(connection, event_id)
     own = select(webhooks.c.id).where(webhooks.c.event_id == event_id)
+    # First those that refer to the webhooks, whose rows refer to the event.
     connection.execute(delete(webhook_cursors).where(webhook_cursors.c.webhook_id.in_(own)))
     for table in (sold_seats, purchases, ledger, *_SMALL):
         connection.execute(delete(table).where(table.c.event_id == event_id))

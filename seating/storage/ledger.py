@@ -67,6 +67,7 @@ def read_rows(entries: Sequence[LogEntry]) -> list[LedgerRow]:
 def write(connection: Connection, event_id: str, rows: Sequence[LedgerRow], plan: SeatingPlan | None) -> Written:
     """Record `rows`. Those that SQL rejects for good go to quarantine instead."""
     try:
+        # A savepoint: the transaction has moved the watermark already, and that must stay.
         with connection.begin_nested():
             return Written([], insert_rows(connection, event_id, rows, plan))
     except REFUSALS as error:
@@ -75,6 +76,7 @@ def write(connection: Connection, event_id: str, rows: Sequence[LedgerRow], plan
             reason = f"{refusal_in_words(error)}\n{error}"
             quarantine.put_aside(connection, [QuarantinedEntry(event_id, entry, quarantine.POISON, reason, None)])
             return Written([entry], [])
+        # Bisect, so that one bad entry does not take the rest of its batch with it.
         middle = len(rows) // 2
         first, second = (write(connection, event_id, part, plan) for part in (rows[:middle], rows[middle:]))
         return Written(first.quarantined + second.quarantined, first.cancelled + second.cancelled)
@@ -208,15 +210,9 @@ def known_links(connection: Connection, event_id: str, links: Sequence[str]) -> 
 def has(connection: Connection, event_id: str, checkpoint: Checkpoint) -> bool:
     """Return whether exactly this entry is in ledger or quarantine, or a merge stands for it."""
     epoch, seq = checkpoint.position
-    tables = ((ledger, ledger.c), (quarantine_table, quarantine_table.c))
-    for table, columns in tables:
-        here = (
-            columns.event_id == event_id,
-            columns.seq == seq,
-            columns.epoch == epoch,
-            columns.link == checkpoint.link,
-        )
-        if connection.execute(select(table.c.seq).where(*here)).first():
+    for row in (ledger.c, quarantine_table.c):
+        here = (row.event_id == event_id, row.seq == seq, row.epoch == epoch, row.link == checkpoint.link)
+        if connection.execute(select(row.seq).where(*here)).first():
             return True
     merged = (merges.c.event_id == event_id, merges.c.acknowledged_link == checkpoint.link)
     return connection.execute(select(merges.c.seq).where(*merged)).first() is not None

@@ -79,7 +79,7 @@ def cancel(connection: Connection, event_id: str, change: Cancelled, seat_ids: S
     cancellation = Cancellation.after(_cancellation(row), change)
     said = _cancelled(_bought(row), cancellation) | {"cancelled_why": change.by.why if change.by else None}
     connection.execute(update(purchases).where(purchases.c.id == row.id).values(said))
-    # By their key: there is no index on purchase_id, and a whole concert may be called off.
+    # Only these seats: others of the purchase may stand, and one of these may have been sold again.
     own = (sold_seats.c.event_id == event_id, sold_seats.c.seat_id.in_(seat_ids))
     connection.execute(delete(sold_seats).where(*own, sold_seats.c.purchase_id == row.id))
     return str(row.id)
@@ -105,6 +105,7 @@ def replace(
     """
     kept = {str(receipt.id): receipt for receipt in receipts}
     connection.execute(delete(sold_seats).where(sold_seats.c.event_id == event_id))
+    # The merged history gave their seats to others; quarantine has them.
     for purchase_id in standing(connection, event_id).keys() - kept.keys():
         connection.execute(delete(purchases).where(purchases.c.id == purchase_id))
     rows = [
@@ -122,6 +123,7 @@ def replace(
             **dict(zip(_SOLD_AS, _sold_as(receipt.tariff, receipt.currency, receipt.runs), strict=True)),
             "entry_seq": entry_seq,
         }
+        # Lists and webhooks go by entry_seq, so those that have no entry get the gap's numbers.
         for entry_seq, receipt in enumerate(new, end_seq + 1)
     ]
     if rows:

@@ -124,6 +124,7 @@ def look_again(connection: Connection, event_id: str) -> list[LogEntry]:
         replayed = [one for one in asides if one.resolution == REPLAYED]
         for one in _superfluous(waiting, others, is_recorded=str(purchase_id) in recorded):
             _set_resolution(connection, one, FOUND)
+        # The replay was in the end of a log that was lost; its seats have to be sold again, or given up.
         if replayed and not waiting and not others and str(purchase_id) not in recorded:
             _set_resolution(connection, replayed[0], None)
             again.append(replayed[0].entry)

@@ -23,6 +23,7 @@ def allocate(connection: Connection, event_id: str, now_s: float, *known: int) -
     """
     highest = [
         connection.execute(select(func.max(table.c.epoch)).where(table.c.event_id == event_id)).scalar() or 0
+        # A restored SQL may not have the epochs of the positions that buyers got, while processes noted them again.
         for table in (terms, answered)
     ]
     epoch = max(*highest, *known, first_epoch(now_s) - 1) + 1

@@ -35,6 +35,7 @@ def lacking(connection: Connection) -> list[dict[str, object]]:
         select(webhooks.c.id, watermarks.c.event_id)
         .select_from(webhooks.join(watermarks, wanted).outerjoin(webhook_cursors, known))
         .where(webhook_cursors.c.webhook_id.is_(None))
+        # The next tick finds the others.
         .limit(_MOST_NEW)
     )
     return [

@@ -44,6 +44,7 @@ def configure(options: Options, to: TextIO | None = None) -> None:
         logger_factory=structlog.WriteLoggerFactory(to)
         if options.format == "console"
         else lambda *_: _Lines(to.buffer),
+        # Without it structlog would assemble a logger for each line.
         cache_logger_on_first_use=True,
     )
 

@@ -57,6 +57,7 @@ def claim(parent: Path) -> Path:
                 shutil.rmtree(folder)
                 os.close(lock)
         own = Path(tempfile.mkdtemp(prefix="instance-", dir=parent))
+        # Kept open: the lock lasts until the last process that inherits it ends.
         if _try_lock(own) is None:
             raise RuntimeError(f"{own} is locked")
     return own

@@ -139,6 +139,7 @@ class PartnerClient:
 
     @contextmanager
     def _slot(self, deadline: Deadline) -> Iterator[None]:
+        # Bounded: a partner that hangs must not fill the process with waiting requests.
         if not self._slots.acquire(timeout=deadline.left_s):
             raise CatalogueBusy
         try:

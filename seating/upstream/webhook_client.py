@@ -85,6 +85,7 @@ class WebhookClient:
         refused = [address for address in found if not is_public(ip_address(address))]
         if refused and not self._allow_private:
             raise DeliveryFailed(f"the host has a private address, {refused[0]}")
+        # One of those that were checked, and connect to it: a second look-up could give another.
         return random.choice(found)
 
     def _pool(self, target: Target, address: str) -> HTTPConnectionPool:
@@ -97,6 +98,7 @@ class WebhookClient:
             timeout=timeout,
             maxsize=1,
             ssl_context=self._tls,
+            # The pool connects to an address; the certificate is for the name.
             server_hostname=target.host,
         )
 

@@ -81,11 +81,15 @@ def caller() -> Caller:
     return found
 
 
+def client_address() -> str:
+    """Return the address of the request's client, as limits and the audit log know it."""
+    return caller_address(request_ctx.request, settings().proxy_networks)
+
+
 def actor(why: str | None = None) -> Actor:
     """Return the caller of an admitted request as the audit log names it, with the reason given."""
     asked = request_ctx.request
-    address = caller_address(asked, settings().proxy_networks)
-    return Actor(caller().name, address, asked.environ.get("seating.request_id"), why)
+    return Actor(caller().name, client_address(), asked.environ.get("seating.request_id"), why)
 
 
 def idempotency_key(header: str | None) -> str:
@@ -145,9 +149,10 @@ def _caller(asked: Request) -> Caller | None:
     scheme, _, secret = header.partition(" ") if header else ("", "", "")
     if scheme.lower() != "bearer":
         return None
-    address = caller_address(asked, settings().proxy_networks)
+    address = client_address()
     found = _owner(secret.strip(" "))
     if found is None:
+        # Only now: the limit on wrong keys must not hit a request that has a valid one.
         _wrong_keys.refuse(address)
         _wrong_keys.count(address)
         raise Unauthorized("This API key does not exist or was removed")

@@ -1,6 +1,6 @@
 """Holding seats while a buyer decides or pays."""
 
-from flask import Response, request
+from flask import Response
 from flask_openapi3 import Tag
 from pydantic import AliasPath, BaseModel, Field
 
@@ -22,8 +22,7 @@ from seating.domain.errors import (
 from seating.redis_store.rate_limits import RateLimit
 from seating.telemetry import metrics
 from seating.web.application import Routes
-from seating.web.callers import Access, caller, idempotency_key, open_to
-from seating.web.client_address import caller_address
+from seating.web.callers import Access, caller, client_address, idempotency_key, open_to
 from seating.web.declarations import OF_INVENTORY, refuses, sends
 from seating.web.orders import HoldChange, NewHold
 from seating.web.outcomes import CountedOutcome
@@ -31,7 +30,7 @@ from seating.web.parsing import parsed
 from seating.web.rate_limiting import Judged, measured
 from seating.web.responses import render
 from seating.web.schemas import IDEMPOTENCY_KEY, AsText, EventPath, Moment, SoldAsAnswer, example, examples
-from seating.web.services import services, settings
+from seating.web.services import services
 
 api = Routes("holds", __name__, abp_tags=[Tag(name="Holds", description=__doc__)])
 
@@ -107,7 +106,7 @@ def hold_seats(limit: RateLimit | None, path: EventPath, header: HoldHeaders, bo
     """
     who = caller()
     is_shop = who.role is not None
-    holder = who.name if is_shop else f"address {caller_address(request, settings().proxy_networks)}"
+    holder = who.name if is_shop else f"address {client_address()}"
     with CountedOutcome(metrics.count_hold, "held") as counted:
         key = None if header.idempotency_key is None else idempotency_key(header.idempotency_key)
         order = body.order(is_shop=is_shop)

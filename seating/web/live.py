@@ -21,8 +21,7 @@ from seating.live.feed import PLAIN, POSITIONED, Audience
 from seating.live.outbox import NORMAL
 from seating.web import handshake
 from seating.web.application import Routes
-from seating.web.callers import Access, open_to
-from seating.web.client_address import caller_address
+from seating.web.callers import Access, client_address, open_to
 from seating.web.drafts import refuse_hidden_draft
 from seating.web.live_socket import LIBRARY_OPTIONS, make_lean
 from seating.web.origins import may_connect
@@ -50,13 +49,17 @@ class LiveStatusView(Answer):
     connected_clients: int = Field(description="open WebSockets of all web processes, on all machines")
 
 
-def register(app: Flask, current: Settings) -> None:
+def register(app: Flask) -> None:
     app.config["SOCK_SERVER_OPTIONS"] = LIBRARY_OPTIONS
+    app.register_blueprint(sockets)
+
+
+def attach(app: Flask, current: Settings) -> None:
+    """Attach the limits for sockets, and the sockets of refused feeds."""
     app.extensions[_CONNECTIONS] = handshake.OpenSockets(
         current.live_connections_per_address, int(current.web_connections * _LIVE_SHARE)
     )
     app.extensions[_REFUSED] = RefusedFeeds()
-    app.register_blueprint(sockets)
 
 
 @api.get("/seats/ws-status", responses={200: LiveStatusView})
@@ -86,7 +89,8 @@ def _admit() -> None:
         raise EventNotFound
     services().events.counts(g.event_id)
     refuse_hidden_draft(g.event_id)
-    address = caller_address(request, settings().proxy_networks)
+    address = client_address()
+    # The last of the checks: a handshake that is refused takes no place.
     _connections().enter(address)
     g.address = address
     g.socket = handshake.prepare(request, settings().live_queue_kb * 1024)

@@ -35,6 +35,7 @@ class LiveSocket:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
 
     def send(self, data: bytes) -> int:
+        # The library writes to the socket as it likes; the outbox puts frames in one order, and bounds them.
         self.outbox.offer(data)
         self.outbox.flush()
         return len(data)

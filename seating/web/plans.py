@@ -114,6 +114,6 @@ def get_plan(path: EventPath) -> Response:
     """
     is_draft = refuse_hidden_draft(path.event_id)
     gzipped = accepts_gzip()
-    page = services().plan_pages.of(path.event_id, gzipped=gzipped)
+    document = services().plan_documents.of(path.event_id, gzipped=gzipped)
     cached = "private, no-cache" if is_draft else "public, max-age=86400, immutable"
-    return render_kept(page.body, page.etag, gzipped=gzipped, cache_control=cached)
+    return render_kept(document.body, document.etag, gzipped=gzipped, cache_control=cached)

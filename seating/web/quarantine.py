@@ -11,7 +11,7 @@ from seating.web.callers import Access, actor, open_to
 from seating.web.declarations import OF_INVENTORY, refuses
 from seating.web.parsing import parsed
 from seating.web.responses import render
-from seating.web.schemas import Answer, AsText, EventPath, NextCursor, PageQuery, WhyQuery, example, examples
+from seating.web.schemas import Answer, AsText, EventPath, NextCursor, OffsetQuery, WhyQuery, example, examples
 from seating.web.services import services
 
 api = Routes("quarantine", __name__, abp_tags=[Tag(name="Quarantine", description=__doc__)])
@@ -21,10 +21,6 @@ class QuarantinePath(EventPath):
     position: str = Field(
         description="the entry's position, `<epoch>-<seq>`", json_schema_extra=example("217907169-42")
     )
-
-
-class QuarantinePageQuery(PageQuery):
-    cursor: int = Field(0, ge=0, le=10**9, description="`next` of the previous page")
 
 
 class QuarantineEntryView(Answer):
@@ -58,7 +54,7 @@ class QuarantineListView(Answer):
 @open_to(Access.READERS)
 @refuses(RecordUnavailable)
 @parsed
-def list_quarantine(query: QuarantinePageQuery) -> Response:
+def list_quarantine(query: OffsetQuery) -> Response:
     """List the waiting entries"""
     return render(QuarantineListView.model_validate(services().quarantine.page(None, query.cursor, query.limit)))
 

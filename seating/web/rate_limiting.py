@@ -7,15 +7,14 @@ from collections.abc import Callable
 from functools import lru_cache, wraps
 
 import structlog
-from flask import Response, current_app, request
+from flask import Response, current_app
 
 from seating.domain.errors import SeatingError, SharedStateUnavailable
 from seating.domain.rate_policy import RatePolicy, Verdict
 from seating.redis_store.rate_limits import RateLimit
 from seating.telemetry import metrics
-from seating.web.callers import caller
-from seating.web.client_address import caller_address
-from seating.web.services import services, settings
+from seating.web.callers import caller, client_address
+from seating.web.services import services
 
 Judged = tuple[Response, Verdict | None]
 """A response, and the rate limit's verdict on its request; None if it was not checked."""
@@ -75,7 +74,7 @@ def _limit(group: str) -> RateLimit | None:
     """Return the limit of the client's address; for a shop's purchases and holds, of its name."""
     if group in ("sale", "holds") and (who := caller()).role:
         return services().rate_limits.of("shops", f"shop {who.name}")
-    return services().rate_limits.of(group, caller_address(request, settings().proxy_networks))
+    return services().rate_limits.of(group, client_address())
 
 
 def _take(group: str, limit: RateLimit) -> Verdict | None:

@@ -15,7 +15,7 @@ from seating.web.callers import Access, actor, open_to
 from seating.web.declarations import refuses
 from seating.web.parsing import StrictModel, parsed
 from seating.web.responses import render
-from seating.web.schemas import Answer, AsText, EventPath, NextCursor, PageQuery, Why, example, examples
+from seating.web.schemas import Answer, AsText, EventPath, NextCursor, OffsetQuery, Why, example, examples
 from seating.web.services import services
 
 api = Routes("recovery", __name__, abp_tags=[Tag(name="Recovery", description=__doc__)])
@@ -33,10 +33,6 @@ class LossPath(BaseModel):
         if not is_event_id(event_id) or not epoch.isascii() or not epoch.isdigit() or len(epoch) > 9:
             raise NoSuchLoss
         return event_id, int(epoch)
-
-
-class LossPageQuery(PageQuery):
-    cursor: int = Field(0, ge=0, le=10**9, description="`next` of the previous page")
 
 
 class LossView(Answer):
@@ -98,7 +94,7 @@ class MergeView(Answer):
 @open_to(Access.READERS)
 @refuses(RecordUnavailable)
 @parsed
-def list_losses(query: LossPageQuery) -> Response:
+def list_losses(query: OffsetQuery) -> Response:
     """List confirmed changes that are recorded nowhere"""
     page = services().losses.page(query.cursor, query.limit)
     return render(LossListView(losses=[loss_view(loss) for loss in page.items], next=page.next))

@@ -90,6 +90,12 @@ class PageQuery(BaseModel):
     limit: int = Field(50, ge=1, le=200, description="size of a page")
 
 
+class OffsetQuery(PageQuery):
+    """Of lists that are short, and whose order nothing else tells."""
+
+    cursor: int = Field(0, ge=0, le=10**9, description="`next` of the previous page")
+
+
 class Answer(BaseModel):
     """Base of responses: built from a service's result, with camelCase names, in the order of the fields."""
 

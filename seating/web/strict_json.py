@@ -45,6 +45,7 @@ def parse(body: bytes, *, of_a_file: bool = False) -> Any:
         raise _invalid(f"is not JSON: {error.msg} at character {error.pos}") from None
     except ValueError:
         raise _invalid("has a number that is too long") from None
+    # Only an escape can write one; UTF-8 cannot.
     if "\\u" in text:
         _refuse_lone_surrogates(value)
     return value
@@ -69,6 +70,7 @@ def _receive(request: Request, most_bytes: int) -> bytes:
 
 
 def _refuse_depth(text: str) -> None:
+    # Usual bodies are not nested so deep even if each bracket opened a level.
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return
     depth = 0

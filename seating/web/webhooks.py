@@ -20,6 +20,7 @@ from seating.web.schemas import (
     Moment,
     MomentOrNull,
     NextCursor,
+    OffsetQuery,
     PageQuery,
     Why,
     WhyQuery,
@@ -50,10 +51,6 @@ class WebhookPath(BaseModel):
     webhook_id: Annotated[str, AfterValidator(parse_webhook_id)] = Field(
         description="the webhook's id", json_schema_extra=example("k3v7xq2mza")
     )
-
-
-class WebhookPageQuery(PageQuery):
-    cursor: int = Field(0, ge=0, le=10**9, description="`next` of the previous page")
 
 
 class CursorPageQuery(PageQuery):
@@ -155,7 +152,7 @@ class CursorListView(Answer):
 @open_to(Access.READERS)
 @refuses(RecordUnavailable)
 @parsed
-def list_webhooks(query: WebhookPageQuery) -> Response:
+def list_webhooks(query: OffsetQuery) -> Response:
     """List webhooks, oldest first"""
     page = services().webhooks.page(query.cursor, query.limit)
     return render(WebhookListView.model_validate(page))

@@ -67,7 +67,7 @@ def _spoil(system: System, event: str) -> None:
     fork = [LogEntry(Position(1, seq), change, f"{seq:040x}") for seq, change in changes]
     database = Database(system.database_url)
     database.write(put_aside, [QuarantinedEntry(event, entry, FORK, "it was lost", None) for entry in fork])
-    database.write(answered.remember, {(event, 7): answered.Told(3, 4)})
+    database.write(answered.remember, {(event, 7): answered.ConfirmedRange(3, 4)})
     database.close()
 
 

@@ -14,7 +14,7 @@ from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatRange
 from seating.storage import answered
-from seating.storage.answered import Told
+from seating.storage.answered import ConfirmedRange
 from seating.storage.database import Database
 from seating.storage.quarantine import FORK, QuarantinedEntry, put_aside
 from seating.storage.tables import audit, ledger
@@ -130,7 +130,7 @@ def test_acts_without_a_log_entry(desk: Desk) -> None:
     desk.web.get("/users/1")
     assert desk.ask("DELETE", "/cache?why=stale").status_code == 200
     assert desk.ask("DELETE", "/users/cache").status_code == 200
-    desk.database.write(answered.remember, {(desk.event, 7): Told(3, 4)})
+    desk.database.write(answered.remember, {(desk.event, 7): ConfirmedRange(3, 4)})
     assert desk.ask("POST", f"/api/v1/losses/{desk.event}.7/settle", why="both refunded").status_code == 204
     assert desk.ask("POST", f"/api/v1/losses/{desk.event}.7/settle", why="again").status_code == 404
     waiting = desk.put_aside('{"kind":"state","at":1,"state":"paused"}', 4)

@@ -114,7 +114,7 @@ def test_a_purchase_in_quarantine(sale: OneProcess) -> None:
     assert sale.cancel(receipt.id) == "cancelled"
     assert sale.cancel(receipt.id) == "cancelled"
     assert sale.now(event).counts.sold == 0
-    assert sale.inventory.quarantined([event]) == 0
+    assert sale.set_aside.quarantined([event]) == 0
     sale.persist(event)
     assert [row.resolution for row in sale.rows(quarantine, event)] == ["cancelled"]
     assert sale.purchases.get(receipt.id).state == "cancelled"

@@ -438,7 +438,7 @@ def test_poison_with_a_part_cancelled_is_replayed_as_a_whole(sale: OneProcess) -
     sale.database.write(lambda connection: connection.execute(purchases.delete().where(purchases.c.seq == 999)))
     sale.quarantine.replay(event, str(receipt.id.position), OPERATOR)
     assert sale.rows(quarantine, event) == []
-    assert sale.inventory.quarantined([event]) == 0
+    assert sale.set_aside.quarantined([event]) == 0
     right(sale, event)
     owners = {row.seat_id: row.purchase_id for row in sale.rows(sold_seats, event)}
     assert owners == {"A2": str(other.id), "A3": str(receipt.id)}
@@ -462,5 +462,5 @@ def test_poison_with_a_part_cancelled_is_cancelled_as_a_whole(sale: OneProcess) 
     with pytest.raises(NotReplayable, match="there is no purchase"):
         sale.quarantine.replay(event, str(left.entry.position), OPERATOR)
     sale.quarantine.cancel(event, str(left.entry.position), OPERATOR)
-    assert sale.inventory.quarantined([event]) == 0
+    assert sale.set_aside.quarantined([event]) == 0
     assert sale.now(event).counts.sold == 0

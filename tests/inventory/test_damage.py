@@ -39,7 +39,7 @@ def write(sale: OneProcess, *words: Argument) -> None:
 
 
 def damaged(sale: OneProcess, event: str) -> list[str]:
-    return sale.inventory.damaged([event])[0]
+    return sale.set_aside.damaged([event])[0]
 
 
 def findings(sale: OneProcess, event: str) -> str:

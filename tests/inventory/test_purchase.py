@@ -25,6 +25,7 @@ from seating.redis_store.connection import DirectCalls, ScriptConnection
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.event_scripts import MissingInventory
 from seating.redis_store.inventory import Inventory
+from seating.redis_store.set_aside import SetAside
 from seating.redis_store.terms import LogKeeping, Terms
 from tests.inventory.conftest import whole_log
 
@@ -203,7 +204,7 @@ def test_the_log_is_trimmed_to_the_watermark_and_keeps_its_entry(
     found = inventory.read(event)
     assert found is not None
     assert (found.backlog.persisted, found.backlog.lag) == (5, 2)
-    assert inventory.quarantined([event]) == 1
+    assert SetAside(calls).quarantined([event]) == 1
     waiting = calls.command("HGETALL", keys.quarantine(event))
     assert waiting == [str(entries[4].position).encode(), f"{entries[4].link}|{entries[4].change}".encode()]
 

@@ -7,7 +7,7 @@ import redis
 
 from seating.redis_store import keys
 from seating.redis_store.connection import DirectCalls, ScriptConnection
-from seating.redis_store.web_shares import KEPT_MS, WebShares
+from seating.redis_store.shared_counts import KEPT_MS, WebShares
 from seating.services.web_instances import WebInstances
 from seating.storage.database import in_this_thread
 from seating.telemetry import metrics

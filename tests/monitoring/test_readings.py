@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from seating.redis_store import keys, server_figures
-from seating.redis_store.background_counts import BackgroundCounts
 from seating.redis_store.event_log import EventLog
+from seating.redis_store.shared_counts import BackgroundCounts
 from seating.services.circuit_breakers import CircuitBreakers
 from seating.services.readiness import Readiness
 from seating.services.readings import Readings
@@ -31,6 +31,7 @@ def readings(one: OneProcess, tmp_path: Path) -> Iterator[Readings]:
     yield Readings(
         one.calls,
         one.inventory,
+        one.set_aside,
         EventLog(one.calls),
         one.open_events,
         sources.queue,

@@ -10,7 +10,7 @@ from seating.domain.seating_plan import GeneratedPlan, SeatingPlan, generate
 from seating.redis_store import keys
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.plain_client import plain_client
-from seating.services.plan_pages import PlanPages
+from seating.services.plan_documents import PlanDocuments
 from seating.services.upkeep import KEPT_CLOSED_MS, Upkeep
 from seating.storage import events
 from seating.storage.database import in_this_thread
@@ -81,10 +81,10 @@ def test_a_page_of_purchases_costs_one_look_at_the_plan(sale: OneProcess, monkey
 
 def test_its_plan_can_be_read(sale: OneProcess) -> None:
     event, general = sale.open(plan=HALL), sale.open(capacity=9)
-    pages = PlanPages(sale.seats.names, in_this_thread)
+    pages = PlanDocuments(sale.seats.names, in_this_thread)
     before = pages.of(event)
     for each in (event, general):
         sale.archive(each)
-    assert PlanPages(sale.seats.names, in_this_thread).of(event).body == before.body
+    assert PlanDocuments(sale.seats.names, in_this_thread).of(event).body == before.body
     with pytest.raises(PlanNotFound):
-        PlanPages(sale.seats.names, in_this_thread).of(general)
+        PlanDocuments(sale.seats.names, in_this_thread).of(general)

@@ -154,7 +154,7 @@ def test_a_row_that_sql_refuses_is_put_aside_alone(sale: OneProcess) -> None:
         str(poisoned.id.position).encode(),
         f"{aside[0].link}|{aside[0].change}".encode(),
     ]
-    assert sale.inventory.quarantined([event]) == 1
+    assert sale.set_aside.quarantined([event]) == 1
     found = sale.inventory.read(event)
     assert found is not None
     assert found.counts.sold == 9
@@ -217,7 +217,7 @@ def test_without_the_watermark_two_workers_collide(sale: OneProcess, monkeypatch
     written = sale.database.write(lambda connection: ledger_store.write(connection, event, rows, None))
     assert written.quarantined == entries
     with pytest.raises(Overtaken):
-        sale.persistence._record(event, checkpoint, entries)
+        sale.persistence.writer.write(event, checkpoint, entries)
 
 
 def test_a_worker_that_was_stopped_before_a_rebuild_writes_nothing(sale: OneProcess) -> None:
@@ -232,7 +232,7 @@ def test_a_worker_that_was_stopped_before_a_rebuild_writes_nothing(sale: OneProc
         )
     )
     with pytest.raises(Overtaken):
-        sale.persistence._record(event, checkpoint, entries)
+        sale.persistence.writer.write(event, checkpoint, entries)
     assert sale.rows(purchases, event) == []
 
 

@@ -18,7 +18,7 @@ def _poisoned(sale: OneProcess) -> tuple[str, str]:
     receipt = sale.buy(event, "k")
     poison(sale, event, HALL.seats_of(receipt.runs)[0])
     sale.persist(event)
-    assert sale.inventory.quarantined([event]) == 1
+    assert sale.set_aside.quarantined([event]) == 1
     return event, str(receipt.id.position)
 
 
@@ -40,7 +40,7 @@ def test_what_was_settled_is_forgotten(sale: OneProcess, settle: Callable[[OnePr
     settle(sale, event, position)
     sale.calls.command("HSET", keys.quarantine(event), position, aside)
     upkeep(sale).tick()
-    assert sale.inventory.quarantined([event]) == 0
+    assert sale.set_aside.quarantined([event]) == 0
 
 
 def test_what_waits_is_kept(sale: OneProcess) -> None:
@@ -51,8 +51,8 @@ def test_what_waits_is_kept(sale: OneProcess) -> None:
     waiting, position = _poisoned(sale)
     sale.calls.command("HSET", keys.quarantine(waiting), "none of ours", "x")
     upkeep(sale).tick()
-    assert sale.inventory.quarantined([waiting]) == 2
+    assert sale.set_aside.quarantined([waiting]) == 2
     restore(sale.database, older)
     upkeep(sale).tick()
-    assert sale.inventory.quarantined([waiting]) == 2
+    assert sale.set_aside.quarantined([waiting]) == 2
     assert sale.calls.command("HEXISTS", keys.quarantine(waiting), position) == 1

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from seating.cli import events, plans
-from seating.domain import plan_file, plan_page, plan_reading
+from seating.domain import plan_document, plan_file, plan_reading
 from seating.domain.errors import InvalidRequest
 from seating.domain.plan_format import Better
 from seating.domain.seating_plan import BLOCK_SEATS, DEMO_HALL, GeneratedPlan, SeatingPlan, Spot, generate
@@ -26,7 +26,7 @@ def read(file: dict[str, Any], *best_first: Better) -> SeatingPlan:
 
 
 def page(plan: SeatingPlan) -> Any:
-    return json.loads(gzip.decompress(plan_page.render(plan).body))
+    return json.loads(gzip.decompress(plan_document.render(plan).body))
 
 
 class TestOrder:

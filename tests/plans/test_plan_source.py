@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from seating.cli import main, plans
-from seating.domain import plan_file, plan_page, plan_reading
+from seating.domain import plan_document, plan_file, plan_reading
 from seating.domain.errors import InvalidPlan
 from tests.seating_plan_file import drawn_row, everything, hall
 from tests.system import System
@@ -18,7 +18,7 @@ from tests.web import JSON, assert_problem
 
 def page_of(file: dict[str, Any]) -> Any:
     plan = plan_file.read(plan_reading.parse(file))
-    return json.loads(gzip.decompress(plan_page.render(plan).body))
+    return json.loads(gzip.decompress(plan_document.render(plan).body))
 
 
 def api_page(*sizes: int) -> dict[str, Any]:

@@ -21,7 +21,7 @@ CRASH_POINTS: Final = {
     "Redis expire": "hold.expired",
     "Redis cancel": "cancel.cancelled",
     "SQL write purchases.Purchases._cancel_fork.resolve": "cancel.fork_resolved",
-    "SQL write persistence.Persistence._record.write": "persistence.recorded",
+    "SQL write ledger_writer.LedgerWriter.write.commit": "persistence.recorded",
     "Redis acknowledge": "persistence.acknowledged",
     "Redis INCR": "persistence.failure_counted",
     "Redis EXPIRE": "persistence.failure_forgotten_later",

@@ -114,7 +114,7 @@ class Stage:
         self.held.clear()
         counts = self.one.now(self.event).counts
         assert (counts.sold, counts.held) == (len(self._owned()), 0)
-        assert self.one.inventory.quarantined([self.event]) == len(self.aside)
+        assert self.one.set_aside.quarantined([self.event]) == len(self.aside)
 
     def check(self) -> None:
         """Nothing is oversold, lost or doubled, and the books agree."""

@@ -1,20 +1,16 @@
 """The ways through the product that have crash points: what happens before each, and what its answer means."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from seating.domain.purchase import Order
-from seating.domain.recovery_errors import NothingToMerge
-from seating.redis_store import keys
 from seating.services.webhooks import Webhooks
-from seating.storage.tables import purchases, sold_seats
-from tests.books.test_cancel import poison
 from tests.one_process import OPERATOR
+from tests.proof import crash_losses as losses
 from tests.proof.crash_acts import Given
-from tests.proof.crash_stage import LEASE_OVER_MS, Stage
-from tests.terms.backups import backup, distrust, restore, trim
+from tests.proof.crash_losses import given_of
+from tests.proof.crash_stage import Stage
 from tests.webhooks.receiver import Receiver
 
 
@@ -32,23 +28,19 @@ class Way:
     heal: Callable[[Stage], object] = lambda _stage: None
 
 
-def _given(stage: Stage, **more: str) -> Given:
-    return {"event": stage.event, **more}
-
-
 # Purchases.
 
 
 def _buy(stage: Stage) -> Given:
-    return _given(stage, key=stage.new_key())
+    return given_of(stage, key=stage.new_key())
 
 
 def _buy_seats(stage: Stage) -> Given:
-    return _given(stage, key=stage.new_key(), seat=stage.new_seat())
+    return given_of(stage, key=stage.new_key(), seat=stage.new_seat())
 
 
 def _buy_held(stage: Stage) -> Given:
-    return _given(stage, key=stage.new_key(), token=stage.hold(stage.new_seat(), stage.new_seat()))
+    return given_of(stage, key=stage.new_key(), token=stage.hold(stage.new_seat(), stage.new_seat()))
 
 
 def _bought(stage: Stage, given: Given, answer: Any) -> None:
@@ -67,12 +59,12 @@ def _bought(stage: Stage, given: Given, answer: Any) -> None:
 
 
 def _hold(stage: Stage) -> Given:
-    return _given(stage, token=stage.hold(stage.new_seat(), stage.new_seat()))
+    return given_of(stage, token=stage.hold(stage.new_seat(), stage.new_seat()))
 
 
 def _change_hold(stage: Stage) -> Given:
     removed, kept = stage.new_seat(), stage.new_seat()
-    return _given(stage, token=stage.hold(removed, kept), removed=removed, seat=stage.new_seat())
+    return given_of(stage, token=stage.hold(removed, kept), removed=removed, seat=stage.new_seat())
 
 
 def _expire(stage: Stage) -> Given:
@@ -82,7 +74,7 @@ def _expire(stage: Stage) -> Given:
     stage.move_clock(601_000)
     stage.held.clear()
     stage.hold(stage.new_seat())
-    return _given(stage, tokens=" ".join(ended))
+    return given_of(stage, tokens=" ".join(ended))
 
 
 def _held(stage: Stage, _given: Given, answer: Any) -> None:
@@ -99,7 +91,7 @@ def _released(stage: Stage, given: Given, _answer: Any) -> None:
 def _cancel_unrecorded(stage: Stage) -> Given:
     seat = stage.new_seat()
     key = stage.buy(seat, stage.new_seat())
-    return _given(stage, key=key, purchase=str(stage.sold[key].id), seat=seat)
+    return given_of(stage, key=key, purchase=str(stage.sold[key].id), seat=seat)
 
 
 def _cancel_recorded(stage: Stage) -> Given:
@@ -123,67 +115,11 @@ def _cancelled_waiting(stage: Stage, given: Given, _answer: Any) -> None:
     stage.unrecorded.add(str(receipt.id))
 
 
-# Persistence, trust, rebuilding, merging.
-
-
-def _log(stage: Stage) -> Given:
-    """What SQL does not have yet."""
-    stage.buy()
-    stage.hold(stage.new_seat())
-    stage.cancel(stage.buy(stage.new_seat()))
-    return _given(stage)
-
-
-def _poisoned(stage: Stage) -> Given:
-    """A purchase that SQL would accept by now waits in quarantine."""
-    stage.buy()
-    seat = stage.new_seat()
-    key = stage.buy(seat)
-    poison(stage.one, stage.event, seat)
-    stage.one.persist(stage.event)
-    stage.database.write(lambda c: c.execute(sold_seats.delete().where(sold_seats.c.purchase_id.contains(".1-999."))))
-    stage.database.write(lambda c: c.execute(purchases.delete().where(purchases.c.seq == 999)))
-    return _given(stage, key=key, position=str(stage.sold[key].id.position))
-
-
-def _distrusted(stage: Stage) -> Given:
-    given = _log(stage)
-    distrust(stage.one, stage.event)
-    return given
-
-
-def _lost(stage: Stage) -> Given:
-    given = _log(stage)
-    stage.one.persist(stage.event)
-    stage.one.calls.command("DEL", *keys.all_of(stage.event))
-    return given
-
-
-def _fork(stage: Stage, *, sold_twice: bool = False) -> Given:
-    """An old primary comes back that has sold on in the term before."""
-    stage.buy()
-    stage.one.persist(stage.event)
-    kept = {key: stage.one.calls.command("DUMP", key) for key in keys.all_of(stage.event)}
-    distrust(stage.one, stage.event)
-    stage.one.persist(stage.event)
-    seat = stage.new_seat()
-    owner = stage.buy(seat)
-    stage.one.persist(stage.event)
-    stage.one.calls.command("DEL", *kept)
-    for key, value in kept.items():
-        if value is not None:
-            stage.one.calls.command("RESTORE", key, 0, value)
-    stage.one.calls.close()
-    stage.one = stage.new_process()
-    stage.one.fence.before_first_sale = lambda _event_id: None  # type: ignore[method-assign]  # SQL is out of reach.
-    key = stage.buy(seat if sold_twice else stage.new_seat())
-    stage.hold(stage.new_seat())
-    purchase_id = stage.sold[key].id
-    return _given(stage, key=key, owner=owner, position=str(purchase_id.position), purchase=str(purchase_id))
+# Creation, quarantine and forks.
 
 
 def _create(stage: Stage) -> Given:
-    return _given(stage, key=stage.new_key())
+    return given_of(stage, key=stage.new_key())
 
 
 def _created(stage: Stage, _given: Given, event: Any) -> None:
@@ -192,49 +128,12 @@ def _created(stage: Stage, _given: Given, event: Any) -> None:
     assert stage.one.check.reconcile(event) == []
 
 
-def _waiting_fork(stage: Stage) -> Given:
-    given = _fork(stage, sold_twice=True)
-    stage.recover()
-    stage.aside[given["key"]] = stage.sold.pop(given["key"])
-    return given
-
-
-def _replayable_fork(stage: Stage) -> Given:
-    """Whoever had the seat gives it back."""
-    given = _waiting_fork(stage)
-    stage.cancel(given["owner"])
-    return given
-
-
 def _fork_cancelled(stage: Stage, given: Given, _answer: Any) -> None:
     del stage.aside[given["key"]]
 
 
 def _fork_replayed(stage: Stage, given: Given, _answer: Any) -> None:
     stage.sold[given["key"]] = stage.aside.pop(given["key"])
-
-
-def _sql_went_back(stage: Stage) -> Given:
-    stage.buy()
-    stage.one.persist(stage.event)
-    older = backup(stage.database)
-    given = _log(stage)
-    stage.one.persist(stage.event)
-    trim(stage.one, stage.event)
-    restore(stage.database, older)
-    return given
-
-
-def _stopped(stage: Stage) -> Given:
-    given = _sql_went_back(stage)
-    stage.one.persist(stage.event)
-    return given
-
-
-def _merge(stage: Stage) -> None:
-    stage.move_clock(LEASE_OVER_MS)
-    with suppress(NothingToMerge):
-        stage.one.merge.run(stage.event, "redis", OPERATOR)
 
 
 # Webhooks.
@@ -248,7 +147,7 @@ def _deliver(stage: Stage) -> Given:
     for _ in range(3):
         stage.buy()
     stage.one.persist(stage.event)
-    return _given(stage)
+    return given_of(stage)
 
 
 def _deliver_of_new_event(stage: Stage) -> Given:
@@ -278,18 +177,18 @@ WAYS: Final = {
     "cancellation of what SQL has": Way("cancel", _cancel_recorded, _cancelled),
     "cancellation of what SQL lacks": Way("cancel", _cancel_unrecorded, _cancelled),
     "cancellation of a part": Way("cancel_part", _cancel_recorded, _cancelled_part),
-    "cancellation of a purchase in quarantine": Way("cancel_quarantined", _poisoned, _cancelled_waiting),
-    "cancellation of a fork's purchase": Way("cancel", _waiting_fork, _fork_cancelled),
-    "persistence": Way("persist", _log),
-    "persistence, SQL went back": Way("persist", _sql_went_back, heal=_merge),
-    "replay of a purchase in quarantine": Way("replay", _poisoned),
-    "replay of a fork's purchase": Way("replay", _replayable_fork, _fork_replayed),
-    "trust": Way("persist", _distrusted),
+    "cancellation of a purchase in quarantine": Way("cancel_quarantined", losses.poisoned, _cancelled_waiting),
+    "cancellation of a fork's purchase": Way("cancel", losses.waiting_fork, _fork_cancelled),
+    "persistence": Way("persist", losses.unrecorded_log),
+    "persistence, SQL went back": Way("persist", losses.sql_went_back, heal=losses.merge),
+    "replay of a purchase in quarantine": Way("replay", losses.poisoned),
+    "replay of a fork's purchase": Way("replay", losses.replayable_fork, _fork_replayed),
+    "trust": Way("persist", losses.distrusted),
     "rebuild of a new event": Way("create", _create, _created),
-    "rebuild of what Redis lost": Way("persist", _lost),
-    "rebuild of a fork": Way("persist", _fork),
-    "rebuild that gives up": Way("rebuild_in_vain", _log),
-    "merge": Way("merge", _stopped, heal=_merge),
+    "rebuild of what Redis lost": Way("persist", losses.lost_by_redis),
+    "rebuild of a fork": Way("persist", losses.fork),
+    "rebuild that gives up": Way("rebuild_in_vain", losses.unrecorded_log),
+    "merge": Way("merge", losses.stopped, heal=losses.merge),
     "webhook delivery": Way("deliver", _deliver, _delivered),
     "webhook delivery of a new event": Way("deliver", _deliver_of_new_event, _delivered),
 }

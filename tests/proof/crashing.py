@@ -139,6 +139,9 @@ class CrashingCalls(DirectCalls):
         words = "+".join(dict.fromkeys(str(each[0]) for each in many))
         return list(self._cross(words, lambda: super(CrashingCalls, self).commands(many)))
 
+    def commands_of_each(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
+        return self.commands(many)
+
     def script(self, name: str, keys: Sequence[str], args: Sequence[Argument], *, promises: bool = False) -> Any:
         return self._cross(name, lambda: super(CrashingCalls, self).script(name, keys, args, promises=promises))
 

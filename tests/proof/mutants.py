@@ -224,9 +224,9 @@ MUTANTS = (
     Mutant(
         "the expiry check",
         (
-            Patch(f"{_LUA}/holding.lua", "if not hold or tonumber(hold.until_ms) <= at then", "if not hold then"),
+            Patch(f"{_LUA}/holds.lua", "if not hold or tonumber(hold.until_ms) <= at then", "if not hold then"),
             Patch(
-                f"{_LUA}/holding.lua",
+                f"{_LUA}/holds.lua",
                 "redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', at, 'LIMIT', 0, MOST_RELEASED)",
                 "redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', 0, 'LIMIT', 0, MOST_RELEASED)",
             ),

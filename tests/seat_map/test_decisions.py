@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from seating.redis_store import keys
 from seating.storage import answered
-from seating.storage.answered import Told
+from seating.storage.answered import ConfirmedRange
 from seating.storage.database import Database
 from seating.storage.tables import purchases, sold_seats
 from tests.books.test_cancel import poison
@@ -85,7 +85,7 @@ def test_quarantine_is_dismissed(room: OwnPage, guarded: System, gala: str, refu
 
 
 def test_a_loss_is_settled(room: OwnPage, guarded: System, gala: str, database: Database) -> None:
-    database.write(answered.remember, {(gala, 7): Told(3, 4)})
+    database.write(answered.remember, {(gala, 7): ConfirmedRange(3, 4)})
     expect(room("#decisions article p")).to_contain_text("it brings nothing back, and it cannot be taken back.")
     decide(room, "Settle", "Do this after the buyers were told or refunded.", "both refunded")
     expect(room("#decisions article")).to_have_count(0)

@@ -29,7 +29,7 @@ class _TracedCalls(DirectCalls):
     """Every script belongs to one trace."""
 
     def script(self, name: str, keys: Sequence[str], args: Sequence[Argument], *, promises: bool = False) -> Any:
-        return self._run_all(name, [ScriptCall(self._connection.digest(name), keys, args, promises, TRACEPARENT)])[0]
+        return self._run(name, self._ask, [ScriptCall(self._digest(name), keys, args, promises, TRACEPARENT)])[0]
 
 
 @pytest.fixture

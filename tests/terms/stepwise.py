@@ -85,6 +85,9 @@ class StepwiseCalls(DirectCalls):
         stop_before("commands")
         return super().commands(many)
 
+    def commands_of_each(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
+        return self.commands(many)
+
     def script(self, name: str, keys: Sequence[str], args: Sequence[Argument], *, promises: bool = False) -> Any:
         stop_before(name)
         return super().script(name, keys, args, promises=promises)

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import event
 
 from seating import runtime
-from seating.app import create_app
+from seating.app import equipped, routed_app
 from seating.config import Settings
 from seating.redis_store import opening
 from seating.redis_store.auto_pipeline import AutoPipeline
@@ -16,10 +16,15 @@ from seating.redis_store.connection import ScriptConnection
 from seating.services.services import Services
 from seating.storage import users
 from seating.storage.database import Database
+from seating.web.application import Application
 from tests.moved_clock import MovedClock
 from tests.processes import client, clock, process
 
 __all__ = ["client", "clock", "process"]
+
+
+_spare: list[Application] = []
+"""The applications of processes that have ended: to build routes takes much longer than any test of them."""
 
 
 class Web:
@@ -29,7 +34,8 @@ class Web:
         first = len(opened)
         self.services: Services = runtime.web_services(settings)
         self.calls = opened[first]  # Those opened after it carry long replies only.
-        self.app = create_app(settings, self.services, cast(Any, None))  # No test of users opens a socket.
+        routes = _spare.pop() if _spare else routed_app()
+        self.app = equipped(routes, settings, self.services, cast(Any, None))  # No test of users opens a socket.
         self.client: FlaskClient = self.app.test_client()
         self.queries: list[str] = []
 
@@ -43,6 +49,11 @@ class Web:
 
     def create(self, **fields: Any) -> Any:
         return self.client.post("/users", json=fields)
+
+    def end(self) -> None:
+        """Leave the routes, without the frame of this process, to the next one."""
+        del self.app.wsgi_app
+        _spare.append(self.app)
 
 
 @pytest.fixture
@@ -63,14 +74,19 @@ def web(
     database.write(users.ensure_demo)
     database.close()
 
+    started: list[Web] = []
+
     def start(**chosen: Any) -> Web:
         settings = Settings(
             redis_url=redis_url,
             database_url=database_url,
             **{"rate_limit_users": "off", "seating_development": True, **chosen},
         )
-        return Web(settings, opened)
+        started.append(Web(settings, opened))
+        return started[-1]
 
     yield start
+    for one in started:
+        one.end()
     for calls in opened:
         calls.close()

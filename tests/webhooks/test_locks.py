@@ -14,7 +14,7 @@ from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
 from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.storage import answered, watermarks
-from seating.storage.answered import Told
+from seating.storage.answered import ConfirmedRange
 from seating.storage.database import Database
 from seating.storage.quarantine import FORK, LOST, QuarantinedEntry, put_aside
 from seating.storage.tables import quarantine
@@ -50,7 +50,7 @@ def _settle(sale: OneProcess) -> _Situation:
     event = sale.open(10)
     receipt = LogEntry(Position(7, 3), _PURCHASE, "7" * 40)
     sale.database.write(put_aside, [QuarantinedEntry(event, receipt, LOST, "it was lost", None)])
-    sale.database.write(answered.remember, {(event, 7): Told(3, 4)})
+    sale.database.write(answered.remember, {(event, 7): ConfirmedRange(3, 4)})
     return event, lambda operator: operator.losses.settle(event, 7, OPERATOR)
 
 

@@ -16,7 +16,7 @@ from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.domain.webhook import MessageType
 from seating.services.webhooks import Webhooks
 from seating.storage import answered
-from seating.storage.answered import Told
+from seating.storage.answered import ConfirmedRange
 from seating.storage.quarantine import FORK, QuarantinedEntry, put_aside
 from seating.storage.tables import ledger, sold_seats
 from seating.web.event_views import view
@@ -160,18 +160,18 @@ def test_losses(sale: OneProcess, receiver: Receiver) -> None:
     """
     event = sale.open(10)
     sale.persist(event)
-    sale.database.write(answered.remember, {(event, 6): Told(2, 2)})
+    sale.database.write(answered.remember, {(event, 6): ConfirmedRange(2, 2)})
     add(sale.database, receiver)
     new_sender(sale.database).tick()
     assert is_done(sale.database)
     sale.losses.settle(event, 6, OPERATOR)
     sender = new_sender(sale.database)
-    sale.database.write(answered.remember, {(event, 7): Told(3, 4)})
+    sale.database.write(answered.remember, {(event, 7): ConfirmedRange(3, 4)})
     expected = [loss_view(sale.losses.all()[0]).model_dump(by_alias=True)]
     sender.tick()
     deliver(sender)
     assert _data(receiver, "loss") == expected
-    sale.database.write(answered.remember, {(event, 7): Told(3, 6)})
+    sale.database.write(answered.remember, {(event, 7): ConfirmedRange(3, 6)})
     expected += [loss_view(sale.losses.all()[0]).model_dump(by_alias=True)]
     sale.losses.settle(event, 7, OPERATOR)
     deliver(sender)

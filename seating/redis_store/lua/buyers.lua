@@ -14,7 +14,7 @@ local function add_to_buyer(key, buyer, seats)
 end
 
 -- Why the buyer that a hold is for may not have so many seats more, or nil; what the buyer holds counts too.
--- `holders` are those of the hold, as holding.lua has them: the buyer, if a shop named one, comes second.
+-- `holders` are those of the hold, as holds.lua has them: the buyer, if a shop named one, comes second.
 local function beyond_limit(inventory, key, holders, seats)
   local _, _, _, most = bounds_of(inventory)
   local buyer = holders:match(',([^:,]+)')

@@ -5,7 +5,7 @@
 -- Uses areas.lua
 -- Uses seat_map.lua
 -- Uses damage.lua
--- Uses holding.lua
+-- Uses holds.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged
 -- ARGV  1 caller
 -- Reply {'LEFT', {category, seats, category, seats …}} | any refusal of read_inventory

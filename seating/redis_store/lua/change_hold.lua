@@ -7,7 +7,7 @@
 -- Uses backlog.lua
 -- Uses hold_keys.lua
 -- Uses acceptance.lua
--- Uses holding.lua
+-- Uses holds.lua
 -- Uses limits.lua
 -- Uses buyers.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency  10 notes

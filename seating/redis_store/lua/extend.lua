@@ -6,7 +6,7 @@
 -- Uses damage.lua
 -- Uses backlog.lua
 -- Uses hold_keys.lua
--- Uses holding.lua
+-- Uses holds.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency  10 notes
 -- ARGV  1 caller  2 id of the hold  3 ms to hold from now on  4 ms that a hold may last altogether
 --       5 backlog limit, in entries  6 backlog limit, in percent of maxmemory  7 the smallest step, in ms

@@ -6,7 +6,7 @@
 -- Uses seat_map.lua
 -- Uses damage.lua
 -- Uses hold_keys.lua
--- Uses holding.lua
+-- Uses holds.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency  10 notes
 -- ARGV  1 caller
 -- Reply {'STATES', position, link of the entry there, state, seats left, those of them that holds have which are due,

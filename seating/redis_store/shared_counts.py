@@ -1,4 +1,4 @@
-"""Counters of the processes that nobody scrapes: workers, crons and commands leave them in Redis."""
+"""What processes have counted, left in Redis: workers, crons and commands together, web instances a share each."""
 
 from contextlib import suppress
 from typing import Any, Final, Literal
@@ -8,11 +8,14 @@ import structlog
 from seating.domain.errors import SharedStateUnavailable
 from seating.redis_store import keys
 from seating.redis_store.calls import Calls
-from seating.redis_store.failures import unavailable
+from seating.redis_store.failures import SharedState, unavailable
 
 Counted = Literal[
     "runs", "run_ms", "entries", "batches", "last_run_ms", "rebuilds", "fork_entries", "fork_entries_quarantined"
 ]
+
+KEPT_MS: Final = 5000
+"""How long a share of an instance is kept that does not renew it."""
 
 _LAST_RUN: Final = "last_run_ms"
 
@@ -20,7 +23,7 @@ _log = structlog.get_logger(__name__)
 
 
 class BackgroundCounts:
-    """One hash, which lasts as long as Redis has its data. A count that cannot be written is lost."""
+    """Of the processes that nobody scrapes. One hash, which stays; a count that cannot be written is lost."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
@@ -46,3 +49,19 @@ class BackgroundCounts:
             self._calls.script("count", (keys.COUNTS,), (noted, *args))
             return
         _log.warning("counts lost", counts=counts)
+
+
+class WebShares:
+    """One hash. A share that its instance has not renewed for KEPT_MS is dropped. Raises SharedStateUnavailable."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._shared = SharedState(calls)
+
+    def leave(self, instance: str, counts: bytes) -> None:
+        """Replace the share of `instance`, even if Redis is full."""
+        self._shared.script("web_shares", (keys.WEB_SHARES,), instance, KEPT_MS, counts)
+
+    def of_others(self, instance: str) -> list[bytes]:
+        """Return the shares of all instances but this one."""
+        found: list[bytes] = self._shared.script("web_shares", (keys.WEB_SHARES,), instance, KEPT_MS)
+        return found

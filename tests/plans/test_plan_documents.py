@@ -1,4 +1,4 @@
-"""A crowd on a fresh map: the page of a plan is rendered once."""
+"""A crowd on a fresh map: the document of its plan is rendered once."""
 
 import gzip
 from collections.abc import Callable, Iterator
@@ -9,18 +9,18 @@ import pytest
 from gevent import get_hub
 
 from seating.domain.errors import PlanNotFound
-from seating.domain.plan_page import PlanPage, render
+from seating.domain.plan_document import PlanDocument, render
 from seating.domain.seating_plan import DEMO_HALL, generate
 from seating.redis_store.auto_pipeline import AutoPipeline
 from seating.redis_store.calls import Scripts
 from seating.redis_store.connection import ScriptConnection
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.plans import Plans
-from seating.services.plan_pages import PlanPages
+from seating.services.plan_documents import PlanDocuments
 from seating.services.seat_names import SeatNames
 from tests.one_process import OneProcess, on_sqlite
 
-pytestmark = on_sqlite  # No page needs another kind of database.
+pytestmark = on_sqlite  # No document needs another kind of database.
 
 CROWD = 200
 
@@ -45,10 +45,10 @@ def names(sale: OneProcess) -> Iterator[SeatNames]:
     calls.close()
 
 
-def ask_at_once(pages: PlanPages, event_id: str, *, gzipped: bool = True) -> list[PlanPage | PlanNotFound]:
-    def ask() -> PlanPage | PlanNotFound:
+def ask_at_once(documents: PlanDocuments, event_id: str, *, gzipped: bool = True) -> list[PlanDocument | PlanNotFound]:
+    def ask() -> PlanDocument | PlanNotFound:
         try:
-            return pages.of(event_id, gzipped=gzipped)
+            return documents.of(event_id, gzipped=gzipped)
         except PlanNotFound as error:
             return error
 
@@ -59,22 +59,22 @@ def ask_at_once(pages: PlanPages, event_id: str, *, gzipped: bool = True) -> lis
 
 def test_a_crowd_of_first_visitors_costs_one_rendering(sale: OneProcess, names: SeatNames) -> None:
     hall, threads = generate(DEMO_HALL), Threads()
-    answers = ask_at_once(PlanPages(names, threads.run), sale.open(plan=hall))
+    answers = ask_at_once(PlanDocuments(names, threads.run), sale.open(plan=hall))
     assert set(answers) == {render(hall)}
     assert threads.renderings == 1
 
 
 def test_without_gzip_it_costs_one_decompression_more(sale: OneProcess, names: SeatNames) -> None:
     hall, threads = generate(DEMO_HALL), Threads()
-    pages, event_id = PlanPages(names, threads.run), sale.open(plan=hall)
+    documents, event_id = PlanDocuments(names, threads.run), sale.open(plan=hall)
     rendered = render(hall)
     for _ in range(2):
         plain = rendered._replace(body=gzip.decompress(rendered.body))
-        assert set(ask_at_once(pages, event_id, gzipped=False)) == {plain}
-        assert set(ask_at_once(pages, event_id)) == {rendered}
+        assert set(ask_at_once(documents, event_id, gzipped=False)) == {plain}
+        assert set(ask_at_once(documents, event_id)) == {rendered}
     assert threads.renderings == 2
 
 
 def test_of_general_admission_everyone_in_it_is_refused(sale: OneProcess, names: SeatNames) -> None:
-    answers = ask_at_once(PlanPages(names, Threads().run), sale.open(10))
+    answers = ask_at_once(PlanDocuments(names, Threads().run), sale.open(10))
     assert {type(answer) for answer in answers} == {PlanNotFound}

@@ -1,4 +1,4 @@
-"""A plan as the page gets it: everything about the seats that never changes."""
+"""A plan as clients get it, a JSON document: everything about the seats that never changes."""
 
 import gzip
 import hashlib
@@ -16,14 +16,14 @@ _STAGE_DEPTH: Final = 180.0
 """From the top of a hall to its first row; more in a wide one."""
 
 
-class PlanPage(NamedTuple):
+class PlanDocument(NamedTuple):
     """JSON, gzipped or plain. Blocks and rows are in the order of the maps, seats in the order in which they stand."""
 
     etag: str
     body: bytes
 
 
-def render(plan: SeatingPlan) -> PlanPage:
+def render(plan: SeatingPlan) -> PlanDocument:
     """Render a plan, gzipped."""
     layout = layout_of(plan)
     blocks = [
@@ -31,7 +31,7 @@ def render(plan: SeatingPlan) -> PlanPage:
         for rows, shown in zip(plan.blocks, layout["blocks"], strict=True)
     ]
     text = orjson.dumps({"totalSeats": plan.capacity, **layout, "blocks": blocks})
-    return PlanPage(hashlib.sha256(text).hexdigest()[:32], gzip.compress(text, 6, mtime=0))
+    return PlanDocument(hashlib.sha256(text).hexdigest()[:32], gzip.compress(text, 6, mtime=0))
 
 
 def layout_of(plan: SeatingPlan) -> dict[str, Any]:
