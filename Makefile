@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run test restarts cluster fuzz fuzz-terms fuzz-bytes fuzz-api alerts fight crash-points churn mutants receiver-down seat-map chaos prove lint-api screenshots test-careful check format onsale simulate model bench bench-postgres benchmarks clean
+.PHONY: help install run test restarts cluster fuzz fuzz-terms fuzz-bytes fuzz-api alerts fight crash-points churn mutants receiver-down seat-map chaos prove lint-api judge-plans screenshots test-careful check format onsale simulate model bench bench-postgres benchmarks clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -87,6 +87,9 @@ prove: $(VENV)/.tests ## the whole proof, an hour, and docs/reliability.md of wh
 lint-api: $(VENV)/.lint ## lint the OpenAPI document with Redocly; downloads it once
 	$(BIN)/python -m tests.web.openapi_file $(VENV)/openapi.json
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/npx --yes @redocly/cli@2.77.0 lint --config tests/web/redocly.yaml $(VENV)/openapi.json
+
+judge-plans: $(VENV)/.tests ## draw seating-plan files into .plans, and judge where parties sit in them (PLANS='FILE…')
+	$(BIN)/python -m tests.plans.judging .plans $(PLANS)
 
 screenshots: $(VENV)/.tests ## the pictures in docs/images, of real pages in Chromium (ARGS='phone desktop')
 	$(BIN)/python -m tests.seat_map.screenshots $(ARGS)

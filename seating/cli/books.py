@@ -18,7 +18,7 @@ from seating.services.box_office import BoxOfficeSale
 
 _PAGE = 1_000
 _EXPORTED: Final = (
-    *("purchase_id", "state", "purchased_at", "quantity", "seats", "reference", "buyer", "note"),
+    *("purchase_id", "state", "purchased_at", "quantity", "seats", "reference", "buyer", "note", "caller"),
     *("categories", "prices", "total", "currency"),
     *("cancelled_at", "cancelled_quantity", "cancelled_seats", "cancelled_total", "cancelled_why"),
 )
@@ -109,6 +109,7 @@ def _exported(purchase: Purchase) -> dict[str, Any]:
         "quantity": purchase.quantity,
         "seats": " ".join(purchase.seats),
         **purchase.personal._asdict(),
+        "caller": purchase.caller,
         "categories": "; ".join(sold_as.categories),
         "prices": " ".join("" if price is None else str(price) for price in sold_as.prices or ()),
         "total": sold_as.total,

@@ -73,6 +73,7 @@ def create(
     why: str | None,
     *,
     number_duplicates: bool,
+    ignore_unknown: bool,
     pick: str | None,
     check: bool,
     as_json: bool,
@@ -82,7 +83,8 @@ def create(
         raise click.UsageError("give either --plan or --seats")
     if off_sale and path is None:
         raise click.UsageError("--off-sale is for the categories of a --plan")
-    plan = plans.read(path, best_first, number_duplicates=number_duplicates, pick=pick) if path else None
+    how = {"number_duplicates": number_duplicates, "ignore_unknown": ignore_unknown, "pick": pick}
+    plan = plans.read(path, best_first, **how) if path else None
     capacity = plan.capacity if plan else seats
     said = {"startsAt": starts_at, "venue": venue, "state": "draft" if draft else None}
     given = {field: value for field, value in said.items() if value is not None}

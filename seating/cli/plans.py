@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from seating.domain import plan_drawing, plan_file, plan_reading
 from seating.domain.errors import InvalidPlan, InvalidRequest
+from seating.domain.plan_faults import NO_SUCH_FIELD
 from seating.domain.plan_format import Better, PlanFile
 from seating.domain.seating_plan import SeatingPlan
 from seating.web import strict_json
@@ -20,9 +21,10 @@ PlanPath = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 def reading_options(command: _Command) -> _Command:
-    """How a plan is read: `best_first`, `number_duplicates` and `pick`, as `read` takes them."""
+    """How a plan is read: `best_first`, `number_duplicates`, `ignore_unknown` and `pick`, as `read` takes them."""
     for option in (
         click.option("--pick", metavar="ID", help="Of a page of pretix's API: which plan, by its id or name."),
+        click.option("--ignore-unknown", is_flag=True, help="Leave out fields that the format does not have."),
         click.option("--number-duplicates", is_flag=True, help="Give a seat whose id another seat has a number."),
         click.option(
             "--best-first",
@@ -45,10 +47,13 @@ def plan() -> None:
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Where to, instead of standard output.")
 @reading_options
 def show(
-    path: Path, output: Path | None, best_first: tuple[str, ...], *, number_duplicates: bool, pick: str | None
+    path: Path,
+    output: Path | None,
+    best_first: tuple[str, ...],
+    **how: Any,
 ) -> None:
     """Draw FILE as SVG: blocks, what stands side by side, and the order in which seats are sold."""
-    shown = read(path, best_first, number_duplicates=number_duplicates, pick=pick)
+    shown = read(path, best_first, **how)
     drawing = plan_drawing.draw(shown)
     if output:
         output.write_text(drawing)
@@ -72,16 +77,14 @@ def report(read_plan: SeatingPlan) -> None:
         click.echo(note, err=True)
 
 
-def read(
-    path: Path, best_first: Sequence[str] = (), *, number_duplicates: bool = False, pick: str | None = None
-) -> SeatingPlan:
-    """Raises InvalidPlan with all faults of the file, or InvalidRequest."""
+def read(path: Path, best_first: Sequence[str] = (), **how: Any) -> SeatingPlan:
+    """Raises InvalidPlan with all faults of the file, or InvalidRequest. `how` is as plan_reading.parse takes it."""
     try:
         value = strict_json.parse(path.read_bytes(), of_a_file=True)
     except InvalidRequest as error:
         raise InvalidRequest(f"{path}: {error.message.removeprefix('The body ')}", "") from None
     try:
-        file = plan_reading.parse(value, number_duplicates=number_duplicates, pick=pick)
+        file = plan_reading.parse(value, **how)
     except InvalidPlan as error:
         raise InvalidPlan(error.facts["errors"], error.facts["errors_total"], f"{path}: ") from None
     return plan_file.read(file, [_better(text, file) for text in best_first])
@@ -101,6 +104,8 @@ def fault_lines(error: InvalidPlan) -> Iterable[str]:
         yield line
     if any(fault["message"].startswith("another seat has this id") for fault in errors):
         yield "  --number-duplicates gives seats whose id another seat has a number"
+    if any(fault["message"] == NO_SUCH_FIELD for fault in errors):
+        yield "  --ignore-unknown leaves out fields that the format does not have"
 
 
 def _better(text: str, file: PlanFile) -> Better:

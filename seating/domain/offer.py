@@ -19,6 +19,23 @@ BlockRange = tuple[int, int]
 """The numbers of a first and a last block; of an area of general admission, its number twice."""
 
 
+class SaleTimes(NamedTuple):
+    """When seats are sold: from `opens_ms` on and before `closes_ms`, in ms since 1970; None is no bound."""
+
+    opens_ms: int | None = None
+    closes_ms: int | None = None
+
+    @classmethod
+    def parse(cls, bounds: str) -> Self:
+        """Read them from the text of `Offer.bounds`."""
+        return cls(*(int(moment) if moment else None for moment in bounds.split(":")[:2]))
+
+    def is_open(self, now_ms: int) -> bool:
+        """Whether seats may be sold at that moment."""
+        has_opened = self.opens_ms is None or self.opens_ms <= now_ms
+        return has_opened and (self.closes_ms is None or now_ms < self.closes_ms)
+
+
 class CategoryOffer(NamedTuple):
     """`price` is in minor units, None without one. A category that is not `on_sale` cannot be had, one `on_request`
     only by those who ask for it or for its seats.
@@ -89,10 +106,9 @@ class Offer:
         bounds = [getattr(self, name) for name in BOUNDS]
         return "" if bounds == [None] * len(BOUNDS) else ":".join("" if one is None else str(one) for one in bounds)
 
-    def is_open(self, now_ms: int) -> bool:
-        """Whether it may be sold at that moment."""
-        has_opened = self.on_sale_at_ms is None or self.on_sale_at_ms <= now_ms
-        return has_opened and (self.off_sale_at_ms is None or now_ms < self.off_sale_at_ms)
+    @property
+    def times(self) -> SaleTimes:
+        return SaleTimes(self.on_sale_at_ms, self.off_sale_at_ms)
 
     @property
     def searched(self) -> str:

@@ -13,6 +13,8 @@ MAX_LISTED: Final = 100
 MAX_COUNTED: Final = 10_000
 """A file with more is not read on."""
 
+NO_SUCH_FIELD: Final = "the format has no such field"
+
 _MAX_SHOWN: Final = 80
 _MAX_PATH: Final = 200
 
@@ -49,7 +51,7 @@ class Faults:
             if path in self._paths:
                 return
             self._paths.add(path)
-            shown = _printable(f"{self._within}{path}".removesuffix("."))[:_MAX_PATH]
+            shown = printable(f"{self._within}{path}".removesuffix("."))[:_MAX_PATH]
             fault = {"path": shown, "value": _shown(value), "message": message, "suggestion": suggestion}
             self._listed.append(fault)
         self._count(1)
@@ -89,7 +91,7 @@ def _message(found: Any) -> str:
     if kind in _KINDS:
         return _KINDS[kind]
     if kind == "extra_forbidden":
-        return "the format has no such field"
+        return NO_SUCH_FIELD
     if kind in ("too_long", "string_too_long"):
         things = "characters" if kind == "string_too_long" else "items"
         return f"cannot have more than {context['max_length']} {things}"
@@ -126,7 +128,7 @@ def _suggestion(model: type[BaseModel], found: Any) -> str | None:
     if kind == "string_too_long":
         return f"shorten it by {len(value) - context['max_length']}"
     if kind == "string_pattern_mismatch":
-        return json.dumps(_printable(value)[:_MAX_SHOWN], ensure_ascii=False)
+        return json.dumps(printable(value)[:_MAX_SHOWN], ensure_ascii=False)
     if kind == "literal_error" and isinstance(value, str):
         return closest(value, _choices(model, found["loc"]))
     if kind == "greater_than_equal":
@@ -164,24 +166,26 @@ def _model_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> type[BaseMo
     at: type[BaseModel] | None = model
     for step in loc:
         if at is not None and isinstance(step, str):
-            at = _model_in(at.model_fields[step].annotation) if step in at.model_fields else None
+            at = model_in(at.model_fields[step].annotation) if step in at.model_fields else None
     return at
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def model_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the model in a field's annotation: the field's own, or that of its items."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next(filter(None, map(_model_in, get_args(annotation))), None)
+    return next(filter(None, map(model_in, get_args(annotation))), None)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Return the text with a space for each character that cannot be shown."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _shown(value: Any) -> Any:
     """A scalar, short enough for an answer; None for what has parts."""
     if isinstance(value, str):
-        return _printable(value[:_MAX_SHOWN]) + ("…" if len(value) > _MAX_SHOWN else "")
+        return printable(value[:_MAX_SHOWN]) + ("…" if len(value) > _MAX_SHOWN else "")
     if isinstance(value, float) and value in (float("inf"), float("-inf")):
         return str(value)
     return None if isinstance(value, (list, dict)) else value

@@ -25,19 +25,21 @@ def read(file: PlanFile, best_first: Sequence[Better] = ()) -> SeatingPlan:
     found = stage.find(file, [seat.at for part in parts for seat in part.seats]) if drawn else None
     chosen = plan_order.within_categories(parts, found, pitch)
     order = sorted(
-        zip(parts, chosen.keys, strict=True),
+        zip(parts, chosen.keys, chosen.to_middles, strict=True),
         key=lambda one: (min(ranks[one[0].zone, row] for row in one[0].rows), one[0].category, *one[1]),
     )
     blocks: list[list[list[str]]] = []
     shown: list[dict[str, Any]] = []
     spots: list[list[Spot]] = []
-    for (zone, category), together in groupby((part for part, _ in order), key=lambda part: (part.zone, part.category)):
-        for block in in_blocks(together, lambda part: len(part.seats)):
-            blocks.append([[seat.drawn.seat_guid for seat in part.seats] for part in block])
-            rows = [part.layout() for part in block]
+    to_middles: list[list[int]] = []
+    for (zone, category), together in groupby(order, key=lambda one: (one[0].zone, one[0].category)):
+        for block in in_blocks(together, lambda one: len(one[0].seats)):
+            blocks.append([[seat.drawn.seat_guid for seat in part.seats] for part, *_ in block])
+            rows = [part.layout() for part, *_ in block]
             shown.append({"name": file.zones[zone].name, "zone": zone, "category": category, "rows": rows})
-            spots.append([_spot(part, pitch) for part in block])
-    plan = SeatingPlan(blocks, _layout(file, shown), spots if drawn else None)
+            spots.append([_spot(part, pitch) for part, *_ in block])
+            to_middles.append([to_middle for *_, to_middle in block])
+    plan = SeatingPlan(blocks, _layout(file, shown), *((spots, to_middles) if drawn else ()))
     plan.notes = (*file.notes, chosen.note)
     return plan
 

@@ -1,6 +1,6 @@
 """What is best in a plan: what the organiser names, then by category, then as the file lists it or by the stage."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
@@ -13,12 +13,20 @@ from seating.domain.stage import Stage
 _CLEARLY: Final = 0.25
 """Pitches by which a row is nearer than another."""
 
+_SHORT: Final = 1e-6
+"""A step, in the file's unit, that leads nowhere: of a single seat, or of seats at one place."""
+
 
 class BestFirst(NamedTuple):
-    """What decides within a category: a key of each part, least for the best; first by its row, then within that."""
+    """What decides within a category: a key of each part, least for the best; first by its row, then within that.
+
+    `to_middles` has, for each part, how far the middle of its row is from its own, in halves of a seat, towards its
+    last seat.
+    """
 
     note: str
     keys: Sequence[tuple[float, ...]]
+    to_middles: Sequence[int]
 
 
 def ranks(file: PlanFile, best_first: Sequence[Better]) -> defaultdict[tuple[int, int], int]:
@@ -55,7 +63,16 @@ def within_categories(parts: Sequence[CategoryStretch], stage: Stage | None, pit
         )
         for part in parts
     ]
-    return BestFirst(note, keys)
+    parts_of_row = Counter(part.line for part in parts)
+    to_middles = [_to_middle(part, middles[part.line]) if parts_of_row[part.line] > 1 else 0 for part in parts]
+    return BestFirst(note, keys, to_middles)
+
+
+def _to_middle(part: CategoryStretch, middle: complex) -> int:
+    step, most = part.step, 2 * len(part.seats)
+    if abs(step) < _SHORT:
+        return 0
+    return round(max(-most, min(most, 2 * ((middle - part.centre) / step).real)))
 
 
 def _of_rows(

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from seating.domain.plan_faults import Faults, closest
+from seating.domain.plan_faults import Faults, closest, model_in, printable
 from seating.domain.plan_format import (
     MAX_AREAS,
     MAX_CATEGORIES,
@@ -24,18 +25,55 @@ from seating.domain.seating_plan import BLOCK_SEATS, MAX_SEATS
 
 _NO_CATEGORY: Final = "Seats"
 _NOTED: Final = 5
+_MAX_NOTED: Final = 40
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-def parse(value: Any, within: str = "", *, number_duplicates: bool = False, pick: str | None = None) -> PlanFile:
+def parse(
+    value: Any,
+    within: str = "",
+    *,
+    number_duplicates: bool = False,
+    ignore_unknown: bool = False,
+    pick: str | None = None,
+) -> PlanFile:
     """Read a plan, or a page of pretix's API with a plan in it, the one that `pick` names if there are several.
 
-    `number_duplicates` renames seats whose id another seat has: `A-1` becomes `A-1-2`. Raises InvalidPlan; `within`
-    stands before the paths in it.
+    `number_duplicates` renames seats whose id another seat has: `A-1` becomes `A-1-2`. `ignore_unknown` leaves out the
+    fields that the format does not have. Raises InvalidPlan; `within` stands before the paths in it.
     """
     value, inside = found_in(value, within, pick)
-    return _Reading(value, Faults(within + inside), number_duplicates=number_duplicates).file()
+    ignored = Counter[str]()
+    if ignore_unknown:
+        value = _known(PlanFile, value, ignored)
+    file = _Reading(value, Faults(within + inside), number_duplicates=number_duplicates).file()
+    if ignored:
+        shown = ", ".join(f"{name} ({count})" for name, count in ignored.most_common(_NOTED))
+        more = ", …" if len(ignored) > _NOTED else ""
+        file.notes.append(f"Fields left out, since the format has no such ones: {shown}{more}")
+    return file
+
+
+def _known(model: type[BaseModel], value: Any, ignored: Counter[str]) -> Any:
+    """The value of a part without the fields that the format does not have; they are counted in `ignored`."""
+    if isinstance(value, list):
+        return [_known(model, item, ignored) for item in value]
+    if not isinstance(value, dict):
+        return value
+    parts = _parts(model)
+    ignored.update(printable(name)[:_MAX_NOTED] for name in value if name not in parts)
+    return {
+        name: _known(part, inner, ignored) if (part := parts[name]) else inner
+        for name, inner in value.items()
+        if name in parts
+    }
+
+
+@cache
+def _parts(model: type[BaseModel]) -> dict[str, type[BaseModel] | None]:
+    """Each field of a model, with the model of what is in it, if it has parts."""
+    return {name: model_in(field.annotation) for name, field in model.model_fields.items()}
 
 
 class _Reading:

@@ -67,6 +67,11 @@ def spots_text(spots: Iterable[Spot]) -> str:
     return ";".join(":".join(map(str, spot)) for spot in spots)
 
 
+def to_middles_text(to_middles: Iterable[int]) -> str:
+    """Return a block's stretches that are not in the middle of their rows, for the scripts: `;number:to_middle…;`."""
+    return "".join(f";{number}:{to_middle}" for number, to_middle in enumerate(to_middles, 1) if to_middle)
+
+
 Place = tuple[int, int]
 """A block, and a character of its map."""
 
@@ -100,8 +105,9 @@ class SeatingPlan:
     """`blocks[b][r]` is the list of seat ids of stretch `r` of block `b`, in the order in which they stand.
 
     `layout` is where they are and what they are called, as plan_document shows it; None for a generated plan.
-    `spots[b][r]` is where stretch `r` of block `b` is; empty where that is unknown. `notes` say what was decided when a
-    file was imported; they are not packed.
+    `spots[b][r]` is where stretch `r` of block `b` is, and `to_middles[b][r]` how far the middle of its row is from its
+    own, in halves of a seat, towards its last seat; both are empty where that is unknown. `notes` say what was decided
+    when a file was imported; they are not packed.
     """
 
     def __init__(
@@ -109,9 +115,11 @@ class SeatingPlan:
         blocks: list[list[list[str]]],
         layout: dict[str, Any] | None = None,
         spots: list[list[Spot]] | None = None,
+        to_middles: list[list[int]] | None = None,
     ) -> None:
         self.blocks = blocks
         self.spots = spots or []
+        self.to_middles = to_middles or []
         self.notes: tuple[str, ...] = ()
         self._layout = layout
         self._packed: bytes | None = None
@@ -193,7 +201,8 @@ class SeatingPlan:
     def pack(self) -> bytes:
         """Compressed JSON; `unpack` is its inverse."""
         if self._packed is None:
-            kept = {"blocks": self.blocks, "layout": self._layout, "spots": self.spots} if self._layout else self.blocks
+            drawn = {"layout": self._layout, "spots": self.spots, "to_middles": self.to_middles}
+            kept = {"blocks": self.blocks, **drawn} if self._layout else self.blocks
             self._packed = zlib.compress(orjson.dumps(kept, default=list))  # Spots as lists.
             self._layout = None
         return self._packed
@@ -204,7 +213,7 @@ class SeatingPlan:
         kept = orjson.loads(zlib.decompress(packed))
         if isinstance(kept, dict):
             spots = [[Spot(*spot) for spot in block] for block in kept.get("spots", ())]  # Older plans have none.
-            plan = cls(kept["blocks"], spots=spots)
+            plan = cls(kept["blocks"], spots=spots, to_middles=kept.get("to_middles"))
         else:
             plan = cls(kept)
         plan._packed = packed

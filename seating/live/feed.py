@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import gevent
 from gevent.event import Event
 
-from seating.domain.changes import Change, StateSet
+from seating.domain.changes import Change, OfferSet, StateSet
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
 from seating.domain.seat_changes import tells_of_seats
@@ -38,8 +38,9 @@ _MOST_SEATS = 500
 class Feed:
     """`plan` is None in general admission; `available` is then the latest message. `state` is that of the sale now.
 
-    `joined` counts the sockets served, including those about to be attached. Do not switch greenlets between reading
-    `checkpoint` and calling `attach`: the socket must get each later entry exactly once.
+    `times` are when the sale opens and closes, None for an event without an offer. `joined` counts the sockets served,
+    including those about to be attached. Do not switch greenlets between reading `checkpoint` and calling `attach`: the
+    socket must get each later entry exactly once.
     """
 
     def __init__(self, event_id: str, plan: SeatingPlan | None, states: States) -> None:
@@ -49,6 +50,10 @@ class Feed:
         self.joined = 0
         self.moved = Event()
         self.state = states.state
+        self.times = states.times
+        self._redis_ahead_ms = 0.0
+        self.check(states)
+        self._opening_told = (self.times, self._is_open())
         self.available = messages.availability(self.checkpoint, self.position, states.remaining)
         self.available_since_s = 0.0
         self.available_changed = False
@@ -76,6 +81,8 @@ class Feed:
             self.checkpoint = Checkpoint.of(entry)
             if isinstance(change, StateSet):
                 self.state = change.state
+            if isinstance(change, OfferSet):
+                self.times = change.offer.times
             if change is None or not self._shows(change):
                 self._send(readable)
                 readable.clear()
@@ -97,6 +104,27 @@ class Feed:
         # Such clients cannot start over within a connection: they have to reconnect.
         for outbox in tuple(self._sockets[PLAIN]):
             outbox.close(TRY_AGAIN_LATER)
+
+    def check(self, states: States) -> None:
+        """Take Redis's clock from `states`, and when the sale opens and closes unless the feed is beyond them.
+
+        What is reckoned from that clock is late by the time of the reply, and never early.
+        """
+        self._redis_ahead_ms = states.now_ms - 1000 * time.monotonic()
+        if states.checkpoint.position >= self.position:
+            self.times = states.times
+
+    def opening(self) -> str | None:
+        """Return the message that tells when the sale opens and closes; None for an event without an offer."""
+        return messages.opening(self.checkpoint, self.times, is_open=self._is_open()) if self.times else None
+
+    def tell_opening(self) -> None:
+        """Offer that message if the times have changed, or one of them has come, since it was last offered."""
+        now = (self.times, self._is_open())
+        if now != self._opening_told:
+            self._opening_told = now
+            if opening := self.opening():
+                self._offer(POSITIONED, text_frame(opening))
 
     def announce(self, states: States) -> None:
         """In general admission, offer the number of seats left as of `states`."""
@@ -131,6 +159,9 @@ class Feed:
         else:
             rendered = []
         return text_frames(text for texts in rendered for text in texts)
+
+    def _is_open(self) -> bool:
+        return self.times is None or self.times.is_open(int(1000 * time.monotonic() + self._redis_ahead_ms))
 
     def missed(self, audience: Audience, entries: Sequence[LogEntry]) -> bytes | None:
         """Encode the entries that a client missed as frames; None if a snapshot has to take their place."""

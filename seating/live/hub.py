@@ -146,13 +146,14 @@ class Hub:
 
     def _announce(self) -> None:
         for feed in tuple(self._feeds.values()):
+            feed.tell_opening()
             due = time.monotonic() - feed.available_since_s >= _AVAILABILITY_EVERY_S
             if feed.plan is None and feed.available_changed and due:
                 with suppress(InventoryUnavailable):  # The next round tries again.
                     feed.announce(self._states.of(feed.event_id))
 
     def _recheck_forever(self) -> None:
-        """Break off feeds that are ahead of their log: a Redis that lost data came back.
+        """Compare clocks, and break off feeds that are ahead of their log: a Redis that lost data came back.
 
         A read from beyond the log's end would block for ever. A missing inventory needs nothing here: it will be
         rebuilt under an epoch higher than any current position.
@@ -162,7 +163,9 @@ class Hub:
             for feed in tuple(self._feeds.values()):
                 known = feed.checkpoint
                 with suppress(InventoryUnavailable):
-                    checkpoint = self._states.of(feed.event_id).checkpoint
+                    states = self._states.of(feed.event_id)
+                    feed.check(states)
+                    checkpoint = states.checkpoint
                     if checkpoint.position <= known.position and known == feed.checkpoint != checkpoint:
                         feed.break_off(checkpoint)
                         feed.flush()

@@ -5,9 +5,11 @@ from typing import Any
 
 from seating.domain.changes import Change, StateSet
 from seating.domain.log_entry import Checkpoint, LogEntry, ResumePoint
+from seating.domain.offer import SaleTimes
 from seating.domain.position import Position
 from seating.domain.seat_changes import seat_changes
 from seating.domain.seating_plan import SeatingPlan
+from seating.domain.timestamps import rfc3339
 
 
 def connected(event_id: str, checkpoint: Checkpoint) -> str:
@@ -62,6 +64,13 @@ def availability(followed: Checkpoint, position: Position, remaining: int) -> st
     """Tell what remains at `position`. The client resumes from `followed`: a STATE may lie between the two."""
     reached = {**_reached(followed), "position": str(position)}
     return _json({"type": "AVAILABILITY", **reached, "seatsRemaining": remaining})
+
+
+def opening(checkpoint: Checkpoint, times: SaleTimes, *, is_open: bool) -> str:
+    """Tell when the sale opens and closes, and whether it is open by that, whatever its state."""
+    opens_at, closes_at = (None if moment_ms is None else rfc3339(moment_ms) for moment_ms in times)
+    told = {"isOpen": is_open, "opensAt": opens_at, "closesAt": closes_at}
+    return _json({"type": "OPENING", **_reached(checkpoint), **told})
 
 
 def _reached(checkpoint: Checkpoint) -> dict[str, str]:

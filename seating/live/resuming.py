@@ -31,6 +31,9 @@ def begin(feed: Feed, audience: Audience, since: ResumePoint | None, outbox: Out
             outbox.offer(text_frame(messages.state(feed.checkpoint, feed.state)))
     elif since is None or not _catch_up(feed, audience, since, outbox, history):
         outbox.offer(text_frame(messages.snapshot_needed(feed.checkpoint)))
+    opening = feed.opening() if audience.resumes else None
+    if opening:  # One of its times may have come after the client read them.
+        outbox.offer(text_frame(opening))
     feed.attach(audience, outbox)
     outbox.flush()
 

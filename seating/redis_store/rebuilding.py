@@ -13,7 +13,7 @@ from seating.domain.hold import pack_notes
 from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.recovery_errors import Overtaken
-from seating.domain.seating_plan import SeatingPlan, spots_text
+from seating.domain.seating_plan import SeatingPlan, spots_text, to_middles_text
 from seating.redis_store import keys
 from seating.redis_store.book_snapshot import aside_text
 from seating.redis_store.calls import Argument, Calls
@@ -86,6 +86,8 @@ class Rebuilding:
             self._step(keys.longest_runs(event_id), "SET", state.longest_runs)
             spots = ((block, spots_text(of_block)) for block, of_block in enumerate(plan.spots) if of_block)
             self._write_all(keys.spots(event_id), "HSET", _flat(spots))
+            texts = ((f"m{block}", to_middles_text(of_block)) for block, of_block in enumerate(plan.to_middles))
+            self._write_all(keys.spots(event_id), "HSET", _flat(pair for pair in texts if pair[1]))
         self._write_all(keys.seats(event_id), "HSET", _flat(enumerate(state.maps)))
         self._write_all(keys.idempotency(event_id), "HSET", _flat(state.idempotency.items()))
         self._write_all(keys.hold(event_id), "HSET", _flat((hold, str(kept)) for hold, kept in state.holds.items()))

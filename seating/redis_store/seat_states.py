@@ -7,6 +7,7 @@ from seating.domain.actor import Actor
 from seating.domain.areas import is_area
 from seating.domain.errors import InventoryUnavailable
 from seating.domain.log_entry import Checkpoint
+from seating.domain.offer import SaleTimes
 from seating.domain.position import Position
 from seating.domain.seat_status import AVAILABLE
 from seating.domain.seating_plan import ROW_BREAK, SeatRange, runs_text
@@ -19,7 +20,8 @@ from seating.redis_store.failures import unavailable
 class States(NamedTuple):
     """`maps` are the blocks' maps in the plan's order, separated by row breaks; empty in general admission.
 
-    `lapsed` of the `remaining` seats have an expired hold that no log entry has released yet.
+    `lapsed` of the `remaining` seats have an expired hold that no log entry has released yet. `times` are None for an
+    event without an offer. `now_ms` is Redis's clock, in ms since 1970.
     """
 
     checkpoint: Checkpoint
@@ -27,6 +29,8 @@ class States(NamedTuple):
     remaining: int
     lapsed: int
     maps: bytes
+    times: SaleTimes | None
+    now_ms: int
 
     @property
     def seated(self) -> bool:
@@ -53,7 +57,7 @@ class SeatStates:
             raise MissingInventory
         if outcome != b"STATES":
             raise InventoryUnavailable
-        position, link, state, remaining, lapsed, pairs = found
+        position, link, state, remaining, lapsed, pairs, bounds, now_ms = found
         maps = [seats for seats in _in_order(pairs) if not is_area(seats)]
         return States(
             Checkpoint(Position.parse(position.decode()), link.decode()),
@@ -61,6 +65,8 @@ class SeatStates:
             remaining,
             lapsed,
             ROW_BREAK.encode().join(maps),
+            SaleTimes.parse(bounds.decode()) if bounds else None,
+            now_ms,
         )
 
 

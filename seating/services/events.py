@@ -45,7 +45,7 @@ class EventOnSale(NamedTuple):
     def selling(self) -> bool:
         """Whether buyers are served now, but for what is sold out."""
         offer = self.event.offer
-        return self.state == "on_sale" and (offer is None or offer.is_open(self.now_ms))
+        return self.state == "on_sale" and (offer is None or offer.times.is_open(self.now_ms))
 
     @property
     def state(self) -> str:

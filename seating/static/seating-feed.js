@@ -153,8 +153,9 @@ export class SeatingFeed extends EventTarget {
     this.#since = message.since
     this.position = message.position
     if (message.type === 'SEATS') this.#change(message.groups ?? [message])
-    if (message.type === 'STATE') {
-      this.event = { ...this.event, state: message.state }
+    if (message.type === 'STATE' || message.type === 'OPENING') {
+      const { state, isOpen, opensAt, closesAt } = { ...this.event, ...message }
+      this.event = { ...this.event, state, isOpen, opensAt, closesAt, selling: isOpen !== false && state === 'on_sale' }
       this.#emit('event')
     }
     if (message.type === 'AVAILABILITY') {

@@ -36,8 +36,8 @@ class SeatingPlanSource(StrictModel):
 def _file_or_generator(value: Any, _handler: ModelWrapValidatorHandler[Any], info: ValidationInfo) -> BaseModel:
     """Told apart by what a file may have, so that errors are about the one that is meant."""
     if isinstance(value, dict) and not value.keys().isdisjoint(_OF_A_FILE):
-        numbered = bool(info.data.get("number_duplicates"))
-        return plan_reading.parse(value, "seatingPlan.", number_duplicates=numbered)
+        numbered, ignores = (bool(info.data.get(name)) for name in ("number_duplicates", "ignore_unknown"))
+        return plan_reading.parse(value, "seatingPlan.", number_duplicates=numbered, ignore_unknown=ignores)
     return SeatingPlanSource.model_validate(value)
 
 
@@ -146,6 +146,11 @@ class NewEvent(_Described):
         False,
         alias="numberDuplicates",
         description="of a file: rename seats with duplicate ids by appending a number instead of rejecting the file",
+    )
+    ignore_unknown: bool = Field(
+        False,
+        alias="ignoreUnknown",
+        description="of a file: leave out fields that the format does not have instead of rejecting the file",
     )
     seating_plan: Annotated[SeatingPlanSource | PlanFile, WrapValidator(_file_or_generator)] | None = Field(
         None,

@@ -2,7 +2,7 @@
 
 `/` serves the default event: CONNECTED, then SEAT_UPDATE for each changed seat.
 `/api/v1/events/{id}/live?since=<since>` sends SEATS or STATE for each log entry after `since`, or SNAPSHOT_NEEDED if
-those entries are gone; in general admission, AVAILABILITY and STATE. docs/live.md describes both.
+those entries are gone; in general admission, AVAILABILITY and STATE; and OPENING. docs/live.md describes both.
 """
 
 from typing import Any, Final

@@ -100,6 +100,19 @@ class StateMessage(_Message):
     state: Literal["on_sale", "paused", "closed"]
 
 
+class OpeningMessage(_Message):
+    """When the sale opens and closes: told when that changes, and when one of the times has come."""
+
+    model_config = examples(
+        {"type": "OPENING", **_REACHED, "isOpen": False, "opensAt": "2026-11-01T09:00:00.000Z", "closesAt": None}
+    )
+
+    type: Literal["OPENING"]
+    is_open: bool = Field(description="by Redis's clock; buyers are served if `state` is `on_sale` too")
+    opens_at: str | None
+    closes_at: str | None
+
+
 class SnapshotNeededMessage(_Message):
     """The feed continues after `position`, but not from where the client was: get a new snapshot."""
 
@@ -118,7 +131,10 @@ class AvailabilityMessage(_Message):
 
 
 _DEFAULT_FEED: Final = (ConnectedMessage, SeatUpdateMessage)
-_EVENT_FEED: Final = (SeatsMessage, SeatGroupsMessage, StateMessage, SnapshotNeededMessage, AvailabilityMessage)
+_EVENT_FEED: Final = (
+    *(SeatsMessage, SeatGroupsMessage, StateMessage, OpeningMessage),
+    *(SnapshotNeededMessage, AvailabilityMessage),
+)
 
 _CLOSE_CODES: Final = {
     "1001": "the server restarts or stops: reconnect",

@@ -94,12 +94,13 @@ class PurchaseView(SoldAsAnswer):
 class OrderView(PurchaseView):
     """A purchase with the fields that only its shop, readers and operators see, by their keys."""
 
-    model_config = examples(_PURCHASE | {"buyer": "c-2077", "note": "picks up at the door"})
+    model_config = examples(_PURCHASE | {"buyer": "c-2077", "note": "picks up at the door", "caller": "box-office"})
 
     buyer: str | None = Field(
         validation_alias=AliasPath("personal", "buyer"), description="the shop's own id of its customer"
     )
     note: str | None = Field(validation_alias=AliasPath("personal", "note"))
+    caller: str = Field(description="name of the API key that it was made with; `anonymous` without one")
 
 
 class PurchaseListView(Answer):

@@ -47,6 +47,6 @@ def _shown(data: Purchase | ChangedEvent | ExpiredHold | Loss) -> BaseModel:
 def _event_view(found: ChangedEvent) -> EventView:
     """Return the event without counts, as while its inventory is unavailable: only Redis has these."""
     event, at_ms = found
-    selling = event.state == "on_sale" and (event.offer or Offer()).is_open(at_ms)
+    selling = event.state == "on_sale" and (event.offer or Offer()).times.is_open(at_ms)
     shown = view(EventOnSale(event, None, at_ms))
     return shown.model_copy(update={"state": event.state, "selling": selling})

@@ -122,7 +122,7 @@ def test_export(system: System, event: str) -> None:
     ]
     assert nothing == (
         0,
-        "purchase_id,state,purchased_at,quantity,seats,reference,buyer,note,categories,prices,total,currency,"
+        "purchase_id,state,purchased_at,quantity,seats,reference,buyer,note,caller,categories,prices,total,currency,"
         "cancelled_at,cancelled_quantity,cancelled_seats,cancelled_total,cancelled_why\n",
         "",
     )

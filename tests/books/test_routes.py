@@ -224,7 +224,7 @@ class TestListing:
         assert [purchase["reference"] for purchase in found] == ["R0", "R1", "R0", "R1", "R0"]
         for purchase in found:
             alone = system.get(f"/api/v1/purchases/{purchase['purchaseId']}").json
-            assert purchase == alone | {"buyer": None, "note": None}
+            assert purchase == alone | {"buyer": None, "note": None, "caller": "anonymous"}
 
     def test_by_reference(self, system: System, listed: str) -> None:
         pages = self._pages(system, listed, "limit=2&reference=R0")

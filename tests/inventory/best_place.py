@@ -28,6 +28,45 @@ class SearchedRange(NamedTuple):
     category: int = 0
 
 
+class Terms(NamedTuple):
+    """On what terms a category is sold."""
+
+    on_sale: bool = True
+    on_request: bool = False
+    accessible: bool = False
+    order: int = 0
+
+
+class Wish(NamedTuple):
+    """What a buyer wishes: the number of a `category`, `within` the blocks from one to another."""
+
+    quantity: int
+    together: bool = False
+    mix: bool = False
+    category: int | None = None
+    within: tuple[int, int] | None = None
+    accessible: bool = False
+
+
+def open_to(wish: Wish, category_of: Sequence[int], terms: Sequence[Terms]) -> list[SearchedRange]:
+    """The blocks that somebody with this wish is seated in, in the order in which they are searched."""
+    found = []
+    for block, category in sorted(enumerate(category_of), key=lambda one: (terms[one[1]].order, one[0])):
+        its = terms[category]
+        if not its.on_sale:
+            continue
+        if its.on_request and wish.category is None and not wish.accessible:
+            continue
+        if wish.accessible and not its.accessible:
+            continue
+        if wish.category not in (None, category):
+            continue
+        if wish.within and not wish.within[0] <= block <= wish.within[1]:
+            continue
+        found.append(SearchedRange(block, block, category))
+    return found
+
+
 @dataclass(frozen=True)
 class FreeRun:
     """Available seats side by side. `middle` and `step`, from seat to seat, are in hundredths of a seat's width."""
@@ -57,12 +96,13 @@ def best_seats(
     mix: bool = False,
     ranges: Sequence[SearchedRange] | None = None,
     spots: Sequence[Sequence[Spot]] = (),
+    to_middles: Sequence[Sequence[int]] = (),
 ) -> list[SeatRange] | None:
     """Together in the first row that has them, or else split as well as can be; or None."""
     ranges = [SearchedRange(0, len(blocks) - 1)] if ranges is None else ranges
     for first, last, _ in ranges:
         for block in range(first, last + 1):
-            place = best_place(blocks[block], quantity)
+            place = best_place(blocks[block], quantity, to_middles[block] if to_middles else ())
             if place is not None:
                 return [SeatRange(block, place, quantity)]
     if together:
@@ -87,13 +127,16 @@ def best_seats(
     return min(splits, key=lambda split: (split.parts, split.singles)).best() if splits else None
 
 
-def best_place(seats: str, quantity: int) -> int | None:
-    """In the first stretch that has them: no room lost, nobody left alone, nearest the middle, leftmost."""
+def best_place(seats: str, quantity: int, to_middles: Sequence[int] = ()) -> int | None:
+    """In the first stretch that has them: no room lost, nobody left alone, nearest the row's middle, leftmost.
+
+    `to_middles` has how many halves of a seat the middle of its row is from that of each stretch.
+    """
     stretch_start = 0
-    for stretch in seats.split(AISLE):
+    for number, stretch in enumerate(seats.split(AISLE)):
         places = [place for place in range(len(stretch) - quantity + 1) if stretch[place:].startswith("a" * quantity)]
         if places:
-            middle = (len(stretch) - quantity) / 2
+            middle = (len(stretch) - quantity + (to_middles[number] if to_middles else 0)) / 2
             best = min(
                 places,
                 key=lambda place: (

@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from operator import attrgetter
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seating.domain.errors import NotTogether, SoldOut
+from seating.domain.offer import CategoryOffer, Offer, block_ranges, common_blocks, wish_text
 from seating.domain.purchase import Order
-from seating.domain.seating_plan import SeatingPlan, SeatRange, Spot, spots_text
+from seating.domain.seating_plan import SeatingPlan, SeatRange, Spot, spots_text, to_middles_text
 from seating.redis_store import keys
 from seating.redis_store.calls import Scripts
 from seating.redis_store.connection import DirectCalls, ScriptConnection
@@ -27,12 +28,15 @@ from tests.inventory.best_place import (
     FreeRun,
     SearchedRange,
     Split,
+    Terms,
+    Wish,
     best_place,
     best_seats,
     fewest_singles,
     free_runs,
     leaves_single,
     marked,
+    open_to,
     room_lost,
 )
 
@@ -48,10 +52,11 @@ _CHOOSE = """
 -- Uses searching.lua
 -- Uses split.lua
 -- Uses choice.lua
-local inventory = {capacity = ARGV[2], sold = 0, held = 0, blocked = 0}
+local inventory = {capacity = ARGV[2], sold = 0, held = 0, blocked = 0, offer = ARGV[4] ~= '' and ARGV[4] or nil}
 local replies = {}
 for i, party in ipairs(cjson.decode(ARGV[3])) do
-  local runs, refusal = choose_seats(inventory, party.quantity, '', party)
+  local wish = party.wish and read_wish(inventory, party.wish) or party
+  local runs, refusal = choose_seats(inventory, party.quantity, '', wish)
   if runs then
     inventory.sold = inventory.sold + party.quantity
     mark(runs, 'a', 's')
@@ -74,12 +79,16 @@ class Hall:
     def __init__(self, redis_url: str) -> None:
         self._calls = DirectCalls(ScriptConnection(redis_url, Scripts(replaced={"choose": _CHOOSE})))
 
-    def open(self, blocks: Sequence[str], spots: Sequence[Sequence[Spot]] = ()) -> None:
+    def open(
+        self, blocks: Sequence[str], spots: Sequence[Sequence[Spot]] = (), to_middles: Sequence[Sequence[int]] = ()
+    ) -> None:
         names = (keys.seats("hall"), keys.longest_runs("hall"), keys.spots("hall"))
         commands: list[tuple[str | int, ...]] = [("DEL", *names)]
         commands += [("HSET", names[0], block, seats) for block, seats in enumerate(blocks)]
         commands += [("SET", names[1], _longest_runs(blocks))]
         commands += [("HSET", names[2], block, spots_text(of_block)) for block, of_block in enumerate(spots)]
+        texts = {f"m{block}": to_middles_text(of_block) for block, of_block in enumerate(to_middles)}
+        commands += [("HSET", names[2], field, text) for field, text in texts.items() if text]
         self._calls.commands(commands)
         self._free = sum(seats.count("a") for seats in blocks)
 
@@ -88,8 +97,14 @@ class Hall:
     ) -> list[list[SeatRange] | str]:
         """The runs of each party, or the code of its refusal."""
         searched = {} if ranges is None else {"ranges": [part._asdict() for part in ranges]}
-        wishes = json.dumps([party._asdict() | searched for party in parties])
-        replies = self._calls.script("choose", keys.of_sale("hall"), (self._free, wishes))
+        return self._chosen([party._asdict() | searched for party in parties], "")
+
+    def seat_as_wished(self, wishes: Sequence[tuple[int, str]], offer: Offer) -> list[list[SeatRange] | str]:
+        """The same of parties by their quantities and what they wish, as the product writes it."""
+        return self._chosen([{"quantity": quantity, "wish": wish} for quantity, wish in wishes], offer.searched)
+
+    def _chosen(self, parties: Sequence[dict[str, Any]], offer: str) -> list[list[SeatRange] | str]:
+        replies = self._calls.script("choose", keys.of_sale("hall"), (self._free, json.dumps(parties), offer))
         return [reply if reply.isupper() else SeatRange.parse_all(reply) for reply in map(bytes.decode, replies)]
 
     def maps(self) -> dict[int, str]:
@@ -118,12 +133,12 @@ def unsynced(calls: DirectCalls) -> Iterator[None]:
     calls.command("CONFIG", "SET", "appendfsync", "always")
 
 
-def _plan_of(blocks: list[str], spots: list[list[Spot]] | None = None) -> SeatingPlan:
+def _plan_of(blocks: list[str], spots: list[list[Spot]], to_middles: list[list[int]]) -> SeatingPlan:
     rows = [
         [[f"{b}-{r}-{s}" for s in range(len(row))] for r, row in enumerate(block.split("|"))]
         for b, block in enumerate(blocks)
     ]
-    return SeatingPlan(rows, {"name": "Test"} if spots else None, spots)
+    return SeatingPlan(rows, {"name": "Test"}, spots, to_middles)
 
 
 def _random_hall(random: Random) -> tuple[list[str], list[list[Spot]]]:
@@ -152,6 +167,13 @@ def _random_hall(random: Random) -> tuple[list[str], list[list[Spot]]]:
     return blocks, spots
 
 
+def _random_to_middles(random: Random, blocks: Sequence[str]) -> list[list[int]]:
+    """How far each stretch is from the middle of its row; none where that is not known."""
+    if random.random() < 0.3:
+        return []
+    return [[random.choice([0, random.randint(-30, 30)]) for _ in block.split("|")] for block in blocks]
+
+
 def _random_ranges(random: Random, blocks: int) -> list[SearchedRange] | None:
     """The whole hall, or ranges of some or all blocks in any order; some categories have several."""
     if random.random() < 0.5:
@@ -170,15 +192,16 @@ def test_chooses_as_the_obvious_reference_does(hall: Hall, seed: int) -> None:
     random = Random(seed)
     for _ in range(fuzz_runs(300)):
         blocks, spots = _random_hall(random)
+        to_middles = _random_to_middles(random, blocks)
         ranges = _random_ranges(random, len(blocks))
         searched = [SearchedRange(0, len(blocks) - 1)] if ranges is None else ranges
         parties = [
             Party(random.randint(1, 10), random.random() < 0.2, random.random() < 0.5)
             for _ in range(random.randint(1, 10))
         ]
-        hall.open(blocks, spots)
+        hall.open(blocks, spots, to_middles)
         for party, reply in zip(parties, hall.seat(parties, ranges), strict=True):
-            expected = best_seats(blocks, **party._asdict(), ranges=ranges, spots=spots)
+            expected = best_seats(blocks, **party._asdict(), ranges=ranges, spots=spots, to_middles=to_middles)
             if expected is None:
                 free = Counter[int]()
                 for part in searched:
@@ -186,21 +209,89 @@ def test_chooses_as_the_obvious_reference_does(hall: Hall, seed: int) -> None:
                     free[0 if party.mix else part.category] += seats.count("a")
                 assert reply == ("SOLD_OUT" if max(free.values()) < party.quantity else "NOT_TOGETHER")
                 continue
-            assert reply == expected, (blocks, spots, ranges, party)
+            assert reply == expected, (blocks, spots, to_middles, ranges, party)
             for run in expected:
                 blocks[run.block] = marked(blocks[run.block], run, "s")
         assert [hall.maps()[block] for block in range(len(blocks))] == blocks
         assert hall.longest_runs() == _longest_runs(blocks)
 
 
+@takes_long
+@pytest.mark.usefixtures("unsynced")
+def test_who_may_have_which_categories_is_as_the_reference_says(hall: Hall) -> None:
+    """Off sale, on request, accessible, in any order; asked for by category, by a part of the hall, or not at all."""
+    random = Random(5)
+    for _ in range(fuzz_runs(300)):
+        blocks, _ = _random_hall(random)
+        terms = [_random_terms(random) for _ in range(random.randint(1, 4))]
+        category_of = [random.randrange(len(terms)) for _ in blocks]
+        offer = Offer(
+            tuple(
+                CategoryOffer(f"{number}", None, *its, blocks=block_ranges(_blocks_of(number, category_of)))
+                for number, its in enumerate(terms)
+            )
+        )
+        blocks = [
+            seats if terms[of].on_sale else seats.replace("a", "x")
+            for seats, of in zip(blocks, category_of, strict=True)
+        ]
+        hall.open(blocks)
+        wishes = [_random_wish(random, len(terms), len(blocks)) for _ in range(random.randint(1, 8))]
+        texts = [(wish.quantity, _as_written(wish, offer)) for wish in wishes]
+        for wish, reply in zip(wishes, hall.seat_as_wished(texts, offer), strict=True):
+            ranges = open_to(wish, category_of, terms)
+            expected = best_seats(blocks, wish.quantity, together=wish.together, mix=wish.mix, ranges=ranges)
+            if expected is None:
+                free = Counter[int]({0: 0})
+                for searched in ranges:
+                    free[0 if wish.mix else searched.category] += blocks[searched.first].count("a")
+                assert reply == ("SOLD_OUT" if max(free.values()) < wish.quantity else "NOT_TOGETHER")
+                continue
+            assert reply == expected, (blocks, category_of, terms, wish)
+            for run in expected:
+                blocks[run.block] = marked(blocks[run.block], run, "s")
+
+
+def _random_terms(random: Random) -> Terms:
+    return Terms(random.random() < 0.8, random.random() < 0.3, random.random() < 0.3, random.randint(0, 2))
+
+
+def _random_wish(random: Random, categories: int, blocks: int) -> Wish:
+    ends = sorted(random.choices(range(blocks), k=2))
+    return Wish(
+        random.randint(1, 8),
+        together=random.random() < 0.2,
+        mix=random.random() < 0.3,
+        category=random.choice([None, None, random.randrange(categories)]),
+        within=random.choice([None, None, (ends[0], ends[1])]),
+        accessible=random.random() < 0.3,
+    )
+
+
+def _blocks_of(category: int, category_of: Sequence[int]) -> list[int]:
+    return [block for block, of in enumerate(category_of) if of == category]
+
+
+_NOWHERE = ((1, 0),)
+
+
+def _as_written(wish: Wish, offer: Offer) -> str:
+    named = [] if wish.category is None else [offer.categories[wish.category].blocks]
+    zones = [(wish.within,)] if wish.within else []
+    within = (common_blocks(*named, *zones) or _NOWHERE) if named or zones else ()
+    flags = {"together": wish.together, "mix": wish.mix, "accessible": wish.accessible}
+    return wish_text(**flags, asked=wish.category is not None, within=within)
+
+
 def test_sells_what_is_chosen(inventory: Inventory, opened: Open) -> None:
     random = Random(1)
     for number in range(20):
         blocks, spots = _random_hall(random)
-        event = opened(plan=_plan_of(blocks, spots), maps=blocks)
+        to_middles = _random_to_middles(random, blocks)
+        event = opened(plan=_plan_of(blocks, spots, to_middles), maps=blocks)
         for party in range(8):
             quantity, together = random.randint(1, 10), random.random() < 0.2
-            expected = best_seats(blocks, quantity, together=together, spots=spots)
+            expected = best_seats(blocks, quantity, together=together, spots=spots, to_middles=to_middles)
             order = Order(quantity, together)
             try:
                 runs = inventory.purchase(event, "shop", f"k{number}-{party}", order).receipt.runs
@@ -248,6 +339,14 @@ def test_no_other_split_is_better() -> None:
         assert quality(chosen) == min(map(quality, pairs))
         assert [part.length for part in seats].count(1) == split.singles
         found += 1
+
+
+def test_in_a_row_of_two_halves_parties_sit_at_the_aisle(hall: Hall) -> None:
+    """One after another, as near to the row's middle as there is room for others."""
+    hall.open(["a" * 8 + "|" + "a" * 8], to_middles=[[9, -9]])
+    assert hall.seat([Party(2)] * 8) == [[SeatRange(0, start, 2)] for start in (6, 4, 2, 0, 9, 11, 13, 15)]
+    hall.open(["aaa|aaa"], to_middles=[[5, -5]])
+    assert hall.seat([Party(2), Party(2)]) == [[SeatRange(0, 1, 2)], [SeatRange(0, 4, 2)]]
 
 
 def test_a_centre_aisle_parts_a_party_less_than_a_row_does(hall: Hall) -> None:

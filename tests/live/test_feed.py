@@ -233,7 +233,7 @@ def test_categories_that_go_off_sale(system: System) -> None:
 
     bought = system.buy(2, event_id=hall).json
     with Socket(system, live(hall)) as socket:
-        socket.message()
+        assert [socket.message()["type"] for _ in range(2)] == ["SNAPSHOT_NEEDED", "OPENING"]
         patch(state="paused")
         paused = socket.message()
         patch(categories={"Stalls": {"onSale": False}})

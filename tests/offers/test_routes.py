@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from seating.redis_store import keys
 from tests.books import assert_books_right, order, seating
 from tests.seating_plan_file import row, seat, theatre
 from tests.servers import wait_until
@@ -246,6 +247,34 @@ def test_the_export_adds_up(system: System) -> None:
     assert sum(map(int, newest["prices"].split())) == int(newest["total"]) == 6000
     assert (oldest["state"], oldest["total"], oldest["currency"]) == ("cancelled", "9000", "EUR")
     wait_until(lambda: _export(system, event)[1]["cancelled_at"] != "", 20, "SQL to have the cancellation")
+
+
+def test_prices_add_up_over_cancellations_export_and_rebuild(system: System) -> None:
+    event = system.create_event(seatingPlan=theatre(), categories=PRICES, currency="EUR")
+    whole = order(system, event, key(), quantity=2).json
+    part = order(system, event, key(), seats=["b-2-1", "b-2-2", "g-B-1"]).json
+    kept = order(system, event, key(), seats=["b-2-3"]).json
+    assert system.request("DELETE", f"/api/v1/purchases/{whole['purchaseId']}").status == 200
+    cancelled = system.request("DELETE", f"/api/v1/purchases/{part['purchaseId']}?seats=b-2-2,g-B-1").json
+    prices = dict(zip(part["seats"], part["prices"], strict=True))
+    assert cancelled["cancelledTotal"] == prices["b-2-2"] + prices["g-B-1"]
+    earned = kept["total"] + prices["b-2-1"]
+
+    def books() -> tuple[int, int, int]:
+        """What the export's rows come to, what the routes say of each purchase, and the event's income."""
+        rows = _export(system, event)
+        asked = [system.get(f"/api/v1/purchases/{row['purchase_id']}").json for row in rows]
+        return (
+            sum(int(row["total"]) - int(row["cancelled_total"] or 0) for row in rows),
+            sum(one["total"] - (one["cancelledTotal"] or 0) for one in asked),
+            system.get(f"/api/v1/events/{event}/income").json["income"],
+        )
+
+    wait_until(lambda: books() == (earned,) * 3, 60, "SQL to have all of it")
+    assert len(_export(system, event)) == 3
+    system.redis.client().unlink(*keys.all_of(event))
+    wait_until(lambda: system.get(f"/api/v1/events/{event}").json["seatsSold"] == 2, 60, "the rebuild")
+    assert books() == (earned,) * 3
 
 
 def _export(system: System, event: str) -> list[dict[str, str]]:

@@ -126,7 +126,7 @@ def chosen(plan: SeatingPlan, category: int, quantity: int) -> Iterator[list[str
     maps = list(plan.empty_maps())
     blocks = [block for block, its in enumerate(plan.parts.category_of) if its == category]
     searched = [SearchedRange(blocks[0], blocks[-1])]
-    while runs := best_seats(maps, quantity, together=True, ranges=searched):
+    while runs := best_seats(maps, quantity, together=True, ranges=searched, to_middles=plan.to_middles):
         for run in runs:
             maps[run.block] = marked(maps[run.block], run, "s")
         yield plan.seats_of(runs)

@@ -177,6 +177,22 @@ class TestBeyondTheSchema:
         ids = {seat.seat_guid for seat in read.zones[0].rows[0].seats}
         assert (len(ids), max(map(len, ids))) == (12, 255)
 
+    def test_unknown_fields_that_are_left_out(self) -> None:
+        file = everything()
+        expected = plan_reading.parse(file).model_dump()
+        file["version"] = 3
+        file["zones"][0]["rows"][0]["seats"][0] |= {"status": "sold", "wheel\x07chair": True}
+        file["zones"][0]["rows"][0]["seats"][0]["position"]["z"] = 5
+        assert {fault["message"] for fault in faults(file)} == {"the format has no such field"}
+        read = plan_reading.parse(file, ignore_unknown=True)
+        assert read.model_dump() == expected
+        assert read.notes[-1] == (
+            "Fields left out, since the format has no such ones: version (1), status (1), wheel chair (1), z (1)"
+        )
+        file["zones"][0]["rows"][0]["row_number"] = 5
+        with pytest.raises(InvalidPlan, match="must be text"):
+            plan_reading.parse(file, ignore_unknown=True)
+
     def test_categories(self) -> None:
         file = hall(drawn_row("A", [0, 25]), categories=("Stalls", "Circle", "Stalls"))
         file["zones"][0]["rows"][0]["seats"][1]["category"] = "circle "

@@ -94,10 +94,12 @@ def test_a_page_of_a_generated_hall_has_a_place_for_every_seat() -> None:
 
 
 def test_packed_and_unpacked() -> None:
-    spotted = SeatingPlan([[["A1", "A2"], ["A3"]]], {"name": "Spotted"}, [[Spot(0, 50, 0), Spot(0, 900, 0)]])
+    spots = [[Spot(0, 50, 0), Spot(0, 900, 0)]]
+    spotted = SeatingPlan([[["A1", "A2"], ["A3"]]], {"name": "Spotted"}, spots, [[2, -2]])
     for plan in (read(theatre()), generate(DEMO_HALL), spotted):
         again = SeatingPlan.unpack(plan.pack())
         assert (again.blocks, again.layout, again.spots) == (plan.blocks, plan.layout, plan.spots)
+        assert again.to_middles == plan.to_middles
         assert again.pack() == plan.pack()
 
 

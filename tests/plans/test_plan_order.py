@@ -130,6 +130,20 @@ class TestWithinARow:
         first, _ = self.stretches(drawn_row("A", [0, 8.1, 16.2, 40.5, 48.6, 56.7][::order]))
         assert {seat[-1] for seat in first} == set("123" if order == 1 else "456")
 
+    def test_each_stretch_knows_how_far_that_is(self) -> None:
+        """In halves of a seat, towards its last seat; no farther than it is long."""
+        halves = read(hall(drawn_row("A", [0, 25, 50, 125, 150, 175]), drawn_row("B", TEN, y=30)))
+        assert halves.to_middles == [[5, -5, 0]]
+        three = read(hall(drawn_row("A", [0, 25, 100, 125, 150, 225, 250])))
+        assert three.to_middles == [[0, 4, -4]]
+        row = drawn_row("A", TEN)
+        for seat in row["seats"][6:]:
+            seat["category"] = "Cheap"
+        assert read(hall(row, categories=("Stalls", "Cheap"))).to_middles == [[4], [-6]]
+        for seat in row["seats"]:
+            del seat["position"]
+        assert read(hall(row, categories=("Stalls", "Cheap"))).to_middles == []
+
     def test_pieces_that_are_listed_apart_are_one_row(self) -> None:
         """It stands where its first piece is listed."""
         left, right = drawn_row("A", [0, 25, 50]), drawn_row("A", [125, 150, 175, 200, 225])

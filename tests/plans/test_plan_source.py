@@ -198,6 +198,19 @@ class TestCommands:
         assert (ended.value.code, printed.out) == (2, "")
         assert printed.err.startswith(f"seating: {doubled}: 2 faults\n  zones.0.rows.1.seats.0.seat_guid: another")
 
+    def test_fields_of_an_editor_are_left_out(self, tmp_path: Path) -> None:
+        row = drawn_row("A", [0, 25, 50])
+        for seat in row["seats"]:
+            seat["status"] = "available"
+        path = tmp_path / "edited.json"
+        path.write_text(json.dumps(hall(row)))
+        refused = self.run("plan", "show", path)
+        assert isinstance(refused.exception, InvalidPlan)
+        hint = "  --ignore-unknown leaves out fields that the format does not have"
+        assert list(plans.fault_lines(refused.exception))[-1] == hint
+        taken = self.run("plan", "show", path, "--ignore-unknown")
+        assert (taken.exit_code, "no such ones: status (3)" in taken.stderr) == (0, True)
+
     def test_all_faults_are_printed(self, doubled: Path) -> None:
         refused = self.run("events", "create", "Hall", "--plan", doubled, "--check")
         assert isinstance(refused.exception, InvalidPlan)

@@ -93,6 +93,21 @@ def test_opens_by_itself(open_page: OpenPage, seller: System) -> None:
     page.close()
 
 
+def test_an_opening_that_is_moved(open_page: OpenPage, seller: System) -> None:
+    """The page hears of it by the feed alone."""
+    opens = datetime.now(UTC) + timedelta(hours=1)
+    event = seller.create_event(seatingPlan=HALL, onSaleAt=opens.isoformat())
+    page = open_page(event).wait_live().wait_phase("before")
+    asked: list[str] = []
+    page.page.on("request", lambda request: asked.append(request.url))
+    change_event(seller, event, onSaleAt=(opens + timedelta(hours=1)).isoformat())
+    expect(page("#opening-left")).to_have_text(re.compile(r"^1:5\d:\d\d$"))
+    change_event(seller, event, onSaleAt=None)
+    page.wait_phase("choose")
+    assert asked == []
+    page.close()
+
+
 def test_amounts_have_the_digits_of_their_currency(open_page: OpenPage, hall: str) -> None:
     """Chromium's own data gives forints and rupiahs none."""
     page = open_page(hall).wait_live()

@@ -139,7 +139,7 @@ def test_lists_are_paged_alike(document: Any) -> None:
 
 def test_live_feeds_send_what_is_declared(document: Any, system: System) -> None:
     hall = system.create_event(seatingPlan=HALL)
-    field = system.create_event(totalSeats=5)
+    field = system.create_event(totalSeats=5, offSaleAt="2099-01-01T00:00:00Z")
     seen = set()
     for template, path, event in (
         ("/", "/", "demo"),
@@ -154,4 +154,4 @@ def test_live_feeds_send_what_is_declared(document: Any, system: System) -> None
                 assert list(schema.iter_errors(message)) == []
                 seen.add(message["type"])
         assert not schema.is_valid({"type": "OTHER", "position": "1-1", "since": "1-1.00000000"})
-    assert {"CONNECTED", "SEAT_UPDATE", "SNAPSHOT_NEEDED", "SEATS", "AVAILABILITY"} == seen
+    assert {"CONNECTED", "SEAT_UPDATE", "SNAPSHOT_NEEDED", "SEATS", "AVAILABILITY", "OPENING"} == seen

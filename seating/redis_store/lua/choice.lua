@@ -1,10 +1,23 @@
--- Which seats a buyer gets, shared by the scripts that sell and hold.
+-- Which seats a buyer gets, shared by the scripts that sell and hold. They have KEYS[11] spots: in field m<block>, of
+-- each stretch that is not in the middle of its row ';', its number from 1, ':' and how many halves of a seat the row's
+-- middle is from its own.
 
 -- The first stretch of the map that has `quantity` neighbours, which the block has, and where it begins, from 1.
 local function stretch_with(map, quantity)
   local place = map:find(('a'):rep(quantity), 1, true)
   local start = place + 2 - (map:sub(1, place):reverse():find('|', 1, true) or place + 1)
   return map:sub(start, (map:find('|', place, true) or #map + 1) - 1), start
+end
+
+-- How many seats the middle of the row is from that of the block's stretch that begins at `start`; 0 where that is not
+-- known.
+local function to_middle_of_row(block, map, start)
+  local to_middles = redis.call('HGET', KEYS[11], 'm' .. block)
+  if not to_middles then
+    return 0
+  end
+  local _, breaks = map:sub(1, start):gsub('|', '')
+  return (to_middles:match((';%d:(%%-?%%d+)'):format(breaks + 1)) or 0) / 2
 end
 
 -- Of a run of `free` seats, how many to leave before a party: the number nearest to `wanted`, then the lowest, that
@@ -26,10 +39,10 @@ local function seats_before(free, quantity, wanted)
 end
 
 -- Where in the map (from 1) to seat `quantity` neighbours, which the block has: in its first stretch that has them,
--- where they lose no room for others like them and leave no single seat, nearest the middle, then leftmost.
-local function best_place(map, quantity)
+-- where they lose no room for others like them and leave no single seat, nearest the middle of the row, then leftmost.
+local function best_place(block, map, quantity)
   local stretch, start = stretch_with(map, quantity)
-  local middle = (#stretch - quantity) / 2 + 1
+  local middle = (#stretch - quantity) / 2 + 1 + to_middle_of_row(block, map, start)
   local best, best_away, leaves_single
   local first, last = stretch:find('a+')
   while first do
@@ -57,7 +70,7 @@ local function neighbours(inventory, longest_runs, quantity, ranges)
   if not map then
     return nil, true
   end
-  return block .. ':' .. best_place(map, quantity) - 1 .. '-' .. quantity
+  return block .. ':' .. best_place(block, map, quantity) - 1 .. '-' .. quantity
 end
 
 -- The best seats for `quantity`, as runs: together, or else split; nil if they cannot be had as wished.

@@ -5,35 +5,22 @@ import { clock, moment, words } from './words.js'
 
 const CLOCK_MS = 500 // The server's time is known to half a second; nobody comes early.
 const SPREAD_MS = 1_000
-const ASKED_MS = 5_000
-const ASKED_SPREAD_MS = 20_000
 
 export class Opening {
   #opensAt = null
   #atMs = 0
-  #askAtMs = Infinity
 
   /** Take when the event opens. The part of a second stays the same for as long as that time does. */
-  take({ opensAt, selling }, nowMs) {
+  take({ opensAt, selling }) {
     if (opensAt === this.#opensAt) return
     this.#opensAt = opensAt
     const atMs = opensAt && !selling ? Date.parse(opensAt) : 0
     this.#atMs = atMs && atMs + CLOCK_MS + Math.random() * SPREAD_MS
-    const isFar = atMs - nowMs > ASKED_MS + ASKED_SPREAD_MS
-    this.#askAtMs = isFar ? atMs - ASKED_MS - Math.random() * ASKED_SPREAD_MS : Infinity
   }
 
   /** What is left at a time of the server's; not above 0 once the sale is open. */
   leftMs(nowMs) {
     return this.#atMs - nowMs
-  }
-
-  /** Ask once, shortly before the opening, whether it has been moved: the feed does not tell. */
-  async follow(feed) {
-    if (!feed || feed.now() < this.#askAtMs) return
-    this.#askAtMs = Infinity
-    const event = await feed.get().catch(() => null)
-    if (event) feed.event = event
   }
 
   show(nowMs) {

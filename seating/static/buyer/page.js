@@ -78,7 +78,7 @@ class BuyersPage {
     this.event = this.#taken = event
     this.quantity = Math.min(this.quantity, this.most)
     this.map.setAttribute('max', this.most)
-    this.opening.take(event, this.now)
+    this.opening.take(event)
     showEvent(event)
     if (isFirst && this.phase === 'before') this.sheet.height = 'half'
     this.render()
@@ -222,7 +222,6 @@ class BuyersPage {
   #tick() {
     this.#take()
     const { phase } = this
-    this.opening.follow(this.map.feed)
     const isCounted = ['held', 'before'].includes(phase) && ++this.#ticks % COUNTED_TICKS === 0
     if (isCounted || this.#isNews || phase !== this.lastPhase) this.render()
     this.lastPhase = phase
