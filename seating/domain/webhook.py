@@ -104,7 +104,8 @@ def parse_webhook_id(text: str) -> str:
 class Webhook(NamedTuple):
     """An endpoint. Without `event_id` it gets the messages of all events, without `types` those of all types.
 
-    Times are in ms since 1970. It is paused if `paused_ms` is set, and `paused_why` then has the reason.
+    Times are in ms since 1970. It is paused if `paused_ms` is set, and `paused_why` then has the reason. Until
+    `former_until_ms`, the secret that it had before signs too.
     """
 
     id: str
@@ -115,6 +116,13 @@ class Webhook(NamedTuple):
     types: tuple[MessageType, ...] = ()
     paused_ms: int | None = None
     paused_why: str | None = None
+    former_secret: str | None = None
+    former_until_ms: int | None = None
+
+    def secrets_at(self, now_ms: int) -> tuple[str, ...]:
+        """Return the secrets that sign at that time, the newest first."""
+        former = self.former_secret
+        return (self.secret, former) if former and now_ms < (self.former_until_ms or 0) else (self.secret,)
 
     def wants(self, message_type: MessageType) -> bool:
         return not self.types or message_type in self.types

@@ -168,7 +168,9 @@ class _Turn:
         for step in steps:
             if step.message:
                 self.sender.hold_claim(self.webhook_id)
-                headers = signed_headers(webhook.secret, step.message.id, int(time.time()), step.message.body)
+                now_ms = _now_ms()
+                secrets_now = webhook.secrets_at(now_ms)
+                headers = signed_headers(secrets_now, step.message.id, now_ms // 1000, step.message.body)
                 receiver.send(step.message, headers)
                 self.cursor = self.cursor._replace(failing=None)
             self._reached(step)

@@ -71,7 +71,7 @@ def test_which_addresses_are_public(address: str, public: bool) -> None:
 
 def _send(client: WebhookClient, url: str) -> None:
     with client.connected(url) as connection:
-        connection.send(_MESSAGE, signed_headers("whsec_AAAA", _MESSAGE.id, 1, _MESSAGE.body))
+        connection.send(_MESSAGE, signed_headers(("whsec_AAAA",), _MESSAGE.id, 1, _MESSAGE.body))
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_addresses_of_this_machine() -> None:
 def test_the_signature_is_that_of_the_specification() -> None:
     """The specification's own example."""
     headers = signed_headers(
-        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",),
         "msg_p5jXN8AQM9LWM0D4loKWxJek",
         1_614_265_330,
         b'{"test": 2432232314}',
