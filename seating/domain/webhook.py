@@ -137,10 +137,13 @@ class Failing(NamedTuple):
     reason: str
 
     @classmethod
-    def after(cls, before: "Failing | None", now_ms: int, reason: str) -> Self:
-        """Return the state after one more failure: the wait doubles from 1 s to 5 min, with 10 % jitter."""
+    def after(cls, before: "Failing | None", now_ms: int, reason: str, asked_s: int = 0) -> Self:
+        """Return the state after one more failure: the wait doubles from 1 s to 5 min, with 10 % jitter.
+
+        `asked_s` is how long the receiver asks to wait: it gets that, within the 5 min.
+        """
         attempts = before.attempts + 1 if before else 1
-        wait_s = min(_FIRST_WAIT_S * 2 ** min(attempts - 1, 30), _LONGEST_WAIT_S)
+        wait_s = min(max(_FIRST_WAIT_S * 2 ** min(attempts - 1, 30), asked_s), _LONGEST_WAIT_S)
         wait_s *= random.uniform(1 - _JITTER, 1 + _JITTER)
         return cls(attempts, before.since_ms if before else now_ms, now_ms + int(wait_s * 1000), reason)
 

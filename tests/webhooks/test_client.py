@@ -134,6 +134,23 @@ def test_failures_are_told_apart(fault: behaviour.Answering, reason: str, receiv
     assert len(receiver.requests) == 2
 
 
+@pytest.mark.parametrize(
+    ("code", "headers", "wait_s", "is_final"),
+    [
+        (410, "", 0, True),
+        (503, "Retry-After: 90\r\n", 90, False),
+        (503, "Retry-After: Wed, 21 Oct 2026 07:28:00 GMT\r\n", 0, False),
+        (503, "Retry-After: -5\r\n", 0, False),
+        (503, "Retry-After: 99999999999999999999\r\n", 0, False),
+    ],
+)
+def test_what_a_receiver_asks_for(code: int, headers: str, wait_s: int, is_final: bool, receiver: Receiver) -> None:
+    receiver.answers = [behaviour.status(code, headers)]
+    with pytest.raises(DeliveryFailed) as failed:
+        _send(WebhookClient(20, allow_private=True), receiver.url())
+    assert (failed.value.wait_s, failed.value.is_final) == (wait_s, is_final)
+
+
 def test_a_port_where_nobody_listens(receiver: Receiver) -> None:
     receiver.stop()
     with pytest.raises(DeliveryFailed, match="the connection failed: Connection refused"):
