@@ -212,7 +212,8 @@ def _note_cancelled(
 
     The seats were cancelled in one of the two histories.
     """
-    standing, shrunk = purchases.standing(connection, event_id), []
+    standing = purchases.standing(connection, event_id)
+    shrunk: list[str] = []
     for receipt in receipts:
         left = standing.get(str(receipt.id), receipt.quantity)
         if left < before.get(str(receipt.id), receipt.quantity):
