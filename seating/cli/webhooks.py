@@ -88,6 +88,16 @@ def resume(webhook_id: str, why: str | None, as_json: bool) -> None:
 @of_webhook
 @acting.why
 @as_json
+def rotate(webhook_id: str, why: str | None, as_json: bool) -> None:
+    """Give an endpoint a new secret and print it, once. The former one signs too for a day."""
+    renewed = _service()[1].rotate(webhook_id, acting.actor(why))
+    print_rows([{"id": webhook_id, "secret": renewed.secret}], "{secret}", as_json)
+
+
+@webhooks.command()
+@of_webhook
+@acting.why
+@as_json
 def remove(webhook_id: str, why: str | None, as_json: bool) -> None:
     """Remove an endpoint."""
     _service()[1].remove(webhook_id, acting.actor(why))

@@ -34,6 +34,7 @@ Action = Literal[
     "webhook.resume",
     "webhook.remove",
     "webhook.replay",
+    "webhook.rotate",
 ]
 
 

@@ -104,7 +104,8 @@ def parse_webhook_id(text: str) -> str:
 class Webhook(NamedTuple):
     """An endpoint. Without `event_id` it gets the messages of all events, without `types` those of all types.
 
-    Times are in ms since 1970. It is paused if `paused_ms` is set, and `paused_why` then has the reason.
+    Times are in ms since 1970. It is paused if `paused_ms` is set, and `paused_why` then has the reason. Until
+    `former_until_ms`, the secret that it had before signs too.
     """
 
     id: str
@@ -115,6 +116,13 @@ class Webhook(NamedTuple):
     types: tuple[MessageType, ...] = ()
     paused_ms: int | None = None
     paused_why: str | None = None
+    former_secret: str | None = None
+    former_until_ms: int | None = None
+
+    def secrets_at(self, now_ms: int) -> tuple[str, ...]:
+        """Return the secrets that sign at that time, the newest first."""
+        former = self.former_secret
+        return (self.secret, former) if former and now_ms < (self.former_until_ms or 0) else (self.secret,)
 
     def wants(self, message_type: MessageType) -> bool:
         return not self.types or message_type in self.types
@@ -129,10 +137,13 @@ class Failing(NamedTuple):
     reason: str
 
     @classmethod
-    def after(cls, before: "Failing | None", now_ms: int, reason: str) -> Self:
-        """Return the state after one more failure: the wait doubles from 1 s to 5 min, with 10 % jitter."""
+    def after(cls, before: "Failing | None", now_ms: int, reason: str, asked_s: int = 0) -> Self:
+        """Return the state after one more failure: the wait doubles from 1 s to 5 min, with 10 % jitter.
+
+        `asked_s` is how long the receiver asks to wait: it gets that, within the 5 min.
+        """
         attempts = before.attempts + 1 if before else 1
-        wait_s = min(_FIRST_WAIT_S * 2 ** min(attempts - 1, 30), _LONGEST_WAIT_S)
+        wait_s = min(max(_FIRST_WAIT_S * 2 ** min(attempts - 1, 30), asked_s), _LONGEST_WAIT_S)
         wait_s *= random.uniform(1 - _JITTER, 1 + _JITTER)
         return cls(attempts, before.since_ms if before else now_ms, now_ms + int(wait_s * 1000), reason)
 

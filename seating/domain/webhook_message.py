@@ -80,12 +80,13 @@ def new_secret() -> str:
     return _SECRET_PREFIX + b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
 
 
-def signed_headers(secret: str, message_id: str, at_s: int, body: bytes) -> dict[str, str]:
-    """Return the three headers of a message that is sent at `at_s`, in seconds since 1970."""
-    key = b64decode(secret.removeprefix(_SECRET_PREFIX))
-    signature = hmac.digest(key, f"{message_id}.{at_s}.".encode() + body, hashlib.sha256)
+def signed_headers(signing_secrets: tuple[str, ...], message_id: str, at_s: int, body: bytes) -> dict[str, str]:
+    """Return the three headers of a message that is sent at `at_s`, in seconds since 1970; each secret signs it."""
+    signed = f"{message_id}.{at_s}.".encode() + body
+    keys = [b64decode(secret.removeprefix(_SECRET_PREFIX)) for secret in signing_secrets]
+    signatures = [f"v1,{b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()}" for key in keys]
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(at_s),
-        "webhook-signature": f"v1,{b64encode(signature).decode()}",
+        "webhook-signature": " ".join(signatures),
     }

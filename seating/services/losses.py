@@ -7,8 +7,9 @@ from sqlalchemy import Connection
 from seating.domain.actor import Actor
 from seating.domain.page import Page, first_of
 from seating.domain.recovery_errors import NoSuchLoss
+from seating.services import purchase_log
 from seating.services.audit import act_now
-from seating.storage import answered, audit, watermarks, webhook_notices
+from seating.storage import answered, audit, quarantine, watermarks, webhook_notices
 from seating.storage.answered import Loss
 from seating.storage.database import Database
 
@@ -33,14 +34,16 @@ class Losses:
         The reason in `by` is stored with it.
         """
 
-        def write(connection: Connection) -> None:
+        def write(connection: Connection) -> list[str]:
             watermarks.lock(connection, event_id)
             act = act_now(by, "loss.settle", event_id)
+            known = [str(aside.purchase_id) for aside in quarantine.lost(connection, event_id, epoch)]
             loss = answered.settle(connection, event_id, epoch, act.at_ms, by.name, by.why or "")
             if loss is None:
                 raise NoSuchLoss
             lost = f"{loss.lost} changes from {loss.first} to {loss.last}"
             webhook_notices.note_loss(connection, loss, act.at_ms)
             audit.add(connection, [act._replace(target=str(epoch), before=lost, after="settled")])
+            return known
 
-        self.database.write(write)
+        purchase_log.happened("purchases settled", event_id, self.database.write(write))

@@ -109,12 +109,13 @@ class Merge:
             attempt.renew()
             plan = snapshot.seating_plan()
             waiting = _unite(event_id, snapshot, record, prefer, plan)
-            entry, new = self.database.write(_commit, event_id, snapshot, record, waiting, plan, by)
+            entry, new, shrunk = self.database.write(_commit, event_id, snapshot, record, waiting, plan, by)
             self.rebuild.write(event_id, attempt, expected=entry)
         result = MergeResult(entry.position, len(new), waiting.waiting)
         said = {"position": str(entry.position), "taken_in": len(new), "waiting": len(waiting.waiting)}
         _log.warning("merged", event_id=event_id, prefer=prefer, **said)
         purchase_log.happened("purchases taken in", event_id, (str(receipt.id) for receipt in new))
+        purchase_log.happened("purchases cancelled", event_id, shrunk)
         purchase_log.happened("purchases put aside", event_id, (str(one.receipt.id) for one in result.waiting))
         self.persist(event_id)
         return result
@@ -153,8 +154,11 @@ def _commit(
     merged: MergedState,
     plan: SeatingPlan | None,
     by: Actor,
-) -> tuple[LogEntry, list[Receipt]]:
-    """Write both histories to SQL; return the entry that stands for them, and the purchases that were new to SQL."""
+) -> tuple[LogEntry, list[Receipt], list[str]]:
+    """Write both histories to SQL.
+
+    Return the entry that stands for them, the purchases that were new to SQL, and the ids of those that lost seats.
+    """
     tail, acknowledged, state = snapshot.checkpoint, snapshot.acknowledged, merged.state
     assert acknowledged is not None, "the caller has checked it"
     watermarks.lock(connection, event_id)
@@ -175,7 +179,7 @@ def _commit(
     # Before the rows change: webhooks must hear what the merge cancels.
     before = purchases.standing(connection, event_id)
     purchases.replace(connection, event_id, receipts, new, end, state, plan)
-    _note_cancelled(connection, event_id, receipts, before, change.at_ms)
+    shrunk = _note_cancelled(connection, event_id, receipts, before, change.at_ms)
     if plan:
         organiser_seats.replace(connection, event_id, entry.position.seq, state, plan)
     asides = _set_aside(snapshot, merged, entry.position)
@@ -185,7 +189,7 @@ def _commit(
     events.set_state(connection, event_id, state.state)
     if state.offer:
         events.set_offer(connection, event_id, state.offer)
-    return entry, new
+    return entry, new, shrunk
 
 
 def _append(
@@ -217,13 +221,19 @@ def _unite_terms(
 
 def _note_cancelled(
     connection: Connection, event_id: str, receipts: Sequence[Receipt], before: Mapping[str, int], now_ms: int
-) -> None:
-    """Note which purchases have fewer seats than before, since no entry of the ledger cancels these."""
+) -> list[str]:
+    """Note which purchases have fewer seats than before, since no entry of the ledger cancels these; return their ids.
+
+    The seats were cancelled in one of the two histories.
+    """
     standing = purchases.standing(connection, event_id)
+    shrunk: list[str] = []
     for receipt in receipts:
         left = standing.get(str(receipt.id), receipt.quantity)
         if left < before.get(str(receipt.id), receipt.quantity):
             webhook_notices.note_cancelled(connection, receipt.id, receipt.quantity - left, now_ms)
+            shrunk.append(str(receipt.id))
+    return shrunk
 
 
 def _acts(

@@ -21,10 +21,11 @@ from seating.redis_store.write_check import RedisState, WriteCheck, WriteVerdict
 from seating.services.background_look import BackgroundLook, Seen
 from seating.services.circuit_breakers import CircuitBreakers
 from seating.services.open_sales import KnownEvents, OpenSales, SalesSight
-from seating.storage import answered, events
+from seating.storage import answered, events, webhook_cursors
 from seating.storage.answered import Loss
 from seating.storage.database import Database, Offload
 from seating.storage.replica import Replica, ReplicaSight
+from seating.storage.webhook_cursors import WebhookSight
 
 T = TypeVar("T")
 
@@ -36,6 +37,7 @@ _SALE_HOLDS_S: Final = 3.0
 _SHARED_EVERY_S: Final = 0.5
 _RECORD_EVERY_S: Final = 5.0
 _DISK_EVERY_S: Final = 5.0
+_WEBHOOKS_EVERY_S: Final = 10.0
 _REPLICA_EVERY_S: Final = 1.0
 _WAIT_EVERY_S: Final = 0.02
 SILENCE_S: Final = 1.0
@@ -83,6 +85,7 @@ class Report(NamedTuple):
     shared: Seen[SharedSight]
     record: Seen[RecordSight]
     free_bytes: Seen[int | None]
+    webhooks: Seen[WebhookSight]
     replica: Seen[ReplicaSight] | None
 
 
@@ -115,6 +118,7 @@ class Readiness:
         self._record = BackgroundLook(self._look_at_record, _RECORD_EVERY_S)
         self._shared = BackgroundLook(self._look_at_shared, _SHARED_EVERY_S)
         self._disk = BackgroundLook(self._free_bytes, _DISK_EVERY_S)
+        self._webhooks = BackgroundLook(self._look_at_webhooks, _WEBHOOKS_EVERY_S)
         self._sale = BackgroundLook(self._look_at_sale, _SALE_EVERY_S)
         self._replica = BackgroundLook(sources.replica.look, _REPLICA_EVERY_S) if sources.replica else None
 
@@ -139,7 +143,7 @@ class Readiness:
         sales = sale.value.sales if sale.value and verdict.state is not RedisState.DOWN else None
         drains = self.drains()
         ready = verdict.state is RedisState.UP and sales is not None and sales.sells and not drains
-        seen = self._shared.last(), self._record.last(), self._disk.last()
+        seen = self._shared.last(), self._record.last(), self._disk.last(), self._webhooks.last()
         replica = self._replica.last() if self._replica else None
         return Report(ready, drains, verdict, sale.age_s, self._default_event, sales, *seen, replica)
 
@@ -149,7 +153,7 @@ class Readiness:
 
     @property
     def _looks(self) -> tuple[BackgroundLook[Any], ...]:
-        looks = (self._sale, self._record, self._shared, self._disk)
+        looks = (self._sale, self._record, self._shared, self._disk, self._webhooks)
         return (*looks, self._replica) if self._replica else looks
 
     def _has_looked(self) -> bool:
@@ -197,6 +201,9 @@ class Readiness:
             return self._last_read._replace(failure=reason)
         self._last_read = RecordSight(frozenset(event_ids), losses, time.monotonic(), "")
         return self._last_read
+
+    def _look_at_webhooks(self) -> WebhookSight:
+        return self._sources.database.read(webhook_cursors.look, time.time_ns() // 1_000_000)
 
     def _free_bytes(self) -> int | None:
         try:

@@ -25,6 +25,7 @@ from seating.services.background_look import Seen
 from seating.services.circuit_breakers import CircuitBreakers
 from seating.services.readiness import SILENCE_S, Readiness, RecordSight, SharedSight
 from seating.storage.replica import ReplicaSight
+from seating.storage.webhook_cursors import WebhookSight
 from seating.telemetry import metrics
 from seating.telemetry.metrics import Reading
 
@@ -34,6 +35,7 @@ _EVENTS_WITHIN_S: Final = 2.0
 _SHARED_HOLDS_S: Final = 5.0
 _CRON_WITHIN_S: Final = 10.0
 """A cron reports every second, unless a slow event holds it up."""
+_WEBHOOKS_HOLD_S: Final = 60.0
 _LAGGING_EVENTS: Final = 20
 """How many events have series of their own, those that lag most: their number must not grow with that of events."""
 
@@ -55,6 +57,7 @@ class Readings:
     def take(self) -> list[Reading]:
         report = self.readiness.report()
         readings = [metrics.READY.reads(report.ready), *_of_record(report.record), *_of_replica(report.replica)]
+        readings += _of_webhooks(report.webhooks)
         from_redis: list[Reading] = []
         with gevent.Timeout(_REDIS_WITHIN_S, False):  # type: ignore[arg-type]
             from_redis = self._from_redis()
@@ -186,6 +189,23 @@ def _of_replica(replica: Seen[ReplicaSight] | None) -> list[Reading]:
     lag_s, failure = replica.value or ReplicaSight(None, "not asked yet")
     used = metrics.REPLICA_USED.reads(not failure and replica.silent_s <= SILENCE_S)
     return [used] if lag_s is None else [used, metrics.REPLICA_LAG.reads(lag_s)]
+
+
+def _of_webhooks(webhooks: Seen[WebhookSight]) -> list[Reading]:
+    """Return nothing if the last look is old."""
+    sight = webhooks.value
+    if sight is None or webhooks.age_s > _WEBHOOKS_HOLD_S:
+        return []
+    since_ms = sight.failing_since_ms
+    failing_s = 0.0 if since_ms is None else max(0.0, time.time() - since_ms / 1000)
+    return [
+        metrics.WEBHOOKS.reads(sight.active, "active"),
+        metrics.WEBHOOKS.reads(sight.paused, "paused"),
+        metrics.WEBHOOKS_UNATTENDED.reads(sight.unattended),
+        metrics.WEBHOOKS_FAILING.reads(sight.failing),
+        metrics.WEBHOOK_FAILING_SECONDS.reads(failing_s),
+        metrics.WEBHOOK_LAG.reads(sight.lag),
+    ]
 
 
 def _of_record(record: Seen[RecordSight]) -> list[Reading]:

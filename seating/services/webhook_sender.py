@@ -149,7 +149,7 @@ class _Turn:
             elif steps:
                 self._reached(steps[-1])
         except DeliveryFailed as error:
-            self._fail(str(error))
+            self._fail(error)
             return
         except _Stopped:
             self._save()
@@ -170,7 +170,9 @@ class _Turn:
         for step in steps:
             if step.message:
                 self.sender.hold_claim(self.webhook_id)
-                headers = signed_headers(webhook.secret, step.message.id, int(time.time()), step.message.body)
+                now_ms = _now_ms()
+                secrets_now = webhook.secrets_at(now_ms)
+                headers = signed_headers(secrets_now, step.message.id, now_ms // 1000, step.message.body)
                 receiver.send(step.message, headers)
                 # Accepted, so the receiver works again, whatever comes next.
                 self.cursor = self.cursor._replace(failing=None)
@@ -194,16 +196,18 @@ class _Turn:
             raise _Stopped
         self.cursor, self._saved_s = moved, time.monotonic()
 
-    def _fail(self, reason: str) -> None:
-        now_ms = _now_ms()
-        failing = Failing.after(self.cursor.failing, now_ms, reason)
+    def _fail(self, error: DeliveryFailed) -> None:
+        now_ms, reason = _now_ms(), str(error)
+        failing = Failing.after(self.cursor.failing, now_ms, reason, error.wait_s)
         self.cursor = self.cursor._replace(failing=failing)
         said = {"webhook": self.webhook_id, "event_id": self.cursor.event_id, "reason": reason}
-        if now_ms - failing.since_ms < self.sender.retry_s * 1000:
+        if not error.is_final and now_ms - failing.since_ms < self.sender.retry_s * 1000:
             self._save()
             _log.warning("webhook failed", attempts=failing.attempts, **said)
             return
         why = f"nothing of event {self.cursor.event_id} could be delivered for {self.sender.retry_s:,.0f} s: {reason}"
+        if error.is_final:
+            why = f"the receiver wants no more messages: {reason}"
         act = act_now(_SYSTEM, "webhook.pause", self.cursor.event_id, self.webhook_id, "active", "paused")
         act = act._replace(actor=_SYSTEM._replace(why=why))
 

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from sqlalchemy import Connection, select
 
@@ -23,6 +23,9 @@ from seating.services.audit import act_now
 from seating.storage import audit, events, webhook_cursors, webhook_notices, webhooks
 from seating.storage.database import Database
 from seating.storage.tables import ledger
+
+_FORMER_SECRET_MS: Final = 24 * 3_600_000
+"""For how long the secret before signs too: receivers change theirs meanwhile."""
 
 
 class WebhookReport(NamedTuple):
@@ -120,6 +123,19 @@ class Webhooks:
                 audit.add(connection, [act])
 
         self.database.write(write)
+
+    def rotate(self, webhook_id: str, by: Actor) -> Webhook:
+        """Give an endpoint a new secret. The one that it had signs beside it for a day. Raises WebhookNotFound."""
+        secret = new_secret()
+
+        def write(connection: Connection) -> Webhook:
+            webhook = _find(connection, webhook_id)
+            act = act_now(by, "webhook.rotate", webhook.event_id, webhook_id)
+            webhooks.set_secret(connection, webhook_id, secret, act.at_ms + _FORMER_SECRET_MS)
+            audit.add(connection, [act])
+            return _find(connection, webhook_id)
+
+        return self.database.write(write)
 
     def remove(self, webhook_id: str, by: Actor) -> None:
         """Remove an endpoint. Raises WebhookNotFound."""

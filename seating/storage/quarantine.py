@@ -149,6 +149,13 @@ def waiting(connection: Connection, event_id: str) -> list[QuarantinedEntry]:
     return [_aside(row) for row in rows]
 
 
+def lost(connection: Connection, event_id: str, epoch: int) -> list[QuarantinedEntry]:
+    """Return the waiting purchases of an epoch that are known from a receipt alone."""
+    known = (quarantine.c.reason == LOST, quarantine.c.resolution.is_(None))
+    here = (quarantine.c.event_id == event_id, quarantine.c.epoch == epoch)
+    return [_aside(row) for row in connection.execute(select(quarantine).where(*here, *known))]
+
+
 def settled(connection: Connection, event_id: str, positions: Collection[Position]) -> list[Position]:
     """Return those of the positions where an entry waited and no longer does, at most a thousand.
 

@@ -1,6 +1,6 @@
 """How far each webhook has got with each event's ledger, and with the notices beside it."""
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Join, and_, case, func, insert, literal, or_, select, update
 
@@ -17,6 +17,22 @@ _last_notice: Final = (
     .scalar_subquery()
 )
 _of_event: Final = watermarks.c.event_id == webhook_cursors.c.event_id
+
+
+class WebhookSight(NamedTuple):
+    """How deliveries fare, over all endpoints.
+
+    `unattended` endpoints have something to be told now, and no sender has a claim on them. `lag` counts the entries
+    that active ones have not been told yet. `failing_since_ms`, since 1970, is of the one that has failed for longest;
+    one that was paused meanwhile still fails.
+    """
+
+    active: int
+    paused: int
+    unattended: int
+    lag: int
+    failing: int
+    failing_since_ms: int | None
 
 
 def begin(connection: Connection, webhook_id: str, event_id: str | None) -> None:
@@ -140,6 +156,37 @@ def totals(connection: Connection) -> dict[str, tuple[int, int | None, str | Non
         .group_by(webhook_cursors.c.webhook_id)
     )
     return {row.webhook_id: (int(row.lag or 0), row.since_ms, row.error) for row in connection.execute(query)}
+
+
+def look(connection: Connection, now_ms: int) -> WebhookSight:
+    """Return how deliveries fare. For half a second, an endpoint may be unattended though a sender runs."""
+    is_due = case((and_(*_is_due(now_ms)), 1), else_=0)
+    cursors = webhook_cursors.join(watermarks, _of_event)
+    query = (
+        select(
+            webhooks.c.id,
+            webhooks.c.paused_ms,
+            and_(webhooks.c.claimed_by.is_not(None), webhooks.c.claimed_until_ms > now_ms).label("claimed"),
+            func.sum(_lag()).label("lag"),
+            func.max(is_due).label("due"),
+            func.min(webhook_cursors.c.failing_since_ms).label("since_ms"),
+        )
+        .select_from(webhooks.outerjoin(cursors, webhook_cursors.c.webhook_id == webhooks.c.id))
+        .group_by(webhooks.c.id)
+    )
+    rows = connection.execute(query).all()
+    # Cursors of new events are a sender's to add.
+    begun = {row["webhook_id"] for row in lacking(connection)} if rows else set()
+    active = [row for row in rows if row.paused_ms is None]
+    failing = [row.since_ms for row in rows if row.since_ms is not None]
+    return WebhookSight(
+        len(active),
+        len(rows) - len(active),
+        sum((row.due or row.id in begun) and not row.claimed for row in active),
+        sum(int(row.lag or 0) for row in active),
+        len(failing),
+        min(failing, default=None),
+    )
 
 
 def _with_ends() -> Join:

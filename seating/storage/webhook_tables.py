@@ -17,6 +17,8 @@ def endpoints(metadata: MetaData) -> Table:
         Column("paused_why", Text),
         Column("claimed_by", String(32), comment="the sender that delivers to it now"),
         Column("claimed_until_ms", BigInteger, nullable=False, server_default="0"),
+        Column("former_secret", String(100), comment="the one before `secret`"),
+        Column("former_until_ms", BigInteger, comment="until when it signs too"),
         comment="Endpoints of other systems that are told of changes",
     )
 

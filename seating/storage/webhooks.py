@@ -42,6 +42,12 @@ def resume(connection: Connection, webhook_id: str) -> bool:
     return connection.execute(update(webhooks).where(*here).values(paused_ms=None, paused_why=None)).rowcount == 1
 
 
+def set_secret(connection: Connection, webhook_id: str, secret: str, former_until_ms: int) -> None:
+    """Give an endpoint another secret, and keep the one that it had."""
+    former = {"former_secret": webhooks.c.secret, "former_until_ms": former_until_ms}
+    connection.execute(update(webhooks).where(webhooks.c.id == webhook_id).values(secret=secret, **former))
+
+
 def remove(connection: Connection, webhook_id: str) -> bool:
     """Remove an endpoint with its cursors; return False if it is gone."""
     # Its own row first, which a sender that moves a cursor waits for.

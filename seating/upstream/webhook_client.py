@@ -6,6 +6,7 @@ that were checked: a name that means another address a moment later changes noth
 
 import os
 import random
+import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -27,13 +28,22 @@ from seating.domain.webhook_message import Message
 MAX_RESPONSE_BYTES: Final = 16 * 1024
 """A response is read so far, that the next message can use the connection. Its content does not matter."""
 
+_SECONDS: Final = re.compile(r"[0-9]{1,6}", re.ASCII)
 _HEADERS: Final = {"Content-Type": "application/json", "User-Agent": f"seating/{__version__}"}
 
 Resolve = Callable[[str, int], list[str]]
 
 
 class DeliveryFailed(Exception):
-    """A message did not arrive, as far as is known. The text is the reason, without anything that the receiver sent."""
+    """A message did not arrive, as far as is known. The text is the reason, without anything that the receiver sent.
+
+    `wait_s` is how long the receiver asks to wait, 0 if it does not say; `is_final` if it wants no more messages.
+    """
+
+    def __init__(self, reason: str, wait_s: int = 0, *, is_final: bool = False) -> None:
+        super().__init__(reason)
+        self.wait_s: Final = wait_s
+        self.is_final: Final = is_final
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -116,7 +126,7 @@ class ReceiverConnection:
         headers = _HEADERS | signature | {"Host": self._target.authority}
         try:
             with _deadline(self._within_s):
-                status = self._exchange(message.body, headers)
+                status, wait_s = self._exchange(message.body, headers)
         except SSLError as error:
             raise DeliveryFailed(f"TLS failed: {_reason(error)}") from None
         except (HTTPError, OSError) as error:
@@ -125,9 +135,10 @@ class ReceiverConnection:
                 raise DeliveryFailed(_too_slow(self._within_s)) from None
             raise DeliveryFailed(f"the connection failed: {_reason(error)}") from None
         if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-            raise DeliveryFailed(f"status {status}")
+            raise DeliveryFailed(f"status {status}", wait_s, is_final=status == HTTPStatus.GONE)
 
-    def _exchange(self, body: bytes, headers: dict[str, str]) -> int:
+    def _exchange(self, body: bytes, headers: dict[str, str]) -> tuple[int, int]:
+        """Return the status, and the seconds of `Retry-After`, 0 without."""
         response = self._pool.urlopen(
             "POST",
             self._target.path,
@@ -144,7 +155,8 @@ class ReceiverConnection:
             left = MAX_RESPONSE_BYTES
             while left > 0 and (piece := response.read(left)):
                 left -= len(piece)
-        return response.status
+        wait = response.headers.get("Retry-After", "")
+        return response.status, int(wait) if _SECONDS.fullmatch(wait) else 0
 
 
 @contextmanager

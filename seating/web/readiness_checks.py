@@ -10,6 +10,7 @@ from seating.services.background_look import Seen
 from seating.services.open_sales import EventSight, SalesSight
 from seating.services.readiness import SILENCE_S, RecordSight, Report, SharedSight
 from seating.storage.replica import ReplicaSight
+from seating.storage.webhook_cursors import WebhookSight
 
 _SHOWN_LOSSES: Final = 20
 
@@ -25,6 +26,7 @@ def checks(report: Report) -> dict[str, Any]:
         "upkeep": _upkeep_check(shared),
         **_record_checks(report.record),
         **({"sqlReplica": _replica_check(report.replica)} if report.replica else {}),
+        "webhooks": _webhook_check(report.webhooks),
         "disk": {"freeBytes": disk.value, "ageS": _s(disk.age_s)},
         "partner": {
             "breakers": {name: _breaker_check(breaker) for name, breaker in breakers.items()},
@@ -104,6 +106,15 @@ def _replica_check(replica: Seen[ReplicaSight]) -> dict[str, Any]:
         failure = f"no reply for {replica.silent_s:.1f} s"
     check: dict[str, Any] = {"status": "unused", "reason": failure} if failure else {"status": "used"}
     return check | {"lagS": None if lag_s is None else _s(lag_s), "ageS": _s(replica.age_s)}
+
+
+def _webhook_check(webhooks: Seen[WebhookSight]) -> dict[str, Any] | None:
+    """Count the endpoints; None until SQL was asked."""
+    if webhooks.value is None:
+        return None
+    counts = webhooks.value._asdict()
+    del counts["failing_since_ms"]
+    return {**counts, "ageS": _s(webhooks.age_s)}
 
 
 def _breaker_check(report: BreakerReport) -> dict[str, Any]:

@@ -167,12 +167,9 @@ def add_webhook(body: NewWebhook) -> Response:
 
     It is told what happens from now on. The response has its secret, which is not shown again.
     """
-    allow_private = settings().webhook_allow_private
-    added = services().webhooks.add(
-        body.url, body.event_id, list(body.types), actor(body.why), allow_private=allow_private
-    )
-    shown = WebhookView.model_validate(WebhookReport(added, 0, None, None))
-    return render(NewWebhookView.model_construct(**dict(shown), secret=added.secret), 201)
+    allow = settings().webhook_allow_private
+    added = services().webhooks.add(body.url, body.event_id, list(body.types), actor(body.why), allow_private=allow)
+    return render(_with_secret(WebhookReport(added, 0, None, None)), 201)
 
 
 @api.get("/api/v1/webhooks/<webhook_id>", responses={200: WebhookView})
@@ -196,6 +193,19 @@ def change_webhook(path: WebhookPath, body: WebhookChange) -> Response:
     change = services().webhooks.pause if body.state == "paused" else services().webhooks.resume
     change(path.webhook_id, actor(body.why))
     return render(WebhookView.model_validate(services().webhooks.get(path.webhook_id)))
+
+
+@api.post("/api/v1/webhooks/<webhook_id>/rotate", responses={200: NewWebhookView})
+@open_to(Access.OPERATORS)
+@refuses(WebhookNotFound, RecordUnavailable)
+@parsed
+def rotate_webhook(path: WebhookPath, query: WhyQuery) -> Response:
+    """Give a webhook a new secret
+
+    The response has it; it is not shown again. For a day, messages are signed with the former one too.
+    """
+    services().webhooks.rotate(path.webhook_id, actor(query.why))
+    return render(_with_secret(services().webhooks.get(path.webhook_id)))
 
 
 @api.delete("/api/v1/webhooks/<webhook_id>", responses={204: None})
@@ -240,3 +250,8 @@ def replay_webhook(path: WebhookPath, body: ReplayOrder) -> Response:
     """
     services().webhooks.replay(path.webhook_id, body.event_id, body.since, actor(body.why))
     return Response(status=204)
+
+
+def _with_secret(report: WebhookReport) -> NewWebhookView:
+    shown = WebhookView.model_validate(report)
+    return NewWebhookView.model_construct(**dict(shown), secret=report.webhook.secret)

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url, text
 
-from seating.cli.doctor import configuration, findings
+from seating.cli.doctor import configuration, findings, stores
 from seating.cli.doctor.findings import Finding, Level
 from seating.config import Settings
+from seating.services.webhooks import Webhooks
 from seating.storage.database import Database
 from tests.books import command, seating
+from tests.one_process import OPERATOR, OneProcess, on_sqlite
 from tests.servers import PostgresServer, RedisServer
 from tests.system import System
 
@@ -55,6 +57,21 @@ def test_a_postgres_that_forgets(tmp_path: Path, redis_server: RedisServer, post
     assert found["SQL"]["seen"].startswith("Postgres ")
     assert found["SQL durability"]["seen"] == "Postgres may lose what it committed: synchronous_commit is off"
     assert found["SQL connections"]["level"] == "ok"
+
+
+@on_sqlite
+def test_webhooks_that_nobody_delivers(sale: OneProcess) -> None:
+    settings = Settings(_env_file=None, database_url=sale.database.url)
+    assert list(stores.webhooks(settings)) == []
+    event = sale.open(9)
+    sale.persist(event)
+    Webhooks(sale.database).add("https://shop.example/", event, [], OPERATOR, allow_private=False)
+    assert [finding.level for finding in stores.webhooks(settings)] == [Level.OK, Level.OK]
+    sale.buy(event, "k1")
+    sale.persist(event)
+    endpoints, sender = stores.webhooks(settings)
+    assert endpoints.seen == "1 active, 0 paused, 0 failing; 1 entries not delivered yet"
+    assert (sender.level, sender.change) == (Level.WARN, "start seating sender")
 
 
 def test_a_setting_that_is_wrong_is_the_only_other_finding(tmp_path: Path) -> None:

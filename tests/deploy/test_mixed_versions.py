@@ -13,9 +13,10 @@ from seating.domain.log_format import LOG_FORMAT, format_of, format_read_by, wor
 from seating.services import rollout as rollout_service
 from seating.storage.database import Database
 from seating.storage.tables import purchases
+from tests.live.client import Socket, end, live
 from tests.one_process import OneProcess
 from tests.servers import wait_until
-from tests.system import PROJECT, Answer, Part, System, running_system
+from tests.system import GUNICORN, PROJECT, Answer, Client, Part, System, free_port, running_system
 from tests.web import JSON, assert_problem
 
 HALL = {"generate": {"sections": 1, "rows": 4, "seatsPerRow": 10}}
@@ -37,14 +38,17 @@ def parts(rollout: System) -> Iterator[list[Part]]:
     _stop(started)
 
 
+def _run(system: System, version: str, name: str, *words: str, **settings: str) -> Part:
+    log = system.folder / f"{version}-{name}.log"
+    with log.open("ab") as output:
+        command = [sys.executable, "-m", version, name, *words]
+        environment = system.environment | {"PYTHONPATH": str(PROJECT), **settings}
+        process = subprocess.Popen(command, cwd=system.folder, env=environment, stdout=output, stderr=output)
+    return Part(name, process, log)
+
+
 def _start(system: System, version: str, parts: list[Part]) -> None:
-    for name in ("worker", "cron"):
-        log = system.folder / f"{version}-{name}.log"
-        with log.open("ab") as output:
-            command = [sys.executable, "-m", version, name]
-            environment = system.environment | {"PYTHONPATH": str(PROJECT)}
-            process = subprocess.Popen(command, cwd=system.folder, env=environment, stdout=output, stderr=output)
-        parts.append(Part(name, process, log))
+    parts += [_run(system, version, name) for name in ("worker", "cron")]
     wait_until(lambda: all(b" began" in part.log.read_bytes() for part in parts), 30, "worker and cron to begin")
     shown = {"cron": "seen", "workers": 1}
     wait_until(lambda: _upkeep(system).items() >= shown.items(), 30, "the web process to see them")
@@ -63,7 +67,7 @@ def _stop(parts: list[Part]) -> None:
     parts.clear()
 
 
-def _hold(system: System, event: str) -> str:
+def _hold(system: Client, event: str) -> str:
     body = json.dumps({"seats": ["sec-1-row-A-seat-1"]}).encode()
     held = system.request("POST", f"/api/v1/events/{event}/holds", body, JSON)
     assert held.status == 201, held.body
@@ -126,6 +130,31 @@ def test_new_entries_wait_for_the_last_old_worker(
     assert rollout.buy(2, event_id=event).status == 200
     _recorded(sale, event)
     assert sale.told(event).count("hold_changed") == 1
+
+
+def test_older_web_processes_serve_beside_newer_ones(rollout: System, sale: OneProcess, parts: list[Part]) -> None:
+    """Once the workers are new, new entries are written. An older feed cannot tell what they changed, and says so."""
+    event, older = rollout.create_event(seatingPlan=HALL), Client(free_port())
+    _start(rollout, NEWER, parts)
+    parts.append(_run(rollout, OLDER, "web", *GUNICORN[1:], PORT=str(older.port)))
+    older.wait_ready(60)
+    hold = _hold(older, event)
+    with Socket(older, live(event, end(older, event)), quiet_s=60) as feed:
+        wait_until(lambda: _add(rollout, hold, 2).status == 200, 10, "a new entry to be written")
+        assert feed.message()["type"] == "SNAPSHOT_NEEDED"
+        bought = older.buy(2, event_id=event)
+        assert bought.status == 200, bought.body
+        assert (sold := feed.message())["position"] == bought.json["position"]
+        assert sold["seats"] == bought.json["seats"]
+    assert older.get(hold).json["seats"] == ["sec-1-row-A-seat-1", "sec-1-row-A-seat-2"]
+    paid = json.dumps({"holdToken": hold.rpartition("/")[2]}).encode()
+    headers = JSON | {"Idempotency-Key": "a-key-of-the-buyer"}
+    answer = older.request("POST", f"/api/v1/events/{event}/purchases", paid, headers)
+    assert answer.status == 200, answer.body
+    assert rollout.request("POST", f"/api/v1/events/{event}/purchases", paid, headers).body == answer.body
+    _recorded(sale, event)
+    assert "hold_changed" in sale.told(event)
+    assert sale.check.reconcile(event) == []
 
 
 def test_every_kind_has_a_format_that_this_version_reads() -> None:

@@ -279,8 +279,7 @@ def _as_written(wish: Wish, offer: Offer) -> str:
     named = [] if wish.category is None else [offer.categories[wish.category].blocks]
     zones = [(wish.within,)] if wish.within else []
     within = (common_blocks(*named, *zones) or _NOWHERE) if named or zones else ()
-    flags = {"together": wish.together, "mix": wish.mix, "accessible": wish.accessible}
-    return wish_text(**flags, asked=wish.category is not None, within=within)
+    return wish_text(wish, within)
 
 
 def test_sells_what_is_chosen(inventory: Inventory, opened: Open) -> None:

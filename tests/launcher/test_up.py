@@ -41,8 +41,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
 
 
 def test_goes_on_where_it_stopped(launch: Callable[..., Launched]) -> None:
-    """And stops everything when asked, by either signal."""
-    running = launch()
+    """And stops everything when asked, by either signal, whatever a balancer would need: there is none."""
+    running = launch(DRAIN_S="600")
     first = running.buy(3, "a-key-that-is-kept")
     _stop(running, signal.SIGINT)
     running.start()

@@ -24,7 +24,7 @@ from tests.crowd import Rush
 from tests.monitoring.prometheus import Prometheus, alerts, running_prometheus
 from tests.one_process import OneProcess
 from tests.servers import PostgresServer, RedisServer, wait_until
-from tests.system import System
+from tests.system import System, free_port
 from tests.terms.backups import backup, restore
 
 _EVENT = "demo"
@@ -35,7 +35,7 @@ _JSON = {"Content-Type": "application/json"}
 @pytest.fixture
 def system(own_redis: RedisServer, postgres_server: PostgresServer, tmp_path: Path) -> Iterator[System]:
     """Purchases go on until Redis is nearly full, so that the alert comes before the refusals."""
-    settings = {"WEB_WORKERS": "1", "BACKLOG_MEMORY_PERCENT": "95"}
+    settings = {"WEB_WORKERS": "1", "BACKLOG_MEMORY_PERCENT": "95", "WEBHOOK_ALLOW_PRIVATE": "true"}
     running = System(tmp_path / "data", own_redis, postgres_server.new_database(), **settings)
     try:
         yield running.start()
@@ -101,6 +101,7 @@ def test_each_alert_fires_and_ends(
     mended = ("SeatingWorkerGone", "SeatingCronGone", "SeatingLag", "SeatingMissing", "SeatingUntrusted")
     prometheus.wait_ended(*mended, "SeatingSqlDown", "SeatingRedisDown", "SeatingLoss", "SeatingDown")
     has_poison(system, prometheus, database)
+    has_an_endpoint_that_gets_nothing(system, prometheus)
     lacks_what_it_acknowledged(system, prometheus, own_redis, database)
     with Rush(system, buyers=4, pause_s=0.2):
         wait_until(lambda: is_well(prometheus), 60, "all alerts to end")
@@ -193,6 +194,20 @@ def has_poison(system: System, prometheus: Prometheus, database: Database) -> No
     place = f"{_EVENT}/{bought.json['position']}"
     assert system.request("DELETE", f"/api/v1/quarantine/{place}?why=refunded").status == 204
     prometheus.wait_ended("SeatingQuarantine")
+
+
+def has_an_endpoint_that_gets_nothing(system: System, prometheus: Prometheus) -> None:
+    """First there is no sender, then nobody listens."""
+    body = json.dumps({"url": f"http://127.0.0.1:{free_port()}/", "eventId": _EVENT}).encode()
+    added = system.request("POST", "/api/v1/webhooks", body, _JSON)
+    assert added.status == 201, added.body
+    assert system.buy(1).status == 200
+    prometheus.wait_fired("SeatingSenderGone")
+    system.start_part("sender")
+    prometheus.wait_fired("SeatingWebhookFailing")
+    prometheus.wait_ended("SeatingSenderGone")
+    assert system.request("DELETE", f"/api/v1/webhooks/{added.json['id']}").status == 204
+    prometheus.wait_ended("SeatingWebhookFailing")
 
 
 def lacks_what_it_acknowledged(system: System, prometheus: Prometheus, server: RedisServer, database: Database) -> None:

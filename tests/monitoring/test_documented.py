@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -70,6 +71,14 @@ def test_a_running_system_has_no_other_metrics(system: System) -> None:
     assert types.items() <= {name: kind for name, (kind, _) in in_code().items()}.items()
     expected = {"seating_http_wait_seconds", "seating_worker_runs_total", "seating_redis_fsync_seconds"}
     assert expected <= types.keys()
+
+
+def test_percentiles_of_5_to_500_ms_are_read_between_close_bounds() -> None:
+    bounds = [bound for bound in metrics._LATENCIES if 0.005 <= bound <= 0.5]
+    assert (bounds[0], bounds[-1]) == (0.005, 0.5)
+    assert all(higher < 1.7 * lower for lower, higher in pairwise(bounds))
+    for timed in (metrics._purchase_seconds, metrics._hold_seconds):
+        assert timed._kwargs["buckets"] == metrics._LATENCIES
 
 
 def test_names_stand_in_one_module() -> None:

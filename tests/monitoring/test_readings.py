@@ -11,7 +11,9 @@ from seating.redis_store.shared_counts import BackgroundCounts
 from seating.services.circuit_breakers import CircuitBreakers
 from seating.services.readiness import Readiness
 from seating.services.readings import Readings
+from seating.services.webhooks import Webhooks
 from seating.storage.database import Database
+from seating.web.readiness_checks import checks
 from tests.one_process import OPERATOR, OneProcess
 from tests.readiness.conftest import DEFAULT, sources_of
 from tests.servers import RedisServer, wait_until
@@ -106,6 +108,29 @@ def test_missing_inventories_are_those_that_sql_expects(
     found = taken(readings)
     assert (found["seating_inventories_missing"], found["seating_events_open"]) == (1, 1)
     assert (found["seating_sql_up"], found["seating_losses"], found["seating_lost_changes"]) == (1, 0, 0)
+
+
+def test_webhooks_are_those_of_sql(one: OneProcess, readings: Readings) -> None:
+    event = one.open(9)
+    one.persist(event)
+    Webhooks(one.database).add("https://shop.example/", event, [], OPERATOR, allow_private=False)
+    one.buy(event, "k1")
+    one.persist(event)
+    assert not [name for name in taken(readings) if name.startswith("seating_webhook")], "not before the first look"
+    readings.readiness.start()
+    wait_until(lambda: "seating_webhook_lag_entries" in taken(readings), what="the first look at webhooks")
+    found = {name: value for name, value in taken(readings).items() if name.startswith("seating_webhook")}
+    assert found == {
+        "seating_webhooks active": 1,
+        "seating_webhooks paused": 0,
+        "seating_webhooks_unattended": 1,
+        "seating_webhooks_failing": 0,
+        "seating_webhook_failing_seconds": 0,
+        "seating_webhook_lag_entries": 1,
+    }
+    shown = checks(readings.readiness.report())["webhooks"]
+    del shown["ageS"]
+    assert shown == {"active": 1, "paused": 0, "unattended": 1, "lag": 1, "failing": 0}
 
 
 def test_what_only_redis_had_when_it_was_rebuilt_is_counted(one: OneProcess, readings: Readings) -> None:

@@ -91,7 +91,7 @@ def test_a_query_tells_why_it_cannot_work(bare_database_url: str) -> None:
     database.close()
 
 
-@pytest.mark.parametrize("words", ["worker", "cron", "web", "reconcile"])
+@pytest.mark.parametrize("words", ["worker", "cron", "sender", "web", "reconcile"])
 def test_nothing_starts_over_an_empty_database(over: Start, tmp_path: Path, words: str) -> None:
     _assert_refused(over(f"sqlite:///{tmp_path / 'seating.db'}"), words, MISSING)
 

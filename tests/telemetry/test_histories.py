@@ -114,11 +114,13 @@ def test_a_fork_names_what_is_replayed_and_what_waits(traced: OneProcess) -> Non
     assert traced.check.reconcile(event) == []
 
 
-def test_a_merge_names_what_it_takes_in(traced: OneProcess) -> None:
+def test_a_merge_names_what_it_takes_in_and_what_it_cancels(traced: OneProcess) -> None:
     event = traced.open(plan=HALL)
+    shrunk = traced.buy(event, "before", 2)
     traced.persist(event)
     kept = backup(traced.database)
     bought = traced.buy(event, "k")
+    traced.cancel_part(shrunk, 1)
     traced.persist(event)
     trim(traced, event)
     restore(traced.database, kept)
@@ -126,9 +128,10 @@ def test_a_merge_names_what_it_takes_in(traced: OneProcess) -> None:
     with capture_logs() as lines:
         traced.merge.run(event, "redis", OPERATOR)
     assert _named(lines, "purchases taken in") == _ids(bought)
+    assert _named(lines, "purchases cancelled") == _ids(shrunk)
 
 
-def test_a_lost_purchase_is_named(traced: OneProcess) -> None:
+def test_a_lost_purchase_is_named_and_so_is_one_that_is_settled(traced: OneProcess) -> None:
     event = traced.open(plan=HALL)
     traced.persist(event)
     lost = traced.buy(event, "k")
@@ -138,3 +141,6 @@ def test_a_lost_purchase_is_named(traced: OneProcess) -> None:
     with capture_logs() as lines:
         traced.answered.flush()
     assert _named(lines, "purchases lost") == _ids(lost)
+    with capture_logs() as lines:
+        traced.losses.settle(event, lost.id.position.epoch, OPERATOR)
+    assert _named(lines, "purchases settled") == _ids(lost)

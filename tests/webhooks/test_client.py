@@ -71,7 +71,7 @@ def test_which_addresses_are_public(address: str, public: bool) -> None:
 
 def _send(client: WebhookClient, url: str) -> None:
     with client.connected(url) as connection:
-        connection.send(_MESSAGE, signed_headers("whsec_AAAA", _MESSAGE.id, 1, _MESSAGE.body))
+        connection.send(_MESSAGE, signed_headers(("whsec_AAAA",), _MESSAGE.id, 1, _MESSAGE.body))
 
 
 @pytest.mark.parametrize(
@@ -134,6 +134,23 @@ def test_failures_are_told_apart(fault: behaviour.Answering, reason: str, receiv
     assert len(receiver.requests) == 2
 
 
+@pytest.mark.parametrize(
+    ("code", "headers", "wait_s", "is_final"),
+    [
+        (410, "", 0, True),
+        (503, "Retry-After: 90\r\n", 90, False),
+        (503, "Retry-After: Wed, 21 Oct 2026 07:28:00 GMT\r\n", 0, False),
+        (503, "Retry-After: -5\r\n", 0, False),
+        (503, "Retry-After: 99999999999999999999\r\n", 0, False),
+    ],
+)
+def test_what_a_receiver_asks_for(code: int, headers: str, wait_s: int, is_final: bool, receiver: Receiver) -> None:
+    receiver.answers = [behaviour.status(code, headers)]
+    with pytest.raises(DeliveryFailed) as failed:
+        _send(WebhookClient(20, allow_private=True), receiver.url())
+    assert (failed.value.wait_s, failed.value.is_final) == (wait_s, is_final)
+
+
 def test_a_port_where_nobody_listens(receiver: Receiver) -> None:
     receiver.stop()
     with pytest.raises(DeliveryFailed, match="the connection failed: Connection refused"):
@@ -178,7 +195,7 @@ def test_addresses_of_this_machine() -> None:
 def test_the_signature_is_that_of_the_specification() -> None:
     """The specification's own example."""
     headers = signed_headers(
-        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",),
         "msg_p5jXN8AQM9LWM0D4loKWxJek",
         1_614_265_330,
         b'{"test": 2432232314}',

@@ -107,10 +107,15 @@ def test_the_life_of_a_webhook(desk: Desk) -> None:
     assert desk.ask("POST", f"{path}/replay", eventId=desk.event).status_code == 204
     assert desk.ask("GET", f"{path}/cursors").json["cursors"][0] == cursor | {"position": None, "lag": 3}
     assert before is not None
+    rotated = desk.ask("POST", f"{path}/rotate?why=leaked").json
+    assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{43}=", rotated["secret"])
+    assert rotated.pop("secret") != secret
+    assert rotated == shown | {"lag": 3}
     assert desk.ask("DELETE", f"{path}?why=over").status_code == 204
     assert desk.ask("GET", _PATH).json == {"webhooks": [], "next": None}
     assert desk.acts() == [
         ("webhook.remove", desk.event, webhook_id, "shop.example", None, "over"),
+        ("webhook.rotate", desk.event, webhook_id, None, None, "leaked"),
         ("webhook.replay", desk.event, webhook_id, None, "all", None),
         ("webhook.replay", desk.event, webhook_id, None, f"since {position}", None),
         ("webhook.resume", desk.event, webhook_id, "paused", "active", None),
@@ -139,6 +144,7 @@ def test_what_is_refused(desk: Desk) -> None:
         ("DELETE", "", {}),
         ("GET", "/cursors", {}),
         ("POST", "/replay", {"eventId": desk.event}),
+        ("POST", "/rotate", {}),
     ):
         for webhook_id in ("aaaaaaaaaa", "no such one", "x" * 300):
             refused = desk.ask(method, f"{_PATH}/{webhook_id}{path}", **body)
@@ -204,6 +210,9 @@ def test_commands(sqlite_url: str, tmp_path: Path) -> None:
         rf"{webhook_id} +paused +0 +{re.escape(_URL)} +purchase.sold, loss +paused by cli:.*: it moves", row
     )
     assert secret not in in_words + json.dumps(listed)
+    renewed = seating("rotate", webhook_id).strip()
+    assert renewed.startswith("whsec_")
+    assert renewed != secret
     assert "no such event" in seating("replay", webhook_id, "--event", "demo", status=2)
     assert seating("remove", webhook_id) == "removed\n"
 

@@ -23,6 +23,7 @@ _CHECKS: Final = {
     "SQL replica": stores.replica,
     "clocks": stores.clocks,
     "parts": stores.parts,
+    "webhooks": stores.webhooks,
     "limits": machine.limits,
     "disk": machine.disk,
     "memory": machine.memory,
@@ -34,8 +35,8 @@ _CHECKS: Final = {
 def doctor(as_json: bool) -> None:
     """Examine the installation, and say what to change.
 
-    Looks at settings, keys, Redis, SQL, clocks, workers, what waits for an operator, and this machine's limits. Run it
-    with the environment of the running system; it changes nothing. Exit status 1 if anything fails.
+    Looks at settings, keys, Redis, SQL, clocks, workers, webhooks, what waits for an operator, and this machine's
+    limits. Run it with the environment of the running system; it changes nothing. Exit status 1 if anything fails.
     """
     findings = list(_examine())
     print_table([finding._asdict() for finding in findings], _COLUMNS, as_json)

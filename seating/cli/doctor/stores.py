@@ -14,7 +14,7 @@ from seating.redis_store import durability
 from seating.redis_store.plain_client import clients_of_primaries
 from seating.redis_store.server_address import fails_over, is_cluster
 from seating.runtime import BackgroundServices
-from seating.storage import schema_version
+from seating.storage import schema_version, webhook_cursors
 from seating.storage.database import Database
 from seating.storage.replica import Replica
 
@@ -23,6 +23,7 @@ _OLDEST_POSTGRES: Final = 140_000
 _MUCH_PERCENT: Final = 70
 _MOST_DRIFT_S: Final = 1.0
 _REPLICA_CATCHES_UP_S: Final = 1.0
+_SENDER_BEGINS_S: Final = 1.0
 _IS_REPLICA: Final = text("SELECT pg_is_in_recovery()")
 _DURABLE: Final = {
     "fsync": ("on",),
@@ -201,3 +202,29 @@ def parts(loaded: Settings) -> Iterator[Finding]:
     yield judged("quarantine", str(report.quarantined), warns=report.quarantined > 0, change="seating quarantine list")
     lost = sum(loss.lost for loss in services.losses.all())
     yield judged("losses", str(lost), warns=lost > 0, change="seating losses, then seating losses settle")
+
+
+def webhooks(loaded: Settings) -> Iterator[Finding]:
+    """Look whether messages are delivered, if there are endpoints."""
+    asked = Database(loaded.effective_database_url)
+    try:
+        sight = asked.read(webhook_cursors.look, time.time_ns() // 1_000_000)
+        if sight.unattended:
+            time.sleep(_SENDER_BEGINS_S)  # A sender that runs has begun by then.
+            sight = asked.read(webhook_cursors.look, time.time_ns() // 1_000_000)
+    finally:
+        asked.close()
+    if not sight.active and not sight.paused:
+        return
+    yield judged(
+        "webhooks",
+        f"{sight.active} active, {sight.paused} paused, {sight.failing} failing; {sight.lag} entries not delivered yet",
+        warns=sight.failing > 0 or sight.paused > 0,
+        change="seating webhooks list says why; seating webhooks resume",
+    )
+    yield judged(
+        "sender",
+        f"{sight.unattended} webhooks wait for one" if sight.unattended else "no webhook waits for one",
+        warns=sight.unattended > 0,
+        change="start seating sender",
+    )
