@@ -152,7 +152,7 @@ class Persistence:
             return turn
         except RecordUnavailable as error:
             _log.warning("record unavailable", event_id=event_id, error=str(error.__cause__))
-            self._postpone(event_id)
+            self._postpone(event_id, for_sql=True)
         except (_SqlLost, RebuildRefused, UnreadableEntry) as error:
             # Only an operator can fix this. It is logged every time, and sales go on if they can.
             _log.error("event not persisted", event_id=event_id, reason=str(error))
@@ -166,9 +166,9 @@ class Persistence:
             _log.error("event not persisted", event_id=event_id, exc_info=error)
         return _Next.NEVER
 
-    def _postpone(self, event_id: str) -> None:
+    def _postpone(self, event_id: str, *, for_sql: bool = False) -> None:
         with suppress(InventoryUnavailable):  # A full Redis cannot store the delay; then the retry comes early.
-            self.retries.postpone(event_id)
+            self.retries.postpone(event_id, for_sql=for_sql)
 
     def _round(self, event_id: str, recorded: RunResult) -> _Next:
         """Record one batch, or take one step towards selling."""

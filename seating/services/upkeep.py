@@ -150,10 +150,20 @@ class Upkeep:
         if snapshot.counts.held:
             self._expire_holds(event_id)
         if not snapshot.backlog.trusted:
-            # Redis was restarted, and RQ's worker is sleeping or has ended. Buyers must not wait for it.
+            # Redis was restarted, and RQ's worker is sleeping or has ended. Buyers must not wait for it, nor for the
+            # next retry once SQL answers again.
+            if self.retries.read(event_id).waits_for_sql and self._sql_answers(event_id):
+                self.retries.forget(event_id)
             self.persistence.run(event_id)
         elif snapshot.counts.state == "closed" and not snapshot.backlog.lag and _age_ms(snapshot) >= KEPT_CLOSED_MS:
             self._archive(event_id)
+
+    def _sql_answers(self, event_id: str) -> bool:
+        try:
+            self.database.read(watermarks.read, event_id)
+        except RecordUnavailable:
+            return False
+        return True
 
     def _archive(self, event_id: str) -> None:
         """Remove an event from Redis a day after it was closed.
