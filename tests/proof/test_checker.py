@@ -1,6 +1,6 @@
 """The checker finds nothing in a clean run, and each of many faults that are planted into what was recorded of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -8,8 +8,12 @@ from tests.proof import checker, planted_at_rest, planted_in_purchases, planted_
 from tests.proof.history import InjectedFault
 from tests.proof.planting import PLANTED, Plant, RecordedRun
 from tests.proof.short_sale import SETTINGS, ShortSale
+from tests.proof.shrinking import shrunk, smallest
 from tests.proof.story import tell
 from tests.system import running_system
+
+_SHORT_STORY = 25
+"""Lines: one of what is wrong, and two of each request."""
 
 _PLANTING = (planted_at_rest, planted_in_purchases, planted_in_time)
 
@@ -37,6 +41,31 @@ def test_a_planted_fault_is_found(clean: RecordedRun, invariant: str, plant: Pla
     assert invariant in {breach.invariant for breach in breaches}, breaches
     for breach in breaches:
         assert tell(breach, run.history).startswith(f"{breach.invariant}: ")
+
+
+@pytest.mark.parametrize("invariant", checker.INVARIANTS)
+def test_a_story_is_short(clean: RecordedRun, invariant: str) -> None:
+    """Of the first fault that is planted for each invariant, and of all for the order of effects."""
+    plants = [plant for broken, plant in PLANTED if broken == invariant]
+    for plant in plants if invariant == "linearizable" else plants[:1]:
+        run = clean.copy()
+        plant(run)
+        first = next(breach for breach in checker.check(run.history, run.finals) if breach.invariant == invariant)
+        short = shrunk(first, run.history, run.finals, within_s=60)
+        assert (short.what, short.event) == (first.what, first.event)
+        assert len(tell(short, run.history).splitlines()) <= _SHORT_STORY
+
+
+def test_parts_that_are_not_needed_are_left_out() -> None:
+    asked = []
+
+    def has_both(parts: Sequence[int]) -> bool:
+        asked.append(len(parts))
+        return {17, 83} <= set(parts)
+
+    assert smallest(range(100), has_both, deadline=float("inf")) == [17, 83]
+    assert len(asked) < 100
+    assert smallest(range(100), has_both, deadline=0) == [*range(100)]
 
 
 def test_a_loss_that_is_reported_is_no_breach(clean: RecordedRun) -> None:
