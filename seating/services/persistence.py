@@ -86,9 +86,11 @@ class Persistence:
     nudge: Callable[..., object]
     _plans: Memo[str, SeatingPlan | None] = field(default_factory=lambda: Memo(max_weight=100))
 
-    def run_all(self, event_ids: Sequence[str], nudged: Callable[[], Iterable[str]] = tuple) -> RunResult:
+    def run_all(
+        self, event_ids: Sequence[str], nudged: Callable[[], Iterable[str]] = tuple, *, follows: bool = True
+    ) -> RunResult:
         """Run for the events that lag, and for those that `nudged` returns meanwhile."""
-        return self.run(*self._lagging(event_ids), nudged=nudged)
+        return self.run(*self._lagging(event_ids), nudged=nudged, follows=follows)
 
     def _lagging(self, event_ids: Sequence[str]) -> list[str]:
         """Return the events that SQL does not have completely; another worker may have recorded some meanwhile."""
@@ -106,10 +108,11 @@ class Persistence:
             self.retries.forget(event_id)
         self.run(event_id)
 
-    def run(self, *event_ids: str, nudged: Callable[[], Iterable[str]] = tuple) -> RunResult:
+    def run(self, *event_ids: str, nudged: Callable[[], Iterable[str]] = tuple, follows: bool = True) -> RunResult:
         """Record the events' logs, one batch per event in turns, for at most `RUN_S`; nudge for what is left.
 
-        Rebuild an inventory that is missing or has diverged. Begin a term for one that is recorded but not on sale.
+        It goes on for as long as entries come, unless it `follows` none. Rebuild an inventory that is missing or has
+        diverged. Begin a term for one that is recorded but not on sale.
         """
         deadline = time.monotonic() + RUN_S
         # In random order, so that a slow event does not come first every time.
@@ -122,7 +125,7 @@ class Persistence:
             turn = self._turn(event_id, recorded)
             if turn is _Next.NOW:
                 waiting.append(event_id)
-            elif turn is _Next.LATER:
+            elif turn is _Next.LATER and follows:
                 gathered_at = gathered_at if gathering else time.monotonic() + GATHER_S
                 gathering.append(event_id)
             if (waiting or gathering) and time.monotonic() > deadline:
