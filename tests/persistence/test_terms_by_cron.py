@@ -11,6 +11,7 @@ from seating.redis_store.terms import Terms
 from seating.services import persistence
 from tests.one_process import OneProcess, on_sqlite
 from tests.persistence.test_archive import upkeep
+from workers import cron
 
 _MOST: Final = 8
 
@@ -71,6 +72,10 @@ def test_buyers_do_not_wait_for_the_retry(sale: OneProcess, monkeypatch: pytest.
     assert sale.now(event).backlog.trusted
     assert sale.buy(event, "a-buyer-after-it").left == 8
     assert not sale.persistence.retries.read(event).failed
+
+
+def test_it_looks_again_soon_after_a_failure() -> None:
+    assert [cron.pause_s(failures) for failures in (0, 1, 2, 3, 4, 5, 99)] == [1.0, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
 
 
 def test_what_an_operator_has_to_mend_is_not_tried_every_second(sale: OneProcess) -> None:
