@@ -33,7 +33,7 @@ from tests.proof.stepped_clock import SteppedClock
 from tests.proof.story import tell
 from tests.servers import wait_until
 
-FULL: Final = Size(buyers=200, viewers=100, think_s=0.1)
+FULL: Final = Size(buyers=200, viewers=100, think_s=0.2)
 _LEAST_PAUSE_S: Final = 0.5
 """From the end of a fault to the next."""
 _HURRIED: Final = 0.2
@@ -142,6 +142,7 @@ def _come_to_rest(stage: ChaosStage, sale: ChaosSale, history: HistoryFile) -> f
     _wait_recorded(stage, sale, history)
     wait_until(_answered(sale.webhooks_are_done), 120, "the webhooks to be delivered")
     sale.end("watching")
+    print(f"at rest after {time.monotonic() - ended:.1f} s, SQL had all after {behind_s:.1f} s", flush=True)
     return behind_s
 
 
