@@ -77,7 +77,7 @@ receiver-down: $(VENV)/.tests ## webhooks to receivers that fail, one of which i
 seat-map: $(VENV)/.tests ## the seat map's speed in Chromium beside 500 other feeds
 	SEATING_FEEDS=500 $(BIN)/pytest -s --timeout 600 tests/seat_map/test_speed.py
 
-chaos: $(VENV)/.tests ## break everything under a sale for 5 minutes, then check every promise (MINUTES, SEED, DATABASE, CLOCK)
+chaos: $(VENV)/.tests ## break everything under a sale for 5 minutes, then check every promise (MINUTES, SEED, DATABASE, REDIS, CLOCK)
 	@$(BIN)/python -m tests.proof.chaos --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED)) \
 		--database $(or $(DATABASE),sqlite) --redis $(or $(REDIS),single) --clock $(or $(CLOCK),steady)
 

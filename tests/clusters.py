@@ -142,6 +142,10 @@ class Cluster:
             if "master" in about["flags"] and "fail" not in about["flags"]
         ]
 
+    def replicas(self) -> list[int]:
+        """The ports of all others that should run."""
+        return sorted(set(self.servers).difference(self.primaries()))
+
     def primary_of(self, event_id: str) -> int:
         """The port of the primary that has the event's slot."""
         return self.primary_of_key(keys.inventory(event_id))
@@ -168,9 +172,13 @@ class Cluster:
     def kill(self, port: int) -> None:
         """kill -9, and wait until its replica has taken over."""
         before = set(self.primaries())
+        self.crash(port)
+        wait_until(lambda: len(set(self.primaries()) - before) == 1, 60, "a replica to take over")
+
+    def crash(self, port: int) -> None:
+        """kill -9 of a primary or replica."""
         self._processes[port].kill()
         self._processes[port].wait()
-        wait_until(lambda: len(set(self.primaries()) - before) == 1, 60, "a replica to take over")
 
     @contextmanager
     def paused(self, port: int) -> Iterator[None]:

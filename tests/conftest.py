@@ -14,6 +14,7 @@ from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 import pytest  # noqa: E402
+import structlog  # noqa: E402
 from xdist.scheduler import LoadScopeScheduling  # noqa: E402
 
 from seating.storage import migrations  # noqa: E402
@@ -22,6 +23,10 @@ from tests import frozen_clock  # noqa: E402
 from tests.one_process import OneProcess  # noqa: E402
 from tests.servers import PostgresServer, RedisServer  # noqa: E402
 from tests.system import System, running_system  # noqa: E402
+
+# Rich draws a traceback in seconds.
+_PLAIN = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+structlog.configure(processors=[*structlog.get_config()["processors"][:-1], _PLAIN])
 
 _MEMORY = Path("/dev/shm")
 _ENOUGH_BYTES = 6_000_000_000

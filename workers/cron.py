@@ -1,4 +1,4 @@
-"""The cron: runs the upkeep every second, even if the last run failed."""
+"""The cron: runs the upkeep every second, and sooner if the last run failed."""
 
 import signal
 import threading
@@ -12,6 +12,8 @@ from seating.domain.errors import SeatingError
 from seating.runtime import BackgroundServices
 
 _EVERY_S = 1.0
+_FIRST_PAUSE_S = 0.1
+"""After a failure; it doubles each time. A Redis that is back sells nothing until the cron has looked at it."""
 
 _log = structlog.get_logger(__name__)
 
@@ -23,13 +25,21 @@ def run() -> None:
         signal.signal(number, lambda *_: stopping.set())
     services = BackgroundServices(load_settings())
     _log.info("cron began", every_s=_EVERY_S)
-    while not stopping.wait(_EVERY_S):
-        _run("upkeep", services.upkeep.tick)
-        _run("retention", services.retention.tick)
+    failures = 0
+    while not stopping.wait(pause_s(failures)):
+        failures = 0 if _succeeds("upkeep", services.upkeep.tick) else failures + 1
+        _succeeds("retention", services.retention.tick)
 
 
-def _run(name: str, tick: Callable[[], None]) -> None:
+def pause_s(failures: int) -> float:
+    """Return the pause after so many failures in a row."""
+    return min(_FIRST_PAUSE_S * 2 ** min(failures - 1, 10), _EVERY_S) if failures else _EVERY_S
+
+
+def _succeeds(name: str, tick: Callable[[], None]) -> bool:
     try:
         tick()
     except (SeatingError, SQLAlchemyError) as error:
         _log.warning(f"{name} failed", code=error.code, error=str(error.__cause__))
+        return False
+    return True

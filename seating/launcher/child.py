@@ -44,17 +44,17 @@ class Child:
         )
 
     def look_after(self) -> None:
-        """Restart it if it has exited, after a wait of 0.2 s that doubles each time."""
-        if self._restart_at is not None:
-            if time.monotonic() >= self._restart_at:
-                self.start()
-        elif self._process is not None and self._process.poll() is not None:
+        """Restart it if it has exited: at once if it ran for 30 s, else after 0.2 s, which doubles each time."""
+        if self._restart_at is None and self._process is not None and self._process.poll() is not None:
             now = time.monotonic()
             if now - self._started_at > _STEADY_AFTER_S:
-                self._wait_s = _FIRST_WAIT_S
-            click.echo(f"{self.name:9}ended with status {self._process.returncode}, again in {self._wait_s:g} s")
-            self._restart_at = now + self._wait_s
-            self._wait_s = min(2 * self._wait_s, _LONGEST_WAIT_S)
+                wait_s, self._wait_s = 0.0, _FIRST_WAIT_S
+            else:
+                wait_s, self._wait_s = self._wait_s, min(2 * self._wait_s, _LONGEST_WAIT_S)
+            click.echo(f"{self.name:9}ended with status {self._process.returncode}, again in {wait_s:g} s")
+            self._restart_at = now + wait_s
+        if self._restart_at is not None and time.monotonic() >= self._restart_at:
+            self.start()
 
     def has_ended(self) -> bool:
         return self._process is None or self._process.poll() is not None

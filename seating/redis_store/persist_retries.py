@@ -9,13 +9,19 @@ from seating.redis_store.event_scripts import EventScripts
 _FIRST_WAIT_S = 2
 _LONGEST_WAIT_S = 60
 _FAILURES_KEPT_S = 600
+_FOR_SQL = b"sql"
+_FOR_OPERATOR = b"operator"
 
 
 class Retry(NamedTuple):
-    """Whether an event has `failed`, and whether it still `waits` for its next attempt."""
+    """Whether an event has `failed`, and whether it still `waits` for its next attempt.
+
+    `waits_for_sql` is whether it does so because SQL did not answer.
+    """
 
     failed: bool
     waits: bool
+    waits_for_sql: bool
 
 
 class PersistRetries:
@@ -30,20 +36,20 @@ class PersistRetries:
 
     def read(self, event_id: str) -> Retry:
         failures, waits = self._ask("MGET", keys.retry(event_id), keys.retry_wait(event_id))
-        return Retry(failures is not None, waits is not None)
+        return Retry(failures is not None, waits is not None, waits == _FOR_SQL)
 
-    def postpone(self, event_id: str) -> int:
-        """Note a failure; return the seconds until the next attempt."""
+    def postpone(self, event_id: str, *, for_sql: bool = False) -> int:
+        """Note a failure, `for_sql` if SQL did not answer; return the seconds until the next attempt."""
         failures = int(self._ask("INCR", keys.retry(event_id)))
         wait_s: int = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(failures - 1, 10))
         # Failures of an event that is gone must not stay in Redis for good.
         self._ask("EXPIRE", keys.retry(event_id), _FAILURES_KEPT_S)
-        self._ask("SET", keys.retry_wait(event_id), "1", "EX", wait_s)
+        self._ask("SET", keys.retry_wait(event_id), _FOR_SQL if for_sql else _FOR_OPERATOR, "EX", wait_s)
         return wait_s
 
     def forget(self, event_id: str) -> None:
         """Clear the failures after a success."""
         self._ask("DEL", keys.retry(event_id), keys.retry_wait(event_id))
 
-    def _ask(self, *words: str | int) -> Any:
+    def _ask(self, *words: str | int | bytes) -> Any:
         return self._scripts.ask(*words)

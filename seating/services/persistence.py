@@ -80,9 +80,11 @@ class Persistence:
     rebuild: Rebuild
     nudge: Callable[..., object]
 
-    def run_all(self, event_ids: Sequence[str], nudged: Callable[[], Iterable[str]] = tuple) -> RunResult:
+    def run_all(
+        self, event_ids: Sequence[str], nudged: Callable[[], Iterable[str]] = tuple, *, follows: bool = True
+    ) -> RunResult:
         """Run for those of the events that lag, and for those that `nudged` returns during the run."""
-        return self.run(*self._lagging(event_ids), nudged=nudged)
+        return self.run(*self._lagging(event_ids), nudged=nudged, follows=follows)
 
     def _lagging(self, event_ids: Sequence[str]) -> list[str]:
         """Return the events that SQL does not have completely. Another worker may have recorded the others."""
@@ -100,10 +102,11 @@ class Persistence:
             self.retries.forget(event_id)
         self.run(event_id)
 
-    def run(self, *event_ids: str, nudged: Callable[[], Iterable[str]] = tuple) -> RunResult:
+    def run(self, *event_ids: str, nudged: Callable[[], Iterable[str]] = tuple, follows: bool = True) -> RunResult:
         """Record the events' logs in turns, a batch per turn, for at most `RUN_S`. Nudge for the events that are left.
 
-        Rebuild an inventory that is missing or has diverged. Begin a term for one that is recorded but not on sale.
+        Go on for as long as entries come, unless `follows` is false. Rebuild an inventory that is missing or has
+        diverged. Begin a term for one that is recorded but not on sale.
         """
         deadline = time.monotonic() + RUN_S
         # In random order: a slow event that came first every time would use up every run.
@@ -116,7 +119,7 @@ class Persistence:
             turn = self._turn(event_id, recorded)
             if turn is _Next.NOW:
                 waiting.append(event_id)
-            elif turn is _Next.LATER:
+            elif turn is _Next.LATER and follows:
                 gathered_at = gathered_at if gathering else time.monotonic() + GATHER_S
                 gathering.append(event_id)
             if (waiting or gathering) and time.monotonic() > deadline:
@@ -147,7 +150,7 @@ class Persistence:
             return turn
         except RecordUnavailable as error:
             _log.warning("record unavailable", event_id=event_id, error=str(error.__cause__))
-            self._postpone(event_id)
+            self._postpone(event_id, for_sql=True)
         except (_SqlLost, RebuildRefused, UnreadableEntry) as error:
             # Only an operator can fix this. Log it at every retry; sales go on if they can.
             _log.error("event not persisted", event_id=event_id, reason=str(error))
@@ -161,9 +164,9 @@ class Persistence:
             _log.error("event not persisted", event_id=event_id, exc_info=error)
         return _Next.NEVER
 
-    def _postpone(self, event_id: str) -> None:
+    def _postpone(self, event_id: str, *, for_sql: bool = False) -> None:
         with suppress(InventoryUnavailable):  # A full Redis cannot store the delay, so the retry comes early.
-            self.retries.postpone(event_id)
+            self.retries.postpone(event_id, for_sql=for_sql)
 
     def _round(self, event_id: str, recorded: RunResult) -> _Next:
         """Record one batch, or take one step towards selling."""

@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -73,6 +74,7 @@ class Upkeep:
             self._quarantined = self.set_aside.quarantined(event_ids)
             self.holds.sweep_notes(event_ids)
         self._report(found)
+        self._begin_terms([event_id for event_id, snapshot in found if snapshot and not snapshot.backlog.trusted])
         self._persist([event_id for event_id, snapshot in found if self._lags(event_id, snapshot)])
         if sweeps:
             self._record_again(found)
@@ -111,7 +113,7 @@ class Upkeep:
             and self.retries.is_due(event_id)
         ]
         if behind:  # One run, which is bounded; the next sweep finds what it left.
-            self.persistence.run(*behind)
+            self.persistence.run(*behind, follows=False)
 
     def _forget_settled(self, event_ids: Sequence[str]) -> None:
         """Forget in Redis what no longer waits in quarantine: whoever settled it in SQL may have died before that."""
@@ -143,7 +145,7 @@ class Upkeep:
             _log.warning("upkeep report failed", error=str(error.__cause__))
 
     def _lags(self, event_id: str, snapshot: Snapshot | None) -> bool:
-        """Return whether the event needs a nudge. Untrusted ones are persisted directly: see `_look_after`."""
+        """Return whether the event needs a nudge. Untrusted ones are persisted directly: see `_begin_terms`."""
         # An event without inventory that only Redis knows has been archived.
         lost = snapshot is None and event_id in self._live
         lags = snapshot is not None and snapshot.backlog.trusted and snapshot.backlog.lag > 0
@@ -152,11 +154,27 @@ class Upkeep:
     def _look_after(self, event_id: str, snapshot: Snapshot) -> None:
         if snapshot.counts.held:
             self._expire_holds(event_id)
-        if not snapshot.backlog.trusted:
-            # Redis was restarted, and RQ's worker is sleeping or has ended. Buyers must not wait for it.
-            self.persistence.run(event_id)
-        elif snapshot.counts.state == "closed" and not snapshot.backlog.lag and _age_ms(snapshot) >= KEPT_CLOSED_MS:
+        if snapshot.counts.state == "closed" and snapshot.backlog.is_recorded and _age_ms(snapshot) >= KEPT_CLOSED_MS:
             self._archive(event_id)
+
+    def _begin_terms(self, event_ids: Sequence[str]) -> None:
+        """Let events sell on a server that was restarted: RQ's worker is sleeping or has ended, and buyers wait.
+
+        All in one run, which takes turns, and ends once they sell: it would record the first one for as long as its
+        buyers buy. Nor do they wait for the next retry once SQL answers again.
+        """
+        for event_id in event_ids:
+            with suppress(InventoryUnavailable):
+                if self.retries.read(event_id).waits_for_sql and self._sql_answers(event_id):
+                    self.retries.forget(event_id)
+        self.persistence.run(*event_ids, follows=False)
+
+    def _sql_answers(self, event_id: str) -> bool:
+        try:
+            self.database.read(watermarks.read, event_id)
+        except RecordUnavailable:
+            return False
+        return True
 
     def _archive(self, event_id: str) -> None:
         """Remove an event from Redis a day after it was closed.
@@ -204,7 +222,7 @@ class Upkeep:
                 if self.holds.expire(event_id) < RELEASED_A_CALL:
                     return
             except InventoryUnavailable:
-                return  # Missing or untrusted: `_look_after` handles that next.
+                return  # Missing or untrusted: the next tick handles that.
 
     def _persist(self, event_ids: Sequence[str]) -> None:
         """Nudge, or persist here if the queue stays long or refuses jobs.
@@ -219,7 +237,7 @@ class Upkeep:
         self._refusals = 0 if taken else self._refusals + 1
         if self._refusals > _MOST_REFUSALS:
             _log.warning("persisting without the queue", events=len(event_ids), reason=reason)
-            self.persistence.run_all(event_ids)
+            self.persistence.run_all(event_ids, follows=False)
 
 
 def _take_each(steps: Sequence[Callable[[], object]]) -> None:

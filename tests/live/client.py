@@ -150,6 +150,11 @@ class Socket:
             head += bytes((0x80 | 127,)) + len(payload).to_bytes(8, "big")
         self.connection.sendall(head + b"\0\0\0\0" + payload)
 
+    def unread(self) -> bytes:
+        """What has come already, behind the last frame or the handshake, for one who reads the connection from here."""
+        unread, self._buffer = self._buffer, b""
+        return unread
+
     def _take(self, size: int) -> bytes:
         while len(self._buffer) < size:
             part = self.connection.recv(65536)

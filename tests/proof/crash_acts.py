@@ -6,6 +6,7 @@ would do who got no answer.
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from typing import Any
 from unittest.mock import patch
 
@@ -121,9 +122,15 @@ def merge(process: CrashingProcess, given: Given) -> None:
         process.merge.run(given["event"], "redis", OPERATOR)
 
 
+@cache
+def _client() -> CrashingClient:
+    """It takes a tenth of a second to load the certificates that it trusts."""
+    return CrashingClient(_WITHIN_S, allow_private=True)
+
+
 def deliver(process: CrashingProcess, given: Given) -> None:
     """By the stage's clock: a claim of a sender that died must lapse."""
-    client = CrashingClient(_WITHIN_S, allow_private=True)
+    client = _client()
     client.crossings = process.crossings
     sender = WebhookSender(process.database, webhook_messages(process.database), client, retry_s=600)
     with patch.object(webhook_sender, "_now_ms", lambda: int(given["now_ms"])):

@@ -2,8 +2,8 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -18,11 +18,12 @@ MS = 1_000_000
 
 
 class Breach(NamedTuple):
-    """A broken promise: which, what is wrong, and the operations that show it."""
+    """A broken promise: which, what is wrong, the operations that show it, and the event that they are about."""
 
     invariant: str
     what: str
     operations: tuple[Operation, ...] = ()
+    event: str = ""
 
 
 def seq_of(position: str) -> int:
@@ -31,10 +32,18 @@ def seq_of(position: str) -> int:
 
 @dataclass
 class Evidence:
-    """`history` has the operations, faults and maps of this event only."""
+    """`history` has the operations, faults and maps of this event only. `seat` is the only one to search, if given."""
 
     history: RecordedHistory
     final: FinalState
+    seat: str = ""
+
+    def with_requests(self, operations: Sequence[Operation], seat: str = "") -> "Evidence":
+        """Return the evidence of these requests alone, with the same stores, and the clocks as all requests tell."""
+        fewer = Evidence(replace(self.history, operations=[*operations]), self.final, seat)
+        for name in ("ledger", "changes", "positions", "rows", "clock_offset_ms"):
+            fewer.__dict__[name] = getattr(self, name)
+        return fewer
 
     @cached_property
     def ledger(self) -> SeatLedger:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatingPlan, SeatRange
 from seating.redis_store import keys
+from seating.redis_store.plain_client import client_of
 from seating.services.books import Books
 from seating.storage import answered, events, tables, watermarks
 
@@ -85,7 +86,7 @@ class FinalState:
 def take(books: Books, event_id: str) -> FinalState:
     """Read it all. What is not at rest may differ from one part to the next."""
     final = books.database.read_snapshot(_recorded, event_id)
-    _read_redis(books.client, final)
+    _read_redis(client_of(books.client, keys.inventory(event_id)), final)
     final.findings = [difference.what for difference in books.reconcile(event_id)]
     verified = books.verify(event_id)
     if verified.broken:
@@ -96,10 +97,11 @@ def take(books: Books, event_id: str) -> FinalState:
 def is_at_rest(books: Books, event_id: str) -> bool:
     """Whether this Redis sells the event, and SQL has all of its log."""
     names = ("server", "epoch", "seq", "chain", "persisted")
-    values = books.client.hmget(keys.inventory(event_id), *names)
+    client = client_of(books.client, keys.inventory(event_id))
+    values = client.hmget(keys.inventory(event_id), *names)
     server, epoch, seq, chain, persisted = ((value or b"").decode() for value in values)
     mark = books.database.read(watermarks.read, event_id)
-    return server == _server(books.client) and str(mark) == f"{epoch}-{seq} {chain}" and persisted == seq
+    return server == _server(client) and str(mark) == f"{epoch}-{seq} {chain}" and persisted == seq
 
 
 def _server(client: "redis.Redis") -> str:

@@ -13,7 +13,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
@@ -188,7 +188,9 @@ class HistoryFile:
 
 def as_object(line: Line) -> dict[str, Any]:
     """Return a line as the file has it."""
-    return asdict(line) | ({"op": "feed"} if isinstance(line, ViewerMap) else {})
+    # Not by asdict, which copies what is in the fields: that costs as much as a request.
+    found = {name: getattr(line, name) for name in line.__slots__}
+    return found | {"op": "feed"} if isinstance(line, ViewerMap) else found
 
 
 def read_lines(file: Path) -> Iterator[Line]:

@@ -41,6 +41,8 @@ def check(evidence: Evidence) -> Iterator[Breach]:
         return  # What is merged, or taken off sale with its category, no call tells of.
     finals = final_statuses(evidence.final)
     for seat, calls in calls_by_seat(evidence).items():
+        if evidence.seat not in ("", seat):
+            continue
         verdict = search([*calls, SeatCall.final(finals[seat])])
         if not verdict.is_decided:
             yield Breach("linearizable", f"{seat} has too many requests without an answer to decide")

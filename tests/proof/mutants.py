@@ -34,7 +34,8 @@ class CopiedSystem(System):
         super().__init__(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", **SETTINGS)
         self._tree = folder / "tree"
         for name in ("seating", "workers", "migrations"):
-            shutil.copytree(PROJECT / name, self._tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+            # With the bytecode, which is that of all files that are not patched.
+            shutil.copytree(PROJECT / name, self._tree / name)
         for name in ("wsgi.py", "gunicorn.conf.py"):
             shutil.copy(PROJECT / name, self._tree)
         for patch in patches:

@@ -1,8 +1,8 @@
 """Prove the promises for an hour: `python -m tests.proof.prove --minutes 60 --seed 7`.
 
-First chaos runs on SQLite and Postgres by turns, for three quarters of the time, then the tests of the proof itself and
-the bad inputs. Writes its findings to docs/proof/ and makes docs/reliability.md of them, after each step. Exits with 1
-if anything was broken.
+First chaos runs on SQLite and Postgres by turns, some on a Redis Cluster, for three quarters of the time, then the
+tests of the proof itself and the bad inputs. Writes its findings to docs/proof/ and makes docs/reliability.md of them,
+after each step. Exits with 1 if anything was broken.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from bench.report import machine
 from tests.proof import reliability
@@ -28,8 +28,22 @@ _ROUND_MINUTES: Final = 5.0
 _SHORTEST_ROUND_MINUTES: Final = 0.5
 _FEWEST_ROUNDS: Final = 2
 _CHAOS_SHARE: Final = 0.75
-_ROUNDS: Final = (*(("sqlite", "steady"), ("postgres", "steady")) * 2, ("sqlite", "stepped"))
-"""Databases and clocks, again and again."""
+
+
+class Stores(NamedTuple):
+    """What a chaos run is of, in the words of its options."""
+
+    database: str
+    redis: str = "single"
+    clock: str = "steady"
+
+
+_ROUNDS: Final = (
+    *(Stores("sqlite"), Stores("postgres")) * 2,
+    Stores("postgres", redis="cluster"),
+    Stores("sqlite", clock="stepped"),
+)
+"""Again and again."""
 _PASSED: Final = re.compile(r"(\d+) passed")
 
 
@@ -90,22 +104,24 @@ def parts(scale: float) -> list[Tests]:
     ]
 
 
-def chaos(database: str, clock: str, minutes: float, seed: int, folder: Path) -> ChaosOutcome | None:
+def chaos(stores: Stores, minutes: float, seed: int, folder: Path) -> ChaosOutcome | None:
     """Run it in a process of its own; None if it could not be judged."""
-    found = folder / f"{database}-{seed}" / "outcome.json"
+    found = folder / f"{stores.database}-{seed}" / "outcome.json"
     found.unlink(missing_ok=True)
     command = [sys.executable, "-m", "tests.proof.chaos", "--minutes", str(minutes), "--seed", str(seed)]
-    command += ["--database", database, "--clock", clock, "--output", str(folder)]
+    command += ["--output", str(folder)]
+    for name, value in stores._asdict().items():
+        command += [f"--{name}", value]
     subprocess.run(command, cwd=PROJECT, check=False)
     return ChaosOutcome.read(found) if found.exists() else None
 
 
-def rounds() -> Iterator[tuple[str, str]]:
-    """Yield databases and clocks without end."""
+def rounds() -> Iterator[Stores]:
+    """Yield stores without end."""
     why = SteppedClock.obstacle()
     if why:
         print(f"clock steps skipped: {why}")
-    return cycle(round for round in _ROUNDS if not why or round[1] == "steady")
+    return cycle(stores for stores in _ROUNDS if not why or stores.clock == "steady")
 
 
 def main() -> None:
@@ -118,12 +134,12 @@ def main() -> None:
     print(f"MINUTES={given.minutes:g} SEED={seed}", flush=True)
     ends = time.monotonic() + given.minutes * 60 * _CHAOS_SHARE
     findings = Findings(f"make prove MINUTES={given.minutes:g} SEED={seed}", machine())
-    for number, (database, clock) in enumerate(rounds()):
+    for number, stores in enumerate(rounds()):
         if number >= _FEWEST_ROUNDS and time.monotonic() > ends - 60:
             break
         left_minutes = (ends - time.monotonic()) / 60 / max(_FEWEST_ROUNDS - number, 1)
         minutes = max(min(_ROUND_MINUTES, left_minutes), _SHORTEST_ROUND_MINUTES)
-        outcome = chaos(database, clock, minutes, seed + number, given.output.absolute())
+        outcome = chaos(stores, minutes, seed + number, given.output.absolute())
         if outcome:
             findings.rounds.append(outcome)
         else:

@@ -13,7 +13,9 @@ from typing import Any, Final
 from seating.launcher.child import die_with
 from tests.proof.buyer import Venue
 from tests.proof.evidence import seq_of
+from tests.proof.history import HistoryFile
 from tests.proof.orders import LoadOrders, WatchOrders
+from tests.proof.probes import Probes
 from tests.seating_plan_file import row, seat
 from tests.system import Client, free_port
 
@@ -43,9 +45,11 @@ class ChaosSale:
         self._folder = folder
         self._seed = seed
         self._size = size
-        self.files = [folder / "load.jsonl", folder / "watching.jsonl"]
+        self.files = [folder / f"{name}.jsonl" for name in ("load", "watching", "probes")]
         self.venues = self._create_events()
         self.events = [venue.event for venue in self.venues]
+        # The last one is paused now and then.
+        self.probes = Probes(client.port, self.venues[:-1], seed, HistoryFile(self.files[2]))
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def _create_events(self) -> list[Venue]:
@@ -55,10 +59,10 @@ class ChaosSale:
         hall = self._client.create_event(name="Hall", seatingPlan=_plan(_HALL), currency="EUR", categories=prices)
         small = self._client.create_event(name="Small", seatingPlan=_plan(_SMALL))
         return [
-            Venue(floor, 0.6, 1_000_000, ["Standing", "Lounge"]),
-            self._seated("demo", 0.1, [], plain=True),
-            self._seated(hall, 0.2, list(_HALL)),
-            self._seated(small, 0.1, list(_SMALL)),
+            Venue(floor, 0.75, 1_000_000, ["Standing", "Lounge"]),
+            self._seated("demo", 0.07, [], plain=True),
+            self._seated(hall, 0.12, list(_HALL)),
+            self._seated(small, 0.06, list(_SMALL)),
         ]
 
     def _seated(self, event: str, share: float, categories: list[str], *, plain: bool = False) -> Venue:
@@ -121,7 +125,8 @@ class ChaosSale:
         return seq_of(self._client.get(f"/api/v1/events/{event}/seats").json["position"]) + 1
 
     def _launch(self, name: str) -> None:
-        command = [sys.executable, "-m", f"tests.proof.{name}", str(self._folder / f"{name}.json")]
+        # What loads the product must not keep it from starting again.
+        command = ["nice", "-n", "5", sys.executable, "-m", f"tests.proof.{name}", str(self._folder / f"{name}.json")]
         with (self._folder / f"{name}.log").open("wb") as log:
             self._processes[name] = subprocess.Popen(
                 command, cwd=PROJECT, stdout=log, stderr=log, preexec_fn=partial(die_with, os.getpid())

@@ -6,16 +6,23 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import psutil
+import pytest
 import redis
 from sqlalchemy import text
 
+from seating.redis_store import opening
+from seating.redis_store.plain_client import plain_client
+from seating.services.answered import Answered
+from seating.services.books import Books
 from seating.storage.database import Database
+from tests.clusters import Cluster
 from tests.launched import Launched
+from tests.one_process import SHORT_LOGS, OneProcess
 from tests.proof.proxy import Proxy
 from tests.proof.stepped_clock import SteppedClock, SteppedRedis
 from tests.servers import PostgresServer, RedisServer, wait_until
@@ -24,6 +31,8 @@ DatabaseKind = Literal["sqlite", "postgres"]
 
 _DISK_MB: Final = 1024
 _REDIS_MB: Final = 384
+_NODE_TIMEOUT_MS: Final = 4000
+"""Longer than a fault that no replica shall notice, on a slow machine too."""
 _SETTINGS: Final = {
     "WEB_WORKERS": "2",
     "HOLD_TTL_S": "4",
@@ -69,6 +78,9 @@ class Disk:
 class ChaosStage:
     """Redis behind a proxy, a database, and `seating up` over them. All of it in one folder but for Postgres."""
 
+    cluster: Cluster | None = None
+    _more_settings: ClassVar[dict[str, str]] = {}
+
     def __init__(self, folder: Path, kind: DatabaseKind, *, has_clock: bool = False) -> None:
         self.kind = kind
         self.folder = folder
@@ -76,29 +88,38 @@ class ChaosStage:
         self.redis_disk = Disk(folder / "redis")
         self.data_disk = Disk(folder / "data")
         self._numbers = iter(range(1, 1_000_000))
-        self.redis = self.new_redis()
-        self.redis.start()
-        self.proxy = Proxy(self.redis.socket)
+        redis_url = self._start_redis()
         self.postgres: PostgresServer | None = None
         self._postgres_folder: tempfile.TemporaryDirectory[str] | None = None
-        self.database_url = f"sqlite:///{self.data_disk.folder / 'seating.db'}"
+        self.sqlite_file = self.data_disk.folder / "seating.db"
+        self.database_url = f"sqlite:///{self.sqlite_file}"
         if kind == "postgres":
             self._postgres_folder = tempfile.TemporaryDirectory(prefix="seating-postgres-")
             self.postgres = PostgresServer(Path(self._postgres_folder.name))
             self.database_url = self.postgres.new_database_without_tables()
-        self.running = Launched(
-            self.data_disk.folder, REDIS_URL=self.proxy.url, DATABASE_URL=self.database_url, **_SETTINGS
-        )
+        settings = _SETTINGS | self._more_settings
+        self.running = Launched(self.data_disk.folder, REDIS_URL=redis_url, DATABASE_URL=self.database_url, **settings)
         self.running.launch()
         self.running.wait_ready(180)
+
+    def _start_redis(self) -> str:
+        """Return the URL for the product."""
+        self.redis = self.new_redis()
+        self.redis.start()
+        self.proxy = Proxy(self.redis.socket)
+        return self.proxy.url
+
+    def _stop_redis(self) -> None:
+        self.redis.stop()
+        self.proxy.close()
 
     def new_redis(self) -> RedisServer:
         """Not started yet."""
         folder = self.redis_disk.folder / str(next(self._numbers))
         return SteppedRedis(folder, _REDIS_MB, self.clock) if self.clock else RedisServer(folder, _REDIS_MB)
 
-    def copy_folder(self, name: str) -> Path:
-        """Return the path of a folder that does not exist yet, on a disk that is never full."""
+    def copy_path(self, name: str) -> Path:
+        """Return a path at which nothing is yet, on a disk that is never full."""
         return self.folder / f"{name}-{next(self._numbers)}"
 
     def replace_redis(self, server: RedisServer) -> None:
@@ -118,9 +139,18 @@ class ChaosStage:
         finally:
             database.close()
 
-    def client(self) -> "redis.Redis":
-        """Past the proxy."""
+    def client(self, event_id: str = "") -> "redis.Redis":
+        """Of the server that has the event, past the proxy."""
         return self.redis.client()
+
+    def await_whole(self) -> None:
+        """Wait until each server of Redis has the replica that it should have."""
+
+    @contextmanager
+    def books(self) -> Iterator[Books]:
+        database = Database(self.database_url)
+        yield OneProcess.build(self.redis.url, database).books
+        database.close()
 
     def web_processes(self) -> list[psutil.Process]:
         return self.running.part("web").children()
@@ -137,10 +167,44 @@ class ChaosStage:
     def close(self) -> None:
         with suppress(subprocess.TimeoutExpired):
             self.running.stop()
-        self.redis.stop()
-        self.proxy.close()
+        self._stop_redis()
         if self.postgres and self._postgres_folder:
             self.postgres.stop()
             self._postgres_folder.cleanup()
         self.redis_disk.remove()
         self.data_disk.remove()
+
+
+class ClusterStage(ChaosStage):
+    """The same over a Redis Cluster, without a proxy: its servers tell their own addresses."""
+
+    # RQ's keys need one slot.
+    _more_settings: ClassVar = {"RQ_KEY_PREFIX": "{rq}"}
+
+    def _start_redis(self) -> str:
+        self.cluster = Cluster(self.redis_disk.folder, _NODE_TIMEOUT_MS, maxmemory_mb=_REDIS_MB)
+        self.cluster.start()
+        return self.cluster.url
+
+    def _stop_redis(self) -> None:
+        if self.cluster:
+            self.cluster.stop()
+
+    def client(self, event_id: str = "") -> "redis.Redis":
+        assert self.cluster
+        client: redis.Redis = self.cluster.client(self.cluster.primary_of(event_id))
+        return client
+
+    def await_whole(self) -> None:
+        assert self.cluster
+        self.cluster.await_whole()
+
+    @contextmanager
+    def books(self) -> Iterator[Books]:
+        assert self.cluster
+        url, database = self.cluster.url, Database(self.database_url)
+        with pytest.MonkeyPatch.context() as patch, closing(opening.direct(url)) as calls:
+            patch.setattr("rq.defaults.RQ_KEY_PREFIX", self._more_settings["RQ_KEY_PREFIX"])
+            answered = Answered(database, calls.seen)
+            yield OneProcess(url, database, calls, SHORT_LOGS, answered, plain_client(url)).books
+        database.close()

@@ -27,7 +27,7 @@ _KINDS = (
 def test_a_short_run_keeps_every_promise(tmp_path: Path) -> None:
     """One fault of each of these kinds."""
     size = Size(buyers=12, viewers=6, think_s=0.1)
-    plan = ChaosPlan("sqlite", 19, 300, size, _KINDS, pauses_s=(0.5, 1.5), most=len(_KINDS))
+    plan = ChaosPlan("sqlite", 19, 300, size=size, kinds=_KINDS, pauses_s=(0.5, 1.5), most=len(_KINDS))
     folder = tmp_path / "run"
     folder.mkdir()
     outcome = chaos.run(plan, folder)

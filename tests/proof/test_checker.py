@@ -1,15 +1,20 @@
 """The checker finds nothing in a clean run, and each of many faults that are planted into what was recorded of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from tests.proof import checker, planted_at_rest, planted_in_purchases, planted_in_time
+from tests.proof.evidence import Breach
 from tests.proof.history import InjectedFault
 from tests.proof.planting import PLANTED, Plant, RecordedRun
 from tests.proof.short_sale import SETTINGS, ShortSale
+from tests.proof.shrinking import shrunk, smallest
 from tests.proof.story import tell
 from tests.system import running_system
+
+_SHORT_STORY = 25
+"""Lines: one of what is wrong, and two of each request."""
 
 _PLANTING = (planted_at_rest, planted_in_purchases, planted_in_time)
 
@@ -24,6 +29,11 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RecordedRun]:
         yield RecordedRun(*sale.end())
 
 
+def _breaches(run: RecordedRun, invariant: str) -> list[Breach]:
+    found = checker.check(run.history, run.finals, [invariant])
+    return [breach for breach in found if breach.invariant == invariant]
+
+
 def test_a_clean_run_passes(clean: RecordedRun) -> None:
     breaches = checker.check(clean.history, clean.finals)
     assert not breaches, "\n\n".join(tell(breach, clean.history) for breach in breaches[:5])
@@ -33,10 +43,35 @@ def test_a_clean_run_passes(clean: RecordedRun) -> None:
 def test_a_planted_fault_is_found(clean: RecordedRun, invariant: str, plant: Plant) -> None:
     run = clean.copy()
     plant(run)
-    breaches = checker.check(run.history, run.finals)
-    assert invariant in {breach.invariant for breach in breaches}, breaches
+    breaches = _breaches(run, invariant)
+    assert breaches
     for breach in breaches:
-        assert tell(breach, run.history).startswith(f"{breach.invariant}: ")
+        assert tell(breach, run.history).startswith(f"{invariant}: ")
+
+
+@pytest.mark.parametrize("invariant", checker.INVARIANTS)
+def test_a_story_is_short(clean: RecordedRun, invariant: str) -> None:
+    """Of the first fault that is planted for each invariant, and of all for the order of effects."""
+    plants = [plant for broken, plant in PLANTED if broken == invariant]
+    for plant in plants if invariant == "linearizable" else plants[:1]:
+        run = clean.copy()
+        plant(run)
+        first = _breaches(run, invariant)[0]
+        short = shrunk(first, run.history, run.finals, within_s=60)
+        assert (short.what, short.event) == (first.what, first.event)
+        assert len(tell(short, run.history).splitlines()) <= _SHORT_STORY
+
+
+def test_parts_that_are_not_needed_are_left_out() -> None:
+    asked = []
+
+    def has_both(parts: Sequence[int]) -> bool:
+        asked.append(len(parts))
+        return {17, 83} <= set(parts)
+
+    assert smallest(range(100), has_both, deadline=float("inf")) == [17, 83]
+    assert len(asked) < 100
+    assert smallest(range(100), has_both, deadline=0) == [*range(100)]
 
 
 def test_a_loss_that_is_reported_is_no_breach(clean: RecordedRun) -> None:

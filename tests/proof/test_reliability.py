@@ -6,7 +6,7 @@ from bench.report import machine
 from tests.proof import reliability
 from tests.proof.history import InjectedFault, Operation, RecordedHistory
 from tests.proof.reliability import Findings, ProofPart
-from tests.proof.report import ChaosOutcome, measured
+from tests.proof.report import ChaosOutcome, measured, shown
 
 _S = 1_000_000_000
 
@@ -38,6 +38,25 @@ def test_recovery_is_that_of_the_slowest_event(outcome: ChaosOutcome) -> None:
     assert (fault.begun_s, fault.ended_s, fault.recovery_s) == (1.0, 3.0, 1.5)
     assert outcome.acknowledged == 5
     assert outcome.per_second == [2, 0, 0, 1, 1, 0, 0, 0, 1]
+
+
+def test_a_recovery_that_the_next_fault_overtook_is_not_measured() -> None:
+    """Unless the run had waited for it as long as it does."""
+
+    def recovery_s(next_begun_s: float) -> float | None:
+        fault, following = (
+            InjectedFault("cron killed", begun_s * _S, int((begun_s + 1) * _S), may_lose=False, target="cron")
+            for begun_s in (1, int(next_begun_s))
+        )
+        sold = [_bought("hall", 0.5, 0.6), _bought("hall", 70.0, 70.5)]
+        history = RecordedHistory.of([*sold, fault, following])
+        made = {"database": "sqlite", "seed": 7, "behind_s": 0.5, "skipped": {}, "lost": 0, "breaches": []}
+        return measured(history, **made).faults[0].recovery_s
+
+    assert recovery_s(5) is None
+    assert recovery_s(40) == 68.5
+    assert shown([1.0, None]) == ["1.00"] * 3
+    assert shown([None]) == ["none"] * 3
 
 
 def test_what_is_broken_is_counted(outcome: ChaosOutcome) -> None:

@@ -89,9 +89,8 @@ class Viewer:
         )
         with feed:
             self._stall_at = time.monotonic() + self._random.uniform(1, 10)
-            buffer = b""
-            while part := feed.connection.recv(1 << 18):
-                buffer += part
+            buffer = feed.unread()
+            while True:
                 used = 0
                 while frame := _frame(buffer, used):
                     opcode, payload, used = frame
@@ -106,6 +105,10 @@ class Viewer:
                 if self._stalls and not stopping.is_set() and time.monotonic() > self._stall_at:
                     stopping.wait(self._random.uniform(2, _LONGEST_STALL_S))
                     self._stall_at = time.monotonic() + self._random.uniform(1, 10)
+                part = feed.connection.recv(1 << 18)
+                if not part:
+                    return
+                buffer += part
 
     def _apply(self, change: Change) -> bool:
         """Return whether the feed goes on from here."""

@@ -3,7 +3,7 @@
 from random import Random
 from time import sleep
 
-from tests.proof.faults.fault import Fault, on_sqlite
+from tests.proof.faults.fault import Fault, on_one_redis, on_sqlite
 from tests.proof.stage import ChaosStage, Disk
 
 
@@ -25,6 +25,8 @@ def _own(disk: Disk) -> str:
 
 
 FAULTS = (
-    Fault("Redis's disk full", "disk", _fill_redis, obstacle=lambda stage: _own(stage.redis_disk)),
+    Fault(
+        "Redis's disk full", "disk", _fill_redis, obstacle=lambda stage: on_one_redis(stage) or _own(stage.redis_disk)
+    ),
     Fault("SQLite's disk full", "disk", _fill_data, obstacle=lambda stage: on_sqlite(stage) or _own(stage.data_disk)),
 )

@@ -14,6 +14,14 @@ def none(_stage: ChaosStage) -> str:
     return ""
 
 
+def on_one_redis(stage: ChaosStage) -> str:
+    return "needs one Redis" if stage.cluster else ""
+
+
+def on_cluster(stage: ChaosStage) -> str:
+    return "" if stage.cluster else "needs a cluster"
+
+
 def on_sqlite(stage: ChaosStage) -> str:
     return "" if stage.kind == "sqlite" else "needs SQLite"
 

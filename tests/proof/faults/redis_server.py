@@ -4,7 +4,7 @@ import shutil
 from random import Random
 from time import sleep
 
-from tests.proof.faults.fault import Fault
+from tests.proof.faults.fault import Cause, Fault, on_one_redis
 from tests.proof.stage import ChaosStage
 from tests.servers import wait_until
 from tests.system import free_port
@@ -44,7 +44,7 @@ def _lose_disk(stage: ChaosStage, _random: Random) -> None:
 
 
 def _restore_older(stage: ChaosStage, random: Random) -> None:
-    copy = stage.copy_folder("redis-copy")
+    copy = stage.copy_path("redis-copy")
     stage.redis.copy_to(copy)
     sleep(random.uniform(0.2, 2.0))
     stage.redis.put_back(copy)
@@ -71,12 +71,16 @@ def _fail_over(stage: ChaosStage, random: Random) -> None:
     primary.stop()
 
 
+def _fault(kind: str, cause: Cause, *, may_lose: bool = False) -> Fault:
+    return Fault(kind, "redis", cause, may_lose, on_one_redis)
+
+
 FAULTS = (
-    Fault("Redis killed", "redis", _kill),
-    Fault("Redis suspended", "redis", _suspend),
-    Fault("Redis at maxmemory", "redis", _fill_memory),
-    Fault("Redis emptied", "redis", _empty, may_lose=True),
-    Fault("Redis's disk lost", "redis", _lose_disk, may_lose=True),
-    Fault("Redis restored older", "redis", _restore_older, may_lose=True),
-    Fault("Redis failed over to a lagging replica", "redis", _fail_over, may_lose=True),
+    _fault("Redis killed", _kill),
+    _fault("Redis suspended", _suspend),
+    _fault("Redis at maxmemory", _fill_memory),
+    _fault("Redis emptied", _empty, may_lose=True),
+    _fault("Redis's disk lost", _lose_disk, may_lose=True),
+    _fault("Redis restored older", _restore_older, may_lose=True),
+    _fault("Redis failed over to a lagging replica", _fail_over, may_lose=True),
 )

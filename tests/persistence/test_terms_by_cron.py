@@ -1,0 +1,87 @@
+"""The cron begins the terms of a restarted Redis at once: no event waits for another's buyers, or for a retry."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import pytest
+
+from seating.domain.errors import RecordUnavailable
+from seating.redis_store import keys
+from seating.redis_store.terms import Terms
+from seating.services import persistence
+from tests.one_process import OneProcess, on_sqlite
+from tests.persistence.test_archive import upkeep
+from workers import cron
+
+_MOST: Final = 8
+
+
+def _restarted(sale: OneProcess, capacity: int = 10) -> str:
+    """An event on a server that has been restarted."""
+    event = sale.open(capacity=capacity)
+    sale.buy(event, "a-buyer-before-it")
+    sale.calls.command("HSET", keys.inventory(event), "server", "before the restart")
+    return event
+
+
+def _bought_meanwhile(sale: OneProcess, monkeypatch: pytest.MonkeyPatch, run: Callable[..., object]) -> int:
+    """How many seats were sold before the last of three events sold, if `_MOST` are asked for as fast as recorded."""
+    events = [_restarted(sale, capacity=1000) for _ in range(3)]
+    acknowledge, bought = Terms.acknowledge, []
+
+    def and_buy(self: Terms, event_id: str, *args: Any) -> Any:
+        found = acknowledge(self, event_id, *args)
+        sells = [sale.now(event).backlog.trusted for event in events]
+        if sells[events.index(event_id)] and not all(sells) and len(bought) < _MOST:
+            bought.append(sale.buy(event_id, f"a-buyer-meanwhile-{len(bought)}"))
+            return acknowledge(self, event_id, *args)  # Which tells of the entry that has come.
+        return found
+
+    monkeypatch.setattr(Terms, "acknowledge", and_buy)
+    run(events)
+    assert all(sale.now(event).backlog.trusted for event in events)
+    return len(bought)
+
+
+def test_no_event_waits_for_the_buyers_of_another(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _bought_meanwhile(sale, monkeypatch, lambda _: upkeep(sale).tick()) < _MOST
+
+
+@on_sqlite
+def test_it_would_if_one_was_recorded_after_the_other(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each for as long as somebody buys, up to the end of a run."""
+    monkeypatch.setattr(persistence, "RUN_S", 60.0)
+    monkeypatch.setattr(persistence, "GATHER_S", 0.01)
+    run = sale.persistence.run
+    assert _bought_meanwhile(sale, monkeypatch, lambda events: [run(event) for event in events]) == _MOST
+
+
+def test_buyers_do_not_wait_for_the_retry(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    event = _restarted(sale)
+
+    def down(*_: object) -> None:
+        raise RecordUnavailable from OSError("down")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(sale.database, "read", down)
+        sale.persist(event)
+        assert sale.persistence.retries.read(event).waits_for_sql
+        upkeep(sale).tick()
+        assert not sale.now(event).backlog.trusted
+    sale.calls.command("EXPIRE", keys.retry_wait(event), 3600)
+    upkeep(sale).tick()
+    assert sale.now(event).backlog.trusted
+    assert sale.buy(event, "a-buyer-after-it").left == 8
+    assert not sale.persistence.retries.read(event).failed
+
+
+def test_it_looks_again_soon_after_a_failure() -> None:
+    assert [cron.pause_s(failures) for failures in (0, 1, 2, 3, 4, 5, 99)] == [1.0, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+
+
+def test_what_an_operator_has_to_mend_is_not_tried_every_second(sale: OneProcess) -> None:
+    event = _restarted(sale)
+    sale.persistence.retries.postpone(event)
+    sale.calls.command("EXPIRE", keys.retry_wait(event), 3600)
+    upkeep(sale).tick()
+    assert not sale.now(event).backlog.trusted
