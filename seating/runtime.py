@@ -34,6 +34,7 @@ from seating.services.catalogue import Catalogue
 from seating.services.circuit_breakers import CircuitBreakers
 from seating.services.coalescing import Coalescing
 from seating.services.persistence_trigger import PersistenceTrigger
+from seating.services.restarts import Restarts
 from seating.services.retention import Retention
 from seating.services.sale import Sale, SaleOptions
 from seating.services.services import Services
@@ -82,6 +83,7 @@ class BackgroundServices(Sale):
             self.queue,
             self.persistence.retries,
             self.persistence,
+            Restarts(self.persistence, self.persistence.retries, database),
             [_user_cache(settings, calls)],
             UpkeepReports(calls),
         )

@@ -28,6 +28,7 @@ from seating.redis_store.upkeep_reports import UpkeepReports
 from seating.services.answered import Answered
 from seating.services.books import Books
 from seating.services.holds import HeldSeats
+from seating.services.restarts import Restarts
 from seating.services.sale import Sale, SaleOptions
 from seating.services.seats import SeatMaps
 from seating.services.upkeep import Upkeep
@@ -97,6 +98,7 @@ class OneProcess(Sale):
             queue,
             retries,
             persistence,
+            Restarts(persistence, retries, self.database),
             caches=[],
             reports=reports,
         )

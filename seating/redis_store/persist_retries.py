@@ -10,7 +10,7 @@ _FIRST_WAIT_S = 2
 _LONGEST_WAIT_S = 60
 _FAILURES_KEPT_S = 600
 _FOR_SQL = b"sql"
-_FOR_OPERATOR = b"operator"
+_FOR_ANOTHER_REASON = b"other"
 
 
 class Retry(NamedTuple):
@@ -44,8 +44,12 @@ class PersistRetries:
         wait_s: int = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(failures - 1, 10))
         # Failures of an event that is gone must not stay in Redis for good.
         self._ask("EXPIRE", keys.retry(event_id), _FAILURES_KEPT_S)
-        self._ask("SET", keys.retry_wait(event_id), _FOR_SQL if for_sql else _FOR_OPERATOR, "EX", wait_s)
+        self._ask("SET", keys.retry_wait(event_id), _FOR_SQL if for_sql else _FOR_ANOTHER_REASON, "EX", wait_s)
         return wait_s
+
+    def end_wait(self, event_id: str) -> None:
+        """Make the next attempt due now. If it fails as well, the wait after it is longer than this one."""
+        self._ask("DEL", keys.retry_wait(event_id))
 
     def forget(self, event_id: str) -> None:
         """Clear the failures after a success."""

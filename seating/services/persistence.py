@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from seating.domain.continuation import Diverged, continuation, refuse_shortened
-from seating.domain.errors import InventoryUnavailable, RecordUnavailable
+from seating.domain.errors import BacklogFull, InventoryUnavailable, RecordUnavailable, SeatingError
 from seating.domain.log_entry import Checkpoint
 from seating.domain.position import Position
 from seating.domain.recovery_errors import Overtaken, RebuildRefused
@@ -157,9 +157,9 @@ class Persistence:
             self._postpone(event_id)
         except Overtaken as error:
             _log.debug("lost race", event_id=event_id, reason=str(error))
-        except InventoryUnavailable as error:
-            _log.warning("inventory unavailable", event_id=event_id, error=str(error.__cause__))
-        except SQLAlchemyError as error:
+        except (InventoryUnavailable, BacklogFull) as error:
+            _log.warning("inventory unavailable", event_id=event_id, code=error.code, error=str(error.__cause__))
+        except (SeatingError, SQLAlchemyError) as error:
             # The failure of one event must not stop the others.
             _log.error("event not persisted", event_id=event_id, exc_info=error)
         return _Next.NEVER

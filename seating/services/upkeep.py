@@ -3,7 +3,6 @@
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -23,6 +22,7 @@ from seating.redis_store.persist_retries import PersistRetries
 from seating.redis_store.set_aside import SetAside
 from seating.redis_store.upkeep_reports import UpkeepReport, UpkeepReports
 from seating.services.persistence import Persistence
+from seating.services.restarts import Restarts
 from seating.storage import answered, events, quarantine, watermarks
 from seating.storage.answered import Loss
 from seating.storage.database import Database
@@ -51,6 +51,7 @@ class Upkeep:
     queue: PersistQueue
     retries: PersistRetries
     persistence: Persistence
+    restarts: Restarts
     caches: Sequence[LruCache]
     reports: UpkeepReports
     _live: list[str] = field(default_factory=list)
@@ -74,8 +75,8 @@ class Upkeep:
             self._quarantined = self.set_aside.quarantined(event_ids)
             self.holds.sweep_notes(event_ids)
         self._report(found)
-        self._begin_terms([event_id for event_id, snapshot in found if snapshot and not snapshot.backlog.trusted])
         self._persist([event_id for event_id, snapshot in found if self._lags(event_id, snapshot)])
+        self.restarts.resume([event_id for event_id, snapshot in found if snapshot and not snapshot.backlog.trusted])
         if sweeps:
             self._record_again(found)
             self._forget_settled(event_ids)
@@ -145,7 +146,7 @@ class Upkeep:
             _log.warning("upkeep report failed", error=str(error.__cause__))
 
     def _lags(self, event_id: str, snapshot: Snapshot | None) -> bool:
-        """Return whether the event needs a nudge. Untrusted ones are persisted directly: see `_begin_terms`."""
+        """Return whether the event needs a nudge. Untrusted ones are persisted directly: see restarts.py."""
         # An event without inventory that only Redis knows has been archived.
         lost = snapshot is None and event_id in self._live
         lags = snapshot is not None and snapshot.backlog.trusted and snapshot.backlog.lag > 0
@@ -156,25 +157,6 @@ class Upkeep:
             self._expire_holds(event_id)
         if snapshot.counts.state == "closed" and snapshot.backlog.is_recorded and _age_ms(snapshot) >= KEPT_CLOSED_MS:
             self._archive(event_id)
-
-    def _begin_terms(self, event_ids: Sequence[str]) -> None:
-        """Let events sell on a server that was restarted: RQ's worker is sleeping or has ended, and buyers wait.
-
-        All in one run, which takes turns, and ends once they sell: it would record the first one for as long as its
-        buyers buy. Nor do they wait for the next retry once SQL answers again.
-        """
-        for event_id in event_ids:
-            with suppress(InventoryUnavailable):
-                if self.retries.read(event_id).waits_for_sql and self._sql_answers(event_id):
-                    self.retries.forget(event_id)
-        self.persistence.run(*event_ids, follows=False)
-
-    def _sql_answers(self, event_id: str) -> bool:
-        try:
-            self.database.read(watermarks.read, event_id)
-        except RecordUnavailable:
-            return False
-        return True
 
     def _archive(self, event_id: str) -> None:
         """Remove an event from Redis a day after it was closed.

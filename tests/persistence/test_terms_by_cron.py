@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
+from redis.exceptions import OutOfMemoryError
 
-from seating.domain.errors import RecordUnavailable
+from seating.domain.errors import BacklogFull, RecordUnavailable
 from seating.redis_store import keys
 from seating.redis_store.terms import Terms
 from seating.services import persistence
@@ -56,23 +57,59 @@ def test_it_would_if_one_was_recorded_after_the_other(sale: OneProcess, monkeypa
     assert _bought_meanwhile(sale, monkeypatch, lambda events: [run(event) for event in events]) == _MOST
 
 
+def _waits(sale: OneProcess, event: str, reason: str) -> None:
+    """Postpone the event's next attempt by an hour."""
+    sale.calls.command("INCR", keys.retry(event))
+    sale.calls.command("SET", keys.retry_wait(event), reason, "EX", 3600)
+
+
+def _down(*_: object) -> None:
+    raise RecordUnavailable from OSError("down")
+
+
 def test_buyers_do_not_wait_for_the_retry(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    event = _restarted(sale)
-
-    def down(*_: object) -> None:
-        raise RecordUnavailable from OSError("down")
-
+    event, cron = _restarted(sale), upkeep(sale)
     with monkeypatch.context() as broken:
-        broken.setattr(sale.database, "read", down)
+        broken.setattr(sale.database, "read", _down)
         sale.persist(event)
-        assert sale.persistence.retries.read(event).waits_for_sql
-        upkeep(sale).tick()
+        assert sale.calls.command("GET", keys.retry_wait(event)) in (b"sql", None)  # It lasts two seconds.
+        _waits(sale, event, "sql")
+        cron.tick()
         assert not sale.now(event).backlog.trusted
-    sale.calls.command("EXPIRE", keys.retry_wait(event), 3600)
-    upkeep(sale).tick()
+    cron.tick()
     assert sale.now(event).backlog.trusted
     assert sale.buy(event, "a-buyer-after-it").left == 8
     assert not sale.persistence.retries.read(event).failed
+
+
+def test_a_database_that_only_refuses_writes_is_not_back(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cron does not try every second what has just failed."""
+    event, cron = _restarted(sale), upkeep(sale)
+    _waits(sale, event, "sql")
+    with monkeypatch.context() as full:
+        full.setattr(sale.database, "write", _down)
+        cron.tick()  # The first look: it cannot know that SQL answered before.
+        _waits(sale, event, "sql")
+        cron.tick()
+        assert sale.persistence.retries.read(event).waits_for_sql
+        assert not sale.now(event).backlog.trusted
+
+
+def test_a_full_redis_does_not_end_the_tick(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever becomes of an event that has to be rebuilt: the others are recorded, which frees memory."""
+    broken, lags = _restarted(sale), sale.open(capacity=10)
+    sale.buy(lags, "a-buyer-of-another-event")
+
+    def full(*_: object) -> None:
+        raise BacklogFull from OutOfMemoryError("OOM")
+
+    cron, round_of = upkeep(sale), sale.persistence._round
+    monkeypatch.setattr(
+        type(sale.persistence), "_round", lambda _, event, *rest: full() if event == broken else round_of(event, *rest)
+    )
+    for _ in range(8):  # Its queue refuses jobs, so that it records by itself after a few ticks.
+        cron.tick()
+    assert sale.now(lags).backlog.lag == 0
 
 
 def test_it_looks_again_soon_after_a_failure() -> None:
@@ -81,7 +118,6 @@ def test_it_looks_again_soon_after_a_failure() -> None:
 
 def test_what_an_operator_has_to_mend_is_not_tried_every_second(sale: OneProcess) -> None:
     event = _restarted(sale)
-    sale.persistence.retries.postpone(event)
-    sale.calls.command("EXPIRE", keys.retry_wait(event), 3600)
+    _waits(sale, event, "other")
     upkeep(sale).tick()
     assert not sale.now(event).backlog.trusted
