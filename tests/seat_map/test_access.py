@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.seat_map.browser import MapPage
 from tests.seat_map.conftest import OpenMap
@@ -153,6 +154,14 @@ def test_touch(open_map: OpenMap, evening: str) -> None:
     assert page.page.screenshot() != before
     assert page.seats() == ["Stalls-K-10"]
     page.close()
+
+
+def test_the_wheel_zooms(page: MapPage) -> None:
+    near = page.page.locator("seating-map .seats.near")
+    page.page.mouse.move(640, 400)
+    for pixels, zoomed in ((-400, 1), (4000, 0)):
+        page.page.mouse.wheel(0, pixels)
+        expect(near).to_have_count(zoomed)
 
 
 def test_german(open_map: OpenMap, evening: str) -> None:

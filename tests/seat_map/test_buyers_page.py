@@ -188,8 +188,11 @@ def test_paused_closed_sold_out_and_missing(open_page: OpenPage, seller: System)
 
 
 def test_offline_says_why_it_waits(open_page: OpenPage, hall: str) -> None:
-    page = open_page(hall).hold_best()
+    page = open_page(hall).wait_live()
     page.context.set_offline(True)
+    expect(page("#find")).to_have_text("Waiting for the connection")
+    page.context.set_offline(False)
+    page.hold_best().context.set_offline(True)
     expect(page("#offline")).to_be_visible()
     expect(page("#main")).to_have_text("Waiting for the connection")
     page.context.set_offline(False)
@@ -227,6 +230,7 @@ def test_keyboard_alone_from_start_to_receipt(open_page: OpenPage, evening: str)
 def test_a_phone(open_page: OpenPage, evening: str) -> None:
     """A thumb's way: the sheet, the best two, the receipt; the main button never leaves the screen."""
     page = open_page(evening, **PHONE).wait_live()
+    assert page.page.evaluate("window.shifts") < 0.01
     for height in ("peek", "half"):
         assert page("#panel").get_attribute("data-height") == height
         box = page("#main").bounding_box()
@@ -244,6 +248,8 @@ def test_a_phone(open_page: OpenPage, evening: str) -> None:
     page.wait_phase("receipt")
     assert page("#panel").get_attribute("data-height") == "full"
     assert page.overflow() <= 0
+    page.page.get_by_role("button", name="Copy").tap()
+    expect(page("#receipt dd button")).to_have_text("Copied")
     page.close()
 
 
@@ -267,6 +273,7 @@ def test_german_on_the_smallest_phone_with_large_text(open_page: OpenPage, eveni
     page("#find").click()
     page.wait_phase("held")
     expect(page("#main")).to_have_text(re.compile("^Für .+ kaufen$"))
+    expect(page("#main")).to_be_in_viewport(ratio=1)
     assert page.overflow() <= 0
     page.close()
 

@@ -56,6 +56,10 @@ def test_numbers_chart_and_estimate(room: OwnPage, guarded: System, gala: str) -
     assert [guarded.buy(number, one_key, gala).status for number in (1, 2)] == [200, 422]
     expect(room("#gauges")).to_contain_text("Refused: idempotency key reused")
     assert room.findings() == []
+    for width, text in ((320, "16px"), (1280, "32px"), (390, "32px")):
+        room.page.set_viewport_size({"width": width, "height": 800})
+        room.page.evaluate(f"document.documentElement.style.fontSize = '{text}'")
+        assert room.overflow() <= 0, width
 
 
 def test_an_estimate_has_a_range_where_that_says_more(room: OwnPage) -> None:

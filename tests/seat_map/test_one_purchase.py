@@ -115,18 +115,21 @@ class TestHold:
         page.close()
 
     def test_runs_out_in_view(self, open_page: OpenPage, hall: str, seller: System) -> None:
-        """Quiet until two minutes are left; then the seats go, with one sentence."""
+        """Quiet until two minutes are left, spoken then and at thirty seconds; the seats go with one sentence."""
         page = open_page(hall)
         page.page.clock.install()
         page.page.reload()
         page.hold_best()
         expect(page("#hold-text")).to_have_text(re.compile("^Yours for (10:00|9:5[0-9])$"))
         assert "short" not in (page("#hold").get_attribute("class") or "")
-        page.page.clock.fast_forward("08:10")
-        expect(page("#hold")).to_have_class(re.compile("short"))
         token = page.stored("sessionStorage")[f"seating:{hall}:hold"]
         assert seller.request("DELETE", f"/api/v1/events/{hall}/holds/{token}").status == 204
-        page.page.clock.fast_forward("02:00")
+        page.page.clock.fast_forward("08:10")
+        expect(page("#hold")).to_have_class(re.compile("short"))
+        expect(page("seating-map .say")).to_have_text("Two minutes left to buy your seats")
+        page.page.clock.fast_forward("01:20")
+        expect(page("seating-map .say")).to_have_text("Thirty seconds left to buy your seats")
+        page.page.clock.fast_forward("00:40")
         page.wait_phase("choose")
         expect(page("#notice-text")).to_have_text("Your hold has ended and the seats are on sale again.")
         page.close(REFUSED)
@@ -158,12 +161,19 @@ class TestHold:
         page.close(GONE)
 
     def test_its_seats_can_be_changed(self, open_page: OpenPage, hall: str) -> None:
+        """The button says that it works in the moment it is pressed."""
         page = open_page(hall).hold_best()
+        press = "() => { const main = document.querySelector('#main'); main.click(); return main.textContent }"
         page("#seats button").first.click()
         expect(page("#main")).to_have_text("Change to 1 seat")
-        page("#main").click()
+        assert page.page.evaluate(press) == "One moment …"
         expect(page("#main")).to_have_text("Buy now")
         assert page("#seats li").count() == 1
+        page.page.evaluate("document.querySelector('seating-map').select(['sec-1-row-D-seat-1'])")
+        expect(page("#main")).to_have_text("Change to 2 seats")
+        page("#main").click()
+        expect(page("#main")).to_have_text("Buy now")
+        assert page("#seats li").count() == 2
         page("#extend").click()
         expect(page("#notice-text")).to_have_text(re.compile("extended"))
         page.close()

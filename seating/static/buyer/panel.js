@@ -84,8 +84,10 @@ function showNotice({ phase, notice, event, left }) {
   const shown = [told.title, told.text].filter(Boolean)
   const lines = shown.map((text, number) => element(told.title && !number ? 'strong' : 'span', {}, text))
   byId('notice-text').setAttribute('aria-live', told.isSpoken ? 'off' : 'polite')
-  if (byId('notice-text').textContent !== shown.join('')) byId('notice-text').replaceChildren(...lines)
+  const isNews = byId('notice-text').textContent !== shown.join('')
+  if (isNews) byId('notice-text').replaceChildren(...lines)
   show(byId('notice-act'), told.act?.text)
+  if (isNews) box.scrollIntoView({ block: 'nearest' })
   box.dataset.count = event && left !== null ? left : ''
 }
 
@@ -96,7 +98,8 @@ function showFinder({ event, offered, quantity, category, categoriesLeft, busy, 
   byId('more').setAttribute('aria-disabled', String(quantity >= most))
   showCategories(event, offered, category, categoriesLeft)
   byId('find').hidden = !event.seated
-  enable(byId('find'), busy === 'hold' ? words.working : words.find(quantity), !busy && !isOffline)
+  const text = isOffline ? words.offlineButton : busy === 'hold' ? words.working : words.find(quantity)
+  enable(byId('find'), text, !busy && !isOffline)
 }
 
 function showCategories(event, offered, chosen, categoriesLeft) {

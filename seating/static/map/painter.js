@@ -66,18 +66,21 @@ export class Painter {
   }
 
   /** Draw what is in a rectangle of plan units. The context's origin is at (`x`, `y`), its unit a device pixel. */
-  draw(context, part, x, y, scale, hasLabels = true) {
+  draw(context, part, x, y, scale) {
+    const unit = scale * this.density
+    this.drawAreas(context, part, x, y, scale)
+    if (this.isFar(scale)) return this.#drawSections(context, part, scale)
+    context.setTransform(1, 0, 0, 1, 0, 0)
+    this.drawSeats(context, this.seatsIn(part), x, y, unit)
+    this.#drawLabels(context, around(part, this.hall.pitch), x, y, unit)
+  }
+
+  drawAreas(context, part, x, y, scale) {
     const unit = scale * this.density
     context.setTransform(unit, 0, 0, unit, -x * unit, -y * unit)
     for (const { area, bounds } of this.areas) {
       if (overlap(bounds, part)) drawArea(context, area, this.theme, scale)
     }
-    if (this.isFar(scale)) return this.#drawSections(context, part, scale)
-    context.setTransform(1, 0, 0, 1, 0, 0)
-    const around = (margin) => box(part.left - margin, part.top - margin, part.right + margin, part.bottom + margin)
-    if (2 * this.hall.usualRadius * scale >= NUMBERS_FROM) this.#drawSeats(context, around(this.hall.usualRadius), x, y, unit)
-    else this.#drawSprites(context, around(this.hall.usualRadius), x, y, unit)
-    if (hasLabels) this.#drawLabels(context, around(this.hall.pitch), x, y, unit)
   }
 
   #drawSections(context, part, scale) {
@@ -113,21 +116,31 @@ export class Painter {
     return mix(colors[category], paper, edge ? 0.85 : 0.12 + 0.3 * share)
   }
 
-  #eachSeat(part, visit) {
-    const { x, y } = this.hall
-    this.hall.grid.eachIn(part, (i) => {
-      if (x[i] >= part.left && x[i] <= part.right && y[i] >= part.top && y[i] <= part.bottom) visit(i)
+  /** Return the seats that reach into a rectangle. */
+  seatsIn(part) {
+    const { grid, x, y, usualRadius } = this.hall
+    const reach = around(part, usualRadius)
+    const seats = []
+    grid.eachIn(reach, (i) => {
+      if (x[i] >= reach.left && x[i] <= reach.right && y[i] >= reach.top && y[i] <= reach.bottom) seats.push(i)
     })
+    return seats
   }
 
-  #drawSprites(context, around, x, y, unit) {
+  /** Draw seats, with their numbers where there is room; the context as for `draw`. */
+  drawSeats(context, seats, x, y, unit) {
     const { hall, statuses } = this
-    const usual = hall.usualRadius
-    this.#eachSeat(around, (i) => {
-      const sprite = this.#sprite(hall.category[i], statuses[i], unit)
-      const size = (sprite.width * hall.radius[i]) / usual
-      context.drawImage(sprite, (hall.x[i] - x) * unit - size / 2, (hall.y[i] - y) * unit - size / 2, size, size)
-    })
+    const isNear = 2 * hall.usualRadius * unit >= NUMBERS_FROM * this.density
+    centre(context)
+    for (const i of seats) {
+      const [left, top, radius] = [(hall.x[i] - x) * unit, (hall.y[i] - y) * unit, hall.radius[i] * unit]
+      if (isNear) this.#drawSeat(context, left, top, radius, i)
+      else {
+        const sprite = this.#sprite(hall.category[i], statuses[i], unit)
+        const size = (sprite.width * hall.radius[i]) / hall.usualRadius
+        context.drawImage(sprite, left - size / 2, top - size / 2, size, size)
+      }
+    }
   }
 
   #sprite(category, status, unit) {
@@ -161,18 +174,14 @@ export class Painter {
     }
   }
 
-  #drawSeats(context, around, x, y, unit) {
+  #drawSeat(context, left, top, radius, i) {
     const { hall, statuses, theme } = this
-    centre(context)
-    this.#eachSeat(around, (i) => {
-      const [left, top, radius] = [(hall.x[i] - x) * unit, (hall.y[i] - y) * unit, hall.radius[i] * unit]
-      this.drawSign(context, left, top, radius, hall.category[i], statuses[i])
-      const hasSymbol = statuses[i] === FREE && this.terms.isAccessible(hall.category[i])
-      if (statuses[i] <= HELD && !hasSymbol) {
-        context.fillStyle = statuses[i] === FREE ? inkOn(theme.colors[hall.category[i]]) : theme.quiet
-        this.drawNumber(context, left, top, radius, hall.numbers[i])
-      }
-    })
+    const category = hall.category[i]
+    this.drawSign(context, left, top, radius, category, statuses[i])
+    const hasSymbol = statuses[i] === FREE && this.terms.isAccessible(category)
+    if (statuses[i] > HELD || hasSymbol) return
+    context.fillStyle = statuses[i] === FREE ? inkOn(theme.colors[category]) : theme.quiet
+    this.drawNumber(context, left, top, radius, hall.numbers[i])
   }
 
   drawNumber(context, x, y, radius, number) {
@@ -190,6 +199,8 @@ export class Painter {
     this.labels.eachIn(around, ({ text, x: left, y: top }) => context.fillText(text, (left - x) * unit, (top - y) * unit))
   }
 }
+
+const around = ({ left, top, right, bottom }, margin) => box(left - margin, top - margin, right + margin, bottom + margin)
 
 /** Where the names of rows are written: where the plan says so, or else at both ends. */
 function rowLabels(hall) {
