@@ -171,9 +171,9 @@ def _commit(
     dumped = state.dump()
     after = record.checkpoint.position if record.checkpoint else None
     change = changes.Merged(time.time_ns() // 1_000_000, after, tail.position, state.digest(), by)
-    # The purchases that are new to SQL get the sequence numbers between both histories and the entry.
-    entry = _append(connection, event_id, snapshot, record, change, end + len(new) + 1)
+    # Before the entry, which adds the act of the merge: the log lists acts in the order of their rows.
     audit.add(connection, _acts(event_id, snapshot, receipts, plan))
+    entry = _append(connection, event_id, snapshot, record, change, end + len(new) + 1)
     _unite_terms(connection, event_id, snapshot, record, entry.position)
     merges.add(connection, event_id, MergeRow(entry.position.seq, acknowledged, tail, dumped))
     # Before the rows change: webhooks must hear what the merge cancels.

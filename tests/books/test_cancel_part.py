@@ -21,7 +21,7 @@ from seating.redis_store.calls import Scripts
 from seating.redis_store.terms import LogKeeping
 from seating.storage.tables import audit, ledger, purchases, quarantine, sold_seats
 from tests.books.test_cancel import poison
-from tests.one_process import OPERATOR, OneProcess
+from tests.one_process import OPERATOR, OneProcess, on_sqlite
 from tests.terms.backups import backup, distrust, restore, trim
 
 HALL: Final = SeatingPlan([[["A1", "A2", "A3", "A4"], ["B, left", "B, left, 2", "B", "B4"]]])
@@ -320,6 +320,7 @@ def _read(row: Any) -> Any:
     return parse_change(row.change)
 
 
+@on_sqlite
 class TestTwoHistories:
     """SQL was restored and sold on; then the first Redis came back with what it had."""
 

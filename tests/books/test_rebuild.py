@@ -325,6 +325,7 @@ def test_of_a_sale_that_goes_on_needs_the_whole_log_in_sql(sale: OneProcess) -> 
     assert sale.buy(event, "k3", 1).left == 4
 
 
+@over_both_if_long
 @pytest.mark.timeout(600)
 def test_100_000_sold_seats_are_on_sale_again_within_10_s(sale: OneProcess, redis_server: RedisServer) -> None:
     """Each bought alone, by a buyer of its own. Counted in CPU time, which a busy machine stretches less."""

@@ -10,7 +10,7 @@ from seating.domain.errors import EventNotFound
 from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.redis_store import keys
 from seating.storage.tables import ledger, purchases, sold_seats, watermarks
-from tests.one_process import OneProcess
+from tests.one_process import OneProcess, on_sqlite
 
 HALL = generate(GeneratedPlan(sections=2, rows=2, seatsPerRow=6))
 
@@ -33,6 +33,7 @@ def test_books_that_are_right(sale: OneProcess, event: str) -> None:
     assert sale.check.reconcile(event) == []
 
 
+@on_sqlite
 @pytest.mark.parametrize("seq", range(1, 7))
 def test_a_byte_of_the_ledger(sale: OneProcess, event: str, seq: int) -> None:
     row = sale.rows(ledger, event)[seq - 1]
@@ -103,6 +104,7 @@ def _damage_a_cancellation(sale: OneProcess, event: str) -> None:
     sale.calls.command("HSET", keys.cancelled(event), "foreign", "value")
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("damage", "named"),
     [

@@ -18,13 +18,11 @@ from tests.launched import Launched
 from tests.servers import RedisServer
 from tests.system import clean_environment
 
-NOTHING = "/nonexistent"
-
 COMMANDS, SLOW_US = 30_000, 100
 """Of a file that takes three seconds to load, or more: Redis looks at its clients once in a thousand commands."""
 
 
-def _on_path(folder: Path, name: str, version: str) -> str:
+def put_on_path(folder: Path, name: str, version: str) -> str:
     """A PATH with a server that says its version and does not start."""
     folder.mkdir()
     program = folder / name
@@ -44,22 +42,10 @@ def _forge(folder: Path, header: bytes) -> None:
 REDIS_8 = b"REDIS0012\xfa\tredis-ver\x058.2.1"
 
 
-def test_an_older_redis_on_the_path_does_not_open_what_valkey_wrote(tmp_path: Path) -> None:
-    running = Launched(tmp_path / "data", PATH=NOTHING, WEB_WORKERS="1").start()
-    try:
-        bought = running.buy(3, "a-key-of-a-buyer")
-        assert running.stop() == 0
-        running.environment["PATH"] = _on_path(tmp_path / "bin", "redis-server", "Redis server v=7.0.15 sha=0")
-        assert running.start().buy(3, "a-key-of-a-buyer").body == bought.body
-        assert running.log.read_text().count("redis.sock (valkey-server 9.") == 2
-    finally:
-        running.stop()
-
-
 def test_without_a_server_that_reads_it_one_line_names_both(tmp_path: Path) -> None:
     _forge(tmp_path / "data", REDIS_8)
     refused = Launched(
-        tmp_path / "data", PATH=_on_path(tmp_path / "bin", "redis-server", "Redis server v=7.0.15 sha=0")
+        tmp_path / "data", PATH=put_on_path(tmp_path / "bin", "redis-server", "Redis server v=7.0.15 sha=0")
     )
     refused.launch()
     assert refused.process

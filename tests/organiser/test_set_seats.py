@@ -29,7 +29,7 @@ from seating.redis_store.calls import Scripts
 from seating.storage import audit as audit_record
 from seating.storage import organiser_seats
 from seating.storage.tables import quarantine, sold_seats
-from tests.one_process import OPERATOR, OneProcess
+from tests.one_process import OPERATOR, OneProcess, on_sqlite
 from tests.seating_plan_file import theatre
 from tests.terms.backups import backup, restore, trim
 
@@ -69,6 +69,7 @@ def test_what_is_so_already_is_not_counted_and_not_logged(sale: OneProcess) -> N
     assert sale.told(event) == ["opened", "trusted", "seat_set", "seat_set"]
 
 
+@on_sqlite
 @pytest.mark.parametrize(("take", "refusal"), [("buy", SeatSold), ("hold", SeatHeld)])
 def test_a_seat_that_a_buyer_has_refuses_them_all_and_is_named(
     sale: OneProcess, take: str, refusal: type[SeatSold]
@@ -85,6 +86,7 @@ def test_a_seat_that_a_buyer_has_refuses_them_all_and_is_named(
     assert sale.now(event)._replace(now_ms=0) == before._replace(now_ms=0)
 
 
+@on_sqlite
 def test_those_that_buyers_own_and_those_that_they_hold_are_named(sale: OneProcess) -> None:
     event = sale.open(plan=HALL)
     sale.buy_seats(event, "key", "B1")
@@ -108,6 +110,7 @@ def test_a_poisoned_change_does_not_undo_a_later_one(sale: OneProcess) -> None:
     assert _listed(sale, event) == []
 
 
+@on_sqlite
 def test_an_unknown_seat_and_one_given_twice_are_named(sale: OneProcess) -> None:
     event = sale.open(plan=HALL)
     with pytest.raises(SeatNotFound) as unknown:
@@ -117,6 +120,7 @@ def test_an_unknown_seat_and_one_given_twice_are_named(sale: OneProcess) -> None
         _set(sale, event, "reserved", "A1", "A1")
 
 
+@on_sqlite
 def test_a_category_and_a_zone_are_all_of_their_seats(sale: OneProcess) -> None:
     event = sale.open(plan=read(PlanFile.model_validate(theatre())))
     assert sale.seats.set_all(event, SeatSelection(zone="Balcony"), "reserved", OPERATOR).changed == 6
@@ -225,6 +229,7 @@ def _fight(sale: OneProcess, organiser: OneProcess) -> tuple[set[str], set[str],
     return set(blocked), set(taken), event
 
 
+@on_sqlite
 def test_buyers_and_the_organiser_want_the_same_seats(sale: OneProcess) -> None:
     """By quantity, and from holds, against blocks of four: each seat ends with one owner, wherever one looks."""
     blocked, taken, event = _fight(sale, sale.another())
@@ -238,6 +243,7 @@ def test_buyers_and_the_organiser_want_the_same_seats(sale: OneProcess) -> None:
     assert sale.check.reconcile(event) == []
 
 
+@on_sqlite
 def test_without_the_guard_the_organiser_blocks_what_buyers_own(sale: OneProcess) -> None:
     """The twin."""
     guard = "if runs.s or runs.h then"
@@ -278,6 +284,7 @@ def test_places_of_an_area_are_counted(sale: OneProcess) -> None:
     assert acts[1].act.target == "1 of Floor"
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("chosen", "field"),
     [

@@ -17,14 +17,16 @@ from tests.servers import RedisServer
 from tests.system import Answer, System
 from tests.web import JSON
 
-BUYERS = int(os.environ.get("SEATING_FIGHT_BUYERS", "400"))
+BUYERS = int(os.environ.get("SEATING_FIGHT_BUYERS", "200"))
 SEATS = BUYERS // 4
+HOLD_TTL_S = 15 if BUYERS > 200 else 10
+"""A crowd takes longer to pay."""
 HALL = {"generate": {"sections": 2, "rows": SEATS // 50, "seatsPerRow": 25}}
 
 
 @pytest.fixture
 def system(own_redis: RedisServer, tmp_path: Path) -> Iterator[System]:
-    settings = {"WEB_WORKERS": "2", "HOLD_TTL_S": "15", "RATE_LIMIT_HOLDS": "off"}
+    settings = {"WEB_WORKERS": "2", "HOLD_TTL_S": str(HOLD_TTL_S), "RATE_LIMIT_HOLDS": "off"}
     running = System(tmp_path / "data", own_redis, f"sqlite:///{tmp_path / 'seating.db'}", **settings)
     yield running.start()
     running.stop()

@@ -78,24 +78,6 @@ def test_a_machine_that_is_offline(page: MapPage, seller: System, event: str) ->
     assert not [name for name in again if name.endswith("/plan")]
 
 
-def test_a_server_that_restarts(page: MapPage, seller: System, event: str) -> None:
-    seller.parts["web"].stop()
-    wait_until(lambda: state(page) != "live", 10)
-    seller.start_part("web")
-    seller.wait_ready(60)
-    seller.buy(2, event_id=event)
-    wait_until(lambda: state(page) == "live", 40)
-    all_shown(page.page, seller, event)
-
-
-def test_an_inventory_that_is_rebuilt(page: MapPage, seller: System, event: str) -> None:
-    seller.buy(4, event_id=event)
-    seller.command("rebuild", event)
-    seller.buy(1, event_id=event)
-    wait_until(lambda: state(page) == "live", 40)
-    all_shown(page.page, seller, event)
-
-
 def test_a_sale_that_is_paused(page: MapPage, seller: System, event: str) -> None:
     for word in ("paused", "on_sale"):
         body = json.dumps({"state": word}).encode()

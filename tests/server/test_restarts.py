@@ -24,7 +24,7 @@ from tests.system import Client, System, free_port
 
 BUYERS = int(os.environ.get("SEATING_BUYERS", "24"))
 VIEWERS = int(os.environ.get("SEATING_VIEWERS", "8"))
-RELOADS = int(os.environ.get("SEATING_RELOADS", "2"))
+RELOADS = int(os.environ.get("SEATING_RELOADS", "1"))
 HALL = {"generate": {"sections": 100, "rows": 20, "seatsPerRow": 10}}
 PAUSE_S = BUYERS / 100
 """Between two purchases of one buyer: about 100 a second in all."""

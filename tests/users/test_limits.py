@@ -5,9 +5,12 @@ from collections.abc import Callable
 import pytest
 
 from tests.moved_clock import MovedClock
+from tests.one_process import on_sqlite
 from tests.users.conftest import Web
 
 Start = Callable[..., Web]
+pytestmark = on_sqlite  # Limits are in Redis.
+
 _DEFAULT = "5/10s,10/60s"
 
 

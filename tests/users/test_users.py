@@ -11,6 +11,7 @@ from seating.storage.api_keys import ApiKeys
 from seating.storage.tables import users
 from tests.doors import TOKEN
 from tests.moved_clock import MovedClock
+from tests.one_process import on_sqlite
 from tests.users.conftest import Web
 
 Start = Callable[..., Web]
@@ -158,6 +159,7 @@ _BAD: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+@on_sqlite
 def test_bad_input_names_its_field(web: Start) -> None:
     one = web()
     for fields, field in _BAD:
@@ -187,6 +189,7 @@ def test_addresses_that_are_taken(web: Start, email: str) -> None:
     assert (created.status_code, created.json["email"]) == (201, email)
 
 
+@on_sqlite
 @pytest.mark.parametrize("path", ["%00", "a%0Ab", "%1b%5b2J", "x" * 3000, "%20", "%E2%80%8B", "%C2%85"])
 def test_ids_that_cannot_be(web: Start, path: str) -> None:
     refused = web().get(f"/users/{path}")
@@ -213,6 +216,7 @@ def test_metacharacters_are_text(web: Start, user_id: str, path: str) -> None:
     assert len(one.get("/users").json) == 6
 
 
+@on_sqlite
 @pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=" + "x" * 65, "cursor=%00", "offset=1"])
 def test_a_page_that_cannot_be(web: Start, query: str) -> None:
     refused = web().get(f"/users?{query}")
@@ -260,6 +264,7 @@ def test_clearing_the_cache(web: Start) -> None:
     assert one.get("/users/1").headers["X-Cache"] == "MISS"
 
 
+@on_sqlite
 @pytest.mark.parametrize("path", ["/cache", "/users/cache"])
 def test_clearing_is_for_operators(web: Start, path: str) -> None:
     one = web(admin_token=TOKEN)
@@ -296,6 +301,7 @@ def test_the_tables_are_those_of_the_migration(web: Start) -> None:
     assert (row.name, row.plan, row.is_active) == ("Charlie Brown", "free", True)
 
 
+@on_sqlite
 def test_what_is_open_is_open_to_every_key(web: Start, tmp_path: Path) -> None:
     secret = ApiKeys(tmp_path / "api-keys").add("shop", Role.SELL, "2026-01-01T00:00:00Z")
     headers = {"Authorization": f"Bearer {secret}"}

@@ -14,7 +14,7 @@ from seating.services.events import EventOnSale
 from seating.storage.events import CreationKey
 from seating.storage.tables import events
 from tests.doors import TOKEN
-from tests.one_process import OPERATOR, OneProcess
+from tests.one_process import OPERATOR, OneProcess, on_sqlite
 from tests.processes import client, clock
 from tests.system import System
 from tests.users.conftest import Web, web
@@ -94,6 +94,7 @@ class TestDetails:
         assert json.loads(act["after"]) == {"venue": "Arena", "startsAt": "2027-01-15T19:30:00.000Z"}
         assert (act["actor"], act["why"], act["position"]) == ("operator", "flooded", None)
 
+    @on_sqlite
     @pytest.mark.parametrize(
         ("said", "field"),
         table(
@@ -168,6 +169,7 @@ class TestLists:
         assert office.names("state=paused") == ["undated"]
         assert office.names("state=on_sale", stranger=True) == ["1", "2", "3"]
 
+    @on_sqlite
     @pytest.mark.parametrize(
         ("query", "field"),
         table(
@@ -220,6 +222,7 @@ class TestOpening:
         again = office.ask("POST", path, {"quantity": 3, "buyer": "c-1"}, Idempotency_Key="k2")
         assert again.status_code == 200
 
+    @on_sqlite
     @pytest.mark.parametrize(
         ("said", "field"),
         table(
@@ -337,6 +340,7 @@ class TestCreationOnce:
         assert (again.status_code, again.json["id"], again.json["seatsRemaining"]) == (201, first.json["id"], 10)
         assert again.json["state"] == "on_sale"
 
+    @on_sqlite
     @pytest.mark.parametrize("key", ["", " ", '"x', "ü", "x" * 256])
     def test_keys_that_are_none(self, office: Office, key: str) -> None:
         code = "MISSING_IDEMPOTENCY_KEY" if not key.strip() else "INVALID_IDEMPOTENCY_KEY"

@@ -16,7 +16,7 @@ from tests.system import System
 from tests.web.mixed_requests import ask, recorded
 
 REQUESTS = int(os.environ.get("SEATING_FUZZ_REQUESTS", "0"))
-"""About how many; 0 for as many as 15 s allow."""
+"""About how many; 0 for as many as 10 s allow."""
 
 GENERATED = REQUESTS // 40
 """Of these, Schemathesis makes one in forty. The others are made of parts of its own."""
@@ -62,7 +62,7 @@ def _start(system: System, folder: Path, seed: int) -> tuple["subprocess.Popen[b
     """Return a running Schemathesis, and where it writes what it finds."""
     folder.mkdir()
     log = folder / "log"
-    extent = ["--max-examples", str(GENERATED // FUZZERS // OPERATIONS)] if REQUESTS else ["--max-time", "15"]
+    extent = ["--max-examples", str(GENERATED // FUZZERS // OPERATIONS)] if REQUESTS else ["--max-time", "10"]
     if seed > 1:  # The other phases make the same requests by every seed.
         extent += ["--phases", "fuzzing,stateful"]
     command = [

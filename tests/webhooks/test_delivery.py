@@ -1,8 +1,6 @@
 """Receivers fail in every way, and senders are killed: every change arrives at least once, in order, and signed."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,9 @@ import pytest
 from seating.services.webhook_sender import WebhookSender
 from seating.services.webhooks import Webhooks
 from seating.storage.database import Database
+from tests import forked
 from tests.doors import TOKEN
-from tests.one_process import OPERATOR, OneProcess
+from tests.one_process import OPERATOR, OneProcess, on_sqlite
 from tests.servers import wait_until
 from tests.system import clean_environment
 from tests.webhooks import receiver as behaviour
@@ -51,11 +50,8 @@ class Sender:
             "WEBHOOK_TIMEOUT_S": "1",
             "ADMIN_TOKEN": TOKEN,
         }
-        command = ["seating", "sender"] if checked else ["workers.sender"]
-        with self.log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", *command], cwd=folder, env=environment, stdout=output, stderr=output
-            )
+        command = ("seating", "sender") if checked else ("workers.sender",)
+        self._process = forked.background().start(command, folder, environment, self.log)
 
     def kill(self) -> None:
         """kill -9."""
@@ -95,6 +91,7 @@ def _assert_all_came(receiver: Receiver, expected: list[str], secret: str) -> No
     assert all(bodies.setdefault(received.id, received.body) == received.body for received in receiver.requests)
 
 
+@on_sqlite
 def test_receivers_that_fail_in_every_way(
     sale: OneProcess, listen: Callable[..., Receiver], start: Callable[..., Sender]
 ) -> None:
@@ -227,6 +224,7 @@ def test_a_claim_passes_on(sale: OneProcess, listen: Callable[..., Receiver]) ->
     assert len(receiver.ids) == len(receiver.in_order) == 3
 
 
+@on_sqlite
 @pytest.mark.parametrize("fault", [behaviour.silence, behaviour.drip, behaviour.status(500), behaviour.hang_up])
 def test_one_receiver_holds_up_no_other(
     sale: OneProcess, listen: Callable[..., Receiver], fault: behaviour.Answering
@@ -245,6 +243,7 @@ def test_one_receiver_holds_up_no_other(
     sender.stop(0)
 
 
+@on_sqlite
 def test_one_event_holds_up_no_other(sale: OneProcess, listen: Callable[..., Receiver]) -> None:
     """A receiver that cannot take a message of one event gets those of another."""
     events = [sale.open(100) for _ in range(2)]
@@ -319,6 +318,7 @@ def test_a_pause_and_a_removal_take_effect_in_the_middle(sale: OneProcess, liste
     assert service.all() == []
 
 
+@on_sqlite
 def test_a_response_is_read_no_further_than_needed(sale: OneProcess, listen: Callable[..., Receiver]) -> None:
     receiver = listen(behaviour.endless)
     event = sale.open(10)
