@@ -90,7 +90,10 @@ class Connection:
 
 
 class Asking:
-    """One client's requests. `goes_on` is false when the run ends: then nothing is repeated."""
+    """One client's requests. `goes_on` is false when the run ends: then nothing is repeated.
+
+    `last_wait_s` is how long the last success took, if it need not wait for SQL.
+    """
 
     def __init__(
         self,
@@ -104,6 +107,7 @@ class Asking:
         self.client = client
         self.random = random
         self.goes_on = goes_on
+        self.last_wait_s = 0.0
         self._port = port
         self._timeout_s = timeout_s
         self._history = history
@@ -133,7 +137,10 @@ class Asking:
         connection = self._idle.pop() if self._idle else Connection(self._port, self._timeout_s)
         answer = connection.send(method, path, sent, headers)
         self._idle.append(connection)
-        return self._history.answered(asked, *answer)
+        done = self._history.answered(asked, *answer)
+        if done.outcome == "ok" and done.returned and not prefer:
+            self.last_wait_s = (done.returned - done.invoked) / 1e9
+        return done
 
     def surely(self, op: Kind, event: str, method: str, path: str, *args: Any, **options: Any) -> Operation:
         """Repeat it until its outcome is known, as a buyer does who wants to know."""

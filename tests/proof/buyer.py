@@ -15,6 +15,8 @@ _TWICE_AT_ONCE, _TWICE_LATER, _OTHER_BODY = 0.10, 0.20, 0.25
 _ABANDONED, _BOUGHT, _EXTENDED = 1 / 3, 2 / 3, 5 / 6
 """Shares of the holds, added up; the rest is released."""
 _WAITS_FOR_SQL: Final = 0.1
+_PAUSES_A_WAIT: Final = 4
+_LONGEST_PAUSE_S: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,11 @@ class Buyer:
                 self._read(venue)
             else:
                 self._buy(venue)
-            gevent.sleep(self._random.expovariate(1 / self._think_s))
+            gevent.sleep(self._random.expovariate(1 / self._pause_s()))
+
+    def _pause_s(self) -> float:
+        """The mean. On a machine that does not keep up, longer: the time of an answer is to tell of faults alone."""
+        return max(self._think_s, min(_PAUSES_A_WAIT * self._asking.last_wait_s, _LONGEST_PAUSE_S))
 
     def _buy(self, venue: Venue) -> None:
         body, key, pattern = venue.order(self._random), self._asking.new_key(), self._random.random()

@@ -14,10 +14,8 @@ from tests.proof.sale import Size
 _KINDS = (
     "worker killed in a batch",
     "web process killed",
-    "cron suspended",
     "Redis killed",
     "Redis emptied",
-    "connections reset before the script ran",
     "connections reset after the script ran",
     "half replies",
 )
