@@ -91,7 +91,7 @@ def resume(webhook_id: str, why: str | None, as_json: bool) -> None:
 def rotate(webhook_id: str, why: str | None, as_json: bool) -> None:
     """Give an endpoint a new secret and print it, once. The former one signs too for a day."""
     renewed = _service()[1].rotate(webhook_id, acting.actor(why))
-    print_rows([{"id": webhook_id, "secret": renewed.secret}], "{secret}", as_json)
+    print_rows([{"id": webhook_id, "secret": renewed.webhook.secret}], "{secret}", as_json)
 
 
 @webhooks.command()

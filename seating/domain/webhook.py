@@ -143,8 +143,8 @@ class Failing(NamedTuple):
         `asked_s` is how long the receiver asks to wait: it gets that, within the 5 min.
         """
         attempts = before.attempts + 1 if before else 1
-        wait_s = min(max(_FIRST_WAIT_S * 2 ** min(attempts - 1, 30), asked_s), _LONGEST_WAIT_S)
-        wait_s *= random.uniform(1 - _JITTER, 1 + _JITTER)
+        backoff_s = min(_FIRST_WAIT_S * 2 ** min(attempts - 1, 30), _LONGEST_WAIT_S)
+        wait_s = max(backoff_s * random.uniform(1 - _JITTER, 1 + _JITTER), min(asked_s, _LONGEST_WAIT_S))
         return cls(attempts, before.since_ms if before else now_ms, now_ms + int(wait_s * 1000), reason)
 
 

@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import gevent
@@ -65,6 +66,7 @@ class WebhookSender:
             self.database.write(webhook_cursors.add, lacking)
         if self._active and time.monotonic() >= self._losses_due_s:
             self._note_losses()
+            self._forget_former_secrets()
             self._losses_due_s = time.monotonic() + _LOOK_FOR_LOSSES_S
         self._busy = {webhook_id: work for webhook_id, work in self._busy.items() if not work.ready()}
         for webhook_id in due - self._busy.keys():
@@ -90,6 +92,11 @@ class WebhookSender:
     def _note_losses(self) -> None:
         if self.database.read(webhook_notices.unknown):
             self.database.write(webhook_notices.note_losses, _now_ms())
+
+    def _forget_former_secrets(self) -> None:
+        now_ms = _now_ms()
+        if any(each.former_until_ms is not None and each.former_until_ms <= now_ms for each in self._active.values()):
+            self.database.write(webhooks.forget_former_secrets, now_ms)
 
     def _work(self, webhook_id: str) -> None:
         """Deliver to one endpoint until nothing is due."""
@@ -202,8 +209,11 @@ class _Turn:
         self.cursor = self.cursor._replace(failing=failing)
         said = {"webhook": self.webhook_id, "event_id": self.cursor.event_id, "reason": reason}
         if not error.is_final and now_ms - failing.since_ms < self.sender.retry_s * 1000:
-            self._save()
+            put_off = partial(webhook_cursors.put_off, webhook_id=self.webhook_id, until_ms=failing.next_ms)
+            self._save(put_off if error.wait_s else None)
             _log.warning("webhook failed", attempts=failing.attempts, **said)
+            if error.wait_s:
+                raise _Stopped  # It is the receiver that asks for time, whatever event comes next.
             return
         why = f"nothing of event {self.cursor.event_id} could be delivered for {self.sender.retry_s:,.0f} s: {reason}"
         if error.is_final:

@@ -1,4 +1,4 @@
-"""Operators' use of webhooks: add, list, pause, resume, replay and remove endpoints."""
+"""Operators' use of webhooks: add, list, pause, resume, rotate, replay and remove endpoints."""
 
 import time
 from dataclasses import dataclass
@@ -105,6 +105,8 @@ class Webhooks:
 
         def write(connection: Connection) -> None:
             webhook = _find(connection, webhook_id)
+            # An operator knows of its failures: they count, and are alerted, anew once it is resumed.
+            webhook_cursors.retry_now(connection, webhook_id)
             if webhooks.pause(connection, webhook_id, _now_ms(), why):
                 act = act_now(by, "webhook.pause", webhook.event_id, webhook_id, "active", "paused")
                 audit.add(connection, [act])
@@ -124,16 +126,21 @@ class Webhooks:
 
         self.database.write(write)
 
-    def rotate(self, webhook_id: str, by: Actor) -> Webhook:
-        """Give an endpoint a new secret. The one that it had signs beside it for a day. Raises WebhookNotFound."""
+    def rotate(self, webhook_id: str, by: Actor) -> WebhookReport:
+        """Give an endpoint a new secret. The one that it had signs beside it for a day.
+
+        Within that day, the one that signs already goes on doing so instead: nobody may know the last one, whose
+        response was lost. Raises WebhookNotFound.
+        """
         secret = new_secret()
 
-        def write(connection: Connection) -> Webhook:
+        def write(connection: Connection) -> WebhookReport:
             webhook = _find(connection, webhook_id)
             act = act_now(by, "webhook.rotate", webhook.event_id, webhook_id)
-            webhooks.set_secret(connection, webhook_id, secret, act.at_ms + _FORMER_SECRET_MS)
+            webhooks.set_secret(connection, webhook_id, secret, act.at_ms, act.at_ms + _FORMER_SECRET_MS)
             audit.add(connection, [act])
-            return _find(connection, webhook_id)
+            totals = webhook_cursors.totals(connection)
+            return WebhookReport(_find(connection, webhook_id), *totals.get(webhook_id, (0, None, None)))
 
         return self.database.write(write)
 

@@ -109,6 +109,12 @@ def retry_now(connection: Connection, webhook_id: str) -> None:
     )
 
 
+def put_off(connection: Connection, webhook_id: str, until_ms: int) -> None:
+    """Let an endpoint have nothing until then."""
+    here = (webhook_cursors.c.webhook_id == webhook_id, webhook_cursors.c.next_ms < until_ms)
+    connection.execute(update(webhook_cursors).where(*here).values(next_ms=until_ms))
+
+
 def go_back(connection: Connection, webhook_id: str, event_id: str, seq: int, notice: int | None) -> bool:
     """Put a cursor back behind `seq`, and behind `notice` if it is given; return False if there is no such cursor.
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, case, delete, func, insert, or_, select, update
 
 from seating.domain.webhook import MAX_WEBHOOKS, Webhook
 from seating.storage.tables import webhook_cursors, webhooks
@@ -42,10 +42,18 @@ def resume(connection: Connection, webhook_id: str) -> bool:
     return connection.execute(update(webhooks).where(*here).values(paused_ms=None, paused_why=None)).rowcount == 1
 
 
-def set_secret(connection: Connection, webhook_id: str, secret: str, former_until_ms: int) -> None:
-    """Give an endpoint another secret, and keep the one that it had."""
-    former = {"former_secret": webhooks.c.secret, "former_until_ms": former_until_ms}
-    connection.execute(update(webhooks).where(webhooks.c.id == webhook_id).values(secret=secret, **former))
+def set_secret(connection: Connection, webhook_id: str, secret: str, now_ms: int, former_until_ms: int) -> None:
+    """Give an endpoint another secret, and keep the one that it had, or the one before that if it still signs."""
+    former_signs = webhooks.c.former_until_ms > now_ms
+    former = case((former_signs, webhooks.c.former_secret), else_=webhooks.c.secret)
+    values = {"secret": secret, "former_secret": former, "former_until_ms": former_until_ms}
+    connection.execute(update(webhooks).where(webhooks.c.id == webhook_id).values(values))
+
+
+def forget_former_secrets(connection: Connection, now_ms: int) -> None:
+    """Remove secrets that sign no more."""
+    ended = webhooks.c.former_until_ms <= now_ms
+    connection.execute(update(webhooks).where(ended).values(former_secret=None, former_until_ms=None))
 
 
 def remove(connection: Connection, webhook_id: str) -> bool:

@@ -4,13 +4,16 @@ A host is resolved once for a few messages, all of its addresses are checked, an
 that were checked: a name that means another address a moment later changes nothing.
 """
 
+import math
 import os
 import random
 import re
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Final
@@ -28,7 +31,8 @@ from seating.domain.webhook_message import Message
 MAX_RESPONSE_BYTES: Final = 16 * 1024
 """A response is read so far, that the next message can use the connection. Its content does not matter."""
 
-_SECONDS: Final = re.compile(r"[0-9]{1,6}", re.ASCII)
+_SECONDS: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
+_LONGEST_DATE: Final = 40
 _HEADERS: Final = {"Content-Type": "application/json", "User-Agent": f"seating/{__version__}"}
 
 Resolve = Callable[[str, int], list[str]]
@@ -155,8 +159,18 @@ class ReceiverConnection:
             left = MAX_RESPONSE_BYTES
             while left > 0 and (piece := response.read(left)):
                 left -= len(piece)
-        wait = response.headers.get("Retry-After", "")
-        return response.status, int(wait) if _SECONDS.fullmatch(wait) else 0
+        return response.status, wait_s(response.headers.get("Retry-After", ""))
+
+
+def wait_s(retry_after: str) -> int:
+    """Return the seconds that a `Retry-After` asks for, from now on if it is a date; 0 for anything else."""
+    if _SECONDS.fullmatch(retry_after):
+        return int(retry_after)
+    try:
+        until = parsedate_to_datetime(retry_after[:_LONGEST_DATE])
+    except ValueError:
+        return 0
+    return max(0, math.ceil(until.timestamp() - time.time()))
 
 
 @contextmanager

@@ -204,8 +204,7 @@ def rotate_webhook(path: WebhookPath, query: WhyQuery) -> Response:
 
     The response has it; it is not shown again. For a day, messages are signed with the former one too.
     """
-    services().webhooks.rotate(path.webhook_id, actor(query.why))
-    return render(_with_secret(services().webhooks.get(path.webhook_id)))
+    return render(_with_secret(services().webhooks.rotate(path.webhook_id, actor(query.why))))
 
 
 @api.delete("/api/v1/webhooks/<webhook_id>", responses={204: None})

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from seating.services.webhooks import Webhooks
-from seating.storage import webhook_cursors
+from seating.storage import webhook_cursors, webhooks
 from seating.storage.webhook_cursors import WebhookSight
 from tests.one_process import OPERATOR, OneProcess
 from tests.webhooks import receiver as behaviour
@@ -65,7 +65,7 @@ def test_a_new_event_is_due_before_a_sender_has_seen_it(sale: OneProcess, receiv
     assert _look(sale) == _sight()
 
 
-def test_an_endpoint_fails_until_it_is_resumed_or_removed(sale: OneProcess, receiver: Receiver) -> None:
+def test_an_endpoint_fails_until_an_operator_acts(sale: OneProcess, receiver: Receiver) -> None:
     receiver.always = behaviour.status(503)
     event = sale.open(10)
     sale.persist(event)
@@ -79,8 +79,10 @@ def test_an_endpoint_fails_until_it_is_resumed_or_removed(sale: OneProcess, rece
     assert since_ms is not None
     assert before_ms <= since_ms <= time.time_ns() // 1_000_000
     assert _look(sale) == _sight(lag=1, failing=1, since_ms=since_ms)
-    service.pause(webhook.id, OPERATOR)
+    sale.database.write(lambda connection: webhooks.pause(connection, webhook.id, before_ms, "as the sender does"))
     assert _look(sale) == _sight(active=0, paused=1, failing=1, since_ms=since_ms)
+    service.pause(webhook.id, OPERATOR)
+    assert _look(sale) == _sight(active=0, paused=1)
     receiver.always = behaviour.ok
     service.resume(webhook.id, OPERATOR)
     deliver(sender)
