@@ -67,9 +67,13 @@ def spots_text(spots: Iterable[Spot]) -> str:
     return ";".join(":".join(map(str, spot)) for spot in spots)
 
 
-def to_middles_text(to_middles: Iterable[int]) -> str:
-    """Return a block's stretches that are not in the middle of their rows, for the scripts: `;number:to_middle…;`."""
-    return "".join(f";{number}:{to_middle}" for number, to_middle in enumerate(to_middles, 1) if to_middle)
+def to_middles_text(starts: Iterable[int], to_middles: Iterable[int]) -> str:
+    """Return a block's stretches that are not in the middle of their rows, for the scripts: `;start:to_middle…`.
+
+    `starts` are where they begin in the block's map, from 0.
+    """
+    stretches = zip(starts, to_middles, strict=True)
+    return "".join(f";{start}:{to_middle}" for start, to_middle in stretches if to_middle)
 
 
 Place = tuple[int, int]

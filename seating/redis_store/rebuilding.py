@@ -86,8 +86,7 @@ class Rebuilding:
             self._step(keys.longest_runs(event_id), "SET", state.longest_runs)
             spots = ((block, spots_text(of_block)) for block, of_block in enumerate(plan.spots) if of_block)
             self._write_all(keys.spots(event_id), "HSET", _flat(spots))
-            texts = ((f"m{block}", to_middles_text(of_block)) for block, of_block in enumerate(plan.to_middles))
-            self._write_all(keys.spots(event_id), "HSET", _flat(pair for pair in texts if pair[1]))
+            self._write_all(keys.spots(event_id), "HSET", _flat(_to_middles(plan)))
         self._write_all(keys.seats(event_id), "HSET", _flat(enumerate(state.maps)))
         self._write_all(keys.idempotency(event_id), "HSET", _flat(state.idempotency.items()))
         self._write_all(keys.hold(event_id), "HSET", _flat((hold, str(kept)) for hold, kept in state.holds.items()))
@@ -144,6 +143,13 @@ class Rebuilding:
     def _run(self, script: str, event_keys: Sequence[str], *args: Argument) -> bytes:
         outcome: bytes = self._scripts.reply(script, event_keys, (self._token, *args))[0]
         return outcome
+
+
+def _to_middles(plan: SeatingPlan) -> Iterator[tuple[str, str]]:
+    for block, to_middles in enumerate(plan.to_middles):
+        text = to_middles_text((run.start for run in plan.rows_of(block)), to_middles)
+        if text:
+            yield f"m{block}", text
 
 
 def _flat(pairs: Iterable[tuple[Any, Any]]) -> Iterator[Argument]:

@@ -87,7 +87,9 @@ class Hall:
         commands += [("HSET", names[0], block, seats) for block, seats in enumerate(blocks)]
         commands += [("SET", names[1], _longest_runs(blocks))]
         commands += [("HSET", names[2], block, spots_text(of_block)) for block, of_block in enumerate(spots)]
-        texts = {f"m{block}": to_middles_text(of_block) for block, of_block in enumerate(to_middles)}
+        texts = {
+            f"m{block}": to_middles_text(_starts(blocks[block]), of_block) for block, of_block in enumerate(to_middles)
+        }
         commands += [("HSET", names[2], field, text) for field, text in texts.items() if text]
         self._calls.commands(commands)
         self._free = sum(seats.count("a") for seats in blocks)
@@ -119,6 +121,10 @@ class Hall:
 @pytest.fixture
 def hall(redis_url: str) -> Hall:
     return Hall(redis_url)
+
+
+def _starts(seats: str) -> list[int]:
+    return [0, *(break_.end() for break_ in re.finditer(r"\|", seats))]
 
 
 def _longest_runs(blocks: Sequence[str]) -> str:

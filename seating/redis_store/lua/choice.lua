@@ -1,6 +1,6 @@
 -- Which seats a buyer gets, shared by the scripts that sell and hold. They have KEYS[11] spots: in field m<block>, of
--- each stretch that is not in the middle of its row ';', its number from 1, ':' and how many halves of a seat the row's
--- middle is from its own.
+-- each stretch that is not in the middle of its row ';', where it begins, from 0, ':' and how many halves of a seat the
+-- row's middle is from its own.
 
 -- The first stretch of the map that has `quantity` neighbours, which the block has, and where it begins, from 1.
 local function stretch_with(map, quantity)
@@ -11,13 +11,10 @@ end
 
 -- How many seats the middle of the row is from that of the block's stretch that begins at `start`; 0 where that is not
 -- known.
-local function to_middle_of_row(block, map, start)
+local function to_middle_of_row(block, start)
   local to_middles = redis.call('HGET', KEYS[11], 'm' .. block)
-  if not to_middles then
-    return 0
-  end
-  local _, breaks = map:sub(1, start):gsub('|', '')
-  return (to_middles:match((';%d:(%%-?%%d+)'):format(breaks + 1)) or 0) / 2
+  local _, last = (to_middles or ''):find(';' .. start - 1 .. ':', 1, true)
+  return last and (to_middles:match('^%-?%d+', last + 1) or 0) / 2 or 0
 end
 
 -- Of a run of `free` seats, how many to leave before a party: the number nearest to `wanted`, then the lowest, that
@@ -42,7 +39,7 @@ end
 -- where they lose no room for others like them and leave no single seat, nearest the middle of the row, then leftmost.
 local function best_place(block, map, quantity)
   local stretch, start = stretch_with(map, quantity)
-  local middle = (#stretch - quantity) / 2 + 1 + to_middle_of_row(block, map, start)
+  local middle = (#stretch - quantity) / 2 + 1 + to_middle_of_row(block, start)
   local best, best_away, leaves_single
   local first, last = stretch:find('a+')
   while first do
