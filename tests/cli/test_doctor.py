@@ -43,6 +43,7 @@ def test_a_careless_redis(tmp_path: Path, own_redis: RedisServer) -> None:
     assert examined.status == 1
     assert "appendfsync always" in found["Redis durability"]["seen"]
     assert "run `seating migrate`" in found["SQL"]["seen"]
+    assert "webhooks" not in found
     assert found["workers"]["change"] == "start seating worker"
     assert found["keys"]["level"] == "ok"
 
