@@ -330,3 +330,12 @@ def test_reached_by_keyboard(room: OwnPage) -> None:
         assert room.page.evaluate("document.activeElement.id") == place
     room.page.keyboard.press("/")
     assert room.page.evaluate("document.activeElement.id") == "find"
+
+
+def test_dark_unless_asked_otherwise(room: OwnPage, gala: str) -> None:
+    page = room("html")
+    expect(page).to_have_css("color-scheme", "dark")
+    room.page.goto(f"{room.origin}/control?event={gala}&theme=light")
+    expect(room("#chart canvas")).to_have_count(1)
+    expect(page).to_have_css("color-scheme", "light")
+    assert room.findings() == []

@@ -240,4 +240,5 @@ class ControlRoom {
   }
 }
 
+document.documentElement.dataset.theme = new URLSearchParams(location.search).get('theme') ?? 'dark'
 new ControlRoom().enter()

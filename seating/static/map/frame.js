@@ -69,7 +69,7 @@ svg { inline-size: 20px; block-size: 20px; fill: none; stroke: currentColor; str
 [role="treeitem"]:hover { background: color-mix(in oklch, currentColor 6%, transparent) }
 .legend { flex: none; list-style: none; margin: 0; padding: 12px; display: flex; flex-wrap: wrap; gap: 4px 16px;
   font-size: .875rem; border-block-start: 1px solid var(--hairline); max-block-size: 30%; overflow: auto }
-@container frame (inline-size < 720px) { .bar { position: static; order: -1; padding: 6px 12px; align-items: center }
+@container frame (inline-size < 720px) { .bar { position: static; order: -1; padding: 6px 12px; align-items: center; min-block-size: 2.9rem }
   .tools { grid-auto-flow: column } .areas { padding-block-start: 16px } .tree.shown { inset-block-start: 0 } .legend { flex-wrap: nowrap; white-space: nowrap;
   padding-inline-end: 32px; mask-image: linear-gradient(to right, #000 calc(100% - 32px), transparent) } }
 .legend li, .areas li { display: inline-flex; gap: 8px; align-items: center }
