@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple, Protocol, Self
 import orjson
 
 from seating.domain.seating_plan import SeatingPlan, SeatRange, places
+from seating.domain.timestamps import LATEST_MS
 
 MAX_PRICE: Final = 1_000_000_000
 """Of a seat, in minor units."""
@@ -27,8 +28,8 @@ class SaleTimes(NamedTuple):
 
     @classmethod
     def parse(cls, bounds: str) -> Self:
-        """Read them from the text of `Offer.bounds`."""
-        return cls(*(int(moment) if moment else None for moment in bounds.split(":")[:2]))
+        """Read them from the text of `Offer.bounds`. A damaged one may name a time after all that can be written."""
+        return cls(*(min(int(moment), LATEST_MS) if moment else None for moment in bounds.split(":")[:2]))
 
     def is_open(self, now_ms: int) -> bool:
         """Whether seats may be sold at that moment."""

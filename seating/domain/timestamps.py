@@ -6,8 +6,8 @@ from typing import Final
 
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_TOO_LATE_MS: Final = 253_402_300_800_000
-"""The year 10000, which has no text."""
+LATEST_MS: Final = 253_402_300_799_999
+"""The end of the year 9999: the year 10000 has no text."""
 
 
 def rfc3339(at_ms: float) -> str:
@@ -25,6 +25,6 @@ def parse_rfc3339(text: str) -> int:
     except ValueError:  # There is no such day or hour.
         raise refusal from None
     # An offset may move a moment beyond the years that its text names.
-    if not 0 <= at_ms < _TOO_LATE_MS:
+    if not 0 <= at_ms <= LATEST_MS:
         raise refusal
     return at_ms

@@ -53,7 +53,7 @@ class Feed:
         self.times = states.times
         self._redis_ahead_ms = 0.0
         self.check(states)
-        self._opening_told = (self.times, self._is_open())
+        self._announced_opening = (self.times, self._is_open())
         self.available = messages.availability(self.checkpoint, self.position, states.remaining)
         self.available_since_s = 0.0
         self.available_changed = False
@@ -118,11 +118,11 @@ class Feed:
         """Return the message that tells when the sale opens and closes; None for an event without an offer."""
         return messages.opening(self.checkpoint, self.times, is_open=self._is_open()) if self.times else None
 
-    def tell_opening(self) -> None:
+    def announce_opening(self) -> None:
         """Offer that message if the times have changed, or one of them has come, since it was last offered."""
         now = (self.times, self._is_open())
-        if now != self._opening_told:
-            self._opening_told = now
+        if now != self._announced_opening:
+            self._announced_opening = now
             if opening := self.opening():
                 self._offer(POSITIONED, text_frame(opening))
 

@@ -146,7 +146,7 @@ class Hub:
 
     def _announce(self) -> None:
         for feed in tuple(self._feeds.values()):
-            feed.tell_opening()
+            feed.announce_opening()
             due = time.monotonic() - feed.available_since_s >= _AVAILABILITY_EVERY_S
             if feed.plan is None and feed.available_changed and due:
                 with suppress(InventoryUnavailable):  # The next round tries again.

@@ -27,6 +27,8 @@ export interface EventDetails {
   seated: boolean
   state: 'draft' | 'on_sale' | 'paused' | 'closed' | 'unavailable'
   selling: boolean
+  /** Whether it is open by its times, as the feed says; missing before it has. */
+  isOpen?: boolean
   opensAt: string | null
   closesAt: string | null
   maxPerPurchase?: number

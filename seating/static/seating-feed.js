@@ -155,7 +155,8 @@ export class SeatingFeed extends EventTarget {
     if (message.type === 'SEATS') this.#change(message.groups ?? [message])
     if (message.type === 'STATE' || message.type === 'OPENING') {
       const { state, isOpen, opensAt, closesAt } = { ...this.event, ...message }
-      this.event = { ...this.event, state, isOpen, opensAt, closesAt, selling: isOpen !== false && state === 'on_sale' }
+      const selling = (isOpen ?? isWithin(this.now(), opensAt, closesAt)) && state === 'on_sale'
+      this.event = { ...this.event, state, isOpen, opensAt, closesAt, selling }
       this.#emit('event')
     }
     if (message.type === 'AVAILABILITY') {
@@ -256,4 +257,9 @@ export class SeatingFeed extends EventTarget {
   }
 
   #emit(type, detail) { this.dispatchEvent(new CustomEvent(type, { detail })) }
+}
+
+/** Whether a sale is open by the event's own times, as long as no OPENING has said so. */
+function isWithin(now, opensAt, closesAt) {
+  return !(opensAt && now < Date.parse(opensAt)) && !(closesAt && now >= Date.parse(closesAt))
 }

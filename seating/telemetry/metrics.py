@@ -139,10 +139,10 @@ BREAKER_FAILURES: Final = ReadMetric("seating_breaker_failures", "Failures withi
 BREAKER_OPENINGS: Final = ReadMetric("seating_breaker_openings", "How often it has opened", ("breaker",))
 
 WEBHOOKS: Final = ReadMetric("seating_webhooks", "Webhooks, active or paused", ("state",))
-WEBHOOKS_UNATTENDED: Final = ReadMetric("seating_webhooks_unattended", "Those that no sender tells what is due")
+WEBHOOKS_UNATTENDED: Final = ReadMetric("seating_webhooks_unattended", "Active ones with messages due, and no sender")
 WEBHOOKS_FAILING: Final = ReadMetric("seating_webhooks_failing", "Those whose deliveries fail")
-WEBHOOK_FAILING_SECONDS: Final = ReadMetric("seating_webhook_failing_seconds", "For how long one has failed, at most")
-WEBHOOK_LAG: Final = ReadMetric("seating_webhook_lag_entries", "Entries that active ones have not been told yet")
+WEBHOOK_FAILING_SECONDS: Final = ReadMetric("seating_webhook_failing_seconds", "Time since the longest failure began")
+WEBHOOK_LAG: Final = ReadMetric("seating_webhook_lag_entries", "Entries that active ones have not got yet")
 
 
 def count_request(route: str, method: str, status: str, seconds: float) -> None:

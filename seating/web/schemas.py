@@ -91,7 +91,7 @@ class PageQuery(BaseModel):
 
 
 class OffsetQuery(PageQuery):
-    """Of lists that are short, and whose order nothing else tells."""
+    """A page of a short list, by offset."""
 
     cursor: int = Field(0, ge=0, le=10**9, description="`next` of the previous page")
 

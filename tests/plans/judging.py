@@ -65,7 +65,9 @@ class Floor:
             for (name, one), (other_name, other) in combinations(rows, 2):
                 if name and name == other_name:
                     ends = [(left, right) for left in _ends(one) for right in _ends(other)]
-                    _join(beside, ends, min(usual, *filter(None, (_pitch([*one.values()]), _pitch([*other.values()])))))
+                    _join(
+                        beside, ends, min([usual, *filter(None, (_pitch([*one.values()]), _pitch([*other.values()])))])
+                    )
         return cls(beside)
 
     def stretches(self, free: set[str]) -> list[int]:

@@ -104,7 +104,7 @@ def test_an_opening_that_is_moved(open_page: OpenPage, seller: System) -> None:
     expect(page("#opening-left")).to_have_text(re.compile(r"^1:5\d:\d\d$"))
     change_event(seller, event, onSaleAt=None)
     page.wait_phase("choose")
-    assert asked == []
+    assert not [url for url in asked if url.endswith(event)]
     page.close()
 
 

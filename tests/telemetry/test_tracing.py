@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import gevent
@@ -205,13 +205,23 @@ def test_without_traces_their_exporter_is_not_even_imported(tmp_path: Path) -> N
 
 
 def test_without_traces_a_request_pays_next_to_nothing() -> None:
-    """In CPU time of this thread. A purchase takes hundreds of µs of a web process."""
-    turns = 20_000
-    began_s = time.thread_time()
-    for _ in range(turns):
+    """In CPU time of this thread, beside one line of the log. A request writes such a line, and much else."""
+
+    def least_s(act: Callable[[], object]) -> float:
+        def turn_s() -> float:
+            began_s = time.thread_time()
+            for _ in range(2000):
+                act()
+            return time.thread_time() - began_s
+
+        return min(turn_s() for _ in range(5))
+
+    def request() -> None:
         with tracing.request(None, None) as span, tracing.call("redis", "purchase"):
             span.respond("POST", BUY, 200, {})
-    assert (time.thread_time() - began_s) / turns < 10e-6
+
+    line = {"event": "request", "route": BUY, "status": 200, "ms": 1.25, "request_id": "0123456789abcdef"}
+    assert least_s(request) < least_s(lambda: json.dumps(line))
 
 
 def test_a_missing_extra_is_one_line_at_the_start(tmp_path: Path) -> None:

@@ -12,8 +12,11 @@ end
 -- How many seats the middle of the row is from that of the block's stretch that begins at `start`; 0 where that is not
 -- known.
 local function to_middle_of_row(block, start)
-  local to_middles = redis.call('HGET', KEYS[11], 'm' .. block)
-  local _, last = (to_middles or ''):find(';' .. start - 1 .. ':', 1, true)
+  local to_middles = redis.pcall('HGET', KEYS[11], 'm' .. block)
+  if type(to_middles) ~= 'string' then  -- There is none, or the key is damaged: the party sits as if there was none.
+    return 0
+  end
+  local _, last = to_middles:find(';' .. start - 1 .. ':', 1, true)
   return last and (to_middles:match('^%-?%d+', last + 1) or 0) / 2 or 0
 end
 
