@@ -48,6 +48,7 @@ def test_numbers_chart_and_estimate(room: OwnPage, guarded: System, gala: str) -
     expect(room("#events tr.chosen td.number").last).to_have_text("€180.00", timeout=30_000)
     expect(room("#estimate")).to_have_text(re.compile("^At this rate sold out in|^Nothing sold"), timeout=30_000)
     expect(room("#decisions")).to_have_text("Nothing. Sales, records and stores agree.")
+    assert room.page.evaluate("window.shifts") < 0.1
     assert room("#chart canvas").count() == 1
     gauges = {row.split("\n")[0]: row for row in room("#gauges div").all_inner_texts()}
     for name in ("Not in SQL yet", "Jobs in the queue", "Open feeds", "Cache hits"):
