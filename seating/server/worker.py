@@ -20,6 +20,7 @@ from gunicorn.http import errors as http_errors  # type: ignore[import-untyped]
 from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]
 
 from seating.config import load_settings
+from seating.server import handshakes
 from seating.server.draining import Draining
 from seating.server.load_board import LoadBoard
 from seating.server.open_files import OPS_CONNECTIONS
@@ -47,6 +48,8 @@ _MOST_UNSENT_BYTES: Final = 256 * 1024
 """What the kernel buffers for a client that does not read. Its default is up to four megabytes (`tcp_wmem`)."""
 
 _REPLACED_WITHIN_S: Final = 10.0
+_HANDSHAKE_S: Final = 0.05
+"""Enough for the last packet of a handshake from a balancer, which is near."""
 
 _log = structlog.get_logger(__name__)
 
@@ -95,6 +98,10 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
             self._stopping.wait(1.0)
         if self._stopping.is_set():
             self._await_replacement()
+        if self.draining.has_begun():  # Not on a reload: the new processes have the same listeners.
+            for listener in self.sockets:
+                handshakes.begin_none(listener)
+            gevent.sleep(_HANDSHAKE_S)
         gevent.killall(accepting)
         self.place.leave()
         for acceptor, listener in zip(acceptors, self.sockets, strict=True):
