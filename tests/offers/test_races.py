@@ -22,12 +22,6 @@ pytestmark = on_sqlite  # What is tested here is the same over each database.
 BUYERS, CHANGES = 4, 12
 
 
-@pytest.fixture
-def short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run of persistence goes on while buyers buy; each of the organiser's changes would wait for all of it."""
-    monkeypatch.setattr(persistence, "RUN_S", 0.2)
-
-
 def in_crowd(sale: OneProcess, event: str, organise: Callable[[int], object], quantity: int) -> None:
     """`BUYERS` who buy and hold what they get, cancel some of it and ask again, while `organise` is done many times."""
     over = threading.Event()
@@ -55,19 +49,16 @@ def in_crowd(sale: OneProcess, event: str, organise: Callable[[int], object], qu
     for buyer in crowd:
         buyer.start()
     try:
-        for number in range(CHANGES):
-            organise(number)
+        with pytest.MonkeyPatch.context() as short:
+            # A run goes on while buyers buy, and each change would wait for all of it.
+            short.setattr(persistence, "RUN_S", 0.2)
+            for number in range(CHANGES):
+                organise(number)
     finally:
         over.set()
         for buyer in crowd:
             buyer.join()
     assert failed == []
-
-
-def record_all(sale: OneProcess, event: str) -> None:
-    """By as many short runs as it takes."""
-    while sale.lag(event):
-        sale.persist(event)
 
 
 def offers_and_sales(sale: OneProcess, event: str) -> list[tuple[Offer, Purchased]]:
@@ -92,7 +83,6 @@ def assert_sold_as_offered(sale: OneProcess, event: str) -> None:
             assert charge.price == category.price
 
 
-@pytest.mark.usefixtures("short_runs")
 def test_nobody_buys_what_is_off_sale_or_at_another_price(sale: OneProcess) -> None:
     event = open_hall(sale)
 
@@ -101,7 +91,7 @@ def test_nobody_buys_what_is_off_sale_or_at_another_price(sale: OneProcess) -> N
         sale.persist(event)
 
     in_crowd(sale, event, organise, 4)
-    record_all(sale, event)
+    sale.persist(event)
     assert sale.check.reconcile(event) == []
     assert_sold_as_offered(sale, event)
     maps = b"".join(sale.calls.command("HVALS", keys.seats(event)))
@@ -109,7 +99,6 @@ def test_nobody_buys_what_is_off_sale_or_at_another_price(sale: OneProcess) -> N
     assert (counts.sold, counts.held, counts.blocked) == (letters["s"], letters["h"], letters["x"])
 
 
-@pytest.mark.usefixtures("short_runs")
 def test_areas_never_sell_more_than_they_have(sale: OneProcess) -> None:
     event = open_areas(sale, areas(Floor={"totalSeats": 25, "price": 1}, Balcony={"totalSeats": 15, "price": 2}))
 
@@ -122,7 +111,7 @@ def test_areas_never_sell_more_than_they_have(sale: OneProcess) -> None:
         sale.persist(event)
 
     in_crowd(sale, event, organise, 6)
-    record_all(sale, event)
+    sale.persist(event)
     assert sale.check.reconcile(event) == []
     assert_sold_as_offered(sale, event)
 
