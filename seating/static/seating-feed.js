@@ -155,7 +155,8 @@ export class SeatingFeed extends EventTarget {
     if (message.type === 'SEATS') this.#change(message.groups ?? [message])
     if (message.type === 'STATE' || message.type === 'OPENING') {
       const { state, isOpen, opensAt, closesAt } = { ...this.event, ...message }
-      const selling = (isOpen ?? isWithin(this.now(), opensAt, closesAt)) && state === 'on_sale'
+      const now = new Date(this.now()).toISOString()
+      const selling = state === 'on_sale' && (isOpen ?? !(opensAt > now || closesAt <= now))
       this.event = { ...this.event, state, isOpen, opensAt, closesAt, selling }
       this.#emit('event')
     }
@@ -189,7 +190,7 @@ export class SeatingFeed extends EventTarget {
     this.#later(CROWDED.includes(code) ? CROWDED_MS : 0)
   }
 
-  /** Ask for the server's position: the feed is live once it has reached that, and dead if it does not. */
+  /** Ask for the server's position: the feed is live once it has reached that. */
   async #confirm() {
     const attempt = this.#attempt
     try {
@@ -257,9 +258,4 @@ export class SeatingFeed extends EventTarget {
   }
 
   #emit(type, detail) { this.dispatchEvent(new CustomEvent(type, { detail })) }
-}
-
-/** Whether a sale is open by the event's own times, as long as no OPENING has said so. */
-function isWithin(now, opensAt, closesAt) {
-  return !(opensAt && now < Date.parse(opensAt)) && !(closesAt && now >= Date.parse(closesAt))
 }

@@ -225,7 +225,7 @@ export class Choice {
     this.tell.event('error', { code, message, ...(seats && { seats }) })
   }
 
-  /** Ask for a hold; ask again, with the same key, where no answer came: the hold may be there. Throws with `code`. */
+  /** Ask for a hold, again with the same key if no answer came. Throws with `code`. */
   async #ask(method, path, given) {
     const body = given && JSON.stringify(given)
     const headers = { 'Content-Type': 'application/json' }
@@ -251,5 +251,5 @@ export class Choice {
   #details(seats) { return seats.map((seat) => this.terms.offer.details(seat)) }
 }
 
-/** Random in insecure contexts too, where there is no `randomUUID`. */
+/** Insecure contexts have no `randomUUID`. */
 const randomKey = () => `map-${crypto.getRandomValues(new Uint32Array(4)).join('-')}`

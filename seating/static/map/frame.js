@@ -88,7 +88,7 @@ const ICONS = {
 }
 const PARTS = ['map', 'seats', 'stage', 'tree', 'areas', 'mini', 'tools', 'state', 'card', 'legend', 'say']
 
-/** Fill the component; return its elements by name. `act` is called with a button's name and the button. */
+/** Fill the component; return its elements by name. `act` gets a button's name and the button. */
 export function build(root, words, act) {
   const button = (name) => `<button type="button" data-act="${name}"><svg viewBox="0 0 24 24" aria-hidden="true">`
     + `<path d="${ICONS[name]}"/></svg></button>`

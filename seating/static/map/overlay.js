@@ -1,4 +1,4 @@
-/** Drawn in each frame: names of sections, own seats, focus and what just happened over the hall, and the small map. */
+/** What each frame draws over the hall, and the small map. */
 
 import { inkOn } from './colors.js'
 import { centre, seatPath } from './painter.js'

@@ -1,4 +1,4 @@
-/** Draws any part of a hall at any scale: sections as shapes, seats as signs that tell their state, their numbers. */
+/** Draws any part of a hall at any scale: sections as shapes, seats as signs of their state. */
 
 import { areaBounds, box, drawArea, Grid, overlap } from './areas.js'
 import { inkOn, mix } from './colors.js'
@@ -202,7 +202,7 @@ export class Painter {
 
 const around = ({ left, top, right, bottom }, margin) => box(left - margin, top - margin, right + margin, bottom + margin)
 
-/** Where the names of rows are written: where the plan says so, or else at both ends. */
+/** The names of rows: where the plan says so, or else at both ends. */
 function rowLabels(hall) {
   const labels = []
   const add = (text, end, before) => {

@@ -55,7 +55,7 @@ export class Tiles {
 
   clear() { this.#layer = this.#previous = this.#backdrop = null }
 
-  /** Draw the view; spend about `budgetMs` on new tiles. Return whether all of it is as it should be. */
+  /** Draw the view; spend about `budgetMs` on new tiles. Return whether nothing is missing. */
   draw(context, view, budgetMs) {
     const started = performance.now()
     const part = this.#visible = view.part()
