@@ -11,9 +11,9 @@ from seating.cli import acting, startup_checks
 from seating.cli.printing import as_json, print_csv, print_rows
 from seating.domain.event import parse_event_id
 from seating.domain.merging import Preference
-from seating.domain.offer import SoldAs
 from seating.domain.page import all_items
 from seating.domain.purchase import Purchase
+from seating.domain.sold_as import SoldAs
 from seating.services.box_office import BoxOfficeSale
 
 _PAGE = 1_000

@@ -13,10 +13,10 @@ from seating.domain.cancellation import Bought, Cancellation
 from seating.domain.errors import PurchaseNotFound
 from seating.domain.event import is_event_id
 from seating.domain.idempotency import short_hash
-from seating.domain.offer import SoldAs
 from seating.domain.personal_data import PersonalData
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatRange
+from seating.domain.sold_as import SoldAs
 
 MAX_QUANTITY = 10
 

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from seating.domain.hold import HeldRecord, HoldOrder, hold_id, new_token, sealed
 from seating.domain.idempotency import short_hash
-from seating.domain.offer import SoldAs
 from seating.domain.purchase import buyer_hash
 from seating.domain.rate_policy import Verdict
+from seating.domain.sold_as import SoldAs
 from seating.redis_store.event_scripts import MissingInventory
 from seating.redis_store.holds import HoldStore
 from seating.redis_store.rate_limits import RateLimit

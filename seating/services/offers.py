@@ -7,10 +7,11 @@ from typing import Final
 
 from seating.domain.errors import InvalidRequest
 from seating.domain.hold import HoldOrder
-from seating.domain.offer import BlockRange, Offer, SoldAs, block_ranges, common_blocks, total_of_part
+from seating.domain.offer import BlockRange, Offer, block_ranges, common_blocks
 from seating.domain.purchase import Order, Purchase
 from seating.domain.seat_selection import unknown
 from seating.domain.seating_plan import SeatingPlan, SeatRange
+from seating.domain.sold_as import SoldAs, total_of_part
 from seating.memo import Memo
 from seating.redis_store.event_scripts import MissingInventory
 from seating.redis_store.inventory import Inventory

@@ -5,9 +5,9 @@ from typing import NamedTuple, Self
 
 from sqlalchemy import Connection, case, func, select
 
-from seating.domain import offer
-from seating.domain.offer import Charge
+from seating.domain import sold_as
 from seating.domain.seating_plan import SeatRange, places
+from seating.domain.sold_as import Charge
 from seating.storage.database import batches
 from seating.storage.tables import purchases
 
@@ -52,7 +52,7 @@ def read(connection: Connection, event_id: str) -> Sums:
     parts: list[tuple[Charge, int, int]] = []
     mixed: list[str] = []
     for group in groups:
-        charges = {*offer.charges_of(group.tariff)} if group.tariff else {_UNPRICED}
+        charges = {*sold_as.charges_of(group.tariff)} if group.tariff else {_UNPRICED}
         if len(charges) == 1:
             parts.append((charges.pop(), int(group.sold), int(group.cancelled)))
         else:
@@ -72,7 +72,7 @@ def _one_by_one(connection: Connection, event_id: str, tariffs: list[str]) -> It
         runs = SeatRange.parse_all(row.runs)
         is_whole = row.cancelled_ms is not None and row.cancelled_quantity == row.quantity
         cancelled = {*places(SeatRange.parse_all(row.cancelled_runs))} if row.cancelled_ms is not None else set()
-        for charge, run in zip(offer.charges_of(row.tariff), runs, strict=True):
+        for charge, run in zip(sold_as.charges_of(row.tariff), runs, strict=True):
             gone = run.length if is_whole else sum(place in cancelled for place in places([run]))
             yield charge, run.length, gone
 

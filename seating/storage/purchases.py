@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, case, delete, insert, select, update
 
-from seating.domain import offer
+from seating.domain import sold_as
 from seating.domain.caller import ANONYMOUS
 from seating.domain.cancellation import Bought, Cancellation
 from seating.domain.changes import Cancelled, Purchased
@@ -216,7 +216,7 @@ def _with_key(caller: str) -> str | None:
 
 def _sold_as(tariff: str, currency: str | None, runs: Sequence[SeatRange]) -> tuple[str | None, str | None, int | None]:
     """Tariff, currency and total, as their columns have them."""
-    return tariff or None, currency, offer.total(tariff, runs) if currency else None
+    return tariff or None, currency, sold_as.total(tariff, runs) if currency else None
 
 
 def _purchase(row: Any) -> Purchase:

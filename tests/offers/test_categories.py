@@ -3,8 +3,8 @@
 import pytest
 
 from seating.domain.errors import InvalidRequest, NotTogether, SaleRunning, SeatUnavailable, SoldOut
-from seating.domain.offer import SoldAs
 from seating.domain.purchase import Order
+from seating.domain.sold_as import SoldAs
 from seating.redis_store import keys
 from seating.storage.tables import events, purchases
 from tests.frozen_clock import CLOCK

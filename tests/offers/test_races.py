@@ -9,7 +9,8 @@ import pytest
 from seating.domain.change_json import parse_change
 from seating.domain.changes import OfferSet, Opened, Purchased
 from seating.domain.errors import NotOnSale, SeatingError, SoldOut
-from seating.domain.offer import Offer, charges
+from seating.domain.offer import Offer
+from seating.domain.sold_as import charges
 from seating.redis_store import keys
 from seating.redis_store.calls import Scripts
 from seating.services import persistence
