@@ -40,7 +40,7 @@ CRASH_POINTS: Final = {
     "Redis rebuild_finish": "rebuild.finished",
     "Redis rebuild_undo": "rebuild.undone",
     "Redis count": "rebuild.counted",
-    "SQL write merge._commit": "merge.committed",
+    "SQL write merged_record.write": "merge.committed",
     "SQL write webhook_cursors.add": "webhook.cursors_added",
     "SQL write webhooks.claim": "webhook.claimed",
     "HTTP send": "webhook.sent",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from seating.redis_store.calls import Scripts
-from seating.services import answered, event_creation, merge, persistence, rebuild
+from seating.services import answered, event_creation, merged_record, persistence, rebuild
 from seating.storage import migrations
 from seating.storage.database import Database
 from tests import frozen_clock
@@ -43,7 +43,7 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> WorldClock:
     found = WorldClock()
-    for module in (answered, event_creation, merge, persistence, rebuild):
+    for module in (answered, event_creation, merged_record, persistence, rebuild):
         monkeypatch.setattr(module, "time", found)
     return found
 
