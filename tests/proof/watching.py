@@ -14,7 +14,6 @@ import time  # noqa: E402
 from collections.abc import Callable, Iterable, Sequence  # noqa: E402
 from dataclasses import replace  # noqa: E402
 from pathlib import Path  # noqa: E402
-from random import Random  # noqa: E402
 from typing import Any, Final  # noqa: E402
 
 import gevent  # noqa: E402
@@ -29,22 +28,25 @@ from tests.proof.viewer import Viewer, WatchedEvent  # noqa: E402
 FIRST_VIEWER: Final = 20_000
 _STALLING: Final = 0.05
 _CONVERGED_WITHIN_S: Final = 30.0
-_REFUSING: Final = 0.1
-"""The share of its messages that the second receiver refuses at first."""
+_REFUSES_EVERY_S: Final = 3.0
+"""How often the second receiver refuses a message at first. The sender waits a second then, and has to catch up."""
 
 
 def receiver(history: HistoryFile, hooks_from: Sequence[int]) -> Callable[..., Iterable[bytes]]:
     """Return an application with an endpoint at /0, which takes all, and one at /1, which refuses some at first."""
-    random = Random(0)
+    refused_s = 0.0
 
     def receive(environ: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
+        nonlocal refused_s
         came = time.monotonic_ns()
         endpoint = int(environ["PATH_INFO"].strip("/"))
         body = environ["wsgi.input"].read()
         message = environ["HTTP_WEBHOOK_ID"]
         event = message.removeprefix("msg_").partition(".")[0]
         asked = Operation(endpoint, "webhook", event, message, {"from_seq": hooks_from[endpoint]}, came)
-        accepted = endpoint == 0 or random.random() > _REFUSING
+        accepted = endpoint == 0 or time.monotonic() < refused_s + _REFUSES_EVERY_S
+        if not accepted:
+            refused_s = time.monotonic()
         history.answered(asked, 200 if accepted else 500, body)
         start("200 OK" if accepted else "500 Internal Server Error", [("Content-Length", "0")])
         return [b""]
