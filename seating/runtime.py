@@ -83,7 +83,7 @@ class BackgroundServices(Sale):
             self.queue,
             self.persistence.retries,
             self.persistence,
-            Restarts(self.persistence, self.persistence.retries, database),
+            Restarts(self.persistence),
             [_user_cache(settings, calls)],
             UpkeepReports(calls),
         )

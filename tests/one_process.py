@@ -98,7 +98,7 @@ class OneProcess(Sale):
             queue,
             retries,
             persistence,
-            Restarts(persistence, retries, self.database),
+            Restarts(persistence),
             caches=[],
             reports=reports,
         )

@@ -5,10 +5,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from seating.domain.errors import InventoryUnavailable, RecordUnavailable
-from seating.redis_store.persist_retries import PersistRetries
 from seating.services.persistence import Persistence
 from seating.storage import watermarks
-from seating.storage.database import Database
 
 
 @dataclass
@@ -16,8 +14,6 @@ class Restarts:
     """Begins terms from the cron: RQ's worker is sleeping or has ended, and buyers wait."""
 
     persistence: Persistence
-    retries: PersistRetries
-    database: Database
     _sql_is_silent: bool = True
 
     def resume(self, event_ids: Sequence[str]) -> None:
@@ -29,19 +25,19 @@ class Restarts:
         if waiting and self._sql_is_back(waiting[0]):
             for event_id in waiting:
                 with suppress(InventoryUnavailable):
-                    self.retries.end_wait(event_id)
+                    self.persistence.retries.end_wait(event_id)
         self.persistence.run(*event_ids, follows=False)
 
     def _waits_for_sql(self, event_id: str) -> bool:
         with suppress(InventoryUnavailable):
-            return self.retries.read(event_id).waits_for_sql
+            return self.persistence.retries.read(event_id).waits_for_sql
         return False
 
     def _sql_is_back(self, event_id: str) -> bool:
         """Return whether SQL answers and did not at the last look: one that only refuses writes is not back."""
         was_silent = self._sql_is_silent
         try:
-            self.database.read(watermarks.read, event_id)
+            self.persistence.database.read(watermarks.read, event_id)
             self._sql_is_silent = False
         except RecordUnavailable:
             self._sql_is_silent = True

@@ -24,7 +24,7 @@ class WebhookSight(NamedTuple):
 
     `unattended` endpoints have something to be told now, and no sender has a claim on them. `lag` counts the entries
     that active ones have not been told yet. `failing_since_ms`, since 1970, is of the one that has failed for longest;
-    one that was paused meanwhile still fails.
+    one that the sender paused for that still fails.
     """
 
     active: int
