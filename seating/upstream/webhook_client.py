@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -170,6 +171,8 @@ def wait_s(retry_after: str) -> int:
         until = parsedate_to_datetime(retry_after[:_LONGEST_DATE])
     except ValueError:
         return 0
+    if until.tzinfo is None:  # "-0000" is UTC, too.
+        until = until.replace(tzinfo=UTC)
     return max(0, math.ceil(until.timestamp() - time.time()))
 
 
