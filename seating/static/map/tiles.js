@@ -97,7 +97,7 @@ export class Tiles {
     const { density } = this.painter
     const unit = view.scale * density
     const place = (tile, origin) => (unit === layer.unit
-      // From one rounded corner on, so that no seam opens between tiles.
+      // From one rounded corner on: no seam opens between tiles.
       ? Math.round(Math.round(-origin * unit) + tile * unit) : (tile - origin) * unit)
     const rectangle = [place(tile.x, view.x), place(tile.y, view.y), layer.span * unit, layer.span * unit]
     context.clearRect(...rectangle)
@@ -134,13 +134,14 @@ export class Tiles {
       for (const tile of this.#layer.within(part, false)) {
         if (tile.isStale) continue
         if (!overlap(tile.bounds, this.#visible)) tile.isStale = true
-        else patches.set(tile, [...patches.get(tile) ?? [], part])
+        else if (patches.has(tile)) patches.get(tile).push(part)
+        else patches.set(tile, [part])
       }
     }
     for (const [tile, parts] of patches) this.#patch(tile, parts)
   }
 
-  /** Draw parts of a tile, their ground before their seats: part by part takes longer. */
+  /** Draw parts of a tile: all ground, then all seats. */
   #patch(tile, parts) {
     const { painter } = this
     const context = tile.canvas.getContext('2d')
