@@ -34,19 +34,20 @@ _REFUSES_EVERY_S: Final = 3.0
 
 def receiver(history: HistoryFile, hooks_from: Sequence[int]) -> Callable[..., Iterable[bytes]]:
     """Return an application with an endpoint at /0, which takes all, and one at /1, which refuses some at first."""
-    refused_s = 0.0
+    refused, refused_s = "", 0.0
 
     def receive(environ: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
-        nonlocal refused_s
+        nonlocal refused, refused_s
         came = time.monotonic_ns()
         endpoint = int(environ["PATH_INFO"].strip("/"))
         body = environ["wsgi.input"].read()
         message = environ["HTTP_WEBHOOK_ID"]
         event = message.removeprefix("msg_").partition(".")[0]
         asked = Operation(endpoint, "webhook", event, message, {"from_seq": hooks_from[endpoint]}, came)
-        accepted = endpoint == 0 or time.monotonic() < refused_s + _REFUSES_EVERY_S
+        # No message twice: else one that is repeated after a longer pause would never be taken.
+        accepted = endpoint == 0 or message == refused or time.monotonic() < refused_s + _REFUSES_EVERY_S
         if not accepted:
-            refused_s = time.monotonic()
+            refused, refused_s = message, time.monotonic()
         history.answered(asked, 200 if accepted else 500, body)
         start("200 OK" if accepted else "500 Internal Server Error", [("Content-Length", "0")])
         return [b""]
