@@ -125,7 +125,9 @@ def _over(evidence: Evidence, answers: Sequence[Operation]) -> float:
 
 
 def _cancellations(evidence: Evidence) -> _Calls:
-    seats = {row.id: row.seats for row in evidence.final.purchases}
+    # SQL knows those without an answer; answers tell of those that SQL has lost.
+    seats = {purchase: seats_of(answers[0]) for purchase, answers in evidence.bought.items()}
+    seats |= {row.id: row.seats for row in evidence.final.purchases}
     asked: dict[tuple[str, str], list[Operation]] = defaultdict(list)
     for one in evidence.history.operations:
         if one.op == "cancel" and one.may_have_happened:

@@ -1,6 +1,7 @@
 """The checker finds nothing in a clean run, and each of many faults that are planted into what was recorded of it."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,8 @@ from tests.proof import checker, planted_at_rest, planted_in_purchases, planted_
 from tests.proof.evidence import Breach
 from tests.proof.history import InjectedFault
 from tests.proof.planting import PLANTED, Plant, RecordedRun
+from tests.proof.seat_calls import final_statuses
+from tests.proof.seat_register import AVAILABLE
 from tests.proof.short_sale import SETTINGS, ShortSale
 from tests.proof.shrinking import shrunk, smallest
 from tests.proof.story import tell
@@ -82,6 +85,26 @@ def test_a_loss_that_is_reported_is_no_breach(clean: RecordedRun) -> None:
     run.hall.losses.append((row.position, row.position))
     run.history.faults.append(InjectedFault("emptied", run.end(), run.end(), may_lose=True, target="redis"))
     assert "I2" not in {breach.invariant for breach in checker.check(run.history, run.finals)}
+
+
+def test_a_seat_may_be_sold_again_whose_sale_and_cancellation_are_lost(clean: RecordedRun) -> None:
+    run = clean.copy()
+    (last, *_) = run.find("purchase")
+    free = next(seat for seat, status in final_statuses(run.hall).items() if status == AVAILABLE)
+    end = run.end()
+
+    def later(at: int, **new: Any) -> None:
+        run.add(last, key=str(at), invoked=end + 2 * at, returned=end + 2 * at + 1, **new)
+
+    def sold(name: str) -> dict[str, Any]:
+        return {**(last.answer or {}), "purchaseId": name, "position": "9-9", "seats": [free]}
+
+    later(1, answer=sold("first"))
+    later(2, op="cancel", arguments={"purchase": "first"}, answer={"state": "cancelled"})
+    later(3, answer=sold("second"))
+    assert _breaches(run, "linearizable"), "nothing was lost"
+    run.history.faults.append(InjectedFault("emptied", end + 8, end + 9, may_lose=True, target="redis"))
+    assert not _breaches(run, "linearizable")
 
 
 def test_at_least_forty_are_planted() -> None:
