@@ -64,7 +64,8 @@ class Connection:
         except (OSError, httptools.HttpParserError):
             self.close()
             return None, None, {}
-        if not parser.should_keep_alive():
+        # The parser says no of every response that it has read to its end.
+        if response.headers.get("Connection") == "close":
             self.close()
         return parser.get_status_code(), response.body, response.headers
 
