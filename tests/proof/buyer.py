@@ -15,7 +15,7 @@ _TWICE_AT_ONCE, _TWICE_LATER, _OTHER_BODY = 0.10, 0.20, 0.25
 _ABANDONED, _BOUGHT, _EXTENDED = 1 / 3, 2 / 3, 5 / 6
 """Shares of the holds, added up; the rest is released."""
 _WAITS_FOR_SQL: Final = 0.1
-_PAUSES_A_WAIT: Final = 4
+_PAUSES_A_WAIT: Final = 1
 _LONGEST_PAUSE_S: Final = 2.0
 
 

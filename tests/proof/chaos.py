@@ -33,7 +33,7 @@ from tests.proof.stepped_clock import SteppedClock
 from tests.proof.story import tell
 from tests.servers import wait_until
 
-FULL: Final = Size(buyers=200, viewers=100, think_s=0.2)
+FULL: Final = Size(buyers=200, viewers=100, think_s=0.05)
 _LEAST_PAUSE_S: Final = 0.5
 """From the end of a fault to the next."""
 _HURRIED: Final = 0.2
