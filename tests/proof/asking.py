@@ -143,6 +143,10 @@ class Asking:
             self.last_wait_s = (done.returned - done.invoked) / 1e9
         return done
 
+    def hang_up(self) -> None:
+        for connection in self._idle:
+            connection.close()
+
     def surely(self, op: Kind, event: str, method: str, path: str, *args: Any, **options: Any) -> Operation:
         """Repeat it until its outcome is known, as a buyer does who wants to know."""
         done, pause_s = self.once(op, event, method, path, *args, **options), _FIRST_PAUSE_S

@@ -40,7 +40,9 @@ def _ask_until(deadline: float, asking: Asking, venue: Venue) -> bool:
     """A hall may be sold out for a moment."""
     while time.monotonic() < deadline:
         key = asking.new_key()
-        if asking.once("purchase", venue.event, "POST", venue.purchases, {"quantity": 1}, key=key).outcome == "ok":
+        done = asking.once("purchase", venue.event, "POST", venue.purchases, {"quantity": 1}, key=key)
+        asking.hang_up()  # Where gevent patches sockets, a connection belongs to its thread.
+        if done.outcome == "ok":
             return True
         time.sleep(_PAUSE_S)
     return False
