@@ -9,6 +9,7 @@ from typing import Final
 
 from seating.domain.seat_status import AVAILABLE, OFF_SALE, ORGANISED
 
+# `a` comes first: by it and the digit behind it, areas.lua tells an area from a map.
 _LETTERS: Final = "abhorsx"
 _COUNT: Final = re.compile(r"([a-z])(\d+)", re.ASCII)
 
@@ -37,6 +38,7 @@ def move(area: str, was: str, status: str, length: int) -> str:
     counts = _counts(area)
     taken = min(counts.get(was, 0), length)
     counts[was] = counts.get(was, 0) - taken
+    # A history that was lost may have sold places whose category is off sale by now.
     if was == AVAILABLE:
         counts[OFF_SALE] = counts.get(OFF_SALE, 0) - (length - taken)
         taken = length
@@ -53,6 +55,7 @@ def organise(organised: str, was: str, status: str, length: int) -> str:
     """
     counts = {letter: places(organised, letter) for letter in ORGANISED}
     for letter, more in ((was, -length), (status, length)):
+        # What is available has no count of its own here: it is the rest of the capacity.
         if letter in counts:
             counts[letter] += more
     if min(counts.values()) < 0:

@@ -54,6 +54,7 @@ class Cancellation(NamedTuple):
     @classmethod
     def after(cls, before: "Cancellation | None", change: Cancelled) -> "Cancellation":
         """What `change` makes of what was cancelled `before`."""
+        # Entries of versions before have no `remaining`: they cancelled all that was left.
         if not change.remaining:
             return cls(change.at_ms, change.left)
         quantity, runs = (before.quantity or 0, before.runs) if before else (0, ())
@@ -108,6 +109,7 @@ class Bought(NamedTuple):
         if one.is_whole:
             return one
         runs = (*one.runs, *_without(other.runs, one.runs))
+        # Totals without runs may count the same places, so the greater one holds, not the sum.
         quantity = sum(run.length for run in runs) or max(one.quantity or 0, other.quantity or 0)
         latest = max(one, other, key=lambda each: each.at_ms)
         if quantity == self.quantity:

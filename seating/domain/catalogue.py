@@ -36,6 +36,7 @@ class PartnerEvent(_Told):
 
 def parse_partner_id(text: str) -> str:
     """Return the id. Raises InvalidRequest if it cannot be one of the partner's."""
+    # fullmatch(), since `$` also matches before a line feed at the end.
     if not re.fullmatch(PARTNER_ID_FORM, text, re.ASCII):
         raise InvalidRequest("User id must be 1 to 64 letters, digits, dots, hyphens and underscores", "userId")
     return text

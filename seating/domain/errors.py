@@ -146,6 +146,7 @@ class NotOpenYet(NotOnSale):
 
     def __init__(self, opens_at_ms: int, wait_ms: int) -> None:
         super().__init__(state="on_sale", opens_at=rfc3339(opens_at_ms))
+        # Rounded up: who comes a moment early is refused again.
         self.retry_after_s = -(-wait_ms // 1000)
 
 

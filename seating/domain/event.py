@@ -14,6 +14,7 @@ DRAFT: Final = "draft"
 STATES: Final = frozenset({DRAFT, "on_sale", "paused", "closed"})
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
+# No more digits than timestamps.LATEST_MS has: a longer number might not fit SQL's BIGINT.
 _CURSOR = re.compile(r"(\d{0,15})\.([a-z0-9][a-z0-9-]{0,63})", re.ASCII)
 
 

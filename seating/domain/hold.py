@@ -17,6 +17,7 @@ from seating.domain.seating_plan import SeatRange, runs_text
 HOLD_RENDERING: Final = 2
 """Version of a hold's idempotency record. Records of version 1 cannot tell a token, and stay until the event closes."""
 
+# Of fixed lengths, by which hold_keys.lua cuts notes: a hash without its first character, and ms since 1970.
 _NOTE: Final = re.compile(r"([\w-]{21}):(\d{13})", re.ASCII)
 
 
@@ -50,6 +51,7 @@ def without_holders(kept: str) -> tuple[str, list[str]]:
     """Return a hold that scripts store as `str` has it, and the holders for whom its seats count."""
     hold, _, owner = kept.rpartition("|")
     key, is_of_now, holders = owner.rpartition(";")
+    # Versions before wrote the holder alone there.
     return f"{hold}|{key if is_of_now else ';0'};", [who.partition(":")[0] for who in holders.split(",") if who]
 
 
@@ -114,6 +116,7 @@ def pack_notes(notes: Mapping[str, int]) -> dict[str, str]:
     """Notes of ended holds, field to ms since 1970, as hold_keys.lua keeps them; given in the order of their ends."""
     packed: dict[str, str] = defaultdict(str)
     for field, until_ms in notes.items():
+        # The newest stands first: scripts drop those that are over from the end.
         packed[field[0]] = f"{field[1:]}:{until_ms}{packed[field[0]]}"
     return dict(packed)
 

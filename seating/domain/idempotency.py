@@ -10,6 +10,7 @@ import re
 from seating.domain.errors import InvalidIdempotencyKey, MissingIdempotencyKey
 
 _BARE = re.compile(r"[\x21-\x7e]{1,255}")
+# In a string of RFC 8941, only a quote and a backslash may be escaped.
 _QUOTED = re.compile(r'"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\]){1,510})"')
 
 

@@ -110,7 +110,7 @@ class InventoryState:
             case changes.OfferSet():
                 self._set_offer(change.offer)
             case changes.Purchased():
-                was = self._sold_from(change)
+                was = self._sold_from(change)  # Before `_end` forgets the hold.
                 self.sold += change.quantity
                 if change.hold is not None:
                     self._end(change.hold, change.at_ms)

@@ -18,6 +18,7 @@ def chain_link(previous: str, position: Position, change: str) -> str:
     The separators cannot occur in a link or a position, so the hashed text is unambiguous.
     """
     epoch, seq = position
+    # SHA-1, since scripts have no other hash (redis.sha1hex).
     return hashlib.sha1(f"{previous}\n{epoch}-{seq}\n{change}".encode(), usedforsecurity=False).hexdigest()
 
 

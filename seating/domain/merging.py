@@ -66,6 +66,7 @@ def merge(
 ) -> MergedState:
     """Merge what only `other` has into `preferred`, whose seats stay as they are."""
     merged = MergedState(preferred, seat_name)
+    # First, so that a seat that either history cancelled is free for whoever bought it since.
     _unite_cancellations(event_id, merged, other)
     for idempotency, receipt in _purchases(event_id, other):
         _take_in(event_id, merged, idempotency, receipt)
@@ -81,6 +82,7 @@ def merge(
     # InventoryState drops the notes that are over from the front, so they must stay sorted.
     notes = other.notes | preferred.notes
     preferred.notes = OrderedDict(sorted(notes.items(), key=lambda note: note[1]))
+    # After the buyers, so that what the organiser set keeps none of them from a seat.
     _take_in_organisers(merged, other)
     if other.offer != preferred.offer:
         merged.other_offer = other.offer
@@ -181,6 +183,7 @@ def _take_in_organisers(merged: MergedState, other: InventoryState) -> None:
 def _take_in_organisers_of_area(merged: MergedState, area: int, seats: str) -> None:
     state = merged.state
     for status in ORGANISED:
+        # Places have no names: what both histories set may be the same ones, so only the difference counts.
         missing = areas.places(seats, status) - areas.places(state.maps[area], status)
         for now in (AVAILABLE, OFF_SALE):
             more = min(missing, areas.places(state.maps[area], now))

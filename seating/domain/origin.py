@@ -9,6 +9,7 @@ import idna
 
 DEFAULT_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 
+# A host's name has at most 253 characters (RFC 1035); a port adds six.
 _LONGEST: Final = 300
 _AUTHORITY: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(?::(?P<port>[0-9]{1,5}))?")
 _ASCII_HOST: Final = re.compile(r"[a-z0-9._-]+")
@@ -52,7 +53,9 @@ class Origin(NamedTuple):
 
 def _canonical(host: str) -> str:
     if host.startswith("["):
+        # Browsers send the shortest form, while a setting may have any.
         return f"[{IPv6Address(host[1:-1])}]"
+    # Browsers map names by UTS 46 before they encode them.
     ascii_host = host.lower() if host.isascii() else idna.encode(host, uts46=True).decode()
     if not _ASCII_HOST.fullmatch(ascii_host):
         raise ValueError("not the name of a host")

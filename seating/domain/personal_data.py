@@ -47,4 +47,5 @@ def text_of(said: dict[str, Any] | None) -> str | None:
 
 
 def _json(said: dict[str, Any]) -> str:
+    # Never by another encoder: a text that was read is written anew to the letter, or its hash would not match.
     return json.dumps(said, separators=(",", ":"))

@@ -31,6 +31,7 @@ def render(plan: SeatingPlan) -> PlanDocument:
         for rows, shown in zip(plan.blocks, layout["blocks"], strict=True)
     ]
     text = orjson.dumps({"totalSeats": plan.capacity, **layout, "blocks": blocks})
+    # No time in the gzip header: all processes must send the same bytes under one ETag.
     return PlanDocument(hashlib.sha256(text).hexdigest()[:32], gzip.compress(text, 6, mtime=0))
 
 

@@ -47,6 +47,7 @@ class Faults:
 
     def add(self, path: str, value: Any, message: str, suggestion: str | None = None) -> None:
         """Add a fault, unless the same place has one. Raises InvalidPlan when there are too many to go on."""
+        # Beyond the list no path is remembered, so a file of nothing but faults takes little memory.
         if self.listing:
             if path in self._paths:
                 return
@@ -59,6 +60,7 @@ class Faults:
     def add_invalid(self, path: str, model: type[BaseModel], error: ValidationError) -> None:
         """Add what pydantic found wrong in a part of the file, which is at `path`."""
         count = error.error_count()
+        # error.errors() would first make an object of each fault.
         if count >= MAX_COUNTED:
             self.add(path, None, f"has {count} faults")
         if count >= MAX_COUNTED or not self.listing:
@@ -114,6 +116,7 @@ def _suggestion(model: type[BaseModel], found: Any) -> str | None:
         return closest(str(found["loc"][-1]), _fields_at(model, found["loc"][:-1])) or "remove it"
     if kind == "missing" and isinstance(value, dict):
         # What the field may be called here.
+        # Of the first fifty only: difflib compares with each, and a stranger's object may have thousands.
         unknown = [name for name in list(value)[:50] if name not in _fields_at(model, found["loc"][:-1])]
         similar = closest(str(found["loc"][-1]), unknown)
         return f"rename {similar}" if similar else None
@@ -186,6 +189,7 @@ def _shown(value: Any) -> Any:
     """A scalar, short enough for an answer; None for what has parts."""
     if isinstance(value, str):
         return printable(value[:_MAX_SHOWN]) + ("…" if len(value) > _MAX_SHOWN else "")
+    # JSON has no infinity, but Python reads 1e999 as one.
     if isinstance(value, float) and value in (float("inf"), float("-inf")):
         return str(value)
     return None if isinstance(value, (list, dict)) else value

@@ -72,6 +72,7 @@ def _to_middle(part: CategoryStretch, middle: complex) -> int:
     step, most = part.step, 2 * len(part.seats)
     if abs(step) < _SHORT:
         return 0
+    # Beyond the stretch's end, no place is nearer to the middle.
     return round(max(-most, min(most, 2 * ((middle - part.centre) / step).real)))
 
 

@@ -101,6 +101,7 @@ def parts_of(file: PlanFile, *, drawn: bool) -> Iterator[CategoryStretch]:
         labels = _labels(zone, cut)
         for line, places in cut:
             seats = [_placed(zone, rows, place, labels.get(place, frozenset())) for place in places]
+            # No party wants to sit side by side at two prices.
             for category, same in groupby(seats, key=lambda seat: seat.drawn.category):
                 yield CategoryStretch(zone_number, categories[category], lines + line, list(same))
         lines += max((line + 1 for line, _ in cut), default=0)

@@ -89,7 +89,9 @@ class _Reading:
         self._first_at: dict[str, str] = {}
         seats = list(_seats_in(value))
         ids = Counter(seat["seat_guid"] for seat in seats if isinstance(seat.get("seat_guid"), str))
+        # All ids, also those further down: a seat that is renamed must not take one.
         self._ids = set(ids)
+        # Where the search for a free number goes on: anew each time, many duplicates would take quadratic time.
         self._numbers = dict.fromkeys(ids, 1)
         self._seats = len(seats)
         self._positioned = any(seat.get("position") is not None for seat in seats)

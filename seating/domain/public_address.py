@@ -27,8 +27,10 @@ def is_public(address: IPAddress) -> bool:
         inner = _ipv4_in(address)
         if inner is not None:
             return is_public(inner)
+        # An address with a zone (RFC 4007) depends on an interface of this machine.
         if address not in _GLOBAL_UNICAST or address.scope_id:
             return False
+    # To Python, most multicast addresses are global.
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

@@ -18,6 +18,7 @@ from seating.domain.position import Position
 from seating.domain.seating_plan import SeatRange
 from seating.domain.sold_as import SoldAs
 
+# `run:{e}` has one character for a block's longest run, and their alphabet ends at ten.
 MAX_QUANTITY = 10
 
 _NONCE = re.compile(r"[0-9a-f]{16}")
@@ -94,6 +95,7 @@ class Purchase(NamedTuple):
 
     def with_cancellation(self, found: Cancellation | None) -> "Purchase":
         """As it stands once `found` is known too; another may know more."""
+        # What is cancelled only grows, so of two readings the greater is the later one.
         if found is None or self.bought.cancelled(found).quantity <= self.cancelled_quantity:
             return self
         state = PurchaseState.CANCELLED if found.is_whole else self.state
@@ -158,6 +160,7 @@ def _fingerprint(order: Order) -> str:
     asked: list[object] = [order.quantity, order.together, order.reference]
     if order.seats or order.hold_token:
         asked += [sorted(order.seats), order.hold_token]
+    # Only where it is asked for: receipts of versions before have fingerprints without it.
     if order.category is not None or order.zone is not None or order.accessible or order.mix:
         asked.append([order.category, order.zone, order.accessible, order.mix])
     return short_hash(json.dumps(asked))

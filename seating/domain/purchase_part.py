@@ -17,6 +17,7 @@ def part_of(purchase: Purchase, seats: str, quantity: int | None) -> Part:
         raise InvalidRequest("Give only one of seats and quantity", "quantity")
     if seats:
         own = dict(zip(purchase.seats, _singles(purchase.runs), strict=True)) if purchase.seats else {}
+        # The longest first: an id may have commas, so one may be the beginning of another.
         named = dict.fromkeys(_listed(seats, sorted(own, key=len, reverse=True)))
         return Part(runs=[own[seat] for seat in named])
     if quantity is None:

@@ -8,6 +8,7 @@ _MS = {"s": 1000, "m": 60_000, "h": 3_600_000}
 _COUNT = re.compile(r"[1-9]\d{0,6}", re.ASCII)
 _RATE = re.compile(r"([1-9]\d{0,6})/([1-9]\d{0,4})([smh])", re.ASCII)
 _MOST_WINDOWS = 4
+# A window keeps the time of each request; a bucket keeps two numbers, whatever its size.
 _LARGEST_WINDOW_LIMIT = 10_000
 
 

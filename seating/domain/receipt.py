@@ -19,6 +19,7 @@ from seating.domain.seating_plan import SeatRange, runs_text
 RENDERING = 1
 """Version of the answer that a receipt is rendered to. A new wording gets a new number; old receipts keep theirs."""
 
+# Always the last member. No text can look like it, since quotes in texts are escaped.
 _PRIVATE = re.compile(r',"private":\{.*\}\}$')
 
 
@@ -40,6 +41,7 @@ class Receipt(NamedTuple):
     @classmethod
     def parse(cls, event_id: str, record: str) -> Self:
         """Reads the text that purchase.lua wrote: rendering|fingerprint|position|nonce|quantity|left|runs|at|shop."""
+        # No further: texts in `shop` may have bars too.
         rendering, fingerprint, position, nonce, quantity, left, runs, at_ms, shop = record.split("|", 8)
         purchase_id = PurchaseId(event_id, Position.parse(position), nonce)
         told = (int(quantity), int(left), SeatRange.parse_all(runs))
@@ -81,6 +83,7 @@ class Receipt(NamedTuple):
         """As if no more than a `part` of it had been bought."""
         shop = json.loads(self.shop)
         if self.tariff:
+            # A block is of one category, so all of its runs have one charge.
             sold_as = {run.block: charge for run, charge in zip(self.runs, self.tariff.split(","), strict=True)}
             shop["tariff"] = ",".join(sold_as[run.block] for run in part.runs)
         text = json.dumps(shop, separators=(",", ":"))
@@ -160,6 +163,7 @@ def is_record_of_hold(record: str, hold: str) -> bool:
     return record.count("|") == 3 and record.split("|")[2] == hold
 
 
+# With `separators`, json.dumps makes an encoder for each call, and this is nearly always the same text.
 @lru_cache(maxsize=256)
 def shop_members(caller: str, reference: str | None = None, tariff: str = "", currency: str | None = None) -> str:
     """The caller's name as a member of a JSON object, without its braces; few callers have one.

@@ -51,9 +51,11 @@ class Replay:
         changed = [(entry, _read(entry)) for entry in fork]
         if changed:  # Mostly there is no fork, and the record has many purchases.
             self._purchases = self._recorded()
+        # The record has not seen these extensions, and would let the holds lapse.
         self._extended = {
             change.hold for _, change in changed if isinstance(change, changes.Extended) and self._is_ahead(change)
         }
+        # First, so that the fork's purchases find the seats of lapsed holds free.
         self._release_due()
         for entry, change in changed:
             outcome, reason = self._decide(change)
@@ -177,4 +179,5 @@ def _original(entry: LogEntry, change: Change) -> str:
     answered = isinstance(change, changes.Purchased | changes.Held)
     if not answered or getattr(change, "original", None) is not None:
         return entry.change
+    # Not parsed and written anew: that would drop fields that this version does not know.
     return f'{entry.change.removesuffix("}")},"original":"{entry.position}"}}'

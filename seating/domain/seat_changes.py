@@ -9,6 +9,7 @@ from seating.domain.seating_plan import ROW_BREAK, SeatRange
 LETTERS: Final = {word[0]: word for word in WORDS.values()}
 """The alphabet of `outside_map`: a, h, r and s."""
 
+# A table of bytes: a snapshot is translated without an object for each seat.
 _OUTSIDE = bytes(ord(WORDS.get(chr(character), UNKNOWN)[0]) for character in range(256))
 
 
@@ -34,6 +35,7 @@ def seat_changes(change: Change) -> list[SeatChange]:
             return [one for one in changed if one.runs] or [SeatChange(WORDS[change.status], change.runs)]
         case Cancelled() | Released():
             changed = _returned(change.runs, change.off_sale)
+            # In general admission there are no runs, and clients are told all the same.
             return [one for one in changed if one.runs] or changed[:1]
     return []
 

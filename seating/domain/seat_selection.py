@@ -8,6 +8,7 @@ from seating.domain.errors import InvalidRequest
 from seating.domain.seat_status import AVAILABLE
 from seating.domain.seating_plan import SeatingPlan, SeatRange
 
+# Redis runs one script at a time, so buyers wait while it sets these.
 MAX_SEATS_AT_ONCE: Final = 10_000
 _MOST_SHOWN: Final = 20
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations, pairwise
 from typing import Final, NamedTuple
 
+# Not a length: plans have no unit, and rows of one hall differ.
 AISLE: Final = 1.5
 """Pitches. Seats that are farther from each other do not stand side by side."""
 
@@ -18,6 +19,7 @@ _ACROSS: Final = 8.0
 """Pitches. Pieces of one name are one row across a wider gap only if they are on a straight line."""
 
 _BEND: Final = math.cos(math.radians(45))
+# Each is compared with all others, so the work grows with the square.
 _MAX_PIECES: Final = 32
 """Rows of a name in a zone; of more than that each is taken as it is."""
 
@@ -76,6 +78,7 @@ def cut(rows: Sequence[Row]) -> list[Stretch]:
 def usual_pitch(rows: Iterable[Sequence[complex]]) -> float:
     """The distance of seats that stand side by side: a third of all distances are smaller. 0 where there are none."""
     gaps = sorted(gap for seats in rows for gap in _gaps(seats) if gap)
+    # Not the median: a row of pairs has as many aisles as it has neighbours.
     return gaps[(len(gaps) - 1) // 3] if gaps else 0.0
 
 
@@ -94,6 +97,7 @@ def _in_line(seats: Sequence[complex]) -> list[int]:
     listed = list(range(len(seats)))
     if len(seats) < 3:
         return listed
+    # Of a straight row, the seat farthest from any other is an end.
     one_end = max(seats, key=lambda seat: abs(seat - seats[0]))
     other_end = max(seats, key=lambda seat: abs(seat - one_end))
     along = _unit(other_end - one_end)
@@ -121,6 +125,7 @@ def _joined(rows: Sequence[Row], pieces: list[_Piece]) -> list[_Piece]:
     """Join the pieces of a name whose ends stand side by side. A joined one stands where its first piece stood."""
     joined: dict[int, _Piece] = dict(enumerate(pieces))
     for named in _by_name(rows, pieces):
+        # The nearest first, for an end has one neighbour only.
         links = sorted(_links(named, pieces, AISLE), key=lambda link: link[0])
         where = {number: number for number in named}  # In which joined piece each of them is.
         for _, (one, one_end), (other, other_end) in links:

@@ -21,6 +21,7 @@ def parse_rfc3339(text: str) -> int:
     if _RFC3339.fullmatch(text) is None:
         raise refusal
     try:
+        # RFC 3339 allows a small z; fromisoformat does not.
         at_ms = (datetime.fromisoformat(text.upper()) - _EPOCH) // timedelta(milliseconds=1)
     except ValueError:  # There is no such day or hour.
         raise refusal from None

@@ -46,6 +46,7 @@ class Target(NamedTuple):
         """Parse an endpoint's URL. Raises ValueError with the fault."""
         if len(url) > MAX_URL:
             raise ValueError(f"cannot have more than {MAX_URL:,} characters")
+        # Before urlsplit, which drops tabs and line feeds without a word.
         if _VISIBLE.fullmatch(url) is None:
             raise ValueError("must be visible ASCII characters: write other ones percent-encoded, a host as xn--…")
         try:
@@ -55,6 +56,7 @@ class Target(NamedTuple):
             raise ValueError("must have a valid host and port") from None
         if parts.scheme not in ("http", "https"):
             raise ValueError("must start with https://")
+        # Not parts.fragment: that does not tell an empty one from none.
         if "@" in parts.netloc or "#" in url:
             raise ValueError("must not have a user, a password or a fragment")
         if port == 0 or not (literal(host) if ":" in host else _HOST.fullmatch(host)):
@@ -143,6 +145,7 @@ class Failing(NamedTuple):
         `asked_s` is how long the receiver asks to wait: it gets that, within the 5 min.
         """
         attempts = before.attempts + 1 if before else 1
+        # At most 30: from 2 ** 1024 on a float overflows, and a month of failures has more attempts.
         backoff_s = min(_FIRST_WAIT_S * 2 ** min(attempts - 1, 30), _LONGEST_WAIT_S)
         wait_s = max(backoff_s * random.uniform(1 - _JITTER, 1 + _JITTER), min(asked_s, _LONGEST_WAIT_S))
         return cls(attempts, before.since_ms if before else now_ms, now_ms + int(wait_s * 1000), reason)
