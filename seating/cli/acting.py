@@ -41,4 +41,5 @@ def actor(why: str | None) -> Actor:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # A container may run as a user without a name.
         name = str(os.getuid())
+    # A name in another encoding comes with lone surrogates, which orjson refuses.
     return Actor("cli:" + name.encode(errors="replace").decode()[:_LONGEST_NAME], why=why)

@@ -81,6 +81,7 @@ def rebuild(event_id: str, force: bool, why: str | None, as_json: bool) -> None:
         services.persistence.run(event_id)
     reason, by = "requested by the operator", acting.actor(why)
     position = services.rebuild.run(event_id, reason, claimable="recorded", force=force, by=by)
+    # Nothing is sold until a term begins: do not leave that to the next tick of the cron.
     services.persistence.run_now(event_id)
     row = {"event_id": event_id, "position": str(position)}
     print_rows([row], "rebuilt; its log continues from {position}", as_json)

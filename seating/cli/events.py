@@ -167,6 +167,7 @@ def close(event_id: str, yes: bool, why: str | None, as_json: bool) -> None:
 def erase(event_id: str, yes: bool, why: str | None, as_json: bool) -> None:
     """Erase the personal data of all purchases of an archived event: buyer, reference and note."""
     acting.ask_before_erasing(f"Erase personal data of {event_id}", yes=yes)
+    # It yields after each transaction, for the cron, which stops between two.
     for _ in startup_checks.operator_services().erasure.event(event_id, acting.actor(why)):
         pass
     print_rows([{"event_id": event_id}], "{event_id}: personal data erased", as_json)

@@ -83,6 +83,7 @@ def seating() -> None:
 def main() -> NoReturn:
     """Exit with status 2 and one line on stderr if a setting, or what it points to, is unusable."""
     try:
+        # By itself, click would exit with 1 at Ctrl-C, which here says that a check failed.
         seating.main(standalone_mode=False)
     except InvalidSettings as error:
         _refuse(str(error))
@@ -91,6 +92,7 @@ def main() -> NoReturn:
     except redis.RedisError as error:
         _refuse(f"REDIS_URL: Redis does not answer: {error}")
     except (RecordUnavailable, DatabaseError) as error:
+        # The first line is the reason; those behind it quote the statement.
         _refuse(f"DATABASE_URL: the database cannot be used: {str(error.__cause__).splitlines()[0]}")
     except InvalidPlan as error:
         from seating.cli.plans import fault_lines  # It is imported by now: only a plan can be invalid.

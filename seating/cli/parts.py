@@ -21,6 +21,7 @@ def web() -> None:
     startup_checks.warn_of_readers(settings)
     config = str(PROJECT / "gunicorn.conf.py")
     words = [sys.executable, "-m", "gunicorn", "-c", config, "--pythonpath", str(PROJECT), "wsgi:app"]
+    # In place of this process, so that a supervisor's signals reach gunicorn's master.
     os.execv(sys.executable, words)
 
 
@@ -85,6 +86,7 @@ def up() -> None:
     from seating.launcher import up as launcher
 
     settings = startup_checks.settings()
+    # Only people at this machine may do without a key, and on other addresses strangers can connect.
     if settings.bind not in _LOOPBACK:
         startup_checks.refuse_without_key(settings)
     launcher.run(settings)

@@ -110,6 +110,7 @@ def fault_lines(error: InvalidPlan) -> Iterable[str]:
 
 def _better(text: str, file: PlanFile) -> Better:
     zones = {zone.name for zone in file.zones}
+    # The whole name first: that of a zone may have a colon, or look like a path.
     if text in zones:
         return Better(zone=text)
     try:

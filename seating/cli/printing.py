@@ -41,6 +41,7 @@ def print_table(
         return
     lines = [list(columns.values()), *([_cell(row.get(name)) for name in columns] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    # Not isinstance(): a bool is an int, and is printed as a word.
     right = [all(type(row.get(name)) in (int, NoneType) for row in rows) for name in columns]
     for line in lines:
         cells = zip(line, widths, right, strict=True)

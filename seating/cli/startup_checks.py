@@ -56,6 +56,7 @@ def refuse_without_key(loaded: Settings) -> None:
     """Raises InvalidSettings if no operator could authenticate, or InvalidKeyFile."""
     if loaded.admin_token is not None or loaded.seating_development:
         return
+    # Not all(): one bad line must not stop the start, for the other keys work.
     keys = ApiKeys(loaded.effective_api_keys_file).readable()
     if not any(key.role is Role.OPERATE for key in keys):
         raise InvalidSettings(
@@ -86,8 +87,10 @@ def check_tables(loaded: Settings, *, allow_newer: bool = False) -> None:
     try:
         database.read(schema_version.check, allow_newer=allow_newer)
     except WrongTables:
+        # It is a RecordUnavailable too, but no waiting mends it.
         raise
     except RecordUnavailable as error:
+        # Seats are sold while SQL is down, so parts start without it too.
         _log.warning("database unavailable", error=str(error.__cause__))
     finally:
         database.close()

@@ -15,6 +15,7 @@ from seating.domain.caller import Role
 from seating.storage.api_keys import ApiKeys, InvalidKeyFile
 
 _ENV_FILE: Final = Path(".env")
+# At 0.8, variables of others, such as PGPORT and OTEL_EXPORTER_OTLP_PROTOCOL, would count as misspelled.
 _ALIKE: Final = 0.85
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _WORLD: Final = 2**24

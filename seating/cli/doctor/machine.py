@@ -15,6 +15,7 @@ _SOMAXCONN: Final = Path("/proc/sys/net/core/somaxconn")
 _WAITING: Final = 2_048
 """gunicorn's own `backlog`."""
 _FREE_BYTES: Final = 2**30
+# SQLite's WAL needs shared memory, which no network file system offers (https://sqlite.org/wal.html).
 _NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "fuse.glusterfs"})
 
 
@@ -67,5 +68,6 @@ def memory(loaded: Settings) -> Iterator[Finding]:
 
 def _file_system(folder: Path) -> str:
     """Return the type of the file system that holds `folder`, "" if it is unknown."""
+    # Without `all`, psutil leaves out what is on no device of this machine, such as NFS.
     mounts = [mount for mount in psutil.disk_partitions(all=True) if folder.is_relative_to(mount.mountpoint)]
     return max(mounts, key=lambda mount: len(mount.mountpoint)).fstype if mounts else ""

@@ -19,6 +19,7 @@ from seating.storage import schema_version, webhook_cursors
 from seating.storage.database import Database
 from seating.storage.replica import Replica
 
+# Scripts can declare flags, such as allow-oom, since 7.0.
 _OLDEST_REDIS: Final = (7, 0)
 _OLDEST_POSTGRES: Final = 140_000
 _MUCH_PERCENT: Final = 70
@@ -49,6 +50,7 @@ def _server(client: "redis.Redis", url: str) -> Iterator[Finding]:
     name = info.get("server_name", "redis")
     yield judged(
         "Redis",
+        # Valkey's `redis_version` says which Redis it is compatible with.
         f"{name} {info.get('valkey_version', info['redis_version'])}",
         fails=version < _OLDEST_REDIS,
         change="run Redis 7.0 or later, or Valkey",
@@ -172,6 +174,7 @@ def clocks(loaded: Settings) -> Iterator[Finding]:
 
 
 def _drift_s(client: "redis.Redis") -> float:
+    # Connects first: the time that takes would count as drift.
     client.ping()
     before = time.time()
     seconds, micros = client.time()
