@@ -72,6 +72,7 @@ def equipped(app: Application, settings: Settings, services: Services, hub: Hub)
     attach(app, settings, services, hub)
     live.attach(app, settings)
     inner = CrossOrigin(app.wsgi_app, settings.cors_origins) if settings.cors_origins else app.wsgi_app
+    # The outermost, so that preflights, which CrossOrigin answers by itself, are logged and counted too.
     app.wsgi_app = RequestFrame(inner, RequestLog(settings))  # type: ignore[method-assign]
     attach_operations(app, _operations_app(settings, services, hub))
     return app
@@ -107,6 +108,7 @@ def _serve_document(app: Application) -> None:
     @cache
     def document() -> tuple[str, bytes, bytes]:
         plain = jsonify(app.api_doc).get_data()
+        # No time in the gzip header: all processes must send the same bytes under one ETag.
         return hashlib.sha256(plain).hexdigest()[:32], plain, gzip.compress(plain, mtime=0)
 
     @app.route("/openapi.json")

@@ -40,6 +40,7 @@ class InvalidSettings(Exception):
 class Settings(BaseSettings):
     """Immutable; each process reads them once, at its entry point."""
 
+    # env_ignore_empty: Compose files pass an unset variable on as an empty one.
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
 
     port: Annotated[int, Field(ge=1, le=65535)] = 3000
@@ -48,6 +49,7 @@ class Settings(BaseSettings):
     web_workers: Annotated[int, Field(ge=1, le=64)] = 2
     web_connections: Annotated[int, Field(ge=16, le=100_000)] = 4096
     http_connections_per_address: Annotated[int, Field(ge=1, le=1_000_000)] = 4096
+    # Above the 60 s of nginx and most balancers, which must be the first to close an idle connection.
     keepalive_s: Annotated[int, Field(ge=1, le=3_600)] = 75
     drain_s: Annotated[int, Field(ge=0, le=600)] = 5
     seating_data_dir: Path = Path(".data")
@@ -72,6 +74,7 @@ class Settings(BaseSettings):
     cache_max_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 1 << 20
     db_latency_ms: Annotated[int, Field(ge=0, le=60_000)] = 0
     rate_limit_users: RatePolicy = "5/10s,10/60s"
+    # A box office behind one address never notices it, and it bounds the load of one address on Redis.
     rate_limit_sale: RatePolicy = "bucket:20000,600000/60s"
     rate_limit_shops: RatePolicy = "bucket:20000,600000/60s"
     rate_limit_holds: RatePolicy = "bucket:1000,6000/60s"
@@ -97,6 +100,7 @@ class Settings(BaseSettings):
     live_connections_per_address: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     live_resume_entries: Annotated[int, Field(ge=0, le=100_000)] = 2_000
     log_keep_s: Annotated[int, Field(ge=0, le=31_536_000)] = 86_400
+    # Below BACKLOG_MEMORY_PERCENT: entries that SQL has are dropped before purchases are refused.
     log_keep_memory_percent: Annotated[int, Field(ge=0, le=100)] = 50
     live_queue_kb: Annotated[int, Field(ge=1, le=65_536)] = 256
     live_ping_s: Annotated[int, Field(ge=1, le=3_600)] = 25
@@ -180,6 +184,7 @@ class Settings(BaseSettings):
         inside = self.data_dir / "redis.sock"
         if len(str(inside)) <= _LONGEST_SOCKET_PATH:
             return inside
+        # Every process must come to this name by itself, and no two data folders to the same one.
         name = hashlib.sha256(str(self.data_dir).encode()).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"seating-{name}" / "redis.sock"
 

@@ -70,6 +70,7 @@ class Memo(Generic[K, V]):
         try:
             value = load()
             self._keep(key, value, version)
+        # GreenletExit and gevent's Timeout are no Exception: they end this load, but not those that wait for it.
         except BaseException as error:
             del self._loading[key, version]
             outcome.set_exception(error if isinstance(error, Exception) else _Abandoned())
@@ -81,6 +82,7 @@ class Memo(Generic[K, V]):
     def _keep(self, key: K, value: V, version: Hashable) -> None:
         self._drop(key)
         weight = self._weigh(value)
+        # Kept, it would push out all others, and then itself.
         if weight > self._max_weight:
             return
         self._kept[key] = _Kept(value, version, weight, time.monotonic() + self._max_age_s)
@@ -130,6 +132,7 @@ class FreshLook(Generic[K, V]):
             outcome.set(value)
             return value
         finally:
+            # A look that was killed while it waited is in `_next`; `_looking` then has another one, which must stay.
             for outcomes in (self._next, self._looking):
                 if outcomes.get(key) is outcome:
                     del outcomes[key]
@@ -139,6 +142,7 @@ class FreshLook(Generic[K, V]):
         before = self._looking.get(key)
         if before is not None:
             self._next[key] = outcome
+            # Not get(): how the look before ended is no matter of those who share this one.
             before.wait()
             del self._next[key]
         self._looking[key] = outcome

@@ -49,7 +49,7 @@ from seating.telemetry import metrics_folder
 from seating.upstream.partner_client import PartnerClient, PartnerLimits
 from seating.upstream.webhook_client import WebhookClient
 
-_FLUSH_EVERY_S = 1.0
+_FLUSH_EVERY_S = 1.0  # A process that dies takes along what it confirmed since; each flush is a transaction.
 _NUDGES_WAITING = 4
 """How many jobs may wait. A further job would find nothing to do, and costs as much as recording 100 purchases."""
 
@@ -93,6 +93,7 @@ def web_services(settings: Settings) -> Services:
     """Build the services of a web process, which runs on greenlets."""
     from seating.web.users import document  # With all of Flask, which no other process needs.
 
+    # Buyers may wait for a term; worker and cron must not, since they begin it.
     calls = opening.pipelined(settings.effective_redis_url, awaits_terms=True)
     offload = _offload()
     database = _database_of_greenlets(settings)
@@ -128,6 +129,7 @@ def web_services(settings: Settings) -> Services:
         reads=LaggingReads(database, _replica(settings, database)),
         metrics_dir=metrics_folder.current(),
     )
+    # It may lead to an old primary: know SQL's terms before anything is sold on it.
     calls.on_new_connection(services.fence.on_new_connection)
     gevent.spawn(_flush_forever, services.answered)
     return services
@@ -188,6 +190,7 @@ def _flush_forever(answered: Answered) -> None:
         try:
             answered.flush()
         except (RecordUnavailable, SQLAlchemyError) as error:
+            # The greenlet must go on: the next flush has what this one could not write.
             _log.warning("confirmed positions not recorded", error=str(error.__cause__))
 
 

@@ -160,6 +160,7 @@ PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
 Networks = Annotated[str, AfterValidator(_networks)]
+# Without NoDecode, pydantic-settings would take the text of a set for JSON.
 Origins = Annotated[frozenset[Origin] | None, NoDecode, PlainValidator(_origins)]
 OriginsOrAny = Annotated[frozenset[Origin] | Literal["*"] | None, NoDecode, PlainValidator(_origins_or_any)]
 Token = Annotated[SecretStr, AfterValidator(_token)]
