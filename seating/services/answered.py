@@ -69,6 +69,7 @@ class Answered:
             return
         checkpoints = self._database.read(watermarks.read_all, events)
         for event_id, checkpoint in checkpoints.items():
+            # Once SQL has a new term, this process refuses an old primary within a second.
             self._seen.note(event_id, Position(checkpoint.position.epoch, 0))
         # Taken before the write, because other greenlets note positions while it waits.
         unwritten, self._unwritten = self._unwritten, set()
@@ -79,6 +80,7 @@ class Answered:
         except BaseException:
             self._unwritten |= unwritten
             raise
+        # Only after the write: a range that is dropped before could be lost without a report.
         while len(self._ranges) > MOST_TERMS:
             self._ranges.popitem(last=False)
 
@@ -112,6 +114,7 @@ class Answered:
             for event_id, ids in lost.items():
                 purchase_log.happened("purchases lost", event_id, ids)
         for purchase_id in (*done, *orphaned):
+            # `note` may have dropped it for want of room while SQL was asked.
             self._receipts.pop(purchase_id, None)
 
 

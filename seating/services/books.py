@@ -50,6 +50,7 @@ class Books:
 
     def reconcile(self, event_id: str) -> list[Difference]:
         """Return the differences; none if the books are right. Raises EventNotFound."""
+        # Redis first: a healthy SQL then has whatever it had acknowledged, as persistence relies on too.
         snapshot = book_snapshot.take(self.client, event_id)
         try:
             record = self._record(event_id)
@@ -75,6 +76,7 @@ class Books:
         story = story_of(record, snapshot)
         previous, seq = log_entry.GENESIS, 0
         for count, entry in enumerate(story):
+            # The entry of a merge stands for the gap before it.
             if entry.position.seq != seq + 1 and not isinstance(entry.read(), Merged):
                 return Verified(count, f"there is a gap after {count} entries, before {entry.position}")
             if log_entry.chain_link(previous, entry.position, entry.change) != entry.link:

@@ -33,6 +33,7 @@ class Catalogue:
     client: PartnerClient | None
     guards: CircuitBreakers
     deadline_s: float
+    # Only shared, not kept: how stale the partner's data may become is unknown.
     _fetches: Memo[PartnerId, PartnerEvent] = field(default_factory=lambda: Memo(max_weight=0))
 
     def users(self) -> list[PartnerUser]:

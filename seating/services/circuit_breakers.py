@@ -47,6 +47,7 @@ class CircuitBreakers:
 
     def run(self, kind: str, admission: Admission, work: Callable[[], T]) -> T:
         """Return the result of `work`, and record its outcome in the breaker."""
+        # The outcome of a call that is killed: if it was a probe, the next caller may probe at once.
         outcome = CallOutcome.ABANDONED
         started = time.perf_counter()
         try:

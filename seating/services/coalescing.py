@@ -126,9 +126,11 @@ class Coalescing:
         except Exception:
             self._land(lease)  # No result: the next process fetches for itself.
             raise
+        # Without the lease, another process may have fetched a newer value by now.
         if lease.is_held:
             # A value that was put meanwhile is newer than ours.
             self._keep(lease.key, value, if_absent=True)
+        # After the put: a request between the two would find neither value nor flight, and fetch again.
         self._land(lease, _VALUE + value)
         return value, Source.MISS
 

@@ -42,6 +42,7 @@ class Erasure:
         Raises PurchaseNotFound, RecordUnavailable, and InventoryUnavailable where SQL is done and Redis is not.
         """
         event_id = purchase_id.event_id
+        # What SQL does not have yet would not be found below, and recorded with its data later.
         self.persistence.run_now(event_id)
 
         def erase(connection: Connection) -> tuple[list[tuple[Position, Purchased]], bool]:
@@ -87,7 +88,9 @@ class Erasure:
         What is left of it can be read until the end. Raises EventNotFound, NotArchived, RecordUnavailable,
         InventoryUnavailable.
         """
+        # First of all, because this refuses an event that is not archived.
         windows = self._windows(event_id)
+        # Seats first: they refer to the purchases, which go with their entries.
         while self.database.write(erasure.delete_seats, event_id):
             yield
         for first_seq in windows:

@@ -93,7 +93,6 @@ class EventCreation:
             _log.error("default event not opened", event_id=event_id, reason=error.message)
 
     def _created_with(self, key: CreationKey) -> EventOnSale | None:
-        """Whoever created it may have been stopped before it had an inventory."""
         created = self.database.read(event_record.created_with, key.idempotency)
         if created is None:
             return None
@@ -101,6 +100,7 @@ class EventCreation:
         if fingerprint != key.fingerprint:
             raise IdempotencyKeyReused("This Idempotency-Key has created another event; use a new key for a new one")
         found = self.events.get(event_id)
+        # The request that created it may have been stopped before the event had an inventory.
         if found.counts is None and not found.event.archived:
             self._open(event_id)
             found = self.events.get(event_id)
@@ -109,10 +109,7 @@ class EventCreation:
     def _create(
         self, event: Event, plan: SeatingPlan | None, by: Actor | None = None, key: CreationKey | None = None
     ) -> None:
-        """SQL first: an inventory that SQL does not know of could sell what nobody records.
-
-        Raises InventoryUnavailable where Redis is not reachable, or has something of that event: SQL lost it then.
-        """
+        """Raises InventoryUnavailable where Redis is not reachable or has something of that event: SQL lost it then."""
         if self.inventory.is_known(event.id):
             raise InventoryUnavailable(f"Redis has sales of event {event.id}, and SQL does not: run seating merge")
         now_s = time.time()
@@ -123,10 +120,12 @@ class EventCreation:
             event_record.add(connection, event, plan, key)
             ledger.begin(connection, event.id, first)
 
+        # SQL first: an inventory that SQL does not know of could sell what is never recorded.
         self.database.write(record)
         self._open(event.id)
 
     def _open(self, event_id: str) -> None:
         with suppress(Overtaken):  # Whoever found it without an inventory was faster.
             self.rebuild.open(event_id)
+        # Begins the term, without which the event does not sell.
         self.persistence.run(event_id)

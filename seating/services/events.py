@@ -183,6 +183,7 @@ class Events:
         try:
             if offer and offer.has_areas:
                 return self.inventory.left_by_category(event_id)
+            # By the offer too, or the answer to a change of it could count seats that are off sale.
             return self._left.get(event_id, lambda: self.inventory.left_by_category(event_id), version=offer)
         except InventoryUnavailable:
             return None  # It does not sell at this moment.

@@ -69,6 +69,7 @@ class Holds:
             held = self.store.hold(event_id, token, holders, order, runs, idempotency, kept, limit, within)
         change.reached(held.record.position)
         if held.replayed and key is not None:
+            # The seal is an XOR, so sealing opens it again.
             token = sealed(held.sealed, held.id, event_id, caller, key)
         return self._named(event_id, token, held.record)._replace(replayed=held.replayed, verdict=held.verdict)
 

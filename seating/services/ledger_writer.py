@@ -43,6 +43,7 @@ class LedgerWriter:
             if not watermarks.advance(connection, event_id, checkpoint, last):
                 raise Overtaken("the record has moved on")
             written = ledger.write(connection, event_id, rows, plan)
+            # From a term's beginning on, the record has all that is left of earlier terms.
             if any(isinstance(row.change, Trusted) for row in rows):
                 written.quarantined.extend(quarantine.look_again(connection, event_id))
             return written

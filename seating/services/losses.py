@@ -35,8 +35,10 @@ class Losses:
         """
 
         def write(connection: Connection) -> list[str]:
+            # Numbering the notice takes this lock too; taken last, it could deadlock with persistence.
             watermarks.lock(connection, event_id)
             act = act_now(by, "loss.settle", event_id)
+            # Read before they are settled, after which they no longer count as lost.
             known = [str(aside.purchase_id) for aside in quarantine.lost(connection, event_id, epoch)]
             loss = answered.settle(connection, event_id, epoch, act.at_ms, by.name, by.why or "")
             if loss is None:

@@ -74,6 +74,7 @@ class Merge:
             record = self.database.read_snapshot(merged_record.read, event_id)
             if record.checkpoint and self.database.read(ledger.has, event_id, snapshot.acknowledged):
                 raise NothingToMerge
+            # The lease ran on while both histories were read.
             attempt.renew()
             plan = snapshot.seating_plan()
             waiting = _unite(event_id, snapshot, record, prefer, plan)
@@ -85,6 +86,7 @@ class Merge:
         purchase_log.happened("purchases taken in", event_id, (str(receipt.id) for receipt in new))
         purchase_log.happened("purchases cancelled", event_id, shrunk)
         purchase_log.happened("purchases put aside", event_id, (str(one.receipt.id) for one in result.waiting))
+        # Nothing is left to record, but the event sells only once a run has begun its term.
         self.persist(event_id)
         return result
 

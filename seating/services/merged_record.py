@@ -73,12 +73,14 @@ def write(
     """
     tail, acknowledged, state = snapshot.checkpoint, snapshot.acknowledged, merged.state
     assert acknowledged is not None, "the caller has checked it"
+    # Before `_append` allocates a term: persistence locks in this order, and the other one could deadlock.
     watermarks.lock(connection, event_id)
     if record.event is None:
         name = snapshot.inventory.get("name", event_id)
         events.add(connection, Event(event_id, name, state.capacity, plan is not None, offer=state.offer), plan)
     receipts = [receipt for receipt in purchases_of(event_id, state) if not snapshot.is_quarantined(receipt)]
     new = purchases.missing(connection, event_id, receipts)
+    # Beyond both histories, with a number for each new purchase: lists and webhooks go by these.
     end = max(tail.position.seq, record.end_seq)
     dumped = state.dump()
     after = record.checkpoint.position if record.checkpoint else None

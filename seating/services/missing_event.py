@@ -10,6 +10,7 @@ from seating.storage.database import Database
 
 Answer = Callable[[], SeatingError]
 
+# Bounded, because strangers can ask for any id.
 _REMEMBERED = 10_000
 _REMEMBERED_FOR_S = 1.0
 

@@ -87,6 +87,7 @@ class OpenSales:
         return SalesSight(sights, self._all_seen)
 
     def _next(self, known: KnownEvents) -> list[str]:
+        # More of those that sell: a single one makes the process ready.
         again = (*islice(self._trusted, SAMPLE // 2), *islice(self._untrusted, SAMPLE // 4))
         chosen = dict.fromkeys((self._default_event, *again))
         if not self._turn:  # Likely open events first: Redis also knows all archived ones.
@@ -97,6 +98,7 @@ class OpenSales:
         return list(chosen)
 
     def _remember(self, sight: EventSight) -> None:
+        # Added again at the end, so that those not checked for longest are next.
         self._trusted.pop(sight.event_id, None)
         self._untrusted.pop(sight.event_id, None)
         if sight.state is EventState.TRUSTED:

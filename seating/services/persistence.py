@@ -177,12 +177,13 @@ class Persistence:
         record = self.database.read(progress.read, event_id, acknowledged, not trusted)
         if record is None:
             return self._not_on_record(event_id, head)
+        # From here on this process refuses an old primary, whose term is over.
         self.seen.note(event_id, Position(record.checkpoint.position.epoch, 0))
         if head is None:
             return self._rebuild(event_id, head, "Redis has no inventory")
         if head.archived:
             return self._archived(event_id, head, record)
-        found = self.log.entries_from(event_id, record.checkpoint.position, BATCH + 1)
+        found = self.log.entries_from(event_id, record.checkpoint.position, BATCH + 1)  # The first is SQL's last.
         try:
             entries = continuation(record.checkpoint, found)
             if len(found) <= BATCH and len(entries) == len(found) - 1:
@@ -243,7 +244,8 @@ class Persistence:
         return _Next.NOW
 
     def _begin_term(self, event_id: str, head: Head, recorded: Checkpoint, database: str, begun: set[str]) -> _Next:
-        """Append the entry that begins a term, which the next round records. Once per run, in case the server flaps."""
+        """Append the entry that begins a term, which the next round records."""
+        # Once per run, in case the server flaps.
         if head.claimed or event_id in begun:
             return _Next.NEVER
         if not head.has_terms:

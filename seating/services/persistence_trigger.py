@@ -33,6 +33,7 @@ class PersistenceTrigger:
         while True:
             self._wake.wait()
             self._wake.clear()
+            # Taken before the call, because other greenlets mark events while it waits.
             events, self._lagging = self._lagging, set()
             try:
                 if not self._queue.nudge(*events):

@@ -171,6 +171,7 @@ class Purchases:
         act = act_now(by, "purchase.cancel", fork.event_id, str(fork.purchase_id), *states)
 
         def resolve(connection: Connection) -> None:
+            # Numbering the notice takes this lock too; taken last, it could deadlock with persistence.
             watermarks.lock(connection, fork.event_id)
             if quarantine.resolve(connection, fork, quarantine.CANCELLED):
                 audit.add(connection, [act])

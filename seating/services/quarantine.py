@@ -123,8 +123,10 @@ class Quarantine:
                 receipt = self.inventory.sell_again(*sold, by).receipt
         except SeatingError as error:
             raise NotReplayable(f"It cannot be replayed: {error.message}") from None
+        # If the key has bought again, the script replays that receipt and sells nothing.
         if receipt.id.nonce != purchase.nonce:
             raise NotReplayable(f"Its idempotency key has bought again since: {receipt.id}")
         self.changes.nudge(aside.event_id)
+        # Last: if this fails, a repetition gets the same receipt and resolves the entry then.
         self.database.write(aside_record.resolve, aside, aside_record.REPLAYED)
         return [aside.entry]

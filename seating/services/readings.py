@@ -66,6 +66,7 @@ class Readings:
             return [*readings, metrics.REDIS_UP.reads(0)]
         with gevent.Timeout(_REDIS_WITHIN_S, False):  # type: ignore[arg-type]
             from_redis += [*self._of_background(), *self.breakers.readings()]
+        # A limit of its own: a slow walk over all events must not make Redis look down.
         of_events: list[Reading] = []
         with gevent.Timeout(_EVENTS_WITHIN_S, False):  # type: ignore[arg-type]
             of_events = self._of_events(report.record)

@@ -79,6 +79,7 @@ class Rebuild:
             # Nothing is appended under a claim, so what is read from here on stays true.
             head = self.terms.head(event_id)
             recorded = self.database.read_snapshot(self._recorded, event_id, attempt, force)
+            # Again, since the sale went on until the claim, and SQL may have acknowledged more.
             self._refuse_loss(event_id, head)
             self._refuse_unrecorded(event_id, recorded.checkpoint, head if only_if_lost else None)
             fork = self._fork(event_id, force)
@@ -97,6 +98,7 @@ class Rebuild:
         try:
             yield attempt
         except Exception:
+            # Otherwise the next attempt would have to wait until the lease ends.
             attempt.undo()
             raise
 
@@ -126,6 +128,7 @@ class Rebuild:
                 term_record.database_id(connection),
             )
 
+        # Read only now: the transaction before may have begun a term and put entries aside.
         asides, terms, name, database = self.database.read_snapshot(read)
         attempt.write(last, state, plan, asides, terms, name=name, database=database)
 
@@ -154,6 +157,7 @@ class Rebuild:
         found = self.log.entries_from(event_id, checkpoint.position, 2)
         if not found or Checkpoint.of(found[0]) != checkpoint:
             return
+        # Entries that continue the ledger are no fork: recorded as they are, they keep their positions.
         if len(found) == 2 and checkpoint.is_followed_by(found[1]):
             raise Overtaken("the log has entries that must be recorded first")
         if len(found) == 1 and doubted and doubted.checkpoint == checkpoint:
@@ -205,6 +209,7 @@ class Rebuild:
                 raise Overtaken("the record has moved on")
             quarantine.put_aside(connection, (_aside(event_id, outcome) for outcome in outcomes))
             ledger.write(connection, event_id, ledger.read_rows(entries), recorded.plan)
+            # Purchases that wait as lost may have turned up in the fork.
             quarantine.look_again(connection, event_id)
 
         self.database.write(commit)

@@ -40,6 +40,7 @@ def fold(connection: Connection, event_id: str, on_page: Callable[[], None] = la
     state, merged_seq = start(connection, event_id, plan)
     last = None
     left_out = []
+    # From the merge's own entry on, which is the last one if nothing has followed.
     for page in ledger.entries(connection, event_id, max(0, merged_seq - 1)):
         for recorded in page:
             last = recorded.entry

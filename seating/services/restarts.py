@@ -14,6 +14,7 @@ class Restarts:
     """Begins terms from the cron: RQ's worker is sleeping or has ended, and buyers wait."""
 
     persistence: Persistence
+    # A new cron cannot know, so SQL's first answer ends the waits.
     _sql_is_silent: bool = True
 
     def resume(self, event_ids: Sequence[str]) -> None:

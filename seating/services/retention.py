@@ -17,6 +17,7 @@ from seating.storage.erasure import Archived
 
 _BY: Final = Actor("seating", why="its time is over")
 _DAY_MS: Final = 24 * 3600 * 1000
+# Short, because the same process does the upkeep, which is due every second.
 _TICK_S: Final = 0.2
 _LOOK_EVERY_S: Final = 60.0
 _NO_MORE: Final = object()
@@ -62,6 +63,7 @@ class Retention:
             self._database.write(erasure_record.date_archived, now_ms)
             last, before_ms = Archived(0, ""), now_ms - days * _DAY_MS
             while found := self._database.read(erasure_record.due, last, before_ms, erased=erased):
+                # Before the attempt: an event that fails would otherwise be found again.
                 last = found
                 try:
                     with suppress(EventNotFound):  # Another cron has deleted it.

@@ -67,6 +67,7 @@ def tell(
         elif isinstance(change, changes.Cancelled):
             owner = owners.get(change.purchase, f"{event_id}.{change.purchase}")
         elif isinstance(change, changes.Held | changes.HoldChanged):
+            # A change of a hold that concerns the seat either takes it in or gives it back.
             holds.symmetric_difference_update((change.hold,))
         by: Actor | None = getattr(change, "by", None)
         told = (change.at_ms, str(entry.position), _what(change, seat_id, plan), owner, reference)

@@ -77,6 +77,7 @@ class Seats:
         # Names become places here: the scripts know no names.
         runs = chosen.runs(plan) if plan else self._places(event_id, chosen)
         quantity = None if runs else chosen.quantity
+        # Older versions read an entry with a quantity without setting any place.
         with self.changes.of(event_id, None if quantity is None else PLACES_SET) as change:
             done = self.store.set(event_id, runs, SETTABLE[status], by, chosen.places_are, quantity)
         change.reached(done.position)

@@ -74,6 +74,7 @@ class Upkeep:
         if sweeps:
             self._quarantined = self.set_aside.quarantined(event_ids)
             self.holds.sweep_notes(event_ids)
+        # Before the runs below, each of which may take seconds: a late report looks like a cron that is gone.
         self._report(found)
         self._persist([event_id for event_id, snapshot in found if self._lags(event_id, snapshot)])
         self.restarts.resume([event_id for event_id, snapshot in found if snapshot and not snapshot.backlog.trusted])
@@ -89,6 +90,7 @@ class Upkeep:
                 _log.warning("event upkeep failed", event_id=event_id, error=repr(error))
         self._report_damage(event_ids)
         steps: list[Callable[[], object]] = [self.queue.trim]
+        # Only the worker checkpoints, and a write without a log entry, such as a new user, brings it no job.
         if self.database.wal_is_large():
             steps.append(self.queue.ask_for_checkpoint)
         if sweeps:
@@ -159,10 +161,8 @@ class Upkeep:
             self._archive(event_id)
 
     def _archive(self, event_id: str) -> None:
-        """Remove an event from Redis a day after it was closed.
-
-        Mark it archived in SQL first, or the missing inventory would be rebuilt.
-        """
+        """Remove an event from Redis a day after it was closed."""
+        # SQL first, or the missing inventory would be rebuilt.
         self.database.write(events.set_archived, event_id)
         # The script checks all of it again, since the snapshot may be a second old.
         if self.inventory.archive(event_id, KEPT_CLOSED_MS):
@@ -207,14 +207,12 @@ class Upkeep:
                 return  # Missing or untrusted: the next tick handles that.
 
     def _persist(self, event_ids: Sequence[str]) -> None:
-        """Nudge, or persist here if the queue stays long or refuses jobs.
-
-        RQ cannot work in a full Redis, and only persistence frees memory there.
-        """
+        """Nudge, or persist here if the queue stays long or refuses jobs."""
         try:
             taken, reason = self.queue.nudge(*event_ids), "the queue stays long"
         except InventoryUnavailable as error:
             taken, reason = False, str(error.__cause__)
+            # RQ cannot work in a full Redis, and only persistence frees memory there: do not wait for more ticks.
             self._refusals = _MOST_REFUSALS
         self._refusals = 0 if taken else self._refusals + 1
         if self._refusals > _MOST_REFUSALS:

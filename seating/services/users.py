@@ -55,6 +55,7 @@ class Users:
         except IntegrityError:
             raise UserExists from None
         document = self.document(user)
+        # The cache may still say that there is no such user.
         self.coalescing.put(user.id, document)
         return document
 

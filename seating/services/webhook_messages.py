@@ -84,8 +84,10 @@ class WebhookMessages:
             if not notices:
                 return list(steps)
             end = notices[0].after_seq
+            # Without an entry up to there the cursor moves all the same, or the notice would never be due.
             return [*takewhile(lambda step: step.seq <= end, steps)] or [Step(end, cursor.notice, None)]
 
+        # In one snapshot: a watermark read after the entries would skip what was recorded in between.
         return self.database.read_snapshot(read)
 
 
@@ -114,6 +116,7 @@ class _EventRecord:
                     return  # The next turn goes on behind the last of them.
             seq = entry.position.seq
             yield Step(seq, cursor.notice, self._of_entry(entry, change))
+        # Not behind an entry that cannot be read yet: the cursor has to wait for it.
         if len(rows) == len(entries) < count:
             mark = watermarks.read(self.connection, self.event.id)
             if mark is not None and mark.position.seq > seq:
@@ -170,6 +173,7 @@ class _EventRecord:
         if purchase is None:
             return None
         cancelled = None
+        # Only where others came before: finding them reads all entries in between.
         if change.remaining and purchase.quantity - change.remaining > change.quantity:
             here = (change.purchase, purchase.entry_seq, seq - 1)
             for earlier in ledger.cancellations(self.connection, self.event.id, *here):

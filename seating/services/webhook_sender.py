@@ -79,6 +79,7 @@ class WebhookSender:
         gevent.joinall([*self._busy.values()], timeout=within_s)
         gevent.killall([*self._busy.values()])
         try:
+            # Otherwise the next sender would have to wait until the claims end.
             self.database.write(webhooks.release, self.name)
         except RecordUnavailable as error:
             _log.warning("claims not released", error=str(error.__cause__))
@@ -124,6 +125,7 @@ class WebhookSender:
 
     def hold_claim(self, webhook_id: str) -> None:
         """Make sure that the claim outlasts the next message. Raises _Stopped."""
+        # A claim outlasts a pause, which must stop the next message.
         self.webhook(webhook_id)
         now_s, now_ms = time.monotonic(), _now_ms()
         # Renewed only when needed: a write for each message would cost more than the message.
@@ -159,6 +161,7 @@ class _Turn:
             self._fail(error)
             return
         except _Stopped:
+            # Or what has been delivered would be sent again.
             self._save()
             raise
         self._save()
