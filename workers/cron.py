@@ -33,6 +33,7 @@ def run() -> None:
 
 def pause_s(failures: int) -> float:
     """Return the pause after so many failures in a row."""
+    # The exponent is bounded, because a float overflows after a thousand failures.
     return min(_FIRST_PAUSE_S * 2 ** min(failures - 1, 10), _EVERY_S) if failures else _EVERY_S
 
 

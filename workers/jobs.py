@@ -32,4 +32,5 @@ def checkpoint() -> None:
         try:
             database.checkpoint()
         except RecordUnavailable as error:
+            # The next job tries again, or the cron asks for it.
             _log.warning("checkpoint failed", error=str(error.__cause__))

@@ -30,6 +30,7 @@ class _Worker(SimpleWorker):
     asked_to_stop = False
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        # First, because RQ raises StopRequested if the worker is idle.
         self.asked_to_stop = True
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]  # RQ declares none
 
@@ -59,12 +60,15 @@ def _work(queue: Queue) -> bool:
     worker = None
     try:
         # Inside the try: creating a worker already queries Redis.
+        # RQ refuses the name of a worker that is registered, as one that was killed is for a while.
         name = worker_name(uuid4().hex)
+        # Not RQ's default, pickle: a pickle from Redis runs the code of anyone who can write there.
         worker = _Worker([queue], name, connection=queue.connection, serializer=JSONSerializer, worker_ttl=_SILENT_S)
         worker.work(logging_level="WARNING")
     except redis.RedisError as error:
         _log.warning("worker stopped", error=str(error))
     finally:
+        # RQ's handlers ask the worker that has ended; until the next one begins, a signal ends the process.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
     return worker is not None and worker.asked_to_stop

@@ -7,6 +7,7 @@ os.environ.setdefault("RES_OPTIONS", "timeout:2 attempts:2")
 
 from gevent import monkey
 
+# Before the imports below: psycopg yields to other greenlets only if the patch comes first.
 monkey.patch_all()
 
 import signal  # noqa: E402
