@@ -11,6 +11,7 @@ from functools import partial
 
 import click
 
+# From Linux's <sys/prctl.h>; Python has no name for it.
 _PR_SET_PDEATHSIG = 1
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 10.0
@@ -36,6 +37,7 @@ class Child:
     def start(self) -> None:
         self._started_at = time.monotonic()
         self._restart_at = None
+        # Only from the main thread: Linux sends die_with's signal when the thread that forked ends.
         self._process = subprocess.Popen(
             self._command,
             env=self._environment,
@@ -68,6 +70,7 @@ class Child:
             self._process.wait(within_s)
         except subprocess.TimeoutExpired:
             click.echo(f"{self.name:9}did not stop within {within_s:g} s, killed")
+            # The whole session, because a killed gunicorn master cannot stop its processes.
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 

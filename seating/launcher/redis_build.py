@@ -31,6 +31,7 @@ def written_by(data_dir: Path) -> Build | None:
     """Return the build that wrote the append-only file in `data_dir`, by its header; None if unknown."""
     folder = data_dir / "appendonlydir"
     try:
+        # Only the base file has a header; those after it are plain commands.
         base = _BASE_FILE.search((folder / "appendonly.aof.manifest").read_text())
         if base is None:
             return None

@@ -34,6 +34,7 @@ def run(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
     with _lock(settings.data_dir):
+        # Asked before anything starts: a server that cannot listen would only be restarted again and again.
         _refuse_taken_port("PORT", settings.bind, settings.port)
         if settings.ops_address:
             _refuse_taken_port("OPS_BIND", *settings.ops_address)
@@ -138,6 +139,7 @@ def _start_parts(settings: Settings, parts: list[Child], environment: dict[str, 
         "web": f"http://{settings.bind}:{settings.port} ({settings.web_workers} processes)",
     }
     for name, text in about.items():
+        # DRAIN_S: there is no load balancer that would have to notice a stop.
         part = Child(name, _seating(name), environment | {"SEATING_DEVELOPMENT": "true", "DRAIN_S": "0"})
         parts.append(part)
         part.start()
@@ -168,6 +170,7 @@ def _say(part: str, text: str) -> None:
 
 def _lock(data_dir: Path) -> TextIO:
     """Lock the data folder for as long as the file is open. Raises InvalidSettings if another launcher has it."""
+    # The parts do not inherit it, so a part that outlives the launcher does not keep the lock.
     holder = (data_dir / "launcher.lock").open("w")
     try:
         fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
