@@ -46,6 +46,7 @@ def check(
     yield from _check_replays(buyers)
     yield from _check_answers(sale, bought)
     yield from check_counts(before, after, len(bought) * sale.quantity, unsure * sale.quantity)
+    # `list` makes each check read within its greenlet; a generator would read in this loop, one by one.
     for differences in Pool(READING_AT_ONCE).imap_unordered(lambda sold: list(_check_record(sale, sold)), bought):
         yield from differences
         checked()

@@ -102,6 +102,7 @@ class Buyer:
             except BROKEN:
                 # It may have taken effect.
                 self.broken += 1
+                # At random, or buyers whose connections broke together would return together.
                 gevent.sleep(_FIRST_PAUSE_S * 2**tried * random.uniform(0.5, 1.5))
         return None
 

@@ -16,6 +16,7 @@ from seating.rehearsal.buyers import Progress
 from seating.rehearsal.sale import LAG_WITHIN_S, RehearsedSale
 from seating.rehearsal.server import HttpClient, Unreachable
 
+# For the connections of the checks, and what the process has open anyway.
 _OTHER_FILES: Final = 64
 
 

@@ -40,6 +40,7 @@ def ask(
 ) -> Reply:
     """Send one request. Raises one of BROKEN; the next request reconnects."""
     try:
+        # The connection's own timeout bounds each wait, but not a body that drips.
         with gevent.Timeout(_ANSWER_WITHIN_S, TimeoutError("no whole answer")):
             connection.request(method, path, body, headers)
             response = connection.getresponse()
@@ -61,6 +62,7 @@ class HttpClient:
         beside = parts.username or parts.password or parts.query or parts.fragment
         if parts.scheme not in ("http", "https") or not parts.hostname or beside:
             raise ValueError(f"{url!r} is not like http://127.0.0.1:3000")
+        # Raises a ValueError for a name that could never be looked up.
         parts.hostname.encode("idna")
         self.url: Final = url.rstrip("/")
         self.host: Final = parts.hostname
