@@ -39,6 +39,7 @@ def remember(connection: Connection, confirmed: Mapping[tuple[str, int], Confirm
     upsert = new.on_conflict_do_update(
         index_elements=["event_id", "epoch"],
         set_={
+            # Versions that noted only the highest position left none.
             "lowest_seq": least(func.coalesce(answered.c.lowest_seq, new.excluded.lowest_seq), new.excluded.lowest_seq),
             "seq": greatest(answered.c.seq, new.excluded.seq),
         },
@@ -57,6 +58,7 @@ def losses(connection: Connection, event_id: str | None = None) -> list[Loss]:
     query = (
         select(answered, end.label("end"))
         .join(watermarks, watermarks.c.event_id == answered.c.event_id)
+        # Of past terms alone: what a running one has confirmed SQL may still get from the log.
         .where(answered.c.epoch < watermarks.c.epoch)
         .where(answered.c.seq > end)
         .where(or_(answered.c.settled_seq.is_(None), answered.c.settled_seq < answered.c.seq))
@@ -103,6 +105,7 @@ def _end_of_term() -> ColumnElement[int]:
 
 
 def _loss(connection: Connection, row: Any) -> Loss | None:
+    # A process may note a higher position after a loss was settled: only what is beyond is new.
     end = max(row.end, row.settled_seq or 0)
     kept = _quarantined(connection, row.event_id, row.epoch, quarantine.c.seq.between(end + 1, row.seq))
     first = end + 1

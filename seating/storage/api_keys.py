@@ -140,6 +140,7 @@ class ApiKeys:
 
     def _current(self) -> list[ApiKey]:
         """Return the current keys. An invalid line is logged and skipped; the others stay valid."""
+        # Before the file is read, so that the next call finds what changes in between.
         version = self._version_now()
         if version != self._version:
             try:

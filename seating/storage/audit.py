@@ -53,6 +53,7 @@ def _row(act: Act) -> dict[str, object]:
     }
     row: dict[str, object] = {"at_ms": act.at_ms}
     for name, text in texts.items():
+        # Postgres rejects a text that is too long, and its log entry would wait in quarantine.
         column: Any = audit.c[name].type
         row[name] = text[: column.length] if text is not None else None
     return row

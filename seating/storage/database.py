@@ -24,6 +24,7 @@ Offload = Callable[[Callable[[], Any]], Any]
 # Locks, lost connections, full disks: a later retry may succeed. A rejected row is never one of these.
 _PASSING = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
 
+# About the 1,000 pages at which SQLite would checkpoint by itself.
 _LARGE_WAL_BYTES: Final = 4_000_000
 
 _VALUES_AT_ONCE: Final = 1_000
@@ -63,6 +64,7 @@ class Database:
             _sqlite_engine(url, checkpoints=checkpoints) if sqlite else postgres.engine(url, patient=patient)
         )
         self._silent_until_s = 0.0
+        # By default, a transaction on SQLite begins as a writer, of which there is one at a time.
         self._reading = self.engine.execution_options(begin="BEGIN")
         # Every SQLite transaction is a snapshot already.
         snapshot = "BEGIN" if sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ"
@@ -106,6 +108,8 @@ class Database:
         self.write(lambda connection: connection.exec_driver_sql("PRAGMA user_version=0"))
 
     def _copy_wal(self) -> None:
+        # No connection can checkpoint within its own transaction. PASSIVE, as FULL, RESTART and TRUNCATE wait for the
+        # writer's lock, which `checkpoint` holds.
         beside = self.engine.raw_connection()
         try:
             beside.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
@@ -204,14 +208,17 @@ def _sqlite_engine(url: str, *, checkpoints: bool) -> Engine:
         # The listener below sends BEGIN. If sqlite3 sent its own, savepoints would break.
         connection.isolation_level = None
         connection.execute("PRAGMA journal_mode=WAL")
+        # NORMAL does not sync the WAL at a commit: a power cut could undo what Redis was told is recorded.
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
+        # The automatic checkpoint locks no writer out, as `checkpoint` has to.
         connection.execute("PRAGMA wal_autocheckpoint=0")
         # A reset truncates the file, so its size is the amount of data in it.
         connection.execute("PRAGMA journal_size_limit=0")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
+        # As a writer: one that reads first cannot write once another has, however long it waits.
         connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN IMMEDIATE"))
 
     return engine

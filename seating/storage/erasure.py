@@ -56,6 +56,7 @@ def of_purchase(connection: Connection, purchase_id: PurchaseId) -> list[tuple[P
     entry_seq = connection.execute(select(purchases.c.entry_seq).where(own)).scalar_one_or_none()
     connection.execute(update(purchases).where(own).values(_NOTHING))
     here = and_(ledger.c.event_id == event_id, ledger.c.seq == entry_seq)
+    # By its nonce: a replay of it waits at another position than its buyer was told.
     aside = and_(quarantine.c.event_id == event_id, quarantine.c.change.contains(f'"nonce":"{nonce}"'))
     found = [*connection.execute(select(ledger).where(here)), *connection.execute(select(quarantine).where(aside))]
     connection.execute(update(ledger).where(here).values(private=null()))
@@ -90,6 +91,7 @@ def finish(connection: Connection, event_id: str, now_ms: int) -> bool:
 def delete_seats(connection: Connection, event_id: str) -> bool:
     """Delete AT_ONCE sold seats of an event; return whether there may be more."""
     _begin(connection, event_id)
+    # Postgres has no DELETE … LIMIT.
     some = select(sold_seats.c.seat_id).where(sold_seats.c.event_id == event_id).limit(AT_ONCE)
     here = (sold_seats.c.event_id == event_id, sold_seats.c.seat_id.in_(some))
     return connection.execute(delete(sold_seats).where(*here)).rowcount == AT_ONCE
@@ -135,6 +137,7 @@ def due(connection: Connection, after: Archived, before_ms: int, *, erased: bool
     With `erased`, also one without personal data.
     """
     when = (events.c.archived_ms, events.c.id)
+    # Behind `after`, so that an event that fails again and again holds up no others.
     query = select(*when).where(events.c.archived, events.c.archived_ms < before_ms, tuple_(*when) > after)
     if not erased:
         query = query.where(events.c.erased_ms.is_(None))
@@ -149,9 +152,9 @@ def _begin(connection: Connection, event_id: str) -> None:
 
 
 def _erase_asides(connection: Connection, where: ColumnElement[bool]) -> None:
-    """The database's own text of why it refused an entry may have some of it too."""
     for row in connection.execute(select(quarantine).where(where)).all():
         here = (quarantine.c.event_id == row.event_id, quarantine.c.epoch == row.epoch, quarantine.c.seq == row.seq)
+        # The lines behind the first are the database's own text, which may have some of it too.
         said = {"private": null(), "error": row.error.partition("\n")[0]}
         connection.execute(update(quarantine).where(*here, quarantine.c.link == row.link).values(said))
 

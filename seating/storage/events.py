@@ -45,6 +45,7 @@ def created_with(connection: Connection, idempotency: str) -> tuple[str, str] | 
 
 def page(connection: Connection, after: EventCursor | None, count: int, wanted: EventFilter) -> list[Event]:
     """At most `count` events behind `after`, in the order of dates, those without one last, and then of ids."""
+    # SQLite sorts NULL first, Postgres last.
     query = select(*_EVENT).order_by(events.c.starts_ms.is_(None), events.c.starts_ms, events.c.id).limit(count)
     starts = events.c.starts_ms
     if after is not None and after.starts_ms is None:
@@ -81,6 +82,7 @@ def set_state(connection: Connection, event_id: str, state: str) -> None:
 
 def set_details(connection: Connection, event_id: str, details: EventDetails) -> Event | None:
     """Record new details and return the event as it was before; None if there is no such event."""
+    # Locked until the commit: the audit log must have the details that this change replaces.
     query = select(*_EVENT).where(events.c.id == event_id).with_for_update()
     row = connection.execute(query).one_or_none()
     if row is None:
@@ -97,6 +99,7 @@ def set_offer(connection: Connection, event_id: str, offer: Offer) -> None:
 
 
 def set_archived(connection: Connection, event_id: str) -> None:
+    # A repetition must not begin anew the days after which the event is erased.
     here = (events.c.id == event_id, ~events.c.archived)
     connection.execute(update(events).where(*here).values(archived=True, archived_ms=time.time_ns() // 1_000_000))
 

@@ -58,6 +58,7 @@ def read_rows(entries: Sequence[LogEntry]) -> list[LedgerRow]:
         try:
             rows.append(LedgerRow(entry, parse_change(entry.change)))
         except UnknownChange as error:
+            # Not set aside: a later version may have written it, and what follows may depend on it.
             if rows:
                 break
             raise UnreadableEntry(f"{entry.position}: {error}") from None
@@ -124,6 +125,7 @@ def insert_rows(
         if kind is Purchased:
             bought = [(row.entry, row.change) for row in group if isinstance(row.change, Purchased)]
             purchases.add(connection, event_id, bought, plan, returned)
+            # Only a purchase that an operator sells again says who asked for it; buyers' own are no acts.
             acts += [act_of(event_id, entry.position, change) for entry, change in bought if change.by]
         else:
             for row in group:

@@ -21,6 +21,8 @@ _PATIENT_LOCK_WITHIN_S: Final = 5
 _STATEMENT_WITHIN_S: Final = 4
 _NEXT_STATEMENT_WITHIN_S: Final = 10
 """Within a transaction: one whose machine was cut off keeps its locks no longer."""
+# Keepalives do not notice a server that is frozen, as its kernel goes on answering. Longer than a statement may take:
+# this limit costs the connection.
 _REPLY_WITHIN_S: Final = 5.0
 _FREE_CONNECTION_WITHIN_S: Final = 2.0
 
@@ -58,6 +60,7 @@ def engine(url: str, *, patient: bool) -> Engine:
         pool_size=4,
         max_overflow=4,
         pool_timeout=_FREE_CONNECTION_WITHIN_S,
+        # A connection that the server closed while it was idle must not fail a request.
         pool_pre_ping=True,
         connect_args=own | _KEEPALIVE,
     )
@@ -107,5 +110,6 @@ class _BoundedConnection(psycopg.Connection[Any]):
         try:
             return super().wait(gen, interval, timeout or _REPLY_WITHIN_S)
         except _WaitTimeout:
+            # SQLAlchemy counts only a closed connection as lost; any other would go back to the pool.
             self.pgconn.finish()
             raise psycopg.OperationalError(f"no reply within {_REPLY_WITHIN_S:.0f} s") from None

@@ -48,6 +48,7 @@ def add(
         position = change.original or entry.position
         purchase_id = str(PurchaseId(event_id, position, change.nonce))
         told = (change.at_ms, change.quantity, change.left, runs_text(change.runs))
+        # Recording it without the text would hide that somebody has changed Redis.
         if not change.vouches_for(entry.private):
             raise WrongPersonalData(purchase_id)
         shop = (*change.personal_data(entry.private), _with_key(change.caller))

@@ -90,6 +90,7 @@ def find_purchase(connection: Connection, purchase_id: PurchaseId) -> Quarantine
 
 def with_reference(connection: Connection, event_id: str, reference: str, count: int) -> list[QuarantinedEntry]:
     """Return purchases with this order number of a shop that have no row elsewhere, newest first; at most `count`."""
+    # Escaped as `PersonalData.to_text` does it: the texts are searched as they were written.
     member = f'"reference":{json.dumps(reference)}'
     texts = (quarantine.c.private, quarantine.c.change)  # Versions before personal data had a text wrote it in there.
     query = select(quarantine).where(
@@ -173,6 +174,7 @@ def settled(connection: Connection, event_id: str, positions: Collection[Positio
 
 def cancel(connection: Connection, event_id: str, position: Position) -> PurchaseId | None:
     """Mark a poisoned purchase as cancelled; None if there is none. `position` is the one its buyer got."""
+    # Poison alone has its seats in the inventory; what is cancelled of a fork or a loss makes no log entry.
     poison = (quarantine.c.reason == POISON, quarantine.c.resolution.is_(None))
     row = connection.execute(select(quarantine).where(_told(event_id, position), *poison)).first()
     if row is None:

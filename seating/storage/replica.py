@@ -25,6 +25,7 @@ _REMEMBERED: Final = 3_600
 _NOT_KNOWN: Final = "how far it is behind is not known yet"
 
 _WRITTEN: Final = text("SELECT pg_current_wal_lsn() - '0/0'")
+# A replica that was promoted replays nothing any more.
 _APPLIED: Final = text(
     "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END - '0/0'"
 )

@@ -26,6 +26,7 @@ def allocate(connection: Connection, event_id: str, now_s: float, *known: int) -
         # A restored SQL may not have the epochs of the positions that buyers got, while processes noted them again.
         for table in (terms, answered)
     ]
+    # The time is a floor for an SQL that was recreated and remembers nothing.
     epoch = max(*highest, *known, first_epoch(now_s) - 1) + 1
     connection.execute(insert(terms).values(event_id=event_id, epoch=epoch))
     return epoch
@@ -34,6 +35,7 @@ def allocate(connection: Connection, event_id: str, now_s: float, *known: int) -
 def begin(connection: Connection, event_id: str, epoch: int, first_seq: int) -> None:
     """Store where an epoch begins in the ledger. Idempotent."""
     here = (terms.c.event_id == event_id, terms.c.epoch == epoch)
+    # Not handed out by `allocate`: an event's first epoch, and those that a restored SQL records from the log.
     if not connection.execute(update(terms).where(*here).values(first_seq=first_seq)).rowcount:
         connection.execute(insert(terms).values(event_id=event_id, epoch=epoch, first_seq=first_seq))
 

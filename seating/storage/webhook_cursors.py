@@ -102,6 +102,7 @@ def move(connection: Connection, cursor: DeliveryCursor, now_ms: int) -> Deliver
 
 def retry_now(connection: Connection, webhook_id: str) -> None:
     """Forget the failures of an endpoint, so that all is tried at once."""
+    # With a new version, or a sender that is at work would store its failures again.
     connection.execute(
         update(webhook_cursors)
         .where(webhook_cursors.c.webhook_id == webhook_id)
@@ -129,6 +130,7 @@ def go_back(connection: Connection, webhook_id: str, event_id: str, seq: int, no
 
 def page(connection: Connection, webhook_id: str, after_event: str, count: int) -> list[CursorReport]:
     """Return at most `count` cursors of an endpoint, in order of event ids behind `after_event`."""
+    # The ledger may have no entry at a cursor: merges leave gaps, and so does what waits in quarantine.
     behind = ledger.alias()
     last = (
         select(func.max(behind.c.seq))
@@ -161,6 +163,7 @@ def totals(connection: Connection) -> dict[str, tuple[int, int | None, str | Non
         .select_from(_with_ends())
         .group_by(webhook_cursors.c.webhook_id)
     )
+    # Postgres sums BIGINT as NUMERIC, which arrives as a Decimal.
     return {row.webhook_id: (int(row.lag or 0), row.since_ms, row.error) for row in connection.execute(query)}
 
 

@@ -44,6 +44,7 @@ def resume(connection: Connection, webhook_id: str) -> bool:
 
 def set_secret(connection: Connection, webhook_id: str, secret: str, now_ms: int, former_until_ms: int) -> None:
     """Give an endpoint another secret, and keep the one that it had, or the one before that if it still signs."""
+    # The response to an earlier rotation may have been lost: then the receiver knows only the secret before it.
     former_signs = webhooks.c.former_until_ms > now_ms
     former = case((former_signs, webhooks.c.former_secret), else_=webhooks.c.secret)
     values = {"secret": secret, "former_secret": former, "former_until_ms": former_until_ms}
