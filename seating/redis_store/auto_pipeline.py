@@ -152,6 +152,7 @@ class AutoPipeline(OneServer):
                 [pending.packed for pending in batch], lambda index, reply: self._deliver(batch[index], reply)
             )
         except BaseException as error:
+            # Also when this greenlet is killed: callers must not wait until they time out.
             self._fail([pending for pending in batch if pending.sent], RedisOutcomeUnknown(str(error) or "closed"))
             if not isinstance(error, LOST):
                 raise
@@ -160,6 +161,7 @@ class AutoPipeline(OneServer):
 
     def _learn_first(self) -> None:
         self._connection.is_new = False
+        # It learns from SQL, without which the sale must go on.
         with gevent.Timeout(self._learn_within_s, False):  # type: ignore[arg-type]
             self._learn()
         for pending in self._queue:

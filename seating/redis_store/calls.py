@@ -123,6 +123,7 @@ class Scripts:
         files = {file.name.removesuffix(".lua"): file.read_text() for file in _LUA.iterdir()}
         files |= replaced or {}
         clock = files.pop("clock")
+        # Only what it uses: Lua defines these functions again in every call.
         uses = {name: _USES.findall(body) for name, body in files.items()}
         parts = {part: files.pop(part) for part in {part for used in uses.values() for part in used}}
         self.sources: Final = {

@@ -151,6 +151,7 @@ class ClusterCalls(TracedCalls):
                 break
             # A redirection is followed at once. One that repeats itself, or TRYAGAIN, means that keys are on their way.
             if pause_s or any(isinstance(outcomes[one.place], TryAgainError) for one in again):
+                # Not gevent's: worker and commands call a cluster too, without greenlets.
                 time.sleep(pause_s or _PAUSE_S)
             waiting, pause_s = again, _PAUSE_S
         return outcomes

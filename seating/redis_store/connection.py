@@ -36,6 +36,7 @@ LOST = (RedisConnectionError, RedisTimeoutError, InvalidResponse, OSError)
 # gevent's poll goes through the event loop, which is slow; this one returns at once.
 _poll = get_original("select", "poll")
 
+# Every call is refused until the next term: without a bound, each would reconnect.
 _DOUBT_EVERY_S: Final = 1.0
 
 OnReply = Callable[[int, Any], None]
@@ -87,6 +88,7 @@ class ScriptConnection:
             self.disconnect()
         if self._ready and not self._durability.is_due:
             return
+        # On each connect, as a Redis that was restarted has forgotten its scripts.
         loading = [] if self._ready else [("SCRIPT", "LOAD", source) for source in self._scripts.sources.values()]
         asking = ServerReport.questions(SETTINGS)
         try:
@@ -112,6 +114,7 @@ class ScriptConnection:
 
     def refusal(self, call: Call) -> str:
         """Return why this call may not be sent to the current server, or ""."""
+        # What promises nothing goes on: reading, and recording what was sold.
         return self._durability.refusal() if isinstance(call, ScriptCall) and call.promises else ""
 
     def pack(self, call: Call) -> bytes:
@@ -155,6 +158,7 @@ class ScriptConnection:
 
     def _has_ended(self) -> bool:
         """Return whether the server has closed the idle connection: a call sent on it would have an unknown outcome."""
+        # Nothing is due on an idle connection: what can be read is its end.
         watched = _poll()
         watched.register(self._connection._sock, POLLIN)
         return bool(watched.poll(0))

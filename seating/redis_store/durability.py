@@ -13,9 +13,11 @@ from seating.redis_store.server_report import ServerIdentity, ServerReport
 _REQUIRED: Final = {
     "appendonly": "yes",
     "appendfsync": "always",
+    # With yes, Redis does not sync while it rewrites its append-only file.
     "no-appendfsync-on-rewrite": "no",
     "maxmemory-policy": "noeviction",
 }
+# Without a limit Redis refuses no write for want of memory, noeviction or not.
 _NOT_ZERO: Final = {"maxmemory": "<bytes, not 0>"}
 _REPLICATED: Final = {"min-replicas-to-write": "1", "min-replicas-max-lag": "<seconds, not 0>"}
 

@@ -48,6 +48,7 @@ class EventScripts:
     def run(self, name: str, event_keys: Sequence[str], args: Sequence[Argument]) -> list[Any]:
         """A script that needs a trusted inventory on a durable server. Raises MissingInventory where there is none."""
         reply = self.reply(name, event_keys, args, promises=True)
+        # A script that is refused has changed nothing, so it may run again.
         while reply[0] == b"UNTRUSTED" and self._calls.doubt(event_keys[0], reply[1]):
             reply = self.reply(name, event_keys, args, promises=True)
         if reply[0] == b"MISSING":

@@ -35,6 +35,7 @@ def meaning(error: Exception) -> SeatingError:
     """Return what a failed change means: OutcomeUnknown, or BacklogFull or InventoryUnavailable if nothing changed."""
     if not isinstance(error, RedisUnavailable | ResponseError) or isinstance(error, RedisOutcomeUnknown):
         return OutcomeUnknown()
+    # A script that raises has changed nothing: only its first write can fail.
     return BacklogFull() if isinstance(error, OutOfMemoryError) else InventoryUnavailable()
 
 

@@ -102,6 +102,7 @@ class HoldStore:
     def extend(self, event_id: str, token: str) -> HeldRecord:
         """Lets it last for another `ttl_s` from now on, within `max_s`. Raises HoldExpired, BacklogFull."""
         limits_ms = (self.limits.ttl_s * 1000, self.limits.max_s * 1000)
+        # Within the backlog too: one hold that is extended again and again would fill Redis.
         args = (hold_id(token), *limits_ms, *self._backlog_limits, self.limits.extend_step_s * 1000)
         return self._told(event_id, accepted(self._run("extend", event_id, *args)))
 

@@ -116,6 +116,7 @@ def head(values: Sequence[bytes | None] | None) -> Head | None:
 
 
 def _numbers(fields: dict[str, str]) -> dict[str, int]:
+    # Not isdigit, which is true of characters that int refuses, such as ².
     return {name: int(fields[name]) for name in _NUMBERS if fields.get(name, "").isdecimal()}
 
 

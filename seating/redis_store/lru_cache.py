@@ -98,6 +98,7 @@ class LruCache:
         self.size_last_known = size
         kept = {name.decode(): int(value) for name, value in zip(fields[::2], fields[1::2], strict=True)}
         return CacheStats(
+            # `accesses` also numbers the order of use, so puts and look-ups that are nobody's request count, too.
             hits=kept.get("accesses", 0) - kept.get("unasked", 0),
             misses=kept.get("misses", 0),
             coalesced=kept.get("coalesced", 0),

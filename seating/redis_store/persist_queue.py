@@ -18,9 +18,11 @@ from seating.redis_store.failures import unavailable
 
 PERSIST_JOB = "workers.jobs.persist"
 CHECKPOINT_JOB = "workers.jobs.checkpoint"
+# RQ raises at any point of a job that takes longer. A job stops by itself after a few seconds.
 _JOB_LIMIT_S = 60
 _FAILED_KEPT_S = 24 * 3600
 _KEPT_FAILED = 50
+# With a job for each event, many events on sale would keep a web process busy with nudging.
 _EVENTS_A_JOB = 100
 _SEEN_WITHIN_S: Final = 45.0
 """An idle worker sends a heartbeat every 15 s, a busy one before each job."""
@@ -34,6 +36,7 @@ class PersistQueue:
     def __init__(self, client: "redis.Redis", max_waiting: int = 20) -> None:
         self._client = client
         self._max_waiting = max_waiting
+        # RQ's default is pickle, which runs what anybody has written to Redis.
         self.queue = Queue(keys.QUEUE, connection=client, serializer=JSONSerializer)
 
     def nudge(self, *event_ids: str) -> bool:
@@ -58,6 +61,7 @@ class PersistQueue:
             if ids:
                 # RQ deletes a job when it is done; these will never be run.
                 self._client.unlink(*map(Job.key_for, ids))
+            # The cron asks again for a checkpoint that is dropped here.
             return {event_id for job in jobs if job.func_name == PERSIST_JOB for event_id in job.args}
         except (redis.RedisError, NoSuchJobError, DeserializationError, ValueError):
             return set()  # The cron nudges for every event that lags.

@@ -8,6 +8,7 @@ from seating.redis_store.event_scripts import EventScripts
 
 _FIRST_WAIT_S = 2
 _LONGEST_WAIT_S = 60
+# Longer than the longest wait, or each failure would count as the first.
 _FAILURES_KEPT_S = 600
 _FOR_SQL = b"sql"
 _FOR_ANOTHER_REASON = b"other"
@@ -41,6 +42,7 @@ class PersistRetries:
     def postpone(self, event_id: str, *, for_sql: bool = False) -> int:
         """Note a failure, `for_sql` if SQL did not answer; return the seconds until the next attempt."""
         failures = int(self._ask("INCR", keys.retry(event_id)))
+        # The exponent has a bound of its own: after days of failures the power would be huge.
         wait_s: int = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(failures - 1, 10))
         # Failures of an event that is gone must not stay in Redis for good.
         self._ask("EXPIRE", keys.retry(event_id), _FAILURES_KEPT_S)

@@ -14,7 +14,9 @@ from redis.retry import Retry
 
 from seating.setting_formats import CLUSTER_URL, SENTINEL_URL
 
+# redis-py's own retries send again what may have run.
 NO_RETRY: Final = Retry(NoBackoff(), 0)
+# RESP2, in which pairs are flat lists, as the code reads them: RESP3 has maps.
 BOUNDS: Final[dict[str, Any]] = {"protocol": 2, "retry": NO_RETRY, "socket_connect_timeout": 2.0}
 """Options of every connection to Redis."""
 
@@ -123,6 +125,7 @@ class _SentinelSSLConnection(_SentinelConnection, SSLConnection):
 
 def left_behind(error: ResponseError) -> bool:
     """Return whether the error means that the server is no longer the primary, or has lost its replicas."""
+    # Without replicas too: Sentinel may have promoted one, and demotes this server only seconds later.
     return isinstance(error, (ReadOnlyError, MasterDownError)) or str(error).startswith(("UNBLOCKED", "NOREPLICAS"))
 
 

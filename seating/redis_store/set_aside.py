@@ -25,6 +25,7 @@ class SetAside:
 
     def quarantined_at(self, event_ids: Sequence[str]) -> dict[str, list[Position]]:
         """Return where: for each event that has any, at most 100 positions, chosen at random."""
+        # At random, so that each has its turn where more wait.
         found = self._scripts.ask_all([("HRANDFIELD", keys.quarantine(event_id), _SAMPLE) for event_id in event_ids])
         return {event_id: _readable(fields) for event_id, fields in zip(event_ids, found, strict=True) if fields}
 

@@ -43,10 +43,12 @@ class SingleFlight:
     def __init__(self, calls: Calls, name: str, *, lease_s: float = 2.0) -> None:
         self._shared = SharedState(calls)
         self._name = name
+        # Processes that are merely slow would lose a shorter one.
         self._lease_s = lease_s
 
     def begin(self, key: str) -> Lease | str:
         """Return the lease, or the token of the flight in progress."""
+        # Before the call: Redis begins to count later, so this clock ends first.
         until = time.monotonic() + self._lease_s
         token = secrets.token_hex(8)
         flight = keys.flight(self._name, key)
@@ -94,6 +96,7 @@ class SingleFlight:
     def _renew_on(self, lease: Lease) -> None:
         flight = keys.flight(self._name, lease.key)
         while True:
+            # Two renewals may fail before the lease ends.
             gevent.sleep(self._lease_s / 3)
             until = time.monotonic() + self._lease_s
             try:

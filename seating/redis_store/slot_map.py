@@ -58,6 +58,7 @@ class SlotMap:
     def moved(self, error: AskError) -> None:
         """Learn from a MOVED where its slot is, and refresh: others have probably moved, too."""
         nodes = self._known()
+        # redis-py takes an empty host for an address, and fails on a slot that had no server.
         if error.host and error.slot_id in nodes.slots_cache:
             nodes.move_slot(error)
         self.refresh()
@@ -100,6 +101,7 @@ class SlotMap:
         bounds = {"protocol": 2, "socket_timeout": _ANSWERS_WITHIN_S, "socket_connect_timeout": _ANSWERS_WITHIN_S}
         hosts = [_Node(host, port) for host, port in cluster_hosts(self._url)]
         try:
+            # A slot without a server must not keep the events in other slots from being sold.
             cluster = _Cluster(startup_nodes=hosts, require_full_coverage=False, **(bounds | options))
         except _FAILURES as error:
             raise RedisConnectionError(f"the cluster does not answer: {error}") from error

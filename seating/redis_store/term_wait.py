@@ -10,6 +10,7 @@ from seating.redis_store.failures import FAILURES
 from seating.redis_store.slot_map import slot_of
 
 TERM_WITHIN_S: Final = 10.0
+# What was doubted longer ago belongs to an earlier move; a later one is waited for anew.
 FORGOTTEN_AFTER_S: Final = 2 * TERM_WITHIN_S
 _LOOK_EVERY_S: Final = 0.1
 
@@ -59,6 +60,7 @@ class TermWait:
         return False
 
     def _is_early(self, key: str) -> bool:
+        # By slot: all events in it move together, and there are only so many slots.
         slot, now_s = slot_of(key), self._clock_s()
         doubt = _Doubt(self._server_of(key), now_s, now_s)
         last = self._doubts.get(slot, doubt)

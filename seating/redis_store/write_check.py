@@ -52,6 +52,7 @@ class WriteCheck:
 
     def _verdict_on(self, server: Calls) -> WriteVerdict:
         try:
+            # Redis refuses it whenever it would refuse a purchase. As it writes nothing, nothing is synced.
             # It names no key: this server may have none of it.
             server.script("can_write", (), ())
             used_percent = _used_percent(server)
