@@ -19,6 +19,7 @@ from seating.telemetry import metrics
 from seating.web.client_address import is_trusted, network_of
 
 # With several workers gunicorn takes one at a time, and each new connection waits for a turn of the loop.
+# What is accepted together is also sold together, in one write to Redis.
 _BATCH: Final = 64
 _BLINDLY: Final = 8
 """How many connections of a batch to accept without checking whether another process has fewer."""
@@ -60,6 +61,7 @@ class Acceptor:
         self.greenlets = GreenletPool(self._hold, limits.in_all)
 
     def run(self) -> None:
+        # Before anything is accepted: the process that this one replaces waits to see it on the board.
         self._place.put(0)
         readable = get_hub().loop.io(self._listener.fileno(), 1)
         paused = False
@@ -99,6 +101,7 @@ class Acceptor:
     def _accept(self) -> bool:
         """Return whether a connection waited."""
         try:
+            # `accept` would make a socket of gevent's for the connection, which ClientSocket would have to replace.
             fileno, address = self._listener._accept()  # type: ignore[attr-defined]
         # None waits, or another process was faster.
         except BlockingIOError:

@@ -28,6 +28,7 @@ class Arrivals:
         if before_s is None:
             metrics.observe_wait("arrival", waited_s)
         else:
+            # The proxy's clock may be up to a second ahead; the wait on this machine is certain.
             waited_s = max(waited_s, before_s)
             metrics.observe_wait("proxy", waited_s)
         environ[ARRIVED_S] = now_s - waited_s

@@ -80,6 +80,7 @@ class ClientSocket(socket):
             self.due = _NEVER
 
     def sendall(self, data: Any, flags: int = 0) -> None:
+        # gevent's `sendall` first asks the kernel for the size of its buffer, which is one more system call.
         try:  # Usually the kernel takes all of it at once, without a wait.
             sent = self.send(data, flags, timeout=0.0)  # type: ignore[call-arg]
         except BlockingIOError:
@@ -100,6 +101,7 @@ class ClientSocket(socket):
         """Return whether a wait has ended: one for a request if it was due before `idle_due` and nothing has come."""
         if self.waits_for != "idle" or self.due == _NEVER:
             return self.due < now
+        # A request that is already here has to be answered: a proxy must not repeat a POST, and would return 502.
         return self.due < idle_due and not self._has_data()
 
     def _has_data(self) -> bool:
@@ -132,6 +134,7 @@ class Deadlines:
 
     def __init__(self, groups: Sequence[Clients], idle_s: float, stops: Callable[[], bool]) -> None:
         self._groups = groups
+        # A wait notes all of `idle_s` when it begins; only later is it known whether others need its place.
         self._spared_s = max(0.0, idle_s - IDLE_IN_NEED_S)
         self._stops = stops
         self._timer = get_hub().loop.timer(_LOOK_EVERY_S, _LOOK_EVERY_S)
@@ -152,5 +155,6 @@ class Deadlines:
 
 
 def _count_missed(wait: Wait) -> None:
+    # Browsers open connections before they need them, and idle ones end: neither client was too slow.
     if wait not in ("first", "idle"):
         metrics.count_missed_deadline(wait)

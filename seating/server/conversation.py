@@ -47,6 +47,7 @@ class Conversation:
         self._server = server
         self._arrivals = Arrivals(tuple(proxies))
         base = base_environ(self._cfg) | {
+            # As gunicorn's asynchronous workers set it: greenlets share the application as threads would.
             "wsgi.multithread": True,
             "wsgi.url_scheme": "http",
             "SERVER_PROTOCOL": "HTTP/1.1",
@@ -124,6 +125,7 @@ class Conversation:
             for item in items:
                 response.write(item)
             response.close()
+        # The connection failed, not the application: this is no aborted response.
         except OSError:
             raise
         except Exception as error:
@@ -133,6 +135,7 @@ class Conversation:
             _log.error("response aborted", exc_info=error)
             return False
         finally:
+            # PEP 3333 requires it, also after an error.
             if hasattr(items, "close"):
                 items.close()
         return not response.should_close()

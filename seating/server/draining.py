@@ -27,8 +27,10 @@ class Draining:
             ends = not drain_s or self.has_begun()
             self._flag[0] = 1
             if ends:
+                # gunicorn's handler raises StopIteration, so nothing below runs.
                 stop()
             _log.info("web server drains", seconds=drain_s)
+            # Not a sleep, which would stop the master's loop: it still has to watch its workers.
             gevent.spawn_later(drain_s, master.signal, signal.SIGTERM, None)
 
         master.handle_term = handle_term

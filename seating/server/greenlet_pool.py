@@ -43,6 +43,7 @@ class GreenletPool:
         if not self.free_count():
             self._room.clear()
         if self._spare:
+            # Through the loop, because only the hub may switch to a greenlet that waits in a Waiter.
             get_hub().loop.run_callback(self._spare.pop().switch, arguments)
         else:
             greenlet = gevent.spawn(self._run, arguments)

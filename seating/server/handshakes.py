@@ -33,6 +33,7 @@ def begin_none(listener: socket.socket) -> None:
     """
     if listener.family not in (socket.AF_INET, socket.AF_INET6):
         return
+    # In a variable, because `program` has only its address and does not keep it alive for the system call.
     code = ctypes.create_string_buffer(_FILTER, len(_FILTER))
     program = struct.pack("HP", len(_FILTER) // _BYTES_EACH, ctypes.addressof(code))
     with suppress(OSError):

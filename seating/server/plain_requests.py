@@ -22,6 +22,7 @@ else:
 _METHODS: Final = {name.encode(): name for name in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")}
 _VERSION: Final = b" HTTP/1.1"
 _MOST_HEAD_BYTES: Final = 8192
+# Six digits are far more than one read can bring; a longer size is gunicorn's to judge.
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,6})\r\n")
 _NAME: Final = re.compile(rb"[A-Za-z0-9-]+")
 _NOT_PLAIN: Final = frozenset({b"EXPECT", b"UPGRADE"})
@@ -97,6 +98,7 @@ class PlainReader:
         environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1") if "%" in path else path
         size = len(environ)
         for name, value in fields.items():
+            # As gunicorn does: white space around a value is no part of it (RFC 9110, section 5.5).
             environ[_key(name)] = value.decode("latin-1").strip(" \t")
         # Two names became one key, or a header is not plain: gunicorn's parser decides.
         if len(environ) != size + len(fields) or "" in environ:
@@ -106,6 +108,7 @@ class PlainReader:
 
 def _fields(head: bytes, target: bytes) -> dict[bytes, bytes] | None:
     """Return the headers if llhttp accepts the head and finds the same target in it."""
+    # What one server takes for a path, another may take for a host or a fragment: gunicorn's parser decides.
     if not target.startswith(b"/") or target.startswith(b"//") or b"#" in target or not target.isascii():
         return None
     fields: dict[bytes, bytes] = {}
@@ -135,6 +138,7 @@ def _with_body(method: str, environ: dict[str, Any], data: bytes, start: int, cl
             return None
         body, end = whole
     elif length is not None:
+        # `int` also takes signs, underscores and other scripts' digits, which two servers may read differently.
         if not length.isascii() or not length.isdigit() or len(length) > 10:
             return None
         end = start + int(length)

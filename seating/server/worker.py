@@ -63,6 +63,7 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
     def __init__(self, *args: Any) -> None:
         """Runs in the master, before it forks."""
         super().__init__(*args)
+        # On the class, because all workers of a master must share one board.
         WebWorker._board = board = self._board or LoadBoard(self.cfg.workers)
         self.place = board.place(self.age)
         self._stopping = Event()
@@ -80,6 +81,7 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
         acceptors = []
         for listener in self.sockets:
             listener.setblocking(0)
+            # Accepted connections inherit this from their listener.
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _MOST_UNSENT_BYTES)
             server = listener.getsockname()
             application, place = self.wsgi, self.place
@@ -90,9 +92,11 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
                 limits = Limits(OPS_CONNECTIONS, OPS_CONNECTIONS)
             serve = partial(self._serve, Conversation(self, server, application, settings.proxy_networks).hold)
             acceptors.append(Acceptor(listener, serve, self._refuse, limits, place))
+        # Before it accepts: on a reload the old processes serve until this one knows whether it is ready.
         begin_serving(self.wsgi, self.draining.has_begun)
         Deadlines(acceptors, self.cfg.keepalive, lambda: not self.alive).start()
         accepting = [gevent.spawn(acceptor.run) for acceptor in acceptors]
+        # A process without an acceptor would look alive and serve no one. Once it ends, gunicorn starts another.
         while self.alive and not any(greenlet.dead for greenlet in accepting):
             self.notify()
             self._stopping.wait(1.0)
@@ -121,6 +125,7 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
             self.place.youngest() <= known
             and time.monotonic() < ends
             and not self.draining.has_begun()
+            # Without its master, no other process replaces this one.
             and self.ppid == os.getppid()
         ):
             self.notify()
@@ -170,6 +175,7 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
         if status == 500:
             _log.error("unexpected error", exc_info=error, request_id=request_id)
         else:
+            # Not the error's text, which quotes what the client sent.
             told = {"status": status, "code": code_of(status), "reason": type(error).__name__}
             _log.info("malformed request", request_id=request_id, **told)
         with suppress(OSError):  # The client may be gone.
