@@ -84,6 +84,7 @@ class Feed:
             if isinstance(change, OfferSet):
                 self.times = change.offer.times
             if change is None or not self._shows(change):
+                # First, so that positions only grow: the message of the break has the position of this entry.
                 self._send(readable)
                 readable.clear()
                 self.break_off()
@@ -99,6 +100,7 @@ class Feed:
         """Make all clients start over, because of a gap before `checkpoint`, by default the feed's own."""
         self.checkpoint = checkpoint or self.checkpoint
         self.available_changed = True
+        # In general admission there is no snapshot to ask for: the next AVAILABILITY has the newest number.
         if self.plan:
             self._offer(POSITIONED, text_frame(messages.snapshot_needed(self.checkpoint)))
         # Such clients cannot start over within a connection: they have to reconnect.
@@ -110,6 +112,7 @@ class Feed:
 
         What is reckoned from that clock is late by the time of the reply, and never early.
         """
+        # The monotonic clock, because this machine's time of day may be set in the meantime.
         self._redis_ahead_ms = states.now_ms - 1000 * time.monotonic()
         if states.checkpoint.position >= self.position:
             self.times = states.times
@@ -142,10 +145,13 @@ class Feed:
         if not self._offered:
             return 0.0
         self._offered = False
+        # CPU time, because waiting for a core is no work that a longer pause has to make up for.
         spent_s, begun = 0.0, time.process_time()
+        # A copy, because sockets come and go while this yields.
         for number, outbox in enumerate([outbox for outboxes in self._sockets.values() for outbox in outboxes], 1):
             outbox.flush()
             if number % _WRITES_AT_ONCE == 0:
+                # Stop the clock, which is the process's: what buyers use while this yields is not the feed's.
                 spent_s += time.process_time() - begun
                 gevent.sleep(0)
                 begun = time.process_time()

@@ -60,6 +60,7 @@ class Hub:
         self._ping_s = ping_s
         self._feeds: dict[str, Feed] = {}
         self._outboxes: set[Outbox] = set()
+        # Keeps nothing: sockets that join at one moment share one look at Redis, also one that fails.
         self._opening = Memo[str, None](max_weight=0)
         self._populated = Event()
         self._closing = False
@@ -81,6 +82,7 @@ class Hub:
                 begin(feed, audience, since, outbox, self._history)
             except InventoryUnavailable:
                 outbox.close(TRY_AGAIN_LATER)
+            # Also after a close: the client's answer to the close frame ends the reading.
             read()
         except Exception:
             outbox.close(FAILED)
@@ -136,9 +138,11 @@ class Hub:
         """Advance the feeds; return the CPU time spent, in seconds, without that of greenlets that ran in between."""
         begun = time.process_time()
         for event_id, entries in found.items():
+            # It is still there after the wait for entries: only this greenlet drops feeds.
             self._feeds[event_id].advance(entries)
         spent_s = time.process_time() - begun
         self._announce()
+        # A copy, because a feed may be opened while another one yields.
         return spent_s + sum(feed.flush() for feed in tuple(self._feeds.values()))
 
     def _positions(self) -> dict[str, Position]:
@@ -166,6 +170,7 @@ class Hub:
                     states = self._states.of(feed.event_id)
                     feed.check(states)
                     checkpoint = states.checkpoint
+                    # A feed that moved during the look is rightly ahead. One position with two links is two histories.
                     if checkpoint.position <= known.position and known == feed.checkpoint != checkpoint:
                         feed.break_off(checkpoint)
                         feed.flush()
@@ -191,4 +196,5 @@ class Hub:
         """Stop the process gracefully: it finishes its requests, and gunicorn starts another."""
         _log.critical("live greenlet died", exc_info=greenlet.exception)
         gevent.spawn(self.close)
+        # Otherwise a process whose maps stand still would look healthy from outside.
         os.kill(os.getpid(), signal.SIGTERM)

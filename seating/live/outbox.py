@@ -83,6 +83,7 @@ class Outbox:
         self.flush()
         if self._writer:
             self._writer.join(within_s)
+        # While a client catches up it is not read from, so its pongs go unseen. Taking bytes shows that it is alive.
         self.heard = True
 
     def close(self, code: int) -> None:
@@ -94,6 +95,7 @@ class Outbox:
         self._waiting.append(close_frame(code))
         self.code = code
         self.flush()
+        # A writer sets the time itself, once the client has taken the close frame.
         if not self._writer:
             self._cut_at_s = time.monotonic() + _FAREWELL_S
 
@@ -150,6 +152,7 @@ def text_frame(text: str) -> bytes:
 
 def close_frame(code: int, reason: str = "") -> bytes:
     """`reason` is cut to the 123 bytes that a close frame has room for."""
+    # A reason has to be UTF-8 (RFC 6455, section 5.5.1), so no character may be cut in half.
     text = reason.encode()[:_MOST_REASON_BYTES].decode(errors="ignore").encode()
     return bytes((_FINAL_CLOSE, 2 + len(text))) + code.to_bytes(2, "big") + text
 

@@ -26,6 +26,7 @@ def begin(feed: Feed, audience: Audience, since: ResumePoint | None, outbox: Out
         outbox.offer(text_frame(messages.connected(feed.event_id, feed.checkpoint)))
     elif feed.plan is None:
         outbox.offer(text_frame(feed.available))
+        # A draft has never had another state, so there is no change to miss.
         if since is not None and since.position != feed.position and feed.state != DRAFT:
             # It may have changed after the client read it and before this socket was attached.
             outbox.offer(text_frame(messages.state(feed.checkpoint, feed.state)))
@@ -43,6 +44,7 @@ def _catch_up(feed: Feed, audience: Audience, reached: ResumePoint, outbox: Outb
 
     Writes only as fast as the client reads, so nothing accumulates.
     """
+    # `seq` has no gaps, not even between epochs, so the difference counts entries.
     if feed.position.seq - reached.position.seq > history.max_entries:
         return False
     while reached.position != feed.position and outbox.code is None:
@@ -50,6 +52,7 @@ def _catch_up(feed: Feed, audience: Audience, reached: ResumePoint, outbox: Outb
         # Trimmed, or the client comes from a history that was lost: the link tells.
         if not found or not reached.is_at(Checkpoint.of(found[0])):
             return False
+        # Entries beyond the feed's position come with the feed, and would otherwise be sent twice.
         missed = [entry for entry in found[1:] if entry.position <= feed.position]
         if missed:
             frames = feed.missed(audience, missed)
