@@ -41,7 +41,9 @@ def run(port: int, seed: int) -> None:
 class StandIn(ThreadingHTTPServer):
     """Listens on the loopback interface only."""
 
+    # Kept connections, which may be idle for a minute, must not delay the end.
     daemon_threads = True
+    # The library's default, 5, is less than the calls that one web process may make at a time.
     request_queue_size = 1024
 
     def __init__(self, port: int, seed: int) -> None:
@@ -87,6 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         if self.path != "/addEvent" or length > _MAX_BODY_BYTES:
+            # The body stays unread, and would be taken for the next request.
             self.close_connection = True
             self._answer_found(None)
             return

@@ -73,6 +73,7 @@ def summed_values(names: Sequence[str]) -> Iterator[tuple[str, dict[str, str], f
     if folder is None:
         yield from _own_values(names)
         return
+    # A key is JSON that begins with the metric's name, so most keys need not be parsed.
     wanted = tuple(f'["{name}", ' for name in names)
     for file in _files_with_values(folder):
         with suppress(FileNotFoundError):

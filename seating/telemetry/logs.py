@@ -37,6 +37,7 @@ def configure(options: Options, to: TextIO | None = None) -> None:
     if options.format == "console":
         processors = [*_SHARED, structlog.processors.format_exc_info, structlog.dev.ConsoleRenderer(colors=False)]
     if options.errors:
+        # First, while the event still has its `exc_info`: the others turn it into text.
         processors.insert(0, _ErrorCopies(options.errors))
     structlog.configure(
         processors=processors,
@@ -88,6 +89,7 @@ class _ErrorCopies:
             self._errors.write(_json_line({**event, "timestamp": datetime.now(UTC), **trace_of(error)}))
         except OSError as fault:
             # Never fail what was about to be logged.
+            # An error would be copied to the file as well, and fail again.
             structlog.get_logger(__name__).warning("error file not written", error=str(fault))
 
 
@@ -111,6 +113,7 @@ def _stdlib_config(options: Options, to: TextIO) -> dict[str, Any]:
         renderer = structlog.dev.ConsoleRenderer(colors=False)
     return {
         "version": 1,
+        # Libraries create their loggers on import, before this runs.
         "disable_existing_loggers": False,
         "formatters": {
             "structlog": {
@@ -138,6 +141,7 @@ def _stdlib_config(options: Options, to: TextIO) -> dict[str, Any]:
             "alembic": {"level": "WARNING"},
             # Otherwise strangers could write lines, with headers that are malformed.
             "opentelemetry.trace": {"level": "ERROR"},
+            # gunicorn lets none of its records propagate to the root's handlers.
             "gunicorn.error": {"handlers": handlers, "level": level, "propagate": False},
         },
     }

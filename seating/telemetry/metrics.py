@@ -23,6 +23,7 @@ _LATENCIES: Final = (
 )
 _SIZES: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
+# Each kind of metric below has its own file. A kind that is missing here would have no blocks on disk.
 if metrics_folder.reserve(os.environ.get("PROMETHEUS_MULTIPROC_DIR"), ("counter", "histogram", "gauge_livesum")):
     # This process does not fork after the import, so its id is constant; by default every count queries it.
     _pid: Final = os.getpid()
@@ -37,6 +38,7 @@ if metrics_folder.reserve(os.environ.get("PROMETHEUS_MULTIPROC_DIR"), ("counter"
 
     values.ValueClass = _Value
 else:
+    # prometheus-client chose shared files when it was imported above, and would use them although there is no room.
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
     values.ValueClass = values.MutexValue
 

@@ -96,6 +96,7 @@ def _try_lock(path: Path) -> int | None:
     """Return a file descriptor that locks `path` while it is open; None if another process has locked it."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
+        # Not lockf: a fork does not inherit its locks, and closing any descriptor of the file ends them.
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)

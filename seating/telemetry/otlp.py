@@ -43,6 +43,7 @@ class Tracer:
 
     def __init__(self, endpoint: str, share: float, part: str) -> None:
         self._exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=_EXPORT_WITHIN_S)
+        # An attribute that is given here takes precedence over the variable.
         named = {} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": f"seating-{part}"}
         self._provider = TracerProvider(
             sampler=_Sampler(share),
@@ -65,6 +66,7 @@ class Tracer:
         stopping = threading.Thread(target=self._provider.shutdown, daemon=True)
         stopping.start()
         stopping.join(_STOP_WITHIN_S)
+        # The thread may still be between two attempts to export: this ends them.
         self._exporter.shutdown()  # type: ignore[no-untyped-call]
 
     def request(self, traceparent: str, tracestate: str) -> Span:
@@ -134,6 +136,7 @@ class _Span:
         self._span.update_name(f"{method} {route}")
         said: dict[str, Any] = {"http.request.method": method, "http.route": route, "http.response.status_code": status}
         self._span.set_attributes(said | {f"seating.{name}": value for name, value in facts.items()})
+        # By OpenTelemetry's conventions for HTTP, 4xx is no error of the server's span.
         if status >= 500:
             self._span.set_status(Status(StatusCode.ERROR))
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from seating.telemetry.otlp import Tracer
 
 _T = TypeVar("_T")
+# Version ff and ids of zeros alone are invalid (W3C Trace Context).
 _TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _NEEDED: Final = ("opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http")
 

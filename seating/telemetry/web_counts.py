@@ -90,6 +90,7 @@ class WebCounts:
             for (bound, _), upto in zip(buckets, accumulate(count for _, count in buckets), strict=True)
             if upto >= wanted
         )
+        # As Prometheus's histogram_quantile does: the last bucket has no upper bound.
         return reached if reached != inf else buckets[-2][0]
 
 

@@ -120,6 +120,7 @@ class PartnerClient:
         # unknown whether the event was added.
         with self._slot(deadline), closing(self._new_pool(1)) as pool:
             answer = self._exchange(pool, "POST", "/addEvent", body)
+        # Before `_checked`, for which it is like any other 5xx: callers get the partner's own message.
         if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
             raise _to_be_retried(PartnerOverloaded(_message_in(answer.body)), answer)
         _checked(_ADDED, answer)
@@ -149,6 +150,7 @@ class PartnerClient:
             self._slots.release()
 
     def _exchange(self, pool: HTTPConnectionPool, method: str, path: str, body: bytes | None = None) -> "_Answer":
+        # Without the id that follows: a span's name should have few values.
         with tracing.call("partner", f"{method} /{path.split('/')[1]}") as span:
             return self._send(pool, method, path, body, span.headers())
 
@@ -200,6 +202,7 @@ def _read_bounded(response: BaseHTTPResponse) -> bytes:
 
 
 def _checked(shape: TypeAdapter[T], answer: _Answer) -> T:
+    # Apart from other 4xx: a partner that limits us is neither down nor proved healthy.
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         raise _to_be_retried(PartnerThrottled(), answer)
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -221,6 +224,7 @@ def _to_be_retried(error: SeatingError, answer: _Answer) -> SeatingError:
 
 
 def _refuse_other_id(asked: PartnerId, told: PartnerId) -> None:
+    # The partner may write the same id as a number here and as a text there.
     if str(asked) != str(told):
         raise PartnerAnswerInvalid("it describes another resource than the one requested")
 
@@ -249,5 +253,6 @@ def wait_s_in(text: str | None) -> int | None:
             at = parsedate_to_datetime(text)
         except ValueError:
             return None
+        # Python gives a date of "-0000", which is UTC, no time zone.
         wait_s = (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
     return min(max(1, ceil(wait_s)), LONGEST_WAIT_S)

@@ -33,6 +33,7 @@ MAX_RESPONSE_BYTES: Final = 16 * 1024
 """A response is read so far, that the next message can use the connection. Its content does not matter."""
 
 _SECONDS: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
+# HTTP's longest form of a date has 33 characters (RFC 9110, section 5.6.7).
 _LONGEST_DATE: Final = 40
 _HEADERS: Final = {"Content-Type": "application/json", "User-Agent": f"seating/{__version__}"}
 
@@ -104,6 +105,7 @@ class WebhookClient:
         return random.choice(found)
 
     def _pool(self, target: Target, address: str) -> HTTPConnectionPool:
+        # urllib3 begins it anew with each read; only `_deadline` ends a response that trickles in.
         timeout = Timeout(self.within_s)
         if not target.is_https:
             return HTTPConnectionPool(address, target.port, timeout=timeout, maxsize=1)
@@ -128,6 +130,7 @@ class ReceiverConnection:
 
     def send(self, message: Message, signature: dict[str, str]) -> None:
         """Send a message and wait for a status of 2xx. Follows no redirects. Raises DeliveryFailed."""
+        # By itself, urllib3 would name the address that it connects to.
         headers = _HEADERS | signature | {"Host": self._target.authority}
         try:
             with _deadline(self._within_s):
