@@ -93,6 +93,7 @@ class _Context(RequestContext):
 
 @lru_cache(maxsize=1024)
 def _straight_route(app: Flask, method: str, host: str, path_info: str) -> tuple[Rule, dict[str, Any]] | None:
+    # WSGI passes bytes as Latin-1 text (PEP 3333). Werkzeug decodes them in the same way.
     path = path_info.encode("latin1").decode(errors="replace")
     try:
         rule, values = app.url_map.bind(host, "", "", "http", method, path).match(return_rule=True)

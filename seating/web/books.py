@@ -118,6 +118,7 @@ def get_seat_history(path: EventSeatPath, query: HistoryQuery) -> Response:
     Who had the seat and when, from the event's whole log, including what SQL does not have yet.
     """
     told = services().offload(services().books.history_reader(path.event_id, path.seat_id))
+    # A cursor counts from the oldest entry, so entries that come meanwhile move no page.
     end = len(told) if query.cursor is None else min(query.cursor, len(told))
     begin = max(0, end - query.limit)
     page = [SeatHistoryEntryView.model_validate(entry) for entry in reversed(told[begin:end])]

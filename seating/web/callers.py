@@ -111,6 +111,7 @@ def _admit(access: Access) -> None:
     found = _caller(asked)
     if found is None:
         found = _without_key(access, asked)
+    # With a key, a caller must not have less than without one.
     elif found.role not in _ROLES[access] and not _are_open_users(access):
         note(caller=found.name)
         raise Forbidden(role=found.role)
@@ -154,6 +155,7 @@ def _caller(asked: Request) -> Caller | None:
     if found is None:
         # Only now: the limit on wrong keys must not hit a request that has a valid one.
         _wrong_keys.refuse(address)
+        # A call to Redis, so not for an address that this process refuses by itself.
         _wrong_keys.count(address)
         raise Unauthorized("This API key does not exist or was removed")
     return found

@@ -68,6 +68,7 @@ def address_of(text: str) -> IPv4Address | IPv6Address | None:
         address = ip_address(host.partition("%")[0])
     except ValueError:
         return None
+    # A listener for IPv6 that also takes IPv4 sees those clients' addresses mapped.
     return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
 
 

@@ -66,6 +66,7 @@ class CrossOrigin:
         allowed = self._is_listed(origin)
 
         def respond(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
+            # Also where no origin is allowed: a cache must not serve that response to a listed page.
             _vary_by_origin(headers)
             if allowed and _ALLOW not in (name for name, _ in headers):  # Some files are for pages of any origin.
                 headers += ((_ALLOW, origin), _EXPOSED)

@@ -56,6 +56,7 @@ def prepare(request: Request, queue_bytes: int) -> LiveSocket:
     for name in [name for name in environ if name.startswith("HTTP_")]:
         del environ[name]
     environ |= {
+        # wsproto refuses a handshake without a Host, whose value does not matter here.
         "HTTP_HOST": "seating",
         "HTTP_UPGRADE": "websocket",
         "HTTP_CONNECTION": "Upgrade",

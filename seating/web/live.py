@@ -92,6 +92,7 @@ def _admit() -> None:
     address = client_address()
     # The last of the checks: a handshake that is refused takes no place.
     _connections().enter(address)
+    # Not sooner: the end of the request gives back a place for the address that it finds here.
     g.address = address
     g.socket = handshake.prepare(request, settings().live_queue_kb * 1024)
 

@@ -115,5 +115,6 @@ def get_plan(path: EventPath) -> Response:
     is_draft = refuse_hidden_draft(path.event_id)
     gzipped = accepts_gzip()
     document = services().plan_documents.of(path.event_id, gzipped=gzipped)
+    # A shared cache must not show a draft to those for whom it does not exist.
     cached = "private, no-cache" if is_draft else "public, max-age=86400, immutable"
     return render_kept(document.body, document.etag, gzipped=gzipped, cache_control=cached)

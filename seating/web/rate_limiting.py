@@ -111,4 +111,5 @@ def _fields(policy: RatePolicy) -> tuple[list[str], str]:
 def _field(names: list[str], verdict: Verdict) -> str:
     """Return the header with the requests left: `r` would pass within the next `t` seconds; then more."""
     pairs = zip(names, verdict.left, strict=True)
+    # Rounded up, so that a client that waits for so long does pass.
     return ", ".join([f'"{name}";r={requests};t={-(-reset_ms // 1000)}' for name, (requests, reset_ms) in pairs])

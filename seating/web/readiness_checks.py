@@ -78,6 +78,7 @@ def _upkeep_check(shared: Seen[SharedSight]) -> dict[str, Any]:
     if shared.value.upkeep:
         report, age_s = shared.value.upkeep
         counts = report._asdict()
+        # The log format that the cron reads, which is no count of events.
         del counts["reads"]
         check |= {"cron": f"seen {age_s + shared.age_s:.1f} s ago", "events": counts}
     return check
@@ -86,6 +87,7 @@ def _upkeep_check(shared: Seen[SharedSight]) -> dict[str, Any]:
 def _record_checks(record: Seen[RecordSight]) -> dict[str, Any]:
     """Show whether SQL answers, and the losses it knows of."""
     failure = record.value.failure if record.value else "not asked yet"
+    # A look that hangs leaves the last result as it was, which may say that SQL answers.
     if record.silent_s > SILENCE_S:
         failure = f"no reply for {record.silent_s:.1f} s"
     if record.value is None or record.value.read_s is None:

@@ -30,6 +30,7 @@ class LossPath(BaseModel):
     def parts(self) -> tuple[str, int]:
         """Return event and epoch. Raises NoSuchLoss for a malformed id."""
         event_id, _, epoch = self.loss_id.rpartition(".")
+        # Epochs are about the seconds since 2020. Nine digits last until 2051, and fit into SQL's column.
         if not is_event_id(event_id) or not epoch.isascii() or not epoch.isdigit() or len(epoch) > 9:
             raise NoSuchLoss
         return event_id, int(epoch)

@@ -33,6 +33,7 @@ _log = structlog.get_logger(__name__)
 
 def close_code(status: int) -> int:
     """Return the code that closes a feed whose HTTP error would have this status."""
+    # A fault of the server's does not last: clients come back, as they do at 1013.
     return _FIRST_CODE + status if status < 500 else TRY_AGAIN_LATER
 
 

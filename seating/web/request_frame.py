@@ -50,6 +50,7 @@ class RequestFrame:
 
     def _record(self, environ: "WSGIEnvironment", status: int, seconds: float, span: tracing.Span) -> None:
         rule = getattr(environ.get("werkzeug.request"), "url_rule", None)
+        # Not the address that was requested: each value of a label is a series that stays.
         route = rule.rule if rule else "unknown"
         method = environ["REQUEST_METHOD"] if rule else "any"
         metrics.count_request(route, method, str(status), seconds)

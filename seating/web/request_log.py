@@ -32,6 +32,7 @@ def facts_of(environ: "WSGIEnvironment") -> dict[str, object]:
     arguments = getattr(environ.get("werkzeug.request"), "view_args", None)
     noted: dict[str, object] = environ.get(_NOTED) or {}
     event_id = arguments and arguments.get("event_id")
+    # Strangers may write anything into a path, and the log is to have ids only.
     return {"event_id": event_id, **noted} if event_id and is_event_id(event_id) else noted
 
 

@@ -147,6 +147,7 @@ MomentOrNull = Annotated[
 
 def _moment_ms(value: Any) -> int:
     if not isinstance(value, str):
+        # pydantic passes on a TypeError, which would be a 500.
         raise ValueError("must be a text")  # noqa: TRY004
     return parse_rfc3339(value)
 

@@ -39,6 +39,7 @@ class SeatPath(BaseModel):
 class SeatSetting(StrictModel):
     model_config = examples({"status": "reserved", "why": "behind the mixing desk"}, required=["status"])
 
+    # The service refuses other values, with the text that older clients look for.
     status: Any = Field(None, json_schema_extra=_one_of_the_words, description="new status")
     why: Why | None = None
 

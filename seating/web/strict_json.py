@@ -38,11 +38,13 @@ def parse(body: bytes, *, of_a_file: bool = False) -> Any:
         text = body.decode()
     except UnicodeDecodeError:
         raise _invalid("is not UTF-8") from None
+    # Before it is decoded: the decoder recurses with each level.
     _refuse_depth(text)
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise _invalid(f"is not JSON: {error.msg} at character {error.pos}") from None
+    # By default, Python converts no integer of more than 4,300 digits.
     except ValueError:
         raise _invalid("has a number that is too long") from None
     # Only an escape can write one; UTF-8 cannot.

@@ -30,6 +30,7 @@ def refusal(request: Request) -> str:
         return "its Host names another machine"
     if not may_connect(request, frozenset()):
         return "the request was made by a page of another origin"
+    # Browsers send no Origin with the GET of an image or a link, but they send this.
     if headers.get("Sec-Fetch-Site", "none") not in _OWN_SITES:
         return "the request was made by a page of another site"
     return ""

@@ -103,6 +103,7 @@ def get_user(path: UserPath) -> Response:
     `X-Cache` says where it came from: HIT, MISS, or COALESCED with another request for the same user.
     """
     found, source = services().users.get(path.user_id)
+    # Not raised, because this response has `X-Cache` too.
     answer = refuse(UserNotFound()) if found is None else WholeResponse(found)
     answer.headers["X-Cache"] = source
     return answer
