@@ -144,6 +144,13 @@ def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
     )
 
 
+def last_seq(client: "redis.Redis", event_id: str) -> int:
+    """Return the seq of the last change that Redis has by now; 0 without a readable inventory."""
+    with unavailable():
+        seq = client_of(client, keys.inventory(event_id)).hget(keys.inventory(event_id), "seq")
+    return int(seq) if seq and seq.isdigit() else 0
+
+
 def _texts(fields: dict[bytes, bytes]) -> dict[str, str]:
     return {_text(name): _text(value) for name, value in fields.items()}
 

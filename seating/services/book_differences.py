@@ -29,13 +29,26 @@ def find(event_id: str, record: Record, snapshot: BookSnapshot | None) -> Iterat
     yield from _redis(event_id, snapshot, record)
 
 
-def story_of(record: Record, snapshot: BookSnapshot | None) -> list[LogEntry]:
-    """Return ledger, poison and the tail of Redis's log as one history, up to Redis's position."""
+def whole_story(record: Record, snapshot: BookSnapshot | None) -> list[LogEntry]:
+    """Return ledger, poison and the tail of Redis's log as one history."""
     told = {one.entry.position.seq: one.entry for one in record.entries}
     for entry in snapshot.log if snapshot else ():
         told.setdefault(entry.position.seq, entry)
+    return [told[seq] for seq in sorted(told)]
+
+
+def story_of(record: Record, snapshot: BookSnapshot | None) -> list[LogEntry]:
+    """Return the history up to Redis's position."""
     end = int(snapshot.inventory["seq"]) if snapshot else record.checkpoint.position.seq
-    return [told[seq] for seq in sorted(told) if seq <= end]
+    return [entry for entry in whole_story(record, snapshot) if entry.position.seq <= end]
+
+
+def went_back(last_seq: int, record: Record) -> tuple[str, str]:
+    """Return what is wrong if Redis ends at `last_seq` after SQL was read, and what to do about it."""
+    return (
+        f"Redis ends at {last_seq}, but SQL has {record.checkpoint.position}: it went back",
+        f"a running worker rebuilds it automatically, or {_REBUILD}",
+    )
 
 
 def _lost(record: Record) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.redis_store import book_snapshot
 from seating.redis_store.open_events import OpenEvents
 from seating.services import book_differences, seat_history
-from seating.services.book_differences import story_of
+from seating.services.book_differences import story_of, whole_story
 from seating.services.record_differences import Record
 from seating.services.seat_history import SeatHistoryEntry
 from seating.storage import answered, events, ledger, merges, organiser_seats, purchases, quarantine, watermarks
@@ -63,17 +63,22 @@ class Books:
                 ]
             what = "Redis has sales of it, but SQL has no record of it"
             return [Difference(event_id, what, book_differences.merge_advice(event_id))]
-        differences = book_differences.find(event_id, record, snapshot)
+        differences = [*book_differences.find(event_id, record, snapshot)]
+        # Only a later look can tell: the sale goes on, and SQL was read after the snapshot.
+        last_seq = book_snapshot.last_seq(self.client, event_id) if snapshot else record.checkpoint.position.seq
+        if last_seq < record.checkpoint.position.seq:
+            differences.append(book_differences.went_back(last_seq, record))
         return [Difference(event_id, what, advice) for what, advice in differences]
 
     def verify(self, event_id: str) -> Verified:
-        """Recompute the hash chain from the ledger's first entry to the last one in Redis's log.
+        """Recompute the hash chain from the ledger's first entry to the last one in Redis's log or in SQL.
 
         Personal data may be gone, but not replaced.
         """
         snapshot = book_snapshot.take(self.client, event_id)
         record = self._record(event_id)
-        story = story_of(record, snapshot)
+        story = whole_story(record, snapshot)
+        links = {0: log_entry.GENESIS}
         previous, seq = log_entry.GENESIS, 0
         for count, entry in enumerate(story):
             # The entry of a merge stands for the gap before it.
@@ -84,10 +89,11 @@ class Books:
             if entry.private is not None and not _vouches(entry):
                 return Verified(count, f"the personal data at {entry.position} was altered")
             previous, seq = entry.link, entry.position.seq
+            links[seq] = previous
         if record.checkpoint not in {Checkpoint.of(entry) for entry in story}:
             return Verified(len(story), f"the watermark at {record.checkpoint.position} matches no entry")
-        if snapshot and previous != snapshot.inventory["chain"]:
-            return Verified(len(story), "the inventory's link does not match the last entry")
+        if snapshot and snapshot.inventory["chain"] != links.get(snapshot.checkpoint.position.seq):
+            return Verified(len(story), "the inventory's link does not match its last entry")
         return Verified(len(story), None)
 
     def history(self, event_id: str, seat_id: str) -> list[SeatHistoryEntry]:
