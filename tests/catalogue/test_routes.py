@@ -99,7 +99,7 @@ def _contains(answer: Answer, **fields: object) -> None:
     assert {name: answer.json[name] for name in fields} == fields
 
 
-@pytest.mark.parametrize("count", [1, 10, 20, 50])
+@pytest.mark.parametrize("count", [1, 50])
 def test_fifty_events_take_about_as_long_as_one(over_stand_in: tuple[System, StandIn], count: int) -> None:
     runs = [side_by_side(*over_stand_in, count) for _ in range(3)]
     assert min(run.together_s / run.slowest_single_s for run in runs) <= 1.3
