@@ -140,15 +140,19 @@ class _Reading:
                 file.notes.append(f"Categories that only the seats name: {len(named)}")
         without = [seat for seat in seats if not seat.category]
         unnamed = next((category for category in file.categories if not category.name), None)
-        if not without and unnamed is None:
-            return
-        names = {category.name for category in file.categories}
-        name = next(
-            name for name in (_NO_CATEGORY, *(f"{_NO_CATEGORY} {n}" for n in range(2, 2000))) if name not in names
-        )
-        if unnamed is None:
+        if without and unnamed is None:
             unnamed = Category()
             file.categories.append(unnamed)
+        if len(file.categories) > MAX_CATEGORIES:
+            message = f"a plan has at most {MAX_CATEGORIES} categories, this one {len(file.categories)}"
+            self._faults.add("categories", None, f"{message}, with those of its seats")
+            self._faults.refuse()
+        if unnamed is None:
+            return
+        names = {category.name for category in file.categories}
+        # More than there are categories, so one of them is free.
+        candidates = (_NO_CATEGORY, *(f"{_NO_CATEGORY} {n}" for n in range(2, MAX_CATEGORIES + 2)))
+        name = next(name for name in candidates if name not in names)
         unnamed.name = name
         for seat in without:
             seat.category = name

@@ -10,7 +10,7 @@ import pytest
 from seating.domain import plan_reading
 from seating.domain.errors import InvalidPlan
 from seating.domain.plan_faults import MAX_COUNTED, MAX_LISTED
-from seating.domain.plan_format import PlanFile
+from seating.domain.plan_format import MAX_CATEGORIES, PlanFile
 from tests.seating_plan_file import drawn_row, everything, hall, seat, theatre
 from tests.system import System
 from tests.web import JSON, assert_problem
@@ -264,6 +264,29 @@ def test_a_field_under_another_name_is_suggested() -> None:
 
 
 class TestBounds:
+    @pytest.mark.parametrize("listed", [False, True])
+    def test_categories_that_only_seats_name_count_too(self, *, listed: bool) -> None:
+        """They are as many as the plan may have and, once a seat has none, one more."""
+        names = [f"Seats {n}" for n in range(2, MAX_CATEGORIES + 1)] + ["Seats"]
+        file = hall(drawn_row("A", range(1000)), drawn_row("B", [0]), categories=names if listed else ())
+        for one, name in zip(file["zones"][0]["rows"][0]["seats"], names, strict=True):
+            one["category"] = name
+        last = file["zones"][0]["rows"][1]["seats"][0]
+        last["category"] = "Seats"
+        assert len(plan_reading.parse(copy.deepcopy(file)).categories) == MAX_CATEGORIES
+        last["category"] = ""
+        (fault,) = faults(file)
+        assert (fault["path"], fault["value"]) == ("categories", None)
+        assert fault["message"] == "a plan has at most 1000 categories, this one 1001, with those of its seats"
+
+    def test_a_seat_without_a_category_however_many_are_called_so(self) -> None:
+        file = hall(drawn_row("A", range(1000)), drawn_row("B", range(999)), drawn_row("C", [0]), categories=())
+        seats = [one for row in file["zones"][0]["rows"] for one in row["seats"]]
+        for number, one in enumerate(seats, 1):
+            one["category"] = "Seats" if number == 1 else f"Seats {number}"
+        seats[-1]["category"] = ""
+        assert paths(file) == ["categories"]
+
     def test_a_hundred_are_listed_and_all_are_counted(self) -> None:
         file = hall(*(drawn_row("A", [25 * place for place in range(50)], y=30 * row) for row in range(20)))
         with pytest.raises(InvalidPlan, match=r"\(and 949 more\)") as refused:
