@@ -31,7 +31,8 @@ def seats() -> None:
 @of_event
 @click.argument("status", type=click.Choice(sorted(SETTABLE)))
 @click.argument("seat_ids", metavar="[SEAT]...", nargs=-1)
-@click.option("--file", type=click.File(), help="A file with one seat a line; - is standard input.")
+# Of another encoding, a seat that cannot be read is refused like one that does not exist.
+@click.option("--file", type=click.File(errors="replace"), help="A file with one seat a line; - is standard input.")
 @click.option("--category", help="All seats of this category; in general admission, places of it.")
 @click.option("--zone", help="All seats of this zone.")
 @click.option("--quantity", type=int, help="In general admission: how many places.")

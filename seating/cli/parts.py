@@ -54,7 +54,7 @@ def sender() -> None:
 
 
 @click.command()
-@click.option("--port", default=0, help="0 picks a free port.")
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="0 picks a free port.")
 @click.option("--seed", default=1, help="Decides which connections are dropped.")
 def partner(port: int, seed: int) -> None:
     """Imitate the event partner, with a few users."""

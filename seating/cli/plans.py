@@ -56,7 +56,10 @@ def show(
     shown = read(path, best_first, **how)
     drawing = plan_drawing.draw(shown)
     if output:
-        output.write_text(drawing)
+        try:
+            output.write_text(drawing)
+        except OSError as error:
+            raise click.FileError(str(output), error.strerror) from None
     else:
         click.echo(drawing, nl=False)
     report(shown)

@@ -1,5 +1,7 @@
 """Events, their seats and purchases, by commands alone."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.books import Said, order, seating
@@ -66,6 +68,13 @@ def test_seats_are_set_and_listed(system: System, hall: str) -> None:
     head, *rows = _words(seating(system, "events", "seats", "list", hall))
     assert (head[0], [row[0] for row in rows]) == ("SEAT", _seats(3, 4, 5))
     assert seating(system, "events", "seats", "set", hall, "available", *_seats(3, 4, 5)).status == 0
+
+
+def test_a_file_of_seats_in_another_encoding_is_refused(system: System, hall: str, tmp_path: Path) -> None:
+    (tmp_path / "seats.txt").write_bytes("sec-1-row-A-s\xfcd-1\n".encode("latin-1"))
+    refused = seating(system, "events", "seats", "set", hall, "reserved", "--file", str(tmp_path / "seats.txt"))
+    assert (refused.status, refused.out) == (2, "")
+    assert refused.error.startswith("seating: Seat not found")
 
 
 def _organised(system: System, event: str) -> list[dict[str, str]]:

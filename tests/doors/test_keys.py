@@ -187,7 +187,7 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert status == 2
     assert "NAME" in error
     assert seating(tmp_path, "keys", "remove", "shop", "--id", listed[0]["id"])[:2] == (0, "removed 1\n")
-    assert seating(tmp_path, "keys", "remove", "shop")[0] == 1
+    assert seating(tmp_path, "keys", "remove", "shop")[0] == 2
     acts = Audit(database, LaggingReads(database)).page(None, 10).items
     assert [(row.act.action, row.act.target) for row in acts] == [("key.remove", "shop"), ("key.add", "shop")]
     assert {row.act.actor.name for row in acts} == {f"cli:{pwd.getpwuid(os.getuid()).pw_name}"}
