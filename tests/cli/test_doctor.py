@@ -101,6 +101,21 @@ def test_weak_settings(given: dict[str, Any], subject: str, level: Level) -> Non
     assert found[subject].change
 
 
+@pytest.mark.parametrize(
+    ("networks", "wide"),
+    [
+        ("127.0.0.1/32,10.0.0.0/8,::1,2001:db8:1::/64,2001:db8::/32,2a06:98c0::/29,fd00::/8,fc00::/7,fe80::/10", ""),
+        ("0.0.0.0/0,10.0.0.1,8.0.0.0/7", "0.0.0.0/0, 8.0.0.0/7"),
+        ("::/0,2001:db8::/64,2000::/3,2a00::/12,f000::/4", "::/0, 2000::/3, 2a00::/12, f000::/4"),
+    ],
+)
+def test_how_wide_networks_of_proxies_are(networks: str, wide: str) -> None:
+    found = [each for each in configuration.settings(Settings(trusted_proxies=networks)) if "PROX" in each.subject]
+    assert [(each.level, each.seen) for each in found] == (
+        [(Level.FAIL, f"{wide} lets callers choose their own address")] if wide else []
+    )
+
+
 def test_a_check_that_hangs_or_breaks_is_a_finding() -> None:
     def breaks() -> Iterator[Finding]:
         raise OSError("no such\nhost")

@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
+from ipaddress import IPv6Network
 from pathlib import Path
 from typing import Final
 
@@ -12,14 +13,17 @@ from dotenv import dotenv_values
 from seating.cli.doctor.findings import Finding, good, judged
 from seating.config import Settings
 from seating.domain.caller import Role
+from seating.setting_formats import IPNetwork
 from seating.storage.api_keys import ApiKeys, InvalidKeyFile
 
 _ENV_FILE: Final = Path(".env")
 # At 0.8, variables of others, such as PGPORT and OTEL_EXPORTER_OTLP_PROTOCOL, would count as misspelled.
 _ALIKE: Final = 0.85
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
-_WORLD: Final = 2**24
-"""Addresses. A larger network of trusted proxies is more than a company has."""
+_SHORTEST: Final = {4: 8, 6: 20}
+"""Prefixes, by version of IP. A network with a shorter one is more than a company has."""
+_PRIVATE: Final = (IPv6Network("fc00::/7"), IPv6Network("fe80::/10"))
+"""Short prefixes that are nobody's on the internet: unique local and link-local addresses."""
 
 
 def misspelled() -> Iterator[Finding]:
@@ -47,7 +51,7 @@ def settings(loaded: Settings) -> Iterator[Finding]:
         yield judged(
             "DB_LATENCY_MS", f"reads of users are {loaded.db_latency_ms} ms slower", warns=True, change="unset it"
         )
-    wide = [str(network) for network in loaded.proxy_networks if network.num_addresses > _WORLD]
+    wide = [str(network) for network in loaded.proxy_networks if _is_wide(network)]
     if wide:
         yield judged(
             "TRUSTED_PROXIES",
@@ -62,6 +66,12 @@ def settings(loaded: Settings) -> Iterator[Finding]:
             warns=True,
             change="set it to the number of CPUs, or lower",
         )
+
+
+def _is_wide(network: IPNetwork) -> bool:
+    """Return whether there are strangers in a network."""
+    private = isinstance(network, IPv6Network) and any(map(network.subnet_of, _PRIVATE))
+    return network.prefixlen < _SHORTEST[network.version] and not private
 
 
 def _is_off(loaded: Settings, name: str) -> bool:
