@@ -1,6 +1,7 @@
 """What the values of settings may look like. Each raises ValueError, which says how the value must be."""
 
 import re
+from inspect import signature
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Final, Literal
 from urllib.parse import parse_qsl, urlsplit
@@ -59,20 +60,42 @@ def _origins_or_any(text: str | None) -> frozenset[Origin] | Literal["*"] | None
 
 
 def _redis_url(url: str) -> str:
-    if url.partition("://")[0] in ("redis+sentinel", "rediss+sentinel"):
+    scheme = url.partition("://")[0]
+    options = {"username", "password", "client_name"}
+    if scheme in ("redis+sentinel", "rediss+sentinel"):
         if SENTINEL_URL.fullmatch(url) is None:
             raise ValueError("must be of the form redis+sentinel://user:password@host:port,host:port/service")
-        return url
-    if url.partition("://")[0] in ("redis+cluster", "rediss+cluster"):
+        options |= {"db", "sentinel_username", "sentinel_password"}
+    elif scheme in ("redis+cluster", "rediss+cluster"):
         if CLUSTER_URL.fullmatch(url) is None:
             raise ValueError("must be of the form redis+cluster://user:password@host:port,host:port")
-        return url
-    if not url.startswith(("redis://", "rediss://", "unix://")):
+    elif scheme in ("redis", "rediss", "unix"):
+        _with_port_as_number(url)
+        options |= {"db"}
+    else:
         raise ValueError(
             "must start with redis://, rediss://, unix://, redis+sentinel://, rediss+sentinel://, redis+cluster:// or "
             "rediss+cluster://"
         )
-    return _with_port_as_number(url)
+    if query := url.partition("?")[2].partition("#")[0]:
+        _check_redis_options(query, options, secure=scheme.startswith("rediss"))
+    return url
+
+
+def _check_redis_options(query: str, known: set[str], *, secure: bool) -> None:
+    """Raises ValueError unless the options are `known`, or TLS's where it is used.
+
+    redis-py has more, which would break our use of it: another protocol, other waits, requests sent again.
+    """
+    from redis.connection import SSLConnection, parse_url  # Not every command needs Redis.
+
+    tls = {name for name in signature(SSLConnection).parameters if name.startswith("ssl_")}
+    for name in parse_url(f"redis://?{query}"):  # type: ignore[no-untyped-call]
+        if name not in known | (tls if secure else set()):
+            raise ValueError(
+                f"has no option {name[:64]!r}; its options are {', '.join(sorted(known))} and, with rediss, those of "
+                "TLS, such as ssl_ca_certs"
+            )
 
 
 def _database_url(url: str) -> str:

@@ -38,6 +38,16 @@ _BAD_VALUES = [
     ("REDIS_URL", "redis+cluster://host:port"),
     ("REDIS_URL", "redis+cluster://one,two/1"),
     ("REDIS_URL", "rediss+cluster://"),
+    ("REDIS_URL", "redis://host?protocol=3"),
+    ("REDIS_URL", "unix:///redis.sock?db=1&socket_timeout=60"),
+    ("REDIS_URL", "redis+sentinel://host/sale?health_check_interval=1"),
+    ("REDIS_URL", "redis+cluster://host?max_connections=1"),
+    ("REDIS_URL", "redis+cluster://host?db=1"),
+    ("REDIS_URL", "redis://host?sentinel_password=secret"),
+    ("REDIS_URL", "redis://host?ssl_ca_certs=/ca.pem"),
+    ("REDIS_URL", "rediss://host?ssl_ca_cert=/ca.pem"),
+    ("REDIS_URL", "rediss://host?ssl_min_version=TLSv1.2"),
+    ("REDIS_URL", "redis://host?db=first"),
     ("REDIS_MAXMEMORY_MB", "1"),
     ("DATABASE_URL", "mysql://x"),
     ("DATABASE_URL", "postgresql://x/seating?prepare_threshold=0"),
@@ -132,6 +142,23 @@ def test_a_bad_value_in_the_file_is_refused_too(empty_environment: Path) -> None
     (empty_environment / ".env").write_text("PORT=abc\n")
     with pytest.raises(InvalidSettings, match=r"^PORT: .*'abc'"):
         load_settings()
+
+
+@pytest.mark.usefixtures("empty_environment")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://host/3?protocol=",  # Nothing, to redis-py.
+        "redis://host?db=3&username=u&password=p%3F&client_name=seating",
+        "unix:///redis.sock?db=1&password=p",
+        "rediss://host?ssl_ca_certs=/ca.pem&ssl_check_hostname=false&ssl_cert_reqs=none&ssl_min_version=771",
+        "rediss+sentinel://one,[::1]:6000/sale?sentinel_username=s&sentinel_password=p&ssl_keyfile=/key.pem",
+        "rediss+cluster://one,[::1]:6000?ssl_ca_path=/certificates",
+    ],
+)
+def test_options_of_redis_say_where_it_is_and_who_connects(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", url)
+    assert load_settings().effective_redis_url == url
 
 
 @pytest.mark.usefixtures("empty_environment")

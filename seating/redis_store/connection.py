@@ -50,7 +50,7 @@ class ScriptConnection:
     ) -> None:
         self.seen: Final = seen or SeenPositions()
         self._scripts = scripts
-        options = BOUNDS | {"socket_timeout": reply_within_s} | connection_options(url)
+        options = connection_options(url) | BOUNDS | {"socket_timeout": reply_within_s}
         pool = ConnectionPool(**options)
         # redis-py declares most of a connection without types.
         self._connection: Any = pool.make_connection()

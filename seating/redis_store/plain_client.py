@@ -35,8 +35,7 @@ def clients_of_primaries(url: str) -> "list[redis.Redis]":
 
 def _pool(url: str, reply_within_s: float = 10.0, **of_class: Any) -> "redis.BlockingConnectionPool":
     bounds = {"max_connections": 16, "timeout": 5, "socket_timeout": reply_within_s, "health_check_interval": 30}
-    # The URL's options come after ours, so that an operator can set other bounds.
-    options = BOUNDS | bounds | connection_options(url) | of_class
+    options = connection_options(url) | BOUNDS | bounds | of_class
     options["connection_class"] = primary_only(options["connection_class"])
     return redis.BlockingConnectionPool(**options)  # type: ignore[no-untyped-call]
 

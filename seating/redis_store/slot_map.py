@@ -102,7 +102,7 @@ class SlotMap:
         hosts = [_Node(host, port) for host, port in cluster_hosts(self._url)]
         try:
             # A slot without a server must not keep the events in other slots from being sold.
-            cluster = _Cluster(startup_nodes=hosts, require_full_coverage=False, **(bounds | options))
+            cluster = _Cluster(startup_nodes=hosts, require_full_coverage=False, **(options | bounds))
         except _FAILURES as error:
             raise RedisConnectionError(f"the cluster does not answer: {error}") from error
         self._refreshed_at_s = time.monotonic()

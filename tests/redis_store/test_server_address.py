@@ -9,6 +9,7 @@ from redis.connection import Connection, SSLConnection, UnixDomainSocketConnecti
 from seating.redis_store import opening
 from seating.redis_store.calls import RedisUnavailable, Scripts
 from seating.redis_store.connection import ScriptConnection
+from seating.redis_store.plain_client import plain_client
 from seating.redis_store.server_address import (
     cluster_hosts,
     connection_options,
@@ -65,6 +66,13 @@ def test_the_url_of_a_cluster_leads_to_each_of_its_servers() -> None:
         "password": "p@ss/word",
         "ssl_ca_certs": "/etc/ca.pem",
     }
+
+
+def test_no_option_changes_how_a_connection_is_used(redis_url: str) -> None:
+    url = f"{redis_url}?protocol=3&socket_timeout=0.000001"
+    with closing(opening.direct(url)) as calls:
+        assert calls.command("CONFIG", "GET", "appendonly") == [b"appendonly", b"yes"]
+    assert plain_client(url).config_get("appendonly") == {"appendonly": "yes"}
 
 
 def test_a_cluster_that_does_not_answer_is_no_redis() -> None:
