@@ -16,7 +16,7 @@ import gevent
 from gevent.lock import BoundedSemaphore
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout, connection_from_url
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, NewConnectionError
 from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 from urllib3.util import parse_url
 
@@ -172,10 +172,10 @@ class PartnerClient:
             # After a complete read, this returns the connection to the pool; otherwise it closes it.
             with closing(response):
                 content = _read_bounded(response)
-        except Urllib3TimeoutError as error:
-            raise PartnerTooSlow from error
         except (HTTPError, OSError) as error:
-            raise _ConnectionLost from error
+            # urllib3 calls a connection that was refused a timeout, too.
+            too_slow = isinstance(error, Urllib3TimeoutError) and not isinstance(error, NewConnectionError)
+            raise (PartnerTooSlow if too_slow else _ConnectionLost) from error
         if len(content) > MAX_ANSWER_BYTES:
             raise PartnerAnswerInvalid(f"more than {MAX_ANSWER_BYTES} bytes")
         return _Answer(response.status, content, wait_s_in(response.headers.get("Retry-After")))

@@ -1,14 +1,17 @@
 """Whatever the partner does: a clear error within the deadline, and nothing left behind."""
 
 import gc
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import gevent
 import psutil
 import pytest
+from urllib3.util.connection import create_connection
 
 from seating.domain.errors import SeatingError
 from seating.domain.partner_errors import (
@@ -97,11 +100,27 @@ def test_a_clear_error_within_the_deadline_and_nothing_left(
 
 
 @pytest.mark.parametrize("route", QUESTIONS)
-def test_a_partner_that_is_down(make: Make, partner: Partner, route: str) -> None:
+@pytest.mark.parametrize("has_address", [True, False])
+def test_a_partner_that_is_down(
+    make: Make, partner: Partner, route: str, monkeypatch: pytest.MonkeyPatch, *, has_address: bool
+) -> None:
+    """It is not slow: a read is tried again, and both are one failure to the breaker."""
+    attempts = []
+
+    def connect(address: tuple[str, int], *rest: Any, **options: Any) -> Any:
+        attempts.append(address)
+        if not has_address:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return create_connection(address, *rest, **options)
+
+    monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
     catalogue = make()
     partner.stop()
-    with leaves_nothing(catalogue), pytest.raises(PartnerFailed):
+    with leaves_nothing(catalogue), pytest.raises(PartnerFailed) as refused:
         QUESTIONS[route](catalogue)
+    assert refused.value.code == "PARTNER_FAILED"
+    assert len(attempts) == (1 if route == "addEvent" else 2)
+    assert sum(report.failures for report in catalogue.guards.reports().values()) == 1
 
 
 @pytest.mark.parametrize("habit", ["hangs", "drips", "drips headers"])
