@@ -116,8 +116,12 @@ class Quarantine:
         purchase, purchase_id = aside.entry.read(), aside.purchase_id
         if not isinstance(purchase, Purchased) or purchase_id is None:
             raise NotReplayable("Only purchases can be replayed from another history; cancel this entry")
-        private = aside.entry.private if purchase.vouches_for(aside.entry.private) else None
-        sold = (aside.event_id, purchase_id.position, purchase, private)
+        # Selling it without the text would hide that somebody has changed it.
+        if not purchase.vouches_for(aside.entry.private):
+            raise NotReplayable(
+                "It cannot be replayed: its personal data is not what was written with it; erase that first"
+            )
+        sold = (aside.event_id, purchase_id.position, purchase, aside.entry.private)
         try:
             with self.changes.of(aside.event_id):
                 receipt = self.inventory.sell_again(*sold, by).receipt

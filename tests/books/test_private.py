@@ -12,6 +12,7 @@ from seating.domain.inventory_state import InventoryState
 from seating.domain.personal_data import PersonalData
 from seating.domain.purchase import Order
 from seating.domain.receipt import Receipt
+from seating.domain.recovery_errors import NotReplayable
 from seating.domain.seating_plan import SeatingPlan
 from seating.live import messages
 from seating.redis_store import keys
@@ -265,6 +266,27 @@ def test_the_receipt_of_a_lost_sale_has_it(sale: OneProcess) -> None:
     sale.persist(event)
     assert recorded(sale, receipt) == ADA
     assert sale.check.reconcile(event) == []
+
+
+def test_another_text_beside_a_lost_sale_is_not_sold_again(sale: OneProcess) -> None:
+    event = sale.open(plan=HALL)
+    sale.persist(event)
+    receipt = sale.order(event, "k", ORDER)
+    sale.answered.flush()
+    sale.calls.command("FLUSHALL")
+    sale.persist(event)
+    sale.answered.flush()
+    other = PersonalData("mallory").to_text()
+    here = quarantine.c.event_id == event
+    sale.database.write(lambda connection: connection.execute(update(quarantine).where(here).values(private=other)))
+    with pytest.raises(NotReplayable, match="its personal data is not what was written with it"):
+        sale.quarantine.replay(event, str(receipt.id.position), OPERATOR)
+    assert sale.purchases.get(receipt.id).state == "quarantined"
+    erase(sale, event)
+    sale.quarantine.replay(event, str(receipt.id.position), OPERATOR)
+    sale.persist(event)
+    found = sale.purchases.get(receipt.id)
+    assert (found.state, found.personal) == ("persisted", PersonalData())
 
 
 def test_a_merged_states_digest_leaves_it_out(sale: OneProcess) -> None:
