@@ -1,5 +1,6 @@
 """Run the whole system: Redis, migrations, web, worker, cron, sender and a partner, with one data folder."""
 
+import errno
 import fcntl
 import os
 import signal
@@ -8,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -81,12 +81,18 @@ def _start_redis(settings: Settings, parts: list[Child], stopping: threading.Eve
 
 def _refuse_running_redis(path: Path, stopping: threading.Event) -> None:
     """A Redis that outlived its launcher still writes to the same files. It may be about to stop, so wait for it."""
-    client = plain_client(f"unix://{path}")
     deadline = time.monotonic() + _OLD_REDIS_ENDS_WITHIN_S
-    with suppress(redis.RedisError):
-        while client.ping() and not stopping.wait(_LOOK_EVERY_S):
-            if time.monotonic() > deadline:
-                raise InvalidSettings(f"SEATING_DATA_DIR: a Redis without a launcher runs on {path}; stop it first")
+    while _listens(path) and not stopping.wait(_LOOK_EVERY_S):
+        if time.monotonic() > deadline:
+            raise InvalidSettings(f"SEATING_DATA_DIR: a Redis without a launcher runs on {path}; stop it first")
+
+
+def _listens(path: Path) -> bool:
+    """Return whether a server has this socket open, though it may hang or still read its file."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        # Without it, a server that accepts no connections would keep us waiting.
+        probe.settimeout(_LOOK_EVERY_S)
+        return probe.connect_ex(str(path)) not in (errno.ENOENT, errno.ECONNREFUSED)
 
 
 def _wait_for_redis(child: Child, url: str, stopping: threading.Event, within_s: float = _REDIS_WITHIN_S) -> None:

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from seating.cli import startup_checks
+from seating.config import InvalidSettings
 from seating.launcher import redis_server, up
 from seating.launcher.child import Child
 from seating.launcher.redis_build import Build, written_by
 from seating.launcher.redis_server import find
 from tests.launched import Launched
-from tests.servers import RedisServer
+from tests.servers import RedisServer, wait_until
 from tests.system import clean_environment
 
 COMMANDS, SLOW_US = 30_000, 100
@@ -114,6 +116,40 @@ def slow_redis(own_redis: RedisServer) -> Iterator[Child]:
     child = Child("redis", [*command, "--key-load-delay", str(SLOW_US)], dict(os.environ))
     yield child
     child.stop(5)
+
+
+def _refusal_of(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Why the launcher does not start another server beside this one, "" if it would."""
+    monkeypatch.setattr(up, "_OLD_REDIS_ENDS_WITHIN_S", 0.2)
+    try:
+        up._refuse_running_redis(server.socket, threading.Event())
+    except InvalidSettings as error:
+        return str(error)
+    return ""
+
+
+def test_no_second_server_beside_one_that_still_loads(
+    slow_redis: Child, own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow_redis.start()
+    wait_until(lambda: startup_checks._loads(own_redis.client()), what="Redis to read its file")
+    assert str(own_redis.socket) in _refusal_of(own_redis, monkeypatch)
+
+
+def test_no_second_server_beside_one_that_hangs(own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    own_redis.pause()
+    try:
+        assert str(own_redis.socket) in _refusal_of(own_redis, monkeypatch)
+    finally:
+        own_redis.resume()
+
+
+def test_a_server_beside_what_one_left_behind(own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    own_redis.kill()
+    assert own_redis.socket.exists()
+    assert _refusal_of(own_redis, monkeypatch) == ""
+    own_redis.socket.unlink()
+    assert _refusal_of(own_redis, monkeypatch) == ""
 
 
 def test_a_server_is_waited_for_as_long_as_it_loads(slow_redis: Child, own_redis: RedisServer, tmp_path: Path) -> None:
