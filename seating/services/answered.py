@@ -7,6 +7,7 @@ Receipts are kept until they are recorded. If their term ends first, they go to 
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from itertools import islice
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
@@ -40,7 +41,7 @@ class Answered:
     def __init__(self, database: Database, seen: SeenPositions) -> None:
         self._database = database
         self._seen = seen
-        self._ranges: OrderedDict[tuple[str, int], ConfirmedRange] = OrderedDict()
+        self._ranges: dict[tuple[str, int], ConfirmedRange] = {}
         self._unwritten: set[tuple[str, int]] = set()
         self._receipts: OrderedDict[str, _ConfirmedReceipt] = OrderedDict()
         self._written_again_at = float("-inf")
@@ -80,9 +81,11 @@ class Answered:
         except BaseException:
             self._unwritten |= unwritten
             raise
-        # Only after the write: a range that is dropped before could be lost without a report.
-        while len(self._ranges) > MOST_TERMS:
-            self._ranges.popitem(last=False)
+        # Only after the write: a range that is dropped before could be lost without a report. Those that were noted
+        # during the write are due next.
+        written = (key for key in self._ranges if key not in self._unwritten)
+        for key in list(islice(written, max(0, len(self._ranges) - MOST_TERMS))):
+            del self._ranges[key]
 
     def _events_to_check(self) -> list[str]:
         """Return the events with unwritten positions or unsettled receipts.
