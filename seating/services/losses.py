@@ -39,13 +39,13 @@ class Losses:
             watermarks.lock(connection, event_id)
             act = act_now(by, "loss.settle", event_id)
             # Read before they are settled, after which they no longer count as lost.
-            known = [str(aside.purchase_id) for aside in quarantine.lost(connection, event_id, epoch)]
+            known = quarantine.lost(connection, event_id, epoch)
             loss = answered.settle(connection, event_id, epoch, act.at_ms, by.name, by.why or "")
             if loss is None:
                 raise NoSuchLoss
             lost = f"{loss.lost} changes from {loss.first} to {loss.last}"
             webhook_notices.note_loss(connection, loss, act.at_ms)
             audit.add(connection, [act._replace(target=str(epoch), before=lost, after="settled")])
-            return known
+            return [str(aside.purchase_id) for aside in known if aside.entry.position <= loss.last]
 
         purchase_log.happened("purchases settled", event_id, self.database.write(write))

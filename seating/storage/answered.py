@@ -70,18 +70,21 @@ def losses(connection: Connection, event_id: str | None = None) -> list[Loss]:
 
 
 def settle(connection: Connection, event_id: str, epoch: int, at_ms: int, by: str, why: str) -> Loss | None:
-    """Settle the loss of a term and return it; None if there is none."""
+    """Settle the loss of a term and return it; None if there is none.
+
+    Another process may note or put aside more of it at the same time. That stays lost: nobody has decided on it.
+    """
     loss = next((loss for loss in losses(connection, event_id) if loss.first.epoch == epoch), None)
     if loss is None:
         return None
     connection.execute(
         update(answered)
         .where(answered.c.event_id == event_id, answered.c.epoch == epoch)
-        .values(settled_seq=answered.c.seq, settled_ms=at_ms, settled_by=by, settled_why=why)
+        .values(settled_seq=loss.last.seq, settled_ms=at_ms, settled_by=by, settled_why=why)
     )
     connection.execute(
         update(quarantine)
-        .where(quarantine.c.event_id == event_id, quarantine.c.epoch == epoch)
+        .where(quarantine.c.event_id == event_id, quarantine.c.epoch == epoch, quarantine.c.seq <= loss.last.seq)
         .where(quarantine.c.reason == LOST, quarantine.c.resolution.is_(None))
         .values(resolution=SETTLED)
     )
