@@ -4,6 +4,8 @@ import mmap
 from typing import Final
 
 _NOBODY: Final = -1
+"""The count where no process accepts connections; one that loads may have the place."""
+_FREE: Final = 0  # gunicorn counts its processes from 1.
 _LEAD: Final = 4
 """How many connections more than the least loaded process a process may have before it gives way."""
 
@@ -19,30 +21,30 @@ class LoadBoard:
             self._counts[slot] = _NOBODY
 
     def place(self, age: int) -> "BoardPlace":
-        """Return the place of the `age`th process that gunicorn started."""
-        return BoardPlace(self._counts, self._ages, age)
+        """Give the `age`th process that gunicorn starts a free place, or that of the oldest one, which is replaced."""
+        slot = min(range(len(self._ages)), key=self._ages.__getitem__)
+        self._counts[slot], self._ages[slot] = _NOBODY, age
+        return BoardPlace(self._counts, self._ages, slot, age)
 
 
 class BoardPlace:
     """A process's place on the board. Only that process writes to it, and the master once it is dead."""
 
-    def __init__(self, counts: "memoryview[int]", ages: "memoryview[int]", age: int) -> None:
+    def __init__(self, counts: "memoryview[int]", ages: "memoryview[int]", slot: int, age: int) -> None:
         self._counts = counts
         self._ages = ages
+        self._slot = slot
         self._age = age
-        self._slot = age % len(counts)
-        self._left = False
 
     def put(self, connections: int) -> None:
-        if not self._left:
-            self._ages[self._slot] = self._age
+        # A connection that ends after this process has left must not change the count of the next one here.
+        if self._ages[self._slot] == self._age:
             self._counts[self._slot] = connections
 
     def leave(self) -> None:
-        """Stop being counted: this process accepts no more connections."""
-        # A connection that ends later must not put this process back on the board.
-        self._left = True
-        self._counts[self._slot] = _NOBODY
+        """Stop being counted, and free the place: this process accepts no more connections."""
+        if self._ages[self._slot] == self._age:
+            self._counts[self._slot], self._ages[self._slot] = _NOBODY, _FREE
 
     def youngest(self) -> int:
         """Return which of the processes that accept connections was started last, as its number."""
