@@ -36,7 +36,7 @@ _MOST_SEATS = 500
 
 
 class Feed:
-    """`plan` is None in general admission; `available` is then the latest message. `state` is that of the sale now.
+    """`plan` is None in general admission; `available` is then the latest message. `state` is that at `checkpoint`.
 
     `times` are when the sale opens and closes, None for an event without an offer. `joined` counts the sockets served,
     including those about to be attached. Do not switch greenlets between reading `checkpoint` and calling `attach`: the
@@ -57,6 +57,7 @@ class Feed:
         self.available = messages.availability(self.checkpoint, self.position, states.remaining)
         self.available_since_s = 0.0
         self.available_changed = False
+        self._state_in_doubt = False
         self._sockets: dict[Audience, set[Outbox]] = {POSITIONED: set(), PLAIN: set()}
         self._offered = False
 
@@ -100,7 +101,8 @@ class Feed:
         """Make all clients start over, because of a gap before `checkpoint`, by default the feed's own."""
         self.checkpoint = checkpoint or self.checkpoint
         self.available_changed = True
-        # In general admission there is no snapshot to ask for: the next AVAILABILITY has the newest number.
+        # In general admission there is no snapshot to ask for: `announce` has all that may have changed.
+        self._state_in_doubt = True
         if self.plan:
             self._offer(POSITIONED, text_frame(messages.snapshot_needed(self.checkpoint)))
         # Such clients cannot start over within a connection: they have to reconnect.
@@ -130,8 +132,12 @@ class Feed:
                 self._offer(POSITIONED, text_frame(opening))
 
     def announce(self, states: States) -> None:
-        """In general admission, offer the number of seats left as of `states`."""
-        self.state = states.state
+        """In general admission, offer the number of seats left as of `states`; after a gap, also a new state."""
+        # Without a gap, the entry that changed it tells it in its turn.
+        if self._state_in_doubt and states.state != self.state:
+            self.state = states.state
+            self._offer(POSITIONED, text_frame(messages.state(self.checkpoint, self.state)))
+        self._state_in_doubt = False
         self.available = messages.availability(self.checkpoint, states.checkpoint.position, states.remaining)
         self.available_since_s = time.monotonic()
         self.available_changed = False
