@@ -195,6 +195,8 @@ class _Turn:
 
     def _save(self, also: Callable[[Connection], object] | None = None) -> None:
         def write(connection: Connection) -> DeliveryCursor | None:
+            if also:
+                webhooks.lock(connection, self.webhook_id)
             moved = webhook_cursors.move(connection, self.cursor, _now_ms())
             if moved and also:
                 also(connection)

@@ -105,6 +105,7 @@ class Webhooks:
 
         def write(connection: Connection) -> None:
             webhook = _find(connection, webhook_id)
+            webhooks.lock(connection, webhook_id)
             # An operator knows of its failures: they count, and are alerted, anew once it is resumed.
             webhook_cursors.retry_now(connection, webhook_id)
             if webhooks.pause(connection, webhook_id, _now_ms(), why):
@@ -118,6 +119,7 @@ class Webhooks:
 
         def write(connection: Connection) -> None:
             webhook = _find(connection, webhook_id)
+            webhooks.lock(connection, webhook_id)
             # Even if it was not paused: an operator has repaired the receiver.
             webhook_cursors.retry_now(connection, webhook_id)
             if webhooks.resume(connection, webhook_id):

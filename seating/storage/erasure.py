@@ -112,6 +112,8 @@ def delete_event(connection: Connection, event_id: str) -> bool:
     """
     _begin(connection, event_id)
     own = select(webhooks.c.id).where(webhooks.c.event_id == event_id)
+    # Before their cursors, as whatever else locks both.
+    connection.execute(own.with_for_update())
     # First those that refer to the webhooks, whose rows refer to the event.
     connection.execute(delete(webhook_cursors).where(webhook_cursors.c.webhook_id.in_(own)))
     for table in (sold_seats, purchases, ledger, *_SMALL):

@@ -30,6 +30,15 @@ def all_of(connection: Connection) -> list[Webhook]:
     ]
 
 
+def lock(connection: Connection, webhook_id: str) -> None:
+    """Let nobody else change an endpoint, or add a cursor of it, until the transaction ends.
+
+    Call it before changing several rows of an endpoint and its cursors, or two may deadlock. SQLite has one writer
+    anyway.
+    """
+    connection.execute(select(webhooks.c.id).where(webhooks.c.id == webhook_id).with_for_update())
+
+
 def pause(connection: Connection, webhook_id: str, now_ms: int, why: str) -> bool:
     """Pause an endpoint; return False if it is paused already, or gone."""
     here = (webhooks.c.id == webhook_id, webhooks.c.paused_ms.is_(None))
@@ -59,8 +68,8 @@ def forget_former_secrets(connection: Connection, now_ms: int) -> None:
 
 def remove(connection: Connection, webhook_id: str) -> bool:
     """Remove an endpoint with its cursors; return False if it is gone."""
-    # Its own row first, which a sender that moves a cursor waits for.
-    connection.execute(select(webhooks.c.id).where(webhooks.c.id == webhook_id).with_for_update())
+    # Otherwise a sender could add a cursor in between, and the endpoint could not go.
+    lock(connection, webhook_id)
     connection.execute(delete(webhook_cursors).where(webhook_cursors.c.webhook_id == webhook_id))
     return connection.execute(delete(webhooks).where(webhooks.c.id == webhook_id)).rowcount == 1
 
