@@ -117,7 +117,7 @@ def test_the_end_of_a_log_opens_no_sale_unless_it_begins_a_term(
 
 
 def test_an_inventory_behind_its_caller_sells_no_more_until_a_higher_term(
-    inventory: Inventory, calls: DirectCalls, terms: Terms, opened: Open, acknowledge: Acknowledge
+    redis_url: str, inventory: Inventory, terms: Terms, opened: Open, acknowledge: Acknowledge
 ) -> None:
     """The caller has seen an entry that this server does not have: it is another one's replica, or its old primary."""
     event = opened(capacity=5)
@@ -125,10 +125,10 @@ def test_an_inventory_behind_its_caller_sells_no_more_until_a_higher_term(
     assert head
     assert head.checkpoint
     epoch = head.checkpoint.position.epoch
-    calls.seen.note(event, Position(epoch, 3))
+    ahead = DirectCalls(ScriptConnection(redis_url, Scripts()))
+    ahead.seen.note(event, Position(epoch, 3))
     with pytest.raises(InventoryUnavailable):
-        inventory.purchase(event, "shop", "k", Order(1))
-    calls.seen.forget(event)
+        Inventory(ahead, backlog_max_entries=9, backlog_memory_percent=90).purchase(event, "shop", "k", Order(1))
     with pytest.raises(InventoryUnavailable):  # Nor to one who has seen nothing.
         inventory.purchase(event, "shop", "k", Order(1))
     assert terms.begin(event, epoch, head.checkpoint, "nonce", "database") is None
