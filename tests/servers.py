@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -204,12 +204,17 @@ class PostgresServer:
 
     def pause(self) -> None:
         """Every process of the server; to its clients it hangs."""
-        for process in self._processes():
-            process.suspend()
+        server = psutil.Process(self._server.pid)
+        server.suspend()  # First, so that it starts no other.
+        for process in server.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # A connection may end at any moment.
+                process.suspend()
 
     def resume(self) -> None:
-        for process in self._processes():
-            process.resume()
+        server = psutil.Process(self._server.pid)
+        for process in (*server.children(recursive=True), server):
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
 
     def copy_to(self, folder: Path) -> None:
         """As a backup of the disk: of one moment."""
@@ -227,10 +232,6 @@ class PostgresServer:
         self._data.chmod(0o700)
         (self._data / "postmaster.pid").unlink(missing_ok=True)
         self.start()
-
-    def _processes(self) -> list[psutil.Process]:
-        server = psutil.Process(self._server.pid)
-        return [server, *server.children(recursive=True)]
 
     def stop(self) -> None:
         """At once, whoever is still connected, and without writing to disk what may be removed now."""
