@@ -3,15 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-import gevent
-import structlog
 from gevent import get_hub, monkey
-from sqlalchemy.exc import SQLAlchemyError
 
 from seating.config import Settings
 from seating.domain import rate_policy
 from seating.domain.breaker import BreakerPolicy
-from seating.domain.errors import RecordUnavailable
 from seating.domain.webhook import MAX_WEBHOOKS
 from seating.live.hub import Hub
 from seating.live.resuming import History
@@ -29,7 +25,7 @@ from seating.redis_store.single_flight import SingleFlight
 from seating.redis_store.terms import LogKeeping
 from seating.redis_store.upkeep_reports import UpkeepReports
 from seating.services import catalogue
-from seating.services.answered import Answered
+from seating.services.answered_writer import AnsweredWriter
 from seating.services.catalogue import Catalogue
 from seating.services.circuit_breakers import CircuitBreakers
 from seating.services.coalescing import Coalescing
@@ -49,13 +45,10 @@ from seating.telemetry import metrics_folder
 from seating.upstream.partner_client import PartnerClient, PartnerLimits
 from seating.upstream.webhook_client import WebhookClient
 
-_FLUSH_EVERY_S = 1.0  # A process that dies takes along what it confirmed since; each flush is a transaction.
 _NUDGES_WAITING = 4
 """How many jobs may wait. A further job would find nothing to do, and costs as much as recording 100 purchases."""
 
 _READINESS_REPLY_WITHIN_S = 2.0
-
-_log = structlog.get_logger(__name__)
 
 
 class BackgroundServices(Sale):
@@ -129,9 +122,15 @@ def web_services(settings: Settings) -> Services:
         reads=LaggingReads(database, _replica(settings, database)),
         metrics_dir=metrics_folder.current(),
     )
-    # It may lead to an old primary: know SQL's terms before anything is sold on it.
-    calls.on_new_connection(services.fence.on_new_connection)
-    gevent.spawn(_flush_forever, services.answered)
+    writer = AnsweredWriter(services.answered)
+
+    def on_new_connection() -> None:
+        writer.hurry()
+        # It may lead to an old primary: know SQL's terms before anything is sold on it.
+        services.fence.on_new_connection()
+
+    calls.on_new_connection(on_new_connection)
+    writer.start()
     return services
 
 
@@ -182,16 +181,6 @@ def _sale_options(settings: Settings) -> SaleOptions:
         settings.backlog_max_entries,
         settings.backlog_memory_percent,
     )
-
-
-def _flush_forever(answered: Answered) -> None:
-    while True:
-        gevent.sleep(_FLUSH_EVERY_S)
-        try:
-            answered.flush()
-        except (RecordUnavailable, SQLAlchemyError) as error:
-            # The greenlet must go on: the next flush has what this one could not write.
-            _log.warning("confirmed positions not recorded", error=str(error.__cause__))
 
 
 def _user_cache(settings: Settings, calls: Calls) -> LruCache:

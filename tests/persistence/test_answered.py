@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
+from seating.services import answered_writer
+from seating.services.answered_writer import AnsweredWriter
 from seating.storage import answered
 from seating.storage.tables import answered as answered_table
 from tests.one_process import OneProcess
+from tests.servers import wait_until
 
 
 def test_what_is_noted_during_a_write_is_written_next(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,3 +35,15 @@ def test_what_is_noted_during_a_write_is_written_next(sale: OneProcess, monkeypa
     assert written == [{oldest, other}, {oldest}]
     (row,) = sale.rows(answered_table, oldest)
     assert row.seq == meanwhile[0].id.position.seq
+
+
+def test_it_is_written_at_once_where_redis_may_have_lost_it(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process may be killed next; nobody else knows what it alone has confirmed."""
+    monkeypatch.setattr(answered_writer, "_EVERY_S", 3600.0)
+    writer = AnsweredWriter(sale.answered)
+    writer.start()
+    event = sale.open(capacity=9)
+    sale.buy(event, "confirmed")
+    assert not sale.rows(answered_table, event)
+    writer.hurry()
+    wait_until(lambda: sale.rows(answered_table, event), what="the position to be written")

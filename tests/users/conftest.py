@@ -67,7 +67,7 @@ def web(
         opened.append(AutoPipeline(connection))
         return opened[-1]
 
-    monkeypatch.setattr(runtime, "_flush_forever", lambda _answered: None)  # It would go on after the test.
+    monkeypatch.setattr(runtime.AnsweredWriter, "start", lambda _: None)  # It would go on after the test.
     monkeypatch.setattr(opening, "Scripts", lambda: clock.scripts)
     monkeypatch.setattr(opening, "AutoPipeline", connect)
     database = Database(database_url)
