@@ -1,11 +1,15 @@
 """I2: what was acknowledged is recorded exactly once. I10: a buyer who was told that SQL has it was told the truth."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from tests.proof.evidence import Breach, Evidence, seq_of, token_id
 from tests.proof.final_state import BoughtRow
 from tests.proof.history import Operation
+
+_KILLING_WEB: Final = ("web process killed", "web server killed", "launcher killed")
+_WRITTEN_WITHIN_NS: Final = 1_000_000_000
 
 
 def check(evidence: Evidence) -> Iterator[Breach]:
@@ -24,7 +28,8 @@ def _purchases(evidence: Evidence) -> Iterator[Breach]:
         first, answer = answers[0], answers[0].answer or {}
         row = rows.get(purchase)
         if row is None:
-            if not (_is_reported(evidence, str(answer.get("position"))) and evidence.may_be_lost(first)):
+            is_excused = _is_reported(evidence, str(answer.get("position"))) or _died_unwritten(evidence, answers)
+            if not (is_excused and evidence.may_be_lost(first)):
                 yield Breach("I2", f"{purchase} was acknowledged, and is not in SQL", (first,))
             continue
         if told[purchase] > 1 or (entries[purchase.rpartition(".")[2]] != 1 and not evidence.ledger.merged):
@@ -42,6 +47,15 @@ def _is_reported(evidence: Evidence, position: str) -> bool:
     epoch, seq = position.rpartition("-")[0], seq_of(position)
     ranges = ((first.rpartition("-")[0], seq_of(first), seq_of(last)) for first, last in evidence.final.losses)
     return any(epoch == at and first <= seq <= last for at, first, last in ranges)
+
+
+def _died_unwritten(evidence: Evidence, answers: Sequence[Operation]) -> bool:
+    """Whether all processes that knew of it may have been killed before they wrote down what they had confirmed.
+
+    If Redis has lost it as well, nobody is left who could report it: record 8 says so.
+    """
+    killed = [fault.begun for fault in evidence.history.faults if fault.fault in _KILLING_WEB]
+    return all(any(0 <= begun - (one.returned or 0) <= _WRITTEN_WITHIN_NS for begun in killed) for one in answers)
 
 
 def _reported(evidence: Evidence) -> Iterator[Breach]:

@@ -87,6 +87,21 @@ def test_a_loss_that_is_reported_is_no_breach(clean: RecordedRun) -> None:
     assert "I2" not in {breach.invariant for breach in checker.check(run.history, run.finals)}
 
 
+@pytest.mark.parametrize(("killed_after_s", "broken"), [(0.9, False), (1.1, True)])
+def test_a_loss_that_nobody_is_left_to_report(clean: RecordedRun, killed_after_s: float, *, broken: bool) -> None:
+    """Redis lost it, and its web process was killed before it wrote down what it had confirmed."""
+    run = clean.copy()
+    row = next(row for row in run.hall.purchases if not row.cancelled and len(run.bought(row)) == 1)
+    (sold,) = run.bought(row)
+    run.remove(row)
+    assert sold.returned
+    killed = sold.returned + int(killed_after_s * 1e9)
+    run.history.faults.append(InjectedFault("emptied", run.end(), run.end(), may_lose=True, target="redis"))
+    assert _breaches(run, "I2")
+    run.history.faults.append(InjectedFault("web process killed", killed, killed, may_lose=False, target="web"))
+    assert bool(_breaches(run, "I2")) == broken
+
+
 def test_a_seat_may_be_sold_again_whose_sale_and_cancellation_are_lost(clean: RecordedRun) -> None:
     run = clean.copy()
     (last, *_) = run.find("purchase")
