@@ -302,6 +302,28 @@ def test_one_that_was_stopped_while_another_finished(sale: OneProcess, monkeypat
     assert sale.check.reconcile(event) == []
 
 
+def test_one_that_was_stopped_while_the_sale_began_again(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lease ran out, and a worker opened the inventory: what is sold since must not be replaced."""
+    event = sale.open(capacity=9)
+    sale.persist(event)
+    slow, original, sold = sale.another(), Rebuild._begin_epoch, []
+
+    def stopped(rebuild: Rebuild, *args: Any) -> Any:
+        monkeypatch.setattr(Rebuild, "_begin_epoch", original)
+        sale.calls.command("HSET", keys.inventory(event), "claim_until", 0)
+        sale.persist(event)
+        sold.append(sale.buy(event, "k"))
+        return original(rebuild, *args)
+
+    monkeypatch.setattr(Rebuild, "_begin_epoch", stopped)
+    with pytest.raises(Overtaken):
+        slow.rebuild.run(event, "slow", claimable="recorded")
+    sale.persist(event)
+    assert sale.purchases.get(sold[0].id).state == "persisted"
+    assert sale.now(event).counts.sold == 1
+    assert sale.check.reconcile(event) == []
+
+
 def _die(*_arguments: object, **_named: object) -> None:
     raise SystemExit
 

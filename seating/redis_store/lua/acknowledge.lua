@@ -39,6 +39,8 @@ if server ~= here and not claimed and chain == ARGV[5] and tonumber(seen or 0) <
   if change.kind == 'trusted' and change.server == here then
     server = here
     redis.call('HSET', KEYS[1], 'server', here)
+    -- A rebuild whose lease is over may still run: it must not replace what is sold from now on.
+    redis.call('HDEL', KEYS[1], 'claim', 'claim_until', 'claim_purpose')
   end
 end
 return {'ACKNOWLEDGED', seq - persisted, server == here and '1' or ''}
