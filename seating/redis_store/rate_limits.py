@@ -18,8 +18,10 @@ class RateLimit(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The key. Windows and buckets store different types, so a change of policy starts afresh."""
-        return f"{self.policy.arguments[0]}:{self.caller}"
+        """The key. Windows and buckets store different types, buckets in their own units: a change starts afresh."""
+        kind, *numbers = self.policy.arguments
+        shared = (kind, *numbers) if kind == "bucket" else (kind,)
+        return ":".join(map(str, (*shared, self.caller)))
 
     def verdict(self, reply: list[Any]) -> Verdict:
         """Return the verdict in a script's reply. Raises RateLimited, which carries it, if the request may not pass."""

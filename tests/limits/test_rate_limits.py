@@ -133,13 +133,26 @@ def test_callers_and_groups_are_apart(process: Process) -> None:
     assert limits.of("free", "192.0.2.1") is None
 
 
+@pytest.mark.parametrize("text", ["bucket:2,1/1s", "bucket:100,1/60s", "bucket:2,1/60s"])
+def test_another_bucket_begins_full(process: Process, clock: MovedClock, text: str) -> None:
+    """What is missing from the one before is counted in its own period."""
+    before, policy = Limited(_limits(process, "bucket:100,1/1s", clock)), rate_policy.parse(text)
+    assert all(before.take().passes for _ in range(100))
+    assert policy
+    limited, capacity = Limited(_limits(process, text, clock)), policy.quotas[0].limit
+    verdicts = [limited.take() for _ in range(capacity + 1)]
+    assert [verdict.passes for verdict in verdicts] == [True] * capacity + [False]
+    assert verdicts[-1].left[0].requests == 0
+    assert before.take().left[0].requests == 0
+
+
 def test_nothing_is_kept_of_who_does_not_come_back(process: Process, client: "redis.Redis") -> None:
     limits = RateLimits(process(), {"test": rate_policy.parse("5/10s,10/60s")})
     bucket = RateLimits(process(), {"test": rate_policy.parse("bucket:5,10/60s")})
     Limited(limits).take()
     Limited(bucket, "bucket").take()
     assert 59_000 < client.pttl(keys.limit("test", "window:192.0.2.1")) <= 60_000
-    assert 5_000 < client.pttl(keys.limit("test", "bucket:bucket")) <= 6_000
+    assert 5_000 < client.pttl(keys.limit("test", "bucket:5:10:60000:bucket")) <= 6_000
 
 
 @pytest.mark.parametrize("text", ["5/10s,10/60s", "bucket:5,10/60s"])
