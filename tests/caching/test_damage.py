@@ -1,5 +1,6 @@
 """Shared state that none of our scripts has written is dropped, and what it was for begins anew."""
 
+import gevent
 import pytest
 import redis
 from prometheus_client import REGISTRY
@@ -9,6 +10,7 @@ from seating.domain.breaker import BreakerPolicy, BreakerState, CallOutcome
 from seating.domain.errors import LoadFailed
 from seating.redis_store import keys
 from seating.redis_store.breaker import Breaker
+from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.rate_limits import RateLimit, RateLimits
 from seating.redis_store.single_flight import SingleFlight
 from seating.services.coalescing import Found, Source
@@ -17,7 +19,7 @@ from tests.processes import Process, client, clock, process
 
 __all__ = ["client", "clock", "process"]
 
-VALUES, ORDER, _, COUNTERS = keys.cache("test")
+VALUES, ORDER, DUE, COUNTERS = keys.cache("test")
 POLICY = BreakerPolicy(
     failure_threshold=1,
     failure_window_ms=30_000,
@@ -54,6 +56,27 @@ def test_a_cache_whose_counters_cannot_be_read_begins_anew(process: Process, cli
     client.hset(COUNTERS, mapping={"bytes": "garbage", "accesses": "garbage"})
     assert one.get("k", lambda: b"value") == Found(b"value", Source.MISS)
     assert one.get("k", lambda: b"again") == Found(b"value", Source.HIT)
+
+
+@pytest.mark.parametrize("key", [VALUES, ORDER, DUE])
+@pytest.mark.parametrize("garbage", ["", None])
+def test_a_cache_that_lost_a_part_goes_on(
+    process: Process, client: "redis.Redis", key: str, garbage: str | None
+) -> None:
+    """A script that never ends would stop every sale."""
+    cache = LruCache(process(), "test", capacity=100, ttl_s=60, max_bytes=500)
+    for number in range(20):
+        cache.put(f"k{number}", b"v" * 50)
+    kept = client.hkeys(VALUES)
+    client.delete(key)
+    if garbage is not None and key == VALUES:
+        client.hset(VALUES, mapping=dict.fromkeys(kept, garbage))
+    with gevent.Timeout(5):
+        for number in range(20):
+            assert cache.put(f"new{number}", b"v" * 50)
+    assert cache.get("new19") == b"v" * 50
+    assert sum(len(field) + len(value) for field, value in client.hgetall(VALUES).items()) <= 500
+    assert len(client.hgetall(VALUES)) == client.zcard(ORDER) == client.zcard(DUE) == cache.stats().size
 
 
 def test_a_flight_that_nobody_flies_holds_nobody_up(process: Process, client: "redis.Redis") -> None:

@@ -18,10 +18,10 @@ end
 
 local function drop(key)
   local length = redis.call('HSTRLEN', KEYS[1], key)
+  redis.call('HDEL', KEYS[1], key)
+  redis.call('ZREM', KEYS[2], key)
+  redis.call('ZREM', KEYS[3], key)
   if length > 0 then
-    redis.call('HDEL', KEYS[1], key)
-    redis.call('ZREM', KEYS[2], key)
-    redis.call('ZREM', KEYS[3], key)
     count('bytes', -length - #key)
   end
 end

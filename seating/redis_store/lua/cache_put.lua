@@ -23,7 +23,14 @@ if size > capacity then
 end
 local bytes, entries = tonumber(count('bytes', 0)), redis.call('ZCARD', KEYS[2])
 while entries >= tonumber(ARGV[5]) or bytes + size > capacity do
-  drop(redis.call('ZRANGE', KEYS[2], 0, 0)[1])
+  local oldest = redis.call('ZRANGE', KEYS[2], 0, 0)[1]
+  if not oldest then  -- Somebody removed a part of the cache, which `bytes` still counts: it begins anew.
+    redis.call('UNLINK', KEYS[1], KEYS[3])
+    redis.call('HSET', KEYS[4], 'bytes', 0)
+    entries = 0
+    break
+  end
+  drop(oldest)
   count('evictions', 1)
   bytes, entries = count('bytes', 0), entries - 1
 end
