@@ -3,17 +3,20 @@
 from collections.abc import Sequence
 from typing import Final
 
+import gevent
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from seating.domain.errors import RecordUnavailable
 from seating.domain.position import Position
+from seating.memo import Memo
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.seen_positions import SeenPositions
 from seating.storage import watermarks
 from seating.storage.database import Database
 
 _ASKED_AT_ONCE: Final = 500
+_ASKS_FOR_S: Final = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -25,13 +28,17 @@ class Fence:
         self._database = database
         self._inventory = inventory
         self._seen = seen
+        self._asking: Memo[str, None] = Memo(max_weight=0)
 
     def before_first_sale(self, event_id: str) -> None:
         """Read the term of an event from SQL if this process has not seen the event yet."""
         # Ids that Redis does not know are not noted: a stranger could make up any number of them.
         if not self._seen.knows(event_id) and self._inventory.is_known(event_id):
+            # The sale must not wait for an SQL that hangs.
+            with gevent.Timeout(_ASKS_FOR_S, False):  # type: ignore[arg-type]
+                # All that arrive meanwhile wait for the one that asks.
+                self._asking.get(event_id, lambda: self._learn([event_id]))
             self._seen.note(event_id, Position(0, 1))  # Ask only once, even if SQL fails.
-            self._learn([event_id])
 
     def on_new_connection(self) -> None:
         """Read the terms of all seen events from SQL before anything is sold on the new connection."""

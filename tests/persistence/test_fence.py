@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import gevent
 import pytest
+from gevent.event import Event
 from sqlalchemy import update
 from sqlalchemy.exc import ProgrammingError
 
@@ -10,6 +12,8 @@ from seating.domain.errors import InventoryUnavailable, RecordUnavailable
 from seating.domain.idempotency import short_hash
 from seating.domain.purchase import Order
 from seating.redis_store import keys
+from seating.services import fence as fences
+from seating.services.fence import Fence
 from seating.storage.tables import watermarks
 from tests.one_process import OneProcess
 
@@ -83,3 +87,47 @@ def test_while_sql_cannot_say_sales_go_on(sale: OneProcess, monkeypatch: pytest.
     monkeypatch.setattr(new.database, "read", refuse)
     assert new.buy(event, "k").left == 9
     new.purchases.changes.fence.on_new_connection()
+
+
+class Asked:
+    """A database that answers when it is let."""
+
+    def __init__(self) -> None:
+        self.questions = 0
+        self.asked, self.answers = Event(), Event()
+
+    def read(self, *_: object) -> dict[str, int]:
+        self.questions += 1
+        self.asked.set()
+        self.answers.wait()
+        return {"event": 7}
+
+
+@pytest.fixture
+def asked() -> Asked:
+    return Asked()
+
+
+@pytest.fixture
+def fence(asked: Asked, sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> Fence:
+    monkeypatch.setattr(sale.inventory, "is_known", lambda _: True, raising=False)
+    return Fence(asked, sale.inventory, sale.seen)  # type: ignore[arg-type]
+
+
+def test_nobody_sells_before_the_first_has_asked(fence: Fence, asked: Asked, sale: OneProcess) -> None:
+    first = gevent.spawn(fence.before_first_sale, "event")
+    assert asked.asked.wait(5)
+    others = [gevent.spawn(fence.before_first_sale, "event") for _ in range(5)]
+    gevent.idle()
+    assert not any(other.ready() for other in others)
+    asked.answers.set()
+    gevent.joinall([first, *others], timeout=5, raise_error=True)
+    assert sale.seen.of([keys.inventory("event")]) == (7, 0)
+    assert asked.questions == 1
+
+
+def test_sales_do_not_wait_for_an_sql_that_hangs(fence: Fence, asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fences, "_ASKS_FOR_S", 0.05)
+    sales = [gevent.spawn(fence.before_first_sale, "event") for _ in range(5)]
+    assert len(gevent.joinall(sales, timeout=5, raise_error=True)) == 5
+    fence.before_first_sale("event")
