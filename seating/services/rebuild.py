@@ -82,8 +82,8 @@ class Rebuild:
             # Again, since the sale went on until the claim, and SQL may have acknowledged more.
             self._refuse_loss(event_id, head)
             self._refuse_unrecorded(event_id, recorded.checkpoint, head if only_if_lost else None)
-            fork = self._fork(event_id, force)
-            first, last, waiting = self._begin_epoch(event_id, attempt.claimed_ms, head, recorded, fork, reason, by)
+            fork = self._fork(event_id, attempt, force)
+            first, last, waiting = self._begin_epoch(event_id, attempt, head, recorded, fork, reason, by)
             _log.warning("rebuilding", event_id=event_id, position=str(first), reason=reason, forked=len(fork))
             # The replay has brought the state to `last`. Folding the ledger again would double the time.
             self._replace(event_id, attempt, recorded.state, recorded.plan, last)
@@ -163,11 +163,12 @@ class Rebuild:
         if len(found) == 1 and doubted and doubted.checkpoint == checkpoint:
             raise Overtaken("nothing is lost")
 
-    def _fork(self, event_id: str, force: bool) -> list[LogEntry]:
+    def _fork(self, event_id: str, attempt: Rebuilding, force: bool) -> list[LogEntry]:
         """Return the entries of Redis's log after the last one that SQL knows."""
         position = Position(1, 1)
         fork: list[LogEntry] = []
         while page := self.log.entries_from(event_id, position, _FORK_PAGE):
+            attempt.renew()
             links = [entry.link for entry in page]
             known = self.database.read(ledger.known_links, event_id, links)
             for entry in page:
@@ -185,7 +186,7 @@ class Rebuild:
     def _begin_epoch(
         self,
         event_id: str,
-        at_ms: int,
+        attempt: Rebuilding,
         head: Head | None,
         recorded: RecordedState,
         fork: Sequence[LogEntry],
@@ -197,9 +198,9 @@ class Rebuild:
         known = [head.seen_epoch, head.checkpoint.position.epoch if head.checkpoint else 0] if head else []
         known += [entry.position.epoch for entry in fork]
         epoch = self.database.write(term_record.allocate, event_id, time.time(), *known)
-        rebuilt = Rebuilt(at_ms, recorded.checkpoint.position, reason, by)
+        rebuilt = Rebuilt(attempt.claimed_ms, recorded.checkpoint.position, reason, by)
         first = LogEntry.after(recorded.checkpoint, change_json(rebuilt), epoch)
-        replay = Replay(recorded.state, Checkpoint.of(first), at_ms, recorded.seat_name)
+        replay = Replay(recorded.state, Checkpoint.of(first), attempt.claimed_ms, recorded.seat_name)
         outcomes = replay.run(entry for entry in fork if entry.read() is not None)
         outcomes += [Replayed(entry, Outcome.WAITS, "not readable") for entry in fork if entry.read() is None]
         entries = [first, *replay.appended]
@@ -212,6 +213,8 @@ class Rebuild:
             # Purchases that wait as lost may have turned up in the fork.
             quarantine.look_again(connection, event_id)
 
+        # One that has lost its claim must not commit: the inventory may sell again.
+        attempt.renew()
         self.database.write(commit)
         for outcome in (Outcome.REPLAYED, Outcome.WAITS):
             fared = [(replayed.entry, replayed.entry.read()) for replayed in outcomes if replayed.outcome is outcome]

@@ -38,7 +38,9 @@ from seating.domain.replay import Replay
 from seating.domain.seat_status import SETTABLE
 from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
+from seating.redis_store.event_log import EventLog
 from seating.redis_store.rebuilding import Rebuilding
+from seating.services import rebuild as rebuilds
 from seating.services.rebuild import Rebuild
 from seating.storage import events as event_record
 from seating.storage import ledger as ledger_record
@@ -321,7 +323,34 @@ def test_one_that_was_stopped_while_the_sale_began_again(sale: OneProcess, monke
     sale.persist(event)
     assert sale.purchases.get(sold[0].id).state == "persisted"
     assert sale.now(event).counts.sold == 1
+    assert "rebuilt" not in sale.told(event)
     assert sale.check.reconcile(event) == []
+
+
+def test_a_claim_outlasts_the_reading_of_a_long_log(moved: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two attempts that took the claim from each other would never end."""
+    event = moved.open(capacity=20)
+    moved.persist(event)
+    recorded = moved.now(event).backlog.persisted_position
+    for number in range(9):
+        moved.buy(event, f"k{number}")
+    moved.calls.command("XDEL", keys.log(event), str(recorded))
+    monkeypatch.setattr(rebuilds, "_FORK_PAGE", 3)
+    read, pages = EventLog.entries_from, []
+
+    def slowly(log: EventLog, event_id: str, position: Position, count: int) -> list[LogEntry]:
+        if count == 3:
+            pages.append(position)
+            moved.calls.command("INCRBY", CLOCK, 8_000)
+            with pytest.raises(Overtaken):
+                Rebuilding(moved.calls, event_id, "other").claim("rebuild", "any")
+        return read(log, event_id, position, count)
+
+    monkeypatch.setattr(EventLog, "entries_from", slowly)
+    moved.rebuild.run(event, "asked for", claimable="any")
+    assert len(pages) >= 4
+    moved.persist(event)
+    assert moved.now(event).counts.sold == 9
 
 
 def _die(*_arguments: object, **_named: object) -> None:
