@@ -142,9 +142,12 @@ class TestMap:
         rebuilt(moved, event)
         assert moved.buy_seats(event, "k2", "A1").quantity == 1
 
-    @pytest.mark.parametrize("garbage", ["", "zz", "garbage", "9", "99999"])
-    def test_of_the_longest_runs(self, moved: OneProcess, event: str, garbage: str) -> None:
-        write(moved, "SET", keys.longest_runs(event), garbage)
+    @pytest.mark.parametrize("garbage", ["", "zz", "garbage", "9", "99999", None])
+    def test_of_the_longest_runs(self, moved: OneProcess, event: str, garbage: str | None) -> None:
+        if garbage is None:
+            write(moved, "DEL", keys.longest_runs(event))
+        else:
+            write(moved, "SET", keys.longest_runs(event), garbage)
         bought = [moved.buy(event, f"k{number}", 2) for number in range(4)]
         assert len({str(run) for receipt in bought for run in receipt.runs}) == 4
         rebuilt(moved, event)

@@ -192,6 +192,16 @@ def test_a_hold_keeps_seats_and_tells_what_they_cost_now(sale: OneProcess) -> No
     assert bought.sold_as == SoldAs(["Gold", "Silver"], [5000, 3500], 8500, "EUR")
 
 
+def test_a_hall_that_lost_its_longest_runs_is_still_a_hall(sale: OneProcess) -> None:
+    event = open_hall(sale)
+    sale.calls.command("DEL", keys.longest_runs(event))
+    assert sale.hold(event, quantity=2).seats == ["Gold-A-2", "Gold-A-3"]
+    sale.calls.command("DEL", keys.longest_runs(event))
+    assert buy(sale, event, "k", 3).seats == ["Gold-B-1", "Gold-B-2", "Gold-B-3"]
+    sale.persist(event)
+    assert sale.now(event).counts.sold == 3
+
+
 def test_an_offer_is_changed_while_the_sale_is_paused_only(sale: OneProcess) -> None:
     event = open_hall(sale)
     offer = priced(hall(), Gold={"price": 1})

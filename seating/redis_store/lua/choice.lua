@@ -119,6 +119,21 @@ local function most_available(wish, enough)
   return most
 end
 
+-- Whether the event has a hall: maps and `run`. Areas have only maps, general admission without categories has neither.
+-- A hall that has lost its `run` gets it again.
+local function is_seated(wish)
+  local kept = redis.call('EXISTS', KEYS[3], KEYS[4], KEYS[4])  -- It counts a key as often as it is named.
+  if kept ~= 1 then
+    return kept > 1
+  end
+  local first = wish.ranges and wish.ranges[1]
+  if wish.ranges and not (first and map_of(first.first):find('^[abhorsx|]+$')) then
+    return false
+  end
+  restore_longest_runs()
+  return true
+end
+
 -- The seats to give, as runs: those given, if all are available, or else the best. Or nil and the refusal to reply. A
 -- wish is as read_wish has it; with `also_off_sale`, given seats may be of a category off sale.
 local function choose_seats(inventory, quantity, given, wish)
@@ -135,7 +150,7 @@ local function choose_seats(inventory, quantity, given, wish)
   if left < quantity then
     return nil, {'SOLD_OUT', left}
   end
-  local seated = redis.call('EXISTS', KEYS[4]) == 1
+  local seated = is_seated(wish)
   local best = seated and best_available or best_places
   local runs = best(inventory, quantity, wish)
   if runs then
