@@ -1,6 +1,7 @@
 """The purchase script on a real Redis: what it sells, to whom again, and what it refuses."""
 
 import json
+import time
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -187,6 +188,16 @@ def test_entries_outlive_their_acknowledgement_for_a_while(
     # Where memory is short, they give way at once.
     acknowledge(event, 6, Terms(calls, LogKeeping(keep_s=3600, memory_percent=0)))
     assert [entry.position.seq for entry in whole_log(calls, event)] == [6]
+
+
+def test_an_old_entry_behind_a_newer_one_stays(calls: DirectCalls, opened: Open) -> None:
+    """What is sold again has its first time."""
+    event, now_ms = opened(capacity=20), int(time.time() * 1000)
+    calls.command("DEL", keys.log(event))
+    for seq, at in enumerate((1, now_ms, 1, now_ms), start=1):
+        calls.command("XADD", keys.log(event), f"1-{seq}", "change", f'{{"at":{at}}}', "link", "0" * 40)
+    Terms(calls, LogKeeping(keep_s=3600)).trim([event])
+    assert [entry.position.seq for entry in whole_log(calls, event)] == [2, 3, 4]
 
 
 def test_the_log_is_trimmed_to_the_watermark_and_keeps_its_entry(

@@ -21,7 +21,10 @@ local function trim_log(now, unrecorded, keep_ms, percent, resumed)
     drop = spare
   elseif is_old(redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]) then
     for _, entry in ipairs(redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', math.min(spare, TRIMMED_A_CALL))) do
-      drop = drop + (is_old(entry) and 1 or 0)
+      if not is_old(entry) then
+        break
+      end
+      drop = drop + 1
     end
   end
   if drop > 0 then
