@@ -55,7 +55,8 @@ class Breaker:
         # Known for sure, so it needs no question to Redis.
         if asked_at_ms < self._open_until_ms:
             raise Refused(BreakerState.OPEN, ceil(self._open_until_ms - asked_at_ms))
-        reply = self._ask("breaker_allow", self._keys[:1], self._policy.probe_lease_ms)
+        policy = self._policy
+        reply = self._ask("breaker_allow", self._keys[:1], policy.probe_lease_ms, policy.max_reset_timeout_ms)
         if reply is None:
             return Admission(None, is_probe=False)
         answer, number = reply
@@ -99,7 +100,9 @@ class Breaker:
 
     def report(self) -> BreakerReport | None:
         """Return the current state; None if Redis does not answer."""
-        reply = self._ask("breaker_read", self._keys, self._policy.failure_window_ms)
+        policy = self._policy
+        longest = (policy.probe_lease_ms, policy.max_reset_timeout_ms)
+        reply = self._ask("breaker_read", self._keys, policy.failure_window_ms, *longest)
         if reply is None:
             return None
         state, opened_at_ms, next_probe_at_ms, failures, openings = reply

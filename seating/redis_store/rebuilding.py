@@ -19,7 +19,6 @@ from seating.redis_store.book_snapshot import aside_text
 from seating.redis_store.calls import Argument, Calls
 from seating.redis_store.event_scripts import EventScripts
 
-LEASE_MS: Final = 15_000
 # What an attempt wrote that died expires by itself.
 _PART_LIVES_MS: Final = 3_600_000
 # Lua's unpack fails near 8,000 values, and a step must not block Redis for long.
@@ -47,7 +46,7 @@ class Rebuilding:
         completely "recorded" in SQL, or "any".
         """
         event_keys = (self._inventory, keys.log(self._event_id))
-        args = (self._token, LEASE_MS, purpose, claimable)
+        args = (self._token, purpose, claimable)
         outcome, *now_ms = self._scripts.reply("rebuild_claim", event_keys, args)
         if outcome != b"CLAIMED":
             raise Overtaken(_NOT_NOW[outcome])
@@ -64,8 +63,8 @@ class Rebuilding:
             self._run("rebuild_undo", (self._inventory, keys.log(self._event_id)))
 
     def renew(self) -> None:
-        """Renew the lease while SQL is being read. Raises Overtaken."""
-        self._require_done(self._run("rebuild_step", (self._inventory,), LEASE_MS))
+        """Renew the lease while SQL or the log is being read. Raises Overtaken."""
+        self._require_done(self._run("rebuild_step", (self._inventory,)))
 
     def write(
         self,
@@ -132,7 +131,7 @@ class Rebuilding:
 
     def _step(self, key: str, command: str, *values: Argument) -> None:
         written = keys.written_by(self._token, key)
-        args = (LEASE_MS, _PART_LIVES_MS, command, *values)
+        args = (_PART_LIVES_MS, command, *values)
         self._require_done(self._run("rebuild_step", (self._inventory, written), *args))
 
     @staticmethod

@@ -353,6 +353,20 @@ def test_a_claim_outlasts_the_reading_of_a_long_log(moved: OneProcess, monkeypat
     assert moved.now(event).counts.sold == 9
 
 
+def test_a_claim_ends_on_a_server_whose_clock_is_behind(moved: OneProcess) -> None:
+    """A replica that was promoted: its clock need not be the old primary's."""
+    event = moved.open(capacity=9)
+    for claims_again in (True, False):
+        Rebuilding(moved.calls, event, "dead").claim("rebuild", "any")
+        moved.calls.command("DECRBY", CLOCK, 600_000)
+        if claims_again:
+            Rebuilding(moved.calls, event, "next").claim("rebuild", "any")
+            moved.calls.command("DECRBY", CLOCK, 600_000)
+        moved.persist(event)
+        moved.persist(event)
+        assert moved.buy(event, str(claims_again)).quantity == 1
+
+
 def _die(*_arguments: object, **_named: object) -> None:
     raise SystemExit
 

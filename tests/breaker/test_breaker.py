@@ -67,6 +67,21 @@ def test_the_longest_wait_is_never_exceeded(bench: Bench) -> None:
         assert refusal(breaker)[1] <= 60_000
 
 
+def test_the_longest_wait_is_never_exceeded_on_a_server_whose_clock_is_behind(bench: Bench) -> None:
+    """A replica that was promoted: its clock need not be the old primary's."""
+    open_it(bench.breaker())
+    for _ in range(3):
+        bench.advance(-600_000)
+        report = bench.breaker().report()
+        assert report
+        assert report.state is BreakerState.HALF_OPEN
+        assert (report.next_probe_at_ms or 0) <= bench.now_ms
+        probe(bench.breaker())
+        state, retry_after_ms = refusal(bench.breaker())
+        assert state is BreakerState.HALF_OPEN
+        assert retry_after_ms <= POLICY.probe_lease_ms
+
+
 def test_failures_count_within_their_window_and_successes_do_not_undo_them(bench: Bench) -> None:
     breaker = bench.breaker()
     for _ in range(5):

@@ -2,6 +2,7 @@
 -- Tells an inventory how far SQL has its log; opens it when that is the `trusted` entry of this server's term.
 -- Uses prelude.lua
 -- Uses log_keeping.lua
+-- Uses claims.lua
 -- KEYS  1 inventory  2 log  3 quarantine: position of an entry that waits to link|change, as aside_text has it
 -- ARGV  1 caller  2 server whose log was read  3 position that SQL has  4 its seq  5 its link  6 id of the database
 --       7 ms for which entries are kept  8 percent of maxmemory up to which they are  9 newest entries to keep always
@@ -33,8 +34,7 @@ if tonumber(ARGV[4]) >= (tonumber(persisted) or 0) then
   trim_log(at, seq - persisted + 1, ARGV[7], ARGV[8], ARGV[9])
 end
 redis.call('HDEL', KEYS[1], 'stopped')
-local claimed = claim_until and at < tonumber(claim_until)
-if server ~= here and not claimed and chain == ARGV[5] and tonumber(seen or 0) < tonumber(epoch) then
+if server ~= here and not is_claimed(claim_until, at) and chain == ARGV[5] and tonumber(seen or 0) < tonumber(epoch) then
   local change = cjson.decode(entry[2][2])
   if change.kind == 'trusted' and change.server == here then
     server = here

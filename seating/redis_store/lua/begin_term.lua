@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- Begins a term for this server: appends `trusted` to a log that SQL has whole, while nothing is sold from it.
 -- Uses prelude.lua
+-- Uses claims.lua
 -- KEYS  1 inventory  2 log  3 terms: epoch to the seq of its first entry
 -- ARGV  1 caller  2 epoch of the term  3 link of the last entry that SQL has  4 nonce  5 id of the database
 -- Reply {'BEGUN', position} | {'TRUSTED'} (it sells already) | {'STALE'} (not where SQL's record ends, or the epoch is
@@ -17,7 +18,7 @@ local here, at = this_server(), now_ms()
 if server == here then
   return {'TRUSTED'}
 end
-if claim_until and at < tonumber(claim_until) then
+if is_claimed(claim_until, at) then
   return {'CLAIMED'}
 end
 if chain ~= recorded_link or tonumber(term) <= math.max(epoch, seen or 0) then

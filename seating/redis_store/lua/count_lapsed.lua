@@ -7,6 +7,7 @@
 -- Uses damage.lua
 -- Uses hold_keys.lua
 -- Uses holds.lua
+-- Uses claims.lua
 -- Uses looking.lua
 -- KEYS  1 inventory  2 log  3 seats  4 run  5 hold  6 holds  7 holders  8 damaged  9 idempotency  10 notes
 -- ARGV  1 caller  2… names of fields

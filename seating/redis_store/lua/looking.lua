@@ -8,7 +8,6 @@ local function look()
   end
   local here = this_server()
   local at = now_ms()
-  local claimed = claim_until and at < (tonumber(claim_until) or 0)
   values[#ARGV + 2] = ('%d'):format(at)
-  return {here, server == here and '1' or '', claimed and '1' or '', unpack(values, 3, #ARGV + 2)}
+  return {here, server == here and '1' or '', is_claimed(claim_until, at) and '1' or '', unpack(values, 3, #ARGV + 2)}
 end
