@@ -24,7 +24,8 @@ _ANSWERS_WITHIN_S: Final = 1.0
 _key_slot: Callable[[bytes], int] = crc.key_slot
 _Cluster: Any = RedisCluster
 _Node: Any = ClusterNode
-_FAILURES: Final = (RedisClusterException, RedisError, OSError)
+# IndexError: it does not expect a cluster whose servers have no slots.
+_FAILURES: Final = (RedisClusterException, RedisError, OSError, IndexError)
 
 _log = structlog.get_logger(__name__)
 
@@ -41,6 +42,7 @@ class SlotMap:
         self._connecting = threading.Lock()
         self._urls: dict[tuple[str, int], str] = {}
         self._refreshed_at_s = float("-inf")
+        self._failure = ""
 
     def server_of(self, key: Argument) -> str:
         """Return the primary of the key's slot."""
@@ -87,13 +89,19 @@ class SlotMap:
             return
         # Before asking: meanwhile other greenlets use the map as it is.
         self._refreshed_at_s = time.monotonic()
+        known = self._nodes.nodes_cache, self._nodes.slots_cache
         try:
             self._nodes.initialize(additional_startup_nodes_info=cluster_hosts(self._url))
         except _FAILURES as error:
+            # It may have put an empty map in their place before it failed.
+            self._nodes.nodes_cache, self._nodes.slots_cache = known
             _log.warning("slot map not refreshed", error=str(error))
         self._refreshed_at_s = time.monotonic()  # A server that hangs makes it take longer than the interval.
 
     def _connected(self) -> Any:
+        # Those that waited while an attempt failed do not each begin another.
+        if time.monotonic() - self._refreshed_at_s < _AT_MOST_EVERY_S:
+            raise RedisConnectionError(self._failure)
         options = connection_options(self._url)
         options["ssl"] = issubclass(options.pop("connection_class"), SSLConnection)
         for of_one in ("host", "port", "db"):
@@ -104,7 +112,9 @@ class SlotMap:
             # A slot without a server must not keep the events in other slots from being sold.
             cluster = _Cluster(startup_nodes=hosts, require_full_coverage=False, **(options | bounds))
         except _FAILURES as error:
-            raise RedisConnectionError(f"the cluster does not answer: {error}") from error
+            self._failure = f"the cluster does not answer: {error}"
+            self._refreshed_at_s = time.monotonic()
+            raise RedisConnectionError(self._failure) from error
         self._refreshed_at_s = time.monotonic()
         return cluster.nodes_manager
 
