@@ -59,6 +59,10 @@ class OwnPage:
         self("#find").click()
         return self.wait_phase("held")
 
+    def wait_shown(self) -> None:
+        """Wait until the page has shown what it was answered."""
+        self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
     def stored(self, storage: str) -> dict[str, str]:
         found: dict[str, str] = json.loads(self.page.evaluate(f"JSON.stringify({storage})"))
         return found

@@ -95,7 +95,7 @@ def hall_box(room: OwnPage) -> FloatRect:
     box = None
     while (found := room("#hall").bounding_box()) is None or found != box:
         box = found
-        room.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        room.wait_shown()
     return box
 
 
@@ -161,67 +161,6 @@ def test_lists_that_come_late_move_no_seat(browser: Browser, guarded: System, ga
     room.close(REFUSED)
 
 
-def test_a_purchase_is_found_and_cancelled(room: OwnPage, guarded: System, gala: str) -> None:
-    body = json.dumps({"quantity": 2, "reference": "A-1001"}).encode()
-    path = f"/api/v1/events/{gala}/purchases"
-    bought = guarded.request("POST", path, body, JSON | {"Idempotency-Key": "a-key-of-a-buyer"}).json
-    wait_until(lambda: guarded.get(f"/api/v1/purchases/{bought['purchaseId']}").json["state"] == "persisted")
-    room.page.keyboard.press("/")
-    for searched in (bought["purchaseId"], bought["seats"][0], "A-1001"):
-        room("#find").fill(searched)
-        room("#find").press("Enter")
-        expect(room("#purchases tbody tr")).to_have_count(1)
-        expect(room("#purchases tbody th")).to_have_text(bought["purchaseId"])
-    expect(room("#seat-history li")).to_contain_text("sold")
-    room.page.get_by_role("button", name="Cancel", exact=True).click()
-    expect(room("#confirm p")).to_contain_text("Refund €90.00")
-    room("#why").fill("ill")
-    room.page.get_by_role("button", name="Cancel the purchase").click()
-    expect(room("#purchases tbody")).to_contain_text("cancelled")
-    assert _left(guarded, gala) == 100
-
-
-def test_a_part_of_a_purchase_is_cancelled(room: OwnPage, guarded: System, gala: str) -> None:
-    bought = guarded.buy(3, event_id=gala).json
-    first, *others = bought["seats"]
-    room("#find").fill(bought["purchaseId"])
-    room("#find").press("Enter")
-    room.page.get_by_role("button", name="Cancel", exact=True).click()
-    dialog = room("#confirm")
-    expect(dialog.locator("h2")).to_have_text("Cancel 3 seats")
-    expect(dialog.locator("p")).to_contain_text("Refund €135.00")
-    for seat in bought["seats"]:
-        dialog.get_by_label(seat).uncheck()
-    expect(dialog.locator("button[type=submit]")).to_be_disabled()
-    for seat in others:
-        dialog.get_by_label(seat).check()
-    expect(dialog.locator("p")).to_contain_text("Refund €90.00")
-    room("#why").fill("two are ill")
-    room.page.get_by_role("button", name="Cancel 2 seats").click()
-    expect(room("#speech")).to_have_text("Cancelled; on sale again. Refund €90.00 through your payment service.")
-    expect(room("#purchases s")).to_have_text(others)
-    assert guarded.get(f"/api/v1/purchases/{bought['purchaseId']}").json["cancelledSeats"] == others
-    room.page.get_by_role("button", name="Cancel", exact=True).click()
-    expect(dialog.locator("p")).to_have_text(re.compile(f"^{first} goes back on sale immediately.* Refund €45.00"))
-    dialog.get_by_role("button", name="Leave it").click()
-
-
-def test_a_part_of_a_purchase_without_seats_is_cancelled(room: OwnPage, guarded: System) -> None:
-    body = {"name": "Floor", "currency": "EUR", "categories": {"Floor": {"totalSeats": 9, "price": 1000}}}
-    event = guarded.request("POST", "/api/v1/events", json.dumps(body).encode(), JSON | bearer(TOKEN)).json["id"]
-    bought = guarded.buy(4, event_id=event).json["purchaseId"]
-    for wanted, left in (("1", 3), ("2", 1)):
-        room("#find").fill(bought)
-        room("#find").press("Enter")
-        room.page.get_by_role("button", name="Cancel", exact=True).click()
-        room("#confirm select").select_option(wanted)
-        expect(room("#confirm p")).to_contain_text(f"Refund €{wanted}0.00")
-        room("#why").fill("ill")
-        room("#confirm button[type=submit]").click()
-        expect(room("#purchases tbody")).to_contain_text(f"{4 - left} cancelled")
-        assert _left(guarded, event) == 9 - left
-
-
 def test_seats_are_sold_at_the_box_office_by_a_line_and_by_section(room: OwnPage, guarded: System, gala: str) -> None:
     expect(room("#sections button")).to_have_count(2)
     room("#zoom-in").click()
@@ -265,40 +204,6 @@ def test_who_has_a_seat_and_since_when(room: OwnPage, guarded: System) -> None:
         room.page.mouse.click(box["x"] + box["width"] / 2, next(downwards))
     expect(room("#acts p")).to_have_text("1 seat chosen: 1 sold.")
     expect(room("#seat-now")).to_have_text(sold)
-
-
-def test_more_events_than_a_page_has(room: OwnPage, guarded: System, gala: str) -> None:
-    """In pages of two."""
-    for _ in range(2):
-        guarded.request("POST", "/api/v1/events", b'{"name": "Talk", "totalSeats": 1}', JSON | bearer(TOKEN))
-    room.page.route(
-        "**/api/v1/events?limit=50*",
-        lambda route: route.continue_(url=route.request.url.replace("limit=50", "limit=2")),
-    )
-    expect(room("#events tbody tr")).to_have_count(2)
-    expect(room("#events-page")).to_have_text("Page 1")
-    first = room("#events tbody").inner_text()
-    room("#events-next").click()
-    expect(room("#events-page")).to_have_text("Page 2")
-    expect(room("#events tbody")).not_to_have_text(first)
-    assert room("#event").input_value() == gala
-    expect(room("#left")).to_have_text("100")
-    room("#events-before").click()
-    expect(room("#events-page")).to_have_text("Page 1")
-    room("#events-state").select_option("closed")
-    expect(room("#events tbody tr")).to_have_count(0)
-
-
-def test_a_sale_is_paused_by_its_name_and_resumed(room: OwnPage, guarded: System, gala: str) -> None:
-    room.page.get_by_role("button", name="Pause", exact=True).click()
-    pause = room("#confirm").get_by_role("button", name="Pause", exact=True)
-    expect(pause).to_be_disabled()
-    room("#typed").fill("Gala")
-    pause.click()
-    wait_until(lambda: guarded.get(f"/api/v1/events/{gala}").json["state"] == "paused")
-    room.page.get_by_role("button", name="Resume", exact=True).click()
-    room("#confirm").get_by_role("button", name="Resume", exact=True).click()
-    wait_until(lambda: guarded.get(f"/api/v1/events/{gala}").json["state"] == "on_sale")
 
 
 def test_refused_metrics_do_not_pass_for_numbers(room: OwnPage) -> None:

@@ -4,14 +4,23 @@ import { element } from '../elements.js'
 import { confirm } from './confirm.js'
 import { amount } from './numbers.js'
 
-/** Ask which seats, then cancel them. Returns a sentence of what has happened, null for nothing; throws the refusal. */
-export async function cancel(session, purchase) {
+/**
+ * Ask which seats, then cancel them. Returns a sentence of what has happened, null for nothing; throws the refusal.
+ *
+ * Others cancel too, and the refund is only of what is cancelled here: so the purchase is read anew before the question,
+ * and must be the same after it.
+ */
+export async function cancel(session, purchaseId) {
+  const path = `/api/v1/purchases/${purchaseId}`
+  const purchase = await session.get(path)
+  if (purchase.cancelledQuantity === purchase.quantity) throw new Error('All of this purchase has been cancelled already.')
   const choice = purchase.seats.length ? new Seats(purchase) : new Places(purchase)
   const answer = await confirm({ ...choice.question(), choice, needsWhy: true, danger: true })
   if (!answer) return null
-  const why = encodeURIComponent(answer.why)
-  const path = `/api/v1/purchases/${purchase.purchaseId}?why=${why}${choice.query()}`
-  const { cancelledTotal, currency } = await session.ask('DELETE', path)
+  if ((await session.get(path)).cancelledQuantity !== purchase.cancelledQuantity) {
+    throw new Error('Another operator has just cancelled part of this purchase. Nothing was cancelled here; look again.')
+  }
+  const { cancelledTotal, currency } = await session.ask('DELETE', `${path}?why=${encodeURIComponent(answer.why)}${choice.query()}`)
   const refund = currency ? amount(cancelledTotal - (purchase.cancelledTotal ?? 0), currency) : ''
   return `Cancelled; on sale again.${refund && ` Refund ${refund} through your payment service.`}`
 }

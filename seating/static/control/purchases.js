@@ -8,8 +8,9 @@ const LONGEST_LIST = 15
 
 export class Purchases {
   #event = null
-  #cursor = ''
-  #found = null
+  /** What is listed: `path` to read it anew, null if a search found nothing; `searched` is the text of that. */
+  #list = null
+  #turn = 0
   #shown = ''
 
   /** `onSeat` shows the history of a seat. */
@@ -17,42 +18,40 @@ export class Purchases {
     Object.assign(this, { session, say, onSeat })
   }
 
-  async choose(event) {
+  choose(event) {
     this.#event = event
-    this.#cursor = ''
-    this.#found = null
-    await this.load()
+    return this.#open({ path: this.#newest })
   }
 
   /** Find by a purchase's id, a reference, or the id of a seat. Throws a refusal, but not that there is none. */
   async find(text) {
-    const event = this.#event
-    this.#found = null
-    const found = (await this.#byId(text)) ?? (await this.#byReference(event, text)) ?? (await this.#bySeat(event, text))
-    if (event !== this.#event) return
-    this.#found = found ?? []
-    this.#show(this.#found, null, text)
+    const turn = ++this.#turn
+    const isWanted = () => turn === this.#turn
+    const path = (await this.#byId(text)) ?? (await this.#byReference(text)) ?? (await this.#bySeat(text, isWanted))
+    if (isWanted()) await this.#open({ path, searched: text })
+  }
+
+  get #newest() {
+    return `/api/v1/events/${this.#event.id}/purchases?limit=${LONGEST_LIST}`
   }
 
   async #byId(text) {
-    if (!/^[a-z0-9-]+\.\d+-\d+\.[0-9a-f]+$/.test(text)) return null
-    const one = await this.#getIfThere(`/api/v1/purchases/${text}`)
-    return one && [one]
+    const path = `/api/v1/purchases/${text}`
+    return /^[a-z0-9-]+\.\d+-\d+\.[0-9a-f]+$/.test(text) && (await this.#getIfThere(path)) ? path : null
   }
 
-  async #byReference({ id }, text) {
-    const answer = await this.#getIfThere(`/api/v1/events/${id}/purchases?reference=${encodeURIComponent(text)}`)
-    return answer?.purchases.length ? answer.purchases : null
+  async #byReference(text) {
+    const path = `/api/v1/events/${this.#event.id}/purchases?reference=${encodeURIComponent(text)}`
+    return (await this.#getIfThere(path))?.purchases.length ? path : null
   }
 
-  async #bySeat(event, text) {
-    if (!event.seated) return null
-    const path = `/api/v1/events/${event.id}/seats/${encodeURIComponent(text)}/history?limit=5`
+  async #bySeat(text, isWanted) {
+    if (!this.#event.seated) return null
+    const path = `/api/v1/events/${this.#event.id}/seats/${encodeURIComponent(text)}/history?limit=5`
     const history = (await this.#getIfThere(path))?.history ?? []
-    if (history.length && event === this.#event) this.onSeat(text)
+    if (history.length && isWanted()) this.onSeat(text)
     const id = history.find(({ purchaseId }) => purchaseId)?.purchaseId
-    const one = id && (await this.#getIfThere(`/api/v1/purchases/${id}`))
-    return one ? [one] : null
+    return id ? this.#byId(id) : null
   }
 
   async #getIfThere(path) {
@@ -64,13 +63,17 @@ export class Purchases {
     }
   }
 
+  /** List something else; a search that is under way is not wanted any more. */
+  #open(list) {
+    this.#turn++
+    this.#list = list
+    return this.load()
+  }
+
   async load() {
-    if (this.#found) return
-    const [event, cursor] = [this.#event, this.#cursor]
-    const path = `/api/v1/events/${event.id}/purchases?limit=${LONGEST_LIST}${cursor && `&cursor=${cursor}`}`
-    const { purchases, next } = await this.session.get(path)
-    const isWanted = !this.#found && event === this.#event && cursor === this.#cursor
-    if (isWanted) this.#show(purchases, next)
+    const list = this.#list
+    const answer = list.path ? await this.session.get(list.path) : { purchases: [] }
+    if (list === this.#list) this.#show(answer.purchases ?? [answer], list.searched ? null : answer.next, list.searched)
   }
 
   #show(purchases, next, searched = '') {
@@ -100,18 +103,15 @@ export class Purchases {
         : !purchases.length
           ? 'Nothing is recorded yet.'
           : ''
-    const more = (label, act) => element('button', { class: 'plain', type: 'button', onclick: act }, label)
+    const more = (label, path) =>
+      element('button', { class: 'plain', type: 'button', onclick: () => this.#open({ path }).catch((error) => this.say(error.message, true)) }, label)
     byId('purchases').replaceChildren(
       told ? element('p', { class: 'quiet' }, told) : element('div', { class: 'scroll' }, table),
       element(
         'div',
         { class: 'row' },
-        (searched || this.#cursor) && more('Newest', () => this.choose(this.#event).catch((error) => this.say(error.message, true))),
-        next &&
-          more('Older', () => {
-            this.#cursor = next
-            this.load().catch((error) => this.say(error.message, true))
-          }),
+        this.#list.path !== this.#newest && more('Newest', this.#newest),
+        next && more('Older', `${this.#newest}&cursor=${next}`),
       ),
     )
     if (focused)
@@ -142,20 +142,19 @@ export class Purchases {
       element(
         'td',
         {},
-        left ? element('button', { type: 'button', onclick: () => this.#cancel(purchase) }, 'Cancel') : '',
+        left ? element('button', { type: 'button', onclick: () => this.#cancel(purchaseId) }, 'Cancel') : '',
       ),
     )
   }
 
-  async #cancel(purchase) {
+  async #cancel(purchaseId) {
     try {
-      const told = await cancel(this.session, purchase)
+      const told = await cancel(this.session, purchaseId)
       if (!told) return
       this.say(told)
     } catch (error) {
       this.say(error.message, true)
     }
-    if (this.#found) await this.find(purchase.purchaseId)
-    else await this.load()
+    await this.load().catch(() => {}) // It is read anew every few seconds anyway.
   }
 }

@@ -1,0 +1,43 @@
+"""Events in the control room: chosen from the list or by address, paused, resumed and closed."""
+
+from playwright.sync_api import expect
+
+from tests.doors import TOKEN, bearer
+from tests.seat_map.own_page import OwnPage
+from tests.servers import wait_until
+from tests.system import System
+from tests.web import JSON
+
+
+def test_more_events_than_a_page_has(room: OwnPage, guarded: System, gala: str) -> None:
+    """In pages of two."""
+    for _ in range(2):
+        guarded.request("POST", "/api/v1/events", b'{"name": "Talk", "totalSeats": 1}', JSON | bearer(TOKEN))
+    room.page.route(
+        "**/api/v1/events?limit=50*",
+        lambda route: route.continue_(url=route.request.url.replace("limit=50", "limit=2")),
+    )
+    expect(room("#events tbody tr")).to_have_count(2)
+    expect(room("#events-page")).to_have_text("Page 1")
+    first = room("#events tbody").inner_text()
+    room("#events-next").click()
+    expect(room("#events-page")).to_have_text("Page 2")
+    expect(room("#events tbody")).not_to_have_text(first)
+    assert room("#event").input_value() == gala
+    expect(room("#left")).to_have_text("100")
+    room("#events-before").click()
+    expect(room("#events-page")).to_have_text("Page 1")
+    room("#events-state").select_option("closed")
+    expect(room("#events tbody tr")).to_have_count(0)
+
+
+def test_a_sale_is_paused_by_its_name_and_resumed(room: OwnPage, guarded: System, gala: str) -> None:
+    room.page.get_by_role("button", name="Pause", exact=True).click()
+    pause = room("#confirm").get_by_role("button", name="Pause", exact=True)
+    expect(pause).to_be_disabled()
+    room("#typed").fill("Gala")
+    pause.click()
+    wait_until(lambda: guarded.get(f"/api/v1/events/{gala}").json["state"] == "paused")
+    room.page.get_by_role("button", name="Resume", exact=True).click()
+    room("#confirm").get_by_role("button", name="Resume", exact=True).click()
+    wait_until(lambda: guarded.get(f"/api/v1/events/{gala}").json["state"] == "on_sale")
