@@ -1,8 +1,9 @@
 """Events in the control room: chosen from the list or by address, paused, resumed and closed."""
 
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.doors import TOKEN, bearer
+from tests.seat_map.conftest import REFUSED
 from tests.seat_map.own_page import OwnPage
 from tests.servers import wait_until
 from tests.system import System
@@ -41,3 +42,34 @@ def test_a_sale_is_paused_by_its_name_and_resumed(room: OwnPage, guarded: System
     room.page.get_by_role("button", name="Resume", exact=True).click()
     room("#confirm").get_by_role("button", name="Resume", exact=True).click()
     wait_until(lambda: guarded.get(f"/api/v1/events/{gala}").json["state"] == "on_sale")
+
+
+def test_an_event_that_comes_late_is_not_closed_for_another(browser: Browser, guarded: System, gala: str) -> None:
+    """The address names an event that is not in the list; the operator has chosen another before it is there."""
+    body = b'{"name": "Talk", "totalSeats": 1}'
+    talk = guarded.request("POST", "/api/v1/events", body, JSON | bearer(TOKEN)).json["id"]
+    room = OwnPage(browser, guarded.port, f"/control?event={talk}")
+    late: list[Route] = []
+    room.page.route(f"**/api/v1/events/{talk}", lambda route: late.append(route))
+
+    def only_gala(route: Route) -> None:
+        answer = route.fetch()
+        events = [event for event in answer.json()["events"] if event["id"] == gala]
+        route.fulfill(response=answer, json={**answer.json(), "events": events})
+
+    room.page.route("**/api/v1/events?limit=50*", only_gala)
+    room("#key").fill(TOKEN)
+    with room.page.expect_request(f"**/api/v1/events/{talk}"):
+        room("#key").press("Enter")
+    room("#events").get_by_role("button", name="Gala").click()
+    expect(room("#state-title")).to_have_text("The sale of Gala")
+    room.page.get_by_role("button", name="Close for good").click()
+    room("#typed").fill("Gala")
+    with room.page.expect_response(f"**/api/v1/events/{talk}"):
+        late[0].continue_()
+    room("#confirm").get_by_role("button", name="Close").click()
+    expect(room("#speech")).to_have_text("Gala is closed.")
+    states = {event: guarded.get(f"/api/v1/events/{event}").json["state"] for event in (gala, talk)}
+    assert states == {gala: "closed", talk: "on_sale"}
+    expect(room("#event")).to_have_value(gala)
+    room.close(REFUSED)

@@ -29,6 +29,7 @@ class ControlRoom {
   #isRunning = false
   #listing = null
   #lateness = 0
+  #choices = 0
 
   constructor() {
     this.#session.onRefused = (message) => this.#askForKey(message)
@@ -124,8 +125,9 @@ class ControlRoom {
   get event() { return this.events.find(this.#chosen) }
 
   async #choose(id) {
+    const choice = ++this.#choices
     if (!this.events.find(id)) await this.events.loadOne(id).catch((error) => this.#failed(error))
-    if (!this.events.find(id)) return
+    if (choice !== this.#choices || !this.events.find(id)) return
     this.#chosen = id
     const { event } = this
     this.seat.clear()
@@ -154,7 +156,7 @@ class ControlRoom {
     byId('state-title').textContent = `The sale of ${event.name}`
     byId('seats-title').firstChild.textContent = `Seats of ${event.name} `
     byId('purchases-title').firstChild.textContent = `Purchases of ${event.name} `
-    showState(event, (state, question) => this.#setState(state, question))
+    showState(event, (state, question) => this.#setState(event.id, state, question))
   }
 
   #showSeat(seat) { return this.#try(() => this.seat.show(this.#chosen, seat)) }
@@ -177,14 +179,14 @@ class ControlRoom {
     })
   }
 
-  #setState(state, question) {
+  #setState(id, state, question) {
     return this.#try(async () => {
       const answer = await confirm(question)
       if (!answer) return
-      await this.#session.ask('PATCH', `/api/v1/events/${this.#chosen}`, { state, ...(answer.why && { why: answer.why }) })
+      const changed = await this.#session.ask('PATCH', `/api/v1/events/${id}`, { state, ...(answer.why && { why: answer.why }) })
       await this.events.load(this.#chosen)
       this.#showEvent()
-      this.#say(`${this.event.name} is ${stateOf(this.event)}.`)
+      this.#say(`${changed.name} is ${stateOf(changed)}.`)
     })
   }
 
