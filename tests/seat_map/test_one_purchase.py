@@ -160,6 +160,17 @@ class TestHold:
         assert seats_sold(seller, hall) == 2
         page.close(GONE)
 
+    def test_has_ended_when_it_is_bought(self, open_page: OpenPage, hall: str, seller: System) -> None:
+        page = open_page(hall).hold_best()
+        token = page.stored("sessionStorage")[f"seating:{hall}:hold"]
+        assert seller.request("DELETE", f"/api/v1/events/{hall}/holds/{token}").status == 204
+        page("#main").click()
+        page.wait_phase("choose")
+        expect(page("#notice")).to_be_visible()
+        expect(page("#notice-text")).to_have_text("Your hold has ended and the seats are on sale again.")
+        expect(page("#chosen")).to_be_hidden()
+        page.close(REFUSED)
+
     def test_its_seats_can_be_changed(self, open_page: OpenPage, hall: str) -> None:
         """The button says that it works in the moment it is pressed."""
         page = open_page(hall).hold_best()

@@ -37,7 +37,6 @@ class BuyersPage {
     this.map = document.createElement('seating-map')
     this.memory = new Memory(eventId)
     this.held = new Held(this.path, this.memory)
-    this.purchase = this.memory.purchase
     this.sheet = new Sheet(byId('panel'), byId('grip'))
     label()
     this.#listen()
@@ -53,6 +52,8 @@ class BuyersPage {
   get path() { return `/api/v1/events/${this.eventId}` }
 
   get phase() { return phaseOf(this) }
+
+  get purchase() { return this.memory.purchase }
 
   /** The server's time in ms since 1970. */
   get now() { return this.map.feed?.now() ?? Date.now() }
@@ -183,31 +184,26 @@ class BuyersPage {
   #buy() {
     if (this.purchase) return
     prepare(this.memory, this.held.token, this.held.seats)
-    this.purchase = this.memory.purchase
     this.#complete()
   }
 
   async #complete() {
     this.map.setAttribute('buying', '')
     this.render()
-    try {
-      this.purchase = await complete(this.eventId, this.memory, () => this.#tell(words.again))
-      this.notice = null
-      this.sheet.height = 'full'
-    } catch (error) {
-      this.purchase = null
-      this.#tell(errorText(error))
-      if (error.code !== 'HOLD_EXPIRED') return this.#resume()
-    } finally {
-      this.map.removeAttribute('buying')
+    const refusal = await complete(this.eventId, this.memory, () => this.#tell(words.again)).catch((error) => error)
+    this.map.removeAttribute('buying')
+    if (this.purchase) this.sheet.height = 'full'
+    if (this.purchase || refusal.code === 'HOLD_EXPIRED') {
+      this.held.forget()
+      this.map.forget() // Clears the notice, with the selection.
     }
-    this.held.forget()
-    this.map.forget()
+    this.notice = refusal ? { text: errorText(refusal) } : null
     this.render()
+    this.#resume()
   }
 
   #beginAnew() {
-    this.purchase = this.memory.purchase = this.notice = null
+    this.memory.purchase = this.notice = null
     this.sheet.height = 'peek'
     this.render()
     byId('grip').focus()
