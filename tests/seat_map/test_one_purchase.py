@@ -171,6 +171,17 @@ class TestHold:
         expect(page("#chosen")).to_be_hidden()
         page.close(REFUSED)
 
+    def test_is_not_extended_by_a_busy_server(self, open_page: OpenPage, hall: str) -> None:
+        """That says nothing of how long it can be kept."""
+        page = open_page(hall).hold_best()
+        busy = {"code": "INVENTORY_UNAVAILABLE", "message": "…"}
+        page.page.route("**/holds/*", lambda route: route.fulfill(status=503, json=busy))
+        page("#extend").click()
+        expect(page("#main")).to_have_text("One moment …")
+        expect(page("#main")).to_have_text("Buy now")
+        expect(page("#notice-text")).to_have_text("The server is busy. Your choice is kept; try again.")
+        page.close("status of 503")
+
     def test_its_seats_can_be_changed(self, open_page: OpenPage, hall: str) -> None:
         """The button says that it works in the moment it is pressed."""
         page = open_page(hall).hold_best()

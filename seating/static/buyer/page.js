@@ -247,8 +247,7 @@ class BuyersPage {
   #extend() {
     const before = this.held.leftMs
     return this.#work('hold', async () => {
-      await this.map.extend()
-      if (this.held.isHeld) this.#tell(this.held.leftMs > before + 1000 ? words.extended : words.longest)
+      if (await this.map.extend()) this.#tell(this.held.leftMs > before + 1000 ? words.extended : words.longest)
     })
   }
 }
