@@ -73,6 +73,61 @@ class TestOnePurchase:
         page.wait_phase("choose")
         page.close(GONE)
 
+    def test_another_tab_buys_more(self, open_page: OpenPage, hall: str) -> None:
+        """It shows the newest receipt, and takes it from no other tab."""
+        page = open_page(hall).hold_best()
+        page("#main").click()
+        page.wait_phase("receipt")
+        other, third = page.context.new_page(), page.context.new_page()
+        other.goto(page.page.url)
+        other.get_by_role("button", name="Buy more").click()
+        other.wait_for_selector("body[data-phase=choose]")
+        third.goto(page.page.url)
+        third.wait_for_selector("body[data-phase=choose]")
+        bought = page("#receipt code").inner_text()
+        page.page.reload()
+        page.wait_phase("receipt")
+        assert page("#receipt code").inner_text() == bought
+        page.close()
+
+    def test_a_refusal_that_says_nothing_of_the_purchase(self, open_page: OpenPage, hall: str, seller: System) -> None:
+        """The first answer is lost; the second is of a server that has not got the whole request."""
+        page = open_page(hall).hold_best()
+        asked: list[Route] = []
+
+        def answer(route: Route) -> None:
+            asked.append(route)
+            if len(asked) == 1:
+                route.fetch()
+                route.abort()
+            elif len(asked) == 2:
+                route.fulfill(status=408, json={"code": "REQUEST_TIMEOUT", "message": "…"})
+            else:
+                route.continue_()
+
+        page.page.route("**/purchases", answer)
+        page("#main").click()
+        page.wait_phase("receipt")
+        assert (len(asked), seats_sold(seller, hall)) == (3, 2)
+        page.close(GONE, REFUSED)
+
+    def test_a_refusal_of_what_another_tab_saw_sold(self, open_page: OpenPage, hall: str, seller: System) -> None:
+        page = open_page(hall).hold_best()
+        page.page.route("**/purchases", lambda route: (route.fetch(), route.abort()))
+        page("#main").click()
+        wait_until(lambda: seats_sold(seller, hall) == 2)
+        other = page.context.new_page()
+        other.goto(page.page.url)
+        other.wait_for_selector("body[data-phase=receipt]")
+        page.page.unroute("**/purchases")
+        refusal = {"code": "EVENT_NOT_FOUND", "message": "…"}
+        page.page.route("**/purchases", lambda route: route.fulfill(status=404, json=refusal))
+        page.wait_phase("receipt")
+        for tab in (page.page, other):
+            tab.reload()
+            tab.wait_for_selector("body[data-phase=receipt]")
+        page.close(GONE, REFUSED)
+
     def test_a_refused_purchase_leaves_its_hold_in_view(self, open_page: OpenPage, hall: str, seller: System) -> None:
         page = open_page(hall).hold_best()
         page.page.route("**/purchases", lambda route: route.abort())

@@ -203,7 +203,8 @@ class BuyersPage {
   }
 
   #beginAnew() {
-    this.memory.purchase = this.notice = null
+    this.memory.leave()
+    this.notice = null
     this.sheet.height = 'peek'
     this.render()
     byId('grip').focus()

@@ -6,10 +6,11 @@ const MOST_WAIT_MS = 8_000
 const RECORDED_WITHIN_MS = 600_000
 const MOST_KEPT = 10
 const NONE = '' // This tab has begun anew.
+const NOT_JUDGED = [0, 408, 425, 429] // No answer, or one from before the server looked at the purchase.
 
 /**
  * What this browser remembers of one event: the token of a hold in this tab, and purchases by their keys. Each tab has
- * its own purchase; one without takes over a purchase that no tab saw answered, else shows the newest.
+ * its own purchase; one without takes over a purchase that no tab saw answered, else shows the newest that none has left.
  */
 export class Memory {
   #prefix
@@ -24,8 +25,8 @@ export class Memory {
     const own = read(() => sessionStorage, this.#ownName)
     const known = this.#all()
     this.#purchase = own === null
-      ? (known.find(({ answer }) => !answer) ?? known[0] ?? null)
-      : (known.find(({ key }) => key === own) ?? null)
+      ? (known.find(({ answer }) => !answer) ?? known.find(({ isLeft }) => !isLeft) ?? null)
+      : this.stored(own)
   }
 
   get holdToken() {
@@ -49,6 +50,18 @@ export class Memory {
     for (const old of this.#all().slice(MOST_KEPT)) write(() => localStorage, this.#prefix + old.key, null)
   }
 
+  /** Begin anew. The tab that bought it keeps the receipt; a new tab does not show it. */
+  leave() {
+    this.purchase = { ...this.#purchase, isLeft: true }
+    this.#purchase = null
+    write(() => sessionStorage, this.#ownName, NONE)
+  }
+
+  /** The purchase with this key as any tab has left it; null without one. */
+  stored(key) {
+    return this.#all().find((known) => known.key === key) ?? null
+  }
+
   /** Newest first. */
   #all() {
     return names(() => localStorage)
@@ -70,14 +83,14 @@ export async function complete(eventId, memory, onRetry) {
     try {
       const headers = { 'Idempotency-Key': key }
       const answer = await ask('POST', `/api/v1/events/${eventId}/purchases`, { body: order, headers })
-      const made = { ...purchase, answer, at: Date.now() }
-      memory.purchase = made
-      return made
+      memory.purchase = { ...purchase, answer, at: Date.now() }
+      return
     } catch (error) {
-      const isUnknown = error.status === 0 || error.status >= 500 || error.status === 429
-      if (!isUnknown) {
-        memory.purchase = null
-        throw error
+      if (error.status < 500 && !NOT_JUDGED.includes(error.status)) {
+        const known = memory.stored(key)
+        memory.purchase = known?.answer ? known : null // Another tab may have asked too.
+        if (!memory.purchase) throw error
+        return
       }
       onRetry()
       const backoffMs = Math.min(MOST_WAIT_MS, 500 * 2 ** attempt) * (0.5 + Math.random() / 2)
