@@ -13,7 +13,6 @@ from tests.seat_map.browser import change_event
 from tests.seat_map.conftest import OpenPage
 from tests.seat_map.own_page import OwnPage
 from tests.seat_map.theatre import OFFER, theatre
-from tests.servers import wait_until
 from tests.system import System
 from tests.web import JSON
 
@@ -275,31 +274,4 @@ def test_german_on_the_smallest_phone_with_large_text(open_page: OpenPage, eveni
     expect(page("#main")).to_have_text(re.compile("^Für .+ kaufen$"))
     expect(page("#main")).to_be_in_viewport(ratio=1)
     assert page.overflow() <= 0
-    page.close()
-
-
-def test_a_calendar_file_and_a_receipt_on_paper(open_page: OpenPage, evening: str, seller: System) -> None:
-    page = open_page(evening).hold_best()
-    page("#main").click()
-    page.wait_phase("receipt")
-    with page.page.expect_download() as saved:
-        page.page.get_by_role("button", name="Add to calendar").click()
-    file = saved.value.path().read_bytes()
-    text = file.replace(b"\r\n ", b"").decode()
-    assert saved.value.suggested_filename == f"{evening}.ics"
-    assert "LOCATION:Old Theatre\\; Market Square\\, 1\r\n" in text
-    assert all(len(line) <= 75 for line in file.split(b"\r\n"))
-    assert page("#receipt code").inner_text() in text
-    bought = f"/api/v1/purchases/{page('#receipt code').inner_text()}"
-    wait_until(lambda: seller.get(bought).json["state"] == "persisted")
-    cancelled, _ = seller.get(bought).json["seats"]
-    assert seller.request("DELETE", f"{bought}?seats={cancelled}").status == 200
-    page.page.reload()
-    expect(page("#receipt .cancelled")).to_contain_text(f"seat {cancelled.split('-')[-1]}")
-    price = page("#receipt li:not(.cancelled) .number").inner_text()
-    assert page("#receipt li").count() == 2
-    expect(page("#receipt dd.number")).to_have_text(price)
-    page.page.emulate_media(media="print")
-    assert not page("seating-map").is_visible()
-    assert page("#receipt li").first.is_visible()
     page.close()

@@ -18,22 +18,19 @@ export function showReceipt(event, { answer, at, seats }, onAnother) {
     words.copy,
   )
   const lines = linesOf(answer, seats)
+  const items = lines.map(({ name, price }) =>
+    element(
+      'li',
+      {},
+      element('span', { class: 'name' }, name),
+      element('span', { class: 'number' }, money(price, answer.currency)),
+    ),
+  )
   const sum = element('dd', { class: 'number' })
   box.replaceChildren(
     element('h2', { tabindex: '-1' }, words.receipt),
     state,
-    element(
-      'ul',
-      { class: 'seats' },
-      ...lines.map(({ name, price }) =>
-        element(
-          'li',
-          {},
-          element('span', { class: 'name' }, name),
-          element('span', { class: 'number' }, money(price, answer.currency)),
-        ),
-      ),
-    ),
+    element('ul', { class: 'seats' }, ...items),
     element(
       'dl',
       {},
@@ -55,12 +52,13 @@ export function showReceipt(event, { answer, at, seats }, onAnother) {
     ),
   )
   box.lang = language
-  const tell = ({ state: name, cancelledSeats = [], cancelledTotal = 0 }) => {
+  const tell = ({ state: name, cancelledSeats = [], cancelledQuantity = 0, cancelledTotal = 0 }) => {
     state.dataset.state = name
     state.replaceChildren(element('strong', {}, words.states[name] ?? name), element('span', {}, words[name] ?? ''))
-    answer.seats.forEach((id, index) => {
-      const isCancelled = cancelledSeats.includes(id)
-      box.querySelectorAll('.seats li')[index].classList.toggle('cancelled', isCancelled)
+    items.forEach((item, index) => {
+      // Of places without seats the first go.
+      const isCancelled = answer.seats.length ? cancelledSeats.includes(answer.seats[index]) : index < cancelledQuantity
+      item.classList.toggle('cancelled', isCancelled)
     })
     if (answer.currency) sum.textContent = money(answer.total - cancelledTotal, answer.currency)
   }
