@@ -6,15 +6,21 @@ a thread, which would cost as much memory as the rest of a socket.
 
 import socket
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
+import gevent
 from gevent.event import Event
+from gevent.lock import BoundedSemaphore
 from gunicorn import util  # type: ignore[import-untyped]
 
 from seating.live.outbox import Outbox
 
-_SEND_BUFFER_BYTES = 64 * 1024
+_BUFFER_BYTES = 64 * 1024
 _LAST_WORDS_S = 1.0
+_PONG_BYTES = 131
+"""The longest pong, the only thing that clients have to say."""
+_PAUSE_S_PER_BYTE = 5e-6
+"""Four times the CPU time of the smallest frames."""
 
 
 def connection_of(environ: Mapping[str, Any]) -> "socket.socket":
@@ -27,12 +33,16 @@ class LiveSocket:
     """Replaces the socket that the library uses."""
 
     __slots__ = ("_connection", "outbox")
+    _turn: ClassVar = BoundedSemaphore()
+    """Of the sockets of this process that say more than they have to: together they take a fifth of it at most."""
 
     def __init__(self, connection: "socket.socket", queue_bytes: int) -> None:
         self._connection = connection
         self.outbox = Outbox(connection, queue_bytes)
         # Data that a client does not read must wait in its bounded queue, not in the kernel.
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
+        # What is left of a flood is read slowly, also after its end.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
 
     def send(self, data: bytes) -> int:
         # The library writes to the socket as it likes; the outbox puts frames in one order, and bounds them.
@@ -43,6 +53,11 @@ class LiveSocket:
     def recv(self, size: int) -> bytes:
         data = self._connection.recv(size)
         self.outbox.heard = True
+        if len(data) > _PONG_BYTES:
+            with self._turn:
+                gevent.sleep(len(data) * _PAUSE_S_PER_BYTE)
+        else:  # Data that keeps coming never waits.
+            gevent.sleep(0)
         return data
 
     def close(self) -> None:

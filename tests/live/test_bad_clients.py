@@ -1,7 +1,11 @@
 """Sockets that send what they should not: closed with the right word, and nobody else is harmed."""
 
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 
@@ -11,6 +15,16 @@ from tests.system import System
 from tests.web import connect, table
 
 BINARY, CONTINUED = 2, 0
+_FLOOD = """
+import socket, sys
+connection = socket.socket(fileno=int(sys.argv[1]))
+connection.setblocking(True)
+frames = bytes.fromhex(sys.argv[2]) * 10_000
+connection.sendall(frames)
+print("begun", flush=True)
+while True:
+    connection.sendall(frames)
+"""
 
 
 @pytest.mark.parametrize(
@@ -71,6 +85,31 @@ def test_messages_are_ignored_and_pings_answered(system: System) -> None:
             while frame.opcode != PONG:
                 frame = socket.frame()
             assert frame.payload == b"%d" % number
+
+
+@pytest.mark.parametrize("opcode", [TEXT, PONG, PING])
+def test_a_flood_holds_up_nobody(system: System, opcode: int) -> None:
+    """Of frames that come faster than they can be read. Everybody else in the process once waited until it ended."""
+    frame = bytes((0x80 | opcode, 0x80, 0, 0, 0, 0))
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(Socket(system, live("demo"))) for _ in range(4)]
+        words = [[sys.executable, "-c", _FLOOD, str(socket.connection.fileno()), frame.hex()] for socket in sockets]
+        floods = [
+            subprocess.Popen(command, stdout=subprocess.PIPE, pass_fds=[socket.connection.fileno()])
+            for command, socket in zip(words, sockets, strict=True)
+        ]
+        try:
+            for flood in floods:
+                assert flood.stdout
+                assert flood.stdout.readline()
+            for _ in range(10):
+                started = time.monotonic()
+                assert system.buy(1).status == 200
+                assert time.monotonic() - started < 2
+        finally:
+            for flood in floods:
+                flood.kill()
+                flood.communicate()
 
 
 def test_clients_that_vanish_are_not_counted(system: System) -> None:
