@@ -1,7 +1,8 @@
 """Serves one connection: reads each request with one of two parsers and sends each response the same way."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from socket import SHUT_WR
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import gevent
@@ -60,19 +61,26 @@ class Conversation:
     def hold(self, client: ClientSocket, address: tuple[Any, ...]) -> None:
         """Serve until either side closes. Raises what gunicorn's parser raises, OSError, and TimeoutError."""
         peer = self.peer(client, address)
-        data: bytes | None = b""
+        data = b""
         arrived_s = 0.0
+        loop, turn = gevent.get_hub().loop, -1
         client.read_within(HEAD_WITHIN_S, "first")  # A client that connects has something to say.
-        while data is not None:
+        while True:
             if not data:
                 data = client.recv(_READ_BYTES)
                 if not data:
                     return
                 arrived_s = time.perf_counter() - client.silent_s()
+            if loop.iteration == turn:  # Nobody had a turn since the last request, which was here already.
+                gevent.sleep(0)
+            turn = loop.iteration
             # A head that came in pieces is never plain; gunicorn's parser waits for the rest of it.
             received = (AVAILABLE and self.read_fast(client, peer, data)) or self._read_carefully(client, address, data)
             self._arrivals.note(received.environ, arrived_s)
-            data = self._rest(client, received) if self._answer(received) else None
+            if not self._answer(received):
+                self._end(client, received)
+                return
+            data = self._rest(client, received)
             if received.body is not None:  # What follows it came with it or later.
                 arrived_s = time.perf_counter()
             client.read_within(self._cfg.keepalive, "idle")
@@ -138,18 +146,26 @@ class Conversation:
             # PEP 3333 requires it, also after an error.
             if hasattr(items, "close"):
                 items.close()
-        return not response.should_close()
+        # If a body cannot be read, nobody knows where the next request would begin.
+        return not (response.should_close() or (received.body is not None and received.body.failed))
 
-    def _rest(self, client: ClientSocket, received: Received) -> bytes | None:
+    def _rest(self, client: ClientSocket, received: Received) -> bytes:
         """Read and discard the rest of the body; return what follows it."""
-        body = received.body
-        if body is None:
+        if received.body is None:
             return received.rest
-        # Nobody knows where the next request would begin.
-        if body.failed:
-            return None
-        client.read_within(HEAD_WITHIN_S, "body")
-        while body.read(_READ_BYTES):
-            gevent.sleep(0)  # Yield to others, however fast the data comes.
+        _discard(client, received.body.read)
         rest: bytes = received.unreader.take_buffered()
         return rest
+
+    def _end(self, client: ClientSocket, received: Received) -> None:
+        """Discard what is still sent of the body: closing with unread data would make the kernel drop the response."""
+        body = received.body
+        if body is not None and getattr(body.reader, "length", None) != 0:
+            client.shutdown(SHUT_WR)
+            _discard(client, client.recv if body.failed else body.read)
+
+
+def _discard(client: ClientSocket, read: Callable[[int], bytes]) -> None:
+    client.read_within(HEAD_WITHIN_S, "body")
+    while read(_READ_BYTES):
+        gevent.sleep(0)  # Yield to others, however fast the data comes.

@@ -23,6 +23,7 @@ Serve = Callable[..., Echo]
 
 PLAIN = get("/pid")
 NOT_PLAIN = get("/pid", "X-Twice: 1", "X-Twice: 2")
+OLD = b"GET /pid HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
 BOTH_ROADS = pytest.mark.parametrize("request_bytes", [PLAIN, NOT_PLAIN], ids=["plain", "not plain"])
 
 
@@ -143,6 +144,42 @@ def test_a_flood_is_cut_and_holds_up_nobody(echo: Echo) -> None:
         assert time.monotonic() - started < 2
     assert max(flooding.get() for flooding in floods) < HEAD_WITHIN_S + 10
     assert echo.metric('seating_http_deadlines_missed_total{wait="body"}') == len(floods)
+
+
+@pytest.mark.parametrize("request_bytes", [PLAIN, NOT_PLAIN, OLD], ids=["plain", "not plain", "HTTP/1.0"])
+def test_requests_without_a_pause_hold_up_nobody(echo: Echo, request_bytes: bytes) -> None:
+    """From a client that reads every response. Everybody else in the process once waited until it ended."""
+    with connect(echo) as busy:
+        busy.settimeout(None)
+
+        def ask_on() -> None:
+            with suppress(ConnectionError):
+                while True:
+                    busy.sendall(request_bytes * 5_000)
+
+        def read_on() -> None:
+            with suppress(ConnectionError):
+                while busy.recv(1 << 20):
+                    pass
+
+        halves = [gevent.spawn(ask_on), gevent.spawn(read_on)]
+        for _ in range(10):
+            started = time.monotonic()
+            assert echo.get("/pid").status == 200
+            assert time.monotonic() - started < 2
+        assert not any(half.ready() for half in halves)
+        gevent.killall(halves)
+
+
+@pytest.mark.parametrize("request_bytes", [PLAIN, NOT_PLAIN, OLD], ids=["plain", "not plain", "HTTP/1.0"])
+def test_a_response_arrives_although_the_body_was_not_read(echo: Echo, request_bytes: bytes) -> None:
+    """And the connection closes after it: the kernel once dropped the response, because of the unread data."""
+    lines = f"Connection: close\r\nContent-Length: {8 * BIG_BYTES}\r\n\r\n".encode()
+    head = request_bytes.replace(b"Connection: keep-alive\r\n", b"").removesuffix(b"\r\n")
+    for _ in range(5):
+        with connect(echo) as connection:
+            connection.sendall(head + lines + bytes(8 * BIG_BYTES))
+            assert read_answer(connection).status == 200
 
 
 def test_a_slow_reader_gets_it_all(echo: Echo) -> None:
