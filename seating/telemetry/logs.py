@@ -4,8 +4,9 @@ import json
 import logging
 import logging.config
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, Literal, NamedTuple, TextIO
+from typing import Any, Literal, NamedTuple, TextIO
 
 import orjson
 import structlog
@@ -31,8 +32,8 @@ class Options(NamedTuple):
 
 def configure(options: Options, to: TextIO | None = None) -> None:
     """Write structlog's events and the standard library's records to `to` (default: standard output) in one format."""
-    to = to or sys.stdout
-    logging.config.dictConfig(_stdlib_config(options, to))
+    lines = _Lines(to or sys.stdout)
+    logging.config.dictConfig(_stdlib_config(options, lines))
     processors: list[Processor] = [_json_event]
     if options.format == "console":
         processors = [*_SHARED, structlog.processors.format_exc_info, structlog.dev.ConsoleRenderer(colors=False)]
@@ -42,23 +43,36 @@ def configure(options: Options, to: TextIO | None = None) -> None:
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[options.level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(to)
-        if options.format == "console"
-        else lambda *_: _Lines(to.buffer),
+        logger_factory=lambda *_: lines,
         # Without it structlog would assemble a logger for each line.
         cache_logger_on_first_use=True,
     )
 
 
 class _Lines:
-    """Writes each line at once. The file has its own lock; gevent's patch would slow down structlog's."""
+    """Writes each line at once, or drops it if it cannot be written: never fail what was about to be logged.
 
-    def __init__(self, to: BinaryIO) -> None:
-        self._to = to
+    Without a buffer, which would keep what was not written, and without structlog's lock, which gevent's patch would
+    slow down.
+    """
 
-    def msg(self, line: bytes) -> None:
-        self._to.write(line + b"\n")
-        self._to.flush()
+    def __init__(self, to: TextIO) -> None:
+        to.flush()
+        self._to = getattr(to.buffer, "raw", to.buffer)
+        self._before = b""
+
+    def msg(self, line: bytes | str) -> None:
+        self.write(line + b"\n" if isinstance(line, bytes) else line + "\n")
+
+    def write(self, line: bytes | str) -> None:
+        """Write a whole line; the standard library calls this."""
+        whole = rest = self._before + (line if isinstance(line, bytes) else line.encode(errors="backslashreplace"))
+        with suppress(OSError):
+            # None if the file would block.
+            while rest and (written := self._to.write(rest)):
+                rest = rest[written:]
+        if len(rest) < len(whole):  # The next line must not continue half of this one.
+            self._before = b"\n" if rest else b""
 
     debug = info = warning = error = critical = exception = msg
 
@@ -105,7 +119,7 @@ class _ErrorHandler(logging.Handler):
         self._copies.write(told, record.exc_info)
 
 
-def _stdlib_config(options: Options, to: TextIO) -> dict[str, Any]:
+def _stdlib_config(options: Options, to: _Lines) -> dict[str, Any]:
     """Return a logging.config dictionary for libraries that use the standard library, such as gunicorn and RQ."""
     renderer: Processor = structlog.processors.JSONRenderer(lambda event, **_: _json_line(event).decode())
     level, handlers = options.level.upper(), ["output", "errors"] if options.errors else ["output"]

@@ -1,4 +1,7 @@
-"""Too much waits for SQL, or Redis has no memory left: no before acceptance, and out of it without help."""
+"""Too much waits for SQL, or Redis has no memory left: no before acceptance, and out of it without help.
+
+And logs that cannot be written, which stop nothing.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +10,7 @@ import pytest
 
 from tests.crowd import at_once, new_keys
 from tests.servers import RedisServer, wait_until
-from tests.system import Answer, System
+from tests.system import Answer, System, running_system
 
 _LIMIT_MB = 16
 
@@ -90,3 +93,17 @@ def test_no_memory_at_all(system: System, redis: RedisServer) -> None:
 def _recorded(system: System, answers: list[Answer]) -> bool:
     states = {system.get(f"/api/v1/purchases/{answer.json['purchaseId']}").json["state"] for answer in answers}
     return states == {"persisted"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_logs_that_cannot_be_written_fail_nothing(tmp_path: Path, log_format: str) -> None:
+    """No request once got its response, although its seats were sold."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name in ("web", "worker", "cron"):
+        (folder / f"{name}.log").symlink_to("/dev/full")
+    with running_system(tmp_path, LOG_FORMAT=log_format) as system:
+        assert system.buy(1).status == 200
+        system.wait_recorded()
+        assert system.buy(1).status == 200
