@@ -251,7 +251,7 @@ def wait_s_in(text: str | None) -> int | None:
     else:
         try:
             at = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         # Python gives a date of "-0000", which is UTC, no time zone.
         wait_s = (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds()

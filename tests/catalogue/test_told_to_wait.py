@@ -9,7 +9,7 @@ import pytest
 from seating.upstream.partner_client import LONGEST_WAIT_S, wait_s_in
 from tests.catalogue import partner as habits
 from tests.catalogue.conftest import web_over
-from tests.catalogue.partner import Partner, answers
+from tests.catalogue.partner import Partner, answers, only
 from tests.catalogue.test_routes import add, breaker, open_breaker
 from tests.servers import wait_until
 from tests.system import System
@@ -51,6 +51,16 @@ def test_429_is_no_failure(waiting: Waiting) -> None:
     assert (breaker(system)["state"], breaker(system)["failures"]) == ("CLOSED", 0)
 
 
+def test_a_wait_until_a_year_that_cannot_be_hides_no_failure(waiting: Waiting) -> None:
+    system, partner = waiting
+    partner.habit = only("addEvent", answers(503, {}, Retry_After="1 Jan 99999999999 00:00:00 GMT"))
+    for _ in range(3):
+        assert add(system).status == 503
+    wait_until(lambda: breaker(system)["state"] == "HALF_OPEN", what="half-open, as it can be only after it was open")
+    partner.habit = habits.fares_well
+    assert add(system).status == 200
+
+
 def test_the_wait_of_a_503_is_passed_on(waiting: Waiting) -> None:
     system, partner = waiting
     partner.habit = answers(503, {"message": "Too many"}, Retry_After="9")
@@ -70,6 +80,7 @@ def test_the_wait_of_a_503_is_passed_on(waiting: Waiting) -> None:
         ("Wed, 21 Oct 2015 07:28:00 GMT", 1),
         ("Tue, 21 Oct 2255 07:28:00 -0000", LONGEST_WAIT_S),
         *((text, None) for text in (None, "", "soon", "-1", "1.5", "\u0663", "Wed, 99 Oct 2015 07:28:00 GMT")),
+        ("1 Jan 99999999999 00:00:00 GMT", None),
     ],
 )
 def test_retry_after(text: str | None, wait_s: int | None) -> None:
