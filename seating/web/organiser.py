@@ -30,7 +30,7 @@ from seating.web.declarations import OF_INVENTORY, refuses
 from seating.web.orders import OPTIONAL, SeatIds, exactly_one
 from seating.web.parsing import StrictModel, parsed
 from seating.web.responses import render
-from seating.web.schemas import Answer, AsText, EventPath, NextCursor, PageQuery, Why, examples
+from seating.web.schemas import Answer, AsText, EventPath, Line, NextCursor, PageQuery, Why, examples
 from seating.web.services import services
 
 api = Routes("organiser", __name__, abp_tags=[Tag(name="Organiser's seats", description=__doc__)])
@@ -140,7 +140,7 @@ class OrganiserSeatsView(Answer):
 
 class OrganiserSeatsQuery(PageQuery):
     limit: int = Field(200, ge=1, le=1_000, description="size of a page")
-    cursor: str = Field("", max_length=255, description="`next` of the previous page")
+    cursor: Line = Field("", max_length=255, description="`next` of the previous page")
     status: OrganiserStatus | None = Field(None, description="only seats with this status")
 
 

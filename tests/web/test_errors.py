@@ -242,6 +242,12 @@ def test_list_query(either: System, query: str, field: str) -> None:
     assert_problem(exchange(either, get(f"/api/v1/events?{query}")), 400, "VALIDATION_ERROR", field)
 
 
+@pytest.mark.parametrize("cursor", ["%00", "a%00", "a%0a"])
+def test_a_cursor_that_can_be_no_seat(either: System, cursor: str) -> None:
+    path = f"/api/v1/events/demo/seats/organiser?cursor={cursor}"
+    assert_problem(exchange(either, get(path)), 400, "VALIDATION_ERROR", "cursor")
+
+
 @pytest.fixture
 def same_processes(system: System) -> Iterator[None]:
     """Sees to it that the test ends no process of the web."""
