@@ -1,9 +1,6 @@
 """Builds clients and services once per process: for the web, worker, cron and command line."""
 
-from collections.abc import Callable
-from typing import Any
-
-from gevent import get_hub, monkey
+from gevent import get_hub
 
 from seating.config import Settings
 from seating.domain import rate_policy
@@ -39,7 +36,8 @@ from seating.services.users import Users
 from seating.services.webhook_messages import WebhookMessages
 from seating.services.webhook_sender import WebhookSender
 from seating.storage.api_keys import ApiKeys
-from seating.storage.database import Database, Offload, in_this_thread
+from seating.storage.database import Database, in_this_thread
+from seating.storage.offloading import offload_of_this_process
 from seating.storage.replica import LaggingReads, Replica
 from seating.telemetry import metrics_folder
 from seating.upstream.partner_client import PartnerClient, PartnerLimits
@@ -88,7 +86,7 @@ def web_services(settings: Settings) -> Services:
 
     # Buyers may wait for a term; worker and cron must not, since they begin it.
     calls = opening.pipelined(settings.effective_redis_url, awaits_terms=True)
-    offload = _offload()
+    offload = offload_of_this_process()
     database = _database_of_greenlets(settings)
     client = plain_client(settings.effective_redis_url)
     user_cache = _user_cache(settings, calls)
@@ -122,6 +120,9 @@ def web_services(settings: Settings) -> Services:
         reads=LaggingReads(database, _replica(settings, database)),
         metrics_dir=metrics_folder.current(),
     )
+    if settings.event_api_base_url is not None:
+        # While DNS hangs, each call occupies a thread in which Redis's host is looked up, too.
+        get_hub().threadpool.maxsize += settings.event_api_concurrency
     writer = AnsweredWriter(services.answered)
 
     def on_new_connection() -> None:
@@ -136,8 +137,8 @@ def web_services(settings: Settings) -> Services:
 
 def webhook_sender(settings: Settings) -> WebhookSender:
     """Build the sender of webhooks, which runs on greenlets and does without Redis."""
-    # An endpoint occupies a thread while it queries SQLite or looks up its host. Look-ups that took too long go on in
-    # theirs, beside those of the next attempts, after 1, 2 and 4 s.
+    # An endpoint occupies a thread while it looks up its host. Look-ups that took too long go on in theirs, beside
+    # those of the next attempts, after 1, 2 and 4 s.
     get_hub().threadpool.maxsize = 4 * MAX_WEBHOOKS + 10
     client = WebhookClient(settings.webhook_timeout_s, allow_private=settings.webhook_allow_private)
     database = _database_of_greenlets(settings)
@@ -220,30 +221,10 @@ def _catalogue(settings: Settings, guards: CircuitBreakers) -> Catalogue:
 def _database_of_greenlets(settings: Settings) -> Database:
     """psycopg yields to other greenlets while it waits; SQLite blocks the thread."""
     sqlite = settings.effective_database_url.startswith("sqlite")
-    return Database(settings.effective_database_url, offload=_offload() if sqlite else in_this_thread)
+    return Database(settings.effective_database_url, offload=offload_of_this_process() if sqlite else in_this_thread)
 
 
 def _replica(settings: Settings, database: Database, *, patient: bool = False) -> Replica | None:
     if settings.database_read_url is None:
         return None
     return Replica(database, Database(settings.database_read_url, patient=patient), settings.database_read_max_lag_s)
-
-
-def _offload() -> Offload:
-    return _offload_to_threads if monkey.is_module_patched("socket") else in_this_thread
-
-
-def _offload_to_threads(work: Callable[[], Any]) -> Any:
-    """Run `work` in a thread; only the calling greenlet waits."""
-    result, error = get_hub().threadpool.apply(_outcome_of, (work,))
-    if error is not None:
-        raise error
-    return result
-
-
-def _outcome_of(work: Callable[[], Any]) -> tuple[Any, Exception | None]:
-    """Return the result or the error of `work`: gevent prints what a thread raises, including personal data."""
-    try:
-        return work(), None
-    except Exception as error:  # noqa: BLE001 - it is raised again, where `work` is waited for
-        return None, error

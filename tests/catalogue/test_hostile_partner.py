@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from threading import Event
 from typing import Any
 
 import gevent
 import psutil
 import pytest
+from gevent import get_hub
 from urllib3.util.connection import create_connection
 
 from seating.domain.errors import SeatingError
@@ -22,7 +24,10 @@ from seating.domain.partner_errors import (
     PartnerTooSlow,
 )
 from seating.services.catalogue import Catalogue
+from seating.storage.offloading import offload_of_this_process
+from seating.upstream.partner_client import Deadline, PartnerClient, PartnerLimits
 from tests.catalogue import partner as habits
+from tests.catalogue.conftest import DEADLINE_S
 from tests.catalogue.partner import Habit, Partner, answers, only, sends
 from tests.servers import wait_until
 
@@ -216,3 +221,26 @@ def test_the_partners_own_words_pass_through_if_they_can_be_shown(make: Make, pa
         with pytest.raises(PartnerOverloaded) as refused:
             make().add_event("A", 1)
         assert refused.value.message == shown
+
+
+def test_a_name_server_that_hangs_occupies_no_thread_of_sql_and_maps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten look-ups of a partner's host once stopped both, however long they took."""
+    asked, answered = [], Event()
+
+    def hang(host: str, *_rest: object) -> list[object]:
+        asked.append(host)
+        answered.wait()
+        return []
+
+    # The host is looked up in a thread, which no greenlet's event can stop.
+    monkeypatch.setattr("_socket.getaddrinfo", hang)
+    monkeypatch.setattr("seating.storage.offloading.monkey.is_module_patched", lambda _name: True)
+    client = PartnerClient("http://partner.test", PartnerLimits(0.3, DEADLINE_S, at_once=20))
+    calls = [gevent.spawn(client.events, Deadline(DEADLINE_S)) for _ in range(20)]
+    try:
+        wait_until(lambda: len(asked) >= get_hub().threadpool.maxsize, what="no thread to be left")
+        with gevent.Timeout(5):
+            assert offload_of_this_process()(lambda: "done") == "done"
+    finally:
+        answered.set()
+        gevent.killall(calls)

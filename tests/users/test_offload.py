@@ -6,7 +6,7 @@ import pytest
 from gevent import get_hub
 
 from seating.domain.errors import UserExists
-from seating.runtime import _offload_to_threads
+from seating.storage.offloading import offload_of_this_process
 from tests.system import System
 
 EMAIL = "somebody.private@example.com"
@@ -16,9 +16,12 @@ def _refuse() -> None:
     raise UserExists(EMAIL)
 
 
-def test_an_error_is_carried_to_the_caller_in_silence(capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_error_is_carried_to_the_caller_in_silence(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seating.storage.offloading.monkey.is_module_patched", lambda _name: True)
     with pytest.raises(UserExists):
-        _offload_to_threads(_refuse)
+        offload_of_this_process()(_refuse)
     assert capfd.readouterr().err == ""
 
 
