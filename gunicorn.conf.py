@@ -18,8 +18,6 @@ _metrics_dir = metrics_folder.claim(_settings.data_dir / "metrics")
 # prometheus-client reads this when the workers import it.
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir)
 _connections = open_files.make_room(_settings.web_connections, _settings.event_api_concurrency)
-# The live feed gets its share of the connections that actually fit.
-os.environ["WEB_CONNECTIONS"] = str(_connections)
 
 bind = [f"{_settings.bind}:{_settings.port}" if ":" not in _settings.bind else f"[{_settings.bind}]:{_settings.port}"]
 if _settings.ops_bind:
@@ -64,6 +62,9 @@ def when_ready(server):
 def post_fork(_server, worker):
     """Stop with the master: an orphaned worker would keep the port."""
     die_with(worker.ppid)
+    # The live feed gets its share of the connections that actually fit. Not in the master's environment, where it would
+    # override what a reload reads.
+    os.environ["WEB_CONNECTIONS"] = str(_connections)
 
 
 def post_worker_init(_worker):

@@ -20,6 +20,9 @@ class LoadBoard:
         for slot in range(slots):
             self._counts[slot] = _NOBODY
 
+    def has_room_for(self, processes: int) -> bool:
+        return len(self._ages) >= 2 * processes
+
     def place(self, age: int) -> "BoardPlace":
         """Give the `age`th process that gunicorn starts a free place, or that of the oldest one, which is replaced."""
         slot = min(range(len(self._ages)), key=self._ages.__getitem__)

@@ -64,7 +64,10 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
         """Runs in the master, before it forks."""
         super().__init__(*args)
         # On the class, because all workers of a master must share one board.
-        WebWorker._board = board = self._board or LoadBoard(self.cfg.workers)
+        # A reload may want more of them; those that it replaces keep the board that they have.
+        board = WebWorker._board
+        if board is None or not board.has_room_for(self.cfg.workers):
+            board = WebWorker._board = LoadBoard(self.cfg.workers)
         self.place = board.place(self.age)
         self._stopping = Event()
 

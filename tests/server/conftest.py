@@ -16,17 +16,20 @@ WITHOUT_HTTPTOOLS = str(PROJECT / "tests" / "without_httptools")
 class Echo(Client):
     """The echoing application under the product's gunicorn settings."""
 
-    def __init__(self, folder: Path, open_files: tuple[int, int] | None, settings: dict[str, str]) -> None:
+    def __init__(
+        self, folder: Path, open_files: tuple[int, int] | None, settings: dict[str, str], inside: Path = PROJECT
+    ) -> None:
         super().__init__(free_port())
         self.log = folder / f"web-{self.port}.log"
         environment = {"PORT": str(self.port), "SEATING_DATA_DIR": str(folder / str(self.port)), "WEB_WORKERS": "1"}
         environment["DRAIN_S"] = "0"
         limit = f"ulimit -Sn {open_files[0]} && ulimit -Hn {open_files[1]} && " if open_files else ""
-        command = f'{limit}exec "{sys.executable}" -m gunicorn -c gunicorn.conf.py tests.server.echo_app:app'
+        words = f'-c "{PROJECT}/gunicorn.conf.py" --pythonpath "{PROJECT}" tests.server.echo_app:app'
+        command = f'{limit}exec "{sys.executable}" -m gunicorn {words}'
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 ["bash", "-c", command],
-                cwd=PROJECT,
+                cwd=inside,
                 env=clean_environment() | environment | settings,
                 stdout=output,
                 stderr=output,
@@ -47,8 +50,8 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Echo]]:
     """Starts one process with the given settings and limits of open files, soft and hard."""
     started: list[Echo] = []
 
-    def start(open_files: tuple[int, int] | None = None, **settings: str) -> Echo:
-        started.append(Echo(tmp_path, open_files, settings))
+    def start(open_files: tuple[int, int] | None = None, inside: Path = PROJECT, **settings: str) -> Echo:
+        started.append(Echo(tmp_path, open_files, settings, inside))
         return started[-1]
 
     yield start

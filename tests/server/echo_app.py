@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from seating.config import load_settings
 from seating.server import client_socket
 from seating.telemetry.exposition import exposition
 
@@ -25,6 +26,8 @@ def _body(environ: dict[str, Any]) -> bytes:
     path = environ["PATH_INFO"]
     if path == "/big":
         return bytes(BIG_BYTES)
+    if path == "/connections":
+        return str(load_settings().web_connections).encode()
     if path == "/metrics":
         return exposition([])
     if path == "/pid":

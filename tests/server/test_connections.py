@@ -217,6 +217,15 @@ def test_an_address_has_so_many_connections(serve: Serve) -> None:
             assert ask(stack.enter_context(connect(proxied)))
 
 
+def test_a_reload_takes_new_settings(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("WEB_CONNECTIONS=100\n")
+    echo = serve(inside=tmp_path)
+    assert echo.get("/connections").body == b"100"
+    (tmp_path / ".env").write_text("WEB_CONNECTIONS=200\n")
+    echo.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: echo.get("/connections").body == b"200", 30, "a process with the new setting")
+
+
 def test_a_soft_limit_of_open_files_is_raised(serve: Serve) -> None:
     echo = serve(open_files=(1024, 4096))
     with ExitStack() as stack:

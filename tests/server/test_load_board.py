@@ -1,6 +1,10 @@
 """Each process has a place of its own on the board, however often its neighbours are replaced."""
 
+import pytest
+from gunicorn.config import Config  # type: ignore[import-untyped]
+
 from seating.server.load_board import LoadBoard
+from seating.server.worker import WebWorker
 
 
 def test_a_process_that_lives_on_keeps_its_place() -> None:
@@ -47,3 +51,20 @@ def test_with_more_processes_than_places_the_oldest_gives_way() -> None:
     assert places[0].youngest() == 3
     places[0].leave()
     assert places[1].youngest() == 3
+
+
+def test_more_processes_after_a_reload_share_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(WebWorker, "_board", None)
+    config = Config()
+
+    def start(age: int, processes: int) -> WebWorker:
+        config.set("workers", processes)
+        return WebWorker(age, 1, [], None, 60, config, None)
+
+    before = [start(age, 2) for age in (1, 2)]
+    after = [start(age, 8) for age in range(3, 11)]
+    for worker in before + after:
+        worker.place.put(5)
+    for worker in reversed(after):
+        assert after[0].place.youngest() == worker.age
+        worker.place.leave()
