@@ -43,4 +43,7 @@ def _succeeds(name: str, tick: Callable[[], None]) -> bool:
     except (SeatingError, SQLAlchemyError) as error:
         _log.warning(f"{name} failed", code=error.code, error=str(error.__cause__))
         return False
+    except Exception as error:  # noqa: BLE001 - a bug in one step must not end the others
+        _log.error(f"{name} failed", exc_info=error)
+        return False
     return True

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DatabaseError
 from seating import __version__
 from seating.config import InvalidSettings
 from seating.domain.errors import InvalidPlan, RecordUnavailable, SeatingError
-from seating.domain.recovery_errors import Overtaken, RebuildRefused
+from seating.domain.recovery_errors import Overtaken, RebuildRefused, UnreadableEntry
 from seating.storage.api_keys import InvalidKeyFile
 
 _SECTIONS: Final = {
@@ -103,7 +103,7 @@ def main() -> NoReturn:
         _refuse(f"{error.message}{reason}")
     except Overtaken as error:
         _refuse(f"not now: {error}")
-    except RebuildRefused as error:
+    except (RebuildRefused, UnreadableEntry) as error:
         _refuse(f"not rebuilt: {error}")
     except click.ClickException as error:
         error.show()

@@ -41,3 +41,7 @@ class Overtaken(Exception):
 
 class RebuildRefused(Exception):
     """Rebuilding now would lose something; the message says what."""
+
+
+class UnreadableEntry(Exception):
+    """This version cannot read an entry: a later version wrote it, or it is damaged. The message has its position."""

@@ -8,13 +8,14 @@ import redis
 from seating.domain.errors import InventoryUnavailable
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
+from seating.domain.recovery_errors import UnreadableEntry
 from seating.redis_store import keys
 from seating.redis_store.calls import Calls
 from seating.redis_store.event_scripts import EventScripts
 
 
 class EventLog:
-    """Raises InventoryUnavailable if Redis does not answer."""
+    """Raises InventoryUnavailable if Redis does not answer, UnreadableEntry for an entry that no script wrote."""
 
     def __init__(self, calls: Calls) -> None:
         self._scripts = EventScripts(calls)
@@ -55,11 +56,15 @@ class EventLog:
 
 
 def _entry(reply: list[Any]) -> LogEntry:
-    position, (_, change, _, link, *beside) = reply
-    entry = _read(position, change, link)
+    position, fields = reply
+    try:
+        _, change, _, link, *beside = fields
+        entry = _read(position, change, link)
+        texts = {name: text.decode() for name, text in zip(beside[::2], beside[1::2], strict=True)}
+    except ValueError as error:  # Fields are missing, or one is not UTF-8.
+        raise UnreadableEntry(f"{position.decode()}: the entry is garbled") from error
     if not beside:
         return entry
-    texts = {name: text.decode() for name, text in zip(beside[::2], beside[1::2], strict=True)}
     return entry._replace(private=texts.get(b"private"), traceparent=texts.get(b"traceparent"))
 
 

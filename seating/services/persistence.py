@@ -22,7 +22,7 @@ from seating.domain.continuation import Diverged, continuation, refuse_shortened
 from seating.domain.errors import BacklogFull, InventoryUnavailable, RecordUnavailable, SeatingError
 from seating.domain.log_entry import Checkpoint
 from seating.domain.position import Position
-from seating.domain.recovery_errors import Overtaken, RebuildRefused
+from seating.domain.recovery_errors import Overtaken, RebuildRefused, UnreadableEntry
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.inventory_snapshot import Head
@@ -34,7 +34,6 @@ from seating.services.rebuild import Rebuild
 from seating.storage import progress, watermarks
 from seating.storage import terms as term_record
 from seating.storage.database import Database
-from seating.storage.ledger import UnreadableEntry
 from seating.storage.progress import Progress
 
 BATCH: Final = 500

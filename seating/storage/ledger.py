@@ -12,6 +12,7 @@ from seating.domain.change_json import UnknownChange, parse_change
 from seating.domain.changes import Cancelled, Change, Merged, OfferSet, Purchased, Rebuilt, SeatSet, StateSet, Trusted
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
+from seating.domain.recovery_errors import UnreadableEntry
 from seating.domain.seating_plan import SeatingPlan, SeatRange
 from seating.storage import audit, events, organiser_places, organiser_seats, purchases, quarantine, terms, watermarks
 from seating.storage.database import Row, insert_many
@@ -34,10 +35,6 @@ class Written(NamedTuple):
 
     quarantined: list[LogEntry]
     cancelled: list[str]
-
-
-class UnreadableEntry(Exception):
-    """This version cannot read an entry: a later version wrote it, or it is damaged."""
 
 
 class Recorded(NamedTuple):

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import pytest
 from redis.exceptions import OutOfMemoryError
+from structlog.testing import capture_logs
 
 from seating.domain.errors import BacklogFull, RecordUnavailable
 from seating.redis_store import keys
@@ -121,3 +122,37 @@ def test_what_an_operator_has_to_mend_is_not_tried_every_second(sale: OneProcess
     _waits(sale, event, "other")
     upkeep(sale).tick()
     assert not sale.now(event).backlog.trusted
+
+
+_GARBLED: Final = (("foreign", "value"), ("change", b"\xff", "link", "0" * 40))
+
+
+@pytest.mark.parametrize("fields", _GARBLED)
+@pytest.mark.parametrize(
+    "run", [lambda sale, events: sale.persistence.run(*events), lambda sale, _: upkeep(sale).tick()]
+)
+def test_an_event_with_a_garbled_entry_stops_no_other(
+    sale: OneProcess,
+    monkeypatch: pytest.MonkeyPatch,
+    fields: tuple[str | bytes, ...],
+    run: Callable[[OneProcess, list[str]], object],
+) -> None:
+    garbled, other = (_restarted(sale) for _ in range(2))
+    position = f"{sale.term(garbled)}-{sale.now(garbled).backlog.position.seq + 1}"
+    sale.calls.command("XADD", keys.log(garbled), position, *fields)
+    monkeypatch.setattr(persistence.random, "sample", lambda events, _: sorted(events, key=[garbled, other].index))
+    with capture_logs() as lines:
+        run(sale, [garbled, other])
+    assert sale.now(other).backlog.trusted
+    assert not sale.now(garbled).backlog.trusted
+    assert [line["reason"] for line in lines if line["log_level"] == "error"] == [f"{position}: the entry is garbled"]
+    assert sale.persistence.retries.read(garbled).waits
+
+
+def test_a_bug_in_one_step_ends_no_other() -> None:
+    def fail() -> None:
+        raise ValueError("a bug")
+
+    with capture_logs() as lines:
+        assert not cron._succeeds("upkeep", fail)
+    assert [(line["event"], line["log_level"]) for line in lines] == [("upkeep failed", "error")]
