@@ -31,7 +31,7 @@ from seating.redis_store.seen_positions import SeenPositions
 from seating.redis_store.terms import Terms
 from seating.services.ledger_writer import LedgerWriter
 from seating.services.rebuild import Rebuild
-from seating.storage import progress, watermarks
+from seating.storage import events, progress, watermarks
 from seating.storage import terms as term_record
 from seating.storage.database import Database
 from seating.storage.progress import Progress
@@ -226,8 +226,10 @@ class Persistence:
         return self._rebuild(event_id, head, reason)
 
     def _archived(self, event_id: str, head: Head, record: Progress) -> _Next:
-        if not record.archived or not record.has_acknowledged:
+        if not record.has_acknowledged:
             self._stop(event_id, head)
+        if not record.archived:  # SQL was restored from a backup that had all of the event already.
+            self.database.write(events.set_archived, event_id)
         return _Next.NEVER
 
     def _stop(self, event_id: str, head: Head) -> Never:
@@ -253,7 +255,6 @@ class Persistence:
         known = (recorded.position.epoch, head.seen_epoch)
         epoch = self.database.write(term_record.allocate, event_id, time.time(), *known)
         position = self.terms.begin(event_id, epoch, recorded, secrets.token_hex(8), database)
-        if position is None:
-            return _Next.NEVER
-        _log.info("term begun", event_id=event_id, position=str(position))
-        return _Next.NOW
+        if position:
+            _log.info("term begun", event_id=event_id, position=str(position))
+        return _Next.NOW if position else _Next.NEVER

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import select
 from structlog.testing import capture_logs
 
 from seating.domain.errors import EventNotFound, NotOnSale, PlanNotFound
@@ -12,10 +13,11 @@ from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.plain_client import plain_client
 from seating.services.plan_documents import PlanDocuments
 from seating.services.upkeep import KEPT_CLOSED_MS, Upkeep
-from seating.storage import events
+from seating.storage import events, tables
 from seating.storage.database import in_this_thread
 from tests.frozen_clock import CLOCK, NOON_MS
 from tests.one_process import OPERATOR, OneProcess
+from tests.terms.backups import backup, restore
 
 
 def upkeep(sale: OneProcess) -> Upkeep:
@@ -49,6 +51,26 @@ def test_it_is_taken_up_again(moved: OneProcess, interrupted: Callable[[OneProce
     assert moved.inventory.read(other) is not None
     with pytest.raises(NotOnSale):
         moved.buy(event, "k")
+
+
+def test_a_database_from_before_it_was_archived_catches_up(moved: OneProcess) -> None:
+    """It was copied after the event was closed and recorded: it has all, except that the event is archived."""
+    event = moved.open(capacity=9)
+    receipt = moved.buy(event, "k", 2)
+    moved.events.set_state(event, "closed", OPERATOR)
+    moved.persist(event)
+    older = backup(moved.database)
+    moved.calls.command("SET", CLOCK, NOON_MS + KEPT_CLOSED_MS)
+    upkeep(moved).tick()
+    restore(moved.database, older)
+    tending = upkeep(moved)
+    with capture_logs() as lines:
+        for _ in range(8):
+            tending.tick()
+    assert [line for line in lines if line["log_level"] == "error"] == []
+    (kept,) = moved.database.read(lambda connection: connection.execute(select(tables.events)).all())
+    assert (kept.archived, kept.archived_ms is not None) == (True, True)
+    assert moved.cancel(receipt.id) == "cancelled"
 
 
 HALL = generate(GeneratedPlan(sections=2, rows=10, seatsPerRow=20))
