@@ -114,9 +114,10 @@ class Purchases:
             return purchase
         if purchase.state is PurchaseState.QUARANTINED and not part.is_all:
             raise PurchaseQuarantined
-        fork = self._fork(purchase.id)
+        fork = self._fork(purchase)
         if fork is not None:
-            self._cancel_fork(fork, purchase, by)
+            if not self._cancel_fork(fork, purchase, by):  # Another has decided on it since it was read.
+                return self.cancel(purchase_id, by, seats, quantity)
             purchase_log.acted("purchase cancelled", purchase.id, by)
             self.set_aside.unquarantine(purchase_id.event_id, fork.entry.position)
             return purchase._replace(state=PurchaseState.CANCELLED)
@@ -159,25 +160,31 @@ class Purchases:
         purchase = self._of_entry(purchase_id, entry, PurchaseState.ACCEPTED) if entry else None
         return self.as_they_stand(purchase_id.event_id, [purchase])[0] if purchase else None
 
-    def _fork(self, purchase_id: PurchaseId) -> quarantine.QuarantinedEntry | None:
-        """The purchase as another history has it, if it is of one."""
-        aside = self.database.read(quarantine.find_purchase, purchase_id)
-        if aside is None or aside.reason == quarantine.POISON or aside.resolution == quarantine.REPLAYED:
+    def _fork(self, purchase: Purchase) -> quarantine.QuarantinedEntry | None:
+        """The purchase as another history has it, if only that has it."""
+        # Of one that the record has, quarantine may still tell how it was thought lost.
+        if purchase.state is not PurchaseState.QUARANTINED:
+            return None
+        aside = self.database.read(quarantine.find_purchase, purchase.id)
+        if aside is None or aside.reason == quarantine.POISON or aside.resolution in quarantine.STANDS:
             return None
         return aside
 
-    def _cancel_fork(self, fork: quarantine.QuarantinedEntry, purchase: Purchase, by: Actor) -> None:
+    def _cancel_fork(self, fork: quarantine.QuarantinedEntry, purchase: Purchase, by: Actor) -> bool:
+        """Return False if it is resolved otherwise."""
         states = (PurchaseState.QUARANTINED, PurchaseState.CANCELLED)
         act = act_now(by, "purchase.cancel", fork.event_id, str(fork.purchase_id), *states)
 
-        def resolve(connection: Connection) -> None:
+        def resolve(connection: Connection) -> bool:
             # Numbering the notice takes this lock too; taken last, it could deadlock with persistence.
             watermarks.lock(connection, fork.event_id)
-            if quarantine.resolve(connection, fork, quarantine.CANCELLED):
-                audit.add(connection, [act])
-                webhook_notices.note_cancelled(connection, purchase.id, purchase.quantity, act.at_ms, by.why)
+            if not quarantine.resolve(connection, fork, quarantine.CANCELLED):
+                return False
+            audit.add(connection, [act])
+            webhook_notices.note_cancelled(connection, purchase.id, purchase.quantity, act.at_ms, by.why)
+            return True
 
-        self.database.write(resolve)
+        return self.database.write(resolve)
 
     @staticmethod
     def _of_entry(purchase_id: PurchaseId, entry: LogEntry, state: PurchaseState) -> Purchase | None:

@@ -5,17 +5,20 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from seating.domain.actor import Actor
+from seating.domain.cancellation import ALL
 from seating.domain.changes import Cancelled, Purchased
 from seating.domain.errors import EventNotFound, SeatingError
 from seating.domain.log_entry import LogEntry
 from seating.domain.page import Page, first_of
 from seating.domain.position import Position
+from seating.domain.purchase import PurchaseId
 from seating.domain.recovery_errors import NotReplayable, QuarantineEntryNotFound
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.set_aside import SetAside
 from seating.services import purchase_log
 from seating.services.audit import act_now
 from seating.services.event_changes import EventChanges
+from seating.services.purchase_entries import in_quarantine
 from seating.services.purchases import Purchases
 from seating.storage import audit, events, ledger, organiser_seats, watermarks, webhook_notices
 from seating.storage import quarantine as aside_record
@@ -132,5 +135,17 @@ class Quarantine:
             raise NotReplayable(f"Its idempotency key has bought again since: {receipt.id}")
         self.changes.nudge(aside.event_id)
         # Last: if this fails, a repetition gets the same receipt and resolves the entry then.
-        self.database.write(aside_record.resolve, aside, aside_record.REPLAYED)
+        if not self.database.write(aside_record.resolve, aside, aside_record.REPLAYED):
+            self._return_cancelled(purchase_id, by)
         return [aside.entry]
+
+    def _return_cancelled(self, purchase_id: PurchaseId, by: Actor) -> None:
+        """Return the seats of a purchase that was cancelled while it was sold again. Raises NotReplayable."""
+        aside = self.database.read(aside_record.find_purchase, purchase_id)
+        cancelled = in_quarantine(aside) if aside and aside.resolution == aside_record.CANCELLED else None
+        if cancelled is None:  # Another has replayed it too.
+            return
+        with self.changes.of(purchase_id.event_id) as change:
+            reached = self.inventory.cancel(cancelled, ALL, by).reached
+        change.reached(reached)
+        raise NotReplayable("It was cancelled in the meantime")

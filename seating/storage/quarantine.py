@@ -10,6 +10,7 @@ from seating.domain.changes import Cancelled, Purchased
 from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
 from seating.domain.purchase import PurchaseId
+from seating.domain.replay_decision import Outcome
 from seating.storage import purchases
 from seating.storage.database import insert_new
 from seating.storage.tables import ledger, quarantine
@@ -21,6 +22,10 @@ CANCELLED: Final = "cancelled"
 REPLAYED: Final = "replayed"
 SETTLED: Final = "settled"
 FOUND: Final = "found"
+STANDS: Final = (REPLAYED, FOUND, Outcome.OBSOLETE)
+"""The record has the purchase, or the log has it again."""
+_GIVEN_UP: Final = (SETTLED, Outcome.SUPERSEDED)
+"""Its buyer may still be refunded, so it can be cancelled like one that waits."""
 
 
 class QuarantinedEntry(NamedTuple):
@@ -78,11 +83,12 @@ def find(connection: Connection, event_id: str, position: Position) -> Quarantin
 def find_purchase(connection: Connection, purchase_id: PurchaseId) -> QuarantinedEntry | None:
     """Return the entry of exactly this purchase, not another one at its position.
 
-    If it was replayed and quarantined again, return the one that still waits.
+    If it was replayed and quarantined again, return the one that still waits; one that was given up is the last.
     """
     event_id, position, nonce = purchase_id
     own = quarantine.c.change.contains(f'"nonce":"{nonce}"')
-    waits_first = (quarantine.c.resolution.is_not(None), quarantine.c.resolution.in_((REPLAYED, FOUND)))
+    resolution = quarantine.c.resolution
+    waits_first = (resolution.is_not(None), resolution.in_(_GIVEN_UP), resolution.in_(STANDS))
     query = select(quarantine).where(_told(event_id, position), own).order_by(*waits_first, quarantine.c.reason == LOST)
     found = connection.execute(query).first()
     return _aside(found) if found else None
@@ -200,10 +206,9 @@ def take_out_parts(connection: Connection, aside: QuarantinedEntry) -> list[LogE
 
 
 def resolve(connection: Connection, aside: QuarantinedEntry, resolution: str) -> bool:
-    """Mark an entry as resolved; return False if it was already."""
-    changed = connection.execute(
-        update(quarantine).where(*_here(aside), quarantine.c.resolution.is_(None)).values(resolution=resolution)
-    )
+    """Mark an entry as resolved; return False if it was already, unless it was only given up."""
+    unresolved = or_(quarantine.c.resolution.is_(None), quarantine.c.resolution.in_(_GIVEN_UP))
+    changed = connection.execute(update(quarantine).where(*_here(aside), unresolved).values(resolution=resolution))
     return changed.rowcount == 1
 
 

@@ -1,0 +1,125 @@
+"""Cancelling a purchase of a lost history: whatever was decided about it, and whoever decides at the same time."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from seating.domain.change_json import change_json
+from seating.domain.changes import Purchased
+from seating.domain.log_entry import LogEntry
+from seating.domain.position import Position
+from seating.domain.purchase import PurchaseId
+from seating.domain.recovery_errors import NotReplayable
+from seating.redis_store.inventory import Inventory
+from seating.services.purchases import Purchases
+from seating.storage import answered, quarantine, webhook_notices
+from seating.storage.answered import ConfirmedRange
+from seating.storage.quarantine import QuarantinedEntry
+from seating.storage.tables import audit
+from tests.one_process import OPERATOR, OneProcess
+
+_NONCE = "0123456789abcdef"
+_AT = Position(7, 4)
+
+
+def _aside(sale: OneProcess, event: str, reason: str, resolution: str | None = None) -> PurchaseId:
+    """A purchase of two seats, which another history has, or the receipt of its buyer."""
+    change = change_json(Purchased(5_000, 2, 4, [], _NONCE, "hash", "print", 1, None))
+    entry = QuarantinedEntry(event, LogEntry(_AT, change, f"of a {reason}"), reason, "why", resolution)
+    sale.database.write(answered.remember, {(event, 7): ConfirmedRange(3, 4)})
+    sale.database.write(quarantine.put_aside, [entry])
+    return PurchaseId(event, _AT, _NONCE)
+
+
+def _settled(sale: OneProcess, event: str) -> PurchaseId:
+    purchase_id = _aside(sale, event, quarantine.LOST)
+    sale.losses.settle(event, 7, OPERATOR)
+    return purchase_id
+
+
+def _superseded(sale: OneProcess, event: str) -> PurchaseId:
+    return _aside(sale, event, quarantine.FORK, "superseded")
+
+
+def _acts(sale: OneProcess, event: str) -> list[str]:
+    return [row.action for row in sale.rows(audit, event) if row.action == "purchase.cancel"]
+
+
+def _notices(sale: OneProcess, event: str) -> list[str]:
+    noted = sale.database.read(webhook_notices.after, event, 0, 10)
+    return [notice.kind for notice in noted if notice.kind == webhook_notices.CANCELLED]
+
+
+@pytest.mark.parametrize("decided", [_settled, _superseded])
+def test_what_was_given_up_can_be_cancelled(sale: OneProcess, decided: Callable[[OneProcess, str], PurchaseId]) -> None:
+    """Once: with an act, and a notice for the shop."""
+    event = sale.open(capacity=10)
+    purchase_id = decided(sale, event)
+    assert sale.purchases.get(purchase_id).state == "quarantined"
+    for _ in range(2):
+        assert sale.cancel(purchase_id) == "cancelled"
+        assert sale.purchases.get(purchase_id).state == "cancelled"
+    assert (_acts(sale, event), _notices(sale, event)) == (["purchase.cancel"], ["cancelled"])
+    assert sale.losses.all(event) == [] or decided is _superseded
+
+
+@pytest.mark.parametrize("resolution", ["found", "obsolete", "settled", "superseded"])
+def test_what_stands_is_cancelled_with_its_seats(sale: OneProcess, resolution: str) -> None:
+    """Quarantine has a trace of it, from when it was thought lost."""
+    event = sale.open(capacity=10)
+    receipt = sale.buy(event, "k", 2)
+    sale.persist(event)
+    change = change_json(receipt.change("hash"))
+    entry = LogEntry(receipt.id.position, change, "of another log")
+    sale.database.write(quarantine.put_aside, [QuarantinedEntry(event, entry, quarantine.FORK, "why", resolution)])
+    assert sale.cancel(receipt.id) == "cancelled"
+    assert sale.now(event).counts.sold == 0
+    sale.persist(event)
+    assert sale.purchases.get(receipt.id).state == "cancelled"
+    assert sale.check.reconcile(event) == []
+
+
+def test_a_replay_that_a_cancellation_overtakes_sells_nothing(
+    sale: OneProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = sale.open(capacity=10)
+    purchase_id = _aside(sale, event, quarantine.FORK)
+    sell_again = Inventory.sell_again
+
+    def and_cancel(self: Inventory, *args: Any) -> Any:
+        sold = sell_again(self, *args)
+        sale.another().purchases.cancel(purchase_id, OPERATOR)
+        return sold
+
+    monkeypatch.setattr(Inventory, "sell_again", and_cancel)
+    with pytest.raises(NotReplayable, match="cancelled"):
+        sale.quarantine.replay(event, str(_AT), OPERATOR)
+    assert sale.purchases.get(purchase_id).state == "cancelled"
+    sale.persist(event)
+    assert sale.purchases.get(purchase_id).state == "cancelled"
+    assert sale.now(event).counts.sold == 0
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_cancellation_that_a_replay_overtakes_returns_the_seats(
+    sale: OneProcess, monkeypatch: pytest.MonkeyPatch, recorded: bool
+) -> None:
+    event = sale.open(capacity=10)
+    purchase_id = _aside(sale, event, quarantine.FORK)
+    find, overtaking = Purchases._fork, [sale.another()]
+
+    def and_replay(self: Purchases, *args: Any) -> Any:
+        found = find(self, *args)
+        while overtaking:
+            operator = overtaking.pop()
+            operator.quarantine.replay(event, str(_AT), OPERATOR)
+            if recorded:
+                operator.persist(event)
+        return found
+
+    monkeypatch.setattr(Purchases, "_fork", and_replay)
+    assert sale.cancel(purchase_id) == "cancelled"
+    assert sale.now(event).counts.sold == 0
+    sale.persist(event)
+    assert sale.purchases.get(purchase_id).state == "cancelled"
