@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
+from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
 from seating.redis_store import keys
+from seating.redis_store.book_snapshot import aside_text
 from seating.redis_store.calls import Calls
 from seating.redis_store.event_scripts import EventScripts
 
 _SAMPLE: Final = 100
+_BATCH: Final = 500
 
 
 class SetAside:
@@ -28,6 +31,14 @@ class SetAside:
         # At random, so that each has its turn where more wait.
         found = self._scripts.ask_all([("HRANDFIELD", keys.quarantine(event_id), _SAMPLE) for event_id in event_ids])
         return {event_id: _readable(fields) for event_id, fields in zip(event_ids, found, strict=True) if fields}
+
+    def copy(self, event_id: str, entries: Sequence[LogEntry]) -> None:
+        """Keep copies of entries that wait."""
+        for first in range(0, len(entries), _BATCH):
+            words = [
+                word for entry in entries[first : first + _BATCH] for word in (str(entry.position), aside_text(entry))
+            ]
+            self._scripts.ask("HSET", keys.quarantine(event_id), *words)
 
     def unquarantine(self, event_id: str, *positions: Position) -> None:
         """Forget entries that have been dealt with in SQL."""

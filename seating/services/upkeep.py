@@ -23,7 +23,7 @@ from seating.redis_store.set_aside import SetAside
 from seating.redis_store.upkeep_reports import UpkeepReport, UpkeepReports
 from seating.services.persistence import Persistence
 from seating.services.restarts import Restarts
-from seating.storage import answered, events, quarantine, watermarks
+from seating.storage import answered, events, quarantine, quarantine_copies, watermarks
 from seating.storage.answered import Loss
 from seating.storage.database import Database
 
@@ -80,6 +80,7 @@ class Upkeep:
         self.restarts.resume([event_id for event_id, snapshot in found if snapshot and not snapshot.backlog.trusted])
         if sweeps:
             self._record_again(found)
+            self._copy_waiting([event_id for event_id, snapshot in found if snapshot])
             self._forget_settled(event_ids)
         for event_id, snapshot in found:
             try:
@@ -118,11 +119,25 @@ class Upkeep:
         if behind:  # One run, which is bounded; the next sweep finds what it left.
             self.persistence.run(*behind, follows=False)
 
+    def _copy_waiting(self, event_ids: Sequence[str]) -> None:
+        """Copy to Redis what waits in quarantine without a copy: whoever put it aside may have died before that.
+
+        The receipts of lost purchases get their copies here.
+        """
+        try:
+            counts = self.database.read(quarantine_copies.waiting)
+            for event_id in counts.keys() & set(event_ids):
+                if self.set_aside.quarantined([event_id]) < counts[event_id]:
+                    waiting = self.database.read(quarantine.waiting, event_id)
+                    self.set_aside.copy(event_id, [aside.entry for aside in waiting])
+        except (RecordUnavailable, InventoryUnavailable):
+            return  # The next sweep looks again. A full Redis takes no copies, but its holds must expire.
+
     def _forget_settled(self, event_ids: Sequence[str]) -> None:
         """Forget in Redis what no longer waits in quarantine: whoever settled it in SQL may have died before that."""
         for event_id, positions in self.set_aside.quarantined_at(event_ids).items():
             try:
-                settled = self.database.read(quarantine.settled, event_id, positions)
+                settled = self.database.read(quarantine_copies.settled, event_id, positions)
             except RecordUnavailable:
                 return  # The next sweep looks again.
             if settled:

@@ -1,7 +1,7 @@
 """Log entries set aside for an operator: rejected by SQL for good, left over from a fork, or lost."""
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, update
@@ -13,7 +13,7 @@ from seating.domain.purchase import PurchaseId
 from seating.domain.replay_decision import Outcome
 from seating.storage import purchases
 from seating.storage.database import insert_new
-from seating.storage.tables import ledger, quarantine
+from seating.storage.tables import quarantine
 
 POISON: Final = "poison"
 FORK: Final = "fork"
@@ -161,21 +161,6 @@ def lost(connection: Connection, event_id: str, epoch: int) -> list[QuarantinedE
     known = (quarantine.c.reason == LOST, quarantine.c.resolution.is_(None))
     here = (quarantine.c.event_id == event_id, quarantine.c.epoch == epoch)
     return [_aside(row) for row in connection.execute(select(quarantine).where(*here, *known))]
-
-
-def settled(connection: Connection, event_id: str, positions: Collection[Position]) -> list[Position]:
-    """Return those of the positions where an entry waited and no longer does, at most a thousand.
-
-    One that this record knows nothing of may still wait: a restored database lacks what happened since its backup.
-    """
-    seqs = [position.seq for position in positions]
-    here = (quarantine.c.event_id == event_id, quarantine.c.seq.in_(seqs))
-    columns = (quarantine.c.epoch, quarantine.c.seq, quarantine.c.resolution)
-    asides = connection.execute(select(*columns).where(*here)).all()
-    recorded = select(ledger.c.epoch, ledger.c.seq).where(ledger.c.event_id == event_id, ledger.c.seq.in_(seqs))
-    known = {Position(row.epoch, row.seq) for row in (*asides, *connection.execute(recorded))}
-    waiting = {Position(row.epoch, row.seq) for row in asides if row.resolution is None}
-    return [position for position in positions if position in known - waiting]
 
 
 def cancel(connection: Connection, event_id: str, position: Position) -> PurchaseId | None:

@@ -1,10 +1,13 @@
-"""The cron puts right what Redis knows of quarantine, if whoever settled an entry in SQL died before telling Redis."""
+"""The cron puts right what Redis knows of quarantine, if whoever changed it in SQL died before telling Redis."""
 
 from collections.abc import Callable
 
 import pytest
 
+from seating.domain.errors import InventoryUnavailable
 from seating.redis_store import keys
+from seating.redis_store.book_snapshot import read_aside
+from seating.redis_store.terms import Terms
 from seating.storage.tables import purchases, sold_seats
 from tests.books.test_cancel import HALL, poison
 from tests.one_process import OPERATOR, OneProcess
@@ -56,3 +59,42 @@ def test_what_waits_is_kept(sale: OneProcess) -> None:
     upkeep(sale).tick()
     assert sale.set_aside.quarantined([waiting]) == 2
     assert sale.calls.command("HEXISTS", keys.quarantine(waiting), position) == 1
+
+
+def _die(*_: object) -> None:
+    raise InventoryUnavailable
+
+
+def _poisoned_untold(sale: OneProcess, event: str) -> None:
+    """The worker dies between its commit and the acknowledgement."""
+    poison(sale, event, HALL.seats_of(sale.buy(event, "k").runs)[0])
+    with pytest.MonkeyPatch.context() as dying:
+        dying.setattr(Terms, "acknowledge", _die)
+        sale.persist(event)
+    sale.persist(event)
+
+
+def _lost(sale: OneProcess, event: str) -> None:
+    """Redis loses a sale, and a web process has its receipt."""
+    sale.persist(event)
+    sale.buy(event, "k")
+    sale.calls.command("UNLINK", *keys.all_of(event))
+    sale.persist(event)
+    sale.answered.flush()
+
+
+@pytest.mark.parametrize("put_aside", [_poisoned_untold, _lost])
+def test_what_waits_without_a_copy_gets_one(
+    sale: OneProcess, monkeypatch: pytest.MonkeyPatch, put_aside: Callable[[OneProcess, str], None]
+) -> None:
+    event, cron = sale.open(plan=HALL), upkeep(sale)
+    put_aside(sale, event)
+    (waiting,) = sale.quarantine.page(event, 0, 10).items
+    assert sale.set_aside.quarantined([event]) == 0
+    cron.tick()
+    assert sale.set_aside.quarantined_at([event]) == {event: [waiting.entry.position]}
+    kept = sale.calls.command("HGET", keys.quarantine(event), str(waiting.entry.position)).decode()
+    assert read_aside(waiting.entry.position, kept) == waiting.entry
+    monkeypatch.setattr(type(sale.set_aside), "copy", lambda *_: pytest.fail("once is enough"))
+    for _ in range(6):
+        cron.tick()
