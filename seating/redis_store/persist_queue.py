@@ -1,6 +1,7 @@
 """Nudges for the persistence workers, through RQ: "these events have entries that SQL lacks". They carry no data."""
 
 import time
+from contextlib import suppress
 from typing import Any, Final
 
 import redis
@@ -109,4 +110,5 @@ class PersistQueue:
         failed = FailedJobRegistry(queue=self.queue)
         with unavailable():
             for job_id in failed.get_job_ids(0, -_KEPT_FAILED - 1):
-                failed.remove(job_id, delete_job=True)
+                with suppress(NoSuchJobError):  # It has ended by age, or another cron trims too.
+                    failed.remove(job_id, delete_job=True)

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rq.registry import FailedJobRegistry
 from sqlalchemy import Connection, insert, select, update
 from structlog.testing import capture_logs
 
@@ -132,6 +133,16 @@ def test_waiting_nudges_can_be_taken_over(redis_url: str) -> None:
     assert queue.take() == set()
     assert queue.queue.count == 0
     assert client.keys("rq:job:*") == []
+
+
+def test_two_crons_trim_the_same_failed_jobs(redis_url: str) -> None:
+    """The other one has deleted the job, but not forgotten it yet."""
+    client = plain_client(redis_url)
+    queue = PersistQueue(client)
+    failed = FailedJobRegistry(queue=queue.queue)
+    client.zadd(failed.key, {f"job-{number:02}": time.time() + number + 60 for number in range(51)})
+    queue.trim()
+    assert failed.get_job_ids() == [f"job-{number:02}" for number in range(1, 51)]
 
 
 def test_a_row_that_sql_refuses_is_put_aside_alone(sale: OneProcess) -> None:
