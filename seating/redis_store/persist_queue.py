@@ -19,8 +19,9 @@ from seating.redis_store.failures import unavailable
 
 PERSIST_JOB = "workers.jobs.persist"
 CHECKPOINT_JOB = "workers.jobs.checkpoint"
-# RQ raises at any point of a job that takes longer. A job stops by itself after a few seconds.
-_JOB_LIMIT_S = 60
+# RQ raises at any point of a job that takes longer. A job stops by itself after a few seconds, but not in a rebuild:
+# that takes minutes for millions of entries, and if it were ended, the next job would begin it anew.
+_JOB_LIMIT_S = 3600
 _FAILED_KEPT_S = 24 * 3600
 _KEPT_FAILED = 50
 # With a job for each event, many events on sale would keep a web process busy with nudging.
@@ -89,7 +90,7 @@ class PersistQueue:
     def formats_read(self) -> list[int]:
         """Return the log format that each living worker reads, of at most 100. Raises InventoryUnavailable.
 
-        Alive is who sent a heartbeat lately: RQ's own list has a killed worker for minutes.
+        Alive is who sent a heartbeat lately: RQ's own list has one that was killed in a job for an hour.
         """
         with unavailable():
             names = sorted(worker_registration.get_keys(self.queue))[:_MOST_WORKERS]

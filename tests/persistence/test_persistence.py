@@ -135,6 +135,14 @@ def test_waiting_nudges_can_be_taken_over(redis_url: str) -> None:
     assert client.keys("rq:job:*") == []
 
 
+def test_rq_ends_no_rebuild(redis_url: str) -> None:
+    """It takes minutes for millions of entries. One that was ended would begin anew, and be ended again."""
+    queue = PersistQueue(plain_client(redis_url))
+    queue.nudge("a")
+    (job,) = queue.queue.jobs
+    assert job.timeout >= 30 * 60
+
+
 def test_two_crons_trim_the_same_failed_jobs(redis_url: str) -> None:
     """The other one has deleted the job, but not forgotten it yet."""
     client = plain_client(redis_url)
