@@ -18,6 +18,10 @@ AISLE: Final = 1.5
 _ACROSS: Final = 8.0
 """Pitches. Pieces of one name are one row across a wider gap only if they are on a straight line."""
 
+# The page shows hundredths. As a pitch, a rounding error would make distances that no integer holds.
+_ONE_PLACE: Final = 1e-3
+"""In the plan's unit. Seats that are nearer to each other are at one place."""
+
 _BEND: Final = math.cos(math.radians(45))
 # Each is compared with all others, so the work grows with the square.
 _MAX_PIECES: Final = 32
@@ -83,7 +87,8 @@ def usual_pitch(rows: Iterable[Sequence[complex]]) -> float:
 
 
 def _gaps(seats: Sequence[complex]) -> list[float]:
-    return [abs(after - before) for before, after in pairwise(seats)]
+    gaps = (abs(after - before) for before, after in pairwise(seats))
+    return [gap if gap >= _ONE_PLACE else 0.0 for gap in gaps]
 
 
 def _pitch_of_row(seats: Sequence[complex], usual: float) -> float:

@@ -93,6 +93,21 @@ def test_a_page_of_a_generated_hall_has_a_place_for_every_seat() -> None:
     assert (rows[1]["label"], rows[1]["numbers"][:2]) == ("B", ["1", "2"])
 
 
+@pytest.mark.parametrize("near", [5e-324, 1e-320, 1e-14, 1e-12, 1e-4])
+def test_seats_nearly_at_one_place_say_nothing_about_the_pitch(near: float) -> None:
+    """A rounding error as the pitch put the others where no integer reaches."""
+
+    def hall(x: float) -> SeatingPlan:
+        seats = [seat("A-1", "A"), seat("A-2", "A", x), seat("A-3", "A", 1e6)]
+        straight = row("A", seats) | {"position": {"x": 0, "y": 0}}
+        zone = {"name": "Hall", "position": {"x": 0, "y": 0}, "rows": [straight]}
+        return read({"name": "Near", "categories": [{"name": "A"}], "zones": [zone]})
+
+    near_by, same = hall(near), hall(0)
+    assert (near_by.blocks, near_by.spots) == (same.blocks, same.spots)
+    assert SeatingPlan.unpack(near_by.pack()).spots == same.spots
+
+
 def test_packed_and_unpacked() -> None:
     spots = [[Spot(0, 50, 0), Spot(0, 900, 0)]]
     spotted = SeatingPlan([[["A1", "A2"], ["A3"]]], {"name": "Spotted"}, spots, [[2, -2]])
