@@ -7,10 +7,8 @@ set -euo pipefail
 umask 077
 
 : "${1:?usage: backup.sh FOLDER}" "${REDIS_URL:?}" "${DATABASE_URL:?}"
-[ ! -e "$1" ] || { echo "backup.sh: $1 exists" >&2; exit 2; }
-copy=$1.partial
-mkdir "$copy"
-trap 'rm -rf "$copy"' EXIT
+refuse() { echo "backup.sh: $1" >&2; exit 2; }
+[ ! -e "$1" ] || refuse "$1 exists"
 
 # The password goes by the environment, because others can see a process's arguments.
 case $REDIS_URL in
@@ -28,6 +26,20 @@ esac
 # One value of Redis's configuration.
 configured() { redis-cli -e "${reach[@]}" --raw CONFIG GET "$1" | sed -n 2p; }
 
+# Of two backups at once, one would restore the zero that the other had set.
+files=${REDIS_DIR:-$(configured dir)}/$(configured appenddirname)
+exec 9<"$files"
+flock -n 9 || refuse "another backup of this Redis runs"
+
+# Zero is what a killed backup leaves. The append-only file would grow without end.
+before=$(configured auto-aof-rewrite-percentage)
+[ "$before" != 0 ] || [ "${REWRITE_PERCENTAGE:-}" = 0 ] ||
+  refuse "auto-aof-rewrite-percentage is 0: set it in Redis (100 is the default), or REWRITE_PERCENTAGE=0 if it is meant"
+
+copy=$1.partial
+mkdir "$copy"
+trap 'rm -rf "$copy"' EXIT
+
 case $DATABASE_URL in
   sqlite:///*)
     # One read transaction; `.backup` would begin again at each write of another process.
@@ -37,7 +49,6 @@ case $DATABASE_URL in
 esac
 
 # A rewrite would replace the files that are being copied.
-before=$(configured auto-aof-rewrite-percentage)
 trap 'rm -rf "$copy"; redis-cli -e "${reach[@]}" CONFIG SET auto-aof-rewrite-percentage "$before" >/dev/null' EXIT
 redis-cli -e "${reach[@]}" CONFIG SET auto-aof-rewrite-percentage 0 >/dev/null
 for _ in $(seq 600); do
@@ -48,6 +59,10 @@ done
 [ "$rewriting" -eq 0 ] || { echo "backup.sh: Redis still rewrites its append-only file" >&2; exit 1; }
 
 # Its end may be half a command, which Redis cuts off when it starts.
-cp -R "${REDIS_DIR:-$(configured dir)}/$(configured appenddirname)" "$copy/appendonlydir"
+cp -R "$files" "$copy/appendonlydir"
+# Somebody may have started a rewrite. Files of the type h are history, which is not loaded.
+cat "$copy"/appendonlydir/*.manifest | while read -r _ file _ _ _ type; do
+  [ "$type" = h ] || [ -e "$copy/appendonlydir/$file" ] || refuse "$file went away; is the append-only file rewritten?"
+done
 sync
 mv "$copy" "$1"

@@ -102,8 +102,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
 
 def test_a_backup_changes_nothing(shop: Shop) -> None:
-    (percentage,) = shop.system.redis.client().config_get("auto-aof-rewrite-percentage").values()
-    assert int(percentage) > 0
+    assert rewrite_percentage(shop) > 0
     assert sorted(path.name for path in shop.backup.iterdir()) == ["appendonlydir", "seating.db"]
     assert shop.backup.stat().st_mode & 0o077 == 0
     assert not shop.backup.with_name("backup.partial").exists()
@@ -160,7 +159,60 @@ def test_both_from_yesterday_end_where_the_backup_did(shop: Shop) -> None:
 
 
 def test_a_folder_that_exists_is_left_alone(shop: Shop) -> None:
-    done = subprocess.run(
-        [BACKUP, shop.backup], env=os.environ | shop.system.environment, capture_output=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (2, f"backup.sh: {shop.backup} exists\n".encode())
+    done = attempt(shop, shop.backup)
+    assert (done.returncode, done.stderr) == (2, f"backup.sh: {shop.backup} exists\n")
+
+
+def attempt(shop: Shop, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | shop.system.environment | more
+    return subprocess.run([BACKUP, folder], env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def stand_in(folder: Path, name: str, script: str) -> str:
+    """Put `script` before the program `name`; return the PATH."""
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
+
+
+def rewrite_percentage(shop: Shop) -> int:
+    (percentage,) = shop.system.redis.client().config_get("auto-aof-rewrite-percentage").values()
+    return int(percentage)
+
+
+def test_one_backup_at_a_time(shop: Shop, tmp_path: Path) -> None:
+    """A second one would take the first one's zero for what Redis had, and set it for good."""
+    before, copying, held = rewrite_percentage(shop), tmp_path / "copying", tmp_path / "held"
+    os.mkfifo(held)
+    path = stand_in(tmp_path, "cp", f'touch "{copying}"\nread _ <"{held}"\nexec {program("cp")} "$@"')
+    first = subprocess.Popen([BACKUP, tmp_path / "first"], env=os.environ | shop.system.environment | {"PATH": path})
+    wait_until(copying.exists, 60, "the first one to copy")
+    second = attempt(shop, tmp_path / "second")
+    held.write_text("go on\n")
+    assert first.wait(60) == 0
+    assert rewrite_percentage(shop) == before
+    assert (second.returncode, second.stderr) == (2, "backup.sh: another backup of this Redis runs\n")
+    assert not (tmp_path / "second").exists()
+
+
+def test_what_a_killed_backup_left_is_reported(shop: Shop, tmp_path: Path) -> None:
+    before, redis = rewrite_percentage(shop), shop.system.redis.client()
+    redis.config_set("auto-aof-rewrite-percentage", 0)
+    refused = attempt(shop, tmp_path / "refused")
+    meant = attempt(shop, tmp_path / "meant", REWRITE_PERCENTAGE="0")
+    redis.config_set("auto-aof-rewrite-percentage", before)
+    assert refused.returncode == 2
+    assert "auto-aof-rewrite-percentage is 0" in refused.stderr
+    assert (meant.returncode, meant.stderr) == (0, "")
+
+
+def test_a_copy_that_lacks_a_file_is_no_backup(shop: Shop, tmp_path: Path) -> None:
+    """A rewrite that somebody starts removes files while they are copied."""
+    before = rewrite_percentage(shop)
+    path = stand_in(tmp_path, "cp", f'{program("cp")} "$@"\nrm "$3"/*.incr.aof')
+    done = attempt(shop, tmp_path / "copy", PATH=path)
+    assert done.returncode == 2
+    assert "went away" in done.stderr
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["cp"]
+    assert rewrite_percentage(shop) == before
