@@ -7,7 +7,7 @@ Receipts are kept until they are recorded. If their term ends first, they go to 
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from itertools import islice
+from itertools import chain, islice
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
@@ -127,10 +127,13 @@ def _put_aside(connection: Connection, orphaned: Mapping[str, _ConfirmedReceipt]
     Their seats are lost, but their buyers are known.
     """
     recorded = purchases.recorded(connection, list(orphaned))
+    # Once for each event: to look for each receipt would search the event's quarantine each time.
+    events = {kept.receipt.id.event_id for kept in orphaned.values()}
+    aside = set(chain.from_iterable(quarantine.by_purchase(connection, event_id) for event_id in events))
     lost: list[QuarantinedEntry] = []
     ids: dict[str, list[str]] = {}
     for purchase_id, (receipt, idempotency) in orphaned.items():
-        if purchase_id not in recorded and quarantine.find_purchase(connection, receipt.id) is None:
+        if purchase_id not in recorded and receipt.id not in aside:
             change = change_json(receipt.change(idempotency))
             entry = LogEntry(receipt.id.position, change, f"receipt {receipt.id.nonce}", receipt.private)
             lost.append(

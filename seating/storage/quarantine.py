@@ -108,24 +108,27 @@ def with_reference(connection: Connection, event_id: str, reference: str, count:
     return [_aside(row) for row in connection.execute(newest)]
 
 
+def by_purchase(connection: Connection, event_id: str) -> dict[PurchaseId, list[QuarantinedEntry]]:
+    """Return the entries of each purchase, waiting or not, newest first."""
+    newest = (quarantine.c.epoch.desc(), quarantine.c.seq.desc())
+    found: dict[PurchaseId, list[QuarantinedEntry]] = {}
+    for row in connection.execute(select(quarantine).where(quarantine.c.event_id == event_id).order_by(*newest)):
+        aside = _aside(row)
+        if aside.purchase_id:
+            found.setdefault(aside.purchase_id, []).append(aside)
+    return found
+
+
 def look_again(connection: Connection, event_id: str) -> list[LogEntry]:
     """Review quarantine when a term begins: the record now has all that is left of earlier terms.
 
     Resolve receipts whose purchases turned up, in the record or as entries here. Reopen and return entries that an
     operator had replayed, if the lost end of a log took them along. Afterwards, each purchase waits at most once.
     """
-    rows = connection.execute(
-        select(quarantine)
-        .where(quarantine.c.event_id == event_id)
-        .order_by(quarantine.c.epoch.desc(), quarantine.c.seq.desc())
-    )
-    by_purchase: dict[PurchaseId, list[QuarantinedEntry]] = {}
-    for aside in map(_aside, rows):
-        if aside.purchase_id:
-            by_purchase.setdefault(aside.purchase_id, []).append(aside)
-    recorded = purchases.recorded(connection, [str(purchase_id) for purchase_id in by_purchase])
+    known = by_purchase(connection, event_id)
+    recorded = purchases.recorded(connection, [str(purchase_id) for purchase_id in known])
     again = []
-    for purchase_id, asides in by_purchase.items():
+    for purchase_id, asides in known.items():
         waiting = [one for one in asides if one.resolution is None and one.reason != POISON]
         others = [one for one in asides if one not in waiting and one.resolution not in (REPLAYED, FOUND)]
         replayed = [one for one in asides if one.resolution == REPLAYED]

@@ -4,11 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
+from seating.redis_store import keys
 from seating.services import answered_writer
 from seating.services.answered_writer import AnsweredWriter
 from seating.storage import answered
 from seating.storage.tables import answered as answered_table
+from seating.storage.tables import quarantine
 from tests.one_process import OneProcess
 from tests.servers import wait_until
 
@@ -47,3 +50,19 @@ def test_it_is_written_at_once_where_redis_may_have_lost_it(sale: OneProcess, mo
     assert not sale.rows(answered_table, event)
     writer.hurry()
     wait_until(lambda: sale.rows(answered_table, event), what="the position to be written")
+
+
+def test_settling_lost_receipts_costs_a_few_statements(sale: OneProcess) -> None:
+    """However many there are: SQLite lets nobody else write meanwhile."""
+    event_id = sale.open(capacity=300)
+    sale.persist(event_id)
+    lost = [sale.buy(event_id, f"k{number}") for number in range(200)]
+    sale.calls.command("UNLINK", *keys.all_of(event_id))
+    sale.persist(event_id)
+    statements: list[str] = []
+    event.listen(sale.database.engine, "before_cursor_execute", lambda _c, _cursor, text, *_: statements.append(text))
+    sale.answered.flush()
+    assert len(statements) < 20
+    assert {row.seq for row in sale.rows(quarantine, event_id)} == {receipt.id.position.seq for receipt in lost}
+    sale.answered.flush()
+    assert len(sale.rows(quarantine, event_id)) == len(lost)
