@@ -155,3 +155,9 @@ def _variable(name: str) -> str:
 def test_old_and_new_crons_do_not_run_together() -> None:
     spec = _named("Deployment", "seating-cron")["spec"]
     assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+
+
+def test_the_job_of_the_last_upgrade_is_not_in_the_way() -> None:
+    """A job is immutable: the next one needs the name."""
+    assert _named("Job", "seating-migrate")["spec"]["ttlSecondsAfterFinished"] <= 3600
+    assert "kubectl delete job seating-migrate --ignore-not-found" in (PROJECT / "docs" / "deploy.md").read_text()
