@@ -10,13 +10,16 @@ umask 077
 refuse() { echo "backup.sh: $1" >&2; exit 2; }
 [ ! -e "$1" ] || refuse "$1 exists"
 
-# The password goes by the environment, because others can see a process's arguments.
+# A part of a URL, which is percent-encoded there.
+decoded() { local text=${1//\\/\\\\}; printf %b "${text//%/\\x}"; }
+
+# Passwords go by the environment, because others can see a process's arguments.
 case $REDIS_URL in
   unix://*) reach=(-s "${REDIS_URL#unix://}") ;;
   redis://*@* | rediss://*@*)
     login=${REDIS_URL#*://} login=${login%%@*}
     password=${login#*:} user=${login%%:*}
-    REDISCLI_AUTH=$(printf %b "${password//%/\\x}")  # Percent-encoded in a URL.
+    REDISCLI_AUTH=$(decoded "$password")
     export REDISCLI_AUTH
     reach=(-u "${REDIS_URL%%://*}://${REDIS_URL#*@}" ${user:+--user "$user"})
     ;;
@@ -42,10 +45,20 @@ trap 'rm -rf "$copy"' EXIT
 
 case $DATABASE_URL in
   sqlite:///*)
+    database=${DATABASE_URL#sqlite:///} database=${database%%\?*}
+    [ -s "$database" ] || refuse "there is no database $database"  # sqlite3 would make an empty one.
     # One read transaction; `.backup` would begin again at each write of another process.
-    sqlite3 -bail -cmd '.timeout 10000' "${DATABASE_URL#sqlite:///}" "VACUUM INTO '${copy//\'/\'\'}/seating.db'"
+    sqlite3 -bail -cmd '.timeout 10000' "$database" "VACUUM INTO '${copy//\'/\'\'}/seating.db'"
     ;;
-  *) pg_dump --format=custom --file="$copy/seating.dump" "postgresql://${DATABASE_URL#*://}" ;;
+  *)
+    database=${DATABASE_URL#*://}
+    if [[ $database =~ ^([^:/@]*):([^@]*)@(.*)$ ]]; then
+      database=${BASH_REMATCH[1]}@${BASH_REMATCH[3]}
+      PGPASSWORD=$(decoded "${BASH_REMATCH[2]}")
+      export PGPASSWORD
+    fi
+    pg_dump --format=custom --file="$copy/seating.dump" "postgresql://$database"
+    ;;
 esac
 
 # A rewrite would replace the files that are being copied.

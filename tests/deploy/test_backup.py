@@ -216,3 +216,23 @@ def test_a_copy_that_lacks_a_file_is_no_backup(shop: Shop, tmp_path: Path) -> No
     assert "went away" in done.stderr
     assert sorted(found.name for found in tmp_path.iterdir()) == ["cp"]
     assert rewrite_percentage(shop) == before
+
+
+@pytest.mark.parametrize(("login", "user"), [("ada:s%40cr%25et", "ada@"), ("ada", "ada@")])
+def test_no_argument_has_the_password_of_postgres(shop: Shop, tmp_path: Path, login: str, user: str) -> None:
+    seen = tmp_path / "seen"
+    path = stand_in(tmp_path, "pg_dump", f'printf "%s\\n" "$@" "$PGPASSWORD" >"{seen}"\nexit 1')
+    url = f"postgresql+psycopg://{login}@localhost:5/seating?sslmode=disable"
+    done = attempt(shop, tmp_path / "copy", PATH=path, DATABASE_URL=url, PGPASSWORD="")
+    assert done.returncode == 1
+    *_, target, password = seen.read_text().splitlines()
+    assert target == f"postgresql://{user}localhost:5/seating?sslmode=disable"
+    assert password == ("s@cr%et" if ":" in login else "")
+
+
+def test_a_database_that_is_not_there_is_no_backup(shop: Shop, tmp_path: Path) -> None:
+    """sqlite3 would make an empty one, and copy that."""
+    missing = tmp_path / "missing.db"
+    done = attempt(shop, tmp_path / "copy", DATABASE_URL=f"sqlite:///{missing}")
+    assert (done.returncode, done.stderr) == (2, f"backup.sh: there is no database {missing}\n")
+    assert list(tmp_path.iterdir()) == []
