@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any, Final, Literal, NoReturn, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -14,6 +15,11 @@ MAX_COUNTED: Final = 10_000
 """A file with more is not read on."""
 
 NO_SUCH_FIELD: Final = "the format has no such field"
+
+# A stranger chooses the words, and difflib takes up to quadratic time for each.
+_MAX_WORDS: Final = 50
+_MAX_COMPARED: Final = 30
+"""Characters of a word."""
 
 _MAX_SHOWN: Final = 80
 _MAX_PATH: Final = 200
@@ -82,10 +88,14 @@ class Faults:
 
 
 def closest(word: str, words: Iterable[str]) -> str | None:
-    """Suggest the one of `words` that `word` may be a slip of."""
-    by_fold = {known.casefold(): known for known in words}
-    found = get_close_matches(word.casefold(), by_fold, 1)
+    """Suggest the one of the first `words` that `word` may be a slip of, by how they begin."""
+    by_fold = {_start(known): known for known in islice(words, _MAX_WORDS)}
+    found = get_close_matches(_start(word), by_fold, 1)
     return json.dumps(by_fold[found[0]], ensure_ascii=False) if found else None
+
+
+def _start(word: str) -> str:
+    return word[:_MAX_COMPARED].casefold()[:_MAX_COMPARED]  # Folding lengthens.
 
 
 def _message(found: Any) -> str:
@@ -116,8 +126,7 @@ def _suggestion(model: type[BaseModel], found: Any) -> str | None:
         return closest(str(found["loc"][-1]), _fields_at(model, found["loc"][:-1])) or "remove it"
     if kind == "missing" and isinstance(value, dict):
         # What the field may be called here.
-        # Of the first fifty only: difflib compares with each, and a stranger's object may have thousands.
-        unknown = [name for name in list(value)[:50] if name not in _fields_at(model, found["loc"][:-1])]
+        unknown = [name for name in islice(value, _MAX_WORDS) if name not in _fields_at(model, found["loc"][:-1])]
         similar = closest(str(found["loc"][-1]), unknown)
         return f"rename {similar}" if similar else None
     if kind == "string_type" and type(value) in (int, float):

@@ -7,6 +7,10 @@ from typing import Final, NamedTuple
 from seating.domain.plan_format import Area, PlanFile
 from seating.domain.plan_shapes import Box, outline
 
+# Each is compared with all seats, and a file may have a million.
+_MAX_AROUND: Final = 50
+"""Shapes around a text, the smallest first."""
+
 
 class Stage(NamedTuple):
     """`path` is that of the area in the file."""
@@ -28,13 +32,17 @@ def find(file: PlanFile, seats: Sequence[complex]) -> Stage | None:
             if own.size:
                 return Stage(path, text, own if _is_empty(own, seats) else Box.around([own.centre]))
             label = where + complex(area.text.position.x, area.text.position.y)
-            around = [box for *_, box in shapes if box.size and not box.distance(label) and _is_empty(box, seats)]
-            return Stage(path, text, min(around, key=lambda box: box.size, default=Box.around([label])))
+            around = sorted(
+                (box for *_, box in shapes if box.size and not box.distance(label)), key=lambda box: box.size
+            )
+            empty = (box for box in around[:_MAX_AROUND] if _is_empty(box, seats))
+            return Stage(path, text, next(empty, Box.around([label])))
     return None
 
 
 def _is_empty(box: Box, seats: Sequence[complex]) -> bool:
-    return all(box.distance(seat) for seat in seats)
+    left, top, right, bottom = box
+    return not any(left <= seat.real <= right and top <= seat.imag <= bottom for seat in seats)
 
 
 def _areas(file: PlanFile) -> Iterator[tuple[str, Area, complex]]:

@@ -2,6 +2,8 @@
 
 import copy
 import json
+import random
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -298,6 +300,17 @@ class TestBounds:
         with pytest.raises(InvalidPlan) as refused:
             plan_reading.parse({"name": "x", "zones": [{"rows": rows}]})
         assert MAX_COUNTED <= refused.value.facts["errors_total"] < 2 * MAX_COUNTED
+
+
+def test_long_names_alike_are_compared_in_bounded_time() -> None:
+    """Each of a hundred faults has a suggestion sought for it; whole names took minutes."""
+    letters = random.Random(1)
+    names = ["".join(letters.choices("ab", k=199)) for _ in range(MAX_CATEGORIES)]
+    seats = [seat(f"A-{n}", "".join(letters.choices("ab", k=199)), n) for n in range(MAX_LISTED)]
+    file = hall({"row_number": "A", "seats": seats}, categories=names)
+    began_s = time.process_time()
+    assert len(faults(file)) == MAX_LISTED
+    assert time.process_time() - began_s < 10
 
 
 def test_over_http_as_a_problem(system: System) -> None:

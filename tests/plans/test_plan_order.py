@@ -1,5 +1,6 @@
 """Which seats of a plan are best, and what is said about it."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from seating.domain import plan_file, plan_reading
+from seating.domain import stage as stages
 from seating.domain.errors import InvalidRequest
 from seating.domain.plan_format import Better
 from seating.domain.seating_plan import SeatingPlan
@@ -102,6 +104,22 @@ class TestStage:
         plan = read(file)
         assert rows(plan) == ["A", "B", "C"]
         assert "zones.0.areas.2" in plan.notes[0]
+
+    @pytest.mark.parametrize("last", [100, 1000])
+    def test_of_many_shapes_around_a_text_few_are_compared_with_the_seats(self, last: float) -> None:
+        """The last of 10,000 seats is in each of a thousand shapes, or in none."""
+        around = [
+            {"shape": "circle", "circle": {"radius": 200 + number / 10}, "position": {"x": 0, "y": 0}}
+            for number in range(999)
+        ]
+        areas = [{"shape": "text", "position": {"x": 0, "y": 0}, "text": {"text": "Stage"}}, *around]
+        seats = [*(1000 + 25j * number for number in range(9_999)), complex(last)]
+        file = plan_reading.parse(hall(drawn_row("A", TEN), areas=areas))
+        began_s = time.process_time()
+        found = stages.find(file, seats)
+        assert time.process_time() - began_s < 3
+        assert found
+        assert found.box.size == (0 if last < 200 else 400**2)
 
     def test_with_seats_in_its_box_counts_as_its_centre(self) -> None:
         round_stage = {"shape": "circle", "circle": {"radius": 200}, "position": {"x": 125, "y": 450}}
