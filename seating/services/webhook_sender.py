@@ -164,6 +164,12 @@ class _Turn:
             # Or what has been delivered would be sent again.
             self._save()
             raise
+        except (RecordUnavailable, SQLAlchemyError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the next tick would send what has been delivered again, and again
+            _log.error("webhook message not sent", event_id=self.cursor.event_id, exc_info=error)
+            self._fail(DeliveryFailed("the message could not be sent"))
+            return
         self._save()
 
     def _read(self, webhook: Webhook) -> list[Step]:

@@ -172,7 +172,7 @@ def wait_s(retry_after: str) -> int:
         return int(retry_after)
     try:
         until = parsedate_to_datetime(retry_after[:_LONGEST_DATE])
-    except ValueError:
+    except (ValueError, OverflowError):  # The latter for numbers that no date can have.
         return 0
     if until.tzinfo is None:  # "-0000" is UTC, too.
         until = until.replace(tzinfo=UTC)

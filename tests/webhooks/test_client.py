@@ -142,6 +142,7 @@ def test_failures_are_told_apart(fault: behaviour.Answering, reason: str, receiv
         (503, "Retry-After: Wed, 21 Oct 2026 07:28:00 GMT\r\n", 0, False),
         (503, "Retry-After: -5\r\n", 0, False),
         (503, "Retry-After: 99999999999999999999\r\n", 0, False),
+        (503, "Retry-After: 1 Jan 99999999999999 00:00:00 +0000\r\n", 0, False),
     ],
 )
 def test_what_a_receiver_asks_for(code: int, headers: str, wait_s: int, is_final: bool, receiver: Receiver) -> None:

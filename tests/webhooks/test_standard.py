@@ -87,8 +87,40 @@ def test_a_date_until_which_to_wait() -> None:
         "1e3",
         format_datetime(datetime(2020, 1, 1, tzinfo=UTC), usegmt=True),
         "x" * 10_000,
+        "1 Jan 99999999999999 00:00:00 +0000",
+        "1 Jan 2026 00:00:00 +99999999999999",
     ):
         assert wait_s(asked) == 0
+
+
+def test_a_date_beyond_all_dates(sale: OneProcess, receiver: Receiver, event: str) -> None:
+    """It asks for no wait, whatever its status is."""
+    webhook, service = add(sale.database, receiver, event), Webhooks(sale.database)
+    date = "Retry-After: 1 Jan 99999999999999 00:00:00 +0000\r\n"
+    receiver.answers = [behaviour.status(200, date)] * 3
+    sold = [sale.buy(event, f"key-{number}") for number in range(3)]
+    sale.persist(event)
+    sender = new_sender(sale.database, within_s=20)
+    deliver(sender)
+    assert [received.id for received in receiver.requests] == [f"msg_{event}.{one.id.position}" for one in sold]
+    receiver.always = behaviour.status(500, date)
+    sale.buy(event, "key")
+    sale.persist(event)
+    tick_for(sender, lambda: service.get(webhook.id).failing_since_ms is not None)
+    assert service.get(webhook.id).error == "status 500"
+    assert len(receiver.requests) == 4
+
+
+def test_a_fault_of_ours_puts_off_its_event(sale: OneProcess, receiver: Receiver, event: str) -> None:
+    """Here a secret that is damaged: without a wait, it would be tried with each tick."""
+    webhook, service = add(sale.database, receiver, event), Webhooks(sale.database)
+    damaged = update(webhooks).values(secret="whsec_x")
+    sale.database.write(lambda connection: connection.execute(damaged))
+    sale.buy(event, "key")
+    sale.persist(event)
+    tick_for(new_sender(sale.database, within_s=20), lambda: service.get(webhook.id).failing_since_ms is not None)
+    assert service.get(webhook.id).error == "the message could not be sent"
+    assert receiver.requests == []
 
 
 def test_an_operators_pause_forgets_failures(sale: OneProcess, receiver: Receiver, event: str) -> None:
