@@ -50,8 +50,9 @@ def of_purchase(connection: Connection, purchase_id: PurchaseId) -> list[tuple[P
 
     One that only a merged state tells of is returned at the position that its buyer was told.
     """
-    _erase_for_good(connection)
     event_id, _, nonce = purchase_id
+    # A replay moves it from quarantine to the ledger, where neither query below would find it.
+    _begin(connection, event_id)
     own = purchases.c.id == str(purchase_id)
     entry_seq = connection.execute(select(purchases.c.entry_seq).where(own)).scalar_one_or_none()
     connection.execute(update(purchases).where(own).values(_NOTHING))
@@ -148,7 +149,7 @@ def due(connection: Connection, after: Archived, before_ms: int, *, erased: bool
 
 
 def _begin(connection: Connection, event_id: str) -> None:
-    """Let no other cron change the event until the transaction ends."""
+    """Let nobody else change the event until the transaction ends."""
     watermark_record.lock(connection, event_id)
     _erase_for_good(connection)
 

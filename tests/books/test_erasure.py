@@ -4,11 +4,12 @@ import re
 import time
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import zip_longest
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Table, insert, select, update
+from sqlalchemy import Connection, Table, delete, insert, select, update
 from structlog.testing import capture_logs
 
 from seating.domain.errors import EventNotFound, PurchaseNotFound
@@ -22,14 +23,16 @@ from seating.redis_store import keys
 from seating.redis_store.terms import LogKeeping
 from seating.services.erasure import Erasure
 from seating.services.retention import Retention
-from seating.storage import erasure
+from seating.storage import erasure, webhook_notices
 from seating.storage import events as archived_events
 from seating.storage.database import Database
-from seating.storage.tables import audit, events, metadata, purchases, webhook_cursors, webhooks
+from seating.storage.tables import audit, events, metadata, purchases, sold_seats, webhook_cursors, webhooks
+from tests.books.test_cancel import poison
 from tests.one_process import OPERATOR, OneProcess, on_sqlite
 from tests.proof.stepped_clock import wheel_server
 from tests.servers import RedisServer, wait_until
 from tests.terms.backups import backup, distrust, restore, trim
+from tests.webhooks.test_locks import somebody_waits
 
 DAY_MS = 86_400_000
 HALL = SeatingPlan([[["A1", "A2", "A3", "A4"], ["B1", "B2", "B3", "B4"]]])
@@ -164,6 +167,38 @@ def test_it_is_erased_from_quarantine(sale: OneProcess) -> None:
     assert words_of("ada", everything(sale)) == set()
     assert sale.check.verify(event).broken is None
     assert sale.purchases.get(ada.id).state == "quarantined"
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_it_is_erased_while_it_is_replayed(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert words_left_by_a_replay(sale, monkeypatch) == set()
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_it_is_replayed_with_its_words_without_the_lock(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erasure, "_begin", lambda *_: None)
+    assert words_left_by_a_replay(sale, monkeypatch) == words_of("ada", str(ADA))
+
+
+def words_left_by_a_replay(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Let an operator erase a purchase that another one has replayed and not committed; return what is left in SQL."""
+    event = sale.open(plan=HALL)
+    ada = sale.order(event, "ada", ADA)
+    poison(sale, event, HALL.seats_of(ada.runs)[0])
+    sale.persist(event)
+    sale.database.write(lambda connection: connection.execute(delete(sold_seats)))
+    operator, onlooker = sale.another(), Database(sale.database.url)
+    erased: list[Future[None]] = []
+
+    def note(*_: object) -> None:
+        erased.append(threads.submit(operator.erasure.purchase, ada.id, OPERATOR))
+        wait_until(lambda: erased[0].done() or somebody_waits(onlooker))
+
+    monkeypatch.setattr(webhook_notices, "note_late_entry", note)
+    with ThreadPoolExecutor() as threads:
+        sale.quarantine.replay(event, str(ada.id.position), OPERATOR)
+    erased[0].result()
+    return words_of("ada", everything(sale))
 
 
 def test_it_is_erased_from_another_history(sale: OneProcess) -> None:

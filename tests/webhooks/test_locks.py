@@ -60,7 +60,7 @@ def _settle(sale: OneProcess) -> _Situation:
     return event, lambda operator: operator.losses.settle(event, 7, OPERATOR)
 
 
-def _somebody_waits(onlooker: Database) -> bool:
+def somebody_waits(onlooker: Database) -> bool:
     query = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
     return bool(onlooker.read(lambda connection: connection.execute(query).scalar()))
 
@@ -77,7 +77,7 @@ def _errors(sale: OneProcess, event: str, decide: Callable[[OneProcess], object]
             assert mark
             assert watermarks.advance(connection, event, mark, mark)
             decided.append(threads.submit(lambda: decide(sale.another())))
-            wait_until(lambda: _somebody_waits(onlooker))
+            wait_until(lambda: somebody_waits(onlooker))
             connection.execute(update(quarantine).where(quarantine.c.event_id == event).values(error="it was seen"))
 
         decided = []
@@ -125,7 +125,7 @@ def _pause_interrupted(sale: OneProcess, monkeypatch: pytest.MonkeyPatch, before
         def interrupted(*args: Any) -> Any:
             monkeypatch.setattr(module, before, step)
             decided.append(threads.submit(_DECISIONS[decision], operator, webhook))
-            wait_until(lambda: _somebody_waits(onlooker))
+            wait_until(lambda: somebody_waits(onlooker))
             return step(*args)
 
         monkeypatch.setattr(module, before, interrupted)
