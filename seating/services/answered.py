@@ -6,7 +6,7 @@ Receipts are kept until they are recorded. If their term ends first, they go to 
 
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain, islice
 from typing import Final, NamedTuple
 
@@ -18,7 +18,7 @@ from seating.domain.position import Position
 from seating.domain.receipt import Receipt
 from seating.redis_store.seen_positions import SeenPositions
 from seating.services import purchase_log
-from seating.storage import answered, purchases, quarantine, watermarks
+from seating.storage import answered, audit, purchases, quarantine, watermarks
 from seating.storage.answered import ConfirmedRange
 from seating.storage.database import Database
 from seating.storage.quarantine import QuarantinedEntry
@@ -69,6 +69,8 @@ class Answered:
         if not events:
             return
         checkpoints = self._database.read(watermarks.read_all, events)
+        if missing := [event_id for event_id in events if event_id not in checkpoints]:
+            self._forget_deleted(missing)
         for event_id, checkpoint in checkpoints.items():
             # Once SQL has a new term, this process refuses an old primary within a second.
             self._seen.note(event_id, Position(checkpoint.position.epoch, 0))
@@ -99,6 +101,18 @@ class Answered:
             self._unwritten |= self._ranges.keys()
         waiting = {kept.receipt.id.event_id for kept in self._receipts.values()}
         return sorted(waiting | {event_id for event_id, _ in self._unwritten})
+
+    def _forget_deleted(self, missing: Sequence[str]) -> None:
+        """Forget those of the events that were deleted. A restored database may lack others, which must not be lost."""
+        deleted = self._database.read(audit.deleted, missing)
+        if not deleted:
+            return
+        # A process may have written its positions again just after the event was deleted.
+        self._database.write(answered.forget, deleted)
+        self._ranges = {key: confirmed for key, confirmed in self._ranges.items() if key[0] not in deleted}
+        self._unwritten &= self._ranges.keys()
+        for purchase_id in [key for key, kept in self._receipts.items() if kept.receipt.id.event_id in deleted]:
+            del self._receipts[purchase_id]
 
     def _settle_receipts(self, checkpoints: Mapping[str, Checkpoint]) -> None:
         """Drop receipts that SQL has recorded, and quarantine those whose term ended before they were recorded."""

@@ -1,9 +1,9 @@
 """The positions that were confirmed to buyers, and those among them that no table has."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from seating.domain.position import Position
@@ -50,6 +50,11 @@ def remember(connection: Connection, confirmed: Mapping[tuple[str, int], Confirm
         for (event_id, epoch), (lowest, highest) in sorted(confirmed.items())
     ]
     connection.execute(upsert, rows)
+
+
+def forget(connection: Connection, event_ids: Collection[str]) -> None:
+    """Delete what is stored of events that have been deleted."""
+    connection.execute(delete(answered).where(answered.c.event_id.in_(event_ids)))
 
 
 def losses(connection: Connection, event_id: str | None = None) -> list[Loss]:

@@ -1,6 +1,6 @@
 """The audit log: the acts of operators."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 from seating.domain.actor import Actor
 from seating.domain.audit import Act
 from seating.domain.position import Position
-from seating.storage.database import insert_new
+from seating.storage.database import batches, insert_new
 from seating.storage.tables import audit
 
 
@@ -36,6 +36,15 @@ def page(
     if actor is not None:
         query = query.where(audit.c.actor == actor)
     return [_recorded(row) for row in connection.execute(query.order_by(audit.c.id.desc()).limit(count))]
+
+
+def deleted(connection: Connection, event_ids: Sequence[str]) -> set[str]:
+    """Return those of the events that have been deleted, as opposed to lost."""
+    found: set[str] = set()
+    for some in batches(event_ids):
+        query = select(audit.c.event_id).where(audit.c.event_id.in_(some), audit.c.action == "event.delete")
+        found.update(connection.execute(query).scalars())
+    return found
 
 
 def _row(act: Act) -> dict[str, object]:

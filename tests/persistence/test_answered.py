@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import delete, event
 
 from seating.redis_store import keys
 from seating.services import answered_writer
@@ -12,7 +12,7 @@ from seating.services.answered_writer import AnsweredWriter
 from seating.storage import answered
 from seating.storage.tables import answered as answered_table
 from seating.storage.tables import quarantine
-from tests.one_process import OneProcess
+from tests.one_process import OPERATOR, OneProcess
 from tests.servers import wait_until
 
 
@@ -66,3 +66,26 @@ def test_settling_lost_receipts_costs_a_few_statements(sale: OneProcess) -> None
     assert {row.seq for row in sale.rows(quarantine, event_id)} == {receipt.id.position.seq for receipt in lost}
     sale.answered.flush()
     assert len(sale.rows(quarantine, event_id)) == len(lost)
+
+
+def test_nothing_of_a_deleted_event_comes_back(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But what SQL has lost is noted again."""
+    monkeypatch.setattr("seating.services.answered._WRITE_AGAIN_EVERY_S", -1.0)
+    gone, kept = (sale.open(capacity=9) for _ in range(2))
+    position = sale.buy(gone, "k").id.position
+    sale.buy(kept, "k")
+    sale.answered.flush()
+    for each in (gone, kept):
+        sale.persist(each)
+    sale.archive(gone)
+    for _ in sale.erasure.delete(gone, OPERATOR):
+        pass
+    # As another process does that asked before the event was deleted.
+    late = {(gone, position.epoch): answered.ConfirmedRange(position.seq, position.seq)}
+    sale.database.write(answered.remember, late)
+    lost = delete(answered_table).where(answered_table.c.event_id == kept)
+    sale.database.write(lambda connection: connection.execute(lost))
+    for _ in range(2):
+        sale.answered.flush()
+        assert sale.rows(answered_table, gone) == []
+        assert len(sale.rows(answered_table, kept)) == 1
