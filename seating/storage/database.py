@@ -22,7 +22,7 @@ Row = tuple[str | int | None, ...]
 Offload = Callable[[Callable[[], Any]], Any]
 
 # Locks, lost connections, full disks: a later retry may succeed. A rejected row is never one of these.
-_PASSING = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
+PASSING: Final = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
 
 # About the 1,000 pages at which SQLite would checkpoint by itself.
 _LARGE_WAL_BYTES: Final = 4_000_000
@@ -133,7 +133,7 @@ class Database:
             if not self._is_connected:
                 self._connect_first()
             result: _T = self._offload(in_transaction)
-        except _PASSING as error:
+        except PASSING as error:
             self._note_silence(error, monotonic() - begun_s)
             self._check_tables_after(error)
             raise RecordUnavailable from error
