@@ -8,13 +8,14 @@ import { Tree } from './map/tree.js'
 import { Offer, Words } from './map/words.js'
 import { SeatingFeed } from './seating-feed.js'
 
-const DEFAULT_MAX = 8
 const TREE_MS = 1_500
 const sheet = new CSSStyleSheet()
 sheet.replaceSync(STYLE)
 
 export class SeatingMap extends HTMLElement {
   static observedAttributes = ['event', 'server', 'lang', 'theme', 'max']
+
+  hold = this.hold ?? null // A page may have set it before this class was there.
 
   #parts = {}
   #feed = null
@@ -26,7 +27,6 @@ export class SeatingMap extends HTMLElement {
   #tree = null
   #card = null
   #words = null
-  #shopHold = null
   #areas = null
   #telling = 0
   #dark = matchMedia('(prefers-color-scheme: dark)')
@@ -38,8 +38,6 @@ export class SeatingMap extends HTMLElement {
 
   connectedCallback() {
     this.#isOn = true
-    const { hold } = this
-    if (delete this.hold) this.hold = hold // A page may have set it before this class was there.
     this.#start()
   }
 
@@ -62,25 +60,21 @@ export class SeatingMap extends HTMLElement {
 
   get feed() { return this.#feed }
 
-  get hold() { return this.#shopHold }
-
-  set hold(take) { this.#shopHold = take }
-
   select(ids) { return this.#choice?.add(this.#indices(ids)) ?? false }
 
   deselect(ids) { this.#choice?.remove(this.#indices(ids)) }
 
   clear() { this.deselect(this.selection.map(({ id }) => id)) }
 
-  best(quantity, category) { return this.#choice?.best(quantity, category) ?? Promise.resolve(null) }
+  async best(quantity, category) { return this.#choice?.best(quantity, category) ?? null }
 
-  holdSelection() { return this.#choice?.holdSelection() ?? Promise.resolve(null) }
+  async holdSelection() { return this.#choice?.holdSelection() ?? null }
 
-  extend() { return this.#choice?.extend() ?? Promise.resolve(null) }
+  async extend() { return this.#choice?.extend() ?? null }
 
-  release() { return this.#choice?.release() ?? Promise.resolve(null) }
+  async release() { return this.#choice?.release() ?? null }
 
-  resume(holdToken) { return this.#choice?.resume(holdToken) ?? Promise.resolve(null) }
+  async resume(holdToken) { return this.#choice?.resume(holdToken) ?? null }
 
   forget() { this.#choice?.forget() }
 
@@ -110,7 +104,7 @@ export class SeatingMap extends HTMLElement {
     this.#parts = build(this.shadowRoot, this.#words, (name, button) => this.#act(name, button))
     const server = this.getAttribute('server')
     const feed = this.#feed = new SeatingFeed({ event, ...(server && { server: new URL(server, location.href).origin }) })
-    this.#choice = new Choice(feed, this.#words, this.#terms(), {
+    this.#choice = new Choice(feed, this.#words, this, {
       event: (type, detail) => this.#emit(type, detail),
       say: (text) => { this.#parts.say.textContent = text },
       drawn: () => this.#drawChoice(),
@@ -147,16 +141,6 @@ export class SeatingMap extends HTMLElement {
     if (isShown) this.#parts.tree.querySelector('[tabindex="0"]').focus()
   }
 
-  #terms() {
-    const map = this
-    return {
-      get max() { return Number(map.getAttribute('max')) || DEFAULT_MAX },
-      get hold() { return map.#shopHold },
-      get offer() { return map.#offer },
-      get isBuying() { return map.hasAttribute('buying') },
-    }
-  }
-
   #drawChoice() {
     if (!this.#canvas) return
     const own = new Set([...this.#choice.seats, ...this.#indices((this.held?.seats ?? []).map(({ id }) => id))])
@@ -174,7 +158,7 @@ export class SeatingMap extends HTMLElement {
   #showHall() {
     const feed = this.#feed
     this.#hall = new Hall(feed.plan)
-    this.#offer = new Offer(this.#hall, feed.event, this.#words)
+    this.#offer = this.#choice.offer = new Offer(this.#hall, feed.event, this.#words)
     this.#canvas = new MapCanvas(this, this.#parts, this.#hall, () => feed.statuses, this.#offer, {
       seat: (seat) => this.#tapped(seat),
       hover: (seat) => this.#card?.show(seat),

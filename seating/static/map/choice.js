@@ -2,6 +2,7 @@
 
 import { FREE } from './painter.js'
 
+const MAX = 8
 const MOST = 10
 const RETRIES = 2
 const RETRY_MS = 1_000
@@ -9,11 +10,12 @@ const ANSWER_MS = 15_000
 const UNANSWERED_MS = 60_000
 const SPOKEN_S = [[120, 'twoMinutes'], [30, 'halfMinute']]
 
-/** `terms` has `max`, `hold` (the shop's function or null), `offer` and `isBuying`; `tell` has `event`, `say` and `drawn`. */
+/** `host` is the component; `tell` has `event`, `say` and `drawn`. */
 export class Choice {
   /** Indices of seats, in the order of their choice. */
   seats = []
   hold = null
+  offer = null
   #heldSeats = new Set()
   #asking = 0
   #last = Promise.resolve()
@@ -22,7 +24,7 @@ export class Choice {
   /** Of requests without an answer, by their bodies. */
   #keys = {}
 
-  constructor(feed, words, terms, tell) { Object.assign(this, { feed, words, terms, tell }) }
+  constructor(feed, words, host, tell) { Object.assign(this, { feed, words, host, tell }) }
 
   has(seat) { return this.seats.includes(seat) || this.#heldSeats.has(seat) }
 
@@ -41,7 +43,7 @@ export class Choice {
   add(seats) {
     const fresh = [...new Set(seats)].filter((seat) => !this.seats.includes(seat))
     const free = fresh.filter((seat) => this.feed.statuses[seat] === FREE || this.#heldSeats.has(seat))
-    const max = Math.min(this.terms.max, this.feed.event.maxPerPurchase ?? MOST, MOST)
+    const max = Math.min(Number(this.host.getAttribute('max')) || MAX, this.feed.event.maxPerPurchase ?? MOST, MOST)
     const taken = free.slice(0, Math.max(0, max - this.seats.length))
     if (free.length > taken.length) this.#refuse('MAX_SEATS', this.words.most(max))
     else if (fresh.length > free.length) this.#refuse('SEAT_UNAVAILABLE', this.words.unavailable)
@@ -60,7 +62,7 @@ export class Choice {
     if (word) this.tell.say(this.words[word](this.#names(changed), this.#sum()))
   }
 
-  #names(seats) { return seats.map((seat) => this.terms.offer.describe(seat)).join('; ') }
+  #names(seats) { return seats.map((seat) => this.offer.describe(seat)).join('; ') }
 
   #sum() {
     const { currency } = this.feed.event
@@ -92,7 +94,7 @@ export class Choice {
       const add = this.#ids(chosen.filter((seat) => !this.#heldSeats.has(seat)))
       const remove = this.#ids([...this.#heldSeats].filter((seat) => !chosen.includes(seat)))
       if (!add.length && !remove.length) return this.hold
-      if (this.terms.hold) return this.#byShop('change', this.#ids(chosen))
+      if (this.host.hold) return this.#byShop('change', this.#ids(chosen))
       return this.#keep(await this.#ask('PATCH', `/${this.hold.holdToken}`, { ...(add.length && { add }), ...(remove.length && { remove }) }))
     })
   }
@@ -101,7 +103,7 @@ export class Choice {
     return this.#inTurn(async () => {
       const before = this.hold
       const taken = await this.#take({ quantity, ...(category && { category }) })
-      if (before && !this.terms.hold) await this.#ask('DELETE', `/${before.holdToken}`).catch(() => {})
+      if (before && !this.host.hold) await this.#ask('DELETE', `/${before.holdToken}`).catch(() => {})
       return taken
     })
   }
@@ -109,7 +111,7 @@ export class Choice {
   extend() {
     return this.#inTurn(async () => {
       if (!this.hold) return null
-      if (this.terms.hold) return this.#byShop('extend', this.#ids([...this.#heldSeats]))
+      if (this.host.hold) return this.#byShop('extend', this.#ids([...this.#heldSeats]))
       return this.#keep(await this.#ask('PATCH', `/${this.hold.holdToken}`, {}))
     })
   }
@@ -126,7 +128,7 @@ export class Choice {
   close() { this.#drop() }
 
   async #giveBack() {
-    if (this.hold && this.terms.hold) await this.terms.hold([], { action: 'release', holdToken: this.hold.holdToken })
+    if (this.hold && this.host.hold) await this.host.hold([], { action: 'release', holdToken: this.hold.holdToken })
     else if (this.hold) await this.#ask('DELETE', `/${this.hold.holdToken}`)
     if (this.hold) this.tell.say(this.words.released)
     this.forget()
@@ -134,12 +136,12 @@ export class Choice {
   }
 
   #take(wanted) {
-    if (this.terms.hold) return wanted.seats ? this.#byShop('take', wanted.seats) : this.#byShop('best', [], wanted)
+    if (this.host.hold) return wanted.seats ? this.#byShop('take', wanted.seats) : this.#byShop('best', [], wanted)
     return this.#ask('POST', '', wanted).then((hold) => this.#keep(hold))
   }
 
   async #byShop(action, seats, wanted) {
-    const given = await this.terms.hold(seats, { action, holdToken: this.hold?.holdToken ?? null, ...wanted })
+    const given = await this.host.hold(seats, { action, holdToken: this.hold?.holdToken ?? null, ...wanted })
     if (!given) throw new Error(this.words.unavailable)
     const { token, holdToken = token, expiresAt } = given
     const expiresInMs = given.expiresInMs ?? Date.parse(expiresAt) - this.feed.now()
@@ -163,7 +165,7 @@ export class Choice {
   #leftMs() { return Math.max(0, Math.min(this.hold.endsAt - performance.now(), this.hold.endsOnClock - Date.now())) }
 
   #look() {
-    if (this.terms.isBuying) return // The answer to the purchase says whose seats they are.
+    if (this.host.hasAttribute('buying')) return // The answer to the purchase says whose seats they are.
     const leftMs = this.#leftMs()
     for (const [atS, word] of SPOKEN_S) {
       if (leftMs > atS * 1000 || leftMs === 0 || this.#spoken.has(word)) continue
@@ -178,7 +180,7 @@ export class Choice {
     const { holdToken } = this.hold
     return this.#inTurn(async () => {
       if (this.hold?.holdToken !== holdToken) return null
-      if (!this.terms.hold) {
+      if (!this.host.hold) {
         const now = await this.#ask('GET', `/${holdToken}`).catch(() => null)
         if (now?.expiresInMs > 0) return this.#keep(now)
       }
@@ -248,7 +250,7 @@ export class Choice {
 
   #ids(seats) { return seats.map((seat) => this.feed.ids[seat]) }
 
-  #details(seats) { return seats.map((seat) => this.terms.offer.details(seat)) }
+  #details(seats) { return seats.map((seat) => this.offer.details(seat)) }
 }
 
 /** Insecure contexts have no `randomUUID`. */

@@ -23,7 +23,8 @@ export class Hall {
     this.lines = []
     this.#read(plan)
     this.pitch = this.#findPitch()
-    this.#fillRadii(plan)
+    this.radius = this.radius.map((own) => Math.min(own || USUAL_RADIUS, TOUCHING * this.pitch))
+    this.usualRadius = Math.min(USUAL_RADIUS, TOUCHING * this.pitch)
     this.grid = new Grid(2 * this.pitch)
     for (let i = 0; i < count; i++) this.grid.add(this.x[i], this.y[i], i)
     this.sectionOf = new Uint16Array(count)
@@ -44,6 +45,7 @@ export class Hall {
           this.numbers[index] = row.numbers[place]
           this.x[index] = row.x[place]
           this.y[index] = row.y[place]
+          this.radius[index] = row.radius?.[place]
           this.category[index] = block.category
           this.lineOf[index++] = this.lines.length
         })
@@ -61,20 +63,6 @@ export class Hall {
     }
     gaps.sort()
     return gaps[Math.floor((gaps.length - 1) / 3)] || 2.5 * USUAL_RADIUS
-  }
-
-  #fillRadii(plan) {
-    const usual = Math.min(USUAL_RADIUS, TOUCHING * this.pitch)
-    let index = 0
-    for (const block of plan.blocks) {
-      for (const row of block.rows) {
-        for (let place = 0; place < row.seats.length; place++) {
-          const own = row.radius?.[place]
-          this.radius[index++] = own ? Math.min(own, TOUCHING * this.pitch) : usual
-        }
-      }
-    }
-    this.usualRadius = usual
   }
 
   between(i, j) { return Math.hypot(this.x[i] - this.x[j], this.y[i] - this.y[j]) }

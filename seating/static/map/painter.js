@@ -22,7 +22,8 @@ export class Painter {
     this.left = new Uint32Array(hall.sections.length)
     this.leftOf = new Uint32Array(hall.sections.length * hall.categories.length)
     this.levels = hall.sections.map(() => -1)
-    this.count()
+    for (let i = 0; i < hall.size; i++) if (statuses[i] === FREE) this.#add(i, 1)
+    this.#relevel(hall.sections)
   }
 
   #sprites = []
@@ -35,22 +36,13 @@ export class Painter {
 
   isFar(scale) { return 2 * this.hall.usualRadius * scale < SEATS_FROM }
 
-  /** Count the seats left of each section anew; return the sections that look different from afar. */
-  count() {
-    const { left, hall, statuses } = this
-    left.fill(0)
-    this.leftOf.fill(0)
-    for (let i = 0; i < hall.size; i++) if (statuses[i] === FREE) this.#add(i, 1)
-    return this.#relevel(hall.sections)
-  }
-
   #add(seat, count) {
     const section = this.hall.sectionOf[seat]
     this.left[section] += count
     this.leftOf[section * this.hall.categories.length + this.hall.category[seat]] += count
   }
 
-  /** The same after these seats have changed from `before`. */
+  /** Count these seats, which have changed from `before`; return the sections that look different from afar. */
   recount(seats, before) {
     seats.forEach((seat, i) => this.#add(seat, (this.statuses[seat] === FREE) - (before[i] === FREE)))
     return this.#relevel([...new Set(seats.map((seat) => this.hall.sections[this.hall.sectionOf[seat]]))])

@@ -41,8 +41,6 @@ export class View {
 
   get isWhole() { return !this.#hall || this.scale <= this.leastScale * 1.001 }
 
-  get isMoving() { return this.#moving !== null }
-
   part() { return box(this.x, this.y, this.x + this.width / this.scale, this.y + this.height / this.scale) }
 
   toPlan(left, top) { return [this.x + left / this.scale, this.y + top / this.scale] }
