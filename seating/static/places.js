@@ -36,7 +36,11 @@ export class Areas {
   async #count() {
     const event = await this.feed.get().catch(() => null)
     this.#timer = 0
-    if (event) this.feed.event = event
+    // Only these: the feed may have told of a newer state meanwhile.
+    if (event) {
+      const { categories, seatsRemaining } = event
+      this.feed.event = { ...this.feed.event, categories, seatsRemaining }
+    }
     this.show()
   }
 }

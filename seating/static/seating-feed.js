@@ -9,10 +9,8 @@ const LOAD_MS = 30_000
 const SETTLE_MS = 250 // A refused feed opens before it closes.
 const CROWDED_MS = 5_000
 const MOST_WAIT_MS = 30_000
-const RESTART = 1001
-const MALFORMED = 4400
+const [RESTART, MALFORMED, CROWDED] = [1001, 4400, 4429]
 const HOPELESS = [4403, 4404, 4409]
-const CROWDED = [4429]
 
 const seqOf = (position) => Number(position.split('-')[1])
 
@@ -92,20 +90,20 @@ export class SeatingFeed extends EventTarget {
   }
 
   async #load(attempt) {
-    const isFirst = !this.event
-    if (isFirst) this.event = await this.get()
-    const [plan, map] = await Promise.all([
-      this.plan ?? (this.event.seated ? this.get('/plan') : null),
-      this.get('/seats'),
-    ])
-    if (attempt !== this.#attempt) return
+    // An answer that comes once another attempt has begun is older than what that one knows.
+    const get = async (path) => {
+      const answer = await this.get(path)
+      if (attempt !== this.#attempt) throw new Error('too late')
+      return answer
+    }
+    this.event ??= await get()
+    const [plan, map] = await Promise.all([this.plan ?? (this.event.seated ? get('/plan') : null), get('/seats')])
     if (plan && !this.plan) this.#takePlan(plan)
-    const changed = this.#takeSnapshot(map)
-    this.#emit('snapshot', { changed })
+    this.#emit('snapshot', { changed: this.#takeSnapshot(map) })
     // After the snapshot: a newer state does no harm, an older one would.
-    this.event = await this.get()
+    this.event = await get()
+    this.#since = map.since
     this.#emit('event')
-    if (attempt === this.#attempt) this.#since = map.since
   }
 
   #takePlan(plan) {
@@ -187,14 +185,14 @@ export class SeatingFeed extends EventTarget {
     if (HOPELESS.includes(code)) return this.#refuse(code, word, sentence)
     if (code === MALFORMED) this.#since = null
     if (code === RESTART) this.#failures = 0
-    this.#later(CROWDED.includes(code) ? CROWDED_MS : 0)
+    this.#later(code === CROWDED ? CROWDED_MS : 0)
   }
 
   /** Ask for the server's position: the feed is live once it has reached that. */
   async #confirm() {
     const attempt = this.#attempt
+    const options = { method: 'HEAD', headers: this.#headers, cache: 'no-store', signal: AbortSignal.timeout(ANSWER_MS) }
     try {
-      const options = { method: 'HEAD', headers: this.#headers, cache: 'no-store', signal: AbortSignal.timeout(ANSWER_MS) }
       const response = await fetch(`${this.#api}/seats`, options)
       if (attempt !== this.#attempt) return
       if (!response.ok) throw new Error(`${response.status}`)
