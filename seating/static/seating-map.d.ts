@@ -67,7 +67,7 @@ export class SeatingMap extends HTMLElement {
   readonly eventDetails: EventDetails | null
   readonly feed: SeatingFeed | null
   hold: HoldFunction | null
-  /** Choose seats as far as they can be had; return whether all could. */
+  /** Choose seats as far as they can be had; return whether all could. None can before they are known. */
   select(ids: Iterable<string>): boolean
   deselect(ids: Iterable<string>): void
   clear(): void

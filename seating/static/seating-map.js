@@ -49,7 +49,10 @@ export class SeatingMap extends HTMLElement {
   attributeChangedCallback(name, was, is) {
     if (!this.#isOn || was === is) return
     if (name === 'theme') this.#restyle()
-    else if (name !== 'max') this.#restart()
+    else if (name !== 'max') {
+      this.#stop()
+      this.#start()
+    }
   }
 
   get selection() { return this.#choice?.selection ?? [] }
@@ -60,7 +63,7 @@ export class SeatingMap extends HTMLElement {
 
   get feed() { return this.#feed }
 
-  select(ids) { return this.#choice?.add(this.#indices(ids)) ?? false }
+  select(ids) { return Boolean(this.#hall) && this.#choice.add([...ids].map((id) => this.#feed.indexOf(id))) }
 
   deselect(ids) { this.#choice?.remove(this.#indices(ids)) }
 
@@ -92,11 +95,6 @@ export class SeatingMap extends HTMLElement {
 
   #indices(ids) { return [...ids].map((id) => this.#feed?.indexOf(id)).filter((seat) => seat !== undefined) }
 
-  #restart() {
-    this.#stop()
-    this.#start()
-  }
-
   #start() {
     const event = this.getAttribute('event')
     if (!event) return
@@ -114,6 +112,7 @@ export class SeatingMap extends HTMLElement {
     feed.addEventListener('event', () => this.#eventChanged())
     feed.addEventListener('connection', ({ detail }) => this.#connection(detail.connection))
     feed.addEventListener('refused', ({ detail: { code, message } }) => {
+      this.#choice.begin()
       this.#parts.state.textContent = this.#words.failed
       this.#emit('error', { code, message })
     })
@@ -153,6 +152,7 @@ export class SeatingMap extends HTMLElement {
     if (!this.#feed.plan) this.#showAreas()
     else if (this.#canvas) this.#changed(changed)
     else this.#showHall()
+    this.#choice.begin()
   }
 
   #showHall() {

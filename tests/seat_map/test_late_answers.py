@@ -1,14 +1,17 @@
 """Answers that come late, or never: the map shows what is newest, and holds what it shows."""
 
 import json
+import re
 from typing import Final
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
-from tests.seat_map.browser import MAP, change_event
-from tests.seat_map.conftest import OpenMap
+from tests.seat_map.browser import MAP, MapPage, change_event
+from tests.seat_map.conftest import OpenMap, OpenPage
+from tests.seat_map.theatre import OFFER, theatre
 from tests.servers import wait_until
 from tests.system import System
+from tests.web import JSON
 
 HOLD_BACK: Final = """() => {
 window.late = []
@@ -25,6 +28,20 @@ window.fetch = ((send) => async (address, ...rest) => {
 def hold_back(page: Page, end: str) -> None:
     """Keep answers from addresses with this end until `late[n]()` is called."""
     page.evaluate(HOLD_BACK % json.dumps(end))
+
+
+def first_moments(page: MapPage, event: str, act: str) -> None:
+    """Embed a second map, do `act` with it at once, and keep its plan back until the first `late`."""
+    hold_back(page.page, "/plan")
+    page.call(f"""(() => {{
+      window.second = document.createElement('seating-map')
+      second.setAttribute('event', '{event}')
+      second.setAttribute('server', map.getAttribute('server'))
+      document.querySelector('main').append(second)
+      const act = {act}
+      window.result = undefined
+      Promise.resolve(act(second)).then((result) => {{ window.result = result }})
+    }})()""")
 
 
 class TestState:
@@ -57,4 +74,67 @@ class TestState:
         page.call("late[0]()")
         wait_until(lambda: "37 left" in page.page.locator("seating-map .areas li").first.inner_text())
         assert page.call("map.eventDetails.state") == "paused"
+        page.close()
+
+
+class TestBeforeThePlan:
+    """What is asked before the map knows its seats waits for them."""
+
+    def test_a_hold_that_is_resumed(self, open_map: OpenMap, hall: str, seller: System) -> None:
+        seats = ["sec-1-row-B-seat-3", "sec-1-row-B-seat-4"]
+        body = json.dumps({"seats": seats}).encode()
+        token = seller.request("POST", f"/api/v1/events/{hall}/holds", body, JSON).json["holdToken"]
+        page = open_map(hall)
+        first_moments(page, hall, f"(map) => map.resume('{token}')")
+        page.wait_for("late.length")
+        page.rest()
+        page.call("late[0]()")
+        page.wait_for("result")
+        assert [seat["id"] for seat in page.page.evaluate("result.seats")] == seats
+        assert [seat["id"] for seat in page.page.evaluate("second.held.seats")] == seats
+        page.close()
+
+    def test_seats_that_cannot_be_chosen(self, open_map: OpenMap, hall: str) -> None:
+        page = open_map(hall)
+        assert page.call("map.select(['nope'])") is False
+        assert page.call("map.select(['sec-1-row-B-seat-5', 'nope'])") is False
+        assert page.seats() == ["sec-1-row-B-seat-5"]
+        first_moments(page, hall, "(map) => map.select(['sec-1-row-B-seat-3'])")
+        page.wait_for("result === false")
+        page.wait_for("late.length")
+        assert page.page.evaluate("second.select(['sec-1-row-B-seat-3'])") is False
+        page.close()
+
+    def test_the_best_on_the_buyers_page(self, open_page: OpenPage, seller: System) -> None:
+        page = open_page(seller.create_event(seatingPlan=theatre(), **OFFER)).wait_live()
+        page.page.add_init_script(f"({HOLD_BACK % json.dumps('/plan')})()")
+        page.page.reload()
+        page.wait_phase("choose").page.wait_for_function("() => late.length")
+        expect(page("#find")).to_have_attribute("aria-disabled", "true")
+        page.page.evaluate(f"() => {{ {MAP}.best(2) }}")
+        page.page.evaluate("() => late[0]()")
+        page.wait_phase("held")
+        expect(page("#seats li")).to_have_count(2)
+        expect(page("#total")).to_have_text(re.compile("^€"))
+        page.page.evaluate(f"{MAP}.release()")
+        expect(page("#find")).not_to_have_attribute("aria-disabled", "true")
+        page.close()
+
+
+class TestHold:
+    """What is shown as held is what is held."""
+
+    def test_an_event_that_is_changed_meanwhile(self, open_map: OpenMap, hall: str, seller: System) -> None:
+        """The hold is given back: nobody knows of it."""
+        other = seller.create_event(seatingPlan={"generate": {"sections": 1, "rows": 1, "seatsPerRow": 4}})
+        page = open_map(hall)
+        hold_back(page.page, "/holds")
+        page.call("void map.best(2).then((held) => { window.held = held })")
+        page.wait_for("late.length")
+        page.call(f"map.setAttribute('event', '{other}')")
+        page.call("late[0]()")
+        page.wait_for("window.held === null")
+        assert page.told("holdchange") == []
+        assert page.told("selectionchange") == []
+        assert seller.get(f"/api/v1/events/{hall}").json["seatsRemaining"] == 40
         page.close()

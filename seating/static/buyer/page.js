@@ -28,7 +28,6 @@ class BuyersPage {
   isResuming = false
   opening = new Opening()
   #taken = null
-  #isReady = false
   #isNews = false
   #ticks = 0
 
@@ -96,10 +95,7 @@ class BuyersPage {
       act(detail ?? {})
       this.render()
     })
-    on('ready', () => {
-      this.#isReady = true
-      this.#resume()
-    })
+    on('ready', () => this.#resume())
     on('selectionchange', ({ seats }) => {
       if (!this.notice?.act || seats.length > this.selection.length) this.notice = null
       this.selection = seats
@@ -124,7 +120,7 @@ class BuyersPage {
   /** Show the hold that this tab remembers and the map does not. */
   async #resume() {
     const token = this.memory.holdToken
-    if (!token || !this.#isReady || this.map.held || this.purchase || this.busy || this.isResuming) return
+    if (!token || this.map.held || this.purchase || this.busy || this.isResuming) return
     this.isResuming = true
     await this.map.resume(token)
     this.isResuming = false

@@ -62,7 +62,7 @@ export function showState(state) {
   byId('left').textContent = isCounted
     ? words.left(state.left.toLocaleString(locale), event.totalSeats.toLocaleString(locale))
     : ' '
-  for (const id of ['find', 'extend', 'release'])
+  for (const id of ['extend', 'release'])
     byId(id).setAttribute('aria-disabled', String(Boolean(busy) || state.isOffline))
 }
 
@@ -91,15 +91,15 @@ function showNotice({ phase, notice, event, left }) {
   box.dataset.count = event && left !== null ? left : ''
 }
 
-function showFinder({ event, offered, quantity, category, categoriesLeft, busy, most, isOffline }) {
+function showFinder({ event, offered, quantity, category, categoriesLeft, busy, most, isOffline, isReady }) {
   byId('finder-title').textContent = words.finder(event.seated)
   byId('quantity').textContent = quantity
   byId('fewer').setAttribute('aria-disabled', String(quantity <= 1))
   byId('more').setAttribute('aria-disabled', String(quantity >= most))
   showCategories(event, offered, category, categoriesLeft)
   byId('find').hidden = !event.seated
-  const text = isOffline ? words.offlineButton : busy === 'hold' ? words.working : words.find(quantity)
-  enable(byId('find'), text, !busy && !isOffline)
+  const text = isOffline ? words.offlineButton : busy === 'hold' || !isReady ? words.working : words.find(quantity)
+  enable(byId('find'), text, !busy && !isOffline && isReady)
 }
 
 function showCategories(event, offered, chosen, categoriesLeft) {

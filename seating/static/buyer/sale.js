@@ -24,6 +24,7 @@ export function stateOf(page) {
   const isChanged = Boolean(event?.seated) && held.differsFrom(selection)
   return {
     event, phase, selection, held, quantity, category, busy, notice, left, most, isChanged,
+    isReady: Boolean(map.feed?.plan),
     total: held.isHeld && !isChanged ? held.total : selection.reduce((sum, { price }) => sum + (price ?? 0), 0),
     isOffline: connection === 'offline' && !SETTLED.includes(phase),
     offered: offeredIn(map.feed?.plan, event),

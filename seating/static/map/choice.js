@@ -2,8 +2,7 @@
 
 import { FREE } from './painter.js'
 
-const MAX = 8
-const MOST = 10
+const [USUAL_MAX, MOST] = [8, 10]
 const RETRIES = 2
 const RETRY_MS = 1_000
 const ANSWER_MS = 15_000
@@ -18,7 +17,9 @@ export class Choice {
   offer = null
   #heldSeats = new Set()
   #asking = 0
-  #last = Promise.resolve()
+  #isClosed = false
+  /** Nothing is asked before the seats are known. */
+  #last = new Promise((go) => { this.begin = go })
   #timer = 0
   #spoken = new Set()
   /** Of requests without an answer, by their bodies. */
@@ -43,7 +44,7 @@ export class Choice {
   add(seats) {
     const fresh = [...new Set(seats)].filter((seat) => !this.seats.includes(seat))
     const free = fresh.filter((seat) => this.feed.statuses[seat] === FREE || this.#heldSeats.has(seat))
-    const max = Math.min(Number(this.host.getAttribute('max')) || MAX, this.feed.event.maxPerPurchase ?? MOST, MOST)
+    const max = Math.min(Number(this.host.getAttribute('max')) || USUAL_MAX, this.feed.event.maxPerPurchase ?? MOST, MOST)
     const taken = free.slice(0, Math.max(0, max - this.seats.length))
     if (free.length > taken.length) this.#refuse('MAX_SEATS', this.words.most(max))
     else if (fresh.length > free.length) this.#refuse('SEAT_UNAVAILABLE', this.words.unavailable)
@@ -58,32 +59,22 @@ export class Choice {
 
   #set(seats, word, changed) {
     this.seats = seats
-    this.#told()
-    if (word) this.tell.say(this.words[word](this.#names(changed), this.#sum()))
+    const { currency = null, categories = [] } = this.feed.event ?? {}
+    this.tell.event('selectionchange', { seats: this.selection, total: this.total, currency, categories })
+    this.tell.drawn()
+    if (word) this.tell.say(this.words[word](this.#names(changed), this.words.sum(seats.length, this.words.amount(this.total, currency))))
   }
 
   #names(seats) { return seats.map((seat) => this.offer.describe(seat)).join('; ') }
 
-  #sum() {
-    const { currency } = this.feed.event
-    return this.words.sum(this.seats.length, this.words.amount(this.total, currency))
-  }
-
-  #told() {
-    const { currency = null, categories = [] } = this.feed.event ?? {}
-    this.tell.event('selectionchange', { seats: this.selection, total: this.total, currency, categories })
-    this.tell.drawn()
-  }
-
   /** Drop chosen seats that others took. While a request is under way they may be one's own. */
   lose() {
-    if (this.#asking) return
+    if (this.#asking || this.#isClosed) return
     const lost = this.seats.filter((seat) => this.feed.statuses[seat] !== FREE && !this.#heldSeats.has(seat))
     if (!lost.length) return
-    const seats = this.#details(lost)
     this.#set(this.seats.filter((seat) => !lost.includes(seat)))
     this.tell.say(this.words.lost(this.#names(lost)))
-    this.tell.event('soldelsewhere', { seats })
+    this.tell.event('soldelsewhere', { seats: this.#details(lost) })
   }
 
   holdSelection() {
@@ -125,7 +116,11 @@ export class Choice {
     this.#set([])
   }
 
-  close() { this.#drop() }
+  close() {
+    this.#isClosed = true
+    this.begin()
+    this.#drop()
+  }
 
   async #giveBack() {
     if (this.hold && this.host.hold) await this.host.hold([], { action: 'release', holdToken: this.hold.holdToken })
@@ -135,9 +130,10 @@ export class Choice {
     return null
   }
 
-  #take(wanted) {
+  async #take(wanted) {
     if (this.host.hold) return wanted.seats ? this.#byShop('take', wanted.seats) : this.#byShop('best', [], wanted)
-    return this.#ask('POST', '', wanted).then((hold) => this.#keep(hold))
+    const hold = await this.#ask('POST', '', wanted)
+    return this.#isClosed ? this.#ask('DELETE', `/${hold.holdToken}`) : this.#keep(hold)
   }
 
   async #byShop(action, seats, wanted) {
@@ -149,6 +145,7 @@ export class Choice {
   }
 
   #keep({ holdToken, expiresAt, expiresInMs, seats }) {
+    if (this.#isClosed) return null
     const isNew = this.hold?.holdToken !== holdToken
     this.hold = { holdToken, expiresAt, endsAt: performance.now() + expiresInMs, endsOnClock: Date.now() + expiresInMs }
     this.#heldSeats = new Set(seats.map((id) => this.feed.indexOf(id)).filter((seat) => seat !== undefined))
@@ -180,11 +177,8 @@ export class Choice {
     const { holdToken } = this.hold
     return this.#inTurn(async () => {
       if (this.hold?.holdToken !== holdToken) return null
-      if (!this.host.hold) {
-        const now = await this.#ask('GET', `/${holdToken}`).catch(() => null)
-        if (now?.expiresInMs > 0) return this.#keep(now)
-      }
-      return this.#expire()
+      const now = this.host.hold ? null : await this.#ask('GET', `/${holdToken}`).catch(() => null)
+      return now?.expiresInMs > 0 ? this.#keep(now) : this.#expire()
     })
   }
 
@@ -207,16 +201,15 @@ export class Choice {
   /** One after the other; a refusal becomes the event `error`, and null. */
   #inTurn(act) {
     this.#asking++
-    const done = this.#last.then(act).catch((error) => this.#failed(error)).finally(() => {
+    return this.#last = this.#last.then(() => (this.#isClosed ? null : act())).catch((error) => this.#failed(error)).finally(() => {
       this.#asking--
       this.lose()
       this.tell.drawn()
     })
-    this.#last = done
-    return done
   }
 
   #failed(error) {
+    if (this.#isClosed) return null
     if (error.code === 'HOLD_EXPIRED' && this.hold) this.#expire()
     this.#refuse(error.code ?? 'UNAVAILABLE', error.message, error)
     return null
@@ -231,7 +224,8 @@ export class Choice {
   async #ask(method, path, given) {
     const body = given && JSON.stringify(given)
     const headers = { 'Content-Type': 'application/json' }
-    if (method === 'POST') headers['Idempotency-Key'] = this.#keys[body] ??= randomKey()
+    // Insecure contexts have no `randomUUID`.
+    if (method === 'POST') headers['Idempotency-Key'] = this.#keys[body] ??= `map-${crypto.getRandomValues(new Uint32Array(4)).join('-')}`
     const endsAt = performance.now() + UNANSWERED_MS
     for (let attempt = 0, refusals = 0; ; attempt++) {
       const response = await fetch(`${this.feed.api}/holds${path}`, { method, headers, body, signal: AbortSignal.timeout(ANSWER_MS) })
@@ -249,9 +243,5 @@ export class Choice {
   }
 
   #ids(seats) { return seats.map((seat) => this.feed.ids[seat]) }
-
   #details(seats) { return seats.map((seat) => this.offer.details(seat)) }
 }
-
-/** Insecure contexts have no `randomUUID`. */
-const randomKey = () => `map-${crypto.getRandomValues(new Uint32Array(4)).join('-')}`

@@ -86,7 +86,6 @@ const ICONS = {
   zoomIn: 'M12 5v14M5 12h14', zoomOut: 'M5 12h14', fit: 'M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5',
   tree: 'M4 6h.01M4 12h.01M4 18h.01M9 6h11M9 12h11M9 18h11',
 }
-const PARTS = ['map', 'seats', 'stage', 'tree', 'areas', 'mini', 'tools', 'state', 'card', 'legend', 'say']
 
 /** Fill the component; return its elements by name. `act` gets a button's name and the button. */
 export function build(root, words, act) {
@@ -105,7 +104,7 @@ export function build(root, words, act) {
       <div class="tools" hidden>${Object.keys(ICONS).map(button).join('')}</div></div>
     <ul class="legend" part="legend" tabindex="0" hidden></ul>
     <div class="say" role="status"></div>`
-  const parts = Object.fromEntries(PARTS.map((name) => [name, root.querySelector(`.${name}`)]))
+  const parts = Object.fromEntries([...root.querySelectorAll('[class]')].map((part) => [part.className, part]))
   for (const [name, label] of [['map', words.map], ['tree', words.tree], ['legend', words.legend]]) {
     parts[name].setAttribute('aria-label', label)
   }

@@ -12,8 +12,8 @@ export class Hall {
     this.areas = plan.areas
     this.categories = plan.categories
     const count = plan.totalSeats
-    this.ids = new Array(count)
-    this.numbers = new Array(count)
+    this.ids = []
+    this.numbers = []
     this.x = new Float32Array(count)
     this.y = new Float32Array(count)
     this.radius = new Float32Array(count)
