@@ -81,7 +81,7 @@ export class SeatingFeed extends EventTarget {
   /** The URL of the event's routes. */
   readonly api: string
   start(): void
-  /** Stop for good or until `start`. */
+  /** Stop for good or until `start`; it is not `live` then. */
   stop(): void
   /** Get all statuses anew. */
   refresh(): void

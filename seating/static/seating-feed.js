@@ -55,7 +55,7 @@ export class SeatingFeed extends EventTarget {
 
   stop() {
     this.#running = false
-    this.#drop()
+    this.#drop('catchingup')
     this.#attention.stop()
   }
 
@@ -133,6 +133,7 @@ export class SeatingFeed extends EventTarget {
     this.#socket = socket
     this.#target = isFresh ? seqOf(this.position) : null
     const isCurrent = () => attempt === this.#attempt
+    setTimeout(() => isCurrent() && socket.readyState === 0 && this.#later(), LOAD_MS)
     socket.addEventListener('open', () => {
       this.#attention.heard()
       if (isFresh) setTimeout(() => isCurrent() && this.#judge(), SETTLE_MS)
@@ -230,7 +231,7 @@ export class SeatingFeed extends EventTarget {
     if (this.#running) this.#timer = setTimeout(() => this.#connect(), leastMs + Math.random() * spreadMs)
   }
 
-  #drop(connection = this.connection) {
+  #drop(connection) {
     this.#attempt++
     clearTimeout(this.#timer)
     this.#socket?.close()

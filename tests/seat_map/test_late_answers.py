@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from typing import Final
 
 from playwright.sync_api import Page, expect
@@ -119,6 +120,35 @@ class TestBeforeThePlan:
         page.page.evaluate(f"{MAP}.release()")
         expect(page("#find")).not_to_have_attribute("aria-disabled", "true")
         page.close()
+
+
+class TestFeed:
+    def test_is_not_live_once_it_has_stopped(self, open_map: OpenMap, hall: str) -> None:
+        page = open_map(hall)
+        page.call("map.feed.stop()")
+        assert page.call("map.feed.connection") == "catchingup"
+        page.close()
+
+    def test_gives_up_a_handshake_without_an_answer(self, open_map: OpenMap, hall: str) -> None:
+        """A listener that accepts and says nothing."""
+        page = open_map(hall)
+        page.page.clock.install()
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            address = json.dumps(f"ws://127.0.0.1:{silent.getsockname()[1]}")
+            page.page.evaluate(f"""() => {{
+              window.attempts = 0
+              window.WebSocket = class extends WebSocket {{
+                constructor() {{
+                  super({address})
+                  attempts++
+                }}
+              }}
+            }}""")
+            page.call("map.refresh()")
+            page.wait_for("attempts === 1")
+            page.page.clock.fast_forward(31_000)
+            page.wait_for("attempts === 2")
+        page.close(["WebSocket"])
 
 
 class TestHold:
