@@ -136,6 +136,48 @@ def test_the_client_of_the_documentation(shop: System, run: Callable[[str], Call
     wait_until(lambda: reports() == expected, what="the pause")
 
 
+def test_the_client_stops_while_it_asks(run: Callable[[str], Callable[[], list[Any]]]) -> None:
+    """Neither a failure nor an answer after that shows anything, or begins another attempt."""
+    (client,) = re.findall(r"```js\n(.*?)```", (PROJECT / "docs" / "live.md").read_text(), re.DOTALL)
+    script = client.replace("export function", "function")
+    reports = run(
+        script
+        + """
+const [soon, send] = [setTimeout, fetch]
+globalThis.setTimeout = () => report('again')
+const known = {
+  '/plan': { blocks: [{ rows: [{ seats: ['A-1'] }] }] },
+  '/seats': { statuses: { a: 'available' }, seats: 'a', since: '1-1' },
+}
+const answer = (body) => ({ ok: true, json: async () => body })
+const ends = [
+  () => { throw new Error('down') }, () => ({ ok: false, status: 404 }), () => answer({ state: 'on_sale' }),
+]
+async function stopBefore(end) {
+  let go, stop
+  await new Promise((asked) => {
+    const waits = new Promise((done) => { go = done })
+    globalThis.fetch = async (address, ...rest) => {
+      if (address === '/report') return send(address, ...rest)
+      for (const [path, body] of Object.entries(known)) if (address.endsWith(path)) return answer(body)
+      asked()
+      await waits
+      return end()
+    }
+    const told = (word) => (...said) => report(word, ...said)
+    stop = follow('http://nowhere', 'event', { seat: told('seat'), state: told('state'), end: told('end') })
+  })
+  stop()
+  go()
+  await new Promise((done) => soon(done, 0))
+}
+ends.reduce((before, end) => before.then(() => stopBefore(end)), Promise.resolve()).then(() => report('done'))
+"""
+    )
+    wait_until(lambda: ["done"] in reports(), 60)
+    assert reports() == [["done"]]
+
+
 def test_the_client_gives_up_where_there_is_nothing(
     shop: System, run: Callable[[str], Callable[[], list[Any]]]
 ) -> None:
