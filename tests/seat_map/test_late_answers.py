@@ -5,15 +5,16 @@ import re
 import socket
 from typing import Final
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
-from tests.seat_map.browser import MAP, MapPage, change_event
+from tests.seat_map.browser import MAP, MapPage, change_event, seats_sold
 from tests.seat_map.conftest import OpenMap, OpenPage
 from tests.seat_map.theatre import OFFER, theatre
 from tests.servers import wait_until
 from tests.system import System
 from tests.web import JSON
 
+GONE: Final = "net::ERR"
 HOLD_BACK: Final = """() => {
 window.late = []
 window.fetch = ((send) => async (address, ...rest) => {
@@ -167,4 +168,60 @@ class TestHold:
         assert page.told("holdchange") == []
         assert page.told("selectionchange") == []
         assert seller.get(f"/api/v1/events/{hall}").json["seatsRemaining"] == 40
+        page.close()
+
+    def test_a_change_whose_answer_is_lost(self, open_page: OpenPage, hall: str, seller: System) -> None:
+        """The server did it, so the third seat is held: the page says so, and buys what it shows."""
+        page = open_page(hall)
+        page.page.clock.install()
+        page.page.reload()
+        page.hold_best()
+        page.page.evaluate(f"{MAP}.select(['sec-1-row-D-seat-1'])")
+
+        def lose(route: Route) -> None:
+            if route.request.method == "PATCH":
+                route.fetch()
+                route.abort()
+            else:
+                route.continue_()
+
+        page.page.route("**/holds/*", lose)
+        page("#main").click()
+        token = page.stored("sessionStorage")[f"seating:{hall}:hold"]
+        path = f"/api/v1/events/{hall}/holds/{token}"
+        wait_until(lambda: page("#main").is_visible() and len(seller.get(path).json["seats"]) == 3)
+        page.page.clock.fast_forward("01:01")
+        expect(page("#main")).to_have_text("Buy now")
+        expect(page("#seats li")).to_have_count(3)
+        page.page.unroute("**/holds/*")
+        page("#seats button").last.click()
+        expect(page("#main")).to_have_text("Change to 2 seats")
+        page("#main").click()
+        expect(page("#main")).to_have_text("Buy now")
+        page("#main").click()
+        page.wait_phase("receipt")
+        expect(page("#receipt li")).to_have_count(2)
+        assert seats_sold(seller, hall) == 2
+        page.close(GONE)
+
+    def test_a_change_in_another_tab(self, open_page: OpenPage, hall: str, seller: System) -> None:
+        """A duplicated tab shares the hold. It buys nothing that it has not shown."""
+        page = open_page(hall).hold_best()
+        name = f"seating:{hall}:hold"
+        token = page.stored("sessionStorage")[name]
+        other = page.page.context.new_page()
+        other.goto(page.page.url)
+        other.evaluate(f"sessionStorage.setItem({json.dumps(name)}, {json.dumps(token)})")
+        other.reload()
+        other.wait_for_selector("body[data-phase=held]")
+        page("#seats button").first.click()
+        page("#main").click()
+        expect(page("#main")).to_have_text("Buy now")
+        other.click("#main")
+        expect(other.locator("#notice-text")).to_contain_text("Your hold has changed")
+        assert seats_sold(seller, hall) == 0
+        expect(other.locator("#seats li")).to_have_count(1)
+        other.click("#main")
+        other.wait_for_selector("body[data-phase=receipt]")
+        assert seats_sold(seller, hall) == 1
         page.close()

@@ -58,6 +58,7 @@ class TestOnePurchase:
         other.wait_for_selector("body[data-phase=held]")
         page.page.route("**/purchases", lambda route: (route.fetch(), route.abort()))
         page("#main").click()
+        expect(page("#notice-text")).to_contain_text("No answer yet")
         wait_until(lambda: seats_sold(seller, hall) == 2)
         other.click("#main")
         other.wait_for_selector("body[data-phase=receipt]")

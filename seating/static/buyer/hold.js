@@ -55,6 +55,14 @@ export class Held {
     this.memory.holdToken = null
   }
 
+  /** Ask for the hold again, through the map. Throws if it has other seats than before; false if it cannot be read. */
+  async isAsShown(map) {
+    const { seats } = this
+    const isHeld = await map.resume(this.token)
+    if (isHeld && this.differsFrom(seats)) throw Object.assign(new Error('the hold has changed'), { code: 'changed' })
+    return Boolean(isHeld)
+  }
+
   /** Whether the chosen seats are others than those that are held. */
   differsFrom(selection) {
     const ids = new Set(this.seats.map(({ id }) => id))

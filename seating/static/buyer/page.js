@@ -178,9 +178,11 @@ class BuyersPage {
   }
 
   #buy() {
-    if (this.purchase) return
-    prepare(this.memory, this.held.token, this.held.seats)
-    this.#complete()
+    return this.#work('buy', async () => {
+      if (this.event.seated && !(await this.held.isAsShown(this.map))) return
+      prepare(this.memory, this.held.token, this.held.seats)
+      this.#complete()
+    })
   }
 
   async #complete() {

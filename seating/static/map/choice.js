@@ -86,7 +86,7 @@ export class Choice {
       const remove = this.#ids([...this.#heldSeats].filter((seat) => !chosen.includes(seat)))
       if (!add.length && !remove.length) return this.hold
       if (this.host.hold) return this.#byShop('change', this.#ids(chosen))
-      return this.#keep(await this.#ask('PATCH', `/${this.hold.holdToken}`, { ...(add.length && { add }), ...(remove.length && { remove }) }))
+      return this.#change({ ...(add.length && { add }), ...(remove.length && { remove }) })
     })
   }
 
@@ -103,7 +103,7 @@ export class Choice {
     return this.#inTurn(async () => {
       if (!this.hold) return null
       if (this.host.hold) return this.#byShop('extend', this.#ids([...this.#heldSeats]))
-      return this.#keep(await this.#ask('PATCH', `/${this.hold.holdToken}`, {}))
+      return this.#change({})
     })
   }
 
@@ -134,6 +134,19 @@ export class Choice {
     if (this.host.hold) return wanted.seats ? this.#byShop('take', wanted.seats) : this.#byShop('best', [], wanted)
     const hold = await this.#ask('POST', '', wanted)
     return this.#isClosed ? this.#ask('DELETE', `/${hold.holdToken}`) : this.#keep(hold)
+  }
+
+  /** Where a change fails it may be done all the same: the hold is read again, and what is chosen stays. */
+  async #change(wanted) {
+    const path = `/${this.hold.holdToken}`
+    try {
+      return this.#keep(await this.#ask('PATCH', path, wanted))
+    } catch (error) {
+      const now = await this.#ask('GET', path)
+      const { seats } = this
+      if (this.#keep(now)) this.#set(seats)
+      throw error
+    }
   }
 
   async #byShop(action, seats, wanted) {
