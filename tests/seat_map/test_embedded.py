@@ -213,6 +213,16 @@ def test_the_shop_holds(page: MapPage) -> None:
     ]
 
 
+def test_the_function_of_a_shop_may_be_set_first(page: MapPage) -> None:
+    """Before the component is defined, as it is not in another document."""
+    assert page.call("""(() => {
+      const early = document.implementation.createHTMLDocument().createElement('seating-map')
+      early.hold = () => 'of the shop'
+      document.querySelector('main').append(early)
+      return [early instanceof map.constructor, early.hold()]
+    })()""") == [True, "of the shop"]
+
+
 def test_general_admission_shows_what_is_left(browser: Browser, shop: Shop, seller: System) -> None:
     areas = {"Floor": {"totalSeats": 40, "price": 4900}, "Lounge": {"totalSeats": 10, "price": 12900}}
     event = seller.create_event(currency="EUR", categories=areas)
@@ -250,6 +260,10 @@ def test_the_examples(browser: Browser, shop: Shop, seller: System) -> None:
     page.get_by_text("Hold by the shop", exact=True).click()
     page.wait_for_function("() => document.querySelector('#own').held")
     assert page.locator("#own-said").inner_text() == "take sec-2-row-B-seat-3"
+    page.evaluate("document.querySelector('#own').select(['sec-2-row-B-seat-4'])")
+    page.get_by_text("Hold by the shop", exact=True).click()
+    page.wait_for_function("() => document.querySelector('#own').held.seats.length === 2")
+    assert page.locator("#own-said").inner_text() == "change sec-2-row-B-seat-3, sec-2-row-B-seat-4"
     page.close()
     assert not faults
 

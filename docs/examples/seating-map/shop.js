@@ -1,5 +1,6 @@
 // The page's own address says which event: ?event=…&server=https://tickets.example
 import { SeatingFeed } from '/static/seating-feed.js'
+import { money } from '/static/money.js'
 
 const asked = new URLSearchParams(location.search)
 const event = asked.get('event')
@@ -15,7 +16,7 @@ for (const map of document.querySelectorAll('seating-map')) {
 const basket = find('basket')
 basket.addEventListener('selectionchange', ({ detail: { seats, total, currency } }) => {
   const names = seats.map(({ section, row, number }) => `${section} ${row} ${number}`).join(', ')
-  const amount = currency && new Intl.NumberFormat('en', { style: 'currency', currency }).format(total / 100)
+  const amount = money(total, currency, 'en') // In minor units, of which a yen has none.
   find('chosen').textContent = seats.length ? [names, amount].filter(Boolean).join(': ') : 'Nothing chosen'
 })
 basket.addEventListener('holdchange', ({ detail: { hold } }) => {
@@ -32,16 +33,29 @@ find('release').addEventListener('click', () => basket.release())
 
 // The shop holds the seats. Here it asks the same server; yours would ask its own, which has a key.
 const own = find('own')
-own.hold = async (seats, { action, holdToken }) => {
-  find('own-said').textContent = `${action} ${seats.join(', ')}`
-  const holds = `${server}/api/v1/events/${event}/holds`
-  if (action === 'release') return void await fetch(`${holds}/${holdToken}`, { method: 'DELETE' })
-  const answer = await fetch(holds, {
-    method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ seats }),
+const holds = `${server}/api/v1/events/${event}/holds`
+async function ask(method, token, body) {
+  const answer = await fetch([holds, token].filter(Boolean).join('/'), {
+    method, headers: { 'Content-Type': 'application/json' }, body: body && JSON.stringify(body),
   })
+  if (answer.status === 204) return null
   const hold = await answer.json()
   if (!answer.ok) throw Object.assign(new Error(hold.message), { code: hold.code })
-  return { token: hold.holdToken, expiresAt: hold.expiresAt, expiresInMs: hold.expiresInMs }
+  return hold
+}
+own.hold = async (seats, { action, holdToken, quantity, category }) => {
+  find('own-said').textContent = `${action} ${seats.join(', ')}`
+  if (action === 'release') return ask('DELETE', holdToken)
+  if (action === 'extend') return ask('PATCH', holdToken, {})
+  if (action === 'take') return ask('POST', null, { seats })
+  if (action === 'best') {
+    const found = await ask('POST', null, { quantity, category })
+    if (holdToken) await ask('DELETE', holdToken).catch(() => {})
+    return found
+  }
+  const held = await ask('GET', holdToken)
+  const [add, remove] = [seats.filter((id) => !held.seats.includes(id)), held.seats.filter((id) => !seats.includes(id))]
+  return ask('PATCH', holdToken, { ...(add.length && { add }), ...(remove.length && { remove }) })
 }
 find('own-take').addEventListener('click', () => own.holdSelection())
 
