@@ -114,15 +114,19 @@ class TestOnePurchase:
 
     def test_a_refusal_of_what_another_tab_saw_sold(self, open_page: OpenPage, hall: str, seller: System) -> None:
         page = open_page(hall).hold_best()
-        page.page.route("**/purchases", lambda route: (route.fetch(), route.abort()))
+        refusal = {"code": "EVENT_NOT_FOUND", "message": "…"}
+        is_refused = False
+        page.page.route(
+            "**/purchases",
+            lambda route: route.fulfill(status=404, json=refusal) if is_refused else (route.fetch(), route.abort()),
+        )
         page("#main").click()
-        wait_until(lambda: seats_sold(seller, hall) == 2)
+        expect(page("#notice-text")).to_contain_text("No answer yet")
+        assert seats_sold(seller, hall) == 2
         other = page.context.new_page()
         other.goto(page.page.url)
         other.wait_for_selector("body[data-phase=receipt]")
-        page.page.unroute("**/purchases")
-        refusal = {"code": "EVENT_NOT_FOUND", "message": "…"}
-        page.page.route("**/purchases", lambda route: route.fulfill(status=404, json=refusal))
+        is_refused = True
         page.wait_phase("receipt")
         for tab in (page.page, other):
             tab.reload()
