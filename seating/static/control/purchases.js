@@ -110,7 +110,7 @@ export class Purchases {
       element(
         'div',
         { class: 'row' },
-        this.#list.path !== this.#newest && more('Newest', this.#newest),
+        this.#list.path === this.#newest ? null : more('Newest', this.#newest),
         next && more('Older', `${this.#newest}&cursor=${next}`),
       ),
     )
