@@ -34,7 +34,7 @@ def test_a_purchase_is_found_and_cancelled(room: OwnPage, guarded: System, gala:
     bought = guarded.request("POST", path, body, JSON | {"Idempotency-Key": "a-key-of-a-buyer"}).json
     wait_until(lambda: guarded.get(f"/api/v1/purchases/{bought['purchaseId']}").json["state"] == "persisted")
     room.page.keyboard.press("/")
-    for searched in (bought["purchaseId"], bought["seats"][0], "A-1001"):
+    for searched in (bought["purchaseId"], "A-1001", bought["seats"][0]):
         room("#find").fill(searched)
         room("#find").press("Enter")
         expect(room("#purchases tbody tr")).to_have_count(1)
