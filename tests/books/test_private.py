@@ -253,7 +253,8 @@ def test_a_fork_is_replayed_with_it(sale: OneProcess) -> None:
     assert sale.check.reconcile(event) == []
 
 
-def test_the_receipt_of_a_lost_sale_has_it(sale: OneProcess) -> None:
+def lost_sale(sale: OneProcess) -> tuple[str, Receipt]:
+    """An event, and the receipt of a purchase that Redis lost before SQL had it."""
     event = sale.open(plan=HALL)
     sale.persist(event)
     receipt = sale.order(event, "k", ORDER)
@@ -261,6 +262,11 @@ def test_the_receipt_of_a_lost_sale_has_it(sale: OneProcess) -> None:
     sale.calls.command("FLUSHALL")
     sale.persist(event)
     sale.answered.flush()
+    return event, receipt
+
+
+def test_the_receipt_of_a_lost_sale_has_it(sale: OneProcess) -> None:
+    event, receipt = lost_sale(sale)
     assert sale.purchases.get(receipt.id).state == "quarantined"
     assert recorded(sale, receipt) == ADA
     sale.quarantine.replay(event, str(receipt.id.position), OPERATOR)
@@ -270,13 +276,7 @@ def test_the_receipt_of_a_lost_sale_has_it(sale: OneProcess) -> None:
 
 
 def test_another_text_beside_a_lost_sale_is_not_sold_again(sale: OneProcess) -> None:
-    event = sale.open(plan=HALL)
-    sale.persist(event)
-    receipt = sale.order(event, "k", ORDER)
-    sale.answered.flush()
-    sale.calls.command("FLUSHALL")
-    sale.persist(event)
-    sale.answered.flush()
+    event, receipt = lost_sale(sale)
     other = PersonalData("mallory").to_text()
     here = quarantine.c.event_id == event
     sale.database.write(lambda connection: connection.execute(update(quarantine).where(here).values(private=other)))
