@@ -5,10 +5,7 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from math import ceil
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 from urllib.parse import quote
 
@@ -32,6 +29,7 @@ from seating.domain.partner_errors import (
     PartnerUserNotFound,
 )
 from seating.telemetry import tracing
+from seating.upstream.retry_after import wait_s_in
 
 MAX_ANSWER_BYTES: Final = 1 << 20
 _RETRY_AFTER_S: Final = (0.02, 0.1)
@@ -237,22 +235,3 @@ def _message_in(body: bytes) -> str | None:
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
     return message[:_LONGEST_MESSAGE] if isinstance(message, str) and message.isprintable() else None
-
-
-LONGEST_WAIT_S: Final = 3600
-"""The longest wait that the partner may impose on our callers: its typo must not keep them away for years."""
-
-
-def wait_s_in(text: str | None) -> int | None:
-    """Return seconds from now, 1 to LONGEST_WAIT_S; None if the header is missing or neither a number nor a date."""
-    text = (text or "").strip()
-    if text.isascii() and text.isdigit():
-        wait_s = float(text[:10])
-    else:
-        try:
-            at = parsedate_to_datetime(text)
-        except (ValueError, OverflowError):
-            return None
-        # Python gives a date of "-0000", which is UTC, no time zone.
-        wait_s = (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    return min(max(1, ceil(wait_s)), LONGEST_WAIT_S)

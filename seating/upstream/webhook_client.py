@@ -4,17 +4,13 @@ A host is resolved once for a few messages, all of its addresses are checked, an
 that were checked: a name that means another address a moment later changes nothing.
 """
 
-import math
 import os
 import random
 import re
 import socket
 import ssl
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Final
@@ -28,6 +24,7 @@ from seating import __version__
 from seating.domain.public_address import is_public
 from seating.domain.webhook import Target
 from seating.domain.webhook_message import Message
+from seating.upstream.retry_after import whole_seconds_until
 
 MAX_RESPONSE_BYTES: Final = 16 * 1024
 """A response is read so far, that the next message can use the connection. Its content does not matter."""
@@ -170,13 +167,7 @@ def wait_s(retry_after: str) -> int:
     """Return the seconds that a `Retry-After` asks for, from now on if it is a date; 0 for anything else."""
     if _SECONDS.fullmatch(retry_after):
         return int(retry_after)
-    try:
-        until = parsedate_to_datetime(retry_after[:_LONGEST_DATE])
-    except (ValueError, OverflowError):  # The latter for numbers that no date can have.
-        return 0
-    if until.tzinfo is None:  # "-0000" is UTC, too.
-        until = until.replace(tzinfo=UTC)
-    return max(0, math.ceil(until.timestamp() - time.time()))
+    return whole_seconds_until(retry_after[:_LONGEST_DATE])
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from seating.upstream.partner_client import LONGEST_WAIT_S, wait_s_in
+from seating.upstream.retry_after import LONGEST_WAIT_S, wait_s_in
 from tests.catalogue import partner as habits
 from tests.catalogue.conftest import web_over
 from tests.catalogue.partner import Partner, answers, only
