@@ -4,6 +4,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -68,16 +69,15 @@ class Cluster:
             self._buses[port] = free_port()
             if self.start_server(port):  # Otherwise somebody else took one of its ports meanwhile.
                 self.servers.append(port)
-        first, *others = self.servers
         primaries, replicas = self.servers[:3], self.servers[3:]
         for number, port in enumerate(primaries):
             bounds = number * _SLOTS // 3, (number + 1) * _SLOTS // 3 - 1
             self._cluster(port, "ADDSLOTSRANGE", *bounds)
         for epoch, port in enumerate(self.servers, 1):
             self._cluster(port, "SET-CONFIG-EPOCH", epoch)
-        for port in others:
-            self._cluster(port, "MEET", "127.0.0.1", first, self._buses[first])
-        wait_until(lambda: all(len(self._nodes(port)) == 6 for port in self.servers), 8, "the servers to meet")
+        for port, peer in combinations(self.servers, 2):  # Gossip alone would let chance decide when all have met.
+            self._cluster(port, "MEET", "127.0.0.1", peer, self._buses[peer])
+        wait_until(lambda: all(map(self._has_met_all, self.servers)), 60, "the servers to meet")
         for primary, replica in zip(primaries, replicas, strict=True):
             self._cluster(replica, "REPLICATE", self.id_of(primary))
         self.await_whole()
@@ -206,6 +206,10 @@ class Cluster:
     def _nodes(self, port: int) -> dict[str, Any]:
         nodes: dict[str, Any] = self._cluster(port, "NODES")
         return nodes
+
+    def _has_met_all(self, port: int) -> bool:
+        nodes = self._nodes(port).values()
+        return len(nodes) == 6 and not any("handshake" in node["flags"] for node in nodes)
 
     def _is_whole(self, port: int) -> bool:
         about = self.client(port).info()
