@@ -341,7 +341,7 @@ def test_a_claim_outlasts_the_reading_of_a_long_log(moved: OneProcess, monkeypat
     def slowly(log: EventLog, event_id: str, position: Position, count: int) -> list[LogEntry]:
         if count == 3:
             pages.append(position)
-            moved.calls.command("INCRBY", CLOCK, 8_000)
+            moved.calls.command("INCRBY", CLOCK, 3_000)
             with pytest.raises(Overtaken):
                 Rebuilding(moved.calls, event_id, "other").claim("rebuild", "any")
         return read(log, event_id, position, count)

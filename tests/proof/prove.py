@@ -1,8 +1,8 @@
 """Prove the promises for an hour: `python -m tests.proof.prove --minutes 60 --seed 7`.
 
-First chaos runs on SQLite and Postgres by turns, some on a Redis Cluster, for most of the time, then the tests of the
-proof itself and the bad inputs, two at a time. Writes its findings to docs/proof/ and makes docs/reliability.md of
-them, after each step. Exits with 1 if anything was broken.
+First chaos runs on SQLite and Postgres by turns, some on a Redis Cluster, for most of the time. Then they are judged,
+and the tests of the proof itself and the bad inputs run, two at a time. Writes its findings to docs/proof/ and makes
+docs/reliability.md of them, after each step. Exits with 1 if anything was broken.
 """
 
 import argparse
@@ -25,11 +25,11 @@ from tests.proof.report import ChaosOutcome
 from tests.proof.stepped_clock import SteppedClock
 
 PROJECT: Final = Path(__file__).parents[2]
-_ROUND_MINUTES: Final = 5.0
+_ROUND_MINUTES: Final = 8.0
 _SHORTEST_ROUND_MINUTES: Final = 0.5
 _FEWEST_ROUNDS: Final = 2
-_CHAOS_SHARE: Final = 0.8
-_TESTS_AT_ONCE: Final = 2
+_CHAOS_SHARE: Final = 0.85
+_AT_ONCE: Final = 2
 
 
 class Stores(NamedTuple):
@@ -46,6 +46,7 @@ _ROUNDS: Final = (
     Stores("sqlite", clock="stepped"),
 )
 """Again and again."""
+_CHAOS: Final = (sys.executable, "-m", "tests.proof.chaos")
 _PASSED: Final = re.compile(r"(\d+) passed")
 
 
@@ -76,8 +77,17 @@ class Tests:
 
 def parts(scale: float) -> list[Tests]:
     """Return all but chaos; `scale` is 1 for an hour."""
-    raw, requests, cases = (int(count * scale) for count in (600_000, 10_000, 400))
+    raw, requests, cases = (int(count * scale) for count in (600_000, 10_000, 150))
     return [
+        *(
+            Tests(
+                f"processes that crash at every call they make outside, over {database}",
+                ("tests/proof/test_crash_points.py",),
+                {"SEATING_CRASH_POINTS": "1"},
+                only=f"{database.lower()} or driven",
+            )
+            for database in ("SQLite", "Postgres")
+        ),
         Tests(
             "raw requests, many malformed, read alike by both parsers",
             ("tests/server/test_fuzz_bytes.py",),
@@ -89,15 +99,6 @@ def parts(scale: float) -> list[Tests]:
             "the product without one of its guards, caught by a short run each",
             ("tests/proof/test_mutants.py",),
             {"SEATING_MUTANTS": "1"},
-        ),
-        *(
-            Tests(
-                f"processes that crash at every call they make outside, over {database}",
-                ("tests/proof/test_crash_points.py",),
-                {"SEATING_CRASH_POINTS": "1"},
-                only=f"{database.lower()} or driven",
-            )
-            for database in ("SQLite", "Postgres")
         ),
         Tests("the proxy and the schedule of faults", ("tests/proof/test_proxy.py", "tests/proof/test_chaos.py")),
         Tests(
@@ -114,16 +115,24 @@ def parts(scale: float) -> list[Tests]:
     ]
 
 
-def chaos(stores: Stores, minutes: float, seed: int, folder: Path) -> ChaosOutcome | None:
-    """Run it in a process of its own; None if it could not be judged."""
-    found = folder / f"{stores.database}-{seed}" / "outcome.json"
-    found.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "tests.proof.chaos", "--minutes", str(minutes), "--seed", str(seed)]
-    command += ["--output", str(folder)]
-    for name, value in stores._asdict().items():
-        command += [f"--{name}", value]
-    subprocess.run(command, cwd=PROJECT, check=False)
-    return ChaosOutcome.read(found) if found.exists() else None
+def chaos(stores: Stores, minutes: float, seed: int, output: Path) -> Path:
+    """Run it in a process of its own, and return its folder, which has an outcome.json if the run came to its end."""
+    folder = output / f"{stores.database}-{seed}"
+    (folder / "outcome.json").unlink(missing_ok=True)
+    options = {"minutes": minutes, "seed": seed, "output": output, **stores._asdict()}
+    given = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    subprocess.run([*_CHAOS, "--unjudged", *given], cwd=PROJECT, check=False)
+    return folder
+
+
+def judged(folder: Path) -> ChaosOutcome | None:
+    """Judge a run in a process of its own; None if it came to no end."""
+    found = folder / "outcome.json"
+    if not found.exists():
+        return None
+    done = subprocess.run([*_CHAOS, "--judge", str(folder)], cwd=PROJECT, capture_output=True, text=True, check=False)
+    print(done.stdout, done.stderr, sep="\n", flush=True)
+    return ChaosOutcome.read(found)
 
 
 def rounds() -> Iterator[Stores]:
@@ -144,19 +153,22 @@ def main() -> None:
     print(f"MINUTES={given.minutes:g} SEED={seed}", flush=True)
     ends = time.monotonic() + given.minutes * 60 * _CHAOS_SHARE
     findings = Findings(f"make prove MINUTES={given.minutes:g} SEED={seed}", machine())
+    folders = []
     for number, stores in enumerate(rounds()):
         if number >= _FEWEST_ROUNDS and time.monotonic() > ends - 60:
             break
         left_minutes = (ends - time.monotonic()) / 60 / max(_FEWEST_ROUNDS - number, 1)
         minutes = max(min(_ROUND_MINUTES, left_minutes), _SHORTEST_ROUND_MINUTES)
-        outcome = chaos(stores, minutes, seed + number, given.output.absolute())
-        if outcome:
-            findings.rounds.append(outcome)
-        else:
-            findings.unjudged += 1
-        reliability.write(findings)
-    with ThreadPoolExecutor(_TESTS_AT_ONCE) as pool:
-        for part in pool.map(Tests.run, parts(given.minutes / 60)):
+        folders.append(chaos(stores, minutes, seed + number, given.output.absolute()))
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        judgements, tests = pool.map(judged, folders), pool.map(Tests.run, parts(given.minutes / 60))
+        for outcome in judgements:
+            if outcome:
+                findings.rounds.append(outcome)
+            else:
+                findings.unjudged += 1
+            reliability.write(findings)
+        for part in tests:
             findings.parts.append(part)
             reliability.write(findings)
     print(f"see {reliability.PAGE.relative_to(PROJECT)}")

@@ -99,7 +99,7 @@ def sentence(findings: Findings) -> str:
 def _totals(findings: Findings) -> str:
     rounds = findings.rounds
     kinds = [breach.partition(":")[0] for one in rounds for breach in one.breaches]
-    local = [one.recovery_s for one in _all_faults(rounds) if not one.may_lose]
+    local = [one.recovery_s for one in _all_faults(rounds) if one.is_local]
     rows = [
         ("purchases acknowledged", sum(one.acknowledged for one in rounds)),
         ("requests", sum(one.requests for one in rounds)),
@@ -122,7 +122,9 @@ def _faults(findings: Findings) -> str:
         "## Recovery by kind of fault\n\n"
         "Seconds from the end of the fault (Redis answers again, the process runs again) until every event that is on "
         "sale has sold again. After one fault in five the next does not wait for that; a recovery that it overtook is "
-        "not measured. Those marked * may lose data of Redis; what SQL did not have yet is lost then, and reported.\n\n"
+        "not measured, but part of the next one's. Those marked * may lose data of Redis; what SQL did not have yet is "
+        "lost then, and reported. Above, a fault that overtook the recovery from one of those is not one that "
+        "may not lose.\n\n"
     )
     found = _all_faults(findings.rounds)
     loses = {fault.kind for fault in found if fault.may_lose}

@@ -25,6 +25,7 @@ class Survived:
     """A fault, in seconds from the first request on.
 
     `recovery_s` is None if the next fault began before it, as one in five does on purpose: then it is that one's, too.
+    `in_loss` says that this one began before the sale had recovered from one that may lose.
     """
 
     kind: str
@@ -33,6 +34,11 @@ class Survived:
     begun_s: float
     ended_s: float
     recovery_s: float | None
+    in_loss: bool = False
+
+    @property
+    def is_local(self) -> bool:
+        return not self.may_lose and not self.in_loss
 
 
 @dataclass(frozen=True)
@@ -135,12 +141,13 @@ def _survived(history: RecordedHistory, bought: list[Operation], first_ns: int) 
         if one.event not in paused and one.returned:
             sold[one.event].append((one.invoked, one.returned))
     first_after = {event: _earliest_after(sorted(times)) for event, times in sold.items()}
-    found = []
+    found: list[Survived] = []
     for fault, following in zip_longest(history.faults, history.faults[1:]):
         returned = [find(fault.ended) for find in first_after.values()]
         recovered = max((ns for ns in returned if ns is not None), default=None)
         if recovered and following and fault.ended + RECOVERY_SEEN_WITHIN_S * _NS > following.begun < recovered:
             recovered = None
+        before = found[-1] if found else None
         found.append(
             Survived(
                 fault.fault,
@@ -149,6 +156,7 @@ def _survived(history: RecordedHistory, bought: list[Operation], first_ns: int) 
                 (fault.begun - first_ns) / _NS,
                 (fault.ended - first_ns) / _NS,
                 (recovered - fault.ended) / _NS if recovered else None,
+                in_loss=before is not None and before.recovery_s is None and not before.is_local,
             )
         )
     return found

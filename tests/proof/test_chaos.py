@@ -28,7 +28,9 @@ def test_a_short_run_keeps_every_promise(tmp_path: Path) -> None:
     plan = ChaosPlan("sqlite", 19, 300, size=size, kinds=_KINDS, pauses_s=(0.5, 1.5), most=len(_KINDS))
     folder = tmp_path / "run"
     folder.mkdir()
-    outcome = chaos.run(plan, folder)
+    chaos.run(plan, folder).write(folder)
+    assert ChaosOutcome.read(folder / "outcome.json").breaches == [chaos.NOT_JUDGED]
+    outcome = chaos.judge(folder)
     assert not outcome.breaches, (folder / "breaches.txt").read_text()[:5000]
     assert sorted(fault.kind for fault in outcome.faults) == sorted(_KINDS)
     assert outcome.acknowledged > 0

@@ -59,6 +59,21 @@ def test_a_recovery_that_the_next_fault_overtook_is_not_measured() -> None:
     assert shown([None]) == ["none"] * 3
 
 
+def test_a_fault_in_the_recovery_from_a_loss_is_not_local() -> None:
+    """Its recovery is that of both. The next one is local again."""
+
+    def fault(kind: str, begun_s: int, *, may_lose: bool) -> InjectedFault:
+        return InjectedFault(kind, begun_s * _S, (begun_s + 1) * _S, may_lose=may_lose, target="redis")
+
+    emptied = fault("Redis emptied", 1, may_lose=True)
+    killed, later = (fault("cron killed", begun_s, may_lose=False) for begun_s in (3, 20))
+    sold = [_bought("hall", 0.5, 0.6), _bought("hall", 9.0, 9.1), _bought("hall", 21.5, 21.6)]
+    made = {"database": "sqlite", "seed": 7, "behind_s": 0.5, "skipped": {}, "lost": 0, "breaches": []}
+    faults = measured(RecordedHistory.of([*sold, emptied, killed, later]), **made).faults
+    assert [one.recovery_s is None for one in faults] == [True, False, False]
+    assert [one.is_local for one in faults] == [False, False, True]
+
+
 def test_what_is_broken_is_counted(outcome: ChaosOutcome) -> None:
     findings = Findings("make prove", machine(), [ProofPart("tests", 3, 200_000, 60, passed=True)], [outcome])
     assert findings.is_clean

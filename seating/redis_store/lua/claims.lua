@@ -1,6 +1,6 @@
 -- The lease of a claim, shared by the scripts that heed claims.
 
-local LEASE_MS = 15000
+local LEASE_MS = 5000
 
 -- Whether a claim that lasts until `claim_until` still holds. One that lasts longer than a lease was written by another
 -- clock, a demoted primary's, and is over.
