@@ -123,6 +123,11 @@ def web_services(settings: Settings) -> Services:
     if settings.event_api_base_url is not None:
         # While DNS hangs, each call occupies a thread in which Redis's host is looked up, too.
         get_hub().threadpool.maxsize += settings.event_api_concurrency
+    _follow_connections(services, calls)
+    return services
+
+
+def _follow_connections(services: Services, calls: Calls) -> None:
     writer = AnsweredWriter(services.answered)
 
     def on_new_connection() -> None:
@@ -132,7 +137,6 @@ def web_services(settings: Settings) -> Services:
 
     calls.on_new_connection(on_new_connection)
     writer.start()
-    return services
 
 
 def webhook_sender(settings: Settings) -> WebhookSender:

@@ -102,6 +102,19 @@ def test_a_loss_that_nobody_is_left_to_report(clean: RecordedRun, killed_after_s
     assert bool(_breaches(run, "I2")) == broken
 
 
+def test_a_loss_that_sql_had_to_note_again(clean: RecordedRun) -> None:
+    """Put back from a copy, it tells another time. Without that, a repetition has the same bytes."""
+    run = clean.copy()
+    key = f"msg_{run.hall.event}.loss.1-2"
+    for body in "01":
+        run.add(run.find("webhook")[5], key=key, body_sha=body * 64, answer={"type": "loss"})
+    assert _breaches(run, "I11")
+    first = next(one for one in run.find("webhook") if one.key == key)
+    begun, ended = first.invoked - 1, first.invoked + 1
+    run.history.faults.append(InjectedFault("SQLite restored older", begun, ended, may_lose=False, target="sql"))
+    assert not _breaches(run, "I11")
+
+
 def test_a_seat_may_be_sold_again_whose_sale_and_cancellation_are_lost(clean: RecordedRun) -> None:
     run = clean.copy()
     (last, *_) = run.find("purchase")
