@@ -1,4 +1,4 @@
-/** The seats of one event and their changes, for any front end; seating-feed.d.ts says what each part is for. */
+/** The seats of one event and their changes, for any front end: see seating-feed.d.ts. */
 
 import { Attention } from './map/attention.js'
 
@@ -23,7 +23,6 @@ export class SeatingFeed extends EventTarget {
   position = null
   connection = 'catchingup'
 
-  #api
   #headers
   #indices = new Map()
   #since = null
@@ -41,10 +40,8 @@ export class SeatingFeed extends EventTarget {
   constructor({ server = new URL(import.meta.url).origin, event, headers = {} }) {
     super()
     this.#headers = headers
-    this.#api = `${server}/api/v1/events/${encodeURIComponent(event)}`
+    this.api = `${server}/api/v1/events/${encodeURIComponent(event)}`
   }
-
-  get api() { return this.#api }
 
   start() {
     if (this.#running) return
@@ -69,7 +66,7 @@ export class SeatingFeed extends EventTarget {
   now() { return Date.now() + this.#clockMs }
 
   async get(path = '', timeoutMs = LOAD_MS) {
-    const response = await fetch(this.#api + path, { headers: this.#headers, signal: AbortSignal.timeout(timeoutMs) })
+    const response = await fetch(this.api + path, { headers: this.#headers, signal: AbortSignal.timeout(timeoutMs) })
     if (path !== '/plan') this.#setClock(response) // A plan comes from the browser's cache.
     const body = await response.json()
     if (!response.ok) throw Object.assign(new Error(body.message), { status: response.status, code: body.code })
@@ -90,7 +87,7 @@ export class SeatingFeed extends EventTarget {
   }
 
   async #load(attempt) {
-    // An answer that comes once another attempt has begun is older than what that one knows.
+    // An answer to an earlier attempt is older than what is known.
     const get = async (path) => {
       const answer = await this.get(path)
       if (attempt !== this.#attempt) throw new Error('too late')
@@ -116,21 +113,20 @@ export class SeatingFeed extends EventTarget {
 
   #takeSnapshot(map) {
     const codes = {}
-    for (const [letter, word] of Object.entries(map.statuses)) codes[letter.charCodeAt(0)] = STATUSES.indexOf(word)
+    for (const letter in map.statuses) codes[letter.charCodeAt(0)] = STATUSES.indexOf(map.statuses[letter])
     const changed = []
-    for (let index = 0; index < this.statuses.length; index++) {
+    this.statuses.forEach((was, index) => {
       const code = codes[map.seats.charCodeAt(index)] ?? 2
-      if (this.statuses[index] !== code) changed.push(index)
+      if (was !== code) changed.push(index)
       this.statuses[index] = code
-    }
+    })
     this.position = map.position
     this.seatsRemaining = map.seatsRemaining
     return changed
   }
 
   #open(attempt, isFresh) {
-    const socket = new WebSocket(`${this.#api.replace(/^http/, 'ws')}/live?since=${this.#since}`)
-    this.#socket = socket
+    const socket = this.#socket = new WebSocket(`${this.api.replace(/^http/, 'ws')}/live?since=${this.#since}`)
     this.#target = isFresh ? seqOf(this.position) : null
     const isCurrent = () => attempt === this.#attempt
     setTimeout(() => isCurrent() && socket.readyState === 0 && this.#later(), LOAD_MS)
@@ -189,12 +185,13 @@ export class SeatingFeed extends EventTarget {
     this.#later(code === CROWDED ? CROWDED_MS : 0)
   }
 
-  /** Ask for the server's position: the feed is live once it has reached that. */
+  /** Ask for the server's position: once it is reached, the feed is live. */
   async #confirm() {
     const attempt = this.#attempt
-    const options = { method: 'HEAD', headers: this.#headers, cache: 'no-store', signal: AbortSignal.timeout(ANSWER_MS) }
     try {
-      const response = await fetch(`${this.#api}/seats`, options)
+      const response = await fetch(`${this.api}/seats`, {
+        method: 'HEAD', headers: this.#headers, cache: 'no-store', signal: AbortSignal.timeout(ANSWER_MS),
+      })
       if (attempt !== this.#attempt) return
       if (!response.ok) throw new Error(`${response.status}`)
       this.#setClock(response)

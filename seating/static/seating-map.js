@@ -1,4 +1,4 @@
-/** `<seating-map event="…">`: a live seat map for any page; seating-map.d.ts says what each part is for. */
+/** `<seating-map event="…">`: a live seat map for any page: see seating-map.d.ts. */
 
 import { MapCanvas } from './map/canvas.js'
 import { Choice } from './map/choice.js'
@@ -174,8 +174,8 @@ export class SeatingMap extends HTMLElement {
     const feed = this.#feed
     const { Areas } = await import('./places.js')
     if (feed !== this.#feed) return
-    if (!this.#areas) this.#emit('ready', { event: this.#feed.event })
-    this.#areas ??= new Areas(this.#parts.areas, this.#feed, this.#words)
+    if (!this.#areas) this.#emit('ready', { event: feed.event })
+    this.#areas ??= new Areas(this.#parts.areas, feed, this.#words)
     this.#areas.show()
   }
 

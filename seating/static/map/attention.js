@@ -1,4 +1,4 @@
-/** Notices when a connection may be dead although it looks alive: silence, sleep, a network that went away. */
+/** Notices when a connection may be dead although it looks alive: silence, sleep, a lost network. */
 
 const SILENCE_MS = 15_000
 const TOUCHED_MS = 2_000 // Who is about to choose is not shown what is long over.

@@ -1,4 +1,4 @@
-/** The map on its canvas: draws what changed, frame by frame, and tells which seat is meant. */
+/** The map on its canvas: draws what changed and tells which seat is meant. */
 
 import { overlap, stageBounds } from './areas.js'
 import { readTheme } from './colors.js'
@@ -18,7 +18,7 @@ const EDGE = 12
 const MINI_MS = 500
 const TOOLS = 64
 
-/** `parts` are the component's elements; `on` has `seat(i)`, `hover(i, place)` and `first()`. */
+/** `parts` are the component's elements; `on` has `seat(i)`, `hover(i)` and `first()`. */
 export class MapCanvas {
   marked = { own: [], seat: -1, part: null, hovered: -1 }
   #pending = new Set()
@@ -225,7 +225,7 @@ export class MapCanvas {
     const { state } = this.parts
     const key = `${arrow}${state.textContent}`
     if (key !== this.#pointer.key) {
-      // To ask for sizes in each frame would take longer than to draw it.
+      // Asking for sizes takes longer than drawing a frame.
       pointer.textContent = `${arrow} ${this.offer.words.stage}`
       this.#pointer = { key, long: pointer.offsetWidth, high: pointer.offsetHeight, first: state.offsetWidth + 2 * EDGE }
     }

@@ -3,27 +3,22 @@
 import { FREE } from './painter.js'
 
 const [USUAL_MAX, MOST] = [8, 10]
-const RETRIES = 2
-const RETRY_MS = 1_000
-const ANSWER_MS = 15_000
-const UNANSWERED_MS = 60_000
+const [RETRIES, RETRY_MS] = [2, 1_000]
+const [ANSWER_MS, UNANSWERED_MS] = [15_000, 60_000]
 const SPOKEN_S = [[120, 'twoMinutes'], [30, 'halfMinute']]
 
 /** `host` is the component; `tell` has `event`, `say` and `drawn`. */
 export class Choice {
-  /** Indices of seats, in the order of their choice. */
-  seats = []
+  seats = [] // Indices, in the order of their choice.
   hold = null
   offer = null
   #heldSeats = new Set()
   #asking = 0
   #isClosed = false
-  /** Nothing is asked before the seats are known. */
-  #last = new Promise((go) => { this.begin = go })
+  #last = new Promise((go) => { this.begin = go }) // Nothing is asked before the seats are known.
   #timer = 0
   #spoken = new Set()
-  /** Of requests without an answer, by their bodies. */
-  #keys = {}
+  #keys = {} // Of requests without an answer, by their bodies.
 
   constructor(feed, words, host, tell) { Object.assign(this, { feed, words, host, tell }) }
 
@@ -100,11 +95,9 @@ export class Choice {
   }
 
   extend() {
-    return this.#inTurn(async () => {
-      if (!this.hold) return null
-      if (this.host.hold) return this.#byShop('extend', this.#ids([...this.#heldSeats]))
-      return this.#change({})
-    })
+    return this.#inTurn(() => (
+      this.hold && (this.host.hold ? this.#byShop('extend', this.#ids([...this.#heldSeats])) : this.#change({}))
+    ))
   }
 
   release() { return this.#inTurn(() => this.#giveBack()) }
@@ -136,7 +129,7 @@ export class Choice {
     return this.#isClosed ? this.#ask('DELETE', `/${hold.holdToken}`) : this.#keep(hold)
   }
 
-  /** Where a change fails it may be done all the same: the hold is read again, and what is chosen stays. */
+  /** A change that fails may be done all the same: the hold is read again, and what is chosen stays. */
   async #change(wanted) {
     const path = `/${this.hold.holdToken}`
     try {
@@ -177,12 +170,12 @@ export class Choice {
   #look() {
     if (this.host.hasAttribute('buying')) return // The answer to the purchase says whose seats they are.
     const leftMs = this.#leftMs()
+    if (!leftMs) return this.#end()
     for (const [atS, word] of SPOKEN_S) {
-      if (leftMs > atS * 1000 || leftMs === 0 || this.#spoken.has(word)) continue
+      if (leftMs > atS * 1000 || this.#spoken.has(word)) continue
       this.#spoken.add(word)
       this.tell.say(this.words[word])
     }
-    if (leftMs === 0) this.#end()
   }
 
   #end() {
@@ -205,10 +198,10 @@ export class Choice {
 
   #drop() {
     clearInterval(this.#timer)
-    const had = this.hold !== null
+    const { hold } = this
     this.hold = null
     this.#heldSeats = new Set()
-    if (had) this.tell.event('holdchange', { hold: null })
+    if (hold) this.tell.event('holdchange', { hold: null })
   }
 
   /** One after the other; a refusal becomes the event `error`, and null. */

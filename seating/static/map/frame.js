@@ -1,4 +1,4 @@
-/** What frames the map: its style and buttons, the legend below it, and the card of a seat. */
+/** What frames the map: its style and buttons, the legend, and the card of a seat. */
 
 import { drawChosen } from './overlay.js'
 import { FREE, HELD } from './painter.js'

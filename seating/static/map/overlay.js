@@ -71,9 +71,7 @@ export class Overlay {
       if (share >= 1 || !isShown || this.painter.isFar(view.scale)) continue
       const category = this.painter.hall.category[seat]
       context.globalAlpha = 1 - Math.max(0, share)
-      if (was <= 1) {
-        this.painter.drawSign(context, left, top, radius, category, was, 1)
-      }
+      if (was <= 1) this.painter.drawSign(context, left, top, radius, category, was, 1)
       context.strokeStyle = this.painter.theme.colors[category]
       context.lineWidth = 2
       context.stroke(seatPath(left, top, radius * (1 + Math.max(0, share)), false))

@@ -87,7 +87,7 @@ function inOrder(hall, lines) {
   return seats
 }
 
-/** How far apart rows are: a band of this width along each row leaves no gap between them. */
+/** How far apart rows are: bands of this width along them leave no gap. */
 function rowDistance(hall, section) {
   const found = []
   const step = Math.ceil(section.lines.length / SAMPLED)

@@ -146,9 +146,8 @@ export class Tree {
   }
 
   #across({ section, row, seat }, by) {
-    const rows = section.rows
-    const other = rows[rows.indexOf(row) + by]
-    if (!other) return
+    const other = section.rows[section.rows.indexOf(row) + by]
+    if (!other || seat === undefined) return
     const { x, y } = this.hall
     const distance = (i) => Math.hypot(x[i] - x[seat], y[i] - y[seat])
     this.goTo(other.seats.reduce((best, i) => (distance(i) < distance(best) ? i : best)), true)
@@ -163,8 +162,7 @@ export class Tree {
       [isRtl ? 'ArrowLeft' : 'ArrowRight']: () => this.#unfold(item),
       [isRtl ? 'ArrowRight' : 'ArrowLeft']: () => this.#fold(item),
       Home: () => this.#step(-Infinity), End: () => this.#step(Infinity),
-      PageDown: () => item.seat !== undefined && this.#across(item, 1),
-      PageUp: () => item.seat !== undefined && this.#across(item, -1),
+      PageDown: () => this.#across(item, 1), PageUp: () => this.#across(item, -1),
       Enter: () => this.#activate(item), ' ': () => this.#activate(item),
     }
     const act = acts[event.key] ?? (/^[\p{L}\p{N}]$/u.test(event.key) ? () => this.#type(event.key) : null)
@@ -182,11 +180,11 @@ export class Tree {
   /** To the next item whose name, row or number begins with what is typed. */
   #type(letter) {
     const now = performance.now()
-    this.#typed = now - this.#typedAt < TYPED_MS ? this.#typed + letter.toLowerCase() : letter.toLowerCase()
+    this.#typed = (now - this.#typedAt < TYPED_MS ? this.#typed : '') + letter.toLowerCase()
     this.#typedAt = now
     const items = this.#items()
     const at = items.findIndex((item) => this.#keyOf(item) === this.#keyOf(this.#item))
-    const from = this.#typed.length > 1 ? at : at + 1
+    const from = at + (this.#typed.length === 1)
     const named = ({ section, row, seat }) => (
       seat !== undefined ? this.hall.numbers[seat] : row ? row.label : section.title
     ).toLowerCase().startsWith(this.#typed)

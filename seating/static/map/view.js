@@ -104,7 +104,7 @@ export class View {
   }
 }
 
-/** The middle of a view that shows what there is: nothing but margin is never on both sides of it. */
+/** The middle of a view that stays within the hall and its margin. */
 function within(middle, low, high, half) {
   if (high - low <= 2 * half) return (low + high) / 2
   return Math.min(high - half, Math.max(low + half, middle))

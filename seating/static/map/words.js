@@ -72,9 +72,9 @@ export class Offer {
     this.setEvent(event)
   }
 
-  setEvent(event) {
-    const byName = new Map((event.categories ?? []).map((category) => [category.name, category]))
-    this.currency = event.currency ?? null
+  setEvent({ categories = [], currency = null }) {
+    const byName = new Map(categories.map((category) => [category.name, category]))
+    this.currency = currency
     this.categories = this.hall.categories.map(({ name }) => byName.get(name) ?? { name, price: null, onSale: true })
   }
 
@@ -91,9 +91,7 @@ export class Offer {
   /** The least price of what is left of a section. */
   fromOfSection({ number }, painter) {
     const count = this.hall.categories.length
-    const left = this.categories.map((_, category) => category)
-      .filter((category) => painter.leftOf[number * count + category])
-    return this.from(left)
+    return this.from([...this.categories.keys()].filter((category) => painter.leftOf[number * count + category]))
   }
 
   /** As the page is told of a seat. */
