@@ -1,8 +1,10 @@
 """The public view of seats: four statuses, and which seats a log entry gives which status."""
 
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from seating.domain.changes import Cancelled, Change, Held, HoldChanged, OfferSet, Purchased, Released, SeatSet
+from seating.domain.offer import Offer
 from seating.domain.seat_status import OFF_SALE, UNKNOWN, WORDS
 from seating.domain.seating_plan import ROW_BREAK, SeatRange
 
@@ -45,9 +47,12 @@ def _returned(runs: list[SeatRange], off_sale: list[SeatRange]) -> list[SeatChan
     return [SeatChange("available", kept), SeatChange(WORDS[OFF_SALE], off_sale)]
 
 
-def tells_of_seats(change: Change) -> bool:
-    """Whether `seat_changes` has all of it. What an offer makes of a whole category is only in a snapshot."""
-    return not (isinstance(change, OfferSet) and (change.blocked or change.returned))
+def needs_snapshot(change: Change) -> bool:
+    """Return whether messages lack part of it: of an offer they have only when the sale opens and closes."""
+    if not isinstance(change, OfferSet):
+        return False
+    was = change.was or Offer()
+    return was != replace(change.offer, on_sale_at_ms=was.on_sale_at_ms, off_sale_at_ms=was.off_sale_at_ms)
 
 
 def outside_map(maps: bytes) -> str:

@@ -10,7 +10,7 @@ from gevent.event import Event
 from seating.domain.changes import Change, OfferSet, StateSet
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
-from seating.domain.seat_changes import tells_of_seats
+from seating.domain.seat_changes import needs_snapshot
 from seating.domain.seating_plan import SeatingPlan
 from seating.live import messages
 from seating.live.outbox import TRY_AGAIN_LATER, Outbox, text_frame, text_frames
@@ -184,7 +184,7 @@ class Feed:
     def _shows(self, change: Change) -> bool:
         """Return whether its messages say all that a change did."""
         seats = sum(run.length for run in getattr(change, "runs", ()))
-        return self.plan is None or (seats <= _MOST_SEATS and tells_of_seats(change))
+        return self.plan is None or (seats <= _MOST_SEATS and not needs_snapshot(change))
 
     def _send(self, entries: Sequence[tuple[LogEntry, Change]]) -> None:
         for audience, outboxes in self._sockets.items():

@@ -5,8 +5,13 @@ const COUNTS_MS = 3_000
 /** The list of areas: name, price and what is left of each. */
 export class Areas {
   #timer = 0
+  /** When they were last asked for. */
+  #state
 
-  constructor(list, feed, words) { Object.assign(this, { list, feed, words }) }
+  constructor(list, feed, words) {
+    Object.assign(this, { list, feed, words })
+    this.#state = feed.event.state
+  }
 
   close() { clearTimeout(this.#timer) }
 
@@ -27,20 +32,25 @@ export class Areas {
     }))
   }
 
-  /** The feed has one number for all areas; those of each are asked for. */
+  /** The feed has one number for all areas, and no prices: these are asked for. Prices stay while it is on sale. */
   changed() {
     this.show()
-    if (this.feed.event.categories?.length > 1) this.#timer ||= setTimeout(() => this.#count(), COUNTS_MS * (1 + Math.random()))
+    const { categories = [], state } = this.feed.event
+    const isOther = categories.length > 1 || (categories.length && state !== this.#state)
+    if (isOther) this.#timer ||= setTimeout(() => this.#ask(), COUNTS_MS * (1 + Math.random()))
   }
 
-  async #count() {
+  async #ask() {
+    const { state } = this.feed.event
+    this.#state = state
     const event = await this.feed.get().catch(() => null)
     this.#timer = 0
     // Only these: the feed may have told of a newer state meanwhile.
     if (event) {
-      const { categories, seatsRemaining } = event
-      this.feed.event = { ...this.feed.event, categories, seatsRemaining }
+      const { categories, currency, maxPerPurchase, seatsRemaining } = event
+      this.feed.event = { ...this.feed.event, categories, currency, maxPerPurchase, seatsRemaining }
     }
-    this.show()
+    if (this.feed.event.state === state) this.show()
+    else this.changed()
   }
 }

@@ -191,10 +191,12 @@ export class SeatingMap extends HTMLElement {
   #eventChanged() {
     this.#areas?.changed()
     if (!this.#canvas) return
+    const { total } = this.#choice
     this.#offer.setEvent(this.#feed.event)
     fillLegend(this.#parts.legend, this.#canvas.painter, this.#offer)
     this.#canvas.overlay.clear()
     this.#canvas.draw()
+    if (this.#choice.total !== total) this.#choice.report()
   }
 
   #connection(connection) {

@@ -114,7 +114,7 @@ class OpeningMessage(_Message):
 
 
 class SnapshotNeededMessage(_Message):
-    """The feed continues after `position`, but not from where the client was: get a new snapshot."""
+    """The feed continues after `position`, but not from where the client was: get a new snapshot, then the event."""
 
     model_config = examples({"type": "SNAPSHOT_NEEDED", **_REACHED})
 

@@ -243,9 +243,26 @@ def test_categories_that_go_off_sale(system: System) -> None:
         system.request("DELETE", f"/api/v1/purchases/{bought['purchaseId']}")
         returned = socket.message()
         assert (returned["status"], returned["seats"]) == ("reserved", bought["seats"])
-        patch(categories={"Cheap": {"order": 3}})
+        patch(offSaleAt="2099-01-01T00:00:00Z")
         told = socket.message()
         assert (told["type"], told["seats"]) == ("SEATS", [])
+    with Socket(system, live(hall, paused["since"])) as missed:
+        assert missed.message()["type"] == "SNAPSHOT_NEEDED"
+
+
+@pytest.mark.parametrize("changed", [{"categories": {"Stalls": {"price": 6000}}}, {"maxPerPurchase": 3}])
+def test_what_only_the_event_says(system: System, changed: dict[str, object]) -> None:
+    """A price or a limit that changed: clients get the event again, after a snapshot."""
+    prices = {"Stalls": {"price": 4500}, "Cheap": {"price": 1500}}
+    hall = system.create_event(seatingPlan=theatre(), currency="EUR", categories=prices)
+    path = f"/api/v1/events/{hall}"
+    assert system.request("PATCH", path, b'{"state":"paused"}', JSON).status == 200
+    paused = snapshot(system, hall)
+    with Socket(system, live(hall, paused["since"])) as socket:
+        assert socket.message()["type"] == "OPENING"
+        assert system.request("PATCH", path, json.dumps(changed).encode(), JSON).status == 200
+        told = socket.message()
+        assert (told["type"], told["position"]) == ("SNAPSHOT_NEEDED", beyond(paused["position"], 1))
     with Socket(system, live(hall, paused["since"])) as missed:
         assert missed.message()["type"] == "SNAPSHOT_NEEDED"
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
-from tests.seat_map.browser import MapPage
+from tests.seat_map.browser import MAP, MapPage, change_event
 from tests.seat_map.conftest import OpenMap
 from tests.seat_map.shop import STATIC, Shop
 from tests.seat_map.theatre import OFFER, theatre
@@ -231,6 +231,33 @@ def test_general_admission_shows_what_is_left(browser: Browser, shop: Shop, sell
     assert rows.all_inner_texts() == ["Floor\n€49.00 · 40 left", "Lounge\n€129.00 · 10 left"]
     page.call("map.best(3, 'Floor')")
     wait_until(lambda: "37 left" in rows.first.inner_text())
+    page.close()
+
+
+def test_another_price_is_told(open_map: OpenMap, seller: System) -> None:
+    event = seller.create_event(seatingPlan=HALL, currency="EUR", categories={"Seats": {"price": 2000}})
+    page = open_map(event)
+    page.call("map.select(['sec-1-row-A-seat-1', 'sec-1-row-A-seat-2'])")
+    page.call("map.holdSelection()")
+    assert page.told("selectionchange")[-1]["total"] == 4000
+    change_event(seller, event, state="paused")
+    change_event(seller, event, categories={"Seats": {"price": 2500}})
+    wait_until(lambda: page.told("selectionchange")[-1]["total"] == 5000)
+    assert [seat["price"] for seat in page.told("holdchange")[-1]["hold"]["seats"]] == [2500, 2500]
+    page.close()
+
+
+def test_another_price_of_the_only_area_is_shown(open_map: OpenMap, seller: System) -> None:
+    event = seller.create_event(currency="EUR", categories={"Floor": {"totalSeats": 40, "price": 4900}})
+    page = open_map(event)
+    page.page.clock.install()
+    for state in ("paused", "on_sale"):
+        change_event(seller, event, state=state)
+        page.wait_for(f"{MAP}.eventDetails.state === '{state}'")
+        if state == "paused":
+            change_event(seller, event, categories={"Floor": {"price": 5900}})
+    page.page.clock.fast_forward(6_100)
+    wait_until(lambda: page.page.locator("seating-map .areas li").inner_text() == "Floor\n€59.00 · 40 left")
     page.close()
 
 

@@ -2,11 +2,12 @@
 
 import json
 import re
-from typing import Final
+from typing import Any, Final
 
+import pytest
 from playwright.sync_api import Route, expect
 
-from tests.seat_map.browser import change_event, seats_sold
+from tests.seat_map.browser import MAP, change_event, seats_sold
 from tests.seat_map.conftest import OpenPage
 from tests.servers import wait_until
 from tests.system import System
@@ -160,6 +161,56 @@ class TestOnePurchase:
         page.page.get_by_role("button", name="Buy more").click()
         page.wait_phase("choose")
         assert seats_sold(seller, hall) == 2
+        page.close()
+
+
+class TestNewPrice:
+    """The organiser pauses the sale, sets another price and resumes it while a buyer holds two places."""
+
+    HALL: Final = {"seatingPlan": {"generate": {"sections": 1, "rows": 4, "seatsPerRow": 10}}}
+
+    @staticmethod
+    def set_price(seller: System, event: str, category: str, price: int) -> None:
+        change_event(seller, event, state="paused")
+        change_event(seller, event, categories={category: {"price": price}})
+        change_event(seller, event, state="on_sale")
+
+    def test_is_shown(self, open_page: OpenPage, seller: System) -> None:
+        hall = seller.create_event(**self.HALL, currency="EUR", categories={"Seats": {"price": 2000}})
+        page = open_page(hall).hold_best()
+        expect(page("#main")).to_have_text("Buy for €40.00")
+        self.set_price(seller, hall, "Seats", 3000)
+        expect(page("#main")).to_have_text("Buy for €60.00")
+        expect(page("#seats .number").first).to_have_text("€30.00")
+        page("#main").click()
+        page.wait_phase("receipt")
+        expect(page("#receipt dd.number")).to_have_text("€60.00")
+        page.close()
+
+    @pytest.mark.parametrize(
+        ("kind", "category", "button"),
+        [
+            (HALL | {"categories": {"Seats": {"price": 2000}}}, "Seats", "#find"),
+            ({"categories": {"Floor": {"price": 2000, "totalSeats": 20}}}, "Floor", "#main"),
+        ],
+        ids=["seated", "general admission"],
+    )
+    def test_that_a_page_has_not_heard_of_is_not_paid(
+        self, open_page: OpenPage, seller: System, kind: dict[str, Any], category: str, button: str
+    ) -> None:
+        event = seller.create_event(**kind, currency="EUR")
+        page = open_page(event).wait_live()
+        page(button).click()
+        expect(page("#main")).to_have_text("Buy for €40.00")
+        page.page.evaluate(f"{MAP}.feed.stop()")
+        self.set_price(seller, event, category, 3000)
+        page("#main").click()
+        expect(page("#notice-text")).to_contain_text("Your hold has changed")
+        expect(page("#main")).to_have_text("Buy for €60.00")
+        assert seats_sold(seller, event) == 0
+        page("#main").click()
+        page.wait_phase("receipt")
+        expect(page("#receipt dd.number")).to_have_text("€60.00")
         page.close()
 
 

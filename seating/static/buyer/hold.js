@@ -41,11 +41,11 @@ export class Held {
     return isNew
   }
 
-  /** Ask for the places of general admission: only the server knows which they are. */
+  /** Ask for the places of general admission: only the server knows which they are. Throws as `requests.ask`. */
   async ask() {
     const { token } = this
-    const hold = await ask('GET', `${this.path}/holds/${token}`).catch(() => null)
-    if (!hold || token !== this.token) return
+    const hold = await ask('GET', `${this.path}/holds/${token}`)
+    if (token !== this.token) return
     const { quantity, categories = null, prices = null, total } = hold
     Object.assign(this, { quantity, categories, prices, total })
   }
@@ -55,12 +55,21 @@ export class Held {
     this.memory.holdToken = null
   }
 
-  /** Ask for the hold again, through the map. Throws if it has other seats than before; false if it cannot be read. */
+  /**
+   * Ask for the hold again: for seats through the map, which says why where it cannot be read; then false. Throws if its
+   * seats or its price are others than those that were shown.
+   */
   async isAsShown(map) {
-    const { seats } = this
-    const isHeld = await map.resume(this.token)
-    if (isHeld && this.differsFrom(seats)) throw Object.assign(new Error('the hold has changed'), { code: 'changed' })
-    return Boolean(isHeld)
+    const { seats, total } = this
+    if (seats.length && !(await map.resume(this.token))) return false
+    if (!seats.length) {
+      await this.ask().catch((error) => {
+        if (error.code !== 'HOLD_EXPIRED') throw error // Its purchase is refused, which says so and forgets it.
+      })
+    }
+    const isRepriced = total !== undefined && this.total !== total
+    if (isRepriced || this.differsFrom(seats)) throw Object.assign(new Error('the hold has changed'), { code: 'changed' })
+    return true
   }
 
   /** Whether the chosen seats are others than those that are held. */

@@ -140,7 +140,7 @@ class BuyersPage {
     }
     this.notice = null
     if (this.held.take(hold) && this.sheet.height === 'peek') this.sheet.height = 'half'
-    if (!this.event.seated) this.held.ask().then(() => this.render())
+    if (!this.event.seated) this.held.ask().then(() => this.render(), () => {}) // It is asked for again when it is bought.
   }
 
   #lost(seats) {
@@ -179,7 +179,7 @@ class BuyersPage {
 
   #buy() {
     return this.#work('buy', async () => {
-      if (this.event.seated && !(await this.held.isAsShown(this.map))) return
+      if (!(await this.held.isAsShown(this.map))) return
       prepare(this.memory, this.held.token, this.held.seats)
       this.#complete()
     })

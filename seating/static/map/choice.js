@@ -62,6 +62,12 @@ export class Choice {
 
   #names(seats) { return seats.map((seat) => this.offer.describe(seat)).join('; ') }
 
+  /** Tell what is chosen and held. */
+  report() {
+    this.#set(this.seats)
+    if (this.hold) this.tell.event('holdchange', { hold: this.held })
+  }
+
   /** Drop chosen seats that others took. While a request is under way they may be one's own. */
   lose() {
     if (this.#asking || this.#isClosed) return
@@ -150,14 +156,15 @@ export class Choice {
     return this.#keep({ holdToken, expiresAt, expiresInMs, seats: given.seats ?? seats })
   }
 
-  #keep({ holdToken, expiresAt, expiresInMs, seats }) {
+  #keep({ holdToken, expiresAt, expiresInMs, seats, prices = [] }) {
     if (this.#isClosed) return null
     const isNew = this.hold?.holdToken !== holdToken
     this.hold = { holdToken, expiresAt, endsAt: performance.now() + expiresInMs, endsOnClock: Date.now() + expiresInMs }
     this.#heldSeats = new Set(seats.map((id) => this.feed.indexOf(id)).filter((seat) => seat !== undefined))
     this.#spoken = new Set(SPOKEN_S.filter(([atS]) => expiresInMs < atS * 1000).map(([, word]) => word))
-    this.#set([...this.#heldSeats])
-    this.tell.event('holdchange', { hold: this.held })
+    prices.forEach((price, index) => this.offer?.setPrice(this.feed.indexOf(seats[index]), price))
+    this.seats = [...this.#heldSeats]
+    this.report()
     if (isNew) this.tell.say(this.words.heldNow(this.#names(this.seats), Math.round(expiresInMs / 60_000)))
     clearInterval(this.#timer)
     this.#timer = setInterval(() => this.#look(), 500)

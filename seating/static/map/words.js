@@ -78,6 +78,9 @@ export class Offer {
     this.categories = this.hall.categories.map(({ name }) => byName.get(name) ?? { name, price: null, onSale: true })
   }
 
+  /** A hold's price may be newer than the event's. */
+  setPrice(seat, price) { this.categories[this.hall.category[seat]].price = price }
+
   isAccessible(category) { return this.categories[category].accessible === true }
 
   price(category) { return this.categories[category].price ?? null }
