@@ -9,7 +9,7 @@ const LOAD_MS = 30_000
 const SETTLE_MS = 250 // A refused feed opens before it closes.
 const CROWDED_MS = 5_000
 const MOST_WAIT_MS = 30_000
-const [RESTART, MALFORMED, CROWDED] = [1001, 4400, 4429]
+const [RESTART, BUSY, MALFORMED, CROWDED] = [1001, 1013, 4400, 4429]
 const HOPELESS = [4403, 4404, 4409]
 
 const seqOf = (position) => Number(position.split('-')[1])
@@ -79,10 +79,10 @@ export class SeatingFeed extends EventTarget {
       const isFresh = !this.#since || !this.plan
       if (isFresh) await this.#load(attempt)
       if (attempt === this.#attempt) this.#open(attempt, isFresh)
-    } catch (error) {
+    } catch ({ status, code, message }) {
       if (attempt !== this.#attempt) return
-      if ([404, 409].includes(error.status)) this.#refuse(4000 + error.status, error.code, error.message)
-      else this.#later()
+      if ([404, 409].includes(status)) this.#refuse(4000 + status, code, message)
+      else this.#later(0, status)
     }
   }
 
@@ -143,7 +143,7 @@ export class SeatingFeed extends EventTarget {
     this.#attention.heard()
     if (message.type === 'SNAPSHOT_NEEDED' && this.plan) {
       this.#since = null
-      return this.#later()
+      return this.#later(0, true)
     }
     this.#since = message.since
     this.position = message.position
@@ -182,7 +182,7 @@ export class SeatingFeed extends EventTarget {
     if (HOPELESS.includes(code)) return this.#refuse(code, word, sentence)
     if (code === MALFORMED) this.#since = null
     if (code === RESTART) this.#failures = 0
-    this.#later(code === CROWDED ? CROWDED_MS : 0)
+    this.#later(code === CROWDED ? CROWDED_MS : 0, [BUSY, CROWDED].includes(code))
   }
 
   /** Ask for the server's position: once it is reached, the feed is live. */
@@ -193,7 +193,7 @@ export class SeatingFeed extends EventTarget {
         method: 'HEAD', headers: this.#headers, cache: 'no-store', signal: AbortSignal.timeout(ANSWER_MS),
       })
       if (attempt !== this.#attempt) return
-      if (!response.ok) throw new Error(`${response.status}`)
+      if (!response.ok) return this.#later(0, true)
       this.#setClock(response)
       this.#target = seqOf(response.headers.get('Position'))
       this.#judge()
@@ -222,8 +222,9 @@ export class SeatingFeed extends EventTarget {
     if (this.#running) this.#connect()
   }
 
-  #later(leastMs = 0) {
-    this.#drop(this.#failures ? 'offline' : 'catchingup')
+  /** Offline is where nothing answers: a server that refuses a feed may sell. */
+  #later(leastMs = 0, isAnswered = false) {
+    this.#drop(this.#failures && !isAnswered ? 'offline' : 'catchingup')
     const spreadMs = Math.min(MOST_WAIT_MS, 1000 * 2 ** this.#failures++)
     if (this.#running) this.#timer = setTimeout(() => this.#connect(), leastMs + Math.random() * spreadMs)
   }

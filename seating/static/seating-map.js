@@ -153,6 +153,7 @@ export class SeatingMap extends HTMLElement {
     else if (this.#canvas) this.#changed(changed)
     else this.#showHall()
     this.#choice.begin()
+    this.#connection(this.#feed.connection)
   }
 
   #showHall() {

@@ -2,17 +2,18 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, WebSocket, expect
 
-from tests.seat_map.browser import MapPage, all_shown
+from tests.seat_map.browser import MapPage, all_shown, seats_sold
 from tests.seat_map.conftest import OpenMap
 from tests.seat_map.network import Network
 from tests.seat_map.own_page import OwnPage
 from tests.servers import wait_until
-from tests.system import System
+from tests.system import System, running_system
 from tests.web import JSON
 
 HALL: Final = {"generate": {"sections": 2, "rows": 5, "seatsPerRow": 10}}
@@ -122,6 +123,33 @@ def test_the_buyers_page_through_all_of_it(browser: Browser, seller: System, net
     page("#main").click()
     page.wait_phase("receipt")
     page.close(*BROKEN)
+
+
+def test_a_feed_that_is_refused(browser: Browser, tmp_path: Path) -> None:
+    """Another page of the address has the only feed. The server answers all else, and sells."""
+    with running_system(tmp_path, "web", LIVE_CONNECTIONS_PER_ADDRESS="1") as system:
+        first = OwnPage(browser, system.port, "/events/demo").wait_live()
+        second = first.context.new_page()
+        second.clock.install()
+        refused: list[WebSocket] = []
+        second.on("websocket", lambda socket: socket.on("close", lambda closed: refused.append(closed)))
+        second.goto(first.page.url)
+
+        def has_been_refused(times: int) -> bool:
+            second.title()  # What the browser tells is heard while it is asked.
+            return len(refused) >= times
+
+        wait_until(lambda: has_been_refused(1), 30)
+        second.clock.fast_forward(8_000)
+        wait_until(lambda: has_been_refused(2), 30)
+        expect(second.locator("#find")).to_have_text("Hold the best 2")
+        expect(second.locator("seating-map")).to_have_attribute("connection", "catchingup")
+        second.click("#find")
+        second.wait_for_selector("body[data-phase=held]")
+        second.click("#main")
+        second.wait_for_selector("body[data-phase=receipt]")
+        assert seats_sold(system, "demo") == 2
+        first.close()
 
 
 def test_more_changes_than_the_feed_sends(open_map: OpenMap, seller: System) -> None:
