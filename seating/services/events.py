@@ -1,5 +1,6 @@
 """Events: read, list, describe, and change how they are sold."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
@@ -8,7 +9,7 @@ import orjson
 from sqlalchemy import Connection
 
 from seating.domain.actor import Actor
-from seating.domain.errors import EventNotFound, InventoryUnavailable
+from seating.domain.errors import EventNotFound, InventoryUnavailable, RecordUnavailable
 from seating.domain.event import DRAFT, Event, EventCursor, EventDetails, EventFilter, InventoryCounts
 from seating.domain.offer import CategoryOffer, Offer, offer_of_plan
 from seating.domain.page import Page, first_of
@@ -26,6 +27,7 @@ from seating.storage.database import Database
 _MOST_PUBLISHED: Final = 10_000
 
 _MOST_COUNTED: Final = 1_000
+_MOST_KNOWN: Final = 1_000
 _ATTEMPTS: Final = 10
 """To change an offer that other operators change too."""
 
@@ -67,7 +69,10 @@ def _categories_left() -> Memo[str, dict[int, int]]:
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Raises RecordUnavailable and InventoryUnavailable where SQL or Redis does not answer."""
+    """Raises RecordUnavailable and InventoryUnavailable where SQL or Redis does not answer.
+
+    `_known` are the events that were read last, for the time that SQL does not answer.
+    """
 
     database: Database
     inventory: Inventory
@@ -77,6 +82,7 @@ class Events:
     _counts: FreshLook[str, InventoryCounts] = field(default_factory=FreshLook, init=False)
     _events: FreshLook[str, EventOnSale] = field(default_factory=FreshLook, init=False)
     _left: Memo[str, dict[int, int]] = field(default_factory=_categories_left, init=False)
+    _known: OrderedDict[str, Event] = field(default_factory=OrderedDict, init=False)
 
     def describe(self, event_id: str, details: EventDetails, by: Actor) -> None:
         """Records what an operator says of an event, whatever its state. Raises EventNotFound."""
@@ -150,7 +156,7 @@ class Events:
         return self._counts.get(event_id, lambda: self._look_at_counts(event_id))
 
     def get(self, event_id: str) -> EventOnSale:
-        """As it is now; never stale. Raises EventNotFound."""
+        """As it is now; never stale, but for what only SQL has while that does not answer. Raises EventNotFound."""
         return self._events.get(event_id, lambda: self._look_at_event(event_id))
 
     def page(self, after: EventCursor | None, count: int, wanted: EventFilter) -> Page[EventOnSale, EventCursor]:
@@ -169,13 +175,27 @@ class Events:
         return snapshot.counts
 
     def _look_at_event(self, event_id: str) -> EventOnSale:
-        event = self.database.read(event_record.find, event_id)
-        if event is None:
-            raise EventNotFound
-        found = self._with_counts([event])[0]
+        found = self._with_counts([self._on_record(event_id)])[0]
         offer = found.event.offer
         is_counted = offer and offer.categories and found.counts
         return found._replace(left=self._categories_left(found)) if is_counted else found
+
+    def _on_record(self, event_id: str) -> Event:
+        """Return what SQL has of an event; while it does not answer, what it had, if Redis has the event still."""
+        try:
+            event = self.database.read(event_record.find, event_id)
+        except RecordUnavailable:
+            # Not of one that was archived since: that has no inventory.
+            if event_id in self._known and self.inventory.read(event_id):
+                return self._known[event_id]
+            raise
+        self._known.pop(event_id, None)  # Move it to the end.
+        if event is None:
+            raise EventNotFound
+        self._known[event_id] = event
+        if len(self._known) > _MOST_KNOWN:
+            self._known.popitem(last=False)
+        return event
 
     def _categories_left(self, found: EventOnSale) -> dict[int, int] | None:
         """Counted at least once for each offer; areas of general admission each time, which is cheap."""

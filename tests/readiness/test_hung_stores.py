@@ -44,6 +44,7 @@ def test_sql_and_redis_hang(system: System, own_redis: RedisServer, postgres_ser
     wait_until(lambda: "seen 0." in upkeep(system)["cron"], what="the cron to be seen")
     wait_until(lambda: upkeep(system)["workers"] == 1, what="the worker to be seen")
     assert upkeep(system)["events"] == {"open": 1, "trusted": 1, "stopped": 0, "lag": 0, "quarantined": 0}
+    assert system.get("/api/v1/events/demo").json["seatsSold"] == 0
     postgres_server.pause()
     try:
         wait_until(lambda: at_once(system).json["checks"]["sql"]["status"] == "down", 20, "the news that SQL hangs")
@@ -51,6 +52,7 @@ def test_sql_and_redis_hang(system: System, own_redis: RedisServer, postgres_ser
         assert found.status == 200
         assert "no reply" in found.json["checks"]["sql"]["reason"]
         assert system.buy(1).status == 200
+        assert system.get("/api/v1/events/demo").json["seatsSold"] == 1
         assert {"seating_sql_up 0.0", "seating_redis_up 1.0", "seating_workers 1.0"} <= scraped(system, 1.0)
         own_redis.pause()
         assert {"seating_sql_up 0.0", "seating_redis_up 0.0"} <= scraped(system, 3.0)
