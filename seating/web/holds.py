@@ -120,7 +120,7 @@ def hold_seats(limit: RateLimit | None, path: EventPath, header: HoldHeaders, bo
 
 
 @api.get("/api/v1/events/<event_id>/holds/<token>", responses={200: HoldAnswer})
-@open_to(Access.BUYERS)
+@open_to(Access.HOLDERS)
 @refuses(*OF_INVENTORY, HoldExpired)
 @parsed
 def get_hold(path: HoldPath) -> Response:

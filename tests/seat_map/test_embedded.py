@@ -213,6 +213,21 @@ def test_the_shop_holds(page: MapPage) -> None:
     ]
 
 
+def test_a_hold_of_the_shop_that_the_server_keeps_longer(page: MapPage) -> None:
+    """The shop's token is one of the API: its hold was extended elsewhere, or the page's clock is wrong."""
+    page.call(
+        "map.hold = async (seats) => {"
+        " const [body, headers] = [JSON.stringify({ seats }), { 'Content-Type': 'application/json' }];"
+        " const made = await fetch(`${map.feed.api}/holds`, { method: 'POST', body, headers });"
+        " return { ...await made.json(), expiresInMs: 700 } }"
+    )
+    page.call("map.select(['Stalls-O-5'])")
+    page.call("map.holdSelection()")
+    wait_until(lambda: page.call("map.held.expiresInMs") > 60_000)
+    assert page.told("holdexpired") == []
+    page.call("map.hold = null")
+
+
 def test_the_function_of_a_shop_may_be_set_first(page: MapPage) -> None:
     """Before the component is defined, as it is not in another document."""
     assert page.call("""(() => {

@@ -190,7 +190,7 @@ export class Choice {
     const { holdToken } = this.hold
     return this.#inTurn(async () => {
       if (this.hold?.holdToken !== holdToken) return null
-      const now = this.host.hold ? null : await this.#ask('GET', `/${holdToken}`).catch(() => null)
+      const now = await this.#ask('GET', `/${holdToken}`).catch(() => null)
       return now?.expiresInMs > 0 ? this.#keep(now) : this.#expire()
     })
   }
