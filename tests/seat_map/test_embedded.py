@@ -92,6 +92,8 @@ def test_no_more_seats_than_allowed(open_map: OpenMap, evening: str) -> None:
 def test_a_hold_is_taken_changed_extended_and_released(page: MapPage, seller: System, evening: str) -> None:
     page.call("map.select(['Stalls-L-10', 'Stalls-L-11'])")
     taken = page.call("map.holdSelection()")
+    again = page.call("map.holdSelection()")
+    assert (again["seats"], again["expiresInMs"] > 0) == (taken["seats"], True)
     path = f"/api/v1/events/{evening}/holds/{taken['holdToken']}"
     assert set(seller.get(path).json["seats"]) == {"Stalls-L-10", "Stalls-L-11"}
     page.call("map.deselect(['Stalls-L-10'])")

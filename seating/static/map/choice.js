@@ -85,7 +85,7 @@ export class Choice {
       if (!chosen.length) return this.#giveBack()
       const add = this.#ids(chosen.filter((seat) => !this.#heldSeats.has(seat)))
       const remove = this.#ids([...this.#heldSeats].filter((seat) => !chosen.includes(seat)))
-      if (!add.length && !remove.length) return this.hold
+      if (!add.length && !remove.length) return this.held
       if (this.host.hold) return this.#byShop('change', this.#ids(chosen))
       return this.#change({ ...(add.length && { add }), ...(remove.length && { remove }) })
     })
