@@ -122,10 +122,11 @@ export class SeatingMap extends HTMLElement {
 
   #stop() {
     this.#feed?.stop()
+    this.#choice?.close()
     this.#canvas?.close()
     this.#dark.removeEventListener('change', this.#restyle)
     this.#areas?.close()
-    this.#choice?.close()
+    this.shadowRoot.replaceChildren()
     this.#feed = this.#hall = this.#canvas = this.#choice = this.#tree = this.#card = this.#areas = null
     this.removeAttribute('connection')
   }

@@ -142,7 +142,27 @@ def test_another_language_begins_anew_and_gives_up_the_hold(page: MapPage, selle
         page.call(f"map.setAttribute('lang', '{tag}')")
         expect(tree).to_have_attribute("aria-label", label)
     assert page.told("holdchange")[-1] == {"hold": None}
+    assert page.seats() == []
     assert seller.request("DELETE", f"/api/v1/events/{evening}/holds/{token}").status == 204
+
+
+def test_a_map_that_is_moved_or_has_no_event_any_more(page: MapPage, evening: str) -> None:
+    """It has no seats then: the page is told, and nothing of the hall is left."""
+    assert page.call("""(() => {
+      const [told, parent] = [[], map.parentElement]
+      map.addEventListener('selectionchange', ({ detail }) => told.push(detail.seats.length))
+      map.select(['Stalls-J-16'])
+      map.remove()
+      parent.append(map)
+      return told
+    })()""") == [1, 0]
+    page.wait_live().call("map.select(['Stalls-J-17'])")
+    page.call("map.removeAttribute('event')")
+    assert page.seats() == []
+    assert page.call("map.shadowRoot.childElementCount") == 0
+    page.call(f"map.setAttribute('event', '{evening}')")
+    page.wait_live()
+    assert len(page.told("ready")) == 3
 
 
 def test_the_best_seats_are_the_servers_choice(page: MapPage, seller: System, evening: str) -> None:

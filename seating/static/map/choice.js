@@ -118,7 +118,7 @@ export class Choice {
   close() {
     this.#isClosed = true
     this.begin()
-    this.#drop()
+    if (this.hold || this.seats.length) this.forget()
   }
 
   async #giveBack() {
