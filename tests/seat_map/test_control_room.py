@@ -230,6 +230,19 @@ def test_a_draft_shows_its_seats_and_that_they_are_not_live(room: OwnPage, guard
     expect(room("#acts p")).to_have_text("50 seats chosen: 50 reserved.")
 
 
+def test_a_draft_that_is_put_on_sale_is_live(room: OwnPage, guarded: System) -> None:
+    body = json.dumps({"name": "Now", "seatingPlan": GALA, "state": "draft"}).encode()
+    draft = guarded.request("POST", "/api/v1/events", body, JSON | bearer(TOKEN)).json["id"]
+    room.page.goto(f"{room.origin}/control?event={draft}")
+    expect(room("#hall-state")).to_contain_text("This map of a draft is not live")
+    answer = guarded.request("PATCH", f"/api/v1/events/{draft}", b'{"state": "on_sale"}', JSON | bearer(TOKEN))
+    assert answer.status == 200
+    expect(room("#hall-state")).to_be_hidden()
+    room("#sections button").first.click()
+    assert guarded.buy(2, event_id=draft).status == 200
+    expect(room("#acts p")).to_have_text("50 seats chosen: 48 available, 2 sold.")
+
+
 def test_reached_by_keyboard(room: OwnPage) -> None:
     for key, place in {"e": "events-box", "d": "decisions-box", "a": "audit-box"}.items():
         room.page.keyboard.press("g")

@@ -11,6 +11,8 @@ const REACH_PX = 8
 const NEAR = 0.8 // CSS pixels a plan unit.
 
 export class OperatorsHall {
+  /** As it was when it was shown. */
+  event = null
   chosen = new Set()
   #feed = null
   #hall = null
@@ -43,6 +45,7 @@ export class OperatorsHall {
   show(event) {
     this.#feed?.stop()
     this.#feed = this.#hall = null
+    this.event = event
     this.chosen = new Set()
     byId('seats-box').hidden = !event.seated
     byId('sections').replaceChildren()

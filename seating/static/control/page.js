@@ -139,6 +139,7 @@ class ControlRoom {
   #showEvent() {
     const { event } = this
     if (!event) return
+    if (this.hall.event?.state === 'draft' && event.state !== 'draft') this.hall.show(event) // Now it has a feed.
     const select = byId('event')
     const offered = this.events.all.some(({ id }) => id === event.id) ? this.events.all : [event, ...this.events.all]
     const key = JSON.stringify(offered.map(({ id, name }) => [id, name]))
