@@ -47,7 +47,7 @@ export class SeatingFeed extends EventTarget {
     if (this.#running) return
     this.#running = true
     this.#attention.start()
-    this.#connect()
+    this.#reconnect()
   }
 
   stop() {
@@ -217,9 +217,10 @@ export class SeatingFeed extends EventTarget {
   }
 
   #reconnect() {
+    if (!this.#running) return
     this.#drop('catchingup')
     this.#failures = 0
-    if (this.#running) this.#connect()
+    this.#connect()
   }
 
   /** Offline is where nothing answers: a server that refuses a feed may sell. */

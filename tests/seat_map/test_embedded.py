@@ -301,6 +301,8 @@ def test_another_price_of_the_only_area_is_shown(open_map: OpenMap, seller: Syst
 def test_an_event_that_does_not_exist_is_told(browser: Browser, shop: Shop, seller: System) -> None:
     page = MapPage(browser, shop, "nosuchevent", f"http://127.0.0.1:{seller.port}")
     wait_until(lambda: [error["code"] for error in page.told("error")] == ["EVENT_NOT_FOUND"])
+    page.call("map.refresh()")
+    assert page.call("map.getAttribute('connection')") == "offline"
     page.close(["status of 404"])
 
 
