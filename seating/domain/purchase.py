@@ -90,13 +90,19 @@ class Purchase(NamedTuple):
         return self.cancelled.at_ms if self.cancelled else None
 
     @property
+    def gone(self) -> Bought:
+        """What of it is cancelled. Of one that was cancelled in quarantine, its state may be all that tells."""
+        return self.bought if self.state is PurchaseState.CANCELLED else self.bought.cancelled(self.cancelled)
+
+    @property
     def cancelled_quantity(self) -> int:
-        return self.bought.cancelled(self.cancelled).quantity
+        return self.gone.quantity
 
     def with_cancellation(self, found: Cancellation | None) -> "Purchase":
         """As it stands once `found` is known too; another may know more."""
-        # What is cancelled only grows, so of two readings the greater is the later one.
-        if found is None or self.bought.cancelled(found).quantity <= self.cancelled_quantity:
+        # What is cancelled only grows, so of two readings the greater is the later one. Not `gone`: where only the
+        # state tells that all is cancelled, `found` tells when.
+        if found is None or self.bought.cancelled(found).quantity <= self.bought.cancelled(self.cancelled).quantity:
             return self
         state = PurchaseState.CANCELLED if found.is_whole else self.state
         return self._replace(state=state, cancelled=found, why=None)

@@ -121,10 +121,9 @@ class Offers:
 def with_names(purchase: Purchase, plan: SeatingPlan | None, categories: Sequence[str]) -> Purchase:
     """Return a purchase with the ids of its seats and what they were sold as; `categories` are names."""
     runs, tariff, currency = purchase.runs, purchase.tariff, purchase.currency
-    cancelled = purchase.bought.cancelled(purchase.cancelled).runs
     return purchase._replace(
         seats=plan.seats_of(runs) if plan else (),
-        cancelled_seats=plan.seats_of(cancelled) if plan else (),
+        cancelled_seats=plan.seats_of(purchase.gone.runs) if plan else (),
         sold_as=SoldAs.of(tariff, currency, runs, categories) if tariff else None,
-        cancelled_total=total_of_part(tariff, runs, cancelled) if currency else None,
+        cancelled_total=total_of_part(tariff, runs, purchase.gone.runs) if currency else None,
     )

@@ -4,10 +4,11 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from seating.domain.cancellation import Cancellation
 from seating.domain.changes import Purchased
 from seating.domain.log_entry import LogEntry
 from seating.domain.purchase import Purchase, PurchaseId, PurchaseState
-from seating.storage import quarantine
+from seating.storage import quarantine, webhook_notices
 from seating.storage.quarantine import QuarantinedEntry
 
 _MOST_QUARANTINED: Final = 100
@@ -20,20 +21,23 @@ def purchase_in(purchase_id: PurchaseId, state: PurchaseState, entry: LogEntry, 
     return Purchase(purchase_id, state, *sold, tariff=change.tariff, currency=change.currency, caller=change.caller)
 
 
-def in_quarantine(aside: QuarantinedEntry) -> Purchase | None:
+def in_quarantine(connection: Connection, aside: QuarantinedEntry) -> Purchase | None:
     """Return the purchase that waits there, or was cancelled while it did; None for another entry."""
     change = aside.entry.read()
     if not isinstance(change, Purchased) or aside.purchase_id is None:
         return None
-    is_cancelled = aside.resolution == quarantine.CANCELLED
-    state = PurchaseState.CANCELLED if is_cancelled else PurchaseState.QUARANTINED
-    return purchase_in(aside.purchase_id, state, aside.entry, change)
+    if aside.resolution != quarantine.CANCELLED:
+        return purchase_in(aside.purchase_id, PurchaseState.QUARANTINED, aside.entry, change)
+    purchase = purchase_in(aside.purchase_id, PurchaseState.CANCELLED, aside.entry, change)
+    # Quarantine does not keep when and why. Of poison there is no notice: its cancellation is an entry of the log.
+    notice = webhook_notices.of_cancellation(connection, purchase.id, purchase.quantity)
+    return purchase._replace(cancelled=Cancellation(notice.at_ms, 0), why=notice.why) if notice else purchase
 
 
 def quarantined(connection: Connection, event_id: str, reference: str, caller: str | None) -> list[Purchase]:
     """Return those in quarantine that `is_asked_for`, newest first."""
     asides = quarantine.with_reference(connection, event_id, reference, _MOST_QUARANTINED)
-    found = [purchase for aside in asides if (purchase := in_quarantine(aside))]
+    found = [purchase for aside in asides if (purchase := in_quarantine(connection, aside))]
     return [one for one in found if is_asked_for(one, reference, caller)]
 
 

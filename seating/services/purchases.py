@@ -116,11 +116,12 @@ class Purchases:
             raise PurchaseQuarantined
         fork = self._fork(purchase)
         if fork is not None:
-            if not self._cancel_fork(fork, purchase, by):  # Another has decided on it since it was read.
+            whole = self._cancel_fork(fork, purchase, by)
+            if whole is None:  # Another has decided on it since it was read.
                 return self.cancel(purchase_id, by, seats, quantity)
             purchase_log.acted("purchase cancelled", purchase.id, by)
             self.set_aside.unquarantine(purchase_id.event_id, fork.entry.position)
-            return purchase._replace(state=PurchaseState.CANCELLED)
+            return self._named([purchase.with_cancellation(whole)._replace(why=by.why)])[0]
         cancelled, is_new = self._cancel(purchase, part, by)
         purchase = purchase.with_cancellation(cancelled)
         if is_new:
@@ -140,20 +141,16 @@ class Purchases:
     def _on_record(self, purchase_id: PurchaseId) -> Purchase | None:
         def find(connection: Connection) -> tuple[Purchase | None, quarantine.QuarantinedEntry | None]:
             row = purchase_record.find(connection, purchase_id)
-            return row, None if row else quarantine.find_purchase(connection, purchase_id)
+            aside = None if row else quarantine.find_purchase(connection, purchase_id)
+            return in_quarantine(connection, aside) if aside else row, aside
 
-        row, aside = self.database.read(find)
-        if row is not None:
-            return self.as_they_stand(purchase_id.event_id, [row])[0]
-        if aside is None:
-            return None
-        purchase = in_quarantine(aside)
+        purchase, aside = self.database.read(find)
         if purchase is None:
             return None
-        if aside.reason != quarantine.POISON:
-            return self._named([purchase])[0]
-        # It has seats, which may be cancelled though SQL does not know that yet.
-        return self.as_they_stand(purchase_id.event_id, [purchase])[0]
+        # Poison has seats, which may be cancelled though SQL does not know that yet.
+        if aside is None or aside.reason == quarantine.POISON:
+            return self.as_they_stand(purchase_id.event_id, [purchase])[0]
+        return self._named([purchase])[0]
 
     def _in_log(self, purchase_id: PurchaseId) -> Purchase | None:
         entry = self.log.entry_at(purchase_id.event_id, purchase_id.position)
@@ -170,8 +167,8 @@ class Purchases:
             return None
         return aside
 
-    def _cancel_fork(self, fork: quarantine.QuarantinedEntry, purchase: Purchase, by: Actor) -> bool:
-        """Return False if it is resolved otherwise."""
+    def _cancel_fork(self, fork: quarantine.QuarantinedEntry, purchase: Purchase, by: Actor) -> Cancellation | None:
+        """Return None if it is resolved otherwise."""
         states = (PurchaseState.QUARANTINED, PurchaseState.CANCELLED)
         act = act_now(by, "purchase.cancel", fork.event_id, str(fork.purchase_id), *states)
 
@@ -184,7 +181,7 @@ class Purchases:
             webhook_notices.note_cancelled(connection, purchase.id, purchase.quantity, act.at_ms, by.why)
             return True
 
-        return self.database.write(resolve)
+        return Cancellation(act.at_ms, 0) if self.database.write(resolve) else None
 
     @staticmethod
     def _of_entry(purchase_id: PurchaseId, entry: LogEntry, state: PurchaseState) -> Purchase | None:

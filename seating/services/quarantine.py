@@ -11,7 +11,7 @@ from seating.domain.errors import EventNotFound, SeatingError
 from seating.domain.log_entry import LogEntry
 from seating.domain.page import Page, first_of
 from seating.domain.position import Position
-from seating.domain.purchase import PurchaseId
+from seating.domain.purchase import PurchaseId, PurchaseState
 from seating.domain.recovery_errors import NotReplayable, QuarantineEntryNotFound
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.set_aside import SetAside
@@ -142,8 +142,8 @@ class Quarantine:
     def _return_cancelled(self, purchase_id: PurchaseId, by: Actor) -> None:
         """Return the seats of a purchase that was cancelled while it was sold again. Raises NotReplayable."""
         aside = self.database.read(aside_record.find_purchase, purchase_id)
-        cancelled = in_quarantine(aside) if aside and aside.resolution == aside_record.CANCELLED else None
-        if cancelled is None:  # Another has replayed it too.
+        cancelled = self.database.read(in_quarantine, aside) if aside else None
+        if cancelled is None or cancelled.state is not PurchaseState.CANCELLED:  # Another has replayed it too.
             return
         with self.changes.of(purchase_id.event_id) as change:
             reached = self.inventory.cancel(cancelled, ALL, by).reached

@@ -185,7 +185,7 @@ class _EventRecord:
 
     def _cancelled_otherwise(self, notice: Notice) -> Message | None:
         purchase_id = PurchaseId.parse(str(notice.content["purchase"]))
-        quantity, why = int(str(notice.content["quantity"])), notice.content.get("why")
+        quantity = int(str(notice.content["quantity"]))
 
         def data() -> Purchase | None:
             purchase = purchases.find(self.connection, purchase_id)
@@ -196,7 +196,7 @@ class _EventRecord:
             cancelled = purchase.cancelled
             if quantity == purchase.quantity or cancelled is None:
                 cancelled = Cancellation(notice.at_ms, 0)
-            return self._with(purchase, cancelled, str(why) if why else None)
+            return self._with(purchase, cancelled, notice.why)
 
         return self._message(f"msg_{notice.key}.cancelled", "purchase.cancelled", notice.at_ms, data)
 

@@ -3,10 +3,10 @@
 Each event's notices are numbered 1, 2, 3 … without gaps, in the order of their transactions, so a cursor misses none.
 """
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import ColumnElement, Connection, func, insert, select
 
 from seating.domain.position import Position
 from seating.domain.purchase import PurchaseId
@@ -33,6 +33,12 @@ class Notice(NamedTuple):
         """How far the record reached then: what is told of it by then comes first. A loss need not wait."""
         return int(str(self.content.get("after", 0)))
 
+    @property
+    def why(self) -> str | None:
+        """The operator's reason for a cancellation."""
+        why = self.content.get("why")
+        return str(why) if why else None
+
 
 def note_loss(connection: Connection, loss: Loss, now_ms: int) -> None:
     """Note a loss, once for each position that it reaches."""
@@ -49,18 +55,21 @@ def note_cancelled(
     connection: Connection, purchase_id: PurchaseId, quantity: int, now_ms: int, why: str | None = None
 ) -> None:
     """Note that `quantity` seats of a purchase are cancelled by something else than a ledger entry of its own."""
-    key = f"{purchase_id}.{quantity}"
     content = {"purchase": str(purchase_id), "quantity": quantity, "why": why}
-    _add(connection, purchase_id.event_id, CANCELLED, key, now_ms, content)
+    _add(connection, purchase_id.event_id, CANCELLED, _key(purchase_id, quantity), now_ms, content)
+
+
+def of_cancellation(connection: Connection, purchase_id: PurchaseId, quantity: int) -> Notice | None:
+    """Return what `note_cancelled` noted with these arguments; None if it noted nothing."""
+    same = _same(purchase_id.event_id, CANCELLED, _key(purchase_id, quantity))
+    row = connection.execute(select(webhook_notices).where(*same)).one_or_none()
+    return _notice(row) if row else None
 
 
 def after(connection: Connection, event_id: str, number: int, count: int) -> list[Notice]:
     """Return at most `count` notices behind `number`."""
     query = select(webhook_notices).where(webhook_notices.c.event_id == event_id, webhook_notices.c.number > number)
-    return [
-        Notice(row.number, row.kind, row.key, row.at_ms, orjson.loads(row.content))
-        for row in connection.execute(query.order_by(webhook_notices.c.number).limit(count))
-    ]
+    return [_notice(row) for row in connection.execute(query.order_by(webhook_notices.c.number).limit(count))]
 
 
 def note_losses(connection: Connection, now_ms: int) -> None:
@@ -87,11 +96,23 @@ def loss_in(event_id: str, notice: Notice) -> Loss:
 def _add(connection: Connection, event_id: str, kind: str, key: str, now_ms: int, content: dict[str, object]) -> None:
     # One writer at a time for each event: a number that is committed late would be missed.
     reached_seq = watermarks.lock(connection, event_id)
-    here = webhook_notices.c.event_id == event_id
-    same = (here, webhook_notices.c.kind == kind, webhook_notices.c.key == key)
-    if connection.execute(select(webhook_notices.c.number).where(*same)).first():
+    if connection.execute(select(webhook_notices.c.number).where(*_same(event_id, kind, key))).first():
         return
+    here = webhook_notices.c.event_id == event_id
     last = connection.execute(select(func.max(webhook_notices.c.number)).where(here)).scalar() or 0
     content |= {"after": 0 if kind == LOSS else reached_seq}
     row = {"event_id": event_id, "number": last + 1, "kind": kind, "key": key, "at_ms": now_ms}
     connection.execute(insert(webhook_notices).values(row | {"content": orjson.dumps(content).decode()}))
+
+
+def _key(purchase_id: PurchaseId, quantity: int) -> str:
+    return f"{purchase_id}.{quantity}"
+
+
+def _same(event_id: str, kind: str, key: str) -> tuple[ColumnElement[bool], ...]:
+    columns = webhook_notices.c
+    return (columns.event_id == event_id, columns.kind == kind, columns.key == key)
+
+
+def _notice(row: Any) -> Notice:
+    return Notice(row.number, row.kind, row.key, row.at_ms, orjson.loads(row.content))

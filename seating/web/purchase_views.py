@@ -77,7 +77,9 @@ class PurchaseView(SoldAsAnswer):
     position: AsText = Field(validation_alias=AliasPath("id", "position"))
     purchased_at: Moment = Field(validation_alias="at_ms")
     cancelled_at: MomentOrNull = Field(
-        validation_alias="cancelled_ms", description="when seats of it were last cancelled; null if never"
+        validation_alias="cancelled_ms",
+        description="when seats of it were last cancelled; null if never, or if only the audit log has the time: of a "
+        "purchase that SQL refused, once its event has left Redis",
     )
     cancelled_why: str | None = Field(
         validation_alias="why", description="the operator's reason, once the cancellation is in SQL"

@@ -117,7 +117,9 @@ def test_a_purchase_in_quarantine(sale: OneProcess) -> None:
     assert sale.set_aside.quarantined([event]) == 0
     sale.persist(event)
     assert [row.resolution for row in sale.rows(quarantine, event)] == ["cancelled"]
-    assert sale.purchases.get(receipt.id).state == "cancelled"
+    found = sale.purchases.get(receipt.id)
+    assert (found.state, found.cancelled_quantity, found.cancelled_seats) == ("cancelled", 1, found.seats)
+    assert found.cancelled_ms  # As Redis tells: SQL has that it is cancelled, but not when.
 
 
 def test_poison_is_replayed_once_its_cause_is_gone(sale: OneProcess) -> None:

@@ -1,7 +1,8 @@
 """Cancelling a purchase of a lost history: whatever was decided about it, and whoever decides at the same time."""
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 import pytest
 
@@ -11,35 +12,40 @@ from seating.domain.log_entry import LogEntry
 from seating.domain.position import Position
 from seating.domain.purchase import PurchaseId
 from seating.domain.recovery_errors import NotReplayable
+from seating.domain.seating_plan import SeatRange
 from seating.redis_store.inventory import Inventory
 from seating.services.purchases import Purchases
 from seating.storage import answered, quarantine, webhook_notices
 from seating.storage.answered import ConfirmedRange
 from seating.storage.quarantine import QuarantinedEntry
 from seating.storage.tables import audit
+from tests.offers import open_hall
 from tests.one_process import OPERATOR, OneProcess
 
 _NONCE = "0123456789abcdef"
 _AT = Position(7, 4)
+_SOLD: Final = Purchased(5_000, 2, 4, [], _NONCE, "hash", "print", 1, None)
+_GOLD: Final = replace(_SOLD, runs=[SeatRange(0, 0, 2)], tariff="0:5000", currency="EUR")
 
 
-def _aside(sale: OneProcess, event: str, reason: str, resolution: str | None = None) -> PurchaseId:
+def _aside(
+    sale: OneProcess, event: str, reason: str, resolution: str | None = None, sold: Purchased = _SOLD
+) -> PurchaseId:
     """A purchase of two seats, which another history has, or the receipt of its buyer."""
-    change = change_json(Purchased(5_000, 2, 4, [], _NONCE, "hash", "print", 1, None))
-    entry = QuarantinedEntry(event, LogEntry(_AT, change, f"of a {reason}"), reason, "why", resolution)
+    entry = QuarantinedEntry(event, LogEntry(_AT, change_json(sold), f"of a {reason}"), reason, "why", resolution)
     sale.database.write(answered.remember, {(event, 7): ConfirmedRange(3, 4)})
     sale.database.write(quarantine.put_aside, [entry])
     return PurchaseId(event, _AT, _NONCE)
 
 
 def _settled(sale: OneProcess, event: str) -> PurchaseId:
-    purchase_id = _aside(sale, event, quarantine.LOST)
+    purchase_id = _aside(sale, event, quarantine.LOST, sold=_GOLD)
     sale.losses.settle(event, 7, OPERATOR)
     return purchase_id
 
 
 def _superseded(sale: OneProcess, event: str) -> PurchaseId:
-    return _aside(sale, event, quarantine.FORK, "superseded")
+    return _aside(sale, event, quarantine.FORK, "superseded", sold=_GOLD)
 
 
 def _acts(sale: OneProcess, event: str) -> list[str]:
@@ -53,13 +59,17 @@ def _notices(sale: OneProcess, event: str) -> list[str]:
 
 @pytest.mark.parametrize("decided", [_settled, _superseded])
 def test_what_was_given_up_can_be_cancelled(sale: OneProcess, decided: Callable[[OneProcess, str], PurchaseId]) -> None:
-    """Once: with an act, and a notice for the shop."""
-    event = sale.open(capacity=10)
+    """Once: with an act, a notice for the shop, and all that the buyer has to be refunded."""
+    event = open_hall(sale)
     purchase_id = decided(sale, event)
-    assert sale.purchases.get(purchase_id).state == "quarantined"
+    before = sale.purchases.get(purchase_id)
+    assert (before.state, before.cancelled_quantity, before.cancelled_total) == ("quarantined", 0, 0)
     for _ in range(2):
-        assert sale.cancel(purchase_id) == "cancelled"
-        assert sale.purchases.get(purchase_id).state == "cancelled"
+        found = sale.purchases.cancel(purchase_id, OPERATOR)
+        assert found == sale.purchases.get(purchase_id)
+        assert (found.state, found.cancelled_quantity, found.cancelled_total) == ("cancelled", 2, 10_000)
+        assert found.seats == found.cancelled_seats == ["Gold-A-1", "Gold-A-2"]
+        assert (found.cancelled_ms is None, found.why) == (False, OPERATOR.why)
     assert (_acts(sale, event), _notices(sale, event)) == (["purchase.cancel"], ["cancelled"])
     assert sale.losses.all(event) == [] or decided is _superseded
 
