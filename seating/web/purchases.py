@@ -146,9 +146,10 @@ def buy_seats(limit: RateLimit | None, path: EventPath, header: PurchaseHeaders,
 def get_purchase(path: PurchasePath) -> Response:
     """Get a purchase
 
-    `accepted`: sold, and durable in the log. `persisted`: in SQL too. `quarantined`: sold, but SQL refused its row,
-    which waits for the operator. `cancelled`: the operator cancelled all of it; for partial cancellations see the
-    `cancelled…` fields.
+    `accepted`: sold, and durable in the log. `persisted`: in SQL too. `quarantined`: set aside. SQL refused its row,
+    and its seats stay sold; or its history was lost, and it has no seats unless an operator sells them again; settling
+    that loss does not change the state. `cancelled`: the operator cancelled all of it; for partial cancellations see
+    the `cancelled…` fields.
 
     The id ends with 64 random bits, so it is enough to read a purchase. One that was made with a key has no `reference`
     without a key, and does not exist for another shop; its shop, readers and operators also get `buyer` and `note`.

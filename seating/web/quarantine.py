@@ -37,7 +37,10 @@ class QuarantineEntryView(Answer):
 
     event_id: str
     position: AsText = Field(validation_alias=AliasPath("entry", "position"))
-    reason: str = Field(description="poison: SQL rejected it; fork: SQL has another entry in its place")
+    reason: str = Field(
+        description="poison: SQL rejected it; fork: SQL has another entry in its place; lost: of a purchase that is "
+        "known only from a receipt"
+    )
     error: str = Field(validation_alias="words", description="why, in words")
     change: str = Field(validation_alias=AliasPath("entry", "change"), description="the entry, raw")
     private: str | None = Field(

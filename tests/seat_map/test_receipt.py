@@ -3,7 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 from playwright.sync_api import Route, expect
+from sqlalchemy import Connection, delete
 
+from seating.domain.purchase import PurchaseId
+from seating.storage import ledger, quarantine
+from seating.storage.database import Database
+from seating.storage.quarantine import QuarantinedEntry
+from seating.storage.tables import purchases, sold_seats
 from tests.seat_map.conftest import OpenPage
 from tests.seat_map.own_page import OwnPage
 from tests.seat_map.theatre import OFFER, theatre
@@ -16,6 +22,21 @@ def cancel(seller: System, page: OwnPage, part: str) -> None:
     bought = f"/api/v1/purchases/{page('#receipt code').inner_text()}"
     wait_until(lambda: seller.get(bought).json["state"] == "persisted")
     assert seller.request("DELETE", f"{bought}?{part}").status == 200
+
+
+def lose(seller: System, bought: str) -> None:
+    """Leave of a recorded purchase what a loss leaves: the receipt of its buyer."""
+    event_id, position, _ = PurchaseId.parse(bought)
+
+    def change(connection: Connection) -> None:
+        (entry,) = ledger.after(connection, event_id, position.seq - 1, 1)
+        connection.execute(delete(sold_seats).where(sold_seats.c.purchase_id == bought))
+        connection.execute(delete(purchases).where(purchases.c.id == bought))
+        quarantine.put_aside(connection, [QuarantinedEntry(event_id, entry, quarantine.LOST, "a test", None)])
+
+    database = Database(seller.database_url)
+    database.write(change)
+    database.close()
 
 
 def test_a_calendar_file_and_a_receipt_on_paper(open_page: OpenPage, seller: System) -> None:
@@ -80,4 +101,20 @@ def test_an_earlier_receipt_strikes_nothing_out_of_a_later_one(open_page: OpenPa
     page.wait_shown()
     expect(page("#receipt .state")).to_have_attribute("data-state", "persisted")
     assert page("#receipt .cancelled").count() == 0
+    page.close()
+
+
+def test_what_is_under_review_is_not_promised(open_page: OpenPage, hall: str, seller: System) -> None:
+    """Its history may be lost, and with it the seats."""
+    page = open_page(hall).hold_best()
+    page("#main").click()
+    page.wait_phase("receipt")
+    state = page("#receipt .state")
+    expect(state).to_have_attribute("data-state", "persisted")
+    lose(seller, page("#receipt code").inner_text())
+    for language, told, promise in (("en", "Under review", "yours"), ("de", "In Prüfung", "gehör")):
+        page.page.goto(f"{page.origin}/events/{hall}?lang={language}")
+        expect(state).to_have_attribute("data-state", "quarantined")
+        expect(state).to_contain_text(told)
+        assert promise not in page("#receipt").inner_text().lower()
     page.close()
