@@ -3,7 +3,9 @@
 import time
 from typing import Final
 
+import gevent
 from gevent.event import AsyncResult
+from sqlalchemy.exc import SQLAlchemyError
 
 from seating.domain.errors import RecordUnavailable
 from seating.domain.purchase import PurchaseId
@@ -22,25 +24,28 @@ class PersistedWatch:
         self._asks = False
 
     def wait(self, purchase_id: PurchaseId, wait_s: float) -> bool:
-        """Return True once SQL has the purchase; False if it does not, or that is unknown, after `wait_s`."""
+        """Return True once SQL has the purchase; False if it does not, or that is unknown, after `wait_s`.
+
+        Raises SQLAlchemyError if SQL refuses the question.
+        """
         deadline = time.monotonic() + wait_s
         recorded: AsyncResult[bool] = AsyncResult()
         self._waiting[recorded] = str(purchase_id)
         try:
             while not recorded.ready():
-                # Whoever comes first asks for all; the others wait, and one of them asks the next time.
+                # In a greenlet of its own: SQL may take longer to answer than this caller waits.
                 if not self._asks:
-                    self._ask()
+                    self._asks = True
+                    gevent.spawn(self._ask)
                 left_s = deadline - time.monotonic()
                 if left_s <= 0:
-                    return recorded.ready()
+                    return False
                 recorded.wait(min(_LOOK_EVERY_S, left_s))
-            return True
+            return bool(recorded.get())  # True, unless SQL refused: then it raises.
         finally:
             del self._waiting[recorded]
 
     def _ask(self) -> None:
-        self._asks = True
         try:
             found = self._database.read(purchases.recorded, sorted(set(self._waiting.values())))
             for recorded, purchase_id in self._waiting.items():
@@ -48,5 +53,8 @@ class PersistedWatch:
                     recorded.set(True)
         except RecordUnavailable:
             pass  # Unknown; try again while there is time.
+        except SQLAlchemyError as error:
+            for recorded in self._waiting:
+                recorded.set_exception(error)
         finally:
             self._asks = False
