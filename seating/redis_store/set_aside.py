@@ -23,8 +23,11 @@ class SetAside:
 
     def quarantined(self, event_ids: Sequence[str]) -> int:
         """Return how many entries of these events Redis knows to be in quarantine."""
-        counts = self._scripts.ask_all([("HLEN", keys.quarantine(event_id)) for event_id in event_ids])
-        return sum(count or 0 for count in counts)
+        return sum(count or 0 for count in self.copied(event_ids))
+
+    def copied(self, event_ids: Sequence[str]) -> list[int | None]:
+        """Return how many entries of each event have copies; None where a server of a cluster does not answer."""
+        return self._scripts.ask_all([("HLEN", keys.quarantine(event_id)) for event_id in event_ids])
 
     def quarantined_at(self, event_ids: Sequence[str]) -> dict[str, list[Position]]:
         """Return where: for each event that has any, at most 100 positions, chosen at random."""

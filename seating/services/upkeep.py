@@ -126,8 +126,9 @@ class Upkeep:
         """
         try:
             counts = self.database.read(quarantine_copies.waiting)
-            for event_id in counts.keys() & set(event_ids):
-                if self.set_aside.quarantined([event_id]) < counts[event_id]:
+            here = [event_id for event_id in event_ids if event_id in counts]
+            for event_id, copied in zip(here, self.set_aside.copied(here), strict=True):
+                if copied is not None and copied < counts[event_id]:
                     waiting = self.database.read(quarantine.waiting, event_id)
                     self.set_aside.copy(event_id, [aside.entry for aside in waiting])
         except (RecordUnavailable, InventoryUnavailable):

@@ -1,12 +1,13 @@
 """The cron puts right what Redis knows of quarantine, if whoever changed it in SQL died before telling Redis."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from seating.domain.errors import InventoryUnavailable
 from seating.redis_store import keys
 from seating.redis_store.book_snapshot import read_aside
+from seating.redis_store.set_aside import SetAside
 from seating.redis_store.terms import Terms
 from seating.storage.tables import purchases, sold_seats
 from tests.books.test_cancel import HALL, poison
@@ -98,3 +99,20 @@ def test_what_waits_without_a_copy_gets_one(
     monkeypatch.setattr(type(sale.set_aside), "copy", lambda *_: pytest.fail("once is enough"))
     for _ in range(6):
         cron.tick()
+
+
+def test_redis_is_asked_about_all_events_at_once(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = sorted(sale.open(plan=HALL) for _ in range(3))
+    for event in events:
+        _poisoned_untold(sale, event)
+    asked: list[list[str]] = []
+    copied = SetAside.copied
+
+    def note(self: SetAside, event_ids: Sequence[str]) -> list[int | None]:
+        asked.append(sorted(event_ids))
+        return copied(self, event_ids)
+
+    monkeypatch.setattr(SetAside, "copied", note)
+    upkeep(sale).tick()
+    assert asked == [events] * 2  # To report them, and to copy what has no copy.
+    assert copied(sale.set_aside, events) == [1, 1, 1]
