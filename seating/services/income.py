@@ -14,7 +14,7 @@ from seating.storage.replica import LaggingReads
 
 
 class CategoryIncome(NamedTuple):
-    """`name` is None for an event without categories; `at_box_office` counts seats, which have no recorded price."""
+    """`name` is None for an event without categories; `at_box_office` counts seats or places, without prices."""
 
     name: str | None
     sold: Amount
@@ -38,7 +38,9 @@ class Income:
 
     def of(self, event_id: str) -> EventIncome:
         """Return what SQL has on record. Raises EventNotFound, RecordUnavailable."""
-        at_box_office = Counter(sale.category for sale in self.box_office.sales(event_id))
+        at_box_office = Counter[str | None]()
+        for sale in self.box_office.sales(event_id):
+            at_box_office[sale.category] += sale.quantity
         return self.reads.read_snapshot(_income, event_id, at_box_office)
 
 

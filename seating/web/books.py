@@ -72,7 +72,7 @@ class CategoryIncomeView(Answer):
     name: str | None = Field(description="null for an event without categories")
     sold: AmountView = Field(description="through purchases, cancelled ones included")
     cancelled: AmountView
-    box_office_seats: int = Field(description="seats sold at the box office, whose prices are not recorded")
+    box_office_seats: int = Field(description="seats or places sold at the box office, whose prices are not recorded")
 
 
 class IncomeView(Answer):
@@ -104,7 +104,7 @@ class IncomeView(Answer):
     income: int | None = Field(
         None, exclude_if=is_absent, description="sold less cancelled, in minor units; only for an event with prices"
     )
-    box_office_seats: int = Field(description="in general admission 0: the audit log has those sales")
+    box_office_seats: int = Field(description="those of all categories")
     categories: list[CategoryIncomeView]
 
 

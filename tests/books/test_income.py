@@ -115,6 +115,25 @@ def test_without_prices_seats_are_counted(desk: Callable[..., Desk]) -> None:
     assert found["categories"] == [{"name": None, "sold": {"seats": 3}, "cancelled": {"seats": 0}, "boxOfficeSeats": 0}]
 
 
+@pytest.mark.parametrize(
+    ("event", "of"),
+    [
+        ({"totalSeats": 100}, {}),
+        ({"currency": "EUR", "categories": {"Floor": {"totalSeats": 100, "price": 1000}}}, {"category": "Floor"}),
+    ],
+)
+def test_places_sold_at_the_box_office_are_counted(
+    desk: Callable[..., Desk], event: dict[str, Any], of: dict[str, str]
+) -> None:
+    gala = desk(**event)
+    gala.ask("PATCH", f"{gala.path}/seats", status="sold", quantity=30, **of)
+    gala.ask("PATCH", f"{gala.path}/seats", status="reserved", quantity=5, **of)
+    gala.ask("PATCH", f"{gala.path}/seats", status="available", quantity=10, **of, **{"from": "sold"})
+    found = gala.income()
+    assert found["boxOfficeSeats"] == 20
+    assert [(each["name"], each["boxOfficeSeats"]) for each in found["categories"]] == [(of.get("category"), 20)]
+
+
 def test_history_of_a_seat_newest_first(desk: Callable[..., Desk]) -> None:
     gala = desk(seatingPlan=HALL)
     seat = "sec-1-row-A-seat-3"
