@@ -1,15 +1,19 @@
 """What an event has brought in."""
 
 from collections import Counter
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple, Self
 
 from sqlalchemy import Connection
 
 from seating.domain.errors import EventNotFound
+from seating.domain.offer import Offer
 from seating.services.box_office import BoxOffice
 from seating.storage import events, income
-from seating.storage.income import Amount
+from seating.storage.income import Amount, together
 from seating.storage.replica import LaggingReads
 
 
@@ -22,13 +26,30 @@ class CategoryIncome(NamedTuple):
     at_box_office: int
 
 
-class EventIncome(NamedTuple):
+class CurrencyIncome(NamedTuple):
     """`currency` is None for an event without prices."""
 
-    event_id: str
     currency: str | None
+    sold: Amount
+    cancelled: Amount
+
+    @classmethod
+    def of(cls, currency: str | None, sums: Collection[CategoryIncome | income.Sum]) -> Self:
+        """Add up what was sold in one currency."""
+        return cls(currency, together([each.sold for each in sums]), together([each.cancelled for each in sums]))
+
+
+class EventIncome(NamedTuple):
+    """`present` and `categories` are what was sold in the event's currency, or without prices.
+
+    `others` are in currencies that it had before.
+    """
+
+    event_id: str
     purchases: int
+    present: CurrencyIncome
     categories: list[CategoryIncome]
+    others: list[CurrencyIncome]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +69,28 @@ def _income(connection: Connection, event_id: str, at_box_office: Counter[str | 
     event = events.find(connection, event_id)
     if event is None:
         raise EventNotFound
-    found = income.read(connection, event_id)
-    sums = {each.category: each for each in found.by_category}
+    offer = event.offer or Offer()
+    found = income.read(connection, event_id, offer.currency)
+    by_currency = {currency: [*sums] for currency, sums in groupby(found.by_category, attrgetter("currency"))}
+    categories = _categories(offer, by_currency.pop(offer.currency, []), at_box_office)
+    return EventIncome(
+        event_id,
+        found.purchases,
+        CurrencyIncome.of(offer.currency, categories),
+        categories,
+        [CurrencyIncome.of(currency, sums) for currency, sums in by_currency.items()],
+    )
+
+
+def _categories(offer: Offer, sums: Iterable[income.Sum], at_box_office: Counter[str | None]) -> list[CategoryIncome]:
+    """Return all categories in their order, also those of which nothing was sold."""
+    by_number = {each.category: each for each in sums}
     named: list[tuple[int | None, str | None]] = [
-        (number, category.name) for number, category in enumerate(event.offer.categories if event.offer else ())
+        (number, category.name) for number, category in enumerate(offer.categories)
     ]
-    categories = []
+    nothing = income.Sum(None, None, Amount(), Amount())
+    found = []
     for number, name in named or [(None, None)]:
-        each = sums.get(number) or income.Sum(number, Amount(), Amount())
-        categories.append(CategoryIncome(name, each.sold, each.cancelled, at_box_office[name]))
-    return EventIncome(event_id, event.offer.currency if event.offer else None, found.purchases, categories)
+        each = by_number.get(number, nothing)
+        found.append(CategoryIncome(name, each.sold, each.cancelled, at_box_office[name]))
+    return found

@@ -1,13 +1,13 @@
 """For operators: the history of a seat, and what an event has brought in."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from flask import Response
 from flask_openapi3 import Tag
 from pydantic import BeforeValidator, Field
 
 from seating.domain.errors import EventNotFound, InventoryUnavailable, RecordUnavailable, SeatNotFound
-from seating.services.income import CategoryIncome, EventIncome
+from seating.services.income import CategoryIncome, CurrencyIncome, EventIncome
 from seating.web.application import Routes
 from seating.web.callers import Access, open_to
 from seating.web.declarations import refuses
@@ -75,7 +75,23 @@ class CategoryIncomeView(Answer):
     box_office_seats: int = Field(description="seats or places sold at the box office, whose prices are not recorded")
 
 
-class IncomeView(Answer):
+class _CurrencyIncomeView(Answer):
+    sold: AmountView
+    cancelled: AmountView
+    income: int | None = Field(
+        None, exclude_if=is_absent, description="sold less cancelled, in minor units; only for an event with prices"
+    )
+
+
+class OtherCurrencyView(_CurrencyIncomeView):
+    """What was sold in a currency that the event had before, over all categories."""
+
+    currency: str = Field(description="ISO 4217")
+
+
+class IncomeView(_CurrencyIncomeView):
+    """All figures except `purchases` and `boxOfficeSeats` are of what was sold in `currency`, or without prices."""
+
     model_config = examples(
         {
             "eventId": "q2x7mzk4vd",
@@ -93,19 +109,18 @@ class IncomeView(Answer):
                     "boxOfficeSeats": 12,
                 }
             ],
+            "otherCurrencies": [],
         }
     )
 
     event_id: str
     currency: str | None = Field(description="ISO 4217; null for an event without prices")
-    purchases: int = Field(description="number of purchases, cancelled ones included")
-    sold: AmountView
-    cancelled: AmountView
-    income: int | None = Field(
-        None, exclude_if=is_absent, description="sold less cancelled, in minor units; only for an event with prices"
-    )
+    purchases: int = Field(description="number of purchases in all currencies, cancelled ones included")
     box_office_seats: int = Field(description="those of all categories")
     categories: list[CategoryIncomeView]
+    other_currencies: list[OtherCurrencyView] = Field(
+        description="what was sold before the event's currency was changed"
+    )
 
 
 @api.get("/api/v1/events/<event_id>/seats/<path:seat_id>/history", responses={200: SeatHistoryView})
@@ -132,26 +147,33 @@ def get_seat_history(path: EventSeatPath, query: HistoryQuery) -> Response:
 def get_income(path: EventPath) -> Response:
     """Get what an event has brought in
 
-    As recorded in SQL, by category. What was sold before a change of prices counts with its old price. Sales at the
-    box office are counted apart, because their prices are not recorded.
+    As recorded in SQL, by category. What was sold before a change of prices counts with its old price, and before a
+    change of the currency apart, in `otherCurrencies`. Sales at the box office are counted apart, because their prices
+    are not recorded.
     """
     return render(_income_view(services().income.of(path.event_id)))
 
 
 def _income_view(found: EventIncome) -> IncomeView:
-    has_prices = found.currency is not None
-    sold = sum(each.sold.total for each in found.categories)
-    cancelled = sum(each.cancelled.total for each in found.categories)
+    has_prices = found.present.currency is not None
     return IncomeView(
         event_id=found.event_id,
-        currency=found.currency,
         purchases=found.purchases,
-        sold=_amount(sum(each.sold.seats for each in found.categories), sold, has_prices),
-        cancelled=_amount(sum(each.cancelled.seats for each in found.categories), cancelled, has_prices),
-        income=sold - cancelled if has_prices else None,
+        **_of_currency(found.present),
         box_office_seats=sum(each.at_box_office for each in found.categories),
         categories=[_category_view(each, has_prices) for each in found.categories],
+        other_currencies=[OtherCurrencyView(**_of_currency(other)) for other in found.others],
     )
+
+
+def _of_currency(found: CurrencyIncome) -> dict[str, Any]:
+    has_prices = found.currency is not None
+    return {
+        "currency": found.currency,
+        "sold": _amount(*found.sold, has_prices),
+        "cancelled": _amount(*found.cancelled, has_prices),
+        "income": found.sold.total - found.cancelled.total if has_prices else None,
+    }
 
 
 def _category_view(found: CategoryIncome, has_prices: bool) -> CategoryIncomeView:

@@ -59,6 +59,7 @@ def test_nothing_sold_is_nothing_earned(desk: Callable[..., Desk]) -> None:
         "income": 0,
         "boxOfficeSeats": 0,
         "categories": [{"name": name, "sold": nothing, "cancelled": nothing, "boxOfficeSeats": 0} for name in PRICED],
+        "otherCurrencies": [],
     }
 
 
@@ -104,6 +105,43 @@ def test_a_price_counts_as_it_was(desk: Callable[..., Desk]) -> None:
     gala.ask("PATCH", gala.path, state="on_sale")
     gala.buy(quantity=1)
     assert (gala.income()["sold"], gala.income()["income"]) == ({"seats": 3, "total": 3500}, 3500)
+
+
+def test_another_currency_counts_apart(desk: Callable[..., Desk]) -> None:
+    gala = desk(seatingPlan=theatre(), currency="EUR", categories=PRICED)
+    both = ["b-1-3", "b-1-1", "b-1-2"]  # Of two prices: SQL alone cannot add them up.
+    returned = gala.buy(seats=both)
+    gala.buy(quantity=1, category="Stalls")
+    gala.ask("DELETE", f"/api/v1/purchases/{returned['purchaseId']}")
+    gala.ask("PATCH", gala.path, state="paused")
+    gala.ask("PATCH", gala.path, currency="CHF")
+    gala.ask("PATCH", gala.path, state="on_sale")
+    gala.buy(seats=both)
+    found = gala.income()
+    assert (found["currency"], found["purchases"]) == ("CHF", 3)
+    assert (found["sold"], found["income"]) == ({"seats": 3, "total": 9000}, 9000)
+    assert [each["sold"]["total"] for each in found["categories"]] == [5000, 4000]
+    assert found["otherCurrencies"] == [
+        {
+            "sold": {"seats": 4, "total": 14_000},
+            "cancelled": {"seats": 3, "total": 9000},
+            "income": 5000,
+            "currency": "EUR",
+        }
+    ]
+
+
+def test_a_currency_after_sales_without_prices(desk: Callable[..., Desk]) -> None:
+    """They have no currency that could be listed apart."""
+    plain = {"Floor": {"totalSeats": 10}}
+    gala = desk(categories=plain)
+    gala.buy(quantity=2)
+    gala.ask("PATCH", gala.path, state="paused")
+    gala.ask("PATCH", gala.path, currency="EUR", categories={"Floor": {"price": 1000}})
+    gala.ask("PATCH", gala.path, state="on_sale")
+    gala.buy(quantity=1)
+    found = gala.income()
+    assert (found["sold"], found["otherCurrencies"]) == ({"seats": 3, "total": 1000}, [])
 
 
 def test_without_prices_seats_are_counted(desk: Callable[..., Desk]) -> None:

@@ -152,11 +152,16 @@ export class Events {
     held.textContent = isKnown ? count(event.totalSeats - event.seatsSold - event.seatsRemaining) : '–'
     left.textContent = isKnown ? count(event.seatsRemaining) : '–'
     const income = this.#incomes.get(event.id)
-    earned.textContent = income?.currency ? amount(income.income, income.currency) : '–'
+    earned.textContent = earnedIn(income)
     const history = this.historyOf(event.id).slice(-KEPT - 1)
     const sales = history.slice(1).map(([, value], index) => Math.max(0, value - history[index][1]))
     line.replaceChildren(sales.length > 1 ? sparkline(sales) : '')
   }
+}
+
+function earnedIn(income) {
+  if (!income?.currency) return '–'
+  return [income, ...income.otherCurrencies].map((each) => amount(each.income, each.currency)).join(' + ')
 }
 
 /** Return an event's state in words. */
