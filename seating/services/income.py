@@ -18,7 +18,7 @@ from seating.storage.replica import LaggingReads
 
 
 class CategoryIncome(NamedTuple):
-    """`name` is None for an event without categories; `at_box_office` counts seats or places, without prices."""
+    """`name` is None for what was sold without categories; `at_box_office` counts seats or places, without prices."""
 
     name: str | None
     sold: Amount
@@ -88,9 +88,12 @@ def _categories(offer: Offer, sums: Iterable[income.Sum], at_box_office: Counter
     named: list[tuple[int | None, str | None]] = [
         (number, category.name) for number, category in enumerate(offer.categories)
     ]
+    # Also what was sold before the event had categories.
+    if not named or None in by_number or at_box_office[None]:
+        named.append((None, None))
     nothing = income.Sum(None, None, Amount(), Amount())
     found = []
-    for number, name in named or [(None, None)]:
+    for number, name in named:
         each = by_number.get(number, nothing)
         found.append(CategoryIncome(name, each.sold, each.cancelled, at_box_office[name]))
     return found

@@ -69,7 +69,7 @@ class AmountView(Answer):
 
 
 class CategoryIncomeView(Answer):
-    name: str | None = Field(description="null for an event without categories")
+    name: str | None = Field(description="null for what was sold while the event had no categories")
     sold: AmountView = Field(description="through purchases, cancelled ones included")
     cancelled: AmountView
     box_office_seats: int = Field(description="seats or places sold at the box office, whose prices are not recorded")

@@ -5,7 +5,12 @@ from typing import Any
 
 import pytest
 
+from seating.redis_store import keys
+from seating.services.income import Income
+from seating.storage.income import Amount
 from tests.doors import TOKEN
+from tests.offers import buy, change, hall
+from tests.one_process import OneProcess
 from tests.processes import client, clock
 from tests.seating_plan_file import theatre
 from tests.users.conftest import Web, web
@@ -170,6 +175,24 @@ def test_places_sold_at_the_box_office_are_counted(
     found = gala.income()
     assert found["boxOfficeSeats"] == 20
     assert [(each["name"], each["boxOfficeSeats"]) for each in found["categories"]] == [(of.get("category"), 20)]
+
+
+def test_seats_sold_before_there_were_categories_are_counted(sale: OneProcess) -> None:
+    """Events from before there were offers get one of their plan when it is first changed."""
+    event = sale.open(plan=hall())
+    sale.calls.command("HDEL", keys.inventory(event), "offer", "offered")
+    sale.buy(event, "before", 2)
+    change(sale, event, "EUR", Gold={"price": 1}, Silver={"price": 2}, Wheel={"price": 3})
+    buy(sale, event, "after", category="Silver")
+    sale.persist(event)
+    found = Income(sale.reads, sale.box_office).of(event)
+    assert [(each.name, each.sold) for each in found.categories] == [
+        ("Gold", Amount()),
+        ("Silver", Amount(1, 2)),
+        ("Wheel", Amount()),
+        (None, Amount(2)),
+    ]
+    assert found.present.sold == Amount(3, 2)
 
 
 def test_history_of_a_seat_newest_first(desk: Callable[..., Desk]) -> None:
