@@ -1,4 +1,4 @@
-"""Failures of calls to the event partner. Only PartnerFailed and its subclasses count against it.
+"""Failures of calls to the event partner. Only PartnerFailed and its subclasses, but TurnTooLate, count against it.
 
 `retry_after_s` is how long the partner asks us to wait, where it says so.
 """
@@ -19,6 +19,10 @@ class PartnerFailed(SeatingError):
 class PartnerTooSlow(PartnerFailed):
     code = "PARTNER_TIMEOUT"
     sentence = "The event partner did not answer in time; try again"
+
+
+class TurnTooLate(PartnerTooSlow):
+    """The call waited for its turn, and the deadline left the partner too little time."""
 
 
 class PartnerOverloaded(PartnerFailed):

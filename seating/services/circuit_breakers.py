@@ -8,7 +8,13 @@ import structlog
 
 from seating.domain.breaker import Admission, BreakerReport, BreakerState, CallOutcome, Refused
 from seating.domain.errors import SeatingError
-from seating.domain.partner_errors import CatalogueBusy, PartnerFailed, PartnerThrottled, PartnerUnavailable
+from seating.domain.partner_errors import (
+    CatalogueBusy,
+    PartnerFailed,
+    PartnerThrottled,
+    PartnerUnavailable,
+    TurnTooLate,
+)
 from seating.redis_store.breaker import Breaker
 from seating.telemetry import metrics
 from seating.telemetry.metrics import Reading
@@ -24,7 +30,7 @@ class CircuitBreakers:
     """Decides what counts as a failure: 5xx, timeouts and broken connections (PartnerFailed).
 
     4xx and malformed responses do not: the partner is up, and holding calls back would not fix them. 429 is neither
-    a failure nor a sign of health, so it leaves the breaker as it is.
+    a failure nor a sign of health, so it leaves the breaker as it is; so does a call that waited for its turn too long.
     """
 
     def __init__(self, breakers: Sequence[Breaker]) -> None:
@@ -53,6 +59,9 @@ class CircuitBreakers:
         try:
             answer = work()
             outcome = CallOutcome.SUCCESS
+        # Says nothing about its health: our own limits, or the partner's.
+        except (CatalogueBusy, PartnerThrottled, TurnTooLate):
+            raise
         except PartnerFailed as error:
             outcome = CallOutcome.FAILURE
             _log.warning(
@@ -62,9 +71,6 @@ class CircuitBreakers:
                 error=str(error.__cause__ or error),
                 ms=round((time.perf_counter() - started) * 1000, 1),
             )
-            raise
-        # Says nothing about its health: our own limit, or the partner's.
-        except (CatalogueBusy, PartnerThrottled):
             raise
         # Its answer was unwelcome, but it answered.
         except SeatingError:

@@ -27,6 +27,7 @@ from seating.domain.partner_errors import (
     PartnerThrottled,
     PartnerTooSlow,
     PartnerUserNotFound,
+    TurnTooLate,
 )
 from seating.telemetry import tracing
 from seating.upstream.retry_after import wait_s_in
@@ -49,9 +50,9 @@ class Deadline:
         """Return the seconds left; never 0, which would mean no timeout."""
         return max(self._at - time.monotonic(), 0.001)
 
-    def limit(self, grace_s: float = 0.0) -> "gevent.Timeout":
-        """Return a context that raises PartnerTooSlow `grace_s` after the deadline."""
-        return gevent.Timeout(self.left_s + grace_s, PartnerTooSlow)
+    def limit(self, grace_s: float = 0.0, error: type[SeatingError] = PartnerTooSlow) -> "gevent.Timeout":
+        """Return a context that raises `error` `grace_s` after the deadline."""
+        return gevent.Timeout(self.left_s + grace_s, error)
 
 
 class PartnerLimits(NamedTuple):
@@ -139,10 +140,12 @@ class PartnerClient:
     @contextmanager
     def _slot(self, deadline: Deadline) -> Iterator[None]:
         # Bounded: a partner that hangs must not fill the process with waiting requests.
-        if not self._slots.acquire(timeout=deadline.left_s):
+        has_waited = not self._slots.acquire(blocking=False)
+        if has_waited and not self._slots.acquire(timeout=deadline.left_s):
             raise CatalogueBusy
         try:
-            with deadline.limit():
+            # Whoever waited has part of the deadline only, so its end says nothing about the partner.
+            with deadline.limit(error=TurnTooLate if has_waited else PartnerTooSlow):
                 yield
         finally:
             self._slots.release()

@@ -209,6 +209,19 @@ def test_what_does_not_get_its_turn_in_time_is_not_held_against_the_partner(make
     assert patient.guards.reports()["addEvent"].state == "CLOSED"
 
 
+@pytest.mark.parametrize(("user", "hanging", "state"), [("2", "e1", "CLOSED"), ("1", "e0", "OPEN")])
+def test_a_turn_that_comes_late_is_not_held_against_the_partner(
+    make: Make, partner: Partner, user: str, hanging: str, state: str
+) -> None:
+    """One call at a time: the second event waits for the first, which did not wait."""
+    catalogue = make(at_once=1, threshold=1, deadline_s=2.0)
+    partner.habit = only(f"getEventById/{hanging}", habits.hangs)
+    with pytest.raises(PartnerTooSlow):
+        catalogue.events_of(user)
+    assert partner.calls[-1] == f"/getEventById/{hanging}"
+    assert catalogue.guards.reports()["getEventById"].state == state
+
+
 def test_the_partners_own_words_pass_through_if_they_can_be_shown(make: Make, partner: Partner) -> None:
     for value, shown in (
         ({"message": "Come back on Monday"}, "Come back on Monday"),
