@@ -167,7 +167,7 @@ class InventoryUnavailable(SeatingError):
 
     code = "INVENTORY_UNAVAILABLE"
     sentence = "Seats are temporarily unavailable and nothing was sold to you; try again"
-    retry_after_s = 1
+    retry_after_s: int | None = 1
 
 
 class RolloutInProgress(SeatingError):

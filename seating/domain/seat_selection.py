@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from seating.domain.errors import InvalidRequest
+from seating.domain.errors import InvalidRequest, OutcomeUnknown
 from seating.domain.seat_status import AVAILABLE
 from seating.domain.seating_plan import SeatingPlan, SeatRange
 
@@ -43,6 +43,16 @@ class SeatSelection:
                 f"This {field} has {seats} seats, and at most {MAX_SEATS_AT_ONCE} can be set at once: name seats", field
             )
         return runs
+
+
+class PlacesOutcomeUnknown(OutcomeUnknown):
+    """A number of places was to be set, for which there is no idempotency key: a repetition would set as many again."""
+
+    sentence = (
+        "The connection to the inventory broke, so it is unknown whether the places were set; look at the list of the "
+        "organiser's seats (seats/organiser) before you repeat the request, which would set as many again"
+    )
+    retry_after_s = None
 
 
 def unknown(kind: str, name: str, known: Iterable[str], field: str | None = None) -> InvalidRequest:

@@ -9,13 +9,20 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection
 
 from seating.domain.actor import Actor
-from seating.domain.errors import EventNotFound, InvalidRequest, InvalidStatus, SeatNotFound, UnknownSeat
+from seating.domain.errors import (
+    EventNotFound,
+    InvalidRequest,
+    InvalidStatus,
+    OutcomeUnknown,
+    SeatNotFound,
+    UnknownSeat,
+)
 from seating.domain.log_entry import ResumePoint
 from seating.domain.log_format import PLACES_SET
 from seating.domain.page import Page, first_of
 from seating.domain.position import Position
 from seating.domain.seat_changes import outside_map
-from seating.domain.seat_selection import SeatSelection
+from seating.domain.seat_selection import PlacesOutcomeUnknown, SeatSelection
 from seating.domain.seat_status import OFF_SALE, SETTABLE, WORDS
 from seating.domain.seating_plan import SeatRange
 from seating.memo import FreshLook, Memo
@@ -70,8 +77,8 @@ class Seats:
     def set_all(self, event_id: str, chosen: SeatSelection, status: str, by: Actor) -> SeatsSet:
         """Set all of them or, if a buyer has one, none. `status` is one of SETTABLE.
 
-        Raises InvalidRequest, SeatNotFound, SeatSold, SeatHeld, SeatUnavailable, RolloutInProgress, and SoldOut for
-        fewer places.
+        Raises InvalidRequest, SeatNotFound, SeatSold, SeatHeld, SeatUnavailable, RolloutInProgress, OutcomeUnknown and,
+        for places, SoldOut if there are fewer, and PlacesOutcomeUnknown.
         """
         plan = self.names.plan(event_id)
         # Names become places here: the scripts know no names.
@@ -79,7 +86,12 @@ class Seats:
         quantity = None if runs else chosen.quantity
         # Older versions read an entry with a quantity without setting any place.
         with self.changes.of(event_id, None if quantity is None else PLACES_SET) as change:
-            done = self.store.set(event_id, runs, SETTABLE[status], by, chosen.places_are, quantity)
+            try:
+                done = self.store.set(event_id, runs, SETTABLE[status], by, chosen.places_are, quantity)
+            except OutcomeUnknown as error:
+                if chosen.quantity is None:
+                    raise
+                raise PlacesOutcomeUnknown from error
         change.reached(done.position)
         return SeatsSet(done.changed, done.position)
 

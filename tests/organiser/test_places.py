@@ -13,13 +13,17 @@ from seating.domain.offer import CategoryOffer, Offer
 from seating.domain.position import Position
 from seating.domain.replay import Replay
 from seating.domain.replay_decision import Outcome
-from seating.domain.seat_selection import SeatSelection
+from seating.domain.seat_selection import PlacesOutcomeUnknown, SeatSelection
 from seating.domain.seat_status import AVAILABLE, BLOCKED, BOX_OFFICE, SETTABLE
 from seating.redis_store import keys
 from seating.storage import audit as audit_record
 from seating.storage.tables import ledger
 from tests.one_process import OPERATOR, OneProcess
+from tests.redis_store.conftest import proxy
+from tests.redis_store.tcp_proxy import Fault, TcpProxy
 from tests.terms.backups import backup, restore, trim
+
+__all__ = ["proxy"]
 
 ADA = Actor("ada", why="for the sponsor")
 FLOOR, BOX = (CategoryOffer(name, capacity=8, blocks=((n, n),)) for n, name in enumerate(("Floor", "Box")))
@@ -95,6 +99,18 @@ def test_places_are_counted_and_listed(sale: OneProcess, event: str, organiser: 
     acts = sale.database.read(audit_record.page, None, 10, event, None)
     target = "1 of Floor" if organiser.category else "1 place"
     assert (acts[0].act.target, acts[0].act.before, acts[0].act.after) == (target, "held", "available")
+
+
+def test_an_unknown_outcome_is_looked_at_before_it_is_repeated(
+    sale: OneProcess, event: str, organiser: Organiser, proxy: TcpProxy
+) -> None:
+    cut = Organiser(OneProcess.build(proxy.url, sale.database), event, organiser.category)
+    proxy.strike(b"for the sponsor", Fault.DROP_REPLY)
+    with pytest.raises(PlacesOutcomeUnknown) as unknown:
+        cut.set("reserved", 2, by=ADA)
+    assert unknown.value.retry_after_s is None
+    sale.persist(event)
+    assert organiser.listed() == [("r", 2, "ada", "for the sponsor")]
 
 
 @pytest.mark.parametrize("way", ["lost", "rebuild"])
