@@ -161,8 +161,7 @@ class Webhooks:
     def replay(self, webhook_id: str, event_id: str, since: str | None, by: Actor) -> None:
         """Tell an endpoint again what happened in an event after a position, or all of it.
 
-        Without `since`, the notices beside the ledger are repeated too. Raises WebhookNotFound, EventNotFound,
-        InvalidRequest for a position that the record does not have.
+        Raises WebhookNotFound, EventNotFound, InvalidRequest for a position that the record does not have.
         """
 
         def write(connection: Connection) -> None:
@@ -170,7 +169,8 @@ class Webhooks:
             if events.find(connection, event_id) is None:
                 raise EventNotFound
             seq = _seq_of(connection, event_id, since) if since is not None else 0
-            if not webhook_cursors.go_back(connection, webhook_id, event_id, seq, 0 if since is None else None):
+            notice = webhook_notices.before(connection, event_id, seq) if since is not None else 0
+            if not webhook_cursors.go_back(connection, webhook_id, event_id, seq, notice):
                 raise InvalidRequest("EventId is of an event that this webhook is not told of", "eventId")
             after = f"since {since}" if since is not None else "all"
             audit.add(connection, [act_now(by, "webhook.replay", event_id, webhook_id, None, after)])

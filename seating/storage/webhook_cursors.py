@@ -116,15 +116,17 @@ def put_off(connection: Connection, webhook_id: str, until_ms: int) -> None:
     connection.execute(update(webhook_cursors).where(*here).values(next_ms=until_ms))
 
 
-def go_back(connection: Connection, webhook_id: str, event_id: str, seq: int, notice: int | None) -> bool:
-    """Put a cursor back behind `seq`, and behind `notice` if it is given; return False if there is no such cursor.
+def go_back(connection: Connection, webhook_id: str, event_id: str, seq: int, notice: int) -> bool:
+    """Put a cursor back behind `seq` and behind `notice`; return False if there is no such cursor.
 
-    A cursor that has not got as far as `seq` stays: moving it forward would skip messages.
+    A cursor that has not got as far as one of them stays there: moving it forward would skip messages.
     """
-    behind = case((webhook_cursors.c.seq < seq, webhook_cursors.c.seq), else_=seq)
-    values: dict[str, Any] = {"seq": behind, "version": webhook_cursors.c.version + 1}
-    values |= {"attempts": 0, "failing_since_ms": None, "next_ms": 0, "error": None}
-    values |= {} if notice is None else {"notice": notice}
+    columns = webhook_cursors.c
+    values: dict[str, Any] = {
+        "seq": case((columns.seq < seq, columns.seq), else_=seq),
+        "notice": case((columns.notice < notice, columns.notice), else_=notice),
+    }
+    values |= {"version": columns.version + 1, "attempts": 0, "failing_since_ms": None, "next_ms": 0, "error": None}
     return connection.execute(update(webhook_cursors).where(*_here(webhook_id, event_id)).values(values)).rowcount == 1
 
 

@@ -18,6 +18,8 @@ LOSS: Final = "loss"
 ENTRY: Final = "entry"
 CANCELLED: Final = "cancelled"
 
+_PAGE: Final = 500
+
 
 class Notice(NamedTuple):
     """`key` is what it is about: the last lost position, a seq of the ledger, or a purchase and what is cancelled."""
@@ -38,6 +40,10 @@ class Notice(NamedTuple):
         """The operator's reason for a cancellation."""
         why = self.content.get("why")
         return str(why) if why else None
+
+    def follows(self, seq: int) -> bool:
+        """Whether it is told behind `seq`, or is of a loss there."""
+        return Position.parse(self.key).seq > seq if self.kind == LOSS else self.after_seq >= seq
 
 
 def note_loss(connection: Connection, loss: Loss, now_ms: int) -> None:
@@ -70,6 +76,17 @@ def after(connection: Connection, event_id: str, number: int, count: int) -> lis
     """Return at most `count` notices behind `number`."""
     query = select(webhook_notices).where(webhook_notices.c.event_id == event_id, webhook_notices.c.number > number)
     return [_notice(row) for row in connection.execute(query.order_by(webhook_notices.c.number).limit(count))]
+
+
+def before(connection: Connection, event_id: str, seq: int) -> int:
+    """Return the number of the last notice before the first one that follows `seq`."""
+    number = 0
+    while found := after(connection, event_id, number, _PAGE):
+        for notice in found:
+            if notice.follows(seq):
+                return notice.number - 1
+        number = found[-1].number
+    return number
 
 
 def note_losses(connection: Connection, now_ms: int) -> None:

@@ -8,7 +8,9 @@ from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.domain.webhook import Webhook
 from seating.runtime import webhook_messages
 from seating.services.webhooks import Webhooks
-from seating.storage import webhook_cursors
+from seating.storage import webhook_cursors, webhook_notices
+from seating.storage.answered import Loss
+from seating.storage.tables import ledger
 from tests.books.test_cancel import poison
 from tests.one_process import OPERATOR, OneProcess
 from tests.terms.backups import backup, restore, trim
@@ -74,6 +76,35 @@ def _merge(sale: OneProcess) -> Webhook:
     sale.merge.run(event, "redis", OPERATOR)
     sale.persist(event)
     return webhook
+
+
+def _replay(sale: OneProcess, webhook: Webhook, event: str, number: int) -> None:
+    """Tell again what follows an entry of the ledger."""
+    row = sale.rows(ledger, event)[number]
+    Webhooks(sale.database).replay(webhook.id, event, f"{row.epoch}-{row.seq}", OPERATOR)
+
+
+def test_a_replay_has_what_a_merge_did_beside_the_ledger(sale: OneProcess) -> None:
+    webhook = _merge(sale)
+    assert webhook.event_id
+    told = [*["purchase.sold"] * 5, "event.state", "purchase.cancelled"]
+    _replay(sale, webhook, webhook.event_id, -1)  # Not forward, of notices either.
+    assert _walk(sale, webhook) == told
+    _replay(sale, webhook, webhook.event_id, 0)
+    assert _walk(sale, webhook) == told
+
+
+def test_a_replay_has_the_losses_behind_its_position(sale: OneProcess) -> None:
+    event = sale.open(10)
+    webhook = _add(sale, event)
+    first, lost = (sale.buy(event, key).id.position for key in ("first", "lost"))
+    sale.persist(event)
+    sale.database.write(webhook_notices.note_loss, Loss(event, lost, lost, 1), 0)
+    assert _walk(sale, webhook) == ["loss", "purchase.sold", "purchase.sold"]
+    Webhooks(sale.database).replay(webhook.id, event, str(first), OPERATOR)
+    assert _walk(sale, webhook) == ["loss", "purchase.sold"]
+    Webhooks(sale.database).replay(webhook.id, event, str(lost), OPERATOR)
+    assert _walk(sale, webhook) == []
 
 
 def test_a_merge_tells_sales_before_cancellations(sale: OneProcess) -> None:
