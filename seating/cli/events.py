@@ -56,7 +56,7 @@ events.add_command(seats)
 @plans.reading_options
 @click.option("--off-sale", multiple=True, metavar="CATEGORY", help="Do not sell this category; repeatable.")
 @click.option("--check", is_flag=True, help="Only say what would become of the plan, or all that is wrong with it.")
-@click.option("--draft", is_flag=True, help="Seen by operators and readers alone until it is put on sale.")
+@click.option("--draft", is_flag=True, help="Seen by operators and readers alone until it is put on sale or closed.")
 @click.option("--starts-at", metavar="MOMENT", help="When it takes place, such as 2027-05-01T19:30:00+02:00.")
 @click.option("--venue", help="Where it takes place.")
 @acting.why
@@ -154,7 +154,7 @@ def pause(event_id: str, why: str | None, as_json: bool) -> None:
 @acting.why
 @as_json
 def close(event_id: str, yes: bool, why: str | None, as_json: bool) -> None:
-    """Close a sale for good. A day later the event is archived."""
+    """Close a sale for good. A day later the event is archived. A draft is seen by everybody then."""
     acting.ask_first(f"A closed sale cannot be opened again. Close {event_id}?", yes=yes)
     _set_state(event_id, "closed", why, as_json)
 

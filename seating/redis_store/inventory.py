@@ -190,10 +190,15 @@ class Inventory:
         return [_cancellation(text) for text in kept]
 
     def set_state(self, event_id: str, state: str, by: Actor) -> Position:
-        """Set the state to on_sale, paused or closed; return the end of the log. Raises NotOnSale once it is closed."""
+        """Set the state to on_sale, paused or closed; return the end of the log.
+
+        Raises NotOnSale once it is closed, and for a draft that is to be paused.
+        """
         outcome, *reached = self._scripts.run("set_state", _keys(event_id), (state, by.member()))
         if outcome == b"CLOSED":
             raise NotOnSale("This event is closed for good", state="closed")
+        if outcome == b"DRAFT":
+            raise NotOnSale("This event is a draft: it has no sale to pause", state="draft")
         return self._reached(event_id, reached[0])
 
     def offers(self, event_ids: Sequence[str]) -> list[Offer | None]:

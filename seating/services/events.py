@@ -101,7 +101,7 @@ class Events:
     def set_state(self, event_id: str, state: str, by: Actor) -> EventOnSale:
         """Puts a draft on sale, pauses a sale, resumes it, or closes it for good.
 
-        Raises EventNotFound, NotOnSale if it is closed already.
+        Raises EventNotFound, NotOnSale if it is closed already, or a draft that is to be paused.
         """
         with self.changes.of(event_id) as change:
             position = self.inventory.set_state(event_id, state, by)

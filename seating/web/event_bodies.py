@@ -139,7 +139,7 @@ class NewEvent(_Described):
 
     name: Name
     state: Literal["draft", "on_sale"] = Field(
-        "on_sale", description="only operators and readers see a draft, until it is put on sale"
+        "on_sale", description="only operators and readers see a draft, until it is put on sale or closed"
     )
     total_seats: int | None = Field(None, ge=1, le=10_000_000, alias="totalSeats")
     number_duplicates: bool = Field(
@@ -219,7 +219,9 @@ class EventChange(_Described):
     )
 
     state: Literal["on_sale", "paused", "closed"] | None = Field(
-        None, description="`closed` is final; `on_sale` also puts a draft on sale"
+        None,
+        description="`closed` is final, and everybody sees it then; `on_sale` also puts a draft on sale; "
+        "a draft cannot be `paused`",
     )
     name: Name = Field(default_factory=str)
     currency: Currency | None = None

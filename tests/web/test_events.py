@@ -284,6 +284,20 @@ class TestDrafts:
             ("event.create", None, "draft"),
         ]
 
+    def test_one_cannot_be_paused(self, office: Office) -> None:
+        """Everybody would see it then, and it could not be a draft again."""
+        path = f"{_EVENTS}/{office.create(state='draft').json['id']}"
+        refused = office.ask("PATCH", path, {"state": "paused"})
+        assert_refused(refused, 409, "NOT_ON_SALE")
+        assert refused.json["state"] == "draft"
+        assert office.ask("GET", path).json["state"] == "draft"
+        assert_refused(office.stranger("GET", path), 404, "EVENT_NOT_FOUND")
+
+    def test_one_that_is_closed_is_seen_by_everybody(self, office: Office) -> None:
+        path = f"{_EVENTS}/{office.create(state='draft').json['id']}"
+        assert office.ask("PATCH", path, {"state": "closed"}).json["state"] == "closed"
+        assert office.stranger("GET", path).json["state"] == "closed"
+
     def test_the_default_event_may_be_one(self, office: Office, web: Callable[..., Web]) -> None:
         event = office.create(state="draft").json["id"]
         there = Office(web(admin_token=TOKEN, default_event=event))

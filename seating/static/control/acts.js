@@ -77,7 +77,7 @@ export function showState(event, act) {
   const close = () =>
     act('closed', {
       title: `Close ${event.name} for good`,
-      text: 'It can never be sold again. A day later its inventory is removed, and idempotency keys with it. This cannot be undone.',
+      text: `${event.state === 'draft' ? 'Everybody will see it. ' : ''}It can never be sold again. A day later its inventory is removed, and idempotency keys with it. This cannot be undone.`,
       act: 'Close',
       typed,
       danger: true,
