@@ -67,6 +67,8 @@ class SeatsSetting(StrictModel):
             raise InvalidRequest("Quantity goes with a category, or alone", "quantity")
         if not (self.seats or self.category or self.zone or self.quantity):
             raise InvalidRequest("Say which seats: seats, category or zone", "seats")
+        if "places_are" in self.model_fields_set and not (self.quantity and self.status == "available"):
+            raise InvalidRequest("From goes with available and a quantity: make places available first", "from")
         if not self.quantity:
             exactly_one(seats=self.seats, category=self.category, zone=self.zone)
         are = SETTABLE[self.places_are if self.status == "available" else "available"]

@@ -72,6 +72,8 @@ def test_very_many_seats_are_told_by_a_snapshot(system: System, hall: str) -> No
         ({"status": "held", "zone": "Floor", "quantity": 5}, "quantity"),
         ({"status": "held", "category": "Seats", "quantity": 0}, "quantity"),
         ({"status": "available", "seats": ["a"], "from": "available"}, "from"),
+        ({"status": "available", "seats": ["a"], "from": "sold"}, "from"),
+        ({"status": "held", "quantity": 5, "from": "sold"}, "from"),
         ({"status": "held", "seats": [str(number) for number in range(10_001)]}, "seats"),
         ({"status": "held", "seats": ["a"], "note": "\n"}, "note"),
     ],
