@@ -57,7 +57,6 @@ class Counts(_Body):
 
 
 class _Stats(BaseModel):
-    event_id: str = Field(validation_alias=AliasPath("cacheStats", "seatCache", "eventId"))
     lag: int = Field(validation_alias=AliasPath("persistence", "lag"))
 
 
@@ -108,13 +107,13 @@ class RehearsedSale(NamedTuple):
         return time.perf_counter() - last_answer_at
 
     def _lag_is_zero(self, newest: Sold | None) -> bool:
-        """For an event that the server's stats do not cover: return whether SQL has its newest purchase, hence all.
+        """Return whether SQL has all purchases: the server's stats say so of the default event alone.
 
-        A purchase in quarantine has left the log too; checking the books reports it.
+        Of another one, it has all if it has the newest. A purchase in quarantine has left the log too; checking the
+        books reports it.
         """
-        stats = self._read(_Stats, "/api/v1/stats")
-        if self.event_id in (None, stats.event_id):
-            return stats.lag == 0
+        if self.event_id is None:
+            return self._read(_Stats, "/api/v1/stats").lag == 0
         found = self.record_of(newest.purchase_id) if newest else None
         return not isinstance(found, RecordedPurchase) or found.state != "accepted"
 

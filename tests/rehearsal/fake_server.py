@@ -18,7 +18,7 @@ class Reply(NamedTuple):
 
 
 class FakeServer:
-    """Sells `capacity` seats, one a purchase, of an event `demo` that is the default one.
+    """Sells `capacity` seats, one a purchase, of an event `demo` that is the default one, unless there is none.
 
     `lie` is what it gets wrong, `""` nothing; the code below says each of them.
     """
@@ -44,15 +44,16 @@ class FakeServer:
         environ["wsgi.input"].read()
         path, key = environ["PATH_INFO"], environ.get("HTTP_IDEMPOTENCY_KEY", "")
         match path.rpartition("/")[2]:
-            case "purchase":
+            case "purchase" | "purchases":
                 reply = self._repeat(key) if key in self.sold else self._sell(key)
                 if self.lie == "breaks" and not reply.headers:
                     environ["test.socket"].shutdown(socket.SHUT_RDWR)
-            case "event":
+            case "event" | "demo":
                 reply = self._counts()
+            case "stats" if self.lie == "has no default event":
+                reply = _json({"code": "EVENT_NOT_FOUND"}, "404 Not Found")
             case "stats":
-                persistence = {"lag": 3 if self.lie == "lags" else 0}
-                reply = _json({"cacheStats": {"seatCache": {"eventId": "demo"}}, "persistence": persistence})
+                reply = _json({"persistence": {"lag": 3 if self.lie == "lags" else 0}})
             case purchase_id:
                 reply = self._purchase(purchase_id)
         start_response(reply.status, [*reply.headers, ("Content-Length", str(len(reply.body)))])

@@ -128,6 +128,15 @@ def test_ends_with_status_0_when_nothing_is_wrong() -> None:
     assert (found.figure("sold"), found.figure("refused"), found.figure("replayed")) == (15, 5, 0)
 
 
+def test_a_default_event_is_not_needed_to_sell_another() -> None:
+    with FakeServer("has no default event") as server:
+        found = rehearse("--url", server.url, "--event", "demo", "--buyers", "20")
+
+    assert found.status == 0, found
+    assert (found.figure("sold"), found.figure("replayed")) == (20, 2)
+    assert found.figure("lag zero") >= 0
+
+
 def test_a_broken_connection_is_used_again_with_the_same_key() -> None:
     with FakeServer("breaks") as server:
         found = rehearse("--url", server.url, "--buyers", "20", "--retried", "0")
