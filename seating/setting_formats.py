@@ -162,6 +162,12 @@ def _http_url(url: str) -> str:
         raise ValueError("must start with http:// or https://, followed by a host")
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError("must be an address alone, without user, query or fragment")
+    from urllib3.util import parse_url  # Who connects there reads it like this; not every command does.
+
+    try:
+        parse_url(url)
+    except ValueError:
+        raise ValueError("its host or port is impossible") from None
     return url
 
 
