@@ -9,6 +9,7 @@ from seating import __version__
 from seating.web.application import Routes
 from seating.web.callers import Access, open_to
 from seating.web.declarations import OF_INVENTORY, refuses
+from seating.web.drafts import refuse_hidden_draft
 from seating.web.origins import client_host, client_scheme
 from seating.web.pages import default_event_page, prefers_page
 from seating.web.probes import OPERATIONS
@@ -115,6 +116,7 @@ def get_sale_stats() -> Response:
     """Get statistics of the sale"""
     event_id = default_event()
     counts, backlog, quarantined, remembered_keys = services().monitoring.sale(event_id)
+    refuse_hidden_draft(event_id)
     counted = services().instances.counts()
     succeeded, failed = counted.purchases
     return render(

@@ -301,7 +301,7 @@ class TestDrafts:
     def test_the_default_event_may_be_one(self, office: Office, web: Callable[..., Web]) -> None:
         event = office.create(state="draft").json["id"]
         there = Office(web(admin_token=TOKEN, default_event=event))
-        for path in ("/api/v1/event", "/seats"):
+        for path in ("/api/v1/event", "/api/v1/stats", "/seats"):
             assert_refused(there.stranger("GET", path), 404, "EVENT_NOT_FOUND")
             assert there.ask("GET", path).status_code == 200
 
