@@ -78,7 +78,7 @@ def rebuild(event_id: str, force: bool, why: str | None, as_json: bool) -> None:
     """Rebuild an event's inventory from SQL. Its sale stops meanwhile."""
     services = startup_checks.operator_services()
     if services.events.get(event_id).counts:  # Record first what only Redis has.
-        services.persistence.run(event_id)
+        services.persistence.run_now(event_id)
     reason, by = "requested by the operator", acting.actor(why)
     position = services.rebuild.run(event_id, reason, claimable="recorded", force=force, by=by)
     # Nothing is sold until a term begins: do not leave that to the next tick of the cron.

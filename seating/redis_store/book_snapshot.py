@@ -21,12 +21,14 @@ class BookSnapshot(NamedTuple):
     """The keys of one event, decoded. `log` is the untrimmed part; `expiries` is each hold's expiry in ms, and `notes`
     until when the key of each ended hold is refused. `now_ms` is by Redis's clock.
 
-    `garbled` are the ids of entries that no version of this program can have written; `log` leaves them out.
+    `garbled` are the ids of entries that no version of this program can have written; `log` leaves them out. `last_id`
+    is the highest id that the log has seen, of a removed entry too: only higher ones can be appended.
     """
 
     inventory: dict[str, str]
     log: list[LogEntry]
     garbled: list[str]
+    last_id: Position
     maps: dict[str, str]
     longest_runs: str
     idempotency: dict[str, str]
@@ -99,6 +101,8 @@ def read_aside(position: Position, text: str) -> LogEntry:
 
 def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
     """Read the snapshot in one transaction, so that it is not torn. None if there is no readable inventory."""
+    with unavailable():
+        last_id = _last_id(client, event_id)
     reading = client_of(client, keys.inventory(event_id)).pipeline(transaction=True)
     reading.hgetall(keys.inventory(event_id))
     reading.xrange(keys.log(event_id))
@@ -127,6 +131,7 @@ def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
         _texts(inventory),
         [entry for entry in entries.values() if entry],
         [_text(entry_id) for entry_id, entry in entries.items() if entry is None],
+        last_id,
         _texts(maps),
         _text(longest_runs or b""),
         _texts(idempotency),
@@ -142,6 +147,20 @@ def take(client: "redis.Redis", event_id: str) -> BookSnapshot | None:
         plan,
         now_s * 1000 + us // 1000,
     )
+
+
+def _last_id(client: "redis.Redis", event_id: str) -> Position:
+    """Return the log's highest id; 0-0 without a log, which would fail a transaction.
+
+    It only grows, so one above the position of a later snapshot is above it for good.
+    """
+    try:
+        stream = client_of(client, keys.log(event_id)).xinfo_stream(keys.log(event_id))
+    except redis.ResponseError as error:
+        if str(error) != "no such key":
+            raise
+        return Position(0, 0)
+    return Position.of_entry(stream["last-generated-id"])
 
 
 def last_seq(client: "redis.Redis", event_id: str) -> int:

@@ -78,6 +78,8 @@ def _redis(event_id: str, snapshot: BookSnapshot | None, record: Record) -> Iter
     if obstacle:
         yield obstacle
         return
+    if snapshot.last_id > snapshot.checkpoint.position:
+        yield f"its log once had an entry at {snapshot.last_id}, so Redis refuses all further ones", _REBUILD
     state = record.start()
     story = story_of(record, snapshot)
     later = [entry for entry in story if entry.position.seq > record.merged_seq]

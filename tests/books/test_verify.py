@@ -8,7 +8,7 @@ import pytest
 import redis
 from sqlalchemy import update
 
-from seating.domain.errors import EventNotFound
+from seating.domain.errors import EventNotFound, InventoryUnavailable
 from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.redis_store import book_snapshot, keys
 from seating.redis_store.book_snapshot import BookSnapshot
@@ -180,6 +180,24 @@ def test_reconcile_says_where_an_entry_is_garbled(
     (finding,) = sale.check.reconcile(event)
     assert f"entries at {position} are unreadable" in finding.what
     assert finding.advice == "copy Redis's files, and find out what wrote to them"
+
+
+def test_an_entry_that_was_removed_stops_the_sale_until_a_rebuild(sale: OneProcess, event: str) -> None:
+    """Redis appends only above the highest id that a log has had."""
+    foreign = "1700000000000-0"
+    sale.calls.command("XADD", keys.log(event), foreign, "foreign", "value")
+    sale.persist(event)
+    sale.calls.command("XDEL", keys.log(event), foreign)
+    with pytest.raises(InventoryUnavailable):
+        sale.buy(event, "refused")
+    (finding,) = sale.check.reconcile(event)
+    assert (foreign in finding.what, finding.advice) == (True, "run: seating rebuild")
+    sale.persistence.run_now(event)
+    sale.rebuild.run(event, "asked for", claimable="recorded")
+    sale.persistence.run_now(event)
+    sale.buy(event, "accepted")
+    assert sale.now(event).counts.sold == 13
+    assert sale.check.reconcile(event) == []
 
 
 def test_reconcile_says_where_an_entry_that_is_not_recorded_cannot_be_read(sale: OneProcess, event: str) -> None:
