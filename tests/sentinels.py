@@ -82,6 +82,18 @@ class Sentinels:
                 what="a replica to have all",
             )
 
+    def fence_primary(self) -> int:
+        """Let it accept no more writes. The port of the primary."""
+        port = self.primary()
+        self.client(port).config_set("min-replicas-to-write", 100)
+        return port
+
+    def lift_fence(self, port: int) -> None:
+        """As soon as the old primary is a replica, for when it is promoted again."""
+        wait_until(lambda: self.client(port).info("replication")["role"] == "slave", 90, "the old primary to follow")
+        self.client(port).config_set("min-replicas-to-write", 1)
+        self.client(port).config_rewrite()
+
     def fail_over(self) -> None:
         """As an operator has it done while all servers work. Returns when another one is the primary."""
         before = self.primary()

@@ -53,29 +53,17 @@ def nodes(tmp_path: Path) -> Iterator[tuple[_Node, _Node]]:
 
 
 def test_a_planned_failover(nodes: tuple[_Node, _Node], tmp_path: Path) -> None:
-    """Nothing is lost, no seat is sold twice, and the old primary sells no more."""
+    """And one back: nothing is lost, no seat is sold twice, and the old primary sells no more."""
     old, new = nodes
     system = System(tmp_path / "data", old, f"sqlite:///{tmp_path / 'seating.db'}").start()
     try:
         bought = {key: answer.json for key, answer in buy_some(system, 20).items()}
         with Rush(system) as rush:
             wait_until(lambda: len(rush.answers) > 20, what="a sale in full swing")
-            old.client.config_set("min-replicas-to-write", 100)
-            written = old.client.info("replication")["master_repl_offset"]
-            wait_until(lambda: new.client.info("replication")["slave_repl_offset"] >= written, what="equal offsets")
-            new.client.replicaof("NO", "ONE")
-            system.environment["REDIS_URL"] = new.url
-            for part in _PARTS:
-                system.parts[part].stop()
-                system.start_part(part)
-            system.wait_ready()
-            old.client.replicaof("127.0.0.1", new.port)
-            wait_until(
-                lambda: old.client.info("replication")["master_link_status"] == "up", what="the old one to follow"
-            )
-            new.client.config_set("min-replicas-to-write", 1)
-            sold = len(rush.answers)
-            wait_until(lambda: len(rush.answers) > sold + 20, 30, "a sale in full swing")
+            for primary, replica in ((old, new), (new, old)):
+                _fail_over(system, primary, replica)
+                sold = len(rush.answers)
+                wait_until(lambda sold=sold: len(rush.answers) > sold + 20, 30, "a sale in full swing")
         rush.settle()
         system.wait_recorded()
         assert_each_seat_once(system, _EVENT, _as_answers(bought | rush.answers))
@@ -83,6 +71,22 @@ def test_a_planned_failover(nodes: tuple[_Node, _Node], tmp_path: Path) -> None:
         assert seating(system, "losses").out == "nothing is lost\n"
     finally:
         system.stop()
+
+
+def _fail_over(system: System, primary: _Node, replica: _Node) -> None:
+    primary.client.config_set("min-replicas-to-write", 100)
+    written = primary.client.info("replication")["master_repl_offset"]
+    wait_until(lambda: replica.client.info("replication")["slave_repl_offset"] >= written, what="equal offsets")
+    replica.client.replicaof("NO", "ONE")
+    primary.client.replicaof("127.0.0.1", replica.port)
+    primary.client.config_set("min-replicas-to-write", 1)
+    system.environment["REDIS_URL"] = replica.url
+    for part in _PARTS:
+        system.parts[part].stop()
+        system.start_part(part)
+    system.wait_ready()
+    wait_until(lambda: primary.client.info("replication")["master_link_status"] == "up", what="the old one to follow")
+    replica.client.config_set("min-replicas-to-write", 1)
 
 
 def test_backup_and_restore_of_both_stores(own_redis: RedisServer, tmp_path: Path) -> None:
