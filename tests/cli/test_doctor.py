@@ -37,11 +37,13 @@ def test_a_running_system(system: System) -> None:
 
 def test_a_careless_redis(tmp_path: Path, own_redis: RedisServer) -> None:
     own_redis.client().config_set("appendfsync", "everysec")
+    own_redis.client().config_set("min-replicas-to-write", 100)
     stopped = System(tmp_path / "data", own_redis, f"sqlite:///{tmp_path / 'none.db'}", ADMIN_TOKEN="t" * 32)
     examined = seating(stopped, "doctor", "--json")
     found = _by_subject(examined.out)
     assert examined.status == 1
     assert "appendfsync always" in found["Redis durability"]["seen"]
+    assert found["Redis replicas"]["seen"] == "0, and it refuses writes with fewer than 100"
     assert "run `seating migrate`" in found["SQL"]["seen"]
     assert "webhooks" not in found
     assert found["workers"]["change"] == "start seating worker"

@@ -22,6 +22,7 @@ from seating.storage.replica import Replica
 # Scripts can declare flags, such as allow-oom, since 7.0.
 _OLDEST_REDIS: Final = (7, 0)
 _OLDEST_POSTGRES: Final = 140_000
+_MIN_REPLICAS: Final = "min-replicas-to-write"
 _MUCH_PERCENT: Final = 70
 _MOST_DRIFT_S: Final = 1.0
 _REPLICA_CATCHES_UP_S: Final = 1.0
@@ -67,13 +68,23 @@ def _server(client: "redis.Redis", url: str) -> Iterator[Finding]:
             "Redis file", "its last write failed", fails=True, change="see its log, and whether its disk is full"
         )
     yield from _room(info)
-    replicas = info["connected_slaves"]
-    lax = replicas and client.config_get("min-replicas-to-write").get("min-replicas-to-write") == "0"
-    yield judged(
+    yield _replicas(info["connected_slaves"], int(client.config_get(_MIN_REPLICAS)[_MIN_REPLICAS] or 0))
+
+
+def _replicas(connected: int, needed: int) -> Finding:
+    if connected < needed:
+        return judged(
+            "Redis replicas",
+            f"{connected}, and it refuses writes with fewer than {needed}",
+            fails=True,
+            change=f"start replicas, or lift the fence of a planned failover: CONFIG SET {_MIN_REPLICAS} 1",
+        )
+    lax = connected > 0 and needed == 0
+    return judged(
         "Redis replicas",
-        f"{replicas}, and it confirms without them" if lax else str(replicas),
-        warns=bool(lax),
-        change="set min-replicas-to-write 1 and min-replicas-max-lag, before you fail over",
+        f"{connected}, and it confirms without them" if lax else str(connected),
+        warns=lax,
+        change=f"set {_MIN_REPLICAS} 1 and min-replicas-max-lag, before you fail over",
     )
 
 
