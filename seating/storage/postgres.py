@@ -1,7 +1,7 @@
 """Connections to Postgres with a limit for every wait, whether the server, the host or the network hangs.
 
 A connection keeps nothing from one transaction to the next, so that PgBouncer may give each another one: no startup
-options, no session settings, no prepared statements.
+options, no session settings, no prepared statements. Nor does it use what others have set there.
 """
 
 from collections.abc import Iterable, Sequence
@@ -45,13 +45,14 @@ def engine(url: str, *, patient: bool) -> Engine:
 
     A connection that times out is closed, and the pool then replaces all connections older than that.
     """
-    limits = [f"lock_timeout = '{_PATIENT_LOCK_WITHIN_S if patient else _LOCK_WITHIN_S}s'"]
+    # pg_dump leaves an empty search path on a connection that PgBouncer then gives to us.
+    local = ["search_path = DEFAULT", f"lock_timeout = '{_PATIENT_LOCK_WITHIN_S if patient else _LOCK_WITHIN_S}s'"]
     if patient:
-        limits += _SERVER_KEEPALIVE
+        local += _SERVER_KEEPALIVE
     else:
-        limits.append(f"statement_timeout = '{_STATEMENT_WITHIN_S}s'")
-        limits.append(f"idle_in_transaction_session_timeout = '{_NEXT_STATEMENT_WITHIN_S}s'")
-    set_limits = "".join(f"; SET LOCAL {limit}" for limit in limits)
+        local.append(f"statement_timeout = '{_STATEMENT_WITHIN_S}s'")
+        local.append(f"idle_in_transaction_session_timeout = '{_NEXT_STATEMENT_WITHIN_S}s'")
+    set_local = "".join(f"; SET LOCAL {setting}" for setting in local)
     own = {"connect_timeout": _CONNECT_WITHIN_S, "prepare_threshold": None, "autocommit": True}
     made = create_engine(
         url,
@@ -70,7 +71,7 @@ def engine(url: str, *, patient: bool) -> Engine:
     # The driver would send a BEGIN of its own, with a round trip for it.
     @event.listens_for(made, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(f"{connection.get_execution_options().get('begin', 'BEGIN')}{set_limits}")
+        connection.exec_driver_sql(f"{connection.get_execution_options().get('begin', 'BEGIN')}{set_local}")
 
     if not patient:
 

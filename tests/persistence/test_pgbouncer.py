@@ -16,6 +16,7 @@ from tests.postgres_replica import PostgresReplica
 from tests.servers import PostgresServer, RedisServer, wait_until
 from tests.system import Client, System
 
+_CONNECTIONS = 4
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -28,7 +29,7 @@ def direct(postgres_server: PostgresServer) -> str:
 @pytest.fixture(scope="module")
 def pooled(direct: str) -> Iterator[str]:
     """The same, by way of a few connections that everybody shares."""
-    with pgbouncer.in_front_of(direct, connections=4) as url:
+    with pgbouncer.in_front_of(direct, connections=_CONNECTIONS) as url:
         yield url
 
 
@@ -75,11 +76,33 @@ def test_bounds_end_with_their_transaction(pooled: str) -> None:
         database.close()
 
 
+def leave_as_pg_dump_does(pooled: str) -> None:
+    """With an empty search path, on each of the connections."""
+    clients = [psycopg.connect(pgbouncer.plain(pooled)) for _ in range(_CONNECTIONS)]
+    for client in clients:  # Its transaction keeps the connection from the others.
+        client.execute("SELECT pg_catalog.set_config('search_path', '', false)")
+    for client in clients:
+        client.commit()
+        client.close()
+
+
+def test_what_others_have_set_is_not_used(pooled: str) -> None:
+    leave_as_pg_dump_does(pooled)
+    with psycopg.connect(pgbouncer.plain(pooled)) as other:
+        assert other.execute("SHOW search_path").fetchone() == ("",)
+    for patient in (False, True):
+        database = Database(pooled, patient=patient)
+        assert database.read(setting, "search_path") == '"$user", public'
+        database.close()
+
+
 def test_the_running_system_works(
     pooled: str, direct: str, replica: PostgresReplica, own_redis: RedisServer, tmp_path: Path
 ) -> None:
     """Tables are made, seats sold, cancelled, listed and exported; two web processes, a worker and a cron share the
-    connections. Lists come from a replica, and when that is gone, nobody but the operator notices."""
+    connections that a pg_dump had before. Lists come from a replica, and when that is gone, only the operator notices.
+    """
+    leave_as_pg_dump_does(pooled)
     settings = {"WEB_WORKERS": "2", "RATE_LIMIT_USERS": "off"}
     settings |= {"DATABASE_READ_URL": replica.url, "DATABASE_READ_MAX_LAG_S": "3600"}
     system = System(tmp_path / "data", own_redis, pooled, **settings)
