@@ -11,7 +11,6 @@ from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from seating.domain.errors import RecordUnavailable, SeatingError
-from seating.storage import terms
 from seating.storage.database import Database
 
 _T = TypeVar("_T")
@@ -29,6 +28,11 @@ _WRITTEN: Final = text("SELECT pg_current_wal_lsn() - '0/0'")
 _APPLIED: Final = text(
     "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END - '0/0'"
 )
+_IDENTITY: Final = text(
+    "SELECT concat(system_identifier, '/', oid) FROM pg_control_system(), pg_database "
+    "WHERE datname = current_database()"
+)
+"""Of the server and of the database on it: a streaming replica has the same, a copy that was restored has not."""
 
 _log = structlog.get_logger(__name__)
 
@@ -148,4 +152,4 @@ class LaggingReads:
 
 
 def _position_and_identity(connection: Connection, position: TextClause) -> tuple[int, str]:
-    return int(connection.execute(position).scalar_one()), terms.database_id(connection)
+    return int(connection.execute(position).scalar_one()), str(connection.execute(_IDENTITY).scalar_one())
