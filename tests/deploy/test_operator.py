@@ -149,11 +149,19 @@ def _connected(shop: TlsClient) -> Any:
 
 
 def test_the_token_of_a_hold_is_in_no_log(operated: Operated) -> None:
+    """Nor where nginx says that one of the instances cannot be reached."""
     running = operated.running
+    running.other.stop()
     event = running.one.environment["DEFAULT_EVENT"]
     held = running.shop.request("POST", f"/api/v1/events/{event}/holds", b'{"quantity":1}', JSON)
     token = held.json["holdToken"]
-    assert running.shop.get(f"/api/v1/events/{event}/holds/{token}").status == 200
-    logs: list[Path] = [running.folder / "nginx" / "seating.log", running.part("web").log]
-    wait_until(lambda: "/holds/..." in logs[0].read_text(), what="nginx to log the request")
+    nginx = running.folder / "nginx"
+    logs: list[Path] = [*(nginx / name for name in ("seating.log", "error.log", "log")), running.part("web").log]
+    both = f"upstream=127.0.0.1:{running.other.port}, 127.0.0.1:{running.one.port} "
+
+    def both_were_tried() -> bool:
+        assert running.shop.get(f"/api/v1/events/{event}/holds/{token}").status == 200
+        return any("/holds/..." in line and both in line for line in logs[0].read_text().splitlines())
+
+    wait_until(both_were_tried, what="nginx to try the instance that is gone")
     assert not [log for log in logs if token in log.read_text()]
