@@ -22,6 +22,8 @@ from tests.servers import RedisServer, wait_until
 
 PROJECT = Path(__file__).parents[1]
 GUNICORN = ("gunicorn", "-c", str(PROJECT / "gunicorn.conf.py"), "--pythonpath", str(PROJECT), "wsgi:app")
+_UNCHECKED = {"web": GUNICORN, "sender": ("workers.sender",)}
+"""What these commands become after their checks, in a new Python, which takes long to start."""
 
 
 class Answer(NamedTuple):
@@ -148,10 +150,7 @@ class System(Client):
         self._migrate()
         names = names or ("worker", "cron", "web")
         for name in names:
-            if name == "web":  # What `seating web` becomes after its checks, which a new database needs not.
-                self._start("web", *GUNICORN)
-            else:
-                self.start_part(name)
+            self.start_part(name)
         if "web" in names:
             self.wait_ready()
         return self
@@ -168,9 +167,10 @@ class System(Client):
         )
         BackgroundServices(settings).event_creation.ensure_demo(settings.default_event)
 
-    def start_part(self, name: str) -> Part:
-        """By its command."""
-        return self._start(name, "seating", name)
+    def start_part(self, name: str, *, checked: bool = False) -> Part:
+        """Start it by its command; web and sender without that command's checks, unless it is to be `checked`."""
+        command = ("seating", name)
+        return self._start(name, *(command if checked else _UNCHECKED.get(name, command)))
 
     def _start(self, name: str, *words: str) -> Part:
         log = self.folder / f"{name}.log"

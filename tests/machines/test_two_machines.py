@@ -19,7 +19,7 @@ from tests.live.client import Map, Refused, Socket, end, order
 from tests.machines.network import STORES, Namespace, Network, relayed, unix
 from tests.one_process import OneProcess
 from tests.servers import PostgresServer, RedisServer, wait_until
-from tests.system import GUNICORN, System
+from tests.system import System
 
 _ROWS = ascii_uppercase[:20]
 HALL = {"generate": {"sections": 20, "rows": len(_ROWS), "seatsPerRow": 25}}
@@ -50,8 +50,7 @@ class Machine(System):
 
     def launch(self) -> None:
         self._migrate()
-        self._start("web", *GUNICORN)
-        for name in ("worker", "cron"):
+        for name in ("web", "worker", "cron"):
             self.start_part(name)
 
     def counted(self) -> tuple[int, int, int]:

@@ -103,7 +103,7 @@ def test_only_web_starts_over_newer_tables(over: Start, tmp_path: Path) -> None:
     _execute(system.database_url, "UPDATE alembic_version SET version_num = '9999'")
     for words in ("worker", "migrate"):
         _assert_refused(system, words, NEWER)
-    system.start_part("web")
+    system.start_part("web", checked=True)
     system.wait_ready(60)
 
 
