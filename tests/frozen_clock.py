@@ -1,5 +1,6 @@
 """Scripts whose clock stands still until a test moves it: it is a key in Redis."""
 
+from functools import cache
 from typing import Final
 
 from seating.redis_store.calls import Scripts
@@ -14,5 +15,6 @@ end
 """
 
 
+@cache
 def scripts() -> Scripts:
     return Scripts(replaced={"clock": CLOCK_LUA})

@@ -23,8 +23,10 @@ from seating.domain.errors import (
 from seating.domain.hold import hold_id
 from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.redis_store import keys
+from seating.redis_store.calls import Scripts
 from seating.redis_store.holds import RELEASED_A_CALL, HoldStore
 from seating.storage.tables import ledger, sold_seats
+from tests import frozen_clock
 from tests.frozen_clock import CLOCK, NOON_MS
 from tests.one_process import HOLD_LIMITS, OPERATOR, OneProcess, on_sqlite
 
@@ -164,16 +166,13 @@ class TestItsTime:
 
 def test_without_the_guard_a_late_token_buys_what_another_has(redis_url: str, moved: OneProcess) -> None:
     """The twin: a script that does not look at the time sells the seats of a hold that is over."""
-    scripts = moved.calls._connection._scripts
-    guard = "tonumber(hold.until_ms) <= at"
-    assert guard in scripts.sources["purchase"]
+    guard, source = "tonumber(hold.until_ms) <= at", frozen_clock.scripts().sources["purchase"]
+    assert guard in source
     event = moved.open(plan=HALL)
     held = moved.hold(event, *row_a(1))
     at(moved, TTL_MS)
-    scripts.sources["purchase"] = scripts.sources["purchase"].replace(guard, "false").replace("'-inf', at", "'-inf', 0")
-    vars(scripts).pop("digests", None)
-    reckless = moved.another()
-    reckless.calls._connection._scripts = scripts
+    without = {"purchase": source.replace(guard, "false").replace("'-inf', at", "'-inf', 0")}
+    reckless = OneProcess.build(redis_url, moved.database, Scripts({"clock": frozen_clock.CLOCK_LUA, **without}))
     assert reckless.buy_held(event, "k", held.token).quantity == 1
 
 

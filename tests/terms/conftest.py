@@ -54,7 +54,7 @@ def begin(pair: RedisPair, database: Database, clock: WorldClock) -> Iterator[Be
     begun: list[World] = []
 
     def make(changes: Changes | None = None, keep_s: int = 0) -> World:
-        begun.append(World(pair, database, clock, _changed(changes or {}), keep_s))
+        begun.append(World(pair, database, clock, _changed(changes) if changes else None, keep_s))
         return begun[-1]
 
     yield make
