@@ -1,3 +1,4 @@
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -6,9 +7,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests import forked
 from tests.crowd import allow_many_sockets
+from tests.forked import Forked
 from tests.servers import wait_until
-from tests.system import PROJECT, Client, clean_environment, free_port
+from tests.system import GUNICORN, PROJECT, Client, clean_environment, free_port
 
 WITHOUT_HTTPTOOLS = str(PROJECT / "tests" / "without_httptools")
 
@@ -21,19 +24,20 @@ class Echo(Client):
     ) -> None:
         super().__init__(free_port())
         self.log = folder / f"web-{self.port}.log"
-        environment = {"PORT": str(self.port), "SEATING_DATA_DIR": str(folder / str(self.port)), "WEB_WORKERS": "1"}
-        environment["DRAIN_S"] = "0"
-        limit = f"ulimit -Sn {open_files[0]} && ulimit -Hn {open_files[1]} && " if open_files else ""
-        words = f'-c "{PROJECT}/gunicorn.conf.py" --pythonpath "{PROJECT}" tests.server.echo_app:app'
-        command = f'{limit}exec "{sys.executable}" -m gunicorn {words}'
-        with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
-                ["bash", "-c", command],
-                cwd=inside,
-                env=clean_environment() | environment | settings,
-                stdout=output,
-                stderr=output,
-            )
+        environment = clean_environment() | {
+            "PORT": str(self.port),
+            "SEATING_DATA_DIR": str(folder / str(self.port)),
+            "WEB_WORKERS": "1",
+            "DRAIN_S": "0",
+            **settings,
+        }
+        words = (*GUNICORN[:-1], "tests.server.echo_app:app")
+        self.log.touch()
+        self.process: Forked | subprocess.Popen[bytes]
+        if open_files or "PYTHONPATH" in settings:  # Of which a fork would take no notice.
+            self.process = _start(words, open_files, inside, environment, self.log)
+        else:
+            self.process = forked.web().start(words, inside, environment, self.log)
         wait_until(lambda: self.get("/pid").status == 200, 30, "the server to answer")
 
     def workers(self) -> list[psutil.Process]:
@@ -43,6 +47,15 @@ class Echo(Client):
         """The value of the metric whose line begins with `line`; 0 if there is none."""
         lines = self.get("/metrics").body.decode().splitlines()
         return sum(float(found.rsplit(" ", 1)[1]) for found in lines if found.startswith(line + " "))
+
+
+def _start(
+    words: tuple[str, ...], open_files: tuple[int, int] | None, folder: Path, environment: dict[str, str], log: Path
+) -> "subprocess.Popen[bytes]":
+    limit = f"ulimit -Sn {open_files[0]} && ulimit -Hn {open_files[1]} && " if open_files else ""
+    command = f"{limit}exec {shlex.join((sys.executable, '-m', *words))}"
+    with log.open("ab") as output:
+        return subprocess.Popen(["bash", "-c", command], cwd=folder, env=environment, stdout=output, stderr=output)
 
 
 @pytest.fixture
