@@ -69,7 +69,12 @@ def test_an_event_lives_on_each_primary(running: ClusterSystem, cluster: Cluster
 
 def test_the_doctor_sees_each_primary(running: ClusterSystem, cluster: Cluster) -> None:
     lines = [f"127.0.0.1:{port}, it keeps what it confirms" for port in cluster.primaries()]
-    wait_until(lambda: all(line in doctor(running) for line in lines), 120, "the doctor to see each primary")
+
+    def sees_each() -> bool:
+        said = doctor(running)
+        return all(line in said for line in lines)
+
+    wait_until(sees_each, 120, "the doctor to see each primary")
 
 
 def test_slots_move_under_load(running: ClusterSystem, cluster: Cluster, event_of_each: list[str]) -> None:
