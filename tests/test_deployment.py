@@ -196,13 +196,14 @@ def is_healthy(port: int) -> bool:
 
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
-    """A folder with what is copied into the image, and nothing else."""
+    """A folder with what is copied into the image, and its bytecode."""
     folder = tmp_path / "app"
     folder.mkdir()
     for name in _copied():
         source = PROJECT / name
         if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            # With the bytecode, but without what another process is writing of it.
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("*.pyc.*"))
         else:
             shutil.copy(source, folder / name)
     return folder

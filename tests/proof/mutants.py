@@ -34,8 +34,8 @@ class CopiedSystem(System):
         super().__init__(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", **SETTINGS)
         self._tree = folder / "tree"
         for name in ("seating", "workers", "migrations"):
-            # With the bytecode, which is that of all files that are not patched.
-            shutil.copytree(PROJECT / name, self._tree / name)
+            # With the bytecode of all files that are not patched, but without what another process is writing of it.
+            shutil.copytree(PROJECT / name, self._tree / name, ignore=shutil.ignore_patterns("*.pyc.*"))
         for name in ("wsgi.py", "gunicorn.conf.py"):
             shutil.copy(PROJECT / name, self._tree)
         for patch in patches:
