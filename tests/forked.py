@@ -123,12 +123,17 @@ def background() -> _Origin:
 
 
 def run(
-    words: Sequence[str], folder: Path, environment: dict[str, str], within_s: float = 60
+    words: Sequence[str],
+    folder: Path,
+    environment: dict[str, str],
+    module: str = "seating",
+    origin: _Origin | None = None,
+    within_s: float = 60,
 ) -> "subprocess.CompletedProcess[str]":
-    """Run `seating <words>` to its end. Raises subprocess.TimeoutExpired."""
+    """Run `seating <words>`, or another module, to its end. Raises subprocess.TimeoutExpired."""
     with tempfile.TemporaryDirectory() as said:
         output, errors = Path(said, "output"), Path(said, "errors")
-        process = background().start(("seating", *words), folder, environment, output, errors)
+        process = (origin or background()).start((module, *words), folder, environment, output, errors)
         try:
             status = process.wait(within_s)
         finally:

@@ -1,12 +1,11 @@
-"""The stand-in as its own process, as the launcher starts it."""
+"""The stand-in as its own process, by the command with which the launcher starts it."""
 
 import http.client
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+from tests import forked
 from tests.servers import wait_until
 from tests.system import Answer, Client, clean_environment, free_port
 
@@ -17,11 +16,9 @@ class StandIn(Client):
     def __init__(self, folder: Path, seed: int = 1) -> None:
         super().__init__(free_port())
         folder.mkdir(parents=True, exist_ok=True)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "seating", "partner", "--port", str(self.port), "--seed", str(seed)],
-            cwd=folder,
-            env=clean_environment() | {"SEATING_DATA_DIR": str(folder), "LOG_LEVEL": "warning"},
-        )
+        words = ("seating", "partner", "--port", str(self.port), "--seed", str(seed))
+        environment = clean_environment() | {"SEATING_DATA_DIR": str(folder), "LOG_LEVEL": "warning"}
+        self._process = forked.background().start(words, folder, environment, folder / "partner.log")
         wait_until(lambda: self.get("/getUserById/1").status == 200, what="the stand-in to answer")
 
     @property

@@ -14,8 +14,8 @@ from seating.rehearsal import report
 from seating.rehearsal.books import check_counts
 from seating.rehearsal.sale import Counts, RehearsedSale
 from seating.rehearsal.server import HttpClient
+from tests import forked
 from tests.rehearsal.fake_server import FakeServer
-from tests.servers import wait_until
 from tests.system import System, clean_environment, free_port
 
 
@@ -31,32 +31,30 @@ class Rehearsal(NamedTuple):
         return float(found[1].replace(",", ""))
 
 
-def rehearse(*options: str, module: str = "seating.rehearsal", **environment: str) -> Rehearsal:
-    """Runs the command to its end, while servers in this process answer it.
+def rehearse(*options: str, **environment: str) -> Rehearsal:
+    """Runs what `seating onsale` becomes to its end, as a fork of a process that has its libraries already.
 
-    `seating.rehearsal` is what `seating onsale` becomes, without the time that the whole command line takes to load.
+    Servers in this process can answer it meanwhile.
     """
-    process = subprocess.Popen(
-        [sys.executable, "-m", *module.split(), *options],
-        cwd=gettempdir(),
-        env=clean_environment() | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+    given = clean_environment() | environment
+    done = forked.run(options, Path(gettempdir()), given, "seating.rehearsal", forked.web())
+    return Rehearsal(done.returncode, done.stdout, done.stderr)
+
+
+def rehearse_by_command(*options: str) -> Rehearsal:
+    """Runs `seating onsale` as its users do; no server in this process can answer it."""
+    command = [sys.executable, "-m", "seating", "onsale", *options]
+    done = subprocess.run(
+        command, cwd=gettempdir(), env=clean_environment(), capture_output=True, text=True, timeout=60, check=False
     )
-    try:
-        wait_until(lambda: process.poll() is not None, within_s=60, what="the rehearsal to end")
-    finally:
-        process.kill()
-        out, err = process.communicate()
-    return Rehearsal(process.returncode, out, err)
+    return Rehearsal(done.returncode, done.stdout, done.stderr)
 
 
 def test_prints_every_figure_and_right_books(system: System) -> None:
     event = system.create_event(totalSeats=40)
     url = f"http://127.0.0.1:{system.port}"
 
-    found = rehearse("--url", url, "--event", event, "--buyers", "60", "--retried", "50", module="seating onsale")
+    found = rehearse_by_command("--url", url, "--event", event, "--buyers", "60", "--retried", "50")
 
     assert found.status == 0, found
     assert (found.figure("sold"), found.figure("refused"), found.figure("failed")) == (40, 20, 0)
