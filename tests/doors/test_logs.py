@@ -37,7 +37,8 @@ MALFORMED = {
 def launched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
     """Everything, at the level that says most, where any number of keys may be wrong."""
     folder = tmp_path_factory.mktemp("logs")
-    running = Launched(folder / "data", LOG_LEVEL="debug", ADMIN_TOKEN=TOKEN, RATE_LIMIT_WRONG_KEYS="off")
+    settings = {"LOG_LEVEL": "debug", "WEB_WORKERS": "1", "RATE_LIMIT_WRONG_KEYS": "off"}
+    running = Launched(folder / "data", ADMIN_TOKEN=TOKEN, **settings)
     try:
         yield running.start()
     finally:
