@@ -21,6 +21,8 @@ from tests.system import System, free_port
 
 _SLOTS: Final = 16384
 _PASSWORD: Final = "p@ss/word"
+_NODE_TIMEOUT_MS: Final = 2000
+"""A shorter one than 2 s could be the silence of a machine that runs other tests too."""
 
 
 @contextmanager
@@ -36,12 +38,11 @@ def running_cluster(folder: Path, **options: Any) -> "Iterator[Cluster]":
 class Cluster:
     """Ports name its servers. Each primary has a third of the slots.
 
-    A replica takes over after a silence of `node_timeout_ms`. A shorter one than 2 s could be that of a machine that
-    runs other tests too.
+    A replica takes over after a silence of `node_timeout_ms`.
     """
 
     def __init__(
-        self, folder: Path, node_timeout_ms: int = 2000, *, secure: bool = False, maxmemory_mb: int = 64
+        self, folder: Path, node_timeout_ms: int = _NODE_TIMEOUT_MS, *, secure: bool = False, maxmemory_mb: int = 64
     ) -> None:
         self._folder = folder
         self._maxmemory_mb = maxmemory_mb
@@ -67,7 +68,8 @@ class Cluster:
         while len(self.servers) < 6:
             port = free_port()
             self._buses[port] = free_port()
-            if self.start_server(port):  # Otherwise somebody else took one of its ports meanwhile.
+            # A new primary refuses commands for the time of that timeout, up to 5 s.
+            if self.start_server(port, _NODE_TIMEOUT_MS):  # Otherwise somebody else took one of its ports meanwhile.
                 self.servers.append(port)
         primaries, replicas = self.servers[:3], self.servers[3:]
         for number, port in enumerate(primaries):
@@ -81,8 +83,10 @@ class Cluster:
         for primary, replica in zip(primaries, replicas, strict=True):
             self._cluster(replica, "REPLICATE", self.id_of(primary))
         self.await_whole()
+        for port in self.servers:
+            self.client(port).config_set("cluster-node-timeout", self._node_timeout_ms)
 
-    def start_server(self, port: int) -> bool:
+    def start_server(self, port: int, node_timeout_ms: int = 0) -> bool:
         """Return whether it answers; False if it has ended."""
         folder = self._folder / str(port)
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,7 +97,7 @@ class Cluster:
             **(self._tls(port) if self._secure else {"port": port}),
             "cluster-enabled": "yes",
             "cluster-port": self._buses[port],
-            "cluster-node-timeout": self._node_timeout_ms,
+            "cluster-node-timeout": node_timeout_ms or self._node_timeout_ms,
             "cluster-require-full-coverage": "no",
             "min-replicas-to-write": 1,
             "min-replicas-max-lag": 10,
