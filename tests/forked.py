@@ -182,6 +182,8 @@ def _become(words: list[str], folder: str, environment: dict[str, str], output: 
         os.dup2(opened, number)
         os.close(opened)
     os.chdir(folder)
+    if words[0] == "gunicorn":  # It would return to the folder in which it was imported.
+        sys.modules["gunicorn.config"].Chdir.default = folder
     os.environ.clear()
     os.environ.update(environment)
     if "RQ_KEY_PREFIX" in environment:  # RQ reads it when it is imported.
