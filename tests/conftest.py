@@ -92,7 +92,7 @@ def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
 def postgres_server() -> Iterator[PostgresServer]:
     """Not in pytest's folders: it may run as another user, and pytest closes those to all others when it starts."""
     with tempfile.TemporaryDirectory(prefix="seating-postgres-") as folder:
-        server = PostgresServer(Path(folder))
+        server = PostgresServer(Path(folder), "autovacuum=off")
         yield server
         server.stop()
 
