@@ -5,6 +5,7 @@ from gevent import monkey
 # Sockets and sleeps wait as greenlets do, as in the product's web processes. Threads stay: pytest's plugins use them.
 monkey.patch_all(thread=False, queue=False, subprocess=False, signal=False, os=False)
 
+import gc  # noqa: E402
 import os  # noqa: E402
 import shutil  # noqa: E402
 import tempfile  # noqa: E402
@@ -57,6 +58,12 @@ class _Scheduling(LoadScopeScheduling):
 @cache
 def _has_shared_fixtures(file: Path) -> bool:
     return 'scope="module"' in file.read_text()
+
+
+def pytest_collection_finish() -> None:
+    """Exclude permanent objects, libraries and tests, from garbage collection: to look at them all takes long."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Scheduling:
