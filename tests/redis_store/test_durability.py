@@ -66,8 +66,14 @@ def break_connections(client: "redis.Redis") -> None:
 
 @pytest.mark.parametrize(("name", "wrong"), WRONG)
 def test_a_reconnection_asks_again(
-    name: str, wrong: str, calls: AutoPipeline | DirectCalls, client: "redis.Redis", logged: list[EventDict]
+    name: str,
+    wrong: str,
+    calls: AutoPipeline | DirectCalls,
+    client: "redis.Redis",
+    logged: list[EventDict],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(durability, "_ASK_AGAIN_WHILE_MISSING_S", 0.05)
     right = client.config_get(name)[name]
     client.config_set(name, wrong)
     break_connections(client)
