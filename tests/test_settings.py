@@ -4,6 +4,7 @@ import os
 import re
 import socket
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from annotated_types import Ge, Le
 
 from seating.config import InvalidSettings, Settings, load_settings
 from seating.domain.origin import Origin
+from seating.redis_store import plain_client
 from tests import forked
+from tests.books import command
 from tests.doors import TOKEN
 from tests.servers import RedisServer
 from tests.system import PROJECT, clean_environment, free_port
@@ -234,9 +237,12 @@ def test_a_redis_that_is_not_there_is_refused(part: str, tmp_path: Path) -> None
     assert line.startswith("seating: REDIS_URL: Redis does not answer: ")
 
 
-def test_a_redis_that_never_replies_is_refused(tmp_path: Path) -> None:
+def test_a_redis_that_never_replies_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process, which does not wait as long for a reply."""
+    monkeypatch.setattr(plain_client, "_pool", partial(plain_client._pool, reply_within_s=0.5))
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        line = _refusal("web", tmp_path, {"REDIS_URL": f"redis://127.0.0.1:{silent.getsockname()[1]}"})
+        settings = {"REDIS_URL": f"redis://127.0.0.1:{silent.getsockname()[1]}"}
+        line = _only_line(*command(_environment(tmp_path, settings), "migrate"))
     assert line.startswith("seating: REDIS_URL: Redis does not answer: ")
 
 
@@ -249,9 +255,17 @@ def test_a_database_that_cannot_be_used_is_refused(url: str, doubtful_redis: Red
 
 def _refusal(part: str, folder: Path, settings: dict[str, str]) -> str:
     """The line on standard error of a `seating <part>` that does not start."""
-    environment = clean_environment() | {"SEATING_DATA_DIR": str(folder / "data")} | settings
-    done = forked.run([part], folder, environment)
-    assert (done.returncode, done.stdout) == (2, ""), done.stderr
-    line, *more = done.stderr.splitlines()
-    assert not more, done.stderr
+    done = forked.run([part], folder, _environment(folder, settings))
+    return _only_line(done.returncode, done.stdout, done.stderr)
+
+
+def _environment(folder: Path, settings: dict[str, str]) -> dict[str, str]:
+    return clean_environment() | {"SEATING_DATA_DIR": str(folder / "data")} | settings
+
+
+def _only_line(status: int, output: str, errors: str) -> str:
+    """The line on standard error of what was refused, which says nothing else."""
+    assert (status, output) == (2, ""), errors
+    line, *more = errors.splitlines()
+    assert not more, errors
     return line
