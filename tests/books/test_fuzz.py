@@ -282,7 +282,7 @@ def test_product_and_model_agree(redis_url: str) -> None:
         run_state_machine_as_test(
             SaleMachine,
             settings=settings(
-                max_examples=fuzz_runs(30),
+                max_examples=fuzz_runs(15),
                 stateful_step_count=50,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),

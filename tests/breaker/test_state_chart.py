@@ -159,6 +159,6 @@ class StateChart(RuleBasedStateMachine):
 def test_the_state_chart(redis_server: RedisServer) -> None:
     machine = type("Machine", (StateChart,), {"server": redis_server})
     machine.TestCase.settings = settings(
-        max_examples=fuzz_runs(50), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=fuzz_runs(25), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
     )
     machine.TestCase("runTest").runTest()

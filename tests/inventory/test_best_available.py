@@ -196,7 +196,7 @@ def _random_ranges(random: Random, blocks: int) -> list[SearchedRange] | None:
 @pytest.mark.parametrize("seed", range(4))
 def test_chooses_as_the_obvious_reference_does(hall: Hall, seed: int) -> None:
     random = Random(seed)
-    for _ in range(fuzz_runs(300)):
+    for _ in range(fuzz_runs(150)):
         blocks, spots = _random_hall(random)
         to_middles = _random_to_middles(random, blocks)
         ranges = _random_ranges(random, len(blocks))
@@ -227,7 +227,7 @@ def test_chooses_as_the_obvious_reference_does(hall: Hall, seed: int) -> None:
 def test_who_may_have_which_categories_is_as_the_reference_says(hall: Hall) -> None:
     """Off sale, on request, accessible, in any order; asked for by category, by a part of the hall, or not at all."""
     random = Random(5)
-    for _ in range(fuzz_runs(300)):
+    for _ in range(fuzz_runs(150)):
         blocks, _ = _random_hall(random)
         terms = [_random_terms(random) for _ in range(random.randint(1, 4))]
         category_of = [random.randrange(len(terms)) for _ in blocks]
