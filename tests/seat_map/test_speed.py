@@ -3,14 +3,15 @@
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import pytest
+from playwright.sync_api import Browser
 
 from tests.live.client import Socket
 from tests.seat_map.browser import MapPage, all_shown
-from tests.seat_map.conftest import OpenMap
+from tests.seat_map.shop import Shop
 from tests.servers import wait_until
 from tests.system import System
 from tests.web import JSON
@@ -18,6 +19,7 @@ from tests.web import JSON
 HALL: Final = {"generate": {"sections": 50, "rows": 20, "seatsPerRow": 50}}
 ROUNDS: Final = 3
 FEEDS: Final = int(os.environ.get("SEATING_FEEDS", "50"))
+DRAGS: Final = 40 if FEEDS > 50 else 20
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +45,19 @@ class Stopwatch:
         return self.total_ms() - before
 
 
+@pytest.fixture(scope="module")
+def page(browser: Browser, shop: Shop, seller: System, arena: str) -> Iterator[MapPage]:
+    """The map of the arena, opened once: each scale has tiles of its own, which are drawn anew."""
+    opened = MapPage(browser, shop, arena, f"http://127.0.0.1:{seller.port}", timed=True).wait_live()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def watch(page: MapPage) -> Stopwatch:
+    return Stopwatch(page)
+
+
 def p95(values: list[float]) -> float:
     return sorted(values)[int(0.95 * (len(values) - 1))]
 
@@ -60,11 +75,9 @@ def settle(page: MapPage) -> None:
     page.page.wait_for_function(same, polling=150, timeout=60_000)
 
 
-def test_first_draw(open_map: OpenMap, arena: str) -> None:
+def test_first_draw(page: MapPage, watch: Stopwatch) -> None:
     """By the clock from the answers on or, on a busy machine, all scripts of the page: the best of three."""
     found: list[float] = []
-    page = open_map(arena, timed=True)
-    watch = Stopwatch(page)
     for _ in range(ROUNDS):
         scripts_ms = watch.of(lambda: (page.page.reload(), page.wait_live()))
         assert scripts_ms > 10
@@ -73,7 +86,6 @@ def test_first_draw(open_map: OpenMap, arena: str) -> None:
         if min(found) < 500:
             break
     assert min(found) < 500
-    page.close()
 
 
 @pytest.mark.parametrize(
@@ -84,16 +96,15 @@ def test_first_draw(open_map: OpenMap, arena: str) -> None:
         ("numbers", ["sec-12-row-A-seat-10", "sec-12-row-T-seat-40"]),
     ],
 )
-def test_panning(open_map: OpenMap, arena: str, scale: str, shown: list[str]) -> None:
-    page = open_map(arena, timed=True)
+def test_panning(page: MapPage, watch: Stopwatch, scale: str, shown: list[str]) -> None:
     page.call(f"map.zoomTo({json.dumps(shown)})")
     settle(page)
-    watch, mouse, taken = Stopwatch(page), page.page.mouse, []
+    mouse, taken = page.page.mouse, []
     started = time.monotonic()
     for way in (-1, 1):
         mouse.move(640, 400)
         mouse.down()
-        for step in range(40):
+        for step in range(DRAGS):
 
             def drag(step: int = step, way: int = way) -> None:
                 mouse.move(640 + 8 * way * step, 400 + 6 * way * step)
@@ -104,7 +115,6 @@ def test_panning(open_map: OpenMap, arena: str, scale: str, shown: list[str]) ->
     per_s = len(taken) / (time.monotonic() - started)
     print(f"{scale}: p95 of {len(taken)} frames {p95(taken):.1f} ms, {per_s:.0f} frames/s")
     assert p95(taken) <= 8
-    page.close()
 
 
 def set_seats(client: System, event: str, seats: list[str], status: str) -> None:
@@ -124,14 +134,13 @@ NEXT_DRAWN: Final = """() => {
 }"""
 
 
-def test_a_change_of_two_hundred_seats(open_map: OpenMap, arena: str, seller: System) -> None:
+def test_a_change_of_two_hundred_seats(page: MapPage, watch: Stopwatch, arena: str, seller: System) -> None:
     """All of them in view: the message and the frame that shows it. Later rounds have warm code; the least is without
     what else the machine does.
     """
-    page = open_map(arena, timed=True)
     page.call("map.zoomTo('Section 8')")
     settle(page)
-    watch, taken, seats = Stopwatch(page), [], seats_of(8, "ABCD", 50)
+    taken, seats = [], seats_of(8, "ABCD", 50)
     for status in ("reserved", "available") * 8:
         page.page.evaluate(NEXT_DRAWN)
 
@@ -140,39 +149,37 @@ def test_a_change_of_two_hundred_seats(open_map: OpenMap, arena: str, seller: Sy
             page.page.evaluate("drawn")
 
         taken.append(watch.of(change))
+        if taken[-1] < 5:
+            break
         settle(page)
     print(f"200 seats: {', '.join(f'{each:.1f}' for each in taken)} ms")
     assert min(taken) < 5
-    page.close()
 
 
-def test_a_thousand_changes_a_second(open_map: OpenMap, arena: str, seller: System) -> None:
+def test_a_thousand_changes_a_second(page: MapPage, watch: Stopwatch, arena: str, seller: System) -> None:
     """Two thousand changes take less than two seconds of scripts by far, and the map is the server's then."""
-    page = open_map(arena, timed=True)
-    page.call("map.zoomTo('Section 8')")
+    page.call("map.zoomTo('Section 7')")
     settle(page)
-    seats = seats_of(8, "ABCD", 50)
+    seats = seats_of(7, "ABCD", 50)
 
     def change() -> None:
         for number in range(10):
             set_seats(seller, arena, seats, "reserved" if number % 2 == 0 else "available")
         wait_until(lambda: page.shows(seats[-1], "available"))
 
-    taken = Stopwatch(page).of(change)
+    taken = watch.of(change)
     print(f"2,000 changes: {taken:.0f} ms of scripts")
     assert taken < 500
     all_shown(page.page, seller, arena)
-    page.close()
 
 
-def test_among_many_feeds(open_map: OpenMap, arena: str, seller: System) -> None:
+def test_among_many_feeds(page: MapPage, watch: Stopwatch, arena: str, seller: System) -> None:
     """Two hundred changes a second for three seconds, which all of these feeds get too."""
     since = seller.get(f"/api/v1/events/{arena}/seats").json["since"]
     feeds = [Socket(seller, f"/api/v1/events/{arena}/live?since={since}") for _ in range(FEEDS)]
-    page = open_map(arena, timed=True)
     page.call("map.zoomTo('Section 9')")
     settle(page)
-    watch, taken, seats = Stopwatch(page), [], seats_of(9, "AB", 10)
+    taken, seats = [], seats_of(9, "AB", 10)
     for number in range(30):
         started = time.monotonic()
 
@@ -187,4 +194,3 @@ def test_among_many_feeds(open_map: OpenMap, arena: str, seller: System) -> None
     for feed in feeds:
         feed.connection.close()
     all_shown(page.page, seller, arena)
-    page.close()
