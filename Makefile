@@ -47,8 +47,8 @@ fuzz: $(VENV)/.tests ## 2,000 random sales, halls, histories, breakers, caches, 
 		tests/offers/test_random_sales.py tests/inventory/test_best_available.py tests/breaker/test_state_chart.py \
 		tests/caching/test_lru_cache.py tests/limits/test_rate_limits.py
 
-fuzz-terms: $(VENV)/.tests ## 2,000 random histories of both stores failing under a sale (RUNS)
-	SEATING_TERMS_RUNS=$(or $(RUNS),2000) $(BIN)/pytest tests/terms/test_protocol.py
+fuzz-terms: $(VENV)/.tests ## 2,000 random histories of both stores failing under a sale, and deaths at each step (RUNS)
+	SEATING_TERMS_RUNS=$(or $(RUNS),2000) $(BIN)/pytest tests/terms/test_protocol.py tests/terms/test_killed.py
 
 fuzz-bytes: $(VENV)/.tests ## 1,000,000 raw requests, many malformed, through both parsers of the web server (RUNS)
 	SEATING_FUZZ_BYTES=$(or $(RUNS),1000000) $(BIN)/pytest --timeout 3600 tests/server/test_fuzz_bytes.py

@@ -1,4 +1,7 @@
-"""A merge and a rebuild that die before any one of their steps, and are run again: the books end up the same."""
+"""A merge and a rebuild that die before any one of their steps, and are run again: the books end up the same.
+
+In the suite before every third step, and before each with `make fuzz-terms`.
+"""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,6 +14,7 @@ from tests.one_process import OPERATOR
 from tests.terms.backups import backup, restore
 from tests.terms.conftest import Begin
 from tests.terms.histories import an_old_primary_returns, both_have_sold
+from tests.terms.test_protocol import RUNS, SHORT
 from tests.terms.world import LEASE_OVER_S, Process, World
 
 
@@ -57,7 +61,7 @@ def killed_at_each_step(world: World, work: Callable[[Process], object]) -> None
         return was_over, (found.standing, found.box_office, found.aside, found.losses)
 
     _, expected = books_after(0)
-    for steps in range(1, 200):
+    for steps in range(1, 200, 3 if RUNS == SHORT else 1):
         was_over, found = books_after(steps)
         assert found == expected, f"killed at step {steps}"
         if was_over:

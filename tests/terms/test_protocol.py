@@ -23,7 +23,7 @@ from tests.terms.histories import HISTORIES
 from tests.terms.redis_pair import RedisPair
 from tests.terms.world import LEASE_OVER_S, World, WorldClock
 
-SHORT = 20
+SHORT = 10
 RUNS = int(os.environ.get("SEATING_TERMS_RUNS", SHORT))
 
 some_web = st.integers(0, 1)
