@@ -4,15 +4,20 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from seating.config import load_settings
-from seating.server import client_socket
+from seating.server import client_socket, conversation
 from seating.telemetry.exposition import exposition
 
 BIG_BYTES = 1 << 20
 
-time.sleep(float(os.environ.get("ECHO_LOADS_S", "0")))
+_SLOWLY = Path(os.environ.get("ECHO_SLOWLY", os.devnull))
+"""A file of how many seconds it takes to load the application, from when it is written."""
+if _SLOWLY.is_file():
+    time.sleep(float(_SLOWLY.read_text()))
+conversation.HEAD_WITHIN_S = float(os.environ.get("ECHO_HEAD_WITHIN_S", conversation.HEAD_WITHIN_S))
 client_socket.SEND_WITHIN_S = float(os.environ.get("ECHO_SEND_WITHIN_S", client_socket.SEND_WITHIN_S))
 
 

@@ -83,7 +83,7 @@ def _body_of(reader: "socket.SocketIO") -> dict[str, str]:
 
 def test_clients_that_read_nothing_are_cut(serve: Serve) -> None:
     """Of both roads. They once held all connections of a process for ever. Nothing is kept for those who are cut."""
-    within_s = 5
+    within_s = 3
     echo = serve(WEB_CONNECTIONS="16", ECHO_SEND_WITHIN_S=str(within_s))
     with ExitStack() as stack:
         everybody = [stack.enter_context(socket.socket()) for _ in range(16)]

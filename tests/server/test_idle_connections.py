@@ -2,13 +2,14 @@
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
+import pytest
 
-from seating.server.client_socket import HEAD_WITHIN_S, IDLE_IN_NEED_S
+from seating.server.client_socket import IDLE_IN_NEED_S
 from tests.nginx import running_nginx
 from tests.server.conftest import Echo
 from tests.servers import wait_until
@@ -16,6 +17,8 @@ from tests.system import Client, free_port
 from tests.web import connect, read_answer
 
 Serve = Callable[..., Echo]
+
+_HEAD_WITHIN_S = 3.0
 
 _UPSTREAM = """
 upstream u{port} {{
@@ -35,6 +38,15 @@ server {{
 _POST = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
 
 
+@pytest.fixture(scope="module")
+def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Echo]:
+    settings = {"KEEPALIVE_S": "75", "WEB_CONNECTIONS": "16", "ECHO_HEAD_WITHIN_S": str(_HEAD_WITHIN_S)}
+    started = Echo(tmp_path_factory.mktemp("echo"), None, settings)
+    yield started
+    started.process.terminate()
+    assert started.process.wait(40) == 0
+
+
 def _ask(connection: socket.socket, request: bytes = _POST) -> int:
     connection.sendall(request)
     return read_answer(connection).status
@@ -50,23 +62,22 @@ def _is_closed(connection: socket.socket) -> bool:
         connection.settimeout(10)
 
 
-def test_a_head_has_its_own_deadline(serve: Serve) -> None:
+def test_a_head_has_its_own_deadline(echo: Echo) -> None:
     """Whether it is the first of its connection or not. Between two requests, a client has KEEPALIVE_S."""
-    echo = serve(KEEPALIVE_S="75")
     with ExitStack() as stack:
-        silent, begun, later, idle = (stack.enter_context(connect(echo)) for _ in range(4))
+        later, idle = (stack.enter_context(connect(echo)) for _ in range(2))
         assert [_ask(later), _ask(idle)] == [200, 200]
+        silent, begun = (stack.enter_context(connect(echo)) for _ in range(2))
         for connection in (begun, later):
             connection.sendall(_POST[:20])
         started = time.monotonic()
-        wait_until(lambda: all(_is_closed(one) for one in (silent, begun, later)), HEAD_WITHIN_S + 10, "all to be cut")
-        assert time.monotonic() - started > HEAD_WITHIN_S - 1
+        wait_until(lambda: all(_is_closed(one) for one in (silent, begun, later)), 15, "all to be cut")
+        assert time.monotonic() - started > _HEAD_WITHIN_S - 1
         assert _ask(idle) == 200
 
 
-def test_idle_connections_make_room(serve: Serve) -> None:
+def test_idle_connections_make_room(echo: Echo) -> None:
     """When a process has all that it can serve, and no sooner than after a while."""
-    echo = serve(WEB_CONNECTIONS="16")
     with ExitStack() as stack:
         idle = [stack.enter_context(connect(echo)) for _ in range(16)]
         assert {_ask(connection) for connection in idle} == {200}

@@ -64,10 +64,12 @@ def test_draining_moves_connections_away(serve: Serve) -> None:
     assert time.monotonic() - started < 30
 
 
-def test_nobody_waits_for_a_reload(serve: Serve) -> None:
+def test_nobody_waits_for_a_reload(serve: Serve, tmp_path: Path) -> None:
     """gunicorn stops the old process when it starts the new one, which takes a while to load."""
-    echo = serve(ECHO_LOADS_S="5")
+    slowly = tmp_path / "slowly"
+    echo = serve(ECHO_SLOWLY=str(slowly))
     before = echo.get("/pid").body
+    slowly.write_text("5")
     echo.process.send_signal(signal.SIGHUP)
     slowest, pid = 0.0, before
     while pid == before:
