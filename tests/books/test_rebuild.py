@@ -108,7 +108,7 @@ def all_of(sale: OneProcess, event: str) -> dict[str, Any]:
 
 @takes_long
 @over_both_if_long
-@settings(max_examples=fuzz_runs(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=fuzz_runs(10), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=steps, seated=st.booleans())
 def test_of_any_history(moved: OneProcess, history: list[tuple[str, Any]], seated: bool) -> None:
     sale = moved
@@ -392,9 +392,12 @@ def test_of_a_sale_that_goes_on_needs_the_whole_log_in_sql(sale: OneProcess) -> 
 
 @over_both_if_long
 @pytest.mark.timeout(600)
-def test_100_000_sold_seats_are_on_sale_again_within_10_s(sale: OneProcess, redis_server: RedisServer) -> None:
-    """Each bought alone, by a buyer of its own. Counted in CPU time, which a busy machine stretches less."""
-    rows, seats_a_row, blocks = 40, 25, 100
+def test_a_large_hall_that_is_sold_is_on_sale_again_soon(sale: OneProcess, redis_server: RedisServer) -> None:
+    """100,000 seats within 10 s, or 40,000 of them in the suite; each bought alone, by a buyer of its own.
+
+    Counted in CPU time, which a busy machine stretches less.
+    """
+    rows, seats_a_row, blocks = 40, 25, 100 if fuzz_runs(0) else 40
     plan = SeatingPlan([[[f"{b}-{r}-{s}" for s in range(seats_a_row)] for r in range(rows)] for b in range(blocks)])
     event = _sold(sale, plan, plan.capacity - 1)
     sale.calls.command("FLUSHALL")
@@ -404,7 +407,7 @@ def test_100_000_sold_seats_are_on_sale_again_within_10_s(sale: OneProcess, redi
     assert sale.buy(event, "again").left == 0
     took_s = time.process_time() + _redis_s(redis_server) - began_s
     print(f"{took_s:.1f} s")
-    assert took_s < 10
+    assert took_s < 10 * plan.capacity / 100_000
     assert sale.calls.command("HLEN", keys.idempotency(event)) == plan.capacity
 
 
