@@ -21,10 +21,10 @@ def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[System, P
 
 @pytest.mark.parametrize("name", ["hangs", "sends 1 GB", "drips"])
 def test_purchases_go_on_beside_a_partner_that(beside: tuple[System, Partner], name: str) -> None:
-    """In windows that alternate. Other work on the machine hits some of three measurements, harm of ours hits all."""
+    """In windows that alternate. Other work on the machine hits some of five measurements, harm of ours hits all."""
     shares: list[float] = []
-    for _ in range(3):
-        shares.append(purchase_rates(*beside, HOSTILE[name], windows=7, window_s=0.4).share)
+    for _ in range(5):
+        shares.append(purchase_rates(*beside, HOSTILE[name], windows=5, window_s=0.3).share)
         if shares[-1] >= 0.9:
             break
     assert max(shares) >= 0.9, shares
