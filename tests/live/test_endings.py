@@ -18,7 +18,7 @@ from seating.redis_store.connection import DirectCalls, ScriptConnection
 from seating.redis_store.inventory import Inventory
 from tests.live.client import PING, TEXT, Socket, all_beyond, end, live, order
 from tests.servers import RedisServer, wait_until
-from tests.system import System
+from tests.system import System, running_system
 
 HALL = {"generate": {"sections": 40, "rows": 20, "seatsPerRow": 10}}
 
@@ -35,6 +35,13 @@ def start(own_redis: RedisServer, tmp_path: Path) -> Iterator[Start]:
             return running.start(*parts)
 
         yield start_system
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """Two web processes. The tests that have them stand in order: the last one stops them."""
+    with running_system(tmp_path_factory.mktemp("pair"), "web", WEB_WORKERS="2") as running:
+        yield running
 
 
 def clients(system: System) -> int:
@@ -99,64 +106,63 @@ def dropped(system: System) -> dict[str, int]:
     return {why: int(float(count)) for why, count in re.findall(r'live_slow_clients_total{why="(\w+)"} (\S+)', text)}
 
 
-def test_at_shutdown_everybody_is_told(start: Start) -> None:
+def test_clients_are_counted_over_processes_and_deaths(pair: System) -> None:
+    """kill -9 of a process takes its clients out of the count."""
+    first, second = web_processes(pair)
+    sockets = []
+    for alive, other, count in ((first, second, 3), (second, first, 4)):
+        other.suspend()
+        wait_until(lambda other=other: other.status() == psutil.STATUS_STOPPED)
+        sockets.append([Socket(pair) for _ in range(count)])
+        for socket in sockets[-1]:
+            socket.message()
+        other.resume()
+        assert alive.is_running()
+    wait_until(lambda: clients(pair) == 7)
+    first.kill()
+    wait_until(lambda: clients(pair) == 4)
+    wait_until(lambda: len(web_processes(pair)) == 2)
+    assert [socket.close_code() for socket in sockets[0]] == [1006] * 3
+    with Socket(pair) as late:
+        late.message()
+        wait_until(lambda: clients(pair) == 5)
+    bought = pair.buy(1).json
+    for socket in sockets[1]:
+        assert order(socket.until(bought["position"])[-1]["position"])
+        socket.connection.close()
+
+
+def test_without_its_reader_a_process_ends(pair: System) -> None:
+    """It says so; what is open elsewhere goes on, and a new process takes its place."""
+    before = web_processes(pair)
+    log = pair.parts["web"].log
+    logged = log.stat().st_size
+    event = pair.create_event(seatingPlan=HALL)
+    socket = Socket(pair, live(event))
+    socket.message()
+    client = pair.redis.client()
+    client.xadd(f"log:{{{event}}}", {"no": "change"}, id="999999999-1")
+    with socket:
+        assert socket.close_code() == 1001
+    wait_until(lambda: len([process for process in before if process.is_running()]) == 1, 30)
+    wait_until(lambda: len(web_processes(pair)) == 2)
+    assert b"live greenlet died" in log.read_bytes()[logged:]
+    assert pair.buy(1).status == 200
+
+
+def test_at_shutdown_everybody_is_told(pair: System) -> None:
     """1001, and the process does not wait for those who do not read."""
-    system = start("web", WEB_WORKERS="2")
-    event = system.create_event(seatingPlan=HALL)
-    stalled = Socket(system, live(event, end(system, event)), receive_buffer=4096)
-    sell(system, event, 800)
-    sockets = [Socket(system, live("demo")) for _ in range(10)]
-    web = system.parts["web"]
+    event = pair.create_event(seatingPlan=HALL)
+    stalled = Socket(pair, live(event, end(pair, event)), receive_buffer=4096)
+    sell(pair, event, 800)
+    sockets = [Socket(pair, live("demo")) for _ in range(10)]
+    web = pair.parts["web"]
     web.process.send_signal(signal.SIGTERM)
     assert [socket.close_code() for socket in sockets] == [1001] * 10
     for socket in sockets:
         socket.connection.close()
     assert web.process.wait(timeout=15) == 0
     stalled.connection.close()
-
-
-def test_without_its_reader_a_process_ends(start: Start) -> None:
-    """It says so; what is open elsewhere goes on, and a new process takes its place."""
-    system = start("web", WEB_WORKERS="2")
-    before = web_processes(system)
-    event = system.create_event(seatingPlan=HALL)
-    socket = Socket(system, live(event))
-    socket.message()
-    client = system.redis.client()
-    client.xadd(f"log:{{{event}}}", {"no": "change"}, id="999999999-1")
-    with socket:
-        assert socket.close_code() == 1001
-    wait_until(lambda: len([process for process in before if process.is_running()]) == 1, 30)
-    wait_until(lambda: len(web_processes(system)) == 2)
-    assert "live greenlet died" in system.parts["web"].log.read_text()
-    assert system.buy(1).status == 200
-
-
-def test_clients_are_counted_over_processes_and_deaths(start: Start) -> None:
-    """kill -9 of a process takes its clients out of the count."""
-    system = start("web", WEB_WORKERS="2")
-    first, second = web_processes(system)
-    sockets = []
-    for alive, other, count in ((first, second, 3), (second, first, 4)):
-        other.suspend()
-        wait_until(lambda other=other: other.status() == psutil.STATUS_STOPPED)
-        sockets.append([Socket(system) for _ in range(count)])
-        for socket in sockets[-1]:
-            socket.message()
-        other.resume()
-        assert alive.is_running()
-    wait_until(lambda: clients(system) == 7)
-    first.kill()
-    wait_until(lambda: clients(system) == 4)
-    wait_until(lambda: len(web_processes(system)) == 2)
-    assert [socket.close_code() for socket in sockets[0]] == [1006] * 3
-    with Socket(system) as late:
-        late.message()
-        wait_until(lambda: clients(system) == 5)
-    bought = system.buy(1).json
-    for socket in sockets[1]:
-        assert order(socket.until(bought["position"])[-1]["position"])
-        socket.connection.close()
 
 
 def test_connections_to_redis_break(start: Start) -> None:

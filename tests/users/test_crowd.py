@@ -4,6 +4,7 @@ import http.client
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import gevent
@@ -18,21 +19,38 @@ from tests.system import Answer, System
 _QUERY = "FROM users"
 
 
-@pytest.fixture
-def start(tmp_path: Path, own_redis: RedisServer, postgres_server: PostgresServer) -> Iterator[Callable[..., System]]:
+@contextmanager
+def _starting(folder: Path, redis: RedisServer, postgres: PostgresServer) -> Iterator[Callable[..., System]]:
     """Starts web processes over one Redis and one Postgres that logs what it is asked."""
     systems: list[System] = []
-    url = postgres_server.new_database()
-    postgres_server.log_statements(url)
+    url = postgres.new_database()
+    postgres.log_statements(url)
 
     def start(**settings: str) -> System:
         chosen = {"RATE_LIMIT_USERS": "off", **settings}
-        systems.append(System(tmp_path / f"data-{len(systems)}", own_redis, url, **chosen))
+        systems.append(System(folder / f"data-{len(systems)}", redis, url, **chosen))
         return systems[-1].start("web", *([] if len(systems) > 1 else ["cron"]))
 
     yield start
     for system in systems:
         system.stop()
+
+
+@pytest.fixture
+def start(tmp_path: Path, own_redis: RedisServer, postgres_server: PostgresServer) -> Iterator[Callable[..., System]]:
+    with _starting(tmp_path, own_redis, postgres_server) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer) -> Iterator[list[System]]:
+    """Two processes. The tests that have them stand in order, for some change the tables."""
+    folder = tmp_path_factory.mktemp("pair")
+    redis = RedisServer(folder / "redis")
+    redis.start()
+    with _starting(folder, redis, postgres_server) as start:
+        yield [start() for _ in range(2)]
+    redis.stop()
 
 
 def _at_once(ask: Callable[[int], Answer], count: int) -> list[Answer]:
@@ -87,15 +105,45 @@ def test_a_hundred_for_one_uncached_user(start: Callable[..., System], postgres_
         assert (found["misses"], found["hits"] + found["coalesced"], found["totalRequests"]) == (1, 99, 100)
 
 
-def test_without_latency_it_is_one_query_as_well(start: Callable[..., System], postgres_server: PostgresServer) -> None:
+def test_without_latency_it_is_one_query_as_well(pair: list[System], postgres_server: PostgresServer) -> None:
     """Some look before the user is in the cache and ask for the lease after."""
-    processes = [start() for _ in range(2)]
     for round_ in range(5):
-        processes[0].request("DELETE", "/cache")
+        pair[0].request("DELETE", "/cache")
         before = postgres_server.statements(_QUERY)
-        answers = _at_once(lambda number: processes[number % 2].get("/users/3"), 100)
+        answers = _at_once(lambda number: pair[number % 2].get("/users/3"), 100)
         assert {answer.status for answer in answers} == {200}
         assert postgres_server.statements(_QUERY) - before == 1, round_
+
+
+def test_one_address_for_twenty_at_once(pair: list[System]) -> None:
+    """By a constraint: whoever looks first would find it free, all of them. Without it, as the twin shows, they do."""
+    system = pair[0]
+    assert _take_at_once(system, "same@example.com") == {201: 1, 409: 19}
+    engine = create_engine(system.database_url)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE users DROP CONSTRAINT uq_users_email"))
+    engine.dispose()
+    assert _take_at_once(system, "twin@example.com") == {201: 20}
+
+
+def _take_at_once(system: System, address: str) -> Counter[int]:
+    body = json.dumps({"name": "A", "email": address}).encode()
+    answers = _at_once(lambda _: system.request("POST", "/users", body, {"Content-Type": "application/json"}), 20)
+    return Counter(answer.status for answer in answers)
+
+
+def test_a_second_query_for_the_same_user_would_be_seen(pair: list[System]) -> None:
+    """The twin: a user who is read by somebody else at that moment cannot be read."""
+    system = pair[0]
+    system.request("DELETE", "/users/cache")
+    _refuse_what_is_read_already(system.database_url)
+    engine = create_engine(system.database_url)
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('3'))"))
+        assert system.get("/users/3").status >= 500
+        assert system.get("/users/2").status == 200
+    engine.dispose()
+    assert system.get("/users/3").status == 200
 
 
 def test_a_thousand_for_two_hundred_users_through_a_hundred_entries(
@@ -140,19 +188,6 @@ def test_a_thousand_for_two_hundred_users_through_a_hundred_entries(
     )
 
 
-def test_a_second_query_for_the_same_user_would_be_seen(start: Callable[..., System]) -> None:
-    """The twin: a user who is read by somebody else at that moment cannot be read."""
-    system = start()
-    _refuse_what_is_read_already(system.database_url)
-    engine = create_engine(system.database_url)
-    with engine.begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('3'))"))
-        assert system.get("/users/3").status >= 500
-        assert system.get("/users/2").status == 200
-    engine.dispose()
-    assert system.get("/users/3").status == 200
-
-
 def test_the_process_that_fetches_is_killed(
     start: Callable[..., System], postgres_server: PostgresServer, own_redis: RedisServer
 ) -> None:
@@ -179,23 +214,6 @@ def test_what_is_due_is_swept(start: Callable[..., System], own_redis: RedisServ
     assert own_redis.client().zcard("cache:{users}:order") == 1
     wait_until(lambda: own_redis.client().zcard("cache:{users}:order") == 0, 15, "the sweep")
     assert system.get("/cache-status").json["expirations"] == 1
-
-
-def test_one_address_for_twenty_at_once(start: Callable[..., System]) -> None:
-    """By a constraint: whoever looks first would find it free, all of them. Without it, as the twin shows, they do."""
-    system = start()
-    assert _take_at_once(system, "same@example.com") == {201: 1, 409: 19}
-    engine = create_engine(system.database_url)
-    with engine.begin() as connection:
-        connection.execute(text("ALTER TABLE users DROP CONSTRAINT uq_users_email"))
-    engine.dispose()
-    assert _take_at_once(system, "twin@example.com") == {201: 20}
-
-
-def _take_at_once(system: System, address: str) -> Counter[int]:
-    body = json.dumps({"name": "A", "email": address}).encode()
-    answers = _at_once(lambda _: system.request("POST", "/users", body, {"Content-Type": "application/json"}), 20)
-    return Counter(answer.status for answer in answers)
 
 
 def test_without_redis_users_are_answered_and_seats_are_not_sold(
