@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Route
 
-from tests.seat_map.shop import Shop
+from tests.seat_map.shop import STATIC, Shop
 from tests.servers import wait_until
 from tests.system import Client
 from tests.web import JSON
@@ -46,6 +46,22 @@ _REST: Final = """new Promise((go) => {
   requestAnimationFrame(look)
 })"""
 MAP: Final = "document.querySelector('seating-map')"
+Waits = Mapping[str, Mapping[str, int]]
+"""Constants of the product's scripts that a test cannot wait for, by file and name."""
+
+
+def hasten(page: Page, waits: Waits) -> None:
+    """Serve these files with these values of their constants, before the page is opened."""
+    for file, constants in waits.items():
+        script = (STATIC / file).read_text()
+        for name, value in constants.items():
+            script, count = re.subn(rf"^const {name} = [\d_]+", f"const {name} = {value}", script, flags=re.MULTILINE)
+            assert count == 1, f"{name} is not in {file}"
+        page.route(f"**/static/{file}", _serve(script))
+
+
+def _serve(script: str) -> Callable[[Route], None]:
+    return lambda route: route.fulfill(body=script, content_type="text/javascript")
 
 
 class MapPage:
@@ -59,6 +75,7 @@ class MapPage:
         server: str,
         *attributes: str,
         timed: bool = False,
+        waits: Waits | None = None,
         **options: Any,
     ) -> None:
         self.shop = shop
@@ -76,6 +93,7 @@ class MapPage:
             '<script type="module" src="/static/seating-map.js"></script></head>'
             f"<body><main><h1>Shop</h1><seating-map {tag}></seating-map></main></body></html>"
         )
+        hasten(self.page, waits or {})
         self.page.goto(shop(f"/{event}"))
 
     def _console(self, message: Any) -> None:

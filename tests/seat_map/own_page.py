@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from playwright.sync_api import Browser, Locator, Page
 
+from tests.seat_map.browser import Waits, hasten
+
 AXE: Final = (Path(__file__).parent / "axe-core-4.14.1" / "axe.min.js").read_text()
 _RULES: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _SHIFTS: Final = """
@@ -20,7 +22,7 @@ new PerformanceObserver((list) => {
 class OwnPage:
     """A page of the product on `port`. Each has a browser profile of its own, as another buyer's would be."""
 
-    def __init__(self, browser: Browser, port: int, path: str, **options: Any) -> None:
+    def __init__(self, browser: Browser, port: int, path: str, waits: Waits | None = None, **options: Any) -> None:
         self.origin = f"http://127.0.0.1:{port}"
         self.context = browser.new_context(
             **{"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", "timezone_id": "Europe/Berlin", **options}
@@ -32,6 +34,7 @@ class OwnPage:
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("request", lambda request: self._asked(request.url))
         self.page.add_init_script(_SHIFTS)
+        hasten(self.page, waits or {})
         self.page.goto(self.origin + path)
 
     def _console(self, message: Any) -> None:

@@ -110,7 +110,7 @@ def test_a_hold_is_taken_changed_extended_and_released(page: MapPage, seller: Sy
 
 
 def test_a_hold_whose_answer_is_lost_is_asked_for_with_its_key(open_map: OpenMap, seller: System, evening: str) -> None:
-    page = open_map(evening)
+    page = open_map(evening, waits={"map/choice.js": {"RETRY_MS": 100}})
     keys: list[str] = []
 
     def lose(route: Route) -> None:
