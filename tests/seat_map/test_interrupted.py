@@ -89,7 +89,11 @@ def test_a_sale_that_is_paused(page: MapPage, seller: System, event: str) -> Non
 def test_the_buyers_page_through_all_of_it(browser: Browser, seller: System, network: Network) -> None:
     """With seats on hold: a cut of the network, a server that restarts, an inventory that is rebuilt."""
     hall = seller.create_event(seatingPlan=HALL)
-    page = OwnPage(browser, int(network.origin.split(":")[-1]), f"/events/{hall}").hold_best()
+    waits = {
+        "map/attention.js": {"SILENCE_MS": 3_000, "CHECK_MS": 1_000},
+        "seating-feed.js": {"MOST_WAIT_MS": 2_000},
+    }
+    page = OwnPage(browser, int(network.origin.split(":")[-1]), f"/events/{hall}", waits).hold_best()
     chosen = page("#seats").inner_text()
     rest = 98
 
