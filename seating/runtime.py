@@ -26,6 +26,7 @@ from seating.services.answered_writer import AnsweredWriter
 from seating.services.catalogue import Catalogue
 from seating.services.circuit_breakers import CircuitBreakers
 from seating.services.coalescing import Coalescing
+from seating.services.fence import Fence
 from seating.services.persistence_trigger import PersistenceTrigger
 from seating.services.restarts import Restarts
 from seating.services.retention import Retention
@@ -123,20 +124,17 @@ def web_services(settings: Settings) -> Services:
     if settings.event_api_base_url is not None:
         # While DNS hangs, each call occupies a thread in which Redis's host is looked up, too.
         get_hub().threadpool.maxsize += settings.event_api_concurrency
-    _follow_connections(services, calls)
+    writer = AnsweredWriter(services.answered)
+    calls.on_new_connection(lambda: _catch_up(writer, services.fence))
+    writer.start()
     return services
 
 
-def _follow_connections(services: Services, calls: Calls) -> None:
-    writer = AnsweredWriter(services.answered)
-
-    def on_new_connection() -> None:
-        writer.hurry()
-        # It may lead to an old primary: know SQL's terms before anything is sold on it.
-        services.fence.on_new_connection()
-
-    calls.on_new_connection(on_new_connection)
-    writer.start()
+def _catch_up(writer: AnsweredWriter, fence: Fence) -> None:
+    """Do what a new connection asks for: it may lead to an old primary, or to one that lacks what we confirmed."""
+    writer.hurry()
+    # Know SQL's terms before anything is sold on it.
+    fence.on_new_connection()
 
 
 def webhook_sender(settings: Settings) -> WebhookSender:
