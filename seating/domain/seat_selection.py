@@ -49,8 +49,9 @@ class PlacesOutcomeUnknown(OutcomeUnknown):
     """A number of places was to be set, for which there is no idempotency key: a repetition would set as many again."""
 
     sentence = (
-        "The connection to the inventory broke, so it is unknown whether the places were set; look at the list of the "
-        "organiser's seats (seats/organiser) before you repeat the request, which would set as many again"
+        "The connection to the inventory broke, so it is unknown whether the places were set. Before you repeat the "
+        "request, which would set as many again, wait until the event's changes are recorded and look at the "
+        "organiser's seats (seats/organiser)"
     )
     retry_after_s = None
 

@@ -185,9 +185,10 @@ class Events:
         try:
             event = self.database.read(event_record.find, event_id)
         except RecordUnavailable:
+            known = self._known.get(event_id)
             # Not of one that was archived since: that has no inventory.
-            if event_id in self._known and self.inventory.read(event_id):
-                return self._known[event_id]
+            if known and self.inventory.read(event_id):
+                return known
             raise
         self._known.pop(event_id, None)  # Move it to the end.
         if event is None:

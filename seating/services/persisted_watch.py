@@ -4,6 +4,7 @@ import time
 from typing import Final
 
 import gevent
+import structlog
 from gevent.event import AsyncResult
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -13,6 +14,8 @@ from seating.storage import purchases
 from seating.storage.database import Database
 
 _LOOK_EVERY_S: Final = 0.05
+
+_log = structlog.get_logger(__name__)
 
 
 class PersistedWatch:
@@ -24,9 +27,9 @@ class PersistedWatch:
         self._asks = False
 
     def wait(self, purchase_id: PurchaseId, wait_s: float) -> bool:
-        """Return True once SQL has the purchase; False if it does not, or that is unknown, after `wait_s`.
+        """Return True once SQL has the purchase.
 
-        Raises SQLAlchemyError if SQL refuses the question.
+        False if it does not, or that is unknown, after `wait_s`, or once SQL refuses the question.
         """
         deadline = time.monotonic() + wait_s
         recorded: AsyncResult[bool] = AsyncResult()
@@ -41,7 +44,7 @@ class PersistedWatch:
                 if left_s <= 0:
                     return False
                 recorded.wait(min(_LOOK_EVERY_S, left_s))
-            return bool(recorded.get())  # True, unless SQL refused: then it raises.
+            return bool(recorded.get())
         finally:
             del self._waiting[recorded]
 
@@ -54,7 +57,9 @@ class PersistedWatch:
         except RecordUnavailable:
             pass  # Unknown; try again while there is time.
         except SQLAlchemyError as error:
+            # The purchase stands. Its buyer gets the answer, and need not wait for what will not come.
+            _log.warning("recorded purchases unknown", error=str(error.__cause__ or error))
             for recorded in self._waiting:
-                recorded.set_exception(error)
+                recorded.set(False)
         finally:
             self._asks = False

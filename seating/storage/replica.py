@@ -32,7 +32,10 @@ _IDENTITY: Final = text(
     "SELECT concat(system_identifier, '/', oid) FROM pg_control_system(), pg_database "
     "WHERE datname = current_database()"
 )
-"""Of the server and of the database on it: a streaming replica has the same, a copy that was restored has not."""
+"""Of the server and of the database on it: a streaming replica has the same, a copy restored from a dump has not.
+
+A physical copy has the same, too: who restores one unsets DATABASE_READ_URL.
+"""
 
 _log = structlog.get_logger(__name__)
 

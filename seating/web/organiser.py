@@ -158,7 +158,7 @@ def set_seats(path: EventPath, body: SeatsSetting) -> Response:
     office, `reserved` takes seats out of the sale, `held` is the organiser's hold, which does not expire. In general
     admission, changes `quantity` available places, those of the category if the event has any; with `available`, places
     whose status is `from` return to sale. A repetition sets as many places again: if it is unknown whether a request
-    took effect, look at `seats/organiser` first, which has what SQL has recorded.
+    took effect, look at `seats/organiser` first, which has what SQL has recorded, usually within seconds.
     """
     done = services().seats.set_all(path.event_id, body.selection(), body.status, actor(body.note))
     return render(SeatsSetView.model_validate(done))

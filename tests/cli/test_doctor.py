@@ -43,7 +43,7 @@ def test_a_careless_redis(tmp_path: Path, own_redis: RedisServer) -> None:
     found = _by_subject(examined.out)
     assert examined.status == 1
     assert "appendfsync always" in found["Redis durability"]["seen"]
-    assert found["Redis replicas"]["seen"] == "0, and it refuses writes with fewer than 100"
+    assert found["Redis replicas"]["seen"] == "0 in time, and it refuses writes with fewer than 100"
     assert "run `seating migrate`" in found["SQL"]["seen"]
     assert "webhooks" not in found
     assert found["workers"]["change"] == "start seating worker"

@@ -115,9 +115,9 @@ def test_all_who_wait_hear_that_sql_refuses(sale: OneProcess, monkeypatch: pytes
         raise DataError("SELECT", {}, ValueError(len(ids)))
 
     monkeypatch.setattr(purchases, "recorded", refuse)
-    waiting = [gevent.spawn(sale.purchases.watch.wait, receipt.id, 20) for _ in range(3)]
-    gevent.joinall(waiting)
-    assert [type(one.exception) for one in waiting] == [DataError] * 3
+    waiting = [gevent.spawn(sale.purchases.watch.wait, receipt.id, 600) for _ in range(3)]
+    gevent.joinall(waiting, timeout=60)
+    assert [one.value for one in waiting] == [False] * 3
     monkeypatch.setattr(purchases, "recorded", recorded)
     sale.persist(event)
     assert sale.purchases.watch.wait(receipt.id, 20)

@@ -68,18 +68,20 @@ def _server(client: "redis.Redis", url: str) -> Iterator[Finding]:
             "Redis file", "its last write failed", fails=True, change="see its log, and whether its disk is full"
         )
     yield from _room(info)
-    yield _replicas(info["connected_slaves"], int(client.config_get(_MIN_REPLICAS)[_MIN_REPLICAS] or 0))
+    needed = int(client.config_get(_MIN_REPLICAS)[_MIN_REPLICAS] or 0)
+    yield _replicas(info["connected_slaves"], info.get("min_slaves_good_slaves"), needed)
 
 
-def _replicas(connected: int, needed: int) -> Finding:
-    if connected < needed:
+def _replicas(connected: int, in_time: int | None, needed: int) -> Finding:
+    """`in_time` are those that lag little enough to count; None while Redis needs none of them to write."""
+    if in_time is not None and in_time < needed:
         return judged(
             "Redis replicas",
-            f"{connected}, and it refuses writes with fewer than {needed}",
+            f"{in_time} in time, and it refuses writes with fewer than {needed}",
             fails=True,
             change=f"start replicas, or lift the fence of a planned failover: CONFIG SET {_MIN_REPLICAS} 1",
         )
-    lax = connected > 0 and needed == 0
+    lax = connected > 0 and in_time is None
     return judged(
         "Redis replicas",
         f"{connected}, and it confirms without them" if lax else str(connected),
