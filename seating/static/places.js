@@ -42,11 +42,11 @@ export class Areas {
 
   async #ask() {
     const { state } = this.feed.event
-    this.#state = state
     const event = await this.feed.get().catch(() => null)
     this.#timer = 0
     // Only these: the feed may have told of a newer state meanwhile.
     if (event) {
+      this.#state = state
       const { categories, currency, maxPerPurchase, seatsRemaining } = event
       this.feed.event = { ...this.feed.event, categories, currency, maxPerPurchase, seatsRemaining }
     }

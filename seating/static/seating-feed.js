@@ -87,7 +87,7 @@ export class SeatingFeed extends EventTarget {
   }
 
   async #load(attempt) {
-    // An answer to an earlier attempt is older than what is known.
+    // That of an earlier attempt is older than what is known.
     const get = async (path) => {
       const answer = await this.get(path)
       if (attempt !== this.#attempt) throw new Error('too late')

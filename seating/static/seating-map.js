@@ -193,12 +193,13 @@ export class SeatingMap extends HTMLElement {
   #eventChanged() {
     this.#areas?.changed()
     if (!this.#canvas) return
-    const { total } = this.#choice
+    const told = () => this.#offer.currency + JSON.stringify(this.selection)
+    const before = told()
     this.#offer.setEvent(this.#feed.event)
     fillLegend(this.#parts.legend, this.#canvas.painter, this.#offer)
     this.#canvas.overlay.clear()
     this.#canvas.draw()
-    if (this.#choice.total !== total) this.#choice.report()
+    if (told() !== before) this.#choice.report()
   }
 
   #connection(connection) {

@@ -176,7 +176,7 @@ def test_a_misbehaving_partner_is_named(
     def ask(path: str) -> None:
         started = time.monotonic()
         answer = add(system) if path == "/addEvent" else system.get(path)
-        assert time.monotonic() - started < 2.0 + 1.0, path
+        assert time.monotonic() - started < 2.0 + 5.0, path
         assert (answer.status, answer.json["code"]) == (status, code), path
         assert answer.headers["Content-Type"] == "application/problem+json"
         assert "event partner" in answer.json["message"]

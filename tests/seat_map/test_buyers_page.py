@@ -77,7 +77,7 @@ def test_opens_by_itself(open_page: OpenPage, seller: System) -> None:
     """By the server's clock and without a request, within the second after the time that was said."""
     event = seller.create_event(seatingPlan=HALL, onSaleAt=(datetime.now(UTC) + timedelta(hours=1)).isoformat())
     page = open_page(event).wait_live().wait_phase("before")
-    opens = datetime.now(UTC) + timedelta(seconds=4)
+    opens = datetime.now(UTC) + timedelta(seconds=7)
     change_event(seller, event, onSaleAt=opens.isoformat())
     expect(page("#opening-left")).to_have_text(re.compile(r"^0:0\d$"))
     expect(page("#main")).to_have_text(re.compile("^Opens in 0:0"))

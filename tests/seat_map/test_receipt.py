@@ -74,6 +74,7 @@ def test_places_that_are_cancelled_are_struck_out(open_page: OpenPage, seller: S
     page("#more").click()
     page("#main").click()
     page.wait_phase("held")
+    expect(page("#total")).to_have_text("€147.00")
     page("#main").click()
     page.wait_phase("receipt")
     cancel(seller, page, "quantity=2")

@@ -31,9 +31,11 @@ def _starting(folder: Path, redis: RedisServer, postgres: PostgresServer) -> Ite
         systems.append(System(folder / f"data-{len(systems)}", redis, url, **chosen))
         return systems[-1].start("web", *([] if len(systems) > 1 else ["cron"]))
 
-    yield start
-    for system in systems:
-        system.stop()
+    try:
+        yield start
+    finally:
+        for system in systems:
+            system.stop()
 
 
 @pytest.fixture
@@ -48,9 +50,11 @@ def pair(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServ
     folder = tmp_path_factory.mktemp("pair")
     redis = RedisServer(folder / "redis")
     redis.start()
-    with _starting(folder, redis, postgres_server) as start:
-        yield [start() for _ in range(2)]
-    redis.stop()
+    try:
+        with _starting(folder, redis, postgres_server) as start:
+            yield [start() for _ in range(2)]
+    finally:
+        redis.stop()
 
 
 def _at_once(ask: Callable[[int], Answer], count: int) -> list[Answer]:

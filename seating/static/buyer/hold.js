@@ -67,8 +67,7 @@ export class Held {
         if (error.code !== 'HOLD_EXPIRED') throw error // Its purchase is refused, which says so and forgets it.
       })
     }
-    const isRepriced = total !== undefined && this.total !== total
-    if (isRepriced || this.differsFrom(seats)) throw Object.assign(new Error('the hold has changed'), { code: 'changed' })
+    if (this.total !== total || this.differsFrom(seats)) throw Object.assign(new Error('the hold has changed'), { code: 'changed' })
     return true
   }
 

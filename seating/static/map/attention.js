@@ -33,7 +33,6 @@ export class Attention {
     for (const [target, type, act] of this.#listeners) target?.removeEventListener?.(type, act)
   }
 
-  /** The server was heard. */
   heard() { this.#heardAt = performance.now() }
 
   #silenceMs() { return performance.now() - this.#heardAt }

@@ -3,7 +3,8 @@
 import { FREE } from './painter.js'
 
 const [USUAL_MAX, MOST] = [8, 10]
-const [RETRIES, RETRY_MS] = [2, 1_000]
+const RETRIES = 2
+const RETRY_MS = 1_000
 const [ANSWER_MS, UNANSWERED_MS] = [15_000, 60_000]
 const SPOKEN_S = [[120, 'twoMinutes'], [30, 'halfMinute']]
 
@@ -171,7 +172,7 @@ export class Choice {
     return this.held
   }
 
-  // A clock may be set, and the other one may stop while the machine sleeps.
+  // A clock may be set; the other one may stop while the machine sleeps.
   #leftMs() { return Math.max(0, Math.min(this.hold.endsAt - performance.now(), this.hold.endsOnClock - Date.now())) }
 
   #look() {
@@ -233,7 +234,7 @@ export class Choice {
     this.tell.event('error', { code, message, ...(seats && { seats }) })
   }
 
-  /** Ask for a hold, again with the same key if no answer came. Throws with `code`. */
+  /** Ask, again with the same key if no answer came. Throws with `code`. */
   async #ask(method, path, given) {
     const body = given && JSON.stringify(given)
     const headers = { 'Content-Type': 'application/json' }
