@@ -3,7 +3,6 @@
 import time
 from typing import Final
 
-import gevent
 import structlog
 from gevent.event import AsyncResult
 from sqlalchemy.exc import SQLAlchemyError
@@ -36,19 +35,19 @@ class PersistedWatch:
         self._waiting[recorded] = str(purchase_id)
         try:
             while not recorded.ready():
-                # In a greenlet of its own: SQL may take longer to answer than this caller waits.
+                # Whoever comes first asks for all; the others wait, and one of them asks the next time.
                 if not self._asks:
-                    self._asks = True
-                    gevent.spawn(self._ask)
+                    self._ask()
                 left_s = deadline - time.monotonic()
                 if left_s <= 0:
-                    return False
+                    break
                 recorded.wait(min(_LOOK_EVERY_S, left_s))
-            return bool(recorded.get())
+            return recorded.ready() and bool(recorded.get())
         finally:
             del self._waiting[recorded]
 
     def _ask(self) -> None:
+        self._asks = True
         try:
             found = self._database.read(purchases.recorded, sorted(set(self._waiting.values())))
             for recorded, purchase_id in self._waiting.items():

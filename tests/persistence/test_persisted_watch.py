@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import gevent
 import pytest
-from gevent.event import Event
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError
 
@@ -82,27 +81,6 @@ def test_sql_that_is_away_is_asked_again(sale: OneProcess, monkeypatch: pytest.M
 
     monkeypatch.setattr(purchases, "recorded", away_twice)
     assert not sale.purchases.watch.wait(receipt.id, 0.01)
-    assert sale.purchases.watch.wait(receipt.id, 20)
-
-
-def test_nobody_waits_longer_because_sql_hangs(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not even the first, who has all asked for."""
-    event = sale.open(capacity=5)
-    receipt = sale.buy(event, "k")
-    sale.persist(event)
-    goes_on, answered = Event(), Event()
-    recorded = purchases.recorded
-
-    def hang(connection: Connection, ids: Sequence[str]) -> object:
-        goes_on.wait(30)
-        answered.set()
-        return recorded(connection, ids)
-
-    monkeypatch.setattr(purchases, "recorded", hang)
-    waiting = [gevent.spawn(sale.purchases.watch.wait, receipt.id, 0.2) for _ in range(3)]
-    assert [one.get() for one in waiting] == [False] * 3
-    assert not answered.is_set()
-    goes_on.set()
     assert sale.purchases.watch.wait(receipt.id, 20)
 
 
