@@ -19,7 +19,6 @@ from tests.web import JSON
 HALL: Final = {"generate": {"sections": 50, "rows": 20, "seatsPerRow": 50}}
 ROUNDS: Final = 3
 FEEDS: Final = int(os.environ.get("SEATING_FEEDS", "50"))
-DRAGS: Final = 40 if FEEDS > 50 else 20
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +103,7 @@ def test_panning(page: MapPage, watch: Stopwatch, scale: str, shown: list[str]) 
     for way in (-1, 1):
         mouse.move(640, 400)
         mouse.down()
-        for step in range(DRAGS):
+        for step in range(40):
 
             def drag(step: int = step, way: int = way) -> None:
                 mouse.move(640 + 8 * way * step, 400 + 6 * way * step)
