@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.doors import TOKEN, bearer
 from tests.programs import program
-from tests.seat_map.browser import MapPage, Waits
+from tests.seat_map.browser import MapPage
 from tests.seat_map.own_page import OwnPage
 from tests.seat_map.shop import Shop
 from tests.system import System, running_system
@@ -18,10 +18,6 @@ from tests.web import JSON
 GALA: Final = {"generate": {"sections": 2, "rows": 5, "seatsPerRow": 10}}
 REFUSED: Final = r"status of 4\d\d"
 expect.set_options(timeout=20_000)
-LISTS_OFTEN: Final[Waits] = {
-    "control/page.js": {"LISTS_EVERY": 1},
-    "control/events.js": {"INCOMES_EVERY_MS": 1_000},
-}
 OpenMap = Callable[..., MapPage]
 OpenPage = Callable[..., OwnPage]
 
@@ -105,9 +101,9 @@ def gala(guarded: System) -> str:
 
 @pytest.fixture
 def room(browser: Browser, guarded: System, gala: str) -> Iterator[OwnPage]:
-    """The control room of an operator, with an event chosen. Its lists are read anew each second."""
+    """The control room of an operator, with an event chosen."""
     size = {"width": 1440, "height": 900}
-    page = OwnPage(browser, guarded.port, f"/control?event={gala}", waits=LISTS_OFTEN, viewport=size)
+    page = OwnPage(browser, guarded.port, f"/control?event={gala}", viewport=size)
     page("#key").fill(TOKEN)
     page("#key").press("Enter")
     expect(page("#event")).to_have_value(gala)
