@@ -102,8 +102,7 @@ def gala(guarded: System) -> str:
 @pytest.fixture
 def room(browser: Browser, guarded: System, gala: str) -> Iterator[OwnPage]:
     """The control room of an operator, with an event chosen."""
-    size = {"width": 1440, "height": 900}
-    page = OwnPage(browser, guarded.port, f"/control?event={gala}", viewport=size)
+    page = OwnPage(browser, guarded.port, f"/control?event={gala}", viewport={"width": 1440, "height": 900})
     page("#key").fill(TOKEN)
     page("#key").press("Enter")
     expect(page("#event")).to_have_value(gala)
