@@ -6,6 +6,11 @@ import shutil
 import pytest
 
 
+def chromium() -> str:
+    """Debian's Chromium: nothing is downloaded. Without windows it takes less time for everything."""
+    return program("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+
+
 def program(*names: str) -> str:
     """Return the path of a program, which may have several names.
 

@@ -16,7 +16,7 @@ from seating.storage.database import Database
 from seating.storage.quarantine import FORK, QuarantinedEntry, put_aside
 from tests.doors import web_alone
 from tests.live.pages import Browser, Pages
-from tests.programs import program
+from tests.programs import chromium
 from tests.servers import wait_until
 from tests.system import System
 from tests.web import JSON, seats_sold
@@ -99,7 +99,7 @@ def _world(system: System, seq: int) -> World:
 
 @pytest.fixture(scope="module", autouse=True)
 def _chromium() -> None:
-    program("chromium", "chromium-browser", "google-chrome")
+    chromium()
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIServer
 
-from tests.programs import program
+from tests.programs import chromium
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -92,8 +92,7 @@ def look_at(folder: Path, url: str) -> tuple[str, str]:
 
 
 def _chromium(folder: Path) -> tuple[str, ...]:
-    chromium = program("chromium", "chromium-browser", "google-chrome")
-    return chromium, *_OPTIONS, f"--user-data-dir={folder / 'profile'}"
+    return chromium(), *_OPTIONS, f"--user-data-dir={folder / 'profile'}"
 
 
 def _start(command: tuple[str, ...], log: Path) -> "subprocess.Popen[bytes]":

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.doors import TOKEN, bearer
-from tests.programs import program
+from tests.programs import chromium
 from tests.seat_map.browser import MapPage
 from tests.seat_map.own_page import OwnPage
 from tests.seat_map.shop import Shop
@@ -40,10 +40,9 @@ def seller(tmp_path_factory: pytest.TempPathFactory, shop: Shop) -> Iterator[Sys
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium: nothing is downloaded."""
-    chromium = program("chromium", "chromium-browser", "google-chrome")
+    options = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        running = playwright.chromium.launch(executable_path=chromium(), args=options)
         yield running
         running.close()
 

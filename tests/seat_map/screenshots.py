@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.programs import program
+from tests.programs import chromium
 from tests.seat_map.theatre import OFFER, theatre
 from tests.system import PROJECT, System, running_system
 from tests.web import JSON
@@ -134,9 +134,10 @@ def crowd(system: System, event: str, stop: threading.Event) -> None:
 
 def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
-    chromium = program("chromium", "chromium-browser", "google-chrome")
     with product() as system, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        browser = playwright.chromium.launch(
+            executable_path=chromium(), args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
         camera = Camera(browser, system)
         starts = (datetime.now(UTC) + timedelta(days=90)).replace(hour=18, minute=30, second=0).isoformat()
         about = {"name": "A Midsummer Night's Dream", "venue": "Old Theatre", "startsAt": starts, **OFFER}

@@ -229,7 +229,7 @@ def test_keyboard_alone_from_start_to_receipt(open_page: OpenPage, evening: str)
 
 def test_a_phone(open_page: OpenPage, evening: str) -> None:
     """A thumb's way: the sheet, the best two, the receipt; the main button never leaves the screen."""
-    page = open_page(evening, **PHONE).wait_live()
+    page = open_page(evening, permissions=["clipboard-write"], **PHONE).wait_live()
     assert page.page.evaluate("window.shifts") < 0.01
     for height in ("peek", "half"):
         assert page("#panel").get_attribute("data-height") == height
