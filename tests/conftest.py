@@ -18,11 +18,10 @@ import pytest  # noqa: E402
 import structlog  # noqa: E402
 from xdist.scheduler import LoadScopeScheduling  # noqa: E402
 
-from seating.storage import migrations  # noqa: E402
 from seating.storage.database import Database  # noqa: E402
 from tests import frozen_clock  # noqa: E402
 from tests.one_process import OneProcess  # noqa: E402
-from tests.servers import PostgresServer, RedisServer  # noqa: E402
+from tests.servers import PostgresServer, RedisServer, new_sqlite  # noqa: E402
 from tests.system import System, running_system  # noqa: E402
 
 # Rich draws a traceback in seconds.
@@ -104,20 +103,9 @@ def postgres_server() -> Iterator[PostgresServer]:
         server.stop()
 
 
-@pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated SQLite database, which takes less time to copy than to make."""
-    file = tmp_path_factory.mktemp("migrated") / "seating.db"
-    database = Database(f"sqlite:///{file}")
-    migrations.upgrade(database)
-    database.close()
-    return file
-
-
 @pytest.fixture
-def sqlite_url(migrated_file: Path, tmp_path: Path) -> str:
-    """A migrated, empty SQLite database."""
-    return f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'seating.db')}"
+def sqlite_url(tmp_path: Path) -> str:
+    return new_sqlite(tmp_path / "seating.db")
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -1,10 +1,12 @@
-"""Parts of a system as forks of a process that has the libraries already: to import them takes seconds of CPU a part.
+"""Parts of a system as forks of a process that has all modules already: to import them takes seconds of CPU a part.
 
-They import the product themselves, after their environment is set. `tests/launched.py` starts parts as users do.
-Run as a program, this is that process: it reads requests, one JSON object a line, and tells of starts and ends.
+`tests/launched.py` starts parts as users do. Run as a program, this is that process: it reads requests, one JSON object
+a line, and tells of starts and ends.
 """
 
 import atexit
+import gc
+import importlib
 import json
 import os
 import runpy
@@ -15,20 +17,27 @@ import tempfile
 import time
 from collections.abc import Sequence
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from gevent import monkey
+from prometheus_client import REGISTRY
+from prometheus_client.metrics import MetricWrapperBase
 
-_LIBRARIES = (
-    *("alembic.config", "click", "orjson", "prometheus_client", "psutil", "psycopg", "pydantic_settings", "redis"),
-    *("rq", "sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.dialects.sqlite", "structlog", "urllib3"),
-)
-_LIBRARIES_OF_WEB = (
-    *("email_validator", "flask_openapi3", "flask_sock", "gunicorn.app.wsgiapp", "gunicorn.workers.ggevent"),
-    "prometheus_client.multiprocess",
-)
+_PATCHED = ("gunicorn", "seating.rehearsal", "workers.sender")
+"""What gevent patches, which has to come before anything else is imported."""
+_MODULES = {
+    "plain": (
+        *("alembic.config", "sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.dialects.sqlite"),
+        *("seating.runtime", "seating.cli.main", "workers.cron", "workers.jobs", "workers.rq_worker"),
+    ),
+    "patched": (
+        *("gunicorn.app.wsgiapp", "gunicorn.workers.ggevent", "prometheus_client.multiprocess"),
+        *("sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.dialects.sqlite"),
+        *("seating.app", "seating.rehearsal.command", "seating.runtime"),
+    ),
+}
+"""Not seating.server.worker: the memory that processes share is made when it is imported."""
 _LOOK_EVERY_S = 0.02
 
 
@@ -81,13 +90,12 @@ class _Origin:
         self._statuses: dict[int, int] = {}
 
     def start(
-        self, words: Sequence[str], folder: Path, environment: dict[str, str], output: Path, errors: Path | None = None
+        self, words: Sequence[str], folder: Path, environment: dict[str, str], output: Path, errors: Path
     ) -> Forked:
-        """Run a module and its arguments; its errors go to `output` too, unless there is a file for them."""
         assert self._process.stdin
         self._asked += 1
         number = self._asked
-        request = [number, list(words), str(folder), environment, str(output), str(errors or output)]
+        request = [number, list(words), str(folder), environment, str(output), str(errors)]
         os.write(self._process.stdin.fileno(), json.dumps(request).encode() + b"\n")
         while number not in self._pids:
             self._read()
@@ -117,9 +125,16 @@ class _Origin:
 
 
 @cache
-def background() -> _Origin:
-    """Of what runs without gevent: worker, cron, commands."""
-    return _Origin("background")
+def _origin(kind: str) -> _Origin:
+    return _Origin(kind)
+
+
+def start(
+    words: Sequence[str], folder: Path, environment: dict[str, str], output: Path, errors: Path | None = None
+) -> Forked:
+    """Run a module and its arguments; its errors go to `output` too, unless there is a file for them."""
+    kind = "patched" if words[0] in _PATCHED else "plain"
+    return _origin(kind).start(words, folder, environment, output, errors or output)
 
 
 def run(
@@ -127,24 +142,17 @@ def run(
     folder: Path,
     environment: dict[str, str],
     module: str = "seating",
-    origin: _Origin | None = None,
     within_s: float = 60,
 ) -> "subprocess.CompletedProcess[str]":
     """Run `seating <words>`, or another module, to its end. Raises subprocess.TimeoutExpired."""
     with tempfile.TemporaryDirectory() as said:
         output, errors = Path(said, "output"), Path(said, "errors")
-        process = (origin or background()).start((module, *words), folder, environment, output, errors)
+        process = start((module, *words), folder, environment, output, errors)
         try:
             status = process.wait(within_s)
         finally:
             process.kill()
         return subprocess.CompletedProcess(words, status, output.read_text(), errors.read_text())
-
-
-@cache
-def web() -> _Origin:
-    """Of gunicorn, whose sockets gevent has patched."""
-    return _Origin("web")
 
 
 def _serve() -> list[Any] | None:
@@ -187,8 +195,13 @@ def _become(words: list[str], folder: str, environment: dict[str, str], output: 
     os.environ.clear()
     os.environ.update(environment)
     if "RQ_KEY_PREFIX" in environment:  # RQ reads it when it is imported.
-        for name in [name for name in sys.modules if name.partition(".")[0] == "rq"]:
+        _forget_metrics()
+        for name in [name for name in sys.modules if name.partition(".")[0] in ("rq", "seating", "workers")]:
             del sys.modules[name]
+    elif words[0] == "gunicorn":  # Its processes have the metrics, each its own.
+        os.register_at_fork(after_in_child=_renew_metrics)
+    else:
+        _renew_metrics()
     sys.argv, sys.path[0] = words, folder
     status: object = 0
     try:
@@ -204,10 +217,24 @@ def _become(words: list[str], folder: str, environment: dict[str, str], output: 
     os._exit(status if isinstance(status, int) else status is not None)
 
 
+def _renew_metrics() -> None:
+    """As if they had been imported in this process, after its environment was set."""
+    _forget_metrics()
+    importlib.reload(sys.modules["seating.telemetry.metrics"])
+
+
+def _forget_metrics() -> None:
+    for metric in vars(sys.modules["seating.telemetry.metrics"]).values():
+        if isinstance(metric, MetricWrapperBase):
+            REGISTRY.unregister(metric)
+
+
 if __name__ == "__main__":
-    if sys.argv[1] == "web":
+    if sys.argv[1] == "patched":
         monkey.patch_all()
-    for name in (*_LIBRARIES, *(_LIBRARIES_OF_WEB if sys.argv[1] == "web" else ())):
-        import_module(name)
+    for name in _MODULES[sys.argv[1]]:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
     if asked := _serve():
         _become(*asked[1:])

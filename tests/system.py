@@ -18,7 +18,7 @@ from seating.storage import migrations, users
 from seating.storage.database import Database
 from tests import forked
 from tests.forked import Forked
-from tests.servers import RedisServer, wait_until
+from tests.servers import RedisServer, new_sqlite, wait_until
 
 PROJECT = Path(__file__).parents[1]
 GUNICORN = ("gunicorn", "-c", str(PROJECT / "gunicorn.conf.py"), "--pythonpath", str(PROJECT), "wsgi:app")
@@ -110,7 +110,7 @@ def running_system(folder: Path, *parts: str, **settings: str) -> "Iterator[Syst
     """A system with a Redis and a SQLite of its own, in which all parts run, or those that are named."""
     redis = RedisServer(folder / "redis")
     redis.start()
-    system = System(folder / "data", redis, f"sqlite:///{folder / 'seating.db'}", **settings)
+    system = System(folder / "data", redis, new_sqlite(folder / "seating.db"), **settings)
     try:
         yield system.start(*parts)
     finally:
@@ -185,8 +185,7 @@ class System(Client):
                 )
         else:
             log.touch()
-            origin = forked.web() if words == GUNICORN else forked.background()
-            process = origin.start(words, self.folder, self.environment, log)
+            process = forked.start(words, self.folder, self.environment, log)
         self.parts[name] = Part(name, process, log)
         return self.parts[name]
 

@@ -18,7 +18,7 @@ class StandIn(Client):
         folder.mkdir(parents=True, exist_ok=True)
         words = ("seating", "partner", "--port", str(self.port), "--seed", str(seed))
         environment = clean_environment() | {"SEATING_DATA_DIR": str(folder), "LOG_LEVEL": "warning"}
-        self._process = forked.background().start(words, folder, environment, folder / "partner.log")
+        self._process = forked.start(words, folder, environment, folder / "partner.log")
         wait_until(lambda: self.get("/getUserById/1").status == 200, what="the stand-in to answer")
 
     @property

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.clusters import Cluster, ClusterSystem, running_cluster
-from tests.servers import wait_until
+from tests.servers import new_sqlite, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 @pytest.fixture(scope="module")
 def running(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterSystem]:
     folder = tmp_path_factory.mktemp("system")
-    system = ClusterSystem(folder / "data", cluster, f"sqlite:///{folder / 'seating.db'}")
+    system = ClusterSystem(folder / "data", cluster, new_sqlite(folder / "seating.db"))
     try:
         yield system.start()
     finally:

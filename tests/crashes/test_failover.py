@@ -11,7 +11,7 @@ from tests.books import assert_books_right, assert_each_seat_once, buy_some
 from tests.crowd import Rush
 from tests.live.client import Socket
 from tests.sentinels import Sentinels
-from tests.servers import wait_until
+from tests.servers import new_sqlite, wait_until
 from tests.system import Answer, System
 
 
@@ -29,7 +29,7 @@ def sentinels(tmp_path: Path) -> Iterator[Sentinels]:
 def running(sentinels: Sentinels, tmp_path: Path) -> Iterator[System]:
     # While a test waits for a failover, nobody answers pings.
     settings = {"WEB_WORKERS": "2", "LIVE_PING_S": "300"}
-    system = System(tmp_path / "data", sentinels, f"sqlite:///{tmp_path / 'seating.db'}", **settings)
+    system = System(tmp_path / "data", sentinels, new_sqlite(tmp_path / "seating.db"), **settings)
     try:
         yield system.start()
     finally:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.crowd import at_once, new_keys
 from tests.proof.stage import Disk
-from tests.servers import RedisServer, wait_until
+from tests.servers import RedisServer, new_sqlite, wait_until
 from tests.system import System
 
 
@@ -23,7 +23,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 def test_web_processes_survive_and_begin_on_a_full_disk(disk: Disk, own_redis: RedisServer, tmp_path: Path) -> None:
     """prometheus-client maps its files into memory: a page without a block on disk would be SIGBUS."""
-    system = System(disk.folder, own_redis, f"sqlite:///{tmp_path / 'seating.db'}")
+    system = System(disk.folder, own_redis, new_sqlite(tmp_path / "seating.db"))
     try:
         system.start("web")
         master = psutil.Process(system.parts["web"].process.pid)

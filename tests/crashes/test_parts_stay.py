@@ -12,14 +12,14 @@ from seating.domain.purchase import Order
 from seating.redis_store.calls import Scripts
 from seating.redis_store.connection import DirectCalls, ScriptConnection
 from seating.redis_store.inventory import Inventory
-from tests.servers import RedisServer, wait_until
+from tests.servers import RedisServer, new_sqlite, wait_until
 from tests.system import Part, System
 
 
 @pytest.fixture
 def background(own_redis: RedisServer, tmp_path: Path) -> Iterator[System]:
     """Without web."""
-    running = System(tmp_path / "data", own_redis, f"sqlite:///{tmp_path / 'seating.db'}")
+    running = System(tmp_path / "data", own_redis, new_sqlite(tmp_path / "seating.db"))
     yield running.start("worker", "cron")
     running.stop()
 

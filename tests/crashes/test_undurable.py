@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import RedisServer, wait_until
+from tests.servers import RedisServer, new_sqlite, wait_until
 from tests.system import System
 
 
 @pytest.fixture
 def running(own_redis: RedisServer, tmp_path: Path) -> Iterator[System]:
-    system = System(tmp_path / "data", own_redis, f"sqlite:///{tmp_path / 'seating.db'}")
+    system = System(tmp_path / "data", own_redis, new_sqlite(tmp_path / "seating.db"))
     try:
         yield system.start("cron", "web")
     finally:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.crowd import at_once, new_keys
-from tests.servers import RedisServer
+from tests.servers import RedisServer, new_sqlite
 from tests.system import System
 
 
@@ -19,7 +19,7 @@ def start_system(own_redis: RedisServer, tmp_path: Path) -> Iterator[Callable[..
 
     def start(**settings: str) -> System:
         chosen = {"WEB_WORKERS": "2", **settings}
-        systems.append(System(tmp_path / "data", own_redis, f"sqlite:///{tmp_path / 'seating.db'}", **chosen))
+        systems.append(System(tmp_path / "data", own_redis, new_sqlite(tmp_path / "seating.db"), **chosen))
         return systems[-1].start("web")
 
     yield start

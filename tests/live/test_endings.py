@@ -17,7 +17,7 @@ from seating.redis_store.calls import Scripts
 from seating.redis_store.connection import DirectCalls, ScriptConnection
 from seating.redis_store.inventory import Inventory
 from tests.live.client import PING, TEXT, Socket, all_beyond, end, live, order
-from tests.servers import RedisServer, wait_until
+from tests.servers import RedisServer, new_sqlite, wait_until
 from tests.system import System, running_system
 
 HALL = {"generate": {"sections": 40, "rows": 20, "seatsPerRow": 10}}
@@ -30,7 +30,7 @@ def start(own_redis: RedisServer, tmp_path: Path) -> Iterator[Start]:
     with ExitStack() as stack:
 
         def start_system(*parts: str, **settings: str) -> System:
-            running = System(tmp_path / "data", own_redis, f"sqlite:///{tmp_path / 'seating.db'}", **settings)
+            running = System(tmp_path / "data", own_redis, new_sqlite(tmp_path / "seating.db"), **settings)
             stack.callback(running.stop)
             return running.start(*parts)
 
@@ -202,7 +202,7 @@ def test_redis_dies_and_comes_back(start: Start, own_redis: RedisServer) -> None
 
 def test_redis_comes_back_older(own_redis: RedisServer, tmp_path: Path) -> None:
     """So fast that nobody saw it go: what waits beyond its log's end is told."""
-    system = System(tmp_path / "data", own_redis, f"sqlite:///{tmp_path / 'seating.db'}")
+    system = System(tmp_path / "data", own_redis, new_sqlite(tmp_path / "seating.db"))
     try:
         event = system.start("web").create_event(seatingPlan=HALL)
         opened = end(system, event)

@@ -37,7 +37,7 @@ def rehearse(*options: str, **environment: str) -> Rehearsal:
     Servers in this process can answer it meanwhile.
     """
     given = clean_environment() | environment
-    done = forked.run(options, Path(gettempdir()), given, "seating.rehearsal", forked.web())
+    done = forked.run(options, Path(gettempdir()), given, "seating.rehearsal")
     return Rehearsal(done.returncode, done.stdout, done.stderr)
 
 

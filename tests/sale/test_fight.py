@@ -13,7 +13,7 @@ from typing import Any
 import gevent
 import pytest
 
-from tests.servers import RedisServer
+from tests.servers import RedisServer, new_sqlite
 from tests.system import Answer, System
 from tests.web import JSON
 
@@ -27,7 +27,7 @@ HALL = {"generate": {"sections": 2, "rows": SEATS // 50, "seatsPerRow": 25}}
 @pytest.fixture
 def system(own_redis: RedisServer, tmp_path: Path) -> Iterator[System]:
     settings = {"WEB_WORKERS": "2", "HOLD_TTL_S": str(HOLD_TTL_S), "RATE_LIMIT_HOLDS": "off"}
-    running = System(tmp_path / "data", own_redis, f"sqlite:///{tmp_path / 'seating.db'}", **settings)
+    running = System(tmp_path / "data", own_redis, new_sqlite(tmp_path / "seating.db"), **settings)
     yield running.start()
     running.stop()
 

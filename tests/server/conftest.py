@@ -37,7 +37,7 @@ class Echo(Client):
         if open_files or "PYTHONPATH" in settings:  # Of which a fork would take no notice.
             self.process = _start(words, open_files, inside, environment, self.log)
         else:
-            self.process = forked.web().start(words, inside, environment, self.log)
+            self.process = forked.start(words, inside, environment, self.log)
         wait_until(lambda: self.get("/pid").status == 200, 30, "the server to answer")
 
     def workers(self) -> list[psutil.Process]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from seating.config import InvalidSettings, load_settings
-from tests.servers import RedisServer, wait_until
+from tests.servers import RedisServer, new_sqlite, wait_until
 from tests.system import Client, System, free_port
 from tests.web import assert_problem, connect, exchange, get, read_answer
 
@@ -19,7 +19,7 @@ CONNECTIONS = 16
 def system(own_redis: RedisServer, tmp_path: Path) -> Iterator[System]:
     """One process that serves few connections."""
     settings = {"WEB_WORKERS": "1", "WEB_CONNECTIONS": str(CONNECTIONS), "OPS_BIND": f"127.0.0.1:{free_port()}"}
-    running = System(tmp_path / "data", own_redis, f"sqlite:///{tmp_path / 'seating.db'}", **settings)
+    running = System(tmp_path / "data", own_redis, new_sqlite(tmp_path / "seating.db"), **settings)
     try:
         yield running.start("web")
     finally:

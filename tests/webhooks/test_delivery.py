@@ -7,6 +7,7 @@ from typing import Any
 
 import gevent
 import pytest
+from gevent.event import Event
 
 from seating.services.webhook_sender import WebhookSender
 from seating.services.webhooks import Webhooks
@@ -51,7 +52,7 @@ class Sender:
             "ADMIN_TOKEN": TOKEN,
         }
         command = ("seating", "sender") if checked else ("workers.sender",)
-        self._process = forked.background().start(command, folder, environment, self.log)
+        self._process = forked.start(command, folder, environment, self.log)
 
     def kill(self) -> None:
         """kill -9."""
@@ -294,15 +295,24 @@ def test_after_three_days_it_is_paused(sale: OneProcess, listen: Callable[..., R
 
 
 def test_a_pause_and_a_removal_take_effect_in_the_middle(sale: OneProcess, listen: Callable[..., Receiver]) -> None:
-    receiver = listen()
+    middles = {3: Event(), 93: Event()}
+
+    def wait_in_the_middle(receiver: Receiver, received: Received, connection: Any) -> None:
+        if middle := middles.get(len(receiver.in_order)):
+            middle.wait()
+        behaviour.ok(receiver, received, connection)
+        receiver.accepted.append(received)
+
+    receiver = listen(always=wait_in_the_middle)
     event = sale.open(1_000)
     sale.persist(event)
     webhook = add(sale.database, receiver)
     service = Webhooks(sale.database)
     sender = new_sender(sale.database)
     expected = _sell(sale, event, 90)
-    tick_for(sender, lambda: len(receiver.ids) > 2)
+    tick_for(sender, lambda: len(receiver.in_order) == 3)
     service.pause(webhook.id, OPERATOR)
+    middles[3].set()
     sender.tick()
     gevent.sleep(0.5)
     assert len(receiver.ids) < 90
@@ -310,8 +320,9 @@ def test_a_pause_and_a_removal_take_effect_in_the_middle(sale: OneProcess, liste
     deliver(sender)
     assert receiver.in_order == expected
     _sell(sale, event, 90)
-    tick_for(sender, lambda: len(receiver.in_order) > 92)
+    tick_for(sender, lambda: len(receiver.in_order) == 93)
     service.remove(webhook.id, OPERATOR)
+    middles[93].set()
     sender.tick()
     gevent.sleep(0.5)
     assert len(receiver.in_order) < 180
