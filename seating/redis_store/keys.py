@@ -1,5 +1,6 @@
 """The names of all keys. The hash tag keeps one event in one cluster slot, so that one script may touch all of it."""
 
+from collections.abc import Callable
 from functools import lru_cache
 
 QUEUE = "seating"
@@ -8,73 +9,30 @@ COUNTS = "counts"
 WEB_SHARES = "web-shares"
 
 
-def inventory(event_id: str) -> str:
-    return f"inventory:{{{event_id}}}"
+def _of_event(name: str) -> Callable[[str], str]:
+    """Return the function that names an event's key."""
+    return lambda event_id: f"{name}:{{{event_id}}}"
 
 
-def log(event_id: str) -> str:
-    return f"log:{{{event_id}}}"
-
-
-def plan(event_id: str) -> str:
-    return f"plan:{{{event_id}}}"
-
-
-def seats(event_id: str) -> str:
-    return f"seats:{{{event_id}}}"
-
-
-def longest_runs(event_id: str) -> str:
-    return f"run:{{{event_id}}}"
-
-
-def spots(event_id: str) -> str:
-    return f"spots:{{{event_id}}}"
-
-
-def idempotency(event_id: str) -> str:
-    return f"idempotency:{{{event_id}}}"
-
-
-def hold(event_id: str) -> str:
-    return f"hold:{{{event_id}}}"
-
-
-def holds(event_id: str) -> str:
-    return f"holds:{{{event_id}}}"
-
-
-def holders(event_id: str) -> str:
-    return f"holders:{{{event_id}}}"
-
-
-def notes(event_id: str) -> str:
-    return f"notes:{{{event_id}}}"
-
-
-def damaged(event_id: str) -> str:
-    return f"damaged:{{{event_id}}}"
-
-
-def quarantine(event_id: str) -> str:
-    return f"quarantine:{{{event_id}}}"
-
-
-def quarantined_before_terms(event_id: str) -> str:
-    """What versions before terms wrote there; it goes with the inventory that they wrote."""
-    return f"quarantined:{{{event_id}}}"
-
-
-def cancelled(event_id: str) -> str:
-    return f"cancelled:{{{event_id}}}"
-
-
-def buyers(event_id: str) -> str:
-    return f"buyers:{{{event_id}}}"
-
-
-def terms(event_id: str) -> str:
-    return f"terms:{{{event_id}}}"
+inventory = _of_event("inventory")
+log = _of_event("log")
+plan = _of_event("plan")
+seats = _of_event("seats")
+longest_runs = _of_event("run")
+spots = _of_event("spots")
+idempotency = _of_event("idempotency")
+hold = _of_event("hold")
+holds = _of_event("holds")
+holders = _of_event("holders")
+notes = _of_event("notes")
+damaged = _of_event("damaged")
+quarantine = _of_event("quarantine")
+quarantined_before_terms = _of_event("quarantined")
+"""What versions before terms wrote there; it goes with the inventory that they wrote."""
+cancelled = _of_event("cancelled")
+buyers = _of_event("buyers")
+terms = _of_event("terms")
+retry = _of_event("retries")
 
 
 def all_of(event_id: str) -> tuple[str, ...]:
@@ -107,10 +65,6 @@ def of_seats(event_id: str) -> tuple[str, ...]:
 def of_sale(event_id: str) -> tuple[str, ...]:
     """What the scripts that choose seats for a buyer begin with: KEYS[1] to KEYS[11]."""
     return (*of_seats(event_id), spots(event_id))
-
-
-def retry(event_id: str) -> str:
-    return f"retries:{{{event_id}}}"
 
 
 def retry_wait(event_id: str) -> str:
