@@ -72,7 +72,7 @@ class Hub:
     ) -> None:
         """Send one socket its feed until `read`, which reads from it, returns."""
         self._outboxes.add(outbox)
-        metrics.live_opened()
+        metrics.LIVE_CLIENTS.inc()
         feed = None
         try:
             if self._closing:
@@ -91,7 +91,8 @@ class Hub:
             self._outboxes.discard(outbox)
             if feed:
                 feed.leave(outbox)
-            metrics.live_closed(outbox.code or NORMAL)
+            metrics.LIVE_CLIENTS.dec()
+            metrics.LIVE_CLOSED.labels(str(outbox.code or NORMAL)).inc()
 
     def close(self) -> None:
         """Close every socket with GOING_AWAY, including those that still join. Takes `_FAREWELL_S`."""

@@ -55,7 +55,7 @@ class Outbox:
             return
         # A single larger batch passes, since it could be sent at no other time.
         if self._size and self._size + len(frames) > self._limit:
-            metrics.count_slow_client("full")
+            metrics.SLOW_CLIENTS.labels("full").inc()
             self.close(TRY_AGAIN_LATER)
             return
         self._size += len(frames)
@@ -102,7 +102,7 @@ class Outbox:
     def ping(self) -> None:
         """Send a ping. A client that has sent nothing since the last one is closed as too slow."""
         if not self.heard and self.code is None:
-            metrics.count_slow_client("silent")
+            metrics.SLOW_CLIENTS.labels("silent").inc()
             self.close(TRY_AGAIN_LATER)
         self.heard = False
         self.offer(PING)
@@ -111,7 +111,7 @@ class Outbox:
     def cut_if_overdue(self) -> None:
         if self._cut_at_s is not None and time.monotonic() > self._cut_at_s:
             if self.code is None:
-                metrics.count_slow_client("stuck")
+                metrics.SLOW_CLIENTS.labels("stuck").inc()
             self.cut()
 
     def cut(self) -> None:

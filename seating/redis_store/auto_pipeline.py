@@ -157,7 +157,8 @@ class AutoPipeline(OneServer):
             if not isinstance(error, LOST):
                 raise
         finally:
-            metrics.count_batch(len(batch), time.perf_counter() - began_s)
+            metrics.BATCH_CALLS.observe(len(batch))
+            metrics.BATCH_SECONDS.observe(time.perf_counter() - began_s)
 
     def _learn_first(self) -> None:
         self._connection.is_new = False

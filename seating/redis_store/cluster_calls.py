@@ -190,14 +190,14 @@ class ClusterCalls(TracedCalls):
         """Return the call if it is to be sent again; [] if the outcome is its own, or it may have run."""
         match outcome:
             case MovedError():  # Which is an AskError, too.
-                metrics.count_redirect("moved")
+                metrics.REDIRECTS.labels("moved").inc()
                 self._slots.moved(outcome)
                 return [one._replace(asked="")]
             case AskError():
-                metrics.count_redirect("ask")
+                metrics.REDIRECTS.labels("ask").inc()
                 return [one._replace(asked=self._slots.url(outcome.host, outcome.port))]
             case TryAgainError():
-                metrics.count_redirect("tryagain")
+                metrics.REDIRECTS.labels("tryagain").inc()
                 return [one._replace(asked="")]
             case NoScriptError():  # Connecting loads the scripts again.
                 return [one]

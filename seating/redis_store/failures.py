@@ -84,7 +84,7 @@ class SharedState:
             except ResponseError as error:
                 if not _is_damage(error):
                     raise
-                metrics.count_dropped(name)
+                metrics.DROPPED.labels(name).inc()
                 _log.error("shared state dropped", script=name, keys=keys, error=str(error))
                 self._calls.command("UNLINK", *keys)
                 return self._calls.script(name, keys, args)

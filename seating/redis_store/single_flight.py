@@ -57,7 +57,7 @@ class SingleFlight:
             return Lease(key, token, until)
         if not _TOKEN.fullmatch(other):
             # Otherwise nobody would end the flight.
-            metrics.count_dropped("flight")
+            metrics.DROPPED.labels("flight").inc()
             self._shared.commands(("DEL", flight))
         return str(other.decode(errors="replace"))
 

@@ -117,24 +117,24 @@ class Acceptor:
         full = self._of_address[network] >= self._limits.per_address
         # A proxy's connections carry the requests of many clients.
         if full and not is_trusted(address[0], self._limits.proxies):
-            metrics.count_refused_connection()
+            metrics.REFUSED_CONNECTIONS.inc()
             with suppress(OSError):
                 self._refuse(client)
             client.close()
             return
         self._of_address[network] += 1
-        metrics.connection_opened()
+        metrics.CONNECTIONS.inc()
         self.clients.add(client)
         self._place.put(len(self.clients))
         self.greenlets.spawn(client, address, network)
 
     def _hold(self, client: ClientSocket, address: Address, network: str) -> None:
         try:
-            metrics.observe_accept_wait(client.silent_s())
+            metrics.ACCEPT_WAIT.observe(client.silent_s())
             self._serve(client, address)
         finally:
             client.close()
-            metrics.connection_closed()
+            metrics.CONNECTIONS.dec()
             self.clients.discard(client)
             self._place.put(len(self.clients))
             self._of_address[network] -= 1

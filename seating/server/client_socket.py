@@ -157,4 +157,4 @@ class Deadlines:
 def _count_missed(wait: Wait) -> None:
     # Browsers open connections before they need them, and idle ones end: neither client was too slow.
     if wait not in ("first", "idle"):
-        metrics.count_missed_deadline(wait)
+        metrics.MISSED_DEADLINES.labels(wait).inc()

@@ -45,10 +45,10 @@ class CircuitBreakers:
         try:
             admission = self._breakers[kind].allow()
         except Refused as refused:
-            metrics.count_partner_call(kind, "refused")
+            metrics.PARTNER_CALLS.labels(kind, "refused").inc()
             raise PartnerUnavailable(refused) from None
         if admission.turn is None:
-            metrics.count_partner_call(kind, "unguarded")
+            metrics.PARTNER_CALLS.labels(kind, "unguarded").inc()
         return admission
 
     def run(self, kind: str, admission: Admission, work: Callable[[], T]) -> T:
@@ -77,7 +77,7 @@ class CircuitBreakers:
             outcome = CallOutcome.SUCCESS
             raise
         finally:
-            metrics.count_partner_call(kind, outcome.lower())
+            metrics.PARTNER_CALLS.labels(kind, outcome.lower()).inc()
             self._breakers[kind].record(admission, outcome)
         return answer
 

@@ -161,7 +161,7 @@ class Coalescing:
 
     def _go_on_without(self, error: SharedStateUnavailable) -> None:
         # Without the cache, responses are slower but still correct.
-        metrics.count_fail_open("cache")
+        metrics.DONE_WITHOUT.labels("cache").inc()
         _log.warning("cache unavailable", cache=self.cache.name, error=str(error.__cause__))
 
 

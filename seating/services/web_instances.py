@@ -54,7 +54,7 @@ class WebInstances:
         except SharedStateUnavailable:
             pass
         if found is None:
-            metrics.count_fail_open("other instances")
+            metrics.DONE_WITHOUT.labels("other instances").inc()
             return []
         return list(_readable(found))
 

@@ -48,11 +48,11 @@ _seconds = Histogram("seating_http_request_seconds", "Time in the application", 
 _waits = Histogram(
     "seating_http_wait_seconds", "Time that requests waited before the application began", ["since"], buckets=_BUCKETS
 )
-_accept_wait = Histogram(
+ACCEPT_WAIT = Histogram(
     "seating_http_accept_wait_seconds", "From a new connection's last segment to its process", buckets=_BUCKETS
 )
-_refused_connections = Counter("seating_http_connections_refused", "Connections refused for their address's limit")
-_missed_deadlines = Counter("seating_http_deadlines_missed", "Connections closed after a missed deadline", ["wait"])
+REFUSED_CONNECTIONS = Counter("seating_http_connections_refused", "Connections refused for their address's limit")
+MISSED_DEADLINES = Counter("seating_http_deadlines_missed", "Connections closed after a missed deadline", ["wait"])
 _purchases = Counter("seating_purchases", "Purchase requests", ["outcome"])
 _purchase_seconds = Histogram(
     "seating_purchase_seconds", "From a purchase request's arrival to its outcome", ["outcome"], buckets=_LATENCIES
@@ -61,22 +61,23 @@ _holds = Counter("seating_holds", "Requests to hold seats, or to change, extend 
 _hold_seconds = Histogram(
     "seating_hold_seconds", "From such a request's arrival to its outcome", ["outcome"], buckets=_LATENCIES
 )
-_batch_calls = Histogram("seating_redis_batch_calls", "Concurrent calls that shared one write to Redis", buckets=_SIZES)
-_batch_seconds = Histogram(
+BATCH_CALLS = Histogram("seating_redis_batch_calls", "Concurrent calls that shared one write to Redis", buckets=_SIZES)
+BATCH_SECONDS = Histogram(
     "seating_redis_batch_seconds", "From such a write to its last reply, Redis's fsync included", buckets=_LATENCIES
 )
-_redirects = Counter(
+REDIRECTS = Counter(
     "seating_redis_redirects", "Calls that a Redis Cluster did not run and that were sent again", ["why"]
 )
-_done_without = Counter("seating_done_without_redis", "Decisions made without Redis, by cache or limit", ["what"])
-_dropped = Counter("seating_shared_state_dropped", "Shared state that could not be read, by script", ["script"])
-_partner_calls = Counter("seating_partner_calls", "Calls to the event partner, by outcome", ["call", "outcome"])
-_wrong_keys = Counter("seating_wrong_keys", "Requests with an API key that does not exist")
+DONE_WITHOUT = Counter("seating_done_without_redis", "Decisions made without Redis, by cache or limit", ["what"])
+DROPPED = Counter("seating_shared_state_dropped", "Shared state that could not be read, by script", ["script"])
+PARTNER_CALLS = Counter("seating_partner_calls", "Calls to the event partner, by outcome", ["call", "outcome"])
+WRONG_KEYS = Counter("seating_wrong_keys", "Requests with an API key that does not exist")
 # Of live processes only: gunicorn's master removes the file of a dead one.
-_connections = ProcessGauge("seating_http_connections", "Open connections", multiprocess_mode="livesum")
-_live_clients = ProcessGauge("seating_live_clients", "Open WebSockets", multiprocess_mode="livesum")
-_live_closed = Counter("seating_live_closed", "Closed WebSockets, by close code", ["code"])
-_slow_clients = Counter("seating_live_slow_clients", "WebSockets that were dropped for being too slow", ["why"])
+CONNECTIONS = ProcessGauge("seating_http_connections", "Open connections", multiprocess_mode="livesum")
+LIVE_CLIENTS = ProcessGauge("seating_live_clients", "Open WebSockets", multiprocess_mode="livesum")
+LIVE_CLOSED = Counter("seating_live_closed", "Closed WebSockets, by close code", ["code"])
+"""`code` is one of our close codes, never the client's."""
+SLOW_CLIENTS = Counter("seating_live_slow_clients", "WebSockets that were dropped for being too slow", ["why"])
 
 
 class Reading(NamedTuple):
@@ -168,27 +169,6 @@ def _wait_since(since: str) -> Histogram:
     return _waits.labels(since)
 
 
-def observe_accept_wait(seconds: float) -> None:
-    _accept_wait.observe(seconds)
-
-
-def connection_opened() -> None:
-    _connections.inc()
-
-
-def connection_closed() -> None:
-    _connections.dec()
-
-
-def count_refused_connection() -> None:
-    _refused_connections.inc()
-
-
-def count_missed_deadline(wait: str) -> None:
-    """`wait` is `head`, `body` or `send`."""
-    _missed_deadlines.labels(wait).inc()
-
-
 def count_purchase(outcome: str, seconds: float | None) -> None:
     """`outcome` is `sold`, `replayed` or the code of the refusal. Without `seconds` its time is not observed."""
     _count_outcome(_purchases, _purchase_seconds, outcome, seconds)
@@ -209,50 +189,3 @@ def _count_outcome(counter: Counter, histogram: Histogram, outcome: str, seconds
 @cache
 def _bound_outcome(counter: Counter, histogram: Histogram, outcome: str) -> tuple[Counter, Histogram]:
     return counter.labels(outcome), histogram.labels(outcome)
-
-
-def count_fail_open(what: str) -> None:
-    """`what` is the cache or limit that was unavailable."""
-    _done_without.labels(what).inc()
-
-
-def count_wrong_key() -> None:
-    _wrong_keys.inc()
-
-
-def count_dropped(script: str) -> None:
-    """`script` is the one that found unreadable state."""
-    _dropped.labels(script).inc()
-
-
-def count_batch(calls: int, seconds: float) -> None:
-    _batch_calls.observe(calls)
-    _batch_seconds.observe(seconds)
-
-
-def count_redirect(why: Literal["moved", "ask", "tryagain"]) -> None:
-    _redirects.labels(why).inc()
-
-
-def count_partner_call(call: str, outcome: str) -> None:
-    """`outcome` is success, failure, abandoned or refused (by the breaker); unguarded calls are counted extra."""
-    _partner_calls.labels(call, outcome).inc()
-
-
-def live_opened() -> None:
-    _live_clients.inc()
-
-
-def live_closed(code: int) -> None:
-    """`code` is one of our close codes, never the client's."""
-    _live_clients.dec()
-    _live_closed.labels(str(code)).inc()
-
-
-def live_refused(code: int) -> None:
-    _live_closed.labels(str(code)).inc()
-
-
-def count_slow_client(why: Literal["full", "silent", "stuck"]) -> None:
-    """`full`: too much waited to be sent; `silent`: no reply to a ping; `stuck`: it took no bytes."""
-    _slow_clients.labels(why).inc()

@@ -193,7 +193,7 @@ class _WrongKeys:
 
     def count(self, address: str) -> None:
         """Count a wrong key. Raises RateLimited. Fails open without Redis: keys cannot be guessed anyway."""
-        metrics.count_wrong_key()
+        metrics.WRONG_KEYS.inc()
         limit = services().rate_limits.of(_GROUP, address)
         try:
             if limit is not None:
@@ -205,7 +205,7 @@ class _WrongKeys:
                 self._refused.popitem(last=False)
             raise
         except SharedStateUnavailable:
-            metrics.count_fail_open(f"limit {_GROUP}")
+            metrics.DONE_WITHOUT.labels(f"limit {_GROUP}").inc()
 
 
 _wrong_keys: Final = _WrongKeys()

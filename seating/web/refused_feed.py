@@ -70,7 +70,7 @@ class _Refusal(Response):
 
     def __call__(self, environ: "WSGIEnvironment", _start_response: "StartResponse") -> Iterable[bytes]:
         """End the connection as flask-sock does, bypassing gunicorn."""
-        metrics.live_refused(self._code)
+        metrics.LIVE_CLOSED.labels(str(self._code)).inc()
         told = {"code": self._code, "error": self._error.code, **shown_client(environ, settings())}
         _log.info("live feed refused", request_id=environ["seating.request_id"], **told)
         head = (

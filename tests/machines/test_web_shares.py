@@ -94,9 +94,9 @@ def test_a_process_without_files_counts_as_an_instance() -> None:
         metrics.count_purchase("sold", seconds)
     metrics.count_purchase("SOLD_OUT", None)
     metrics.count_request("/seats", "GET", "200", 0.25)
-    metrics.live_opened()
+    metrics.LIVE_CLIENTS.inc()
     after = WebCounts.own().numbers
-    metrics.live_closed(1000)
+    metrics.LIVE_CLIENTS.dec()
     gained = {name: value - before.numbers.get(name, 0) for name, value in after.items()}
     times = {"purchases_up_to_0.005": 2, "purchases_up_to_0.05": 1}
     counts = {"succeeded": 3, "failed": 1, "2xx": 1, "request_s": 0.25, "live_clients": 1}
