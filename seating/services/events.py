@@ -62,11 +62,6 @@ class EventOnSale(NamedTuple):
         return (self.counts or self.event).state == DRAFT
 
 
-def _categories_left() -> Memo[str, dict[int, int]]:
-    """A crowd that looks at a hall does not have it counted all the time."""
-    return Memo(max_weight=_MOST_COUNTED, max_age_s=1)
-
-
 @dataclass(frozen=True, slots=True)
 class Events:
     """Raises RecordUnavailable and InventoryUnavailable where SQL or Redis does not answer.
@@ -81,7 +76,10 @@ class Events:
     _published: set[str] = field(default_factory=set, init=False)
     _counts: FreshLook[str, InventoryCounts] = field(default_factory=FreshLook, init=False)
     _events: FreshLook[str, EventOnSale] = field(default_factory=FreshLook, init=False)
-    _left: Memo[str, dict[int, int]] = field(default_factory=_categories_left, init=False)
+    # A crowd that looks at a hall does not have it counted all the time.
+    _left: Memo[str, dict[int, int]] = field(
+        default_factory=lambda: Memo(max_weight=_MOST_COUNTED, max_age_s=1), init=False
+    )
     _known: OrderedDict[str, Event] = field(default_factory=OrderedDict, init=False)
 
     def describe(self, event_id: str, details: EventDetails, by: Actor) -> None:

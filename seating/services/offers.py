@@ -28,10 +28,6 @@ class _NoOffer(MissingInventory):
     """Neither an event without categories has one, nor one whose inventory has gone."""
 
 
-def _offers() -> Memo[str, Offer]:
-    return Memo(max_weight=_MOST_CATEGORIES, weigh=lambda offer: len(offer.categories))
-
-
 @dataclass(frozen=True, slots=True)
 class Offers:
     """Names and blocks of categories never change for an event, so they are kept; what else an offer says is not."""
@@ -39,7 +35,9 @@ class Offers:
     inventory: Inventory
     names: SeatNames
     database: Database
-    _first: Memo[str, Offer] = field(default_factory=_offers, init=False)
+    _first: Memo[str, Offer] = field(
+        default_factory=lambda: Memo(max_weight=_MOST_CATEGORIES, weigh=lambda offer: len(offer.categories)), init=False
+    )
 
     def within(self, event_id: str, order: Order | HoldOrder) -> Sequence[BlockRange]:
         """The blocks of the category and zone that an order names; none where it names neither.

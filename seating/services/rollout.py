@@ -12,17 +12,13 @@ from seating.redis_store.upkeep_reports import UpkeepReports
 _KNOWN_FOR_S: Final = 1.0
 
 
-def _formats() -> Memo[None, int]:
-    return Memo(max_weight=1, max_age_s=_KNOWN_FOR_S)
-
-
 @dataclass(frozen=True, slots=True)
 class LogReaders:
     """Raises InventoryUnavailable or SharedStateUnavailable if Redis does not answer."""
 
     queue: PersistQueue
     reports: UpkeepReports
-    _oldest: Memo[None, int] = field(default_factory=_formats, init=False)
+    _oldest: Memo[None, int] = field(default_factory=lambda: Memo(max_weight=1, max_age_s=_KNOWN_FOR_S), init=False)
 
     def check(self, kind: str) -> None:
         """Raises RolloutInProgress if a worker or cron that runs now cannot read entries of `kind`.

@@ -25,17 +25,15 @@ _MOST_RECORDED_SEATS: Final = 200_000
 _log = structlog.get_logger(__name__)
 
 
-def _recorded_plans() -> Memo[str, SeatingPlan]:
-    return Memo(max_weight=_MOST_RECORDED_SEATS, weigh=lambda plan: plan.capacity)
-
-
 @dataclass(frozen=True, slots=True)
 class SeatNames:
     plans: Plans
     inventory: Inventory
     database: Database
     presence: MissingEvent
-    _recorded: Memo[str, SeatingPlan] = field(default_factory=_recorded_plans)
+    _recorded: Memo[str, SeatingPlan] = field(
+        default_factory=lambda: Memo(max_weight=_MOST_RECORDED_SEATS, weigh=lambda plan: plan.capacity)
+    )
 
     def plan(self, event_id: str) -> SeatingPlan | None:
         """Return an open event's plan; None in general admission. Raises as `of_open`."""

@@ -50,17 +50,16 @@ class Step(NamedTuple):
     message: Message | None
 
 
-def _plans() -> Memo[str, SeatingPlan | None]:
-    return Memo(max_weight=_MOST_SEATS, weigh=lambda plan: plan.capacity if plan else 1)
-
-
 @dataclass(frozen=True, slots=True)
 class WebhookMessages:
     """`render` makes a message's body of its type, its time in ms since 1970, and its data."""
 
     database: Database
     render: Render
-    _kept_plans: Memo[str, SeatingPlan | None] = field(default_factory=_plans, init=False)
+    _kept_plans: Memo[str, SeatingPlan | None] = field(
+        default_factory=lambda: Memo(max_weight=_MOST_SEATS, weigh=lambda plan: plan.capacity if plan else 1),
+        init=False,
+    )
 
     def after(self, cursor: DeliveryCursor, wants: Wants, count: int) -> list[Step]:
         """Return the next steps of a cursor, from at most `count` notices, or else entries.
