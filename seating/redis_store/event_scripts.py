@@ -4,23 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
-from seating.domain.errors import (
-    BacklogFull,
-    BuyerLimit,
-    HoldExpired,
-    IdempotencyKeyReused,
-    InvalidRequest,
-    InventoryUnavailable,
-    NotOnSale,
-    NotOpenYet,
-    NotTogether,
-    SeatHeld,
-    SeatingError,
-    SeatSold,
-    SeatUnavailable,
-    SoldOut,
-    TooManyHeld,
-)
+from seating.domain import errors
 from seating.domain.purchase import MAX_QUANTITY
 from seating.domain.rate_policy import Verdict
 from seating.domain.seating_plan import SeatRange
@@ -35,7 +19,7 @@ _ASKED_AT_ONCE = 500
 _REFUSED = frozenset({b"UNTRUSTED", b"BEHIND", b"STOPPED"})
 
 
-class MissingInventory(InventoryUnavailable):
+class MissingInventory(errors.InventoryUnavailable):
     """Redis holds no inventory for this event: there is no such event, or Redis has lost it."""
 
 
@@ -54,7 +38,7 @@ class EventScripts:
         if reply[0] == b"MISSING":
             raise MissingInventory
         if reply[0] in _REFUSED:
-            raise InventoryUnavailable
+            raise errors.InventoryUnavailable
         return reply
 
     def reply(
@@ -110,37 +94,37 @@ def judged(reply: list[Any], limit: RateLimit | None, field: str = "quantity") -
     verdict = limit.verdict(reply.pop()) if limit and isinstance(reply[-1], list) else None
     try:
         return accepted(reply, field), verdict
-    except SeatingError as refusal:
+    except errors.SeatingError as refusal:
         refusal.verdict = verdict
         raise
 
 
-class RunsRefused(SeatingError):
+class RunsRefused(errors.SeatingError):
     """`runs` are the seats that are why; whoever knows their names raises `named` instead."""
 
-    named: type[SeatingError]
+    named: type[errors.SeatingError]
 
     def __init__(self, runs: list[SeatRange]) -> None:
         super().__init__()
         self.runs = runs
 
 
-class RunsUnavailable(RunsRefused, SeatUnavailable):
+class RunsUnavailable(RunsRefused, errors.SeatUnavailable):
     """They cannot be had."""
 
-    named = SeatUnavailable
+    named = errors.SeatUnavailable
 
 
-class RunsSold(RunsRefused, SeatSold):
+class RunsSold(RunsRefused, errors.SeatSold):
     """Buyers own them."""
 
-    named = SeatSold
+    named = errors.SeatSold
 
 
-class RunsHeld(RunsRefused, SeatHeld):
+class RunsHeld(RunsRefused, errors.SeatHeld):
     """Buyers hold them."""
 
-    named = SeatHeld
+    named = errors.SeatHeld
 
 
 _OF_RUNS: Final[dict[bytes, type[RunsRefused]]] = {
@@ -161,51 +145,51 @@ def accepted(reply: Sequence[Any], field: str = "quantity") -> Sequence[Any]:
     raise _refusal(reply[0], reply[1] if len(reply) > 1 else None, reply, field)
 
 
-def _refusal(outcome: bytes, detail: Any, reply: Sequence[Any], field: str) -> SeatingError:
+def _refusal(outcome: bytes, detail: Any, reply: Sequence[Any], field: str) -> errors.SeatingError:
     match outcome:
         case b"SOLD_OUT":
-            return SoldOut(seats_remaining=detail)
+            return errors.SoldOut(seats_remaining=detail)
         case b"NOT_TOGETHER":
-            return NotTogether(seats_remaining=detail)
+            return errors.NotTogether(seats_remaining=detail)
         case b"SEAT_UNAVAILABLE" | b"SEAT_SOLD" | b"SEAT_HELD":
             return _OF_RUNS[outcome](SeatRange.parse_all(detail.decode()))
         case b"NOT_ON_SALE":
-            return NotOnSale(state=detail.decode())
+            return errors.NotOnSale(state=detail.decode())
         case b"NOT_OPEN":
-            return NotOpenYet(int(detail), int(reply[2]))
+            return errors.NotOpenYet(int(detail), int(reply[2]))
         case b"OVER":
-            return NotOnSale("The sale is over", state="on_sale", closes_at=rfc3339(int(detail)))
+            return errors.NotOnSale("The sale is over", state="on_sale", closes_at=rfc3339(int(detail)))
         case b"TOO_MANY":
             return _too_many(detail, field)
         case b"BUYER_MISSING":
             most = f"This event sells at most {detail} seats to one buyer"
-            return InvalidRequest(f"{most}: say in buyer who it is, with the key of a shop", "buyer")
+            return errors.InvalidRequest(f"{most}: say in buyer who it is, with the key of a shop", "buyer")
         case b"BUYER_LIMIT":
-            return BuyerLimit(left=detail)
+            return errors.BuyerLimit(left=detail)
         case b"TOO_MANY_HELD":
-            return TooManyHeld(seats_held=detail)
+            return errors.TooManyHeld(seats_held=detail)
         case b"HOLD_SIZE":
             return _wrong_size(detail)
         case b"REUSED":
-            return IdempotencyKeyReused.of(detail.decode())
-    plain: dict[bytes, type[SeatingError]] = {
-        b"BACKLOG_FULL": BacklogFull,
-        b"HOLD_EXPIRED": HoldExpired,
+            return errors.IdempotencyKeyReused.of(detail.decode())
+    plain: dict[bytes, type[errors.SeatingError]] = {
+        b"BACKLOG_FULL": errors.BacklogFull,
+        b"HOLD_EXPIRED": errors.HoldExpired,
     }
     return plain[outcome]()
 
 
-def _too_many(most: int, field: str) -> SeatingError:
+def _too_many(most: int, field: str) -> errors.SeatingError:
     if field == "holdToken":  # The limit is lower than when it was made.
         sentence = f"This hold has more than the {most} seats that one purchase may have: remove some of them"
     elif field == "add":
         sentence = f"A hold of this event cannot have more than {most} seats"
     else:
         sentence = f"{field.capitalize()} cannot exceed {most} in one purchase"
-    return InvalidRequest(sentence, field)
+    return errors.InvalidRequest(sentence, field)
 
 
-def _wrong_size(seats: int) -> SeatingError:
+def _wrong_size(seats: int) -> errors.SeatingError:
     if seats > MAX_QUANTITY:
-        return InvalidRequest(f"A hold cannot have more than {MAX_QUANTITY} seats", "add")
-    return InvalidRequest("Remove must leave a seat in the hold; DELETE it to give all of them back", "remove")
+        return errors.InvalidRequest(f"A hold cannot have more than {MAX_QUANTITY} seats", "add")
+    return errors.InvalidRequest("Remove must leave a seat in the hold; DELETE it to give all of them back", "remove")

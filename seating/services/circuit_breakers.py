@@ -6,15 +6,9 @@ from typing import Final, TypeVar
 
 import structlog
 
+from seating.domain import partner_errors
 from seating.domain.breaker import Admission, BreakerReport, BreakerState, CallOutcome, Refused
 from seating.domain.errors import SeatingError
-from seating.domain.partner_errors import (
-    CatalogueBusy,
-    PartnerFailed,
-    PartnerThrottled,
-    PartnerUnavailable,
-    TurnTooLate,
-)
 from seating.redis_store.breaker import Breaker
 from seating.telemetry import metrics
 from seating.telemetry.metrics import Reading
@@ -46,7 +40,7 @@ class CircuitBreakers:
             admission = self._breakers[kind].allow()
         except Refused as refused:
             metrics.PARTNER_CALLS.labels(kind, "refused").inc()
-            raise PartnerUnavailable(refused) from None
+            raise partner_errors.PartnerUnavailable(refused) from None
         if admission.turn is None:
             metrics.PARTNER_CALLS.labels(kind, "unguarded").inc()
         return admission
@@ -60,9 +54,9 @@ class CircuitBreakers:
             answer = work()
             outcome = CallOutcome.SUCCESS
         # Says nothing about its health: our own limits, or the partner's.
-        except (CatalogueBusy, PartnerThrottled, TurnTooLate):
+        except (partner_errors.CatalogueBusy, partner_errors.PartnerThrottled, partner_errors.TurnTooLate):
             raise
-        except PartnerFailed as error:
+        except partner_errors.PartnerFailed as error:
             outcome = CallOutcome.FAILURE
             _log.warning(
                 "partner call failed",

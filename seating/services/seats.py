@@ -8,15 +8,8 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
 
+from seating.domain import errors
 from seating.domain.actor import Actor
-from seating.domain.errors import (
-    EventNotFound,
-    InvalidRequest,
-    InvalidStatus,
-    OutcomeUnknown,
-    SeatNotFound,
-    UnknownSeat,
-)
 from seating.domain.log_entry import ResumePoint
 from seating.domain.log_format import PLACES_SET
 from seating.domain.page import Page, first_of
@@ -88,7 +81,7 @@ class Seats:
         with self.changes.of(event_id, None if quantity is None else PLACES_SET) as change:
             try:
                 done = self.store.set(event_id, runs, SETTABLE[status], by, chosen.places_are, quantity)
-            except OutcomeUnknown as error:
+            except errors.OutcomeUnknown as error:
                 if chosen.quantity is None:
                     raise
                 raise PlacesOutcomeUnknown from error
@@ -98,10 +91,10 @@ class Seats:
     def _places(self, event_id: str, chosen: SeatSelection) -> list[SeatRange]:
         """Of general admission: so many places of the category's area; empty where there are no categories."""
         if chosen.quantity is None:
-            raise InvalidRequest("This event is of general admission: give a quantity", "quantity")
+            raise errors.InvalidRequest("This event is of general admission: give a quantity", "quantity")
         if chosen.category is None:
             if self.offers.has_categories(event_id):
-                raise InvalidRequest("Category is required: these are places of one", "category")
+                raise errors.InvalidRequest("Category is required: these are places of one", "category")
             return []
         ((area, _),) = self.offers.blocks_of_category(event_id, chosen.category)
         return [SeatRange(area, 0, chosen.quantity)]
@@ -117,7 +110,7 @@ class Seats:
             seats = organiser_seats.page(connection, event_id, after_seat, count + 1, letter)
             event = None if seats else events.find(connection, event_id)
             if not seats and event is None:
-                raise EventNotFound
+                raise errors.EventNotFound
             places = organiser_places.all_of(connection, event_id) if event and not event.seated else []
             of_status = [one for one in places if letter in (None, one.status)]
             return OrganisersPart(first_of(seats, count, lambda seat: seat.seat_id), of_status)
@@ -127,11 +120,11 @@ class Seats:
     def set(self, event_id: str, seat_id: str, status: object, by: Actor) -> Seat:
         """`status` is one of SETTABLE. Raises InvalidStatus, UnknownSeat, SeatSold, SeatHeld."""
         if not isinstance(status, str) or status not in SETTABLE:
-            raise InvalidStatus(field="status")
+            raise errors.InvalidStatus(field="status")
         try:
             runs = self.names.runs(event_id, [seat_id])
-        except SeatNotFound:
-            raise UnknownSeat from None
+        except errors.SeatNotFound:
+            raise errors.UnknownSeat from None
         with self.changes.of(event_id) as change:
             done = self.store.set(event_id, runs, SETTABLE[status], by)
         change.reached(done.position)

@@ -13,21 +13,11 @@ from seating.domain import errors
 from seating.domain.breaker import BreakerState, Refused
 from seating.domain.partner_errors import PartnerAnswerInvalid, PartnerUnavailable
 from seating.domain.rate_policy import Quota, Verdict
-from seating.web import live_messages
+from seating.web import live_messages, request_errors
 from seating.web.api_headers import HEADERS, header_names
 from seating.web.callers import Access
 from seating.web.declarations import View
 from seating.web.errors import PROBLEM_TYPE, STATUS, body_of, code_of, status_of, title_of
-from seating.web.request_errors import (
-    BodyTooLarge,
-    BodyTooSlow,
-    Forbidden,
-    InternalError,
-    NotFound,
-    Unauthorized,
-    UnsupportedMediaType,
-    UriTooLong,
-)
 
 DESCRIPTION: Final = """The backend of a ticket on-sale.
 
@@ -45,8 +35,13 @@ _SECURITY: Final[dict[Access, list[dict[str, list[str]]]]] = {
     **{access: [{"key": []}] for access in (Access.SHOPS, Access.READERS, Access.OPERATORS)},
 }
 
-_OF_BODIES: Final = (errors.InvalidRequest, BodyTooSlow, BodyTooLarge, UnsupportedMediaType)
-_OF_KEYS: Final = (Unauthorized, Forbidden, errors.RateLimited)
+_OF_BODIES: Final = (
+    errors.InvalidRequest,
+    request_errors.BodyTooSlow,
+    request_errors.BodyTooLarge,
+    request_errors.UnsupportedMediaType,
+)
+_OF_KEYS: Final = (request_errors.Unauthorized, request_errors.Forbidden, errors.RateLimited)
 _OF_HTTP: Final = (400, 403, 405, 417, 431, 500, 501)
 """Statuses of requests that match no route: their names are the codes."""
 
@@ -66,8 +61,8 @@ _EXAMPLES: Final[dict[type[errors.SeatingError], errors.SeatingError]] = {
         errors.BuyerLimit(left=1),
         errors.TooManyHeld(seats_held=10),
         errors.RateLimited(_QUOTA, Verdict(passes=False, wait_ms=1500, left=())),
-        BodyTooLarge(max_bytes=16_384),
-        Forbidden(role="sell"),
+        request_errors.BodyTooLarge(max_bytes=16_384),
+        request_errors.Forbidden(role="sell"),
         PartnerAnswerInvalid("status 418"),
         PartnerUnavailable(Refused(BreakerState.OPEN, 9000)),
     )
@@ -126,7 +121,7 @@ def _tidy(parameter: dict[str, Any]) -> None:
 def _refusals(view: View) -> dict[int, list[type[errors.SeatingError]]]:
     """Return the errors of a view by status."""
     parameters = get_type_hints(view)
-    kinds = [InternalError, *getattr(view, "refusals", ())]
+    kinds = [request_errors.InternalError, *getattr(view, "refusals", ())]
     if errors.RecordUnavailable in kinds:
         kinds.append(errors.WrongTables)
     if "body" in parameters:
@@ -134,9 +129,9 @@ def _refusals(view: View) -> dict[int, list[type[errors.SeatingError]]]:
     if "query" in parameters:
         kinds.append(errors.InvalidRequest)
     if "path" in parameters:
-        kinds.append(NotFound)
+        kinds.append(request_errors.NotFound)
     if parameters.keys() & {"path", "query"}:
-        kinds.append(UriTooLong)
+        kinds.append(request_errors.UriTooLong)
     if view.access is not Access.ANYBODY:  # type: ignore[attr-defined]
         kinds += _OF_KEYS
     if getattr(view, "is_limited", False):

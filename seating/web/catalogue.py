@@ -6,19 +6,9 @@ from flask import Response
 from flask_openapi3 import Tag
 from pydantic import BaseModel, Field, RootModel
 
+from seating.domain import partner_errors
 from seating.domain.catalogue import PartnerEvent, PartnerId, PartnerUser, parse_partner_id
 from seating.domain.errors import InvalidRequest
-from seating.domain.partner_errors import (
-    CatalogueBusy,
-    PartnerAnswerInvalid,
-    PartnerFailed,
-    PartnerNotConfigured,
-    PartnerOverloaded,
-    PartnerThrottled,
-    PartnerTooSlow,
-    PartnerUnavailable,
-    PartnerUserNotFound,
-)
 from seating.web.application import Routes
 from seating.web.callers import Access, open_to
 from seating.web.declarations import refuses
@@ -30,13 +20,13 @@ from seating.web.services import services
 api = Routes("catalogue", __name__, abp_tags=[Tag(name="Catalogue", description=__doc__)])
 
 _OF_PARTNER: Final = (
-    CatalogueBusy,
-    PartnerAnswerInvalid,
-    PartnerFailed,
-    PartnerNotConfigured,
-    PartnerThrottled,
-    PartnerTooSlow,
-    PartnerUnavailable,
+    partner_errors.CatalogueBusy,
+    partner_errors.PartnerAnswerInvalid,
+    partner_errors.PartnerFailed,
+    partner_errors.PartnerNotConfigured,
+    partner_errors.PartnerThrottled,
+    partner_errors.PartnerTooSlow,
+    partner_errors.PartnerUnavailable,
 )
 
 
@@ -87,7 +77,7 @@ def list_partner_events() -> Response:
 
 @api.get("/getEventsByUserId/<user_id>", responses={200: PartnerEventList})
 @open_to(Access.ANYBODY)
-@refuses(*_OF_PARTNER, PartnerUserNotFound, InvalidRequest)
+@refuses(*_OF_PARTNER, partner_errors.PartnerUserNotFound, InvalidRequest)
 @parsed
 def list_partner_events_of_user(path: PartnerUserPath) -> Response:
     """List all events of one of the partner's users
@@ -99,7 +89,7 @@ def list_partner_events_of_user(path: PartnerUserPath) -> Response:
 
 @api.post("/addEvent", responses={200: PartnerEventAdded})
 @open_to(Access.ANYBODY)
-@refuses(*_OF_PARTNER, PartnerOverloaded)
+@refuses(*_OF_PARTNER, partner_errors.PartnerOverloaded)
 @parsed
 def add_partner_event(body: NewPartnerEvent) -> Response:
     """Add an event at the partner

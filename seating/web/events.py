@@ -7,17 +7,7 @@ from flask import Response
 from flask_openapi3 import Tag
 from pydantic import BaseModel, Field
 
-from seating.domain.errors import (
-    BacklogFull,
-    EventNotFound,
-    IdempotencyKeyReused,
-    InvalidIdempotencyKey,
-    InventoryUnavailable,
-    MissingIdempotencyKey,
-    RecordUnavailable,
-    RolloutInProgress,
-    SaleRunning,
-)
+from seating.domain import errors
 from seating.domain.event import EventCursor, EventFilter
 from seating.domain.idempotency import short_hash
 from seating.storage.events import CreationKey
@@ -88,7 +78,7 @@ def get_default_event() -> Response:
 
 @api.get("/api/v1/events", responses={200: EventListView})
 @open_to(Access.ANYBODY)
-@refuses(RecordUnavailable, InventoryUnavailable)
+@refuses(errors.RecordUnavailable, errors.InventoryUnavailable)
 @parsed
 def list_events(query: EventPageQuery) -> Response:
     """List events
@@ -103,12 +93,12 @@ def list_events(query: EventPageQuery) -> Response:
 @api.post("/api/v1/events", responses={201: CreatedEventView})
 @open_to(Access.OPERATORS)
 @refuses(
-    RecordUnavailable,
-    InventoryUnavailable,
-    BacklogFull,
-    IdempotencyKeyReused,
-    InvalidIdempotencyKey,
-    MissingIdempotencyKey,
+    errors.RecordUnavailable,
+    errors.InventoryUnavailable,
+    errors.BacklogFull,
+    errors.IdempotencyKeyReused,
+    errors.InvalidIdempotencyKey,
+    errors.MissingIdempotencyKey,
 )
 @sends("Idempotent-Replayed")
 @parsed
@@ -146,19 +136,19 @@ def _creation_key(header: str, body: NewEvent) -> CreationKey:
 
 @api.get("/api/v1/events/<event_id>", responses={200: EventView})
 @open_to(Access.ANYBODY)
-@refuses(EventNotFound, RecordUnavailable, InventoryUnavailable)
+@refuses(errors.EventNotFound, errors.RecordUnavailable, errors.InventoryUnavailable)
 @parsed
 def get_event(path: EventPath) -> Response:
     """Get an event"""
     found = services().events.get(path.event_id)
     if found.is_draft and not sees_drafts():
-        raise EventNotFound
+        raise errors.EventNotFound
     return render(view(found))
 
 
 @api.patch("/api/v1/events/<event_id>", responses={200: EventView})
 @open_to(Access.OPERATORS)
-@refuses(*OF_INVENTORY, RecordUnavailable, BacklogFull, RolloutInProgress, SaleRunning)
+@refuses(*OF_INVENTORY, errors.RecordUnavailable, errors.BacklogFull, errors.RolloutInProgress, errors.SaleRunning)
 @parsed
 def change_event(path: EventPath, body: EventChange) -> Response:
     """Put a draft on sale, pause a sale, resume it, or close it for good; change its details

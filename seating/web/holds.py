@@ -4,21 +4,7 @@ from flask import Response
 from flask_openapi3 import Tag
 from pydantic import AliasPath, BaseModel, Field
 
-from seating.domain.errors import (
-    BacklogFull,
-    BuyerLimit,
-    HoldExpired,
-    IdempotencyKeyReused,
-    InvalidIdempotencyKey,
-    MissingIdempotencyKey,
-    NotOpenYet,
-    NotTogether,
-    RolloutInProgress,
-    SeatNotFound,
-    SeatUnavailable,
-    SoldOut,
-    TooManyHeld,
-)
+from seating.domain import errors
 from seating.redis_store.rate_limits import RateLimit
 from seating.telemetry import metrics
 from seating.web.application import Routes
@@ -81,18 +67,18 @@ class HoldAnswer(SoldAsAnswer):
 @open_to(Access.BUYERS)
 @refuses(
     *OF_INVENTORY,
-    BacklogFull,
-    BuyerLimit,
-    HoldExpired,
-    IdempotencyKeyReused,
-    InvalidIdempotencyKey,
-    MissingIdempotencyKey,
-    NotOpenYet,
-    NotTogether,
-    SeatNotFound,
-    SeatUnavailable,
-    SoldOut,
-    TooManyHeld,
+    errors.BacklogFull,
+    errors.BuyerLimit,
+    errors.HoldExpired,
+    errors.IdempotencyKeyReused,
+    errors.InvalidIdempotencyKey,
+    errors.MissingIdempotencyKey,
+    errors.NotOpenYet,
+    errors.NotTogether,
+    errors.SeatNotFound,
+    errors.SeatUnavailable,
+    errors.SoldOut,
+    errors.TooManyHeld,
 )
 @sends("Idempotent-Replayed")
 @measured("holds")
@@ -121,7 +107,7 @@ def hold_seats(limit: RateLimit | None, path: EventPath, header: HoldHeaders, bo
 
 @api.get("/api/v1/events/<event_id>/holds/<token>", responses={200: HoldAnswer})
 @open_to(Access.HOLDERS)
-@refuses(*OF_INVENTORY, HoldExpired)
+@refuses(*OF_INVENTORY, errors.HoldExpired)
 @parsed
 def get_hold(path: HoldPath) -> Response:
     """Get a hold"""
@@ -132,14 +118,14 @@ def get_hold(path: HoldPath) -> Response:
 @open_to(Access.BUYERS)
 @refuses(
     *OF_INVENTORY,
-    BacklogFull,
-    BuyerLimit,
-    HoldExpired,
-    NotOpenYet,
-    RolloutInProgress,
-    SeatNotFound,
-    SeatUnavailable,
-    TooManyHeld,
+    errors.BacklogFull,
+    errors.BuyerLimit,
+    errors.HoldExpired,
+    errors.NotOpenYet,
+    errors.RolloutInProgress,
+    errors.SeatNotFound,
+    errors.SeatUnavailable,
+    errors.TooManyHeld,
 )
 @measured("holds")
 @parsed
@@ -163,7 +149,7 @@ def change_hold(limit: RateLimit | None, path: HoldPath, body: HoldChange) -> Ju
 
 @api.delete("/api/v1/events/<event_id>/holds/<token>", responses={204: None})
 @open_to(Access.BUYERS)
-@refuses(*OF_INVENTORY, BacklogFull, HoldExpired)
+@refuses(*OF_INVENTORY, errors.BacklogFull, errors.HoldExpired)
 @parsed
 def release_hold(path: HoldPath) -> Response:
     """Release a hold"""

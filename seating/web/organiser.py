@@ -6,18 +6,7 @@ from flask import Response
 from flask_openapi3 import Tag
 from pydantic import BeforeValidator, Field
 
-from seating.domain.errors import (
-    BacklogFull,
-    EventNotFound,
-    InvalidRequest,
-    RecordUnavailable,
-    RolloutInProgress,
-    SeatHeld,
-    SeatNotFound,
-    SeatSold,
-    SeatUnavailable,
-    SoldOut,
-)
+from seating.domain import errors
 from seating.domain.seat_selection import MAX_SEATS_AT_ONCE, SeatSelection
 from seating.domain.seat_status import SETTABLE, WORDS
 from seating.domain.timestamps import rfc3339
@@ -64,11 +53,11 @@ class SeatsSetting(StrictModel):
     def selection(self) -> SeatSelection:
         """Raises InvalidRequest unless it is exactly one, or places."""
         if self.quantity and (self.seats or self.zone):
-            raise InvalidRequest("Quantity goes with a category, or alone", "quantity")
+            raise errors.InvalidRequest("Quantity goes with a category, or alone", "quantity")
         if not (self.seats or self.category or self.zone or self.quantity):
-            raise InvalidRequest("Say which seats: seats, category or zone", "seats")
+            raise errors.InvalidRequest("Say which seats: seats, category or zone", "seats")
         if "places_are" in self.model_fields_set and not (self.quantity and self.status == "available"):
-            raise InvalidRequest("From goes with available and a quantity: make places available first", "from")
+            raise errors.InvalidRequest("From goes with available and a quantity: make places available first", "from")
         if not self.quantity:
             exactly_one(seats=self.seats, category=self.category, zone=self.zone)
         are = SETTABLE[self.places_are if self.status == "available" else "available"]
@@ -148,7 +137,16 @@ class OrganiserSeatsQuery(PageQuery):
 
 @api.patch("/api/v1/events/<event_id>/seats", responses={200: SeatsSetView})
 @open_to(Access.OPERATORS)
-@refuses(*OF_INVENTORY, BacklogFull, RolloutInProgress, SeatHeld, SeatNotFound, SeatSold, SeatUnavailable, SoldOut)
+@refuses(
+    *OF_INVENTORY,
+    errors.BacklogFull,
+    errors.RolloutInProgress,
+    errors.SeatHeld,
+    errors.SeatNotFound,
+    errors.SeatSold,
+    errors.SeatUnavailable,
+    errors.SoldOut,
+)
 @parsed
 def set_seats(path: EventPath, body: SeatsSetting) -> Response:
     """Block seats, sell them at the box office, hold them, or make them available again
@@ -166,7 +164,7 @@ def set_seats(path: EventPath, body: SeatsSetting) -> Response:
 
 @api.get("/api/v1/events/<event_id>/seats/organiser", responses={200: OrganiserSeatsView})
 @open_to(Access.READERS)
-@refuses(EventNotFound, RecordUnavailable)
+@refuses(errors.EventNotFound, errors.RecordUnavailable)
 @parsed
 def list_organiser_seats(path: EventPath, query: OrganiserSeatsQuery) -> Response:
     """List seats set by the organiser

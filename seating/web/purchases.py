@@ -7,25 +7,8 @@ from flask import Response
 from flask_openapi3 import Tag
 from pydantic import BaseModel, Field
 
+from seating.domain import errors
 from seating.domain.caller import ANONYMOUS, Role
-from seating.domain.errors import (
-    BacklogFull,
-    BuyerLimit,
-    EventNotFound,
-    HoldExpired,
-    IdempotencyKeyReused,
-    InvalidIdempotencyKey,
-    InvalidRequest,
-    InventoryUnavailable,
-    MissingIdempotencyKey,
-    NotOpenYet,
-    NotTogether,
-    PurchaseNotFound,
-    RecordUnavailable,
-    SeatNotFound,
-    SeatUnavailable,
-    SoldOut,
-)
 from seating.domain.purchase import MAX_QUANTITY, Order, PurchaseId
 from seating.domain.recovery_errors import PurchaseQuarantined
 from seating.redis_store.rate_limits import RateLimit
@@ -58,13 +41,13 @@ _WAIT: Final = re.compile(r'\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:;.*)?', re.IGNORECA
 api = Routes("purchases", __name__, abp_tags=[Tag(name="Purchases", description=__doc__)])
 _OF_EACH_PURCHASE: Final = (
     *OF_INVENTORY,
-    BacklogFull,
-    BuyerLimit,
-    IdempotencyKeyReused,
-    InvalidIdempotencyKey,
-    MissingIdempotencyKey,
-    NotOpenYet,
-    SoldOut,
+    errors.BacklogFull,
+    errors.BuyerLimit,
+    errors.IdempotencyKeyReused,
+    errors.InvalidIdempotencyKey,
+    errors.MissingIdempotencyKey,
+    errors.NotOpenYet,
+    errors.SoldOut,
 )
 
 
@@ -126,7 +109,7 @@ def buy_seats_of_default_event(limit: RateLimit | None, header: PurchaseHeaders,
 
 @api.post("/api/v1/events/<event_id>/purchases", responses={200: PurchaseAnswer})
 @open_to(Access.BUYERS)
-@refuses(*_OF_EACH_PURCHASE, HoldExpired, NotTogether, SeatNotFound, SeatUnavailable)
+@refuses(*_OF_EACH_PURCHASE, errors.HoldExpired, errors.NotTogether, errors.SeatNotFound, errors.SeatUnavailable)
 @sends("Idempotent-Replayed", "Preference-Applied")
 @measured("sale")
 @parsed
@@ -141,7 +124,7 @@ def buy_seats(limit: RateLimit | None, path: EventPath, header: PurchaseHeaders,
 
 @api.get("/api/v1/purchases/<purchase_id>", responses={200: PurchaseView})
 @open_to(Access.HOLDERS)
-@refuses(PurchaseNotFound, RecordUnavailable, InventoryUnavailable)
+@refuses(errors.PurchaseNotFound, errors.RecordUnavailable, errors.InventoryUnavailable)
 @parsed
 def get_purchase(path: PurchasePath) -> Response:
     """Get a purchase
@@ -159,7 +142,14 @@ def get_purchase(path: PurchasePath) -> Response:
 
 @api.delete("/api/v1/purchases/<purchase_id>", responses={200: PurchaseView})
 @open_to(Access.OPERATORS)
-@refuses(PurchaseNotFound, PurchaseQuarantined, SeatNotFound, RecordUnavailable, InventoryUnavailable, BacklogFull)
+@refuses(
+    errors.PurchaseNotFound,
+    PurchaseQuarantined,
+    errors.SeatNotFound,
+    errors.RecordUnavailable,
+    errors.InventoryUnavailable,
+    errors.BacklogFull,
+)
 @parsed
 def cancel_purchase(path: PurchasePath, query: CancelQuery) -> Response:
     """Cancel a purchase or a part of it
@@ -175,7 +165,7 @@ def cancel_purchase(path: PurchasePath, query: CancelQuery) -> Response:
 
 @api.get("/api/v1/events/<event_id>/purchases", responses={200: PurchaseListView})
 @open_to(Access.SHOPS)
-@refuses(EventNotFound, InventoryUnavailable, RecordUnavailable)
+@refuses(errors.EventNotFound, errors.InventoryUnavailable, errors.RecordUnavailable)
 @parsed
 def list_purchases(path: EventPath, query: PurchasePageQuery) -> Response:
     """List an event's purchases, newest first
@@ -196,7 +186,7 @@ def _buy(event_id: str, header: PurchaseHeaders, order: Order, limit: RateLimit 
     with CountedOutcome(metrics.count_purchase, "sold", timed=not wait_s) as counted:
         key = idempotency_key(header.idempotency_key)
         if order.buyer is not None and caller() == ANONYMOUS:
-            raise InvalidRequest("Buyer is believed only with a shop's key", "buyer")
+            raise errors.InvalidRequest("Buyer is believed only with a shop's key", "buyer")
         bought = services().purchases.buy(event_id, caller().name, key, order, wait_s, limit)
         if bought.replayed:
             counted.outcome = "replayed"
