@@ -1,7 +1,5 @@
 """The WSGI application: routes, errors, and the frame around every request."""
 
-import gzip
-import hashlib
 from functools import cache
 
 from flask import Response, jsonify, redirect
@@ -41,7 +39,6 @@ from seating.web.callers import Access, open_to
 from seating.web.cors import CrossOrigin
 from seating.web.request_frame import RequestFrame
 from seating.web.request_log import RequestLog
-from seating.web.responses import accepts_gzip, render_kept
 from seating.web.schemas import Problem
 from seating.web.services import attach, attach_operations
 
@@ -106,17 +103,13 @@ def _serve_document(app: Application) -> None:
     """Add the routes of the OpenAPI document, which describes all routes of `app`, and of its pages."""
 
     @cache
-    def document() -> tuple[str, bytes, bytes]:
-        plain = jsonify(app.api_doc).get_data()
-        # No time in the gzip header: all processes must send the same bytes under one ETag.
-        return hashlib.sha256(plain).hexdigest()[:32], plain, gzip.compress(plain, mtime=0)
+    def document() -> pages.StaticFile:
+        return pages.StaticFile.of(jsonify(app.api_doc).get_data(), ".json")
 
     @app.route("/openapi.json")
     def openapi() -> Response:
-        """Serve the document, plain or gzipped. It is built once and never changes."""
-        tag, plain, compressed = document()
-        gzipped = accepts_gzip()
-        return render_kept(compressed if gzipped else plain, tag, gzipped=gzipped)
+        """Serve the document. It is built once and never changes."""
+        return pages.render_file(document())
 
     @app.route("/docs")
     @open_to(Access.ANYBODY)

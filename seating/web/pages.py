@@ -40,16 +40,19 @@ _FOREVER: Final = "public, max-age=31536000, immutable"
 """For vendored libraries, which have their versions in their addresses."""
 
 
-class _StaticFile(NamedTuple):
+class StaticFile(NamedTuple):
+    """A file as it is sent; a text is also kept gzipped."""
+
     body: bytes
     compressed: bytes | None
     tag: str
     media_type: str
 
     @classmethod
-    def of(cls, body: bytes, suffix: str) -> "_StaticFile":
+    def of(cls, body: bytes, suffix: str) -> "StaticFile":
         tag = hashlib.sha256(body).hexdigest()[:32]
         if suffix in _TYPES:
+            # No time in the gzip header: all processes must send the same bytes under one ETag.
             return cls(body, gzip.compress(body, mtime=0), tag, _TYPES[suffix])
         return cls(body, None, tag, types_map.get(suffix, "application/octet-stream"))
 
@@ -61,7 +64,7 @@ def get_static_file(name: str) -> Response:
     path = _paths().get(name)
     if path is None:
         raise NotFound
-    response = _render(_read(path), _FOREVER if name.startswith("vendor/") else _REVALIDATED)
+    response = render_file(_read(path), _FOREVER if name.startswith("vendor/") else _REVALIDATED)
     if path.suffix in _FOR_SHOPS:
         response.headers["Access-Control-Allow-Origin"] = "*"
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
@@ -102,15 +105,15 @@ def _paths() -> dict[str, Path]:
 
 
 @cache
-def _read(path: Path) -> _StaticFile:
-    return _StaticFile.of(path.read_bytes(), path.suffix)
+def _read(path: Path) -> StaticFile:
+    return StaticFile.of(path.read_bytes(), path.suffix)
 
 
-def _event_page(event_id: str) -> _StaticFile:
+def _event_page(event_id: str) -> StaticFile:
     """The page says which event it shows: the address of the default event's does not."""
     body = _read(_FOLDER / "pages" / "event.html").body.replace(b"<!-- modules -->", _modules())
     # An event's id has letters, digits and hyphens only.
-    return _StaticFile.of(body.replace(b'data-event=""', b'data-event="%s"' % event_id.encode()), ".html")
+    return StaticFile.of(body.replace(b'data-event=""', b'data-event="%s"' % event_id.encode()), ".html")
 
 
 @cache
@@ -120,13 +123,13 @@ def _modules() -> bytes:
     return "".join(f'<link rel="modulepreload" href="/static/{name}">' for name in names).encode()
 
 
-def _page(page: _StaticFile) -> Response:
-    response = _render(page, _REVALIDATED)
+def _page(page: StaticFile) -> Response:
+    response = render_file(page)
     response.headers["Content-Security-Policy"] = _policy()
     return response
 
 
-def _render(file: _StaticFile, cache_control: str) -> Response:
+def render_file(file: StaticFile, cache_control: str = _REVALIDATED) -> Response:
     gzipped = file.compressed is not None and accepts_gzip()
     body = file.compressed if gzipped and file.compressed is not None else file.body
     response = render_kept(body, file.tag, gzipped=gzipped, cache_control=cache_control)
