@@ -8,7 +8,7 @@ from flask import Flask, Response
 from flask.ctx import AppContext, RequestContext
 from flask.globals import _cv_app, _cv_request
 from flask.sessions import NullSession
-from flask_openapi3 import APIBlueprint, OpenAPI
+from flask_openapi3 import APIBlueprint, OpenAPI, Tag
 from flask_openapi3.models import PathItem
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Rule
@@ -23,6 +23,9 @@ _NO_SESSION: Final = NullSession()
 
 class Routes(APIBlueprint):
     """Views of one subject. flask-openapi3 documents them; `parsed`, not flask-openapi3, parses their requests."""
+
+    def __init__(self, name: str, module: str, title: str, description: str) -> None:
+        super().__init__(name, module, abp_tags=[Tag(name=title, description=description)])
 
     @staticmethod
     def create_view_func(func: Any, *_models: Any, **_options: Any) -> Any:

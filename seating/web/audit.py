@@ -3,7 +3,6 @@
 from typing import Annotated, Final, get_args
 
 from flask import Response
-from flask_openapi3 import Tag
 from pydantic import AliasPath, BeforeValidator, Field
 
 from seating.domain.audit import Action
@@ -16,7 +15,7 @@ from seating.web.responses import render
 from seating.web.schemas import Answer, Line, Moment, NextCursor, PageQuery, examples
 from seating.web.services import services
 
-api = Routes("audit", __name__, abp_tags=[Tag(name="Audit", description=__doc__)])
+api = Routes("audit", __name__, "Audit", __doc__)
 
 _ACTIONS: Final = get_args(Action)
 """The actions of this version; a later one may have recorded others."""

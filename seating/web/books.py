@@ -3,7 +3,6 @@
 from typing import Annotated, Any
 
 from flask import Response
-from flask_openapi3 import Tag
 from pydantic import BeforeValidator, Field
 
 from seating.domain.errors import EventNotFound, InventoryUnavailable, RecordUnavailable, SeatNotFound
@@ -16,7 +15,7 @@ from seating.web.responses import render
 from seating.web.schemas import Answer, EventPath, Moment, NextCursor, PageQuery, example, examples, is_absent
 from seating.web.services import services
 
-api = Routes("books", __name__, abp_tags=[Tag(name="Books", description=__doc__)])
+api = Routes("books", __name__, "Books", __doc__)
 
 _Empty = Annotated[str | None, BeforeValidator(lambda text: text or None)]
 

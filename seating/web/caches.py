@@ -4,7 +4,6 @@ import time
 from typing import Literal
 
 from flask import Response
-from flask_openapi3 import Tag
 from pydantic import Field
 
 from seating.domain.errors import SharedStateUnavailable
@@ -18,7 +17,7 @@ from seating.web.responses import render
 from seating.web.schemas import Answer, WhyQuery, examples
 from seating.web.services import services
 
-api = Routes("caches", __name__, abp_tags=[Tag(name="Cache", description=__doc__)])
+api = Routes("caches", __name__, "Cache", __doc__)
 
 
 class CacheStatusView(Answer):

@@ -3,7 +3,6 @@
 from typing import Final, Literal
 
 from flask import Response
-from flask_openapi3 import Tag
 from pydantic import BaseModel, Field, RootModel
 
 from seating.domain import partner_errors
@@ -17,7 +16,7 @@ from seating.web.responses import render
 from seating.web.schemas import Answer, Line, example, examples
 from seating.web.services import services
 
-api = Routes("catalogue", __name__, abp_tags=[Tag(name="Catalogue", description=__doc__)])
+api = Routes("catalogue", __name__, "Catalogue", __doc__)
 
 _OF_PARTNER: Final = (
     partner_errors.CatalogueBusy,

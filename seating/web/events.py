@@ -4,7 +4,6 @@ from functools import partial
 from typing import Literal
 
 from flask import Response
-from flask_openapi3 import Tag
 from pydantic import BaseModel, Field
 
 from seating.domain import errors
@@ -28,7 +27,7 @@ from seating.web.schemas import (
 )
 from seating.web.services import default_event, services
 
-api = Routes("events", __name__, abp_tags=[Tag(name="Events", description=__doc__)])
+api = Routes("events", __name__, "Events", __doc__)
 
 
 class EventPageQuery(PageQuery):

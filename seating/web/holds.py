@@ -1,7 +1,6 @@
 """Holding seats while a buyer decides or pays."""
 
 from flask import Response
-from flask_openapi3 import Tag
 from pydantic import AliasPath, BaseModel, Field
 
 from seating.domain import errors
@@ -18,7 +17,7 @@ from seating.web.responses import render
 from seating.web.schemas import IDEMPOTENCY_KEY, AsText, EventPath, Moment, SoldAsAnswer, example, examples
 from seating.web.services import services
 
-api = Routes("holds", __name__, abp_tags=[Tag(name="Holds", description=__doc__)])
+api = Routes("holds", __name__, "Holds", __doc__)
 
 
 class HoldPath(EventPath):

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import structlog
 from flask import Blueprint, Flask, Response, current_app, g, request
-from flask_openapi3 import Tag
 from flask_sock import Sock  # type: ignore[import-untyped]
 from pydantic import Field
 
@@ -32,7 +31,7 @@ from seating.web.responses import render
 from seating.web.schemas import Answer, examples
 from seating.web.services import hub, services, settings
 
-api = Routes("live_status", __name__, abp_tags=[Tag(name="Seats", description="The seat map and its live feeds.")])
+api = Routes("live_status", __name__, "Seats", "The seat map and its live feeds.")
 sockets = Blueprint("live", __name__)
 
 _CONNECTIONS: Final = "seating.connections"

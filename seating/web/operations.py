@@ -17,7 +17,7 @@ from seating.web.responses import render
 from seating.web.schemas import Answer, examples
 from seating.web.services import default_event, services
 
-api = Routes("operations", __name__, abp_tags=[OPERATIONS])
+api = Routes("operations", __name__, *OPERATIONS)
 
 
 class SeatCache(Answer):

@@ -3,7 +3,6 @@
 from typing import Annotated, ClassVar, Final, Literal
 
 from flask import Response
-from flask_openapi3 import Tag
 from pydantic import BeforeValidator, Field
 
 from seating.domain import errors
@@ -22,7 +21,7 @@ from seating.web.responses import render
 from seating.web.schemas import Answer, AsText, EventPath, Line, NextCursor, PageQuery, Why, examples
 from seating.web.services import services
 
-api = Routes("organiser", __name__, abp_tags=[Tag(name="Organiser's seats", description=__doc__)])
+api = Routes("organiser", __name__, "Organiser's seats", __doc__)
 
 _MAX_BODY_BYTES: Final = 1024 * 1024
 

@@ -3,7 +3,6 @@
 from typing import Literal
 
 from flask import Response
-from flask_openapi3 import Tag
 from pydantic import ConfigDict, Field
 
 from seating.domain.errors import EventNotFound, InventoryUnavailable, PlanNotFound
@@ -16,7 +15,7 @@ from seating.web.responses import accepts_gzip, render_kept
 from seating.web.schemas import Answer, EventPath, examples
 from seating.web.services import services
 
-api = Routes("plans", __name__, abp_tags=[Tag(name="Plans", description=__doc__)])
+api = Routes("plans", __name__, "Plans", __doc__)
 
 
 class PlanRow(Answer):

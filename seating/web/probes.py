@@ -5,7 +5,6 @@ from typing import Any, Final, Literal
 
 import psutil
 from flask import Response, request
-from flask_openapi3 import Tag
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import Field
 from werkzeug.datastructures import MIMEAccept
@@ -19,9 +18,9 @@ from seating.web.responses import render
 from seating.web.schemas import Answer, examples
 from seating.web.services import services
 
-OPERATIONS: Final = Tag(name="Operations", description="For operators and their monitoring.")
+OPERATIONS: Final = ("Operations", "For operators and their monitoring.")
 
-api = Routes("probes", __name__, abp_tags=[OPERATIONS])
+api = Routes("probes", __name__, *OPERATIONS)
 
 _PROMETHEUS_TYPES = ("text/plain", "application/openmetrics-text")
 

@@ -4,7 +4,6 @@ import re
 from typing import Final
 
 from flask import Response
-from flask_openapi3 import Tag
 from pydantic import BaseModel, Field
 
 from seating.domain import errors
@@ -38,7 +37,7 @@ from seating.web.services import default_event, services
 _LONGEST_WAIT_S: Final = 30
 _WAIT: Final = re.compile(r'\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:;.*)?', re.IGNORECASE)
 
-api = Routes("purchases", __name__, abp_tags=[Tag(name="Purchases", description=__doc__)])
+api = Routes("purchases", __name__, "Purchases", __doc__)
 _OF_EACH_PURCHASE: Final = (
     *OF_INVENTORY,
     errors.BacklogFull,

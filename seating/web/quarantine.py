@@ -1,7 +1,6 @@
 """Entries that SQL rejected, or that belong to another history: an operator decides on them."""
 
 from flask import Response
-from flask_openapi3 import Tag
 from pydantic import AliasPath, Field
 
 from seating.domain.errors import BacklogFull, EventNotFound, InventoryUnavailable, PurchaseNotFound, RecordUnavailable
@@ -14,7 +13,7 @@ from seating.web.responses import render
 from seating.web.schemas import Answer, AsText, EventPath, NextCursor, OffsetQuery, WhyQuery, example, examples
 from seating.web.services import services
 
-api = Routes("quarantine", __name__, abp_tags=[Tag(name="Quarantine", description=__doc__)])
+api = Routes("quarantine", __name__, "Quarantine", __doc__)
 
 
 class QuarantinePath(EventPath):

@@ -3,7 +3,6 @@
 from typing import Literal
 
 from flask import Response
-from flask_openapi3 import Tag
 from pydantic import BaseModel, Field
 
 from seating.domain.errors import EventNotFound, InventoryUnavailable, RecordUnavailable
@@ -18,7 +17,7 @@ from seating.web.responses import render
 from seating.web.schemas import Answer, AsText, EventPath, NextCursor, OffsetQuery, Why, example, examples
 from seating.web.services import services
 
-api = Routes("recovery", __name__, abp_tags=[Tag(name="Recovery", description=__doc__)])
+api = Routes("recovery", __name__, "Recovery", __doc__)
 
 
 class LossPath(BaseModel):

@@ -5,7 +5,6 @@ from typing import Any, Final, Literal
 
 import orjson
 from flask import Response
-from flask_openapi3 import Tag
 from pydantic import BaseModel, Field, RootModel
 
 from seating.domain.errors import BacklogFull, InvalidStatus, SeatHeld, SeatSold, UnknownSeat
@@ -22,7 +21,7 @@ from seating.web.responses import accepts_gzip, render, render_kept
 from seating.web.schemas import Answer, EventPath, Why, example, examples, without_default
 from seating.web.services import default_event, services
 
-api = Routes("seats", __name__, abp_tags=[Tag(name="Seats", description="The map, single seats, and who watches.")])
+api = Routes("seats", __name__, "Seats", "The map, single seats, and who watches.")
 
 _SEAT_ENDS: Final = {letter: f'{word}"}}' for letter, word in LETTERS.items()}
 

@@ -3,7 +3,6 @@
 from urllib.parse import urlencode
 
 from flask import Response
-from flask_openapi3 import Tag
 from pydantic import BaseModel, Field, RootModel
 
 from seating.domain.errors import (
@@ -25,7 +24,7 @@ from seating.web.responses import WholeResponse
 from seating.web.schemas import Answer, Line, Moment, PageQuery, example, examples
 from seating.web.services import services
 
-api = Routes("users", __name__, abp_tags=[Tag(name="Users", description=__doc__)])
+api = Routes("users", __name__, "Users", __doc__)
 
 
 class UserPath(BaseModel):

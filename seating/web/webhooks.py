@@ -3,7 +3,6 @@
 from typing import Annotated, Final, Literal
 
 from flask import Response
-from flask_openapi3 import Tag
 from pydantic import AfterValidator, AliasPath, BaseModel, Field
 
 from seating.domain.errors import EventNotFound, RecordUnavailable, TooManyWebhooks, WebhookNotFound
@@ -29,7 +28,7 @@ from seating.web.schemas import (
 )
 from seating.web.services import services, settings
 
-api = Routes("webhooks", __name__, abp_tags=[Tag(name="Webhooks", description=__doc__)])
+api = Routes("webhooks", __name__, "Webhooks", __doc__)
 
 _EventId = Annotated[Line, Field(min_length=1, max_length=64)]
 _WEBHOOK: Final = {
