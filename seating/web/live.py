@@ -24,7 +24,6 @@ from seating.web.callers import Access, client_address, open_to
 from seating.web.drafts import refuse_hidden_draft
 from seating.web.live_socket import LIBRARY_OPTIONS, make_lean
 from seating.web.origins import may_connect
-from seating.web.refused_feed import RefusedFeeds
 from seating.web.request_errors import OriginNotAllowed
 from seating.web.request_log import shown_client
 from seating.web.responses import render
@@ -58,7 +57,7 @@ def attach(app: Flask, current: Settings) -> None:
     app.extensions[_CONNECTIONS] = handshake.OpenSockets(
         current.live_connections_per_address, int(current.web_connections * _LIVE_SHARE)
     )
-    app.extensions[_REFUSED] = RefusedFeeds()
+    app.extensions[_REFUSED] = handshake.RefusedFeeds()
 
 
 @api.get("/seats/ws-status", responses={200: LiveStatusView})
@@ -137,8 +136,8 @@ def _connections() -> handshake.OpenSockets:
     return found
 
 
-def _refused_feeds() -> RefusedFeeds:
-    found: RefusedFeeds = current_app.extensions[_REFUSED]
+def _refused_feeds() -> handshake.RefusedFeeds:
+    found: handshake.RefusedFeeds = current_app.extensions[_REFUSED]
     return found
 
 

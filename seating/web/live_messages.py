@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from seating.domain.errors import EventNotFound, InvalidRequest, InventoryUnavailable, NotOnSale
 from seating.web.errors import STATUS
-from seating.web.refused_feed import close_code
+from seating.web.handshake import close_code
 from seating.web.request_errors import LiveFeedFull, OriginNotAllowed, TooManyConnections
 from seating.web.schemas import Answer, examples
 

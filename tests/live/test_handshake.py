@@ -12,7 +12,7 @@ import pytest
 from flask import Flask, request
 
 from seating.domain.errors import EventNotFound
-from seating.web.refused_feed import RefusedFeeds
+from seating.web.handshake import RefusedFeeds
 from tests.live.client import TEXT, Socket, handshake, live, refusal
 from tests.servers import wait_until
 from tests.system import System, running_system
