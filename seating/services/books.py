@@ -17,7 +17,7 @@ from seating.services import book_differences, seat_history
 from seating.services.book_differences import story_of, whole_story
 from seating.services.record_differences import Record
 from seating.services.seat_history import SeatHistoryEntry
-from seating.storage import answered, events, ledger, merges, organiser_seats, purchases, quarantine, watermarks
+from seating.storage import answered, events, ledger, merges, organiser, purchases, quarantine, watermarks
 from seating.storage.database import Database
 
 
@@ -126,7 +126,7 @@ class Books:
                 events.plan_of(connection, event_id),
                 quarantine.waiting(connection, event_id),
                 purchases.seats_taken(connection, event_id),
-                organiser_seats.statuses(connection, event_id),
+                organiser.statuses(connection, event_id),
                 purchases.standing(connection, event_id),
                 answered.losses(connection, event_id),
                 merges.last(connection, event_id),

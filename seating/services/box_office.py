@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from seating.domain.seat_status import BOX_OFFICE
-from seating.storage import events, organiser_places, organiser_seats
+from seating.storage import events, organiser
 from seating.storage.replica import LaggingReads
 
 
@@ -34,10 +34,10 @@ class BoxOffice:
 def _sales(connection: Connection, event_id: str) -> list[BoxOfficeSale]:
     event, plan = events.find(connection, event_id), events.plan_of(connection, event_id)
     if plan is None:
-        found = organiser_places.all_of(connection, event_id)
+        found = organiser.places(connection, event_id)
         sold = (places for places in found if places.status == BOX_OFFICE)
         return [BoxOfficeSale("", places.at_ms, places.category, places.quantity) for places in sold]
-    at_ms = {seat.seat_id: seat.at_ms for seat in organiser_seats.all_of(connection, event_id, BOX_OFFICE)}
+    at_ms = {seat.seat_id: seat.at_ms for seat in organiser.seats_of_status(connection, event_id, BOX_OFFICE)}
     if not at_ms:
         return []
     names = [category.name for category in event.offer.categories] if event and event.offer else []

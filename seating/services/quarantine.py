@@ -20,7 +20,7 @@ from seating.services.audit import act_now
 from seating.services.event_changes import EventChanges
 from seating.services.purchase_entries import in_quarantine
 from seating.services.purchases import Purchases
-from seating.storage import audit, events, ledger, organiser_seats, watermarks, webhook_notices
+from seating.storage import audit, events, ledger, organiser, watermarks, webhook_notices
 from seating.storage import quarantine as aside_record
 from seating.storage.database import Database
 from seating.storage.quarantine import QuarantinedEntry
@@ -98,7 +98,7 @@ class Quarantine:
             if not aside_record.take_out(connection, aside):
                 raise QuarantineEntryNotFound
             plan = events.plan_of(connection, aside.event_id)
-            if plan and organiser_seats.are_set_after(connection, aside.event_id, aside.entry, plan):
+            if plan and organiser.are_set_after(connection, aside.event_id, aside.entry, plan):
                 raise NotReplayable("Seats of it were set again since then; cancel this entry")
             entries = [aside.entry, *aside_record.take_out_parts(connection, aside)]
             rows = ledger.read_rows(entries)

@@ -25,10 +25,9 @@ from seating.services.event_changes import EventChanges
 from seating.services.missing_event import MissingEvent
 from seating.services.offers import Offers
 from seating.services.seat_names import SeatNames
-from seating.storage import events, organiser_places, organiser_seats
+from seating.storage import events, organiser
 from seating.storage.database import Database, Offload
-from seating.storage.organiser_places import OrganiserPlaces
-from seating.storage.organiser_seats import OrganiserSeat
+from seating.storage.organiser import OrganiserPlaces, OrganiserSeat
 
 _MOST_BYTES: Final = 32_000_000
 # Level 1: a map of four letters is a quarter of its size at any level.
@@ -107,11 +106,11 @@ class Seats:
         letter = None if status is None else SETTABLE[status]
 
         def find(connection: Connection) -> OrganisersPart:
-            seats = organiser_seats.page(connection, event_id, after_seat, count + 1, letter)
+            seats = organiser.page(connection, event_id, after_seat, count + 1, letter)
             event = None if seats else events.find(connection, event_id)
             if not seats and event is None:
                 raise errors.EventNotFound
-            places = organiser_places.all_of(connection, event_id) if event and not event.seated else []
+            places = organiser.places(connection, event_id) if event and not event.seated else []
             of_status = [one for one in places if letter in (None, one.status)]
             return OrganisersPart(first_of(seats, count, lambda seat: seat.seat_id), of_status)
 

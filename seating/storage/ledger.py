@@ -14,7 +14,7 @@ from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
 from seating.domain.recovery_errors import UnreadableEntry
 from seating.domain.seating_plan import SeatingPlan, SeatRange
-from seating.storage import audit, events, organiser_places, organiser_seats, purchases, quarantine, terms, watermarks
+from seating.storage import audit, events, organiser, purchases, quarantine, terms, watermarks
 from seating.storage.database import Row, insert_many
 from seating.storage.quarantine import QuarantinedEntry
 from seating.storage.tables import ledger, merges, sold_seats
@@ -233,9 +233,9 @@ def _apply(connection: Connection, event_id: str, row: LedgerRow, plan: SeatingP
     elif isinstance(change, OfferSet):
         events.set_offer(connection, event_id, change.offer)
     elif isinstance(change, SeatSet) and plan is None:
-        return organiser_places.shown(connection, event_id, change)
+        return organiser.places_shown(connection, event_id, change)
     elif isinstance(change, SeatSet) and plan:
-        organiser_seats.set_all(connection, event_id, row.entry.position.seq, change, plan)
+        organiser.set_seats(connection, event_id, row.entry.position.seq, change, plan)
         return plan.shown(change.runs)
     return None
 

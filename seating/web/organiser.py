@@ -10,8 +10,7 @@ from seating.domain.seat_selection import MAX_SEATS_AT_ONCE, SeatSelection
 from seating.domain.seat_status import SETTABLE, WORDS
 from seating.domain.timestamps import rfc3339
 from seating.services.seats import OrganisersPart
-from seating.storage.organiser_places import OrganiserPlaces
-from seating.storage.organiser_seats import OrganiserSeat
+from seating.storage.organiser import OrganiserPlaces, OrganiserSeat
 from seating.web.application import Routes
 from seating.web.callers import Access, actor, open_to
 from seating.web.declarations import OF_INVENTORY, refuses

@@ -1,10 +1,16 @@
-"""The record of what the organiser made of seats: which are blocked, held or sold at the box office, and since when."""
+"""The record of what the organiser made of seats and places: which are blocked, held or sold at the box office.
 
-from collections.abc import Sequence
+Seats have rows. Places in general admission have no ids that rows could have: they are folded from the ledger whenever
+they are read. The organiser changes them seldom, and few people ask.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select
 
+from seating.domain import areas
 from seating.domain.actor import Actor
 from seating.domain.change_json import UnknownChange, parse_change
 from seating.domain.changes import SeatSet
@@ -12,6 +18,7 @@ from seating.domain.inventory_state import InventoryState
 from seating.domain.log_entry import LogEntry
 from seating.domain.seat_status import BOX_OFFICE, ORGANISED
 from seating.domain.seating_plan import SeatingPlan
+from seating.storage import events, merges
 from seating.storage.database import batches
 from seating.storage.tables import ledger, organiser_seats, sold_seats
 
@@ -25,7 +32,31 @@ class OrganiserSeat(NamedTuple):
     by: Actor | None
 
 
-def set_all(connection: Connection, event_id: str, entry_seq: int, change: SeatSet, plan: SeatingPlan) -> None:
+_Group = tuple[int | None, str]
+"""The number of a category, None in an event without any, and a status."""
+
+
+class OrganiserPlaces(NamedTuple):
+    """`quantity` places with one `status`, as a map has it; `at_ms` and `by` tell who last added to them.
+
+    `category` is None for an event without categories, `at_ms` and `by` where a merge left no entry that tells them.
+    """
+
+    category: str | None
+    status: str
+    quantity: int
+    at_ms: int | None
+    by: Actor | None
+
+
+@dataclass(slots=True)
+class _Places:
+    quantity: int = 0
+    at_ms: int | None = None
+    by: Actor | None = None
+
+
+def set_seats(connection: Connection, event_id: str, entry_seq: int, change: SeatSet, plan: SeatingPlan) -> None:
     """Records what an entry set. A seat that has an owner already is refused by sold_seats' key."""
     returned = [run for run, was in change.parts() if was == BOX_OFFICE]
     _return_to_box_office(connection, event_id, plan.seats_of(returned))
@@ -45,7 +76,7 @@ def are_set_after(connection: Connection, event_id: str, entry: LogEntry, plan: 
     seats = set(plan.seats_of(change.runs))
     later = select(ledger.c.seq).where(ledger.c.event_id == event_id, ledger.c.seq > entry.position.seq)
     seqs = connection.execute(later.where(ledger.c.change.contains('"kind":"seat_set"'))).scalars().all()
-    return any(seats.intersection(plan.seats_of(one.runs)) for one in _entries(connection, event_id, seqs).values())
+    return any(seats.intersection(plan.seats_of(one.runs)) for one in _set_at(connection, event_id, seqs).values())
 
 
 def replace(connection: Connection, event_id: str, entry_seq: int, state: InventoryState, plan: SeatingPlan) -> None:
@@ -76,7 +107,7 @@ def page(connection: Connection, event_id: str, after_seat: str, count: int, sta
     )
 
 
-def all_of(connection: Connection, event_id: str, status: str) -> list[OrganiserSeat]:
+def seats_of_status(connection: Connection, event_id: str, status: str) -> list[OrganiserSeat]:
     """All seats of a status, in no order."""
     columns = organiser_seats.c
     query = select(columns.seat_id, columns.status, columns.entry_seq)
@@ -85,7 +116,7 @@ def all_of(connection: Connection, event_id: str, status: str) -> list[Organiser
 
 
 def _with_their_entries(connection: Connection, event_id: str, rows: Sequence[Any]) -> list[OrganiserSeat]:
-    entries = _entries(connection, event_id, sorted({row.entry_seq for row in rows}))
+    entries = _set_at(connection, event_id, sorted({row.entry_seq for row in rows}))
     found = []
     for row in rows:
         entry = entries.get(row.entry_seq)
@@ -94,19 +125,23 @@ def _with_their_entries(connection: Connection, event_id: str, rows: Sequence[An
     return found
 
 
-def _entries(connection: Connection, event_id: str, seqs: Sequence[int]) -> dict[int, SeatSet]:
+def _set_at(connection: Connection, event_id: str, seqs: Sequence[int]) -> dict[int, SeatSet]:
     """The entries at `seqs` that set seats."""
     found = {}
     for part in batches(seqs):
         query = select(ledger.c.seq, ledger.c.change).where(ledger.c.event_id == event_id, ledger.c.seq.in_(part))
         for row in connection.execute(query):
-            try:
-                change = parse_change(row.change)
-            except UnknownChange:
-                continue
-            if isinstance(change, SeatSet):
+            if change := _seat_set(row.change):
                 found[row.seq] = change
     return found
+
+
+def _seat_set(text: str) -> SeatSet | None:
+    try:
+        change = parse_change(text)
+    except UnknownChange:
+        return None
+    return change if isinstance(change, SeatSet) else None
 
 
 def _sell_at_box_office(connection: Connection, event_id: str, seat_ids: Sequence[str]) -> None:
@@ -133,3 +168,62 @@ def _insert(connection: Connection, event_id: str, entry_seq: int, seats: dict[s
     ]
     if rows:
         connection.execute(insert(organiser_seats), rows)
+
+
+def places(connection: Connection, event_id: str) -> list[OrganiserPlaces]:
+    """Return the places that are not available again, in the order of the event's categories."""
+    groups, merged_seq = _merged_places(connection, event_id)
+    for change in _set_after(connection, event_id, merged_seq):
+        for group_was, group_now, length in _moves(change):
+            groups.setdefault(group_was, _Places()).quantity -= length
+            now = groups.setdefault(group_now, _Places())
+            now.quantity += length
+            now.at_ms, now.by = change.at_ms, change.by
+    names = _category_names(connection, event_id)
+    return [
+        OrganiserPlaces(None if category is None else names[category], status, found.quantity, found.at_ms, found.by)
+        for category in (None, *range(len(names)))
+        for status in ORGANISED
+        if (found := groups.get((category, status))) and found.quantity
+    ]
+
+
+def places_shown(connection: Connection, event_id: str, change: SeatSet) -> str:
+    """Return in words how many places a change set, and of which categories."""
+    if change.quantity:
+        return f"{change.quantity} place{'s' if change.quantity > 1 else ''}"
+    names = _category_names(connection, event_id)
+    return ", ".join(f"{length} of {names[area]}" for area, _, length in change.runs)
+
+
+def _category_names(connection: Connection, event_id: str) -> list[str]:
+    event = events.find(connection, event_id)
+    return [category.name for category in event.offer.categories] if event and event.offer else []
+
+
+def _merged_places(connection: Connection, event_id: str) -> tuple[dict[_Group, _Places], int]:
+    """What the last merge left, and its seq; 0 without one."""
+    merged = merges.last(connection, event_id)
+    if merged is None:
+        return {}, 0
+    state = InventoryState.load(merged.state)
+    texts = [(None, state.organised), *enumerate(state.maps)]
+    groups = {(number, status): areas.places(text, status) for number, text in texts for status in ORGANISED}
+    return {group: _Places(quantity) for group, quantity in groups.items() if quantity}, merged.seq
+
+
+def _set_after(connection: Connection, event_id: str, after_seq: int) -> Iterator[SeatSet]:
+    here = (ledger.c.event_id == event_id, ledger.c.seq > after_seq)
+    set_by = ledger.c.change.startswith('{"kind":"seat_set"', autoescape=True)
+    query = select(ledger.c.change).where(*here, set_by).order_by(ledger.c.seq)
+    for text in connection.execute(query).scalars():
+        if change := _seat_set(text):
+            yield change
+
+
+def _moves(change: SeatSet) -> Iterator[tuple[_Group, _Group, int]]:
+    """Yield the group that places leave, the one that they join, and their number."""
+    if change.quantity:
+        yield (None, change.was), (None, change.status), change.quantity
+    for (area, _, length), was in change.parts():
+        yield (area, was), (area, change.status), length
