@@ -16,11 +16,11 @@ from seating.redis_store.holds import HoldLimits
 from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.plain_client import plain_client
+from seating.redis_store.process_reports import UpkeepReports
 from seating.redis_store.rate_limits import RateLimits
 from seating.redis_store.seat_states import SeatStates
 from seating.redis_store.single_flight import SingleFlight
 from seating.redis_store.terms import LogKeeping
-from seating.redis_store.upkeep_reports import UpkeepReports
 from seating.services import catalogue
 from seating.services.answered_writer import AnsweredWriter
 from seating.services.catalogue import Catalogue

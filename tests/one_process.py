@@ -21,10 +21,10 @@ from seating.redis_store.inventory_snapshot import Snapshot
 from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.persist_retries import PersistRetries
+from seating.redis_store.process_reports import UpkeepReports
 from seating.redis_store.seat_states import SeatStates
 from seating.redis_store.seen_positions import SeenPositions
 from seating.redis_store.terms import LogKeeping, Terms
-from seating.redis_store.upkeep_reports import UpkeepReports
 from seating.services.answered import Answered
 from seating.services.books import Books
 from seating.services.holds import HeldSeats

@@ -16,7 +16,7 @@ from seating.domain.errors import RecordUnavailable, SeatingError, WrongTables
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
-from seating.redis_store.upkeep_reports import SeenReport, UpkeepReports
+from seating.redis_store.process_reports import SeenReport, UpkeepReports
 from seating.redis_store.write_check import RedisState, WriteCheck, WriteVerdict
 from seating.services.background_look import BackgroundLook, Seen
 from seating.services.circuit_breakers import CircuitBreakers

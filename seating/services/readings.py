@@ -18,9 +18,9 @@ from seating.redis_store.inventory import Inventory
 from seating.redis_store.inventory_snapshot import Head, Snapshot
 from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
+from seating.redis_store.process_reports import BackgroundCounts
 from seating.redis_store.server_figures import ServerFigures
 from seating.redis_store.set_aside import SetAside
-from seating.redis_store.shared_counts import BackgroundCounts
 from seating.services.background_look import Seen
 from seating.services.circuit_breakers import CircuitBreakers
 from seating.services.readiness import SILENCE_S, Readiness, RecordSight, SharedSight

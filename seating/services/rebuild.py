@@ -27,8 +27,8 @@ from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store.calls import Calls
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory_snapshot import Head
+from seating.redis_store.process_reports import BackgroundCounts
 from seating.redis_store.rebuilding import Claimable, Rebuilding
-from seating.redis_store.shared_counts import BackgroundCounts
 from seating.redis_store.terms import Terms
 from seating.services import purchase_log, recorded_state
 from seating.services.recorded_state import RecordedState

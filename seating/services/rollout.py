@@ -7,7 +7,7 @@ from seating.domain.errors import RolloutInProgress
 from seating.domain.log_format import LOG_FORMAT, format_of
 from seating.memo import Memo
 from seating.redis_store.persist_queue import PersistQueue
-from seating.redis_store.upkeep_reports import UpkeepReports
+from seating.redis_store.process_reports import UpkeepReports
 
 _KNOWN_FOR_S: Final = 1.0
 

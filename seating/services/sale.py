@@ -14,11 +14,10 @@ from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.persist_retries import PersistRetries
 from seating.redis_store.plans import Plans
+from seating.redis_store.process_reports import BackgroundCounts, UpkeepReports
 from seating.redis_store.seat_states import SeatStore
 from seating.redis_store.set_aside import SetAside
-from seating.redis_store.shared_counts import BackgroundCounts
 from seating.redis_store.terms import LogKeeping, Terms
-from seating.redis_store.upkeep_reports import UpkeepReports
 from seating.services.answered import Answered
 from seating.services.archived_events import ArchivedEvents
 from seating.services.audit import Audit

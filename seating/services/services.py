@@ -10,10 +10,9 @@ from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
 from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.persist_queue import PersistQueue
+from seating.redis_store.process_reports import UpkeepReports, WebShares
 from seating.redis_store.rate_limits import RateLimits
 from seating.redis_store.seat_states import SeatStates
-from seating.redis_store.shared_counts import WebShares
-from seating.redis_store.upkeep_reports import UpkeepReports
 from seating.redis_store.write_check import WriteCheck
 from seating.services.catalogue import Catalogue
 from seating.services.income import Income

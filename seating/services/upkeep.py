@@ -19,8 +19,8 @@ from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.persist_retries import PersistRetries
+from seating.redis_store.process_reports import UpkeepReport, UpkeepReports
 from seating.redis_store.set_aside import SetAside
-from seating.redis_store.upkeep_reports import UpkeepReport, UpkeepReports
 from seating.services.persistence import Persistence
 from seating.services.restarts import Restarts
 from seating.storage import answered, events, quarantine, quarantine_copies, watermarks

@@ -7,7 +7,7 @@ import gevent
 import structlog
 
 from seating.domain.errors import SharedStateUnavailable
-from seating.redis_store.shared_counts import WebShares
+from seating.redis_store.process_reports import WebShares
 from seating.services.background_look import BackgroundLook
 from seating.storage.database import Offload
 from seating.telemetry import metrics

@@ -7,7 +7,7 @@ import redis
 
 from seating.redis_store import keys
 from seating.redis_store.connection import DirectCalls, ScriptConnection
-from seating.redis_store.shared_counts import KEPT_MS, WebShares
+from seating.redis_store.process_reports import SHARE_KEPT_MS, WebShares
 from seating.services.web_instances import WebInstances
 from seating.storage.database import in_this_thread
 from seating.telemetry import metrics
@@ -33,22 +33,22 @@ def at(client: "redis.Redis", ms: int) -> None:
 
 
 def test_a_share_lasts_as_long_as_it_is_renewed(client: "redis.Redis", shares: WebShares) -> None:
-    for moment in (0, KEPT_MS - 1):
+    for moment in (0, SHARE_KEPT_MS - 1):
         at(client, moment)
         shares.leave("a", b"one")
     shares.leave("b", b"two")
     assert sorted(shares.of_others("c")) == [b"one", b"two"]
     assert shares.of_others("a") == [b"two"]
-    at(client, 2 * KEPT_MS - 2)
+    at(client, 2 * SHARE_KEPT_MS - 2)
     shares.leave("b", b"three")
-    at(client, 2 * KEPT_MS - 1)
+    at(client, 2 * SHARE_KEPT_MS - 1)
     assert shares.of_others("c") == [b"three"]
     assert client.hkeys(keys.WEB_SHARES) == [b"b"]
-    assert 0 < client.pttl(keys.WEB_SHARES) <= KEPT_MS
+    assert 0 < client.pttl(keys.WEB_SHARES) <= SHARE_KEPT_MS
 
 
 def test_a_clock_that_was_set_back_keeps_no_share(client: "redis.Redis", shares: WebShares) -> None:
-    at(client, 2 * KEPT_MS)
+    at(client, 2 * SHARE_KEPT_MS)
     shares.leave("a", b"one")
     at(client, 0)
     assert shares.of_others("b") == []

@@ -7,7 +7,7 @@ import pytest
 
 from seating.redis_store import keys, server_figures
 from seating.redis_store.event_log import EventLog
-from seating.redis_store.shared_counts import BackgroundCounts
+from seating.redis_store.process_reports import BackgroundCounts
 from seating.services.circuit_breakers import CircuitBreakers
 from seating.services.readiness import Readiness
 from seating.services.readings import Readings

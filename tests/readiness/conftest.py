@@ -11,7 +11,7 @@ from seating.redis_store.inventory import Inventory
 from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.plain_client import plain_client
-from seating.redis_store.upkeep_reports import UpkeepReports
+from seating.redis_store.process_reports import UpkeepReports
 from seating.redis_store.write_check import WriteCheck
 from seating.services.circuit_breakers import CircuitBreakers
 from seating.services.readiness import Readiness, Sources

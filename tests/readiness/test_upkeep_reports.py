@@ -8,7 +8,7 @@ import redis
 from seating.domain.errors import SharedStateUnavailable
 from seating.domain.log_format import LOG_FORMAT
 from seating.redis_store import keys
-from seating.redis_store.upkeep_reports import KEPT_MS, UpkeepReport, UpkeepReports
+from seating.redis_store.process_reports import REPORT_KEPT_MS, UpkeepReport, UpkeepReports
 from seating.web.readiness_checks import checks
 from tests.one_process import OPERATOR, OneProcess
 from tests.persistence.test_archive import upkeep
@@ -30,10 +30,10 @@ def test_one_is_left_for_a_while(one: OneProcess, reports: UpkeepReports) -> Non
     assert seen is not None
     assert seen.report == REPORT
     assert 0 <= seen.age_s < 5
-    one.calls.command("PEXPIRE", keys.UPKEEP, KEPT_MS // 2)
+    one.calls.command("PEXPIRE", keys.UPKEEP, REPORT_KEPT_MS // 2)
     older = reports.last()
     assert older is not None
-    assert older.age_s == pytest.approx(KEPT_MS / 2000, abs=1)
+    assert older.age_s == pytest.approx(REPORT_KEPT_MS / 2000, abs=1)
     one.calls.command("PEXPIRE", keys.UPKEEP, 0)
     assert reports.last() is None
 
@@ -88,7 +88,7 @@ def test_whether_there_is_a_cron(one: OneProcess, watch: Watch, reports: UpkeepR
 
 def test_fields_of_a_newer_version_are_ignored(one: OneProcess, reports: UpkeepReports) -> None:
     """An older web process would say that there is no cron."""
-    one.calls.command("SET", keys.UPKEEP, json.dumps(REPORT._asdict() | {"later": 1}), "PX", KEPT_MS)
+    one.calls.command("SET", keys.UPKEEP, json.dumps(REPORT._asdict() | {"later": 1}), "PX", REPORT_KEPT_MS)
     seen = reports.last()
     assert seen is not None
     assert seen.report == REPORT

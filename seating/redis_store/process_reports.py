@@ -1,7 +1,11 @@
-"""What processes have counted, left in Redis: workers, crons and commands together, web instances a share each."""
+"""What processes report to each other through Redis: their counts, and what the cron has seen of all events.
 
+Workers, crons and commands count together, web instances have a share each.
+"""
+
+import json
 from contextlib import suppress
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import structlog
 
@@ -14,8 +18,11 @@ Counted = Literal[
     "runs", "run_ms", "entries", "batches", "last_run_ms", "rebuilds", "fork_entries", "fork_entries_quarantined"
 ]
 
-KEPT_MS: Final = 5000
+SHARE_KEPT_MS: Final = 5000
 """How long a share of an instance is kept that does not renew it."""
+
+REPORT_KEPT_MS: Final = 60_000
+"""The cron's report expires when the cron stops."""
 
 _LAST_RUN: Final = "last_run_ms"
 
@@ -52,16 +59,59 @@ class BackgroundCounts:
 
 
 class WebShares:
-    """One hash. A share that its instance has not renewed for KEPT_MS is dropped. Raises SharedStateUnavailable."""
+    """One hash. Drops shares that were not renewed for SHARE_KEPT_MS. Raises SharedStateUnavailable."""
 
     def __init__(self, calls: Calls) -> None:
         self._shared = SharedState(calls)
 
     def leave(self, instance: str, counts: bytes) -> None:
         """Replace the share of `instance`, even if Redis is full."""
-        self._shared.script("web_shares", (keys.WEB_SHARES,), instance, KEPT_MS, counts)
+        self._shared.script("web_shares", (keys.WEB_SHARES,), instance, SHARE_KEPT_MS, counts)
 
     def of_others(self, instance: str) -> list[bytes]:
         """Return the shares of all instances but this one."""
-        found: list[bytes] = self._shared.script("web_shares", (keys.WEB_SHARES,), instance, KEPT_MS)
+        found: list[bytes] = self._shared.script("web_shares", (keys.WEB_SHARES,), instance, SHARE_KEPT_MS)
         return found
+
+
+class UpkeepReport(NamedTuple):
+    """Counts over all events that have an inventory or should have one.
+
+    `open`: events that are not closed. `trusted`: open events that can be sold from. `lag`: entries that SQL lacks.
+    `stopped`: events that an operator has to merge. `reads`: the format of log entries that the cron reads.
+    """
+
+    open: int
+    trusted: int
+    stopped: int
+    lag: int
+    quarantined: int
+    reads: int = 0
+
+
+class SeenReport(NamedTuple):
+    report: UpkeepReport
+    age_s: float
+
+
+class UpkeepReports:
+    """The cron's last report, in one key. Raises SharedStateUnavailable if Redis does not answer or takes no writes."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    def leave(self, report: UpkeepReport) -> None:
+        """Replace the last report, even if Redis is full."""
+        with unavailable(SharedStateUnavailable):
+            self._calls.script("report_upkeep", (keys.UPKEEP,), (json.dumps(report._asdict()), REPORT_KEPT_MS))
+
+    def last(self) -> SeenReport | None:
+        """Return the last report; None if it has expired. Its age is by Redis's clock, not this machine's."""
+        with unavailable(SharedStateUnavailable):
+            text, lives_ms = self._calls.commands([("GET", keys.UPKEEP), ("PTTL", keys.UPKEEP)])
+        try:
+            said = json.loads(text or "null")
+            report = UpkeepReport(**{name: said[name] for name in UpkeepReport._fields if name in said})
+        except (ValueError, TypeError):
+            return None  # Absent, or written by another version.
+        return SeenReport(report, max(0, REPORT_KEPT_MS - lives_ms) / 1000)
