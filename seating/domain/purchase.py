@@ -1,4 +1,4 @@
-"""A purchase: what is asked for, what identifies it, and what is remembered of an accepted one."""
+"""A purchase: what is asked for, what identifies it, what is remembered of an accepted one, what to cancel of it."""
 
 import json
 import re
@@ -9,13 +9,13 @@ from functools import lru_cache
 from typing import NamedTuple, Self
 
 from seating.domain.caller import ANONYMOUS
-from seating.domain.cancellation import Bought, Cancellation
-from seating.domain.errors import PurchaseNotFound
+from seating.domain.cancellation import ALL, Bought, Cancellation, Part
+from seating.domain.errors import InvalidRequest, PurchaseNotFound, SeatNotFound
 from seating.domain.event import is_event_id
 from seating.domain.idempotency import short_hash
 from seating.domain.personal_data import PersonalData
 from seating.domain.position import Position
-from seating.domain.seating_plan import SeatRange
+from seating.domain.seating_plan import SeatRange, places
 from seating.domain.sold_as import SoldAs
 
 # `run:{e}` has one character for a block's longest run, and their alphabet ends at ten.
@@ -106,6 +106,44 @@ class Purchase(NamedTuple):
             return self
         state = PurchaseState.CANCELLED if found.is_whole else self.state
         return self._replace(state=state, cancelled=found, why=None)
+
+
+def part_of(purchase: Purchase, seats: str, quantity: int | None) -> Part:
+    """Return what is to be cancelled: given seats, so many places in all, or everything.
+
+    Raises SeatNotFound, InvalidRequest.
+    """
+    if seats and quantity is not None:
+        raise InvalidRequest("Give only one of seats and quantity", "quantity")
+    if seats:
+        own = dict(zip(purchase.seats, _singles(purchase.runs), strict=True)) if purchase.seats else {}
+        # The longest first: an id may have commas, so one may be the beginning of another.
+        named = dict.fromkeys(_listed(seats, sorted(own, key=len, reverse=True)))
+        return Part(runs=[own[seat] for seat in named])
+    if quantity is None:
+        return ALL
+    if purchase.seats:
+        raise InvalidRequest("Quantity is for general admission: name the seats to cancel", "quantity")
+    if quantity > purchase.quantity:
+        raise InvalidRequest(f"Quantity cannot exceed the {purchase.quantity} places of this purchase", "quantity")
+    return Part(quantity)
+
+
+def _singles(runs: Sequence[SeatRange]) -> list[SeatRange]:
+    return [SeatRange(*place, 1) for place in places(runs)]
+
+
+def _listed(text: str, own: Sequence[str]) -> list[str]:
+    """The ids of seats in `text`, with commas between them; an id may have commas too. `own` are the longest first."""
+    found: list[str] = []
+    rest = text
+    while rest:
+        seat = next((seat for seat in own if rest == seat or rest.startswith(f"{seat},")), None)
+        if seat is None:
+            raise SeatNotFound(seats=[rest.partition(",")[0]])
+        found.append(seat)
+        rest = rest[len(seat) + 1 :]
+    return found
 
 
 def buyer_hash(caller: str, buyer: str | None) -> str:

@@ -12,8 +12,7 @@ from seating.domain.changes import Purchased
 from seating.domain.errors import InventoryUnavailable, NotOnSale, PurchaseNotFound
 from seating.domain.idempotency import short_hash
 from seating.domain.log_entry import LogEntry
-from seating.domain.purchase import Order, Purchase, PurchaseId, PurchaseState
-from seating.domain.purchase_part import part_of
+from seating.domain.purchase import Order, Purchase, PurchaseId, PurchaseState, part_of
 from seating.domain.rate_policy import Verdict
 from seating.domain.receipt import Receipt
 from seating.domain.recovery_errors import PurchaseQuarantined
