@@ -1,7 +1,8 @@
-"""An entry of an event's log, and how far a reader has come."""
+"""An entry of an event's log, how far a reader has come, and whether the log continues there, without gaps."""
 
 import hashlib
 import re
+from collections.abc import Sequence
 from typing import Final, NamedTuple, Self
 
 from seating.domain.change_json import UnknownChange, parse_change
@@ -124,3 +125,32 @@ class ResumePoint(NamedTuple):
     def is_at(self, checkpoint: Checkpoint) -> bool:
         """Return whether the client is at `checkpoint`, in the same history as far as it knows."""
         return self.position == checkpoint.position and checkpoint.link.startswith(self.link_start)
+
+
+class Diverged(Exception):
+    """The log does not continue from its reader's checkpoint. The message says where."""
+
+
+def continuation(checkpoint: Checkpoint, found: Sequence[LogEntry]) -> list[LogEntry]:
+    """Return the entries of `found`, read from `checkpoint` on, that continue it, up to the first that does not.
+
+    Raises Diverged unless `found` begins at `checkpoint` and its second entry follows.
+    """
+    if not found or Checkpoint.of(found[0]) != checkpoint:
+        raise Diverged(f"no entry at {checkpoint.position} with the link that SQL has")
+    entries: list[LogEntry] = []
+    previous = found[0]
+    for entry in found[1:]:
+        if not entry.follows(previous):
+            if entries:
+                break  # Record these first; the next read fails at its first new entry.
+            raise Diverged(f"the entry at {entry.position} does not follow {checkpoint.position}")
+        entries.append(entry)
+        previous = entry
+    return entries
+
+
+def refuse_shortened(end: Position, inventory: Checkpoint | None) -> None:
+    """Raises Diverged if the log ends before its inventory's position: it has lost its end."""
+    if inventory and end < inventory.position:
+        raise Diverged(f"the log ends at {end}, its inventory is at {inventory.position}")

@@ -18,9 +18,8 @@ from typing import Final, Never
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from seating.domain.continuation import Diverged, continuation, refuse_shortened
 from seating.domain.errors import BacklogFull, InventoryUnavailable, RecordUnavailable, SeatingError
-from seating.domain.log_entry import Checkpoint
+from seating.domain.log_entry import Checkpoint, Diverged, continuation, refuse_shortened
 from seating.domain.position import Position
 from seating.domain.recovery_errors import Overtaken, RebuildRefused, UnreadableEntry
 from seating.redis_store.event_log import EventLog
