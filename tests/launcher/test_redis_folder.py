@@ -14,8 +14,7 @@ from seating.cli import startup_checks
 from seating.config import InvalidSettings
 from seating.launcher import redis_server, up
 from seating.launcher.child import Child
-from seating.launcher.redis_build import Build, written_by
-from seating.launcher.redis_server import find
+from seating.launcher.redis_server import Build, find, written_by
 from tests.launched import Launched
 from tests.servers import RedisServer, wait_until
 from tests.system import clean_environment
