@@ -58,7 +58,7 @@ def sender() -> None:
 @click.option("--seed", default=1, help="Decides which connections are dropped.")
 def partner(port: int, seed: int) -> None:
     """Imitate the event partner, with a few users."""
-    from seating.partner import stand_in
+    from seating import stand_in
 
     startup_checks.settings()
     stand_in.run(port, seed)

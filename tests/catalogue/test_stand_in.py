@@ -7,7 +7,7 @@ from pathlib import Path
 import gevent
 import pytest
 
-from seating.partner.partner_catalogue import MOST_ADDED, PartnerCatalogue
+from seating.stand_in import MOST_ADDED, PartnerCatalogue
 from tests.catalogue.stand_in import StandIn
 
 

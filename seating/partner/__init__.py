@@ -1,1 +1,0 @@
-"""A stand-in for the event partner, for machines without one."""
