@@ -26,7 +26,7 @@ from seating.services.answered_writer import AnsweredWriter
 from seating.services.catalogue import Catalogue
 from seating.services.circuit_breakers import CircuitBreakers
 from seating.services.coalescing import Coalescing
-from seating.services.fence import Fence
+from seating.services.event_changes import Fence
 from seating.services.persistence_trigger import PersistenceTrigger
 from seating.services.restarts import Restarts
 from seating.services.retention import Retention

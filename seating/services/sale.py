@@ -24,10 +24,9 @@ from seating.services.audit import Audit
 from seating.services.books import Books
 from seating.services.box_office import BoxOffice
 from seating.services.erasure import Erasure
-from seating.services.event_changes import EventChanges
+from seating.services.event_changes import EventChanges, Fence, LogReaders
 from seating.services.event_creation import EventCreation
 from seating.services.events import Events
-from seating.services.fence import Fence
 from seating.services.holds import Holds
 from seating.services.ledger_writer import LedgerWriter
 from seating.services.losses import Losses
@@ -40,7 +39,6 @@ from seating.services.purchase_lists import PurchaseLists
 from seating.services.purchases import Purchases
 from seating.services.quarantine import Quarantine
 from seating.services.rebuild import Rebuild
-from seating.services.rollout import LogReaders
 from seating.services.seat_names import SeatNames
 from seating.services.seats import Seats
 from seating.storage.database import Database

@@ -10,7 +10,7 @@ import pytest
 from seating.domain import log_format
 from seating.domain.change_json import _KINDS
 from seating.domain.log_format import LOG_FORMAT, format_of, format_read_by, worker_name
-from seating.services import rollout as rollout_service
+from seating.services import event_changes
 from seating.storage.database import Database
 from seating.storage.tables import purchases
 from tests.live.client import Socket, end, live
@@ -107,7 +107,7 @@ def test_new_entries_wait_for_the_last_old_worker(
 
     token = _hold(rollout, twin).rpartition("/")[2]
     with monkeypatch.context() as unguarded:
-        unguarded.setattr(rollout_service, "format_of", lambda kind: 0)
+        unguarded.setattr(event_changes, "format_of", lambda kind: 0)
         sale.holds.change(twin, token, ["sec-1-row-A-seat-2"], [])
     bought = rollout.buy(2, event_id=twin)
     assert bought.status == 200, "the sale goes on"

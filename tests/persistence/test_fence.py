@@ -12,8 +12,8 @@ from seating.domain.errors import InventoryUnavailable, RecordUnavailable
 from seating.domain.idempotency import short_hash
 from seating.domain.purchase import Order
 from seating.redis_store import keys
-from seating.services import fence as fences
-from seating.services.fence import Fence
+from seating.services import event_changes
+from seating.services.event_changes import Fence
 from seating.storage.tables import watermarks
 from tests.one_process import OneProcess
 
@@ -127,7 +127,7 @@ def test_nobody_sells_before_the_first_has_asked(fence: Fence, asked: Asked, sal
 
 
 def test_sales_do_not_wait_for_an_sql_that_hangs(fence: Fence, asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fences, "_ASKS_FOR_S", 0.05)
+    monkeypatch.setattr(event_changes, "_ASKS_FOR_S", 0.05)
     sales = [gevent.spawn(fence.before_first_sale, "event") for _ in range(5)]
     assert len(gevent.joinall(sales, timeout=5, raise_error=True)) == 5
     fence.before_first_sale("event")

@@ -18,7 +18,7 @@ from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.terms import LogKeeping
 from seating.services.answered import Answered
 from seating.services.books import Books
-from seating.services.fence import Fence
+from seating.services.event_changes import Fence
 from seating.storage import watermarks
 from seating.storage.database import Database
 from seating.storage.quarantine import QuarantinedEntry
