@@ -22,7 +22,7 @@ from seating.redis_store.seat_states import SeatStates
 from seating.redis_store.single_flight import SingleFlight
 from seating.redis_store.terms import LogKeeping
 from seating.services import catalogue
-from seating.services.answered_writer import AnsweredWriter
+from seating.services.answered import AnsweredWriter
 from seating.services.catalogue import Catalogue
 from seating.services.circuit_breakers import CircuitBreakers
 from seating.services.coalescing import Coalescing

@@ -10,9 +10,14 @@ from collections.abc import Mapping, Sequence
 from itertools import chain, islice
 from typing import Final, NamedTuple
 
+import gevent
+import structlog
+from gevent.event import Event
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from seating.domain.change_json import change_json
+from seating.domain.errors import RecordUnavailable
 from seating.domain.log_entry import Checkpoint, LogEntry
 from seating.domain.position import Position
 from seating.domain.receipt import Receipt
@@ -26,6 +31,10 @@ from seating.storage.quarantine import QuarantinedEntry
 MOST_TERMS: Final = 10_000
 MOST_RECEIPTS: Final = 10_000
 _WRITE_AGAIN_EVERY_S: Final = 10.0
+_WRITE_EVERY_S: Final = 1.0
+"""A process that is killed takes along what it confirmed since; each write is a transaction."""
+
+_log = structlog.get_logger(__name__)
 
 
 class _ConfirmedReceipt(NamedTuple):
@@ -133,6 +142,32 @@ class Answered:
         for purchase_id in (*done, *orphaned):
             # `note` may have dropped it for want of room while SQL was asked.
             self._receipts.pop(purchase_id, None)
+
+
+class AnsweredWriter:
+    """Writes in the background, every second, and at once where `hurry` is called."""
+
+    def __init__(self, answered: Answered) -> None:
+        self._answered = answered
+        self._hurried = Event()
+
+    def start(self) -> None:
+        gevent.spawn(self._write_forever)
+
+    def hurry(self) -> None:
+        """Write now: Redis may have lost it, and this process may be killed next."""
+        self._hurried.set()
+
+    def _write_forever(self) -> None:
+        while True:
+            self._hurried.wait(_WRITE_EVERY_S)
+            self._hurried.clear()
+            try:
+                self._answered.flush()
+            except (RecordUnavailable, SQLAlchemyError) as error:
+                # The greenlet must go on: the next write has what this one could not.
+                _log.warning("confirmed positions not recorded", error=str(error.__cause__))
+                gevent.sleep(_WRITE_EVERY_S)  # However often it is hurried.
 
 
 def _put_aside(connection: Connection, orphaned: Mapping[str, _ConfirmedReceipt]) -> dict[str, list[str]]:

@@ -7,8 +7,7 @@ import pytest
 from sqlalchemy import delete, event
 
 from seating.redis_store import keys
-from seating.services import answered_writer
-from seating.services.answered_writer import AnsweredWriter
+from seating.services.answered import AnsweredWriter
 from seating.storage import answered
 from seating.storage.tables import answered as answered_table
 from seating.storage.tables import quarantine
@@ -42,7 +41,7 @@ def test_what_is_noted_during_a_write_is_written_next(sale: OneProcess, monkeypa
 
 def test_it_is_written_at_once_where_redis_may_have_lost_it(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process may be killed next; nobody else knows what it alone has confirmed."""
-    monkeypatch.setattr(answered_writer, "_EVERY_S", 3600.0)
+    monkeypatch.setattr("seating.services.answered._WRITE_EVERY_S", 3600.0)
     writer = AnsweredWriter(sale.answered)
     writer.start()
     event = sale.open(capacity=9)
