@@ -14,7 +14,7 @@ from seating.domain.merging import Preference
 from seating.domain.page import all_items
 from seating.domain.purchase import Purchase
 from seating.domain.sold_as import SoldAs
-from seating.services.box_office import BoxOfficeSale
+from seating.services.income import BoxOfficeSale
 
 _PAGE = 1_000
 _EXPORTED: Final = (

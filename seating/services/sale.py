@@ -22,12 +22,12 @@ from seating.services.answered import Answered
 from seating.services.archived_events import ArchivedEvents
 from seating.services.audit import Audit
 from seating.services.books import Books
-from seating.services.box_office import BoxOffice
 from seating.services.erasure import Erasure
 from seating.services.event_changes import EventChanges, Fence, LogReaders
 from seating.services.event_creation import EventCreation
 from seating.services.events import Events
 from seating.services.holds import Holds
+from seating.services.income import BoxOffice
 from seating.services.ledger_writer import LedgerWriter
 from seating.services.losses import Losses
 from seating.services.merge import Merge
