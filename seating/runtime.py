@@ -8,10 +8,10 @@ from seating.domain.breaker import BreakerPolicy
 from seating.domain.webhook import MAX_WEBHOOKS
 from seating.live.hub import Hub
 from seating.live.resuming import History
-from seating.redis_store import live_log, opening
+from seating.redis_store import opening
 from seating.redis_store.breaker import Breaker
 from seating.redis_store.calls import Calls
-from seating.redis_store.event_log import EventLog
+from seating.redis_store.event_log import EventLog, open_log
 from seating.redis_store.holds import HoldLimits
 from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.persist_queue import PersistQueue
@@ -157,7 +157,7 @@ def live_hub(settings: Settings, services: Services) -> Hub:
     """Build the live hub of a web process."""
     calls = _calls_for_long_replies(settings)
     return Hub(
-        live_log.open_log(settings.effective_redis_url),
+        open_log(settings.effective_redis_url),
         SeatStates(calls),
         services.plans,
         History(EventLog(calls), settings.live_resume_entries),

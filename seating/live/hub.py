@@ -18,7 +18,7 @@ from seating.live.feed import Audience, Feed
 from seating.live.outbox import FAILED, GOING_AWAY, NORMAL, TRY_AGAIN_LATER, Outbox
 from seating.live.resuming import History, begin
 from seating.memo import Memo
-from seating.redis_store.live_log import NewEntries
+from seating.redis_store.event_log import NewEntries
 from seating.redis_store.plans import Plans
 from seating.redis_store.seat_states import SeatStates
 from seating.telemetry import metrics

@@ -15,7 +15,7 @@ from seating.config import InvalidSettings
 from seating.domain.position import Position
 from seating.redis_store import keys, opening
 from seating.redis_store.calls import Calls, RedisOutcomeUnknown
-from seating.redis_store.live_log import open_log
+from seating.redis_store.event_log import open_log
 from seating.redis_store.open_events import OpenEvents
 from seating.redis_store.plain_client import clients_of_primaries, plain_client
 from seating.redis_store.server_figures import read

@@ -18,7 +18,7 @@ from seating.redis_store.auto_pipeline import AutoPipeline
 from seating.redis_store.calls import RedisUnavailable, Scripts
 from seating.redis_store.cluster_calls import ClusterCalls
 from seating.redis_store.connection import ScriptConnection
-from seating.redis_store.live_log import open_log
+from seating.redis_store.event_log import open_log
 from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.plain_client import plain_client
