@@ -2,10 +2,17 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import structlog
+from redis.exceptions import OutOfMemoryError, ResponseError
+
+from seating.telemetry import tracing
 
 if TYPE_CHECKING:
     from seating.redis_store.seen_positions import SeenPositions
@@ -14,6 +21,11 @@ Argument = str | bytes | int
 
 _LUA = resources.files("seating.redis_store") / "lua"
 _USES = re.compile(r"^-- Uses (\w+)\.lua$", re.MULTILINE)
+
+_EVERY_S: Final = 60.0
+_LONGEST_MESSAGE: Final = 300
+
+_log = structlog.get_logger(__name__)
 
 
 class Command(NamedTuple):
@@ -47,62 +59,100 @@ class RedisOutcomeUnknown(RedisUnavailable):
     """The call was sent but got no reply: it may or may not have run."""
 
 
-class Calls(Protocol):
-    """Replies are what Redis sends: bytes, integers, None and lists of them.
-
-    Raises RedisUnavailable, RedisOutcomeUnknown, or redis.ResponseError if Redis refused the command.
+class ScriptFailures:
+    """Scripts of one connection that raise: each kind is logged once a minute, as callers only hear that Redis is
+    unavailable. A kind is a script and the class of its error.
     """
 
-    @property
-    def seen(self) -> "SeenPositions":
-        """The highest position of each event that this process has seen."""
+    def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._clock_s = clock_s
+        self._logged_at_s: dict[tuple[str, str], float] = {}
 
+    def note(self, script: str, error: ResponseError) -> None:
+        """Log the failure, unless Redis is full: then it refused before the script ran."""
+        if isinstance(error, OutOfMemoryError):
+            return
+        kind, now_s = (script, type(error).__name__), self._clock_s()
+        if now_s - self._logged_at_s.get(kind, float("-inf")) >= _EVERY_S:
+            self._logged_at_s[kind] = now_s
+            _log.error("script failed", script=script, error=str(error)[:_LONGEST_MESSAGE])
+
+
+class Calls(ABC):
+    """Commands and scripts, each with a span. Replies are what Redis sends: bytes, integers, None and lists of them.
+
+    Raises RedisUnavailable, RedisOutcomeUnknown, or redis.ResponseError if Redis refused the command.
+    `seen` has the highest position of each event that this process has seen; `digest` returns a script's SHA-1 by name.
+    """
+
+    def __init__(self, seen: "SeenPositions", digest: Callable[[str], str]) -> None:
+        self.seen: Final = seen
+        self._digest = digest
+        self._script_failures = ScriptFailures()
+
+    @abstractmethod
     def doubt(self, key: str, named: bytes) -> bool:
         """Reconnect before the next call: the inventory of this key names another server than the one that responded.
 
         `named` is empty while a term begins. Return whether to ask again: the key's slot may just have moved.
         """
-        ...
 
+    @abstractmethod
     def is_silent(self, key: str) -> bool:
         """Return whether the key's server, one of a cluster, has just let a call wait in vain."""
-        ...
 
     @property
+    @abstractmethod
     def missing_durability(self) -> str:
         """What the server lacks to be durable, or ""."""
-        ...
 
+    @abstractmethod
     def primaries(self) -> Sequence["Calls"]:
         """Return the calls to each server that has keys: only these themselves, unless Redis is a cluster.
 
         Commands and scripts that name no key, such as INFO, must be sent to one of them.
         """
-        ...
+
+    @abstractmethod
+    def _ask(self, calls: Sequence[Call]) -> list[Any]:
+        """Send the calls together and return their replies."""
+
+    def _ask_each(self, calls: Sequence[Call]) -> list[Any]:
+        """As `_ask`, but a cluster replies None for the keys of a server that does not answer while others do."""
+        return self._ask(calls)
 
     def command(self, *words: Argument) -> Any:
         """Send a command, the first argument of which is its key."""
-        ...
+        with tracing.call("redis", str(words[0])):
+            return self._ask([Command(words)])[0]
 
     def commands(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
         """Send independent commands together and return their replies."""
-        ...
+        with tracing.call("redis", "commands"):
+            return self._ask([Command(tuple(words)) for words in many])
 
     def commands_of_each(self, many: Sequence[Sequence[Argument]]) -> list[Any]:
-        """Send one command for each of several keys, together, and return the replies.
+        """Send one command for each of several keys, together, and return the replies, as `_ask_each` does."""
+        with tracing.call("redis", "commands"):
+            return self._ask_each([Command(tuple(words)) for words in many])
 
-        In a cluster, the reply is None for keys whose server does not answer while others do.
-        """
-        ...
-
-    def script(self, name: str, keys: Sequence[str], args: Sequence[Argument], *, promises: bool = False) -> Any: ...
+    def script(self, name: str, keys: Sequence[str], args: Sequence[Argument], *, promises: bool = False) -> Any:
+        with tracing.call("redis", name) as span:
+            return self._run(name, self._ask, [ScriptCall(self._digest(name), keys, args, promises, span.link)])[0]
 
     def scripts(self, name: str, keys_of_each: Sequence[Sequence[str]], args: Sequence[Argument]) -> list[Any]:
-        """Run one script for several sets of keys, sent together, and return the replies.
+        """Run one script for several sets of keys, sent together, and return the replies, as `_ask_each` does."""
+        digest = self._digest(name)
+        with tracing.call("redis", name) as span:
+            calls = [ScriptCall(digest, keys, args, trace=span.link) for keys in keys_of_each]
+            return self._run(name, self._ask_each, calls)
 
-        In a cluster, the reply is None for keys whose server does not answer while others do.
-        """
-        ...
+    def _run(self, name: str, ask: Callable[[Sequence[Call]], list[Any]], calls: Sequence[Call]) -> list[Any]:
+        try:
+            return ask(calls)
+        except ResponseError as error:
+            self._script_failures.note(name, error)
+            raise
 
 
 def replies_of(outcomes: list[Any]) -> list[Any]:

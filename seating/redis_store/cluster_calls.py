@@ -7,7 +7,7 @@ again, as is a call that was never sent. Anything that may have run is not (reco
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 from redis.exceptions import AskError, ClusterDownError, MovedError, NoScriptError, TryAgainError
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -24,27 +24,16 @@ from seating.redis_store.calls import (
     Scripts,
     replies_of,
 )
-from seating.redis_store.failures import ScriptFailures
+from seating.redis_store.connection import OneServer
 from seating.redis_store.seen_positions import SeenPositions
 from seating.redis_store.silence import Silence, of_those_that_answer
 from seating.redis_store.slot_map import SlotMap
 from seating.redis_store.term_wait import TermWait
-from seating.redis_store.traced_calls import TracedCalls
 from seating.telemetry import metrics
 
 _PATIENCE_S: Final = 10.0
 _PAUSE_S: Final = 0.02
 _ASKING: Final = Command(("ASKING",))
-
-
-class ServerCalls(Calls, Protocol):
-    """`Calls` to one server."""
-
-    def begin(self, calls: Sequence[Call]) -> Callable[[], list[Any]]:
-        """Queue the calls, if these calls have a queue; return what then returns the reply or the error of each."""
-        ...
-
-    def close(self) -> None: ...
 
 
 class _Waiting(NamedTuple):
@@ -59,7 +48,7 @@ class _Waiting(NamedTuple):
         return self.call.keys[0] if isinstance(self.call, ScriptCall) else self.call.words[1]
 
 
-class ClusterCalls(TracedCalls):
+class ClusterCalls(Calls):
     """`connect` opens the calls to the server at a URL.
 
     With `awaits_terms`, a call that meets an inventory of another server waits for up to 10 s and is repeated: after
@@ -69,23 +58,21 @@ class ClusterCalls(TracedCalls):
     def __init__(
         self,
         slots: SlotMap,
-        connect: Callable[[str], ServerCalls],
+        connect: Callable[[str], OneServer],
         scripts: Scripts,
         seen: SeenPositions,
         *,
         awaits_terms: bool = False,
     ) -> None:
-        self.seen = seen
+        super().__init__(seen, scripts.digests.__getitem__)
         self._slots = slots
         self._connect = connect
-        self._digest = scripts.digests.__getitem__
         self._terms = TermWait(self._server_of, self._look, self._doubt) if awaits_terms else None
-        self._by_server: dict[str, ServerCalls] = {}
+        self._by_server: dict[str, OneServer] = {}
         self._silence = Silence()
         self._learn: Callable[[], object] | None = None
-        self._script_failures = ScriptFailures()
 
-    def primaries(self) -> list[ServerCalls]:
+    def primaries(self) -> list[OneServer]:
         try:
             return [self._server(url) for url in self._slots.primaries()]
         except RedisConnectionError as error:
@@ -118,7 +105,7 @@ class ClusterCalls(TracedCalls):
         for server in self._by_server.values():
             self._teach(server)
 
-    def _teach(self, server: ServerCalls) -> None:
+    def _teach(self, server: OneServer) -> None:
         if self._learn and isinstance(server, AutoPipeline):
             server.on_new_connection(self._learn)
 
@@ -211,7 +198,7 @@ class ClusterCalls(TracedCalls):
                 return [one._replace(asked="")] if elsewhere and elsewhere != url else []
         return []
 
-    def _server(self, url: str) -> ServerCalls:
+    def _server(self, url: str) -> OneServer:
         # Those of servers that have left stay: they cost an idle connection, and a cluster has few servers.
         if url not in self._by_server:
             self._by_server[url] = self._connect(url)

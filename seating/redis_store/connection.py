@@ -1,6 +1,7 @@
 """One plain connection to Redis. It loads the scripts, identifies the server, and never sends anything twice."""
 
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -17,6 +18,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from seating.redis_store.calls import (
     Argument,
     Call,
+    Calls,
     RedisOutcomeUnknown,
     RedisUnavailable,
     ScriptCall,
@@ -24,11 +26,9 @@ from seating.redis_store.calls import (
     replies_of,
 )
 from seating.redis_store.durability import SETTINGS, DurabilityWatch
-from seating.redis_store.failures import ScriptFailures
 from seating.redis_store.seen_positions import SeenPositions
 from seating.redis_store.server_address import BOUNDS, connection_options, fails_over, left_behind
 from seating.redis_store.server_report import ServerIdentity, ServerReport
-from seating.redis_store.traced_calls import TracedCalls
 
 LOST = (RedisConnectionError, RedisTimeoutError, InvalidResponse, OSError)
 """What redis-py raises when it cannot connect or a connection breaks."""
@@ -176,17 +176,19 @@ class ScriptConnection:
             raise
 
 
-class OneServer(TracedCalls):
-    """What `Calls` over one connection have in common."""
+class OneServer(Calls):
+    """`Calls` over one connection."""
 
     def __init__(self, connection: ScriptConnection) -> None:
+        super().__init__(connection.seen, connection.digest)
         self._connection = connection
-        self._digest = connection.digest
-        self._script_failures = ScriptFailures()
 
-    @property
-    def seen(self) -> SeenPositions:
-        return self._connection.seen
+    @abstractmethod
+    def begin(self, calls: Sequence[Call]) -> Callable[[], list[Any]]:
+        """Queue the calls, if these calls have a queue; return what then returns the reply or the error of each."""
+
+    @abstractmethod
+    def close(self) -> None: ...
 
     @property
     def missing_durability(self) -> str:

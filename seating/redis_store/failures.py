@@ -1,8 +1,7 @@
 """Translates Redis failures into domain errors."""
 
 import re
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -20,9 +19,6 @@ from seating.redis_store.calls import Argument, Calls, RedisOutcomeUnknown, Redi
 from seating.telemetry import metrics
 
 FAILURES: Final = (RedisUnavailable, RedisError)
-
-_EVERY_S: Final = 60.0
-_LONGEST_MESSAGE: Final = 300
 
 # A value of the wrong type, or the message of a script or command that cannot use a value. All other refusals of Redis
 # begin with a code in capitals or have a class of their own.
@@ -46,25 +42,6 @@ def unavailable(as_error: type[SeatingError] = InventoryUnavailable) -> Iterator
         yield
     except FAILURES as error:
         raise as_error from error
-
-
-class ScriptFailures:
-    """Scripts of one connection that raise: each kind is logged once a minute, as callers only hear that Redis is
-    unavailable. A kind is a script and the class of its error.
-    """
-
-    def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
-        self._clock_s = clock_s
-        self._logged_at_s: dict[tuple[str, str], float] = {}
-
-    def note(self, script: str, error: ResponseError) -> None:
-        """Log the failure, unless Redis is full: then it refused before the script ran."""
-        if isinstance(error, OutOfMemoryError):
-            return
-        kind, now_s = (script, type(error).__name__), self._clock_s()
-        if now_s - self._logged_at_s.get(kind, float("-inf")) >= _EVERY_S:
-            self._logged_at_s[kind] = now_s
-            _log.error("script failed", script=script, error=str(error)[:_LONGEST_MESSAGE])
 
 
 class SharedState:

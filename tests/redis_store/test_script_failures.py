@@ -5,9 +5,8 @@ from redis.exceptions import NoScriptError, OutOfMemoryError, ResponseError
 from structlog.testing import capture_logs
 
 from seating.redis_store.auto_pipeline import AutoPipeline
-from seating.redis_store.calls import Scripts
+from seating.redis_store.calls import ScriptFailures, Scripts
 from seating.redis_store.connection import DirectCalls, ScriptConnection
-from seating.redis_store.failures import ScriptFailures
 
 SCRIPT = Scripts({"limit_take": "return redis.call('LPUSH', KEYS[1], 'x')"})
 
