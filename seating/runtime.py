@@ -114,7 +114,6 @@ def web_services(settings: Settings) -> Services:
         offload=offload,
         catalogue=_catalogue(settings, _guards(settings, calls)),
         users=Users(database, coalescing, document, latency_s=settings.db_latency_ms / 1000),
-        user_cache=user_cache,
         rate_limits=RateLimits(calls, {name: rate_policy.parse(policy) for name, policy in policies.items()}),
         api_keys=ApiKeys(settings.effective_api_keys_file),
         data_dir=settings.data_dir,

@@ -97,9 +97,6 @@ class Checkpoint(NamedTuple):
         """Return `<position> <link>`, as the inventory stores it."""
         return f"{self.position} {self.link}"
 
-    def is_followed_by(self, entry: LogEntry) -> bool:
-        return entry.follows(self)
-
 
 class ResumePoint(NamedTuple):
     """How far a client has come: a position, and the beginning of the entry's link, or empty if unknown."""

@@ -77,7 +77,7 @@ class Feed:
         """Offer `entries` to all sockets. Break off where they do not continue the feed, or cannot be rendered."""
         readable: list[tuple[LogEntry, Change]] = []
         for entry in entries:
-            change = entry.read() if self.checkpoint.is_followed_by(entry) else None
+            change = entry.read() if entry.follows(self.checkpoint) else None
             # Move on even over a gap: clients start over from a snapshot, which is at least as new as this entry.
             self.checkpoint = Checkpoint.of(entry)
             if isinstance(change, StateSet):

@@ -1,6 +1,6 @@
 """Schedules retries of failed persistence, after 2, 4, 8 … 60 s, with keys that expire in Redis."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from seating.redis_store import keys
 from seating.redis_store.calls import Calls
@@ -36,26 +36,22 @@ class PersistRetries:
         return not self.read(event_id).waits
 
     def read(self, event_id: str) -> Retry:
-        failures, waits = self._ask("MGET", keys.retry(event_id), keys.retry_wait(event_id))
+        failures, waits = self._scripts.ask("MGET", keys.retry(event_id), keys.retry_wait(event_id))
         return Retry(failures is not None, waits is not None, waits == _FOR_SQL)
 
-    def postpone(self, event_id: str, *, for_sql: bool = False) -> int:
-        """Note a failure, `for_sql` if SQL did not answer; return the seconds until the next attempt."""
-        failures = int(self._ask("INCR", keys.retry(event_id)))
+    def postpone(self, event_id: str, *, for_sql: bool = False) -> None:
+        """Note a failure, `for_sql` if SQL did not answer."""
+        failures = int(self._scripts.ask("INCR", keys.retry(event_id)))
         # The exponent has a bound of its own: after days of failures the power would be huge.
-        wait_s: int = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(failures - 1, 10))
+        wait_s = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(failures - 1, 10))
         # Failures of an event that is gone must not stay in Redis for good.
-        self._ask("EXPIRE", keys.retry(event_id), _FAILURES_KEPT_S)
-        self._ask("SET", keys.retry_wait(event_id), _FOR_SQL if for_sql else _FOR_ANOTHER_REASON, "EX", wait_s)
-        return wait_s
+        self._scripts.ask("EXPIRE", keys.retry(event_id), _FAILURES_KEPT_S)
+        self._scripts.ask("SET", keys.retry_wait(event_id), _FOR_SQL if for_sql else _FOR_ANOTHER_REASON, "EX", wait_s)
 
     def end_wait(self, event_id: str) -> None:
         """Make the next attempt due now. If it fails as well, the wait after it is longer than this one."""
-        self._ask("DEL", keys.retry_wait(event_id))
+        self._scripts.ask("DEL", keys.retry_wait(event_id))
 
     def forget(self, event_id: str) -> None:
         """Clear the failures after a success."""
-        self._ask("DEL", keys.retry(event_id), keys.retry_wait(event_id))
-
-    def _ask(self, *words: str | int | bytes) -> Any:
-        return self._scripts.ask(*words)
+        self._scripts.ask("DEL", keys.retry(event_id), keys.retry_wait(event_id))

@@ -75,10 +75,10 @@ class SingleFlight:
             look_s = min(look_s * 2, _LONGEST_LOOK_S)
         raise LoadFailed
 
-    def land(self, lease: Lease, outcome: bytes) -> bool:
-        """End the flight and give any `outcome` to its followers; return False if the lease had expired."""
+    def land(self, lease: Lease, outcome: bytes) -> None:
+        """End the flight and give any `outcome` to its followers, unless the lease has expired."""
         watched = keys.flight(self._name, lease.key), keys.landed(self._name, lease.key, lease.token)
-        return bool(self._shared.script("flight_land", watched, lease.token, outcome, _OUTCOME_KEPT_MS))
+        self._shared.script("flight_land", watched, lease.token, outcome, _OUTCOME_KEPT_MS)
 
     @contextmanager
     def renewing(self, lease: Lease) -> Iterator[None]:

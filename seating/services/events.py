@@ -101,9 +101,9 @@ class Events:
 
         Raises EventNotFound, NotOnSale if it is closed already, or a draft that is to be paused.
         """
-        with self.changes.of(event_id) as change:
+        with self.changes.of(event_id):
             position = self.inventory.set_state(event_id, state, by)
-        change.reached(position)
+        self.changes.reached(event_id, position)
         return self.get(event_id)
 
     def set_offer(
@@ -114,9 +114,9 @@ class Events:
         `by_category` is whether it changes categories or prices. Raises EventNotFound, SaleRunning if it does while the
         event is on sale, NotOnSale once it is closed, RolloutInProgress, and what `amend` raises.
         """
-        with self.changes.of(event_id, "offer") as change:
+        with self.changes.of(event_id, "offer"):
             position = self._set_offer(event_id, amend, by, by_category=by_category)
-        change.reached(position)
+        self.changes.reached(event_id, position)
         return self.get(event_id)
 
     def is_draft(self, event_id: str) -> bool:

@@ -65,9 +65,9 @@ class Holds:
         runs = self.names.runs(event_id, order.seats)
         within = self.offers.within(event_id, order)
         holders = self._holders(event_id, holder, order.buyer, is_shop=is_shop)
-        with self.changes.of(event_id) as change:
+        with self.changes.of(event_id):
             held = self.store.hold(event_id, token, holders, order, runs, idempotency, kept, limit, within)
-        change.reached(held.record.position)
+        self.changes.reached(event_id, held.record.position)
         if held.replayed and key is not None:
             # The seal is an XOR, so sealing opens it again.
             token = sealed(held.sealed, held.id, event_id, caller, key)
@@ -83,9 +83,9 @@ class Holds:
 
     def extend(self, event_id: str, token: str) -> HeldSeats:
         """Raises HoldExpired, BacklogFull."""
-        with self.changes.of(event_id) as change:
+        with self.changes.of(event_id):
             record = self.store.extend(event_id, token)
-        change.reached(record.position)
+        self.changes.reached(event_id, record.position)
         return self._named(event_id, token, record)
 
     def change(
@@ -103,16 +103,16 @@ class Holds:
         RateLimited, RolloutInProgress.
         """
         added, removed = self.names.runs(event_id, add), self.names.runs(event_id, remove)
-        with self.changes.of(event_id, "hold_changed") as change:
+        with self.changes.of(event_id, "hold_changed"):
             held = self.store.change(event_id, token, added, removed, limit)
-        change.reached(held.record.position)
+        self.changes.reached(event_id, held.record.position)
         return self._named(event_id, token, held.record)._replace(verdict=held.verdict)
 
     def release(self, event_id: str, token: str) -> None:
         """Raises HoldExpired."""
-        with self.changes.of(event_id) as change:
+        with self.changes.of(event_id):
             position = self.store.release(event_id, token)
-        change.reached(position)
+        self.changes.reached(event_id, position)
 
     def _named(self, event_id: str, token: str, record: HeldRecord) -> HeldSeats:
         seats, sold_as = self.offers.named(event_id, record.runs, record.tariff, record.currency)

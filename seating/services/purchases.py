@@ -11,7 +11,6 @@ from seating.domain.cancellation import Cancellation, Part
 from seating.domain.changes import Purchased
 from seating.domain.errors import InventoryUnavailable, NotOnSale, PurchaseNotFound
 from seating.domain.idempotency import short_hash
-from seating.domain.log_entry import LogEntry
 from seating.domain.purchase import Order, Purchase, PurchaseId, PurchaseState, part_of
 from seating.domain.rate_policy import Verdict
 from seating.domain.receipt import Receipt
@@ -79,10 +78,10 @@ class Purchases:
         runs = self.names.runs(event_id, order.seats)
         within = self.offers.within(event_id, order)
         idempotency = short_hash(caller, key)
-        with self.changes.of(event_id) as change:
+        with self.changes.of(event_id):
             sold = self.inventory.purchase(event_id, caller, idempotency, order, runs, limit, within)
         receipt, replayed, verdict = sold
-        change.reached(receipt.id.position, receipt, idempotency)
+        self.changes.reached(event_id, receipt.id.position, receipt, idempotency)
         seats, sold_as = self.offers.named(event_id, receipt.runs, receipt.tariff, receipt.currency)
         recorded = wait_s > 0 and self.watch.wait(receipt.id, wait_s)
         return AcceptedPurchase(receipt, seats, replayed, recorded, verdict, sold_as)
@@ -120,19 +119,19 @@ class Purchases:
                 return self.cancel(purchase_id, by, seats, quantity)
             purchase_log.acted("purchase cancelled", purchase.id, by)
             self.set_aside.unquarantine(purchase_id.event_id, fork.entry.position)
-            return self._named([purchase.with_cancellation(whole)._replace(why=by.why)])[0]
+            return self.offers.named_purchases([purchase.with_cancellation(whole)._replace(why=by.why)])[0]
         cancelled, is_new = self._cancel(purchase, part, by)
         purchase = purchase.with_cancellation(cancelled)
         if is_new:
             purchase_log.acted("purchase cancelled", purchase.id, by, quantity=purchase.cancelled_quantity)
-        return self._named([purchase._replace(why=by.why) if is_new else purchase])[0]
+        return self.offers.named_purchases([purchase._replace(why=by.why) if is_new else purchase])[0]
 
     def _cancel(self, purchase: Purchase, part: Part, by: Actor) -> tuple[Cancellation | None, bool]:
         """What of it is cancelled then, and whether that has just grown."""
         try:
-            with self.changes.of(purchase.id.event_id) as change:
+            with self.changes.of(purchase.id.event_id):
                 told = self.inventory.cancel(purchase, part, by)
-            change.reached(told.reached)
+            self.changes.reached(purchase.id.event_id, told.reached)
         except NotOnSale:  # It was archived: Redis has nothing of it any more.
             return self.archived.cancel(purchase, part, by)
         return told.cancelled, told.is_new
@@ -149,12 +148,16 @@ class Purchases:
         # Poison has seats, which may be cancelled though SQL does not know that yet.
         if aside is None or aside.reason == quarantine.POISON:
             return self.as_they_stand(purchase_id.event_id, [purchase])[0]
-        return self._named([purchase])[0]
+        return self.offers.named_purchases([purchase])[0]
 
     def _in_log(self, purchase_id: PurchaseId) -> Purchase | None:
         entry = self.log.entry_at(purchase_id.event_id, purchase_id.position)
-        purchase = self._of_entry(purchase_id, entry, PurchaseState.ACCEPTED) if entry else None
-        return self.as_they_stand(purchase_id.event_id, [purchase])[0] if purchase else None
+        change = entry.read() if entry else None
+        # Positions can be guessed, nonces cannot.
+        if entry is None or not isinstance(change, Purchased) or change.nonce != purchase_id.nonce:
+            return None
+        purchase = purchase_in(purchase_id, PurchaseState.ACCEPTED, entry, change)
+        return self.as_they_stand(purchase_id.event_id, [purchase])[0]
 
     def _fork(self, purchase: Purchase) -> quarantine.QuarantinedEntry | None:
         """The purchase as another history has it, if only that has it."""
@@ -182,14 +185,6 @@ class Purchases:
 
         return Cancellation(act.at_ms, 0) if self.database.write(resolve) else None
 
-    @staticmethod
-    def _of_entry(purchase_id: PurchaseId, entry: LogEntry, state: PurchaseState) -> Purchase | None:
-        change = entry.read()
-        # Positions can be guessed, nonces cannot.
-        if not isinstance(change, Purchased) or change.nonce != purchase_id.nonce:
-            return None
-        return purchase_in(purchase_id, state, entry, change)
-
     def as_they_stand(self, event_id: str, found: Sequence[Purchase]) -> list[Purchase]:
         """With what SQL does not know to be cancelled yet, and the names of their seats."""
         standing = [purchase for purchase in found if not (purchase.cancelled and purchase.cancelled.is_whole)]
@@ -198,8 +193,4 @@ class Purchases:
         except InventoryUnavailable:
             known = []  # Without Redis the record has the last word.
         by_id = {purchase.id: cancellation for purchase, cancellation in zip(standing, known, strict=False)}
-        return self._named([purchase.with_cancellation(by_id.get(purchase.id)) for purchase in found])
-
-    def _named(self, found: Sequence[Purchase]) -> list[Purchase]:
-        """With the names of their seats, and what they were sold as; all of one event."""
-        return self.offers.named_purchases(found)
+        return self.offers.named_purchases([purchase.with_cancellation(by_id.get(purchase.id)) for purchase in found])

@@ -145,7 +145,7 @@ class Quarantine:
         cancelled = self.database.read(in_quarantine, aside) if aside else None
         if cancelled is None or cancelled.state is not PurchaseState.CANCELLED:  # Another has replayed it too.
             return
-        with self.changes.of(purchase_id.event_id) as change:
+        with self.changes.of(purchase_id.event_id):
             reached = self.inventory.cancel(cancelled, ALL, by).reached
-        change.reached(reached)
+        self.changes.reached(purchase_id.event_id, reached)
         raise NotReplayable("It was cancelled in the meantime")

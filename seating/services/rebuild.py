@@ -102,14 +102,12 @@ class Rebuild:
             attempt.undo()
             raise
 
-    def write(
-        self, event_id: str, attempt: Rebuilding, *, expected: LogEntry | None = None, force: bool = False
-    ) -> None:
+    def write(self, event_id: str, attempt: Rebuilding, *, expected: LogEntry | None = None) -> None:
         """Write SQL's record to Redis. Raises Overtaken unless the record ends at `expected`, if given."""
         recorded = self.database.read_snapshot(recorded_state.fold, event_id, attempt.renew)
         if expected is not None and recorded.last != expected:
             raise Overtaken("the record has moved on")
-        _refuse_left_out(recorded, force)
+        _refuse_left_out(recorded, force=False)
         self._replace(event_id, attempt, recorded.state, recorded.plan, recorded.last)
 
     def _replace(
@@ -158,7 +156,7 @@ class Rebuild:
         if not found or Checkpoint.of(found[0]) != checkpoint:
             return
         # Entries that continue the ledger are no fork: recorded as they are, they keep their positions.
-        if len(found) == 2 and checkpoint.is_followed_by(found[1]):
+        if len(found) == 2 and found[1].follows(checkpoint):
             raise Overtaken("the log has entries that must be recorded first")
         if len(found) == 1 and doubted and doubted.checkpoint == checkpoint:
             raise Overtaken("nothing is lost")

@@ -77,14 +77,14 @@ class Seats:
         runs = chosen.runs(plan) if plan else self._places(event_id, chosen)
         quantity = None if runs else chosen.quantity
         # Older versions read an entry with a quantity without setting any place.
-        with self.changes.of(event_id, None if quantity is None else PLACES_SET) as change:
+        with self.changes.of(event_id, None if quantity is None else PLACES_SET):
             try:
                 done = self.store.set(event_id, runs, SETTABLE[status], by, chosen.places_are, quantity)
             except errors.OutcomeUnknown as error:
                 if chosen.quantity is None:
                     raise
                 raise PlacesOutcomeUnknown from error
-        change.reached(done.position)
+        self.changes.reached(event_id, done.position)
         return SeatsSet(done.changed, done.position)
 
     def _places(self, event_id: str, chosen: SeatSelection) -> list[SeatRange]:
@@ -124,9 +124,9 @@ class Seats:
             runs = self.names.runs(event_id, [seat_id])
         except errors.SeatNotFound:
             raise errors.UnknownSeat from None
-        with self.changes.of(event_id) as change:
+        with self.changes.of(event_id):
             done = self.store.set(event_id, runs, SETTABLE[status], by)
-        change.reached(done.position)
+        self.changes.reached(event_id, done.position)
         return Seat(seat_id, WORDS[OFF_SALE] if done.off_sale else status)
 
 

@@ -8,7 +8,6 @@ import redis
 from seating.redis_store.calls import Calls
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.inventory import Inventory
-from seating.redis_store.lru_cache import LruCache
 from seating.redis_store.persist_queue import PersistQueue
 from seating.redis_store.process_reports import UpkeepReports, WebShares
 from seating.redis_store.rate_limits import RateLimits
@@ -53,7 +52,6 @@ class Services(Sale):
         offload: Offload,
         catalogue: Catalogue,
         users: Users,
-        user_cache: LruCache,
         rate_limits: RateLimits,
         api_keys: ApiKeys,
         data_dir: Path,
@@ -64,7 +62,6 @@ class Services(Sale):
         self.offload = offload
         self.catalogue = catalogue
         self.users = users
-        self.user_cache = user_cache
         self.rate_limits = rate_limits
         self.api_keys = api_keys
         self.income = Income(reads, self.box_office)

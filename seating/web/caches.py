@@ -100,7 +100,7 @@ def clear_cache(query: WhyQuery) -> Response:
 
 
 def _status() -> Response:
-    cache = services().user_cache
+    cache = services().users.coalescing.cache
     stats = cache.stats()
     return render(
         CacheStatusView(

@@ -88,7 +88,7 @@ def get_health() -> Response:
             timestamp=rfc3339(time.time() * 1000),
             uptime=_uptime_s(),
             memory=psutil.Process().memory_info().rss,
-            cache_size=services().user_cache.size_last_known,
+            cache_size=services().users.coalescing.cache.size_last_known,
         )
     )
 

@@ -77,7 +77,7 @@ def test_each_purchase_is_one_entry_of_an_unbroken_chain(
         inventory.purchase(event, "shop", f"k{number}", Order(2, reference=f'Nr. {number} "ü"\\'))
     entries = whole_log(calls, event)
     for previous, entry in pairwise(entries):
-        assert Checkpoint.of(previous).is_followed_by(entry)
+        assert entry.follows(Checkpoint.of(previous))
     changes = [parse_change(entry.change) for entry in entries]
     assert changes[0] == Opened(1_700_000_000_000, 50)
     last = changes[-1]

@@ -53,7 +53,7 @@ def test_the_ledger_keeps_the_chain(sale: OneProcess) -> None:
     sale.persist(event)
     entries = [LogEntry(Position(r.epoch, r.seq), r.change, r.link) for r in sale.rows(ledger, event)]
     for previous, entry in pairwise(entries):
-        assert Checkpoint.of(previous).is_followed_by(entry)
+        assert entry.follows(Checkpoint.of(previous))
     watermark = sale.rows(watermarks, event)[0]
     assert (watermark.seq, watermark.link) == (entries[-1].position.seq, entries[-1].link)
 
