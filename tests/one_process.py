@@ -8,7 +8,6 @@ import redis
 from sqlalchemy import Table, select
 
 from seating.domain.actor import Actor
-from seating.domain.hold import HoldOrder
 from seating.domain.purchase import Order, Purchase, PurchaseId
 from seating.domain.receipt import Receipt
 from seating.domain.seat_changes import LETTERS
@@ -145,7 +144,7 @@ class OneProcess(Sale):
     def hold(
         self, event_id: str, *seats: str, quantity: int = 0, key: str | None = None, holder: str = "address"
     ) -> HeldSeats:
-        return self.holds.hold(event_id, "anonymous", holder, key, HoldOrder(quantity or len(seats), seats))
+        return self.holds.hold(event_id, "anonymous", holder, key, Order(quantity or len(seats), seats=seats))
 
     def cancel(self, purchase_id: PurchaseId) -> str:
         """The purchase's state afterwards."""

@@ -1,13 +1,11 @@
 """A hold: seats reserved for a buyer for a limited time. Anyone who knows its token may buy them."""
 
 import hashlib
-import json
 import re
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, NamedTuple, Self
 
 from seating.domain.idempotency import short_hash
@@ -53,27 +51,6 @@ def without_holders(kept: str) -> tuple[str, list[str]]:
     key, is_of_now, holders = owner.rpartition(";")
     # Versions before wrote the holder alone there.
     return f"{hold}|{key if is_of_now else ';0'};", [who.partition(":")[0] for who in holders.split(",") if who]
-
-
-@dataclass(frozen=True, slots=True)
-class HoldOrder:
-    """A request to hold given seats, or the best ones for a quantity. `buyer` is a shop's own id of its customer."""
-
-    quantity: int
-    seats: tuple[str, ...] = ()
-    together: bool = False
-    category: str | None = None
-    zone: str | None = None
-    accessible: bool = False
-    mix: bool = False
-    buyer: str | None = None
-
-    def fingerprint(self) -> str:
-        """Return the fingerprint. It never equals a purchase's, and the log keeps it: `buyer` is not in it."""
-        asked = ["hold", str(self.quantity), str(self.together), *sorted(self.seats)]
-        if self.category is not None or self.zone is not None or self.accessible or self.mix:
-            asked.append(json.dumps([self.category, self.zone, self.accessible, self.mix]))
-        return short_hash(*asked)
 
 
 class HeldRecord(NamedTuple):

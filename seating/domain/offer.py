@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Final, NamedTuple, Protocol, Self
+from typing import Any, Final, NamedTuple, Self
 
 import orjson
 
@@ -173,33 +173,6 @@ def offer_of_plan(plan: SeatingPlan) -> Offer:
     return Offer(
         tuple(CategoryOffer(name, blocks=block_ranges(of)) for name, of in zip(parts.categories, blocks, strict=True))
     )
-
-
-class Wished(Protocol):
-    """What the orders of purchases and of holds say of the seats that they want."""
-
-    @property
-    def together(self) -> bool: ...
-    @property
-    def mix(self) -> bool: ...
-    @property
-    def accessible(self) -> bool: ...
-    @property
-    def category(self) -> str | None: ...
-
-
-NO_WISH: Final = "|"
-"""The text of an order that wishes nothing."""
-
-
-def wish_text(order: Wished, within: Sequence[BlockRange] = ()) -> str:
-    """Return what an order wishes, as offer.lua reads it: `flags|first-last,…`.
-
-    `within` are the blocks that are searched, all if there are none.
-    """
-    flags = (("t", order.together), ("m", order.mix), ("a", order.accessible), ("c", order.category is not None))
-    wished, blocks = (flag for flag, is_set in flags if is_set), (f"{first}-{last}" for first, last in within)
-    return f"{''.join(wished)}|{','.join(blocks)}"
 
 
 def _category_fields(category: CategoryOffer) -> dict[str, Any]:

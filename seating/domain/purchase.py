@@ -6,13 +6,14 @@ import secrets
 from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 from seating.domain.caller import ANONYMOUS
 from seating.domain.cancellation import ALL, Bought, Cancellation, Part
 from seating.domain.errors import InvalidRequest, PurchaseNotFound, SeatNotFound
 from seating.domain.event import is_event_id
 from seating.domain.idempotency import short_hash
+from seating.domain.offer import BlockRange
 from seating.domain.personal_data import PersonalData
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatRange, places
@@ -20,6 +21,9 @@ from seating.domain.sold_as import SoldAs
 
 # `run:{e}` has one character for a block's longest run, and their alphabet ends at ten.
 MAX_QUANTITY = 10
+
+NO_WISH: Final = "|"
+"""The text of an order that wishes nothing."""
 
 _NONCE = re.compile(r"[0-9a-f]{16}")
 
@@ -156,7 +160,8 @@ def new_nonce() -> str:
 
 
 class Order(NamedTuple):
-    """What a buyer asks for: the best seats for a quantity, given seats, or what a hold has, whose token is given.
+    """What a buyer asks for, to buy or to hold: the best seats for a quantity, given seats, or what a hold has, whose
+    token is given.
 
     `quantity` is the number of `seats` where they are given, and 0 for a hold. `together` refuses a split, `mix` takes
     one of several categories. The best seats are those of a `category` or a `zone`, or `accessible` ones, where that is
@@ -197,6 +202,27 @@ class Order(NamedTuple):
             return None
         return _fingerprint(self)
 
+    def hold_fingerprint(self) -> str:
+        """The fingerprint of a hold, which never equals a purchase's. Nothing personal is in it either."""
+        asked = ["hold", str(self.quantity), str(self.together), *sorted(self.seats)]
+        if wishes := self._wishes():
+            asked.append(json.dumps(wishes))
+        return short_hash(*asked)
+
+    def wish_text(self, within: Sequence[BlockRange] = ()) -> str:
+        """Return what the order wishes, as offer.lua reads it: `flags|first-last,…`.
+
+        `within` are the blocks that are searched, all if there are none.
+        """
+        flags = (("t", self.together), ("m", self.mix), ("a", self.accessible), ("c", self.category is not None))
+        wished, blocks = (flag for flag, is_set in flags if is_set), (f"{first}-{last}" for first, last in within)
+        return f"{''.join(wished)}|{','.join(blocks)}"
+
+    def _wishes(self) -> list[object]:
+        """What fingerprints have of the best seats; empty if nothing is wished, as in those of versions before."""
+        wishes: list[object] = [self.category, self.zone, self.accessible, self.mix]
+        return wishes if wishes != [None, None, False, False] else []
+
 
 @lru_cache(maxsize=256)
 def _fingerprint(order: Order) -> str:
@@ -204,7 +230,6 @@ def _fingerprint(order: Order) -> str:
     asked: list[object] = [order.quantity, order.together, order.reference]
     if order.seats or order.hold_token:
         asked += [sorted(order.seats), order.hold_token]
-    # Only where it is asked for: receipts of versions before have fingerprints without it.
-    if order.category is not None or order.zone is not None or order.accessible or order.mix:
-        asked.append([order.category, order.zone, order.accessible, order.mix])
+    if wishes := order._wishes():
+        asked.append(wishes)
     return short_hash(json.dumps(asked))

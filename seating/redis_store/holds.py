@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from seating.domain.hold import HOLD_RENDERING, HeldRecord, HoldOrder, hold_id
-from seating.domain.offer import BlockRange, wish_text
+from seating.domain.hold import HOLD_RENDERING, HeldRecord, hold_id
+from seating.domain.offer import BlockRange
 from seating.domain.position import Position
-from seating.domain.purchase import MAX_QUANTITY
+from seating.domain.purchase import MAX_QUANTITY, Order
 from seating.domain.rate_policy import Verdict
 from seating.domain.seating_plan import SeatRange, runs_text
 from seating.redis_store import keys
@@ -65,7 +65,7 @@ class HoldStore:
         event_id: str,
         token: str,
         holders: dict[str, int],
-        order: HoldOrder,
+        order: Order,
         runs: Sequence[SeatRange],
         idempotency: str = "",
         sealed: str = "",
@@ -80,11 +80,11 @@ class HoldStore:
         """
         args = (
             idempotency,
-            order.fingerprint(),
+            order.hold_fingerprint(),
             HOLD_RENDERING,
             order.quantity,
             runs_text(runs),
-            wish_text(order, within),
+            order.wish_text(within),
             *self._backlog_limits,
             hold_id(token),
             self.limits.ttl_s * 1000,
@@ -93,7 +93,7 @@ class HoldStore:
             sealed,
             self.limits.max_s * 1000,
         )
-        return self._measured("hold", event_id, args, limit, "seats" if order.seats else "quantity")
+        return self._measured("hold", event_id, args, limit, order.field)
 
     def find(self, event_id: str, token: str) -> HeldRecord:
         """Raises HoldExpired."""

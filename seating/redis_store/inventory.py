@@ -9,9 +9,9 @@ from seating.domain.cancellation import Cancellation, Part
 from seating.domain.changes import Purchased
 from seating.domain.errors import IdempotencyKeyReused, NotOnSale, SaleRunning
 from seating.domain.hold import hold_id
-from seating.domain.offer import NO_WISH, BlockRange, Offer, wish_text
+from seating.domain.offer import BlockRange, Offer
 from seating.domain.position import Position
-from seating.domain.purchase import Order, Purchase, PurchaseState, buyer_hash, new_nonce
+from seating.domain.purchase import NO_WISH, Order, Purchase, PurchaseState, buyer_hash, new_nonce
 from seating.domain.rate_policy import Verdict
 from seating.domain.receipt import RENDERING, Receipt, shop_members
 from seating.domain.seating_plan import SeatRange, runs_text
@@ -66,7 +66,7 @@ class Inventory:
         counts against `limit`, in the same round trip; the result or the error has the verdict. `runs` are the places
         of the order's seats, `within` the blocks of its category and zone, if it names any.
         """
-        asked = (RENDERING, order.quantity, runs_text(runs), wish_text(order, within))
+        asked = (RENDERING, order.quantity, runs_text(runs), order.wish_text(within))
         hold = "" if order.hold_token is None else hold_id(order.hold_token)
         buyer = buyer_hash(caller, order.buyer)
         rest = (new_nonce(), shop_members(caller), hold, "", "", order.personal.to_text(), buyer)

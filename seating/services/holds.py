@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from seating.domain.hold import HeldRecord, HoldOrder, hold_id, new_token, sealed
+from seating.domain.hold import HeldRecord, hold_id, new_token, sealed
 from seating.domain.idempotency import short_hash
-from seating.domain.purchase import buyer_hash
+from seating.domain.purchase import Order, buyer_hash
 from seating.domain.rate_policy import Verdict
 from seating.domain.sold_as import SoldAs
 from seating.redis_store.event_scripts import MissingInventory
@@ -47,7 +47,7 @@ class Holds:
         caller: str,
         holder: str,
         key: str | None,
-        order: HoldOrder,
+        order: Order,
         *,
         is_shop: bool = False,
         limit: RateLimit | None = None,

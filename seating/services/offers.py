@@ -6,7 +6,6 @@ from functools import partial
 from typing import Final
 
 from seating.domain.errors import InvalidRequest
-from seating.domain.hold import HoldOrder
 from seating.domain.offer import BlockRange, Offer, block_ranges, common_blocks
 from seating.domain.purchase import Order, Purchase
 from seating.domain.seat_selection import unknown
@@ -39,7 +38,7 @@ class Offers:
         default_factory=lambda: Memo(max_weight=_MOST_CATEGORIES, weigh=lambda offer: len(offer.categories)), init=False
     )
 
-    def within(self, event_id: str, order: Order | HoldOrder) -> Sequence[BlockRange]:
+    def within(self, event_id: str, order: Order) -> Sequence[BlockRange]:
         """The blocks of the category and zone that an order names; none where it names neither.
 
         Raises InvalidRequest for one that the event does not have, and EventNotFound.

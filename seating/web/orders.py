@@ -5,7 +5,6 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, Field
 
 from seating.domain.errors import InvalidRequest
-from seating.domain.hold import HoldOrder
 from seating.domain.purchase import MAX_QUANTITY, Order
 from seating.web.parsing import StrictModel
 from seating.web.schemas import Buyer, Line, Note, Reference, examples, without_default
@@ -72,13 +71,13 @@ class NewHold(_WantedSeats):
 
     buyer: Buyer | None = None
 
-    def order(self, *, is_shop: bool) -> HoldOrder:
+    def order(self, *, is_shop: bool) -> Order:
         """Return the order. Raises InvalidRequest unless exactly one is given, and for a `buyer` that no shop names."""
         exactly_one(quantity=self.quantity, seats=self.seats)
         if self.buyer is not None and not is_shop:
             raise InvalidRequest("Buyer is believed from a shop only: send its API key too, or leave it out", "buyer")
         quantity = self.quantity or len(self.seats)
-        return HoldOrder(quantity, tuple(self.seats), self.together, **self._wishes(), buyer=self.buyer)
+        return Order(quantity, self.together, seats=tuple(self.seats), **self._wishes(), buyer=self.buyer)
 
 
 class HoldChange(StrictModel):

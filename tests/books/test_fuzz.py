@@ -23,7 +23,6 @@ from hypothesis.stateful import (
 )
 
 from seating.domain.errors import HoldExpired, SeatingError
-from seating.domain.hold import HoldOrder
 from seating.domain.purchase import Order
 from seating.domain.receipt import Receipt
 from seating.domain.seat_selection import SeatSelection
@@ -65,7 +64,7 @@ class SaleMachine(RuleBasedStateMachine):
         self.event = self.sale.open(plan=PLAN)
         limits_ms = (HOLD_LIMITS.ttl_s * 1000, MAX_MS, HOLD_LIMITS.extend_step_s * 1000)
         self.model = SaleModel(PLAN, *limits_ms, HOLD_LIMITS.max_seats, frozen_clock.NOON_MS)
-        self.keys: dict[str, tuple[str, HoldOrder]] = {}
+        self.keys: dict[str, tuple[str, Order]] = {}
         self.steps = 0
 
     def both(self, product: Callable[[], Any], model: Callable[[], Any]) -> Any:
@@ -131,13 +130,13 @@ class SaleMachine(RuleBasedStateMachine):
 
     @rule(target=tokens, quantity=st.integers(1, 10), holder=holders, keyed=st.booleans())
     def hold_quantity(self, quantity: int, holder: str, keyed: bool) -> Any:
-        return self.hold(HoldOrder(quantity), holder, keyed, quantity, None)
+        return self.hold(Order(quantity), holder, keyed, quantity, None)
 
     @rule(target=tokens, seats=some_seats, holder=holders, keyed=st.booleans())
     def hold_chosen(self, seats: list[str], holder: str, keyed: bool) -> Any:
-        return self.hold(HoldOrder(len(seats), tuple(seats)), holder, keyed, 0, seats)
+        return self.hold(Order(len(seats), seats=tuple(seats)), holder, keyed, 0, seats)
 
-    def hold(self, order: HoldOrder, holder: str, keyed: bool, quantity: int, seats: list[str] | None) -> Any:
+    def hold(self, order: Order, holder: str, keyed: bool, quantity: int, seats: list[str] | None) -> Any:
         key = self.key() if keyed else None
         held = self.both(
             lambda: self.sale.holds.hold(self.event, "anonymous", holder, key, order),

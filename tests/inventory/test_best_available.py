@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seating.domain.errors import NotTogether, SoldOut
-from seating.domain.offer import CategoryOffer, Offer, block_ranges, common_blocks, wish_text
+from seating.domain.offer import CategoryOffer, Offer, block_ranges, common_blocks
 from seating.domain.purchase import Order
 from seating.domain.seating_plan import SeatingPlan, SeatRange, Spot, spots_text, to_middles_text
 from seating.redis_store import keys
@@ -285,7 +285,9 @@ def _as_written(wish: Wish, offer: Offer) -> str:
     named = [] if wish.category is None else [offer.categories[wish.category].blocks]
     zones = [(wish.within,)] if wish.within else []
     within = (common_blocks(*named, *zones) or _NOWHERE) if named or zones else ()
-    return wish_text(wish, within)
+    category = None if wish.category is None else str(wish.category)
+    order = Order(wish.quantity, wish.together, category=category, accessible=wish.accessible, mix=wish.mix)
+    return order.wish_text(within)
 
 
 def test_sells_what_is_chosen(inventory: Inventory, opened: Open) -> None:

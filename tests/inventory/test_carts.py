@@ -16,7 +16,7 @@ from seating.domain.errors import (
     SeatUnavailable,
     TooManyHeld,
 )
-from seating.domain.hold import HoldOrder, hold_id, pack_notes, sealed, unpack_notes
+from seating.domain.hold import hold_id, pack_notes, sealed, unpack_notes
 from seating.domain.idempotency import short_hash
 from seating.domain.purchase import Order
 from seating.domain.rate_policy import parse
@@ -228,8 +228,9 @@ class TestKey:
     def test_of_a_version_that_kept_records_for_ever(self, moved: OneProcess, event: str) -> None:
         held = moved.hold(event, *row_a(1))
         field = short_hash("anonymous", "k")
-        order = HoldOrder(1, tuple(row_a(1)))
-        moved.calls.command("HSET", keys.idempotency(event), field, f"1|{order.fingerprint()}|1-3|{NOON_MS}|1|0:0-1")
+        order = Order(1, seats=tuple(row_a(1)))
+        record = f"1|{order.hold_fingerprint()}|1-3|{NOON_MS}|1|0:0-1"
+        moved.calls.command("HSET", keys.idempotency(event), field, record)
         ((hold, text),) = [moved.calls.command("HGETALL", keys.hold(event))]
         old = text.decode().rpartition("|")[0] + "|" + text.decode().rpartition(";")[2].partition(":")[0]
         moved.calls.command("HSET", keys.hold(event), hold, old)
@@ -293,7 +294,7 @@ class TestLimit:
 
     def test_is_asked_by_holds_and_changes(self, moved: OneProcess, event: str, limit: RateLimit) -> None:
         def hold(key: str) -> HeldSeats:
-            order = HoldOrder(1, tuple(row_a(1)))
+            order = Order(1, seats=tuple(row_a(1)))
             return moved.holds.hold(event, "anonymous", "address", key, order, limit=limit)
 
         held = hold("k")
@@ -317,7 +318,7 @@ class TestLimit:
 
 class TestBuyer:
     def hold(self, sale: OneProcess, event: str, quantity: int, buyer: str | None, shop: str = "shop") -> HeldSeats:
-        return sale.holds.hold(event, shop, shop, None, HoldOrder(quantity, buyer=buyer), is_shop=True)
+        return sale.holds.hold(event, shop, shop, None, Order(quantity, buyer=buyer), is_shop=True)
 
     def test_of_a_shop_has_a_bound_within_the_shops(self, moved: OneProcess) -> None:
         event = moved.open(capacity=500)
@@ -342,6 +343,6 @@ class TestBuyer:
     def test_is_not_part_of_what_a_key_was_used_for(self, moved: OneProcess, event: str) -> None:
         """The log keeps that for good, and may not know who the buyer is."""
         first, second = (
-            moved.holds.hold(event, "shop", "shop", "k", HoldOrder(1, buyer=buyer), is_shop=True) for buyer in "AB"
+            moved.holds.hold(event, "shop", "shop", "k", Order(1, buyer=buyer), is_shop=True) for buyer in "AB"
         )
         assert (second.replayed, second.token) == (True, first.token)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from seating.domain.errors import HoldExpired
-from seating.domain.hold import HoldOrder
+from seating.domain.purchase import Order
 from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.redis_store import keys
 from seating.redis_store.holds import HoldLimits, HoldStore
@@ -35,7 +35,7 @@ SALE_EVERY = 100
 
 @pytest.mark.timeout(max(120, HOLDS // 20))
 def test_leave_nothing_and_stop_no_sale(sale: OneProcess) -> None:
-    event, order = sale.open(plan=HALL), HoldOrder(2)
+    event, order = sale.open(plan=HALL), Order(2)
     store = HoldStore(sale.calls, LIMITS, backlog_max_entries=1_000, backlog_memory_percent=90)
     holds = Holds(store, sale.names, sale.holds.changes, sale.offers)
     for number in range(HOLDS):

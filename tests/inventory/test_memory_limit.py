@@ -6,7 +6,6 @@ from contextlib import suppress
 import pytest
 
 from seating.domain.errors import BacklogFull
-from seating.domain.hold import HoldOrder
 from seating.domain.purchase import Order
 from seating.redis_store.connection import DirectCalls
 from seating.redis_store.holds import HoldLimits, HoldStore
@@ -38,7 +37,7 @@ def test_the_refusal_holds_until_there_is_room(calls: DirectCalls, opened: Calla
     event = opened(capacity=1000)
     room, short = at_most(calls, 100), at_most(calls, 0)
     holds = HoldStore(calls, LIMITS, backlog_max_entries=100_000, backlog_memory_percent=100)
-    holds.hold(event, "token", {"holder": 20}, HoldOrder(1), ())
+    holds.hold(event, "token", {"holder": 20}, Order(1), ())
     first = buy(room, event, "first")
     last = buy_until_refused(short, event)
     assert last - first < LOOK_EVERY

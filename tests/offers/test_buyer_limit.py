@@ -9,7 +9,6 @@ import pytest
 
 from seating import redis_store
 from seating.domain.errors import BuyerLimit, InvalidRequest
-from seating.domain.hold import HoldOrder
 from seating.domain.offer import Offer
 from seating.domain.purchase import Order, buyer_hash
 from seating.domain.receipt import Receipt
@@ -74,7 +73,7 @@ def test_of_a_hold(sale: OneProcess, event: str) -> None:
 
 
 def hold(sale: OneProcess, event: str, quantity: int, buyer: str | None = "ada", shop: str = "shop") -> str:
-    order = HoldOrder(quantity, buyer=buyer)
+    order = Order(quantity, buyer=buyer)
     return sale.holds.hold(event, shop, shop, None, order, is_shop=True).token
 
 
@@ -97,7 +96,7 @@ def test_a_hold_grows_up_to_the_limit(sale: OneProcess) -> None:
     plan = SeatingPlan([[["A1", "A2", "A3", "A4", "A5"]]])
     event = sale.event_creation.create("Hall", 5, plan, OPERATOR, Offer(max_per_buyer=3)).event.id
     buy(sale, event, "k1", 1)
-    held = sale.holds.hold(event, "shop", "shop", None, HoldOrder(1, buyer="ada"), is_shop=True)
+    held = sale.holds.hold(event, "shop", "shop", None, Order(1, buyer="ada"), is_shop=True)
     free = [seat for seat, status in sale.statuses(event).items() if status == "available"]
     assert refused(lambda: sale.holds.change(event, held.token, free[:2], [])) == {"left": 1}
     assert len(sale.holds.change(event, held.token, free[:2], held.seats).seats) == 2

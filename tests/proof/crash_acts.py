@@ -13,7 +13,6 @@ from unittest.mock import patch
 import gevent
 
 from seating.domain.errors import HoldExpired
-from seating.domain.hold import HoldOrder
 from seating.domain.purchase import Order, PurchaseId
 from seating.domain.recovery_errors import NothingToMerge, Overtaken, QuarantineEntryNotFound
 from seating.runtime import webhook_messages
@@ -56,7 +55,7 @@ def buy_held(process: CrashingProcess, given: Given) -> Any:
 
 
 def hold(process: CrashingProcess, given: Given) -> Any:
-    held = process.holds.hold(given["event"], "shop", given["key"], given["key"], HoldOrder(2))
+    held = process.holds.hold(given["event"], "shop", given["key"], given["key"], Order(2))
     return held.token, held.seats
 
 
