@@ -5,10 +5,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from seating.domain import errors
+from seating.domain.position import Position
 from seating.domain.purchase import MAX_QUANTITY
 from seating.domain.rate_policy import Verdict
 from seating.domain.seating_plan import SeatRange
 from seating.domain.timestamps import rfc3339
+from seating.redis_store import keys
 from seating.redis_store.calls import Argument, Calls
 from seating.redis_store.failures import FAILURES, meaning, unavailable
 from seating.redis_store.inventory_snapshot import FIELDS
@@ -40,6 +42,32 @@ class EventScripts:
         if reply[0] in _REFUSED:
             raise errors.InventoryUnavailable
         return reply
+
+    def measured(
+        self, name: str, event_id: str, args: Sequence[Argument], group: str, limit: RateLimit | None, field: str
+    ) -> tuple[Sequence[Any], Verdict | None]:
+        """Run a script that sells or holds; it also asks `limit`, if there is one, which counts for `group`.
+
+        Return what `accepted` does, and the verdict; None if the limit was not asked. Raises what `accepted` does, with
+        the verdict, and RateLimited.
+        """
+        event_keys = (*keys.of_sale(event_id), keys.buyers(event_id))
+        if limit:
+            event_keys = (*event_keys, keys.event_limit(event_id, group, limit.key))
+            args = (*args, *limit.policy.arguments)
+        reply = self.run(name, event_keys, args)
+        verdict = limit.verdict(reply.pop()) if limit and isinstance(reply[-1], list) else None
+        try:
+            return accepted(reply, field), verdict
+        except errors.SeatingError as refusal:
+            refusal.verdict = verdict
+            raise
+
+    def reached(self, event_id: str, reply: bytes) -> Position:
+        """Return the position in a script's reply, which the process has seen from now on."""
+        position = Position.parse(reply.decode())
+        self._calls.seen.note(event_id, position)
+        return position
 
     def reply(
         self, name: str, event_keys: Sequence[str], args: Sequence[Argument], *, promises: bool = False
@@ -84,19 +112,6 @@ class EventScripts:
 
 
 _ACCEPTED: Final = frozenset({b"SOLD", b"HELD", b"REPLAYED", b"EXTENDED", b"CHANGED", b"FOUND", b"RELEASED", b"SET"})
-
-
-def judged(reply: list[Any], limit: RateLimit | None, field: str = "quantity") -> tuple[Sequence[Any], Verdict | None]:
-    """What `accepted` returns of a reply that ends with the verdict of `limit`, if that was asked, and the verdict.
-
-    Raises what `accepted` does, with the verdict, and RateLimited.
-    """
-    verdict = limit.verdict(reply.pop()) if limit and isinstance(reply[-1], list) else None
-    try:
-        return accepted(reply, field), verdict
-    except errors.SeatingError as refusal:
-        refusal.verdict = verdict
-        raise
 
 
 class RunsRefused(errors.SeatingError):

@@ -12,7 +12,7 @@ from seating.domain.rate_policy import Verdict
 from seating.domain.seating_plan import SeatRange, runs_text
 from seating.redis_store import keys
 from seating.redis_store.calls import Argument, Calls
-from seating.redis_store.event_scripts import EventScripts, accepted, judged
+from seating.redis_store.event_scripts import EventScripts, accepted
 from seating.redis_store.rate_limits import RateLimit
 
 RELEASED_A_CALL: Final = 200
@@ -56,7 +56,6 @@ class HoldStore:
         self, calls: Calls, limits: HoldLimits, *, backlog_max_entries: int, backlog_memory_percent: int
     ) -> None:
         self._scripts = EventScripts(calls)
-        self._seen = calls.seen
         self.limits = limits
         self._backlog_limits = (backlog_max_entries, backlog_memory_percent)
 
@@ -123,7 +122,7 @@ class HoldStore:
 
     def release(self, event_id: str, token: str) -> Position:
         """Where the log ends then. Raises HoldExpired."""
-        return self._reached(event_id, accepted(self._run("release", event_id, hold_id(token)))[1])
+        return self._scripts.reached(event_id, accepted(self._run("release", event_id, hold_id(token)))[1])
 
     def expire(self, event_id: str) -> int:
         """Releases holds that are due; returns how many. Of more than `RELEASED_A_CALL` some are left."""
@@ -138,11 +137,7 @@ class HoldStore:
     def _measured(
         self, script: str, event_id: str, args: Sequence[Argument], limit: RateLimit | None, field: str
     ) -> AcceptedHold:
-        event_keys = (*keys.of_sale(event_id), keys.buyers(event_id))
-        if limit:
-            event_keys = (*event_keys, keys.event_limit(event_id, "holds", limit.key))
-            args = (*args, *limit.policy.arguments)
-        reply, verdict = judged(self._scripts.run(script, event_keys, args), limit, field)
+        reply, verdict = self._scripts.measured(script, event_id, args, "holds", limit, field)
         sealed = [text.decode() for text in reply[8:]]
         return AcceptedHold(self._told(event_id, reply), reply[0] == b"REPLAYED", verdict, *sealed)
 
@@ -153,9 +148,4 @@ class HoldStore:
         """Reads a reply that tells of a hold as it is now."""
         _, position, until_ms, left_ms, quantity, runs, tariff, currency, *_ = reply
         told = (int(until_ms), left_ms, quantity, SeatRange.parse_all(runs.decode()))
-        return HeldRecord(self._reached(event_id, position), *told, tariff.decode(), currency.decode() or None)
-
-    def _reached(self, event_id: str, reply: bytes) -> Position:
-        position = Position.parse(reply.decode())
-        self._seen.note(event_id, position)
-        return position
+        return HeldRecord(self._scripts.reached(event_id, position), *told, tariff.decode(), currency.decode() or None)

@@ -17,7 +17,7 @@ from seating.domain.receipt import RENDERING, Receipt, shop_members
 from seating.domain.seating_plan import SeatRange, runs_text
 from seating.redis_store import keys
 from seating.redis_store.calls import Argument, Calls
-from seating.redis_store.event_scripts import EventScripts, judged
+from seating.redis_store.event_scripts import EventScripts
 from seating.redis_store.inventory_snapshot import FIELDS, Head, Snapshot, head
 from seating.redis_store.rate_limits import RateLimit
 
@@ -102,12 +102,8 @@ class Inventory:
         limit: RateLimit | None,
         field: str = "quantity",
     ) -> Accepted:
-        event_keys = (*keys.of_sale(event_id), keys.buyers(event_id))
         args = (*asked, *self._backlog_limits, *rest)
-        if limit:
-            event_keys = (*event_keys, keys.event_limit(event_id, "sale", limit.key))
-            args = (*args, *limit.policy.arguments)
-        (outcome, record), verdict = judged(self._scripts.run("purchase", event_keys, args), limit, field)
+        (outcome, record), verdict = self._scripts.measured("purchase", event_id, args, "sale", limit, field)
         receipt = Receipt.parse(event_id, record.decode())
         self._calls.seen.note(event_id, receipt.id.position)
         return Accepted(receipt, outcome == b"REPLAYED", verdict)
@@ -180,7 +176,7 @@ class Inventory:
         bought = (str(position), purchase.quantity, runs_text(purchase.runs), epoch, by.member())
         args = (*bought, *wanted, buyer_hash(purchase.caller, purchase.personal.buyer))
         outcome, reached, cancelled = self._scripts.run("cancel", event_keys, args)
-        return CancelReply(self._reached(event_id, reached), _cancellation(cancelled), outcome == b"CANCELLED")
+        return CancelReply(self._scripts.reached(event_id, reached), _cancellation(cancelled), outcome == b"CANCELLED")
 
     def cancellations(self, event_id: str, positions: Sequence[Position]) -> list[Cancellation | None]:
         """Return what is cancelled of each purchase at `positions`; None for nothing."""
@@ -199,7 +195,7 @@ class Inventory:
             raise NotOnSale("This event is closed for good", state="closed")
         if outcome == b"DRAFT":
             raise NotOnSale("This event is a draft: it has no sale to pause", state="draft")
-        return self._reached(event_id, reached[0])
+        return self._scripts.reached(event_id, reached[0])
 
     def offers(self, event_ids: Sequence[str]) -> list[Offer | None]:
         """Return the offer of each event; None if it has no categories, or if Redis does not have its offer."""
@@ -226,12 +222,7 @@ class Inventory:
             raise SaleRunning
         if outcome == b"CLOSED":
             raise NotOnSale("This event is closed for good", state="closed")
-        return self._reached(event_id, reached[0])
-
-    def _reached(self, event_id: str, reply: bytes) -> Position:
-        position = Position.parse(reply.decode())
-        self._calls.seen.note(event_id, position)
-        return position
+        return self._scripts.reached(event_id, reached[0])
 
     def archive(self, event_id: str, idle_ms: int) -> bool:
         """Remove an event that is closed, completely in SQL, and unchanged for `idle_ms`; False if it is not."""

@@ -83,7 +83,6 @@ class SeatStore:
 
     def __init__(self, calls: Calls) -> None:
         self._scripts = EventScripts(calls)
-        self._seen = calls.seen
 
     def set(
         self,
@@ -101,6 +100,4 @@ class SeatStore:
         """
         args = (runs_text(runs), status, by.member(), places_are, "" if quantity is None else quantity)
         _, reached, changed, off_sale = accepted(self._scripts.run("set_seats", keys.of_seats(event_id), args))
-        position = Position.parse(reached.decode())
-        self._seen.note(event_id, position)
-        return SetSeats(position, changed, SeatRange.parse_all(off_sale.decode()))
+        return SetSeats(self._scripts.reached(event_id, reached), changed, SeatRange.parse_all(off_sale.decode()))
