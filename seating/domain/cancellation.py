@@ -9,7 +9,7 @@ from itertools import islice
 from typing import NamedTuple, Self
 
 from seating.domain.changes import Cancelled
-from seating.domain.seating_plan import Place, SeatRange, places, runs_text
+from seating.domain.seating_plan import SeatRange, in_runs, places, runs_text
 
 
 class Part(NamedTuple):
@@ -98,7 +98,7 @@ class Bought(NamedTuple):
             return standing
         if part.quantity is not None:
             more = min(max(0, part.quantity - self.cancelled(cancellation).quantity), standing.quantity)
-            return self._replace(quantity=more, runs=_in_runs(islice(places(standing.runs), more)))
+            return self._replace(quantity=more, runs=in_runs(islice(places(standing.runs), more)))
         runs = _within(part.runs, standing.runs)
         return self._replace(quantity=sum(run.length for run in runs), runs=runs)
 
@@ -119,19 +119,9 @@ class Bought(NamedTuple):
 
 def _without(runs: Iterable[SeatRange], gone: Iterable[SeatRange]) -> list[SeatRange]:
     taken = set(places(gone))
-    return _in_runs(place for place in places(runs) if place not in taken)
+    return in_runs(place for place in places(runs) if place not in taken)
 
 
 def _within(runs: Iterable[SeatRange], others: Iterable[SeatRange]) -> list[SeatRange]:
     kept = set(places(others))
-    return _in_runs(place for place in places(runs) if place in kept)
-
-
-def _in_runs(found: Iterable[Place]) -> list[SeatRange]:
-    runs: list[SeatRange] = []
-    for block, place in found:
-        if runs and (runs[-1].block, runs[-1].start + runs[-1].length) == (block, place):
-            runs[-1] = runs[-1]._replace(length=runs[-1].length + 1)
-        else:
-            runs.append(SeatRange(block, place, 1))
-    return runs
+    return in_runs(place for place in places(runs) if place in kept)

@@ -133,8 +133,6 @@ def _take_in(event_id: str, merged: MergedState, idempotency: str, receipt: Rece
         if own.id != receipt.id:
             _wait(merged, idempotency, receipt, f"its idempotency key also bought {own.id}")
         return
-    record = (receipt.rendering, receipt.fingerprint, receipt.id.position, receipt.id.nonce, receipt.quantity)
-    runs = ",".join(map(str, receipt.runs))
     quantity, seats = receipt.bought.standing(state.cancellation(str(receipt.id.position)))
     if quantity:
         taken = _first_taken(merged, seats, quantity)
@@ -143,7 +141,7 @@ def _take_in(event_id: str, merged: MergedState, idempotency: str, receipt: Rece
             return
         state.sold += quantity
         state.take(list(seats), AVAILABLE, SOLD)
-    state.idempotency[idempotency] = "|".join(map(str, (*record, receipt.left, runs, receipt.at_ms, receipt.shop)))
+    state.idempotency[idempotency] = str(receipt)
 
 
 def _wait(merged: MergedState, idempotency: str, receipt: Receipt, reason: str) -> None:

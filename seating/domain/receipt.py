@@ -47,6 +47,11 @@ class Receipt(NamedTuple):
         told = (int(quantity), int(left), SeatRange.parse_all(runs))
         return cls(int(rendering), fingerprint, purchase_id, *told, int(at_ms), shop)
 
+    def __str__(self) -> str:
+        """As `parse` reads it."""
+        bought = (self.id.position, self.id.nonce, self.quantity, self.left, runs_text(self.runs))
+        return "|".join(map(str, (self.rendering, self.fingerprint, *bought, self.at_ms, self.shop)))
+
     @property
     def private(self) -> str | None:
         """The text of the personal data; None for none, or none any more."""

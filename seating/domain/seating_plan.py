@@ -4,6 +4,7 @@ import string
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
+from itertools import groupby
 from typing import Any, NamedTuple, Self, TypeVar
 
 import orjson
@@ -83,6 +84,12 @@ Place = tuple[int, int]
 def places(runs: Iterable[SeatRange]) -> Iterator[Place]:
     """Return each seat of `runs`."""
     return ((block, place) for block, start, length in runs for place in range(start, start + length))
+
+
+def in_runs(found: Iterable[Place]) -> list[SeatRange]:
+    """Return the places, in order, in as few runs as there can be."""
+    runs = (list(run) for _, run in groupby(enumerate(found), key=lambda one: (one[1][0], one[1][1] - one[0])))
+    return [SeatRange(*run[0][1], len(run)) for run in runs]
 
 
 class GeneratedPlan(BaseModel):
@@ -189,13 +196,7 @@ class SeatingPlan:
         if len(set(seats)) < len(seats):
             doubled = next(seat for seat in seats if seats.count(seat) > 1)
             raise InvalidRequest(f"Seat {doubled} is given twice", "seats")
-        runs: list[SeatRange] = []
-        for block, place in sorted(self._place_of_seat[seat] for seat in seats):
-            if runs and (runs[-1].block, runs[-1].start + runs[-1].length) == (block, place):
-                runs[-1] = runs[-1]._replace(length=runs[-1].length + 1)
-            else:
-                runs.append(SeatRange(block, place, 1))
-        return runs
+        return in_runs(sorted(self._place_of_seat[seat] for seat in seats))
 
     def empty_maps(self) -> Iterator[str]:
         """Each block's map with every seat available, as `seats:{e}` keeps it."""

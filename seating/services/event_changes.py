@@ -61,13 +61,13 @@ class Fence:
 
     def _learn(self, event_ids: Sequence[str]) -> None:
         try:
-            epochs = self._database.read(watermarks.epochs, event_ids)
+            recorded = self._database.read(watermarks.read_all, event_ids)
         except (RecordUnavailable, SQLAlchemyError) as error:
             # A failure must not kill the greenlet that sends all calls to Redis.
             _log.warning("current term unknown", error=str(error.__cause__ or error))
             return
-        for event_id, epoch in epochs.items():
-            self._seen.note(event_id, Position(epoch, 0))
+        for event_id, checkpoint in recorded.items():
+            self._seen.note(event_id, Position(checkpoint.position.epoch, 0))
 
 
 @dataclass(frozen=True, slots=True)

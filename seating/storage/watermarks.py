@@ -7,6 +7,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from seating.domain.log_entry import Checkpoint
 from seating.domain.position import Position
+from seating.storage.database import batches
 from seating.storage.tables import watermarks
 
 
@@ -21,16 +22,10 @@ def read(connection: Connection, event_id: str) -> Checkpoint | None:
 def read_all(connection: Connection, event_ids: Sequence[str]) -> dict[str, Checkpoint]:
     """Return the watermarks of the events that SQL knows."""
     found: dict[str, Checkpoint] = {}
-    for first in range(0, len(event_ids), 500):
-        query = select(watermarks).where(watermarks.c.event_id.in_(event_ids[first : first + 500]))
+    for some in batches(event_ids):
+        query = select(watermarks).where(watermarks.c.event_id.in_(some))
         found |= {row.event_id: Checkpoint(Position(row.epoch, row.seq), row.link) for row in connection.execute(query)}
     return found
-
-
-def epochs(connection: Connection, event_ids: Sequence[str]) -> dict[str, int]:
-    """Return the current term of each of the events that SQL knows."""
-    query = select(watermarks.c.event_id, watermarks.c.epoch).where(watermarks.c.event_id.in_(event_ids))
-    return {row.event_id: row.epoch for row in connection.execute(query)}
 
 
 def lock(connection: Connection, event_id: str) -> int:

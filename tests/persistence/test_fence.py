@@ -10,6 +10,8 @@ from sqlalchemy.exc import ProgrammingError
 
 from seating.domain.errors import InventoryUnavailable, RecordUnavailable
 from seating.domain.idempotency import short_hash
+from seating.domain.log_entry import GENESIS, Checkpoint
+from seating.domain.position import Position
 from seating.domain.purchase import Order
 from seating.redis_store import keys
 from seating.services import event_changes
@@ -96,11 +98,11 @@ class Asked:
         self.questions = 0
         self.asked, self.answers = Event(), Event()
 
-    def read(self, *_: object) -> dict[str, int]:
+    def read(self, *_: object) -> dict[str, Checkpoint]:
         self.questions += 1
         self.asked.set()
         self.answers.wait()
-        return {"event": 7}
+        return {"event": Checkpoint(Position(7, 9), GENESIS)}
 
 
 @pytest.fixture
