@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from seating.domain import areas, seat_map
+from seating.domain import areas
 from seating.domain.event import DRAFT
 from seating.domain.hold import Hold
 from seating.domain.inventory_state import InventoryState
 from seating.domain.offer import Offer
 from seating.domain.position import Position
 from seating.domain.receipt import Receipt, is_purchase_record
+from seating.domain.replay_decision import first_taken
 from seating.domain.seat_status import AVAILABLE, BOX_OFFICE, HELD, OFF_SALE, ORGANISED, SOLD
 from seating.domain.seating_plan import SeatRange
 
@@ -73,7 +74,11 @@ def merge(
     for hold, kept in other.holds.items():
         # A hold without its seats cannot be honoured: let it expire now. So does one of places without names: the other
         # history may have sold them from it already, and nothing would tell.
-        if hold not in preferred.holds and _is_of_seats(preferred, kept) and not _first_taken(merged, kept.runs):
+        if (
+            hold not in preferred.holds
+            and _is_of_seats(preferred, kept)
+            and not first_taken(preferred, seat_name, kept.runs)
+        ):
             preferred.holds[hold] = kept
             preferred.held += kept.quantity
             preferred.take(kept.runs, AVAILABLE, HELD)
@@ -135,7 +140,7 @@ def _take_in(event_id: str, merged: MergedState, idempotency: str, receipt: Rece
         return
     quantity, seats = receipt.bought.standing(state.cancellation(str(receipt.id.position)))
     if quantity:
-        taken = _first_taken(merged, seats, quantity)
+        taken = first_taken(state, merged.seat_name, seats, quantity)
         if taken:
             _wait(merged, idempotency, receipt, taken)
             return
@@ -203,20 +208,3 @@ def _take_in_organisers_places(merged: MergedState, organised: str) -> None:
             missing -= more
         if status == BOX_OFFICE and missing > 0:
             merged.box_office.append(SeatRange(0, 0, missing))
-
-
-def _first_taken(merged: MergedState, runs: Sequence[SeatRange], quantity: int = 0) -> str:
-    """Return what is in the way, in words; empty if nothing. What is only off sale is not."""
-    state = merged.state
-    if not runs and state.remaining < quantity:
-        return f"only {state.remaining} seats are left"
-    for run in runs:
-        if areas.is_area(state.maps[run.block]):
-            if not seat_map.can_be_had(state.maps[run.block], run):
-                return f"fewer than {run.length} places are left of area {run.block}"
-            continue
-        for place in range(run.start, run.start + run.length):
-            seat = SeatRange(run.block, place, 1)
-            if not seat_map.can_be_had(state.maps[seat.block], seat):
-                return f"seat {merged.seat_name(seat)} has another owner"
-    return ""

@@ -1,15 +1,16 @@
 """Whether a change of a fork can be replayed on top of the record, which may have sold its seats since."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
 from seating.domain import areas, changes, seat_map
 from seating.domain.changes import Change
+from seating.domain.hold import Hold
 from seating.domain.inventory_state import InventoryState
 from seating.domain.receipt import is_purchase_record
-from seating.domain.seat_status import AVAILABLE, HELD, OFF_SALE
+from seating.domain.seat_status import AVAILABLE, HELD
 from seating.domain.seating_plan import SeatRange, places
 
 
@@ -112,23 +113,36 @@ class Conditions:
 
     def _if_free(self, runs: list[SeatRange], quantity: int, hold: str | None) -> Decision:
         """Whether these seats can be had: available, or held by `hold`."""
-        own = self.state.holds.get(hold or "")
-        if not runs:
-            left = self.state.remaining + (own.quantity if own else 0)
-            if left < quantity:
-                return Decision(Outcome.WAITS, f"only {left} seats are left")
-            return Decision(Outcome.REPLAYED)
-        held = set(places(own.runs)) if own else set()
-        for run in runs:
-            if areas.is_area(self.state.maps[run.block]):
-                if not own and not seat_map.can_be_had(self.state.maps[run.block], run):
-                    return Decision(Outcome.WAITS, f"fewer than {run.length} places are left of area {run.block}")
-                continue
-            for place in places([run]):
-                status = self._status(SeatRange(*place, 1))
-                if status not in (AVAILABLE, OFF_SALE) and not (status == HELD and place in held):
-                    return Decision(Outcome.WAITS, f"seat {self.seat_name(SeatRange(*place, 1))} has another owner")
-        return Decision(Outcome.REPLAYED)
+        taken = first_taken(self.state, self.seat_name, runs, quantity, self.state.holds.get(hold or ""))
+        return Decision(Outcome.WAITS, taken) if taken else Decision(Outcome.REPLAYED)
 
     def _status(self, run: SeatRange) -> str:
         return self.state.maps[run.block][run.start : run.start + 1]
+
+
+def first_taken(
+    state: InventoryState,
+    seat_name: Callable[[SeatRange], str],
+    runs: Sequence[SeatRange],
+    quantity: int = 0,
+    own: Hold | None = None,
+) -> str:
+    """Return what is in the way of a buyer, in words; empty if nothing is. What is off sale or held by `own` is not.
+
+    `quantity` is how many seats are wanted where there are no `runs`.
+    """
+    left = state.remaining + (own.quantity if own else 0)
+    if not runs and left < quantity:
+        return f"only {left} seats are left"
+    held = set(places(own.runs)) if own else set()
+    for run in runs:
+        seats = state.maps[run.block]
+        if areas.is_area(seats):
+            if not own and not seat_map.can_be_had(seats, run):
+                return f"fewer than {run.length} places are left of area {run.block}"
+            continue
+        for place in places([run]):
+            seat = SeatRange(*place, 1)
+            if not seat_map.can_be_had(seats, seat) and not (place in held and seats[seat.start] == HELD):
+                return f"seat {seat_name(seat)} has another owner"
+    return ""
