@@ -89,9 +89,12 @@ class Report(NamedTuple):
     replica: Seen[ReplicaSight] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """What is looked at. `writes` and `own_inventory` share a connection that buyers do not use."""
+@dataclass(eq=False)
+class Readiness:
+    """The readiness of one process, which has one greenlet for each kind of look.
+
+    `writes` and `own_inventory` share a connection that buyers do not use.
+    """
 
     writes: WriteCheck
     own_inventory: Inventory
@@ -103,24 +106,19 @@ class Sources:
     database: Database
     data_dir: Path
     offload: Offload
-    replica: Replica | None = None
+    replica: Replica | None
+    default_event: str
 
-
-class Readiness:
-    """The readiness of one process, which has one greenlet for each kind of look."""
-
-    def __init__(self, sources: Sources, default_event: str) -> None:
-        self._sources = sources
-        self._default_event = default_event
+    def __post_init__(self) -> None:
         self.drains: Callable[[], bool] = lambda: False
         self._last_read = RecordSight(frozenset(), [], None, "")
-        self._sales = OpenSales(sources.own_inventory, default_event, self._known_events)
+        self._sales = OpenSales(self.own_inventory, self.default_event, self._known_events)
         self._record = BackgroundLook(self._look_at_record, _RECORD_EVERY_S)
         self._shared = BackgroundLook(self._look_at_shared, _SHARED_EVERY_S)
         self._disk = BackgroundLook(self._free_bytes, _DISK_EVERY_S)
         self._webhooks = BackgroundLook(self._look_at_webhooks, _WEBHOOKS_EVERY_S)
         self._sale = BackgroundLook(self._look_at_sale, _SALE_EVERY_S)
-        self._replica = BackgroundLook(sources.replica.look, _REPLICA_EVERY_S) if sources.replica else None
+        self._replica = BackgroundLook(self.replica.look, _REPLICA_EVERY_S) if self.replica else None
 
     def start(self) -> None:
         """Start looking. Until then nothing is known, and the process is not ready."""
@@ -145,7 +143,7 @@ class Readiness:
         ready = verdict.state is RedisState.UP and sales is not None and sales.sells and not drains
         seen = self._shared.last(), self._record.last(), self._disk.last(), self._webhooks.last()
         replica = self._replica.last() if self._replica else None
-        return Report(ready, drains, verdict, sale.age_s, self._default_event, sales, *seen, replica)
+        return Report(ready, drains, verdict, sale.age_s, self.default_event, sales, *seen, replica)
 
     def close(self) -> None:
         for look in self._looks:
@@ -163,12 +161,12 @@ class Readiness:
     def _redis_verdict(self, sale: Seen[SaleSight]) -> WriteVerdict:
         if sale.value is None or sale.age_s > _SALE_HOLDS_S:
             return WriteVerdict(RedisState.DOWN, f"no reply for {sale.age_s:.1f} s")
-        if missing := self._sources.inventory.missing_durability:
+        if missing := self.inventory.missing_durability:
             return WriteVerdict(RedisState.NOT_DURABLE, missing)
         return sale.value.redis
 
     def _look_at_sale(self) -> SaleSight:
-        verdict = self._sources.writes.run()
+        verdict = self.writes.run()
         if verdict.state is RedisState.DOWN or not self._knows_events():
             return SaleSight(verdict, None)
         return SaleSight(verdict, self._sales.look())
@@ -183,15 +181,14 @@ class Readiness:
         return KnownEvents(shared.event_ids if shared else [], self._last_read.event_ids)
 
     def _look_at_shared(self) -> SharedSight:
-        sources = self._sources
-        event_ids = sources.open_events.ids()
+        event_ids = self.open_events.ids()
         return SharedSight(
-            event_ids, _or_none(sources.reports.last), _or_none(sources.queue.workers_seen), sources.breakers.reports()
+            event_ids, _or_none(self.reports.last), _or_none(self.queue.workers_seen), self.breakers.reports()
         )
 
     def _look_at_record(self) -> RecordSight:
         try:
-            event_ids, losses = self._sources.database.read(
+            event_ids, losses = self.database.read(
                 lambda connection: (events.live(connection), answered.losses(connection))
             )
         except RecordUnavailable as error:
@@ -203,11 +200,11 @@ class Readiness:
         return self._last_read
 
     def _look_at_webhooks(self) -> WebhookSight:
-        return self._sources.database.read(webhook_cursors.look, time.time_ns() // 1_000_000)
+        return self.database.read(webhook_cursors.look, time.time_ns() // 1_000_000)
 
     def _free_bytes(self) -> int | None:
         try:
-            free: int = self._sources.offload(lambda: shutil.disk_usage(self._sources.data_dir).free)
+            free: int = self.offload(lambda: shutil.disk_usage(self.data_dir).free)
         except OSError:
             return None
         return free

@@ -17,7 +17,7 @@ from seating.services.catalogue import Catalogue
 from seating.services.income import Income
 from seating.services.monitoring import Monitoring
 from seating.services.plan_documents import PlanDocuments
-from seating.services.readiness import Readiness, Sources
+from seating.services.readiness import Readiness
 from seating.services.readings import Readings
 from seating.services.sale import Sale, SaleOptions
 from seating.services.seats import SeatMaps
@@ -70,31 +70,19 @@ class Services(Sale):
         self.plan_documents = PlanDocuments(self.names, offload)
         self.monitoring = Monitoring(self.inventory, self.set_aside, self.presence)
         self.instances = WebInstances(WebShares(calls), Speaker(metrics_dir), offload)
-        reports = UpkeepReports(calls)
-        self.readiness = Readiness(self._sources(own_calls, options, reports, queue, data_dir, reads), default_event)
-        of_sale = (self.inventory, self.set_aside, EventLog(calls), self.open_events)
-        self.readings = Readings(calls, *of_sale, queue, self.counts, catalogue.guards, self.readiness)
-
-    def _sources(
-        self,
-        own_calls: Calls,
-        options: SaleOptions,
-        reports: UpkeepReports,
-        queue: PersistQueue,
-        data_dir: Path,
-        reads: LaggingReads,
-    ) -> Sources:
-        """Return what readiness looks at."""
-        return Sources(
+        self.readiness = Readiness(
             WriteCheck(own_calls, options.backlog_memory_percent),
             Inventory(own_calls, **options.backlog),
             self.inventory,
             self.open_events,
-            reports,
+            UpkeepReports(calls),
             queue,
-            self.catalogue.guards,
-            self.database,
+            catalogue.guards,
+            database,
             data_dir,
-            self.offload,
+            offload,
             reads.replica,
+            default_event,
         )
+        of_sale = (self.inventory, self.set_aside, EventLog(calls), self.open_events)
+        self.readings = Readings(calls, *of_sale, queue, self.counts, catalogue.guards, self.readiness)

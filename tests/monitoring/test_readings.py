@@ -9,13 +9,12 @@ from seating.redis_store import keys, server_figures
 from seating.redis_store.event_log import EventLog
 from seating.redis_store.process_reports import BackgroundCounts
 from seating.services.circuit_breakers import CircuitBreakers
-from seating.services.readiness import Readiness
 from seating.services.readings import Readings
 from seating.services.webhooks import Webhooks
 from seating.storage.database import Database
 from seating.web.readiness_checks import checks
 from tests.one_process import OPERATOR, OneProcess
-from tests.readiness.conftest import DEFAULT, sources_of
+from tests.readiness.conftest import readiness_of
 from tests.servers import RedisServer, wait_until
 
 
@@ -28,15 +27,14 @@ def one(own_redis: RedisServer, sqlite_url: str) -> Iterator[OneProcess]:
 
 @pytest.fixture
 def readings(one: OneProcess, tmp_path: Path) -> Iterator[Readings]:
-    sources = sources_of(one, tmp_path)
-    readiness = Readiness(sources, DEFAULT)
+    readiness = readiness_of(one, tmp_path)
     yield Readings(
         one.calls,
         one.inventory,
         one.set_aside,
         EventLog(one.calls),
         one.open_events,
-        sources.queue,
+        readiness.queue,
         one.counts,
         CircuitBreakers([]),
         readiness,

@@ -14,7 +14,7 @@ from seating.redis_store.plain_client import plain_client
 from seating.redis_store.process_reports import UpkeepReports
 from seating.redis_store.write_check import WriteCheck
 from seating.services.circuit_breakers import CircuitBreakers
-from seating.services.readiness import Readiness, Sources
+from seating.services.readiness import Readiness
 from seating.storage.database import Database, in_this_thread
 from tests.one_process import OneProcess
 from tests.servers import RedisServer
@@ -24,11 +24,11 @@ DEFAULT = "demo"
 Watch = Callable[..., Readiness]
 
 
-def sources_of(sale: OneProcess, data_dir: Path) -> Sources:
+def readiness_of(sale: OneProcess, data_dir: Path) -> Readiness:
     """As a web process has them, over connections of their own."""
     own, shared = (DirectCalls(ScriptConnection(sale.redis_url, Scripts(), seen=sale.seen)) for _ in range(2))
     limits = {"backlog_max_entries": 100_000, "backlog_memory_percent": 90}
-    return Sources(
+    return Readiness(
         WriteCheck(own, 90),
         Inventory(own, **limits),
         Inventory(shared, **limits),
@@ -39,6 +39,8 @@ def sources_of(sale: OneProcess, data_dir: Path) -> Sources:
         sale.database,
         data_dir,
         in_this_thread,
+        None,
+        DEFAULT,
     )
 
 
@@ -56,7 +58,7 @@ def watch(one: OneProcess, tmp_path: Path) -> Iterator[Watch]:
     started: list[Readiness] = []
 
     def start(default_event: str = DEFAULT, **others: Any) -> Readiness:
-        started.append(Readiness(replace(sources_of(one, tmp_path), **others), default_event))
+        started.append(replace(readiness_of(one, tmp_path), default_event=default_event, **others))
         started[-1].start()
         return started[-1]
 
