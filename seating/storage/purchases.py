@@ -1,5 +1,6 @@
 """The record of purchases: the ledger's purchases and cancellations, folded."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -27,7 +28,6 @@ class WrongPersonalData(Exception):
 
 AT_BOX_OFFICE: Final = "box office"
 """Stands for the purchase of a seat that was sold without one."""
-_SOLD_AS: Final = ("tariff", "currency", "total")
 
 
 def add(
@@ -109,26 +109,11 @@ def replace(
     # The merged history gave their seats to others; quarantine has them.
     for purchase_id in standing(connection, event_id).keys() - kept.keys():
         connection.execute(delete(purchases).where(purchases.c.id == purchase_id))
-    rows = [
-        {
-            "id": str(receipt.id),
-            "event_id": event_id,
-            "epoch": receipt.id.position.epoch,
-            "seq": receipt.id.position.seq,
-            "at_ms": receipt.at_ms,
-            "quantity": receipt.quantity,
-            "seats_left": receipt.left,
-            "runs": runs_text(receipt.runs),
-            **receipt.personal._asdict(),
-            "caller": _with_key(receipt.caller),
-            **dict(zip(_SOLD_AS, _sold_as(receipt.tariff, receipt.currency, receipt.runs), strict=True)),
-            "entry_seq": entry_seq,
-        }
-        # Lists and webhooks go by entry_seq, so those that have no entry get the gap's numbers.
-        for entry_seq, receipt in enumerate(new, end_seq + 1)
-    ]
-    if rows:
-        connection.execute(insert(purchases), rows)
+    # Lists and webhooks go by entry_seq, so those that have no entry get the gap's numbers.
+    entries = (LogEntry(Position(0, seq), "", "", receipt.private) for seq, receipt in enumerate(new, end_seq + 1))
+    bought = [dataclasses.replace(receipt.change(""), original=receipt.id.position) for receipt in new]
+    # Without the plan: the seats of all receipts follow below.
+    add(connection, event_id, list(zip(entries, bought, strict=True)), None)
     seats: dict[str, str | None] = {}
     for purchase_id, receipt in kept.items():
         cancellation = state.cancellation(str(receipt.id.position))
