@@ -6,9 +6,10 @@ from typing import NamedTuple
 from seating.domain.actor import Actor
 from seating.domain.areas import is_area
 from seating.domain.errors import InventoryUnavailable
-from seating.domain.log_entry import Checkpoint
+from seating.domain.log_entry import Checkpoint, ResumePoint
 from seating.domain.offer import SaleTimes
 from seating.domain.position import Position
+from seating.domain.seat_changes import outside_map
 from seating.domain.seat_status import AVAILABLE
 from seating.domain.seating_plan import ROW_BREAK, SeatRange, runs_text
 from seating.redis_store import keys
@@ -35,6 +36,16 @@ class States(NamedTuple):
     @property
     def seated(self) -> bool:
         return bool(self.maps)
+
+    @property
+    def since(self) -> ResumePoint:
+        """Where the live feed goes on."""
+        return ResumePoint.of(self.checkpoint)
+
+    @property
+    def seats(self) -> str:
+        """A letter a seat, in the plan's order; empty in general admission. Made anew each time."""
+        return outside_map(self.maps)
 
 
 def _in_order(pairs: Sequence[bytes]) -> list[bytes]:

@@ -10,17 +10,15 @@ from sqlalchemy import Connection
 
 from seating.domain import errors
 from seating.domain.actor import Actor
-from seating.domain.log_entry import ResumePoint
 from seating.domain.log_format import PLACES_SET
 from seating.domain.page import Page, first_of
 from seating.domain.position import Position
-from seating.domain.seat_changes import outside_map
 from seating.domain.seat_selection import PlacesOutcomeUnknown, SeatSelection
 from seating.domain.seat_status import OFF_SALE, SETTABLE, WORDS
 from seating.domain.seating_plan import SeatRange
 from seating.memo import FreshLook, Memo
 from seating.redis_store.event_scripts import MissingInventory
-from seating.redis_store.seat_states import SeatStates, SeatStore
+from seating.redis_store.seat_states import SeatStates, SeatStore, SetSeats, States
 from seating.services.event_changes import EventChanges
 from seating.services.missing_event import MissingEvent
 from seating.services.offers import Offers
@@ -33,13 +31,6 @@ _MOST_BYTES: Final = 32_000_000
 # Level 1: a map of four letters is a quarter of its size at any level.
 _COMPRESSION: Final = 1
 _WORTH_COMPRESSING_BYTES: Final = 1_000
-
-
-class SeatsSet(NamedTuple):
-    """How many seats have changed; `position` is where the log ends then."""
-
-    changed: int
-    position: Position
 
 
 class OrganisersPart(NamedTuple):
@@ -66,7 +57,7 @@ class Seats:
     database: Database
     offers: Offers
 
-    def set_all(self, event_id: str, chosen: SeatSelection, status: str, by: Actor) -> SeatsSet:
+    def set_all(self, event_id: str, chosen: SeatSelection, status: str, by: Actor) -> SetSeats:
         """Set all of them or, if a buyer has one, none. `status` is one of SETTABLE.
 
         Raises InvalidRequest, SeatNotFound, SeatSold, SeatHeld, SeatUnavailable, RolloutInProgress, OutcomeUnknown and,
@@ -85,7 +76,7 @@ class Seats:
                     raise
                 raise PlacesOutcomeUnknown from error
         self.changes.reached(event_id, done.position)
-        return SeatsSet(done.changed, done.position)
+        return done
 
     def _places(self, event_id: str, chosen: SeatSelection) -> list[SeatRange]:
         """Of general admission: so many places of the category's area; empty where there are no categories."""
@@ -130,20 +121,7 @@ class Seats:
         return Seat(seat_id, WORDS[OFF_SALE] if done.off_sale else status)
 
 
-class SeatMap(NamedTuple):
-    """`since` is where the live feed goes on. `seats` has a letter a seat, in the plan's order; none in general
-    admission.
-
-    At one position it changes only with `lapsed`, the seats of holds that are due.
-    """
-
-    since: ResumePoint
-    remaining: int
-    lapsed: int
-    seats: str
-
-
-Render = Callable[[SeatMap], bytes]
+Render = Callable[[States], bytes]
 
 
 class SeatPage(NamedTuple):
@@ -170,13 +148,12 @@ class SeatMaps:
         default_factory=lambda: Memo(max_weight=_MOST_BYTES, weigh=len), init=False
     )
 
-    def of(self, event_id: str) -> SeatMap:
-        """As it is now."""
+    def of(self, event_id: str) -> States:
+        """As they are now."""
         try:
-            found = self.states.of(event_id)
+            return self.states.of(event_id)
         except MissingInventory:
             raise self.presence.absence_of(event_id) from None
-        return SeatMap(ResumePoint.of(found.checkpoint), found.remaining, found.lapsed, outside_map(found.maps))
 
     def page(self, event_id: str, name: str, render: Render, *, gzipped: bool) -> SeatPage:
         """The map as it is now, as `render` shows it; `name` is that of the rendering. A small page is not compressed.
@@ -193,7 +170,7 @@ class SeatMaps:
         gzipped = gzipped and len(body) >= _WORTH_COMPRESSING_BYTES
         if gzipped:
             body = self._kept.get((event_id, name, True), partial(self._compress, body), version=tag)
-        return SeatPage(tag, found.since.position, body, gzipped)
+        return SeatPage(tag, found.checkpoint.position, body, gzipped)
 
     def _compress(self, body: bytes) -> bytes:
         compressed: bytes = self.offload(partial(gzip.compress, body, _COMPRESSION, mtime=0))

@@ -11,7 +11,8 @@ from seating.domain.errors import BacklogFull, InvalidStatus, SeatHeld, SeatSold
 from seating.domain.seat_changes import LETTERS
 from seating.domain.seat_status import SETTABLE
 from seating.domain.seating_plan import SeatingPlan
-from seating.services.seats import Render, SeatMap
+from seating.redis_store.seat_states import States
+from seating.services.seats import Render
 from seating.web.application import Routes
 from seating.web.callers import Access, actor, open_to
 from seating.web.declarations import OF_INVENTORY, refuses, sends
@@ -129,11 +130,11 @@ def _render_page(event_id: str, name: str, make: Render) -> Response:
     return response
 
 
-def _map(event_id: str, found: SeatMap) -> bytes:
+def _map(event_id: str, found: States) -> bytes:
     """As SeatMapView, which documents it."""
     fields = {
         "eventId": event_id,
-        "position": str(found.since.position),
+        "position": str(found.checkpoint.position),
         "since": str(found.since),
         "seatsRemaining": found.remaining,
         "statuses": LETTERS,
@@ -143,14 +144,15 @@ def _map(event_id: str, found: SeatMap) -> bytes:
     return b'%s%s"}' % (orjson.dumps(fields)[:-2], found.seats.encode())
 
 
-def _list(event_id: str, found: SeatMap) -> bytes:
+def _list(event_id: str, found: States) -> bytes:
     """As SeatList, which documents it, at a hundredth of its cost."""
-    plan = services().seats.names.plan(event_id) if found.seats else None
+    seats = found.seats
+    plan = services().seats.names.plan(event_id) if seats else None
     if plan is None:
         return b"[]"
     parts = _without_statuses(plan)
     # A damaged map can be longer or shorter than its plan.
-    letters = found.seats[: len(parts) // 2]
+    letters = seats[: len(parts) // 2]
     parts = parts[: 2 * len(letters)]
     parts[1::2] = map(_SEAT_ENDS.__getitem__, letters)
     parts.append("]")

@@ -10,8 +10,9 @@ import pytest
 from gevent.event import Event
 
 from seating.memo import Memo
+from seating.redis_store.seat_states import States
 from seating.services import seats as seat_services
-from seating.services.seats import SeatMap, SeatMaps, SeatPage
+from seating.services.seats import SeatMaps, SeatPage
 from seating.web.seats import SeatList, SeatMapView
 from tests.crowd import new_keys
 from tests.processes import client, clock
@@ -135,7 +136,7 @@ class Pages:
         self.compressed += 1
         return self._offload(work)
 
-    def _render(self, found: SeatMap) -> bytes:
+    def _render(self, found: States) -> bytes:
         self.rendered += 1
         return found.seats.encode()
 
