@@ -8,7 +8,7 @@ import shutil
 
 import structlog
 
-from seating.config import load_settings
+from seating.config import InvalidSettings, load_settings
 from seating.launcher.child import die_with
 from seating.server import open_files, plain_requests
 from seating.telemetry import logs, metrics_folder, tracing
@@ -57,6 +57,24 @@ def when_ready(server):
     """Only our worker class drains: gunicorn reads this file for whatever is started in this folder."""
     if draining := getattr(server.worker_class, "draining", None):
         draining.before_stop(server, _settings.drain_s)
+    _reload_only_valid_settings(server)
+
+
+def _reload_only_valid_settings(server):
+    """Check the settings before a reload reads them: gunicorn's master would exit, and its processes with it."""
+    reload = server.handle_hup
+
+    def handle_hup():
+        from seating.cli import startup_checks  # Redis's client, which the master does without until then.
+
+        try:
+            startup_checks.settings()
+        except InvalidSettings as error:
+            structlog.get_logger("gunicorn.conf").error("web server not reloaded", reason=str(error))
+        else:
+            reload()
+
+    server.handle_hup = handle_hup
 
 
 def post_fork(_server, worker):

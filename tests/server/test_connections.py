@@ -226,6 +226,22 @@ def test_a_reload_takes_new_settings(serve: Serve, tmp_path: Path) -> None:
     wait_until(lambda: echo.get("/connections").body == b"200", 30, "a process with the new setting")
 
 
+def test_a_reload_takes_no_invalid_settings(serve: Serve, tmp_path: Path) -> None:
+    """The master once exited, and the whole instance with it. What runs stays, and the next reload works."""
+    (tmp_path / ".env").write_text("WEB_CONNECTIONS=100\n")
+    echo = serve(inside=tmp_path)
+    serving = echo.get("/pid").body
+    (tmp_path / ".env").write_text("WEB_CONNECTIONS=many\n")
+    echo.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "web server not reloaded" in echo.log.read_text(), 30, "the reload to be refused")
+    assert "WEB_CONNECTIONS: " in echo.log.read_text()
+    assert echo.process.poll() is None
+    assert echo.get("/pid").body == serving
+    (tmp_path / ".env").write_text("WEB_CONNECTIONS=200\n")
+    echo.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: echo.get("/connections").body == b"200", 30, "a process with the new setting")
+
+
 def test_a_soft_limit_of_open_files_is_raised(serve: Serve) -> None:
     echo = serve(open_files=(1024, 4096))
     with ExitStack() as stack:
