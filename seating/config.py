@@ -206,6 +206,6 @@ def load_settings() -> Settings:
         first = error.errors()[0]
         name = str(first["loc"][0]).upper() if first["loc"] else ""
         reason = first["msg"].removeprefix("Value error, ")
-        # A URL may contain a password.
-        shown = "" if name.endswith(("_URL", "_TOKEN")) else f" (it is {first['input']!r})"
+        # A URL may contain a password, that of an endpoint too.
+        shown = "" if name.endswith(("_URL", "_ENDPOINT", "_TOKEN")) else f" (it is {first['input']!r})"
         raise InvalidSettings(f"{name}: {reason}{shown}" if name else reason) from None

@@ -26,6 +26,7 @@ _DOCUMENTED = {
     if match
 }
 
+_SECRET = "0123456789abcdef"
 _BAD_VALUES = [
     ("PORT", "abc"),
     ("PORT", "0"),
@@ -35,7 +36,7 @@ _BAD_VALUES = [
     ("WEB_WORKERS", "0"),
     ("WEB_WORKERS", "2.5"),
     ("WEB_CONNECTIONS", "1"),
-    ("REDIS_URL", "http://x"),
+    ("REDIS_URL", f"http://:{_SECRET}@x"),
     ("REDIS_URL", "redis+sentinel://host:26379"),
     ("REDIS_URL", "redis+sentinel://host:port/sale"),
     ("REDIS_URL", "redis+cluster://host:port"),
@@ -46,14 +47,14 @@ _BAD_VALUES = [
     ("REDIS_URL", "redis+sentinel://host/sale?health_check_interval=1"),
     ("REDIS_URL", "redis+cluster://host?max_connections=1"),
     ("REDIS_URL", "redis+cluster://host?db=1"),
-    ("REDIS_URL", "redis://host?sentinel_password=secret"),
+    ("REDIS_URL", f"redis://host?sentinel_password={_SECRET}"),
     ("REDIS_URL", "redis://host?ssl_ca_certs=/ca.pem"),
     ("REDIS_URL", "rediss://host?ssl_ca_cert=/ca.pem"),
     ("REDIS_URL", "rediss://host?ssl_min_version=TLSv1.2"),
     ("REDIS_URL", "redis://host?db=first"),
     ("REDIS_MAXMEMORY_MB", "1"),
-    ("DATABASE_URL", "mysql://x"),
-    ("DATABASE_URL", "postgresql://x/seating?prepare_threshold=0"),
+    ("DATABASE_URL", f"mysql://x:{_SECRET}@x"),
+    ("DATABASE_URL", f"postgresql://x/seating?password={_SECRET}&prepare_threshold=0"),
     ("TRUSTED_PROXIES", "1"),
     ("TRUSTED_PROXIES", "127.0.0.1/8"),
     ("ADMIN_TOKEN", "0123456789abcdef0123456789abcde"),
@@ -72,10 +73,11 @@ _BAD_VALUES = [
     ("EVENT_API_BASE_URL", "http://partner:abc"),
     ("EVENT_API_BASE_URL", "http://partner:70000"),
     ("EVENT_API_BASE_URL", "http://part ner"),
+    ("EVENT_API_BASE_URL", f"https://user:{_SECRET}@partner.example"),
     ("LOG_LEVEL", "loud"),
     ("LOG_FORMAT", "xml"),
     ("LOG_ADDRESSES", "all"),
-    ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://user@collector.example"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", f"https://user:{_SECRET}@collector.example"),
     ("TRACE_SHARE", "2"),
 ]
 _PARTS = ("web", "worker", "cron")
@@ -114,6 +116,7 @@ def test_a_bad_value_is_refused_in_one_line_that_names_it(
         load_settings()
     assert str(refused.value).startswith(f"{name}: ")
     assert "\n" not in str(refused.value)
+    assert _SECRET not in str(refused.value)
 
 
 @pytest.mark.parametrize(("name", "value"), [_BAD_VALUES[0], _BAD_VALUES[-1], ("LOG_DIR", "/dev/null/logs")])
@@ -251,6 +254,17 @@ def test_a_database_that_cannot_be_used_is_refused(url: str, doubtful_redis: Red
     (tmp_path / "text.db").write_text("This is no database. " * 100)
     settings = {"REDIS_URL": doubtful_redis.url, "DATABASE_URL": url.format(folder=tmp_path)}
     assert _refusal("migrate", tmp_path, settings).startswith("seating: DATABASE_URL: the database cannot be used: ")
+
+
+def test_the_launcher_prints_no_password(doubtful_redis: RedisServer, tmp_path: Path) -> None:
+    settings = {
+        "REDIS_URL": f"{doubtful_redis.url}?client_name={_SECRET}",
+        "DATABASE_URL": f"postgresql://user:{_SECRET}@127.0.0.1:1/x?password=p@{_SECRET}",
+        "PORT": str(free_port()),
+    }
+    done = forked.run(["up"], tmp_path, _environment(tmp_path, settings))
+    assert "database 127.0.0.1:1/x\n" in done.stdout, done.stderr
+    assert _SECRET not in done.stdout + done.stderr
 
 
 def _refusal(part: str, folder: Path, settings: dict[str, str]) -> str:

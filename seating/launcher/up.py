@@ -61,7 +61,7 @@ def _start_redis(settings: Settings, parts: list[Child], stopping: threading.Eve
         "DATABASE_URL": settings.effective_database_url,
     }
     if settings.redis_url:
-        _say("redis", f"{settings.redis_url.rpartition('@')[2].partition('?')[0]} (REDIS_URL)")
+        _say("redis", f"{_without_secrets(settings.redis_url)} (REDIS_URL)")
         return environment
     try:
         server = redis_server.find(settings.data_dir)
@@ -115,7 +115,7 @@ def _wait_for_redis(child: Child, url: str, stopping: threading.Event, within_s:
 
 
 def _migrate(environment: dict[str, str]) -> None:
-    _say("database", environment["DATABASE_URL"].rpartition("@")[2])
+    _say("database", _without_secrets(environment["DATABASE_URL"]))
     migrated = subprocess.run([*_seating("migrate"), "--with-demo"], env=environment, check=False)
     if migrated.returncode:
         sys.exit(migrated.returncode)
@@ -168,6 +168,11 @@ def _refuse_taken_port(setting: str, host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise InvalidSettings(f"{setting}: cannot listen on {host}:{port}: {error.strerror}") from None
+
+
+def _without_secrets(url: str) -> str:
+    """Return the URL without options, of which one may be a password, and without user and password."""
+    return url.partition("?")[0].rpartition("@")[2]
 
 
 def _say(part: str, text: str) -> None:
