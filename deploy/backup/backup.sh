@@ -14,17 +14,27 @@ refuse() { echo "backup.sh: $1" >&2; exit 2; }
 decoded() { local text=${1//\\/\\\\}; printf %b "${text//%/\\x}"; }
 
 # Passwords go by the environment, because others can see a process's arguments.
-case $REDIS_URL in
-  unix://*) reach=(-s "${REDIS_URL#unix://}") ;;
-  redis://*@* | rediss://*@*)
-    login=${REDIS_URL#*://} login=${login%%@*}
-    password=${login#*:} user=${login%%:*}
-    REDISCLI_AUTH=$(decoded "$password")
-    export REDISCLI_AUTH
-    reach=(-u "${REDIS_URL%%://*}://${REDIS_URL#*@}" ${user:+--user "$user"})
-    ;;
-  *) reach=(-u "$REDIS_URL") ;;
-esac
+[[ ${REDIS_URL%%\?*} =~ ^(redis|rediss|unix)://(([^:/]*)(:([^/]*))?@)?(.*)$ ]] ||
+  refuse "REDIS_URL must name one server: redis://, rediss:// or unix://"
+scheme=${BASH_REMATCH[1]} server=${BASH_REMATCH[6]}
+user=$(decoded "${BASH_REMATCH[3]}") password=$(decoded "${BASH_REMATCH[5]}")
+if [ "$scheme" = unix ]; then reach=(-s "$(decoded "$server")"); else reach=(-u "$scheme://$server"); fi
+options=()
+[[ $REDIS_URL != *\?* ]] || IFS='&' read -r -a options <<<"${REDIS_URL#*\?}"
+for option in "${options[@]-}"; do
+  value=${option#*=} value=$(decoded "${value//+/ }")
+  case $option in
+    username=*) user=${user:-$value} ;;
+    password=*) password=${password:-$value} ;;
+    ssl_ca_certs=*) reach+=(--cacert "$value") ;;
+    ssl_ca_path=*) reach+=(--cacertdir "$value") ;;
+    ssl_certfile=*) reach+=(--cert "$value") ;;
+    ssl_keyfile=*) reach+=(--key "$value") ;;
+    ssl_cert_reqs=none) reach+=(--insecure) ;;
+  esac
+done
+[ -z "$user" ] || reach+=(--user "$user")
+[ -z "$password" ] || export REDISCLI_AUTH="$password"
 
 # One value of Redis's configuration.
 configured() { redis-cli -e "${reach[@]}" --raw CONFIG GET "$1" | sed -n 2p; }
@@ -55,6 +65,11 @@ case $DATABASE_URL in
     if [[ $database =~ ^([^:/@]*):([^@]*)@(.*)$ ]]; then
       database=${BASH_REMATCH[1]}@${BASH_REMATCH[3]}
       PGPASSWORD=$(decoded "${BASH_REMATCH[2]}")
+      export PGPASSWORD
+    fi
+    if [[ $database =~ ^([^?]*\?(.*\&)?)password=([^\&]*)\&?(.*)$ ]]; then
+      database=${BASH_REMATCH[1]}${BASH_REMATCH[4]}
+      PGPASSWORD=$(decoded "${BASH_REMATCH[3]//+/ }")
       export PGPASSWORD
     fi
     pg_dump --format=custom --file="$copy/seating.dump" "postgresql://$database"

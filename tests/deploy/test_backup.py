@@ -218,16 +218,55 @@ def test_a_copy_that_lacks_a_file_is_no_backup(shop: Shop, tmp_path: Path) -> No
     assert rewrite_percentage(shop) == before
 
 
-@pytest.mark.parametrize(("login", "user"), [("ada:s%40cr%25et", "ada@"), ("ada", "ada@")])
-def test_no_argument_has_the_password_of_postgres(shop: Shop, tmp_path: Path, login: str, user: str) -> None:
+@pytest.mark.parametrize(
+    ("url", "target", "password"),
+    [
+        ("ada:s%40cr%25et@db:5/x?sslmode=disable", "ada@db:5/x?sslmode=disable", "s@cr%et"),
+        ("ada@db:5/x", "ada@db:5/x", ""),
+        ("db/x?user=ada&password=s%40cr%25et&sslmode=disable", "db/x?user=ada&sslmode=disable", "s@cr%et"),
+        ("db/x?password=s+et", "db/x?", "s et"),
+    ],
+)
+def test_no_argument_has_the_password_of_postgres(
+    shop: Shop, tmp_path: Path, url: str, target: str, password: str
+) -> None:
     seen = tmp_path / "seen"
     path = stand_in(tmp_path, "pg_dump", f'printf "%s\\n" "$@" "$PGPASSWORD" >"{seen}"\nexit 1')
-    url = f"postgresql+psycopg://{login}@localhost:5/seating?sslmode=disable"
-    done = attempt(shop, tmp_path / "copy", PATH=path, DATABASE_URL=url, PGPASSWORD="")
+    done = attempt(shop, tmp_path / "copy", PATH=path, DATABASE_URL=f"postgresql+psycopg://{url}", PGPASSWORD="")
     assert done.returncode == 1
-    *_, target, password = seen.read_text().splitlines()
-    assert target == f"postgresql://{user}localhost:5/seating?sslmode=disable"
-    assert password == ("s@cr%et" if ":" in login else "")
+    assert seen.read_text().splitlines()[-2:] == [f"postgresql://{target}", password]
+
+
+@pytest.mark.parametrize(
+    ("url", "arguments", "password"),
+    [
+        ("redis://redis.example:6380/2", "-u redis://redis.example:6380/2", ""),
+        ("redis://:s%40cr%25et@redis.example", "-u redis://redis.example", "s@cr%et"),
+        ("redis://ada:s%40cr%25et@redis.example/?db=1", "-u redis://redis.example/ --user ada", "s@cr%et"),
+        ("redis://redis.example?username=ada&password=s%26+et==", "-u redis://redis.example --user ada", "s& et=="),
+        (
+            "rediss://:secret@redis.example:6380/0?ssl_ca_certs=/etc/ssl/redis-ca.pem&ssl_check_hostname=false",
+            "-u rediss://redis.example:6380/0 --cacert /etc/ssl/redis-ca.pem",
+            "secret",
+        ),
+        (
+            "rediss://redis.example?ssl_ca_path=/ca&ssl_certfile=/a.pem&ssl_keyfile=%2Fb.pem&ssl_cert_reqs=none",
+            "-u rediss://redis.example --cacertdir /ca --cert /a.pem --key /b.pem --insecure",
+            "",
+        ),
+        ("unix:///run/redis.sock?db=1&password=secret", "-s /run/redis.sock", "secret"),
+        ("unix://ada:secret@/run/a@b/redis.sock", "-s /run/a@b/redis.sock --user ada", "secret"),
+    ],
+)
+def test_each_redis_url_is_understood(tmp_path: Path, url: str, arguments: str, password: str) -> None:
+    """As settings.md describes them. No argument has the password."""
+    seen = tmp_path / "seen"
+    path = stand_in(tmp_path, "redis-cli", f'printf "%s\\n" "$@" "$REDISCLI_AUTH" >"{seen}"\nexit 1')
+    environment = os.environ | {"PATH": path, "REDIS_URL": url, "DATABASE_URL": "sqlite:///x", "REDISCLI_AUTH": ""}
+    subprocess.run([BACKUP, tmp_path / "copy"], env=environment, timeout=60, check=False)
+    _, *given, raw, _, _, _, sent = seen.read_text().splitlines()
+    assert raw == "--raw"
+    assert (" ".join(given), sent) == (arguments, password)
 
 
 def test_a_database_that_is_not_there_is_no_backup(shop: Shop, tmp_path: Path) -> None:
