@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 from sqlalchemy import create_engine, text
 
+from tests import forked
 from tests.crowd import Rush
 from tests.programs import program
 from tests.servers import RedisServer, wait_until
@@ -109,16 +110,24 @@ def test_a_backup_changes_nothing(shop: Shop) -> None:
 
 
 def test_sql_from_yesterday_is_recorded_again_from_the_log(shop: Shop) -> None:
-    """SQL is older than Redis, which has a day of entries."""
-    sold = shop.sell(20)
+    """SQL is older than Redis, which has a day of entries. An event that it does not know waits for a merge."""
+    newer = shop.system.create_event(totalSeats=5)
+    sold = shop.sell(20) | {shop.system.buy(2, event_id=newer).json["purchaseId"]}
     shop.system.wait_recorded()
+    wait_until(lambda: sold <= shop.recorded().keys(), 30, "the newer event to be recorded")
     shop.stop()
     complete = shop.recorded()
     shop.restore_sql()
     assert not sold & set(shop.recorded())
     shop.start()
     again = shop.sell(5)  # The next change of an event makes the worker look.
-    wait_until(lambda: complete.keys() | again <= shop.recorded().keys(), 30, "everything to be recorded again")
+    known = {purchase for purchase in complete if not purchase.startswith(newer)} | again
+    wait_until(lambda: known <= shop.recorded().keys(), 30, "everything to be recorded again")
+    again |= {shop.system.buy(1, event_id=newer).json["purchaseId"]}  # It sells on.
+    found = forked.run(["reconcile"], shop.system.folder, shop.system.environment)
+    assert found.stdout.startswith(f"{newer}: Redis has sales of it, but SQL has no record of it; ")
+    shop.system.command("merge", newer, "--prefer", "redis")
+    assert complete.keys() | again <= shop.recorded().keys()
     shop.books_are_right()
 
 
