@@ -2,13 +2,16 @@
 
 import signal
 import time
+from datetime import UTC, datetime
 from types import FrameType
+from typing import Any
 from uuid import uuid4
 
 import redis
 import structlog
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
+from rq.utils import utcformat
 
 from seating.config import load_settings
 from seating.domain.log_format import worker_name
@@ -36,6 +39,16 @@ class _Worker(SimpleWorker):
 
     def subscribe(self) -> None:
         pass
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """Give the time by Redis's clock: who counts the workers may run on another machine than they do."""
+        seconds, microseconds = self.connection.time()
+        commands = self.connection.pipeline() if pipeline is None else pipeline
+        super().heartbeat(timeout, commands)
+        at = datetime.fromtimestamp(seconds + microseconds / 1e6, UTC)
+        commands.hset(self.key, "last_heartbeat", utcformat(at))
+        if pipeline is None:
+            commands.execute()
 
     def register_birth(self) -> None:
         super().register_birth()  # type: ignore[no-untyped-call]  # RQ declares none

@@ -1,6 +1,5 @@
 """Nudges for the persistence workers, through RQ: "these events have entries that SQL lacks". They carry no data."""
 
-import time
 from contextlib import suppress
 from typing import Any, Final
 
@@ -90,15 +89,17 @@ class PersistQueue:
     def formats_read(self) -> list[int]:
         """Return the log format that each living worker reads, of at most 100. Raises InventoryUnavailable.
 
-        Alive is who sent a heartbeat lately: RQ's own list has one that was killed in a job for an hour.
+        Alive is who sent a heartbeat lately, by Redis's clock: RQ's own list has one that was killed in a job for an
+        hour.
         """
         with unavailable():
             names = sorted(worker_registration.get_keys(self.queue))[:_MOST_WORKERS]
             asking = self._client.pipeline(transaction=False)
+            asking.time()
             for name in names:
                 asking.hget(name, "last_heartbeat")
-            signs = asking.execute()
-        since_s = time.time() - _SEEN_WITHIN_S
+            (now_s, _), *signs = asking.execute()
+        since_s = now_s - _SEEN_WITHIN_S
         living = [
             name
             for name, sign in zip(names, signs, strict=True)
