@@ -33,6 +33,10 @@ from seating.telemetry import tracing
 from seating.upstream.retry_after import wait_s_in
 
 MAX_ANSWER_BYTES: Final = 1 << 20
+MAX_USER_BYTES: Final = 128 << 10
+"""Room for 1,000 event ids of 64 characters."""
+MAX_EVENT_BYTES: Final = 16 << 10
+"""One request may fetch 1,000 events, and JSON takes 20 times its size once it is parsed."""
 _RETRY_AFTER_S: Final = (0.02, 0.1)
 _LONGEST_MESSAGE: Final = 300
 
@@ -100,7 +104,7 @@ class PartnerClient:
 
     def user(self, user_id: PartnerId, deadline: Deadline) -> PartnerUserEvents:
         """Return a user's events. Also raises PartnerUserNotFound."""
-        answer = self._read(f"/getUserById/{quote(str(user_id), safe='')}", deadline)
+        answer = self._read(f"/getUserById/{quote(str(user_id), safe='')}", deadline, MAX_USER_BYTES)
         if answer.status == HTTPStatus.NOT_FOUND:
             raise PartnerUserNotFound
         user = _checked(_USER, answer)
@@ -108,7 +112,8 @@ class PartnerClient:
         return user
 
     def event(self, event_id: PartnerId, deadline: Deadline) -> PartnerEvent:
-        event = _checked(_EVENT, self._read(f"/getEventById/{quote(str(event_id), safe='')}", deadline))
+        answer = self._read(f"/getEventById/{quote(str(event_id), safe='')}", deadline, MAX_EVENT_BYTES)
+        event = _checked(_EVENT, answer)
         _refuse_other_id(event_id, event.id)
         return event
 
@@ -128,14 +133,14 @@ class PartnerClient:
         """Close the idle connections."""
         self._pool.close()
 
-    def _read(self, path: str, deadline: Deadline) -> "_Answer":
+    def _read(self, path: str, deadline: Deadline, max_bytes: int = MAX_ANSWER_BYTES) -> "_Answer":
         with self._slot(deadline):
             try:
-                return self._exchange(self._pool, "GET", path)
+                return self._exchange(self._pool, "GET", path, max_bytes=max_bytes)
             except _ConnectionLost:
                 # Jitter: calls whose connections broke together must not retry together.
                 gevent.sleep(random.uniform(*_RETRY_AFTER_S))
-                return self._exchange(self._pool, "GET", path)
+                return self._exchange(self._pool, "GET", path, max_bytes=max_bytes)
 
     @contextmanager
     def _slot(self, deadline: Deadline) -> Iterator[None]:
@@ -150,13 +155,26 @@ class PartnerClient:
         finally:
             self._slots.release()
 
-    def _exchange(self, pool: HTTPConnectionPool, method: str, path: str, body: bytes | None = None) -> "_Answer":
+    def _exchange(
+        self,
+        pool: HTTPConnectionPool,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        max_bytes: int = MAX_ANSWER_BYTES,
+    ) -> "_Answer":
         # Without the id that follows: a span's name should have few values.
         with tracing.call("partner", f"{method} /{path.split('/')[1]}") as span:
-            return self._send(pool, method, path, body, span.headers())
+            return self._send(pool, method, path, body, max_bytes, span.headers())
 
     def _send(
-        self, pool: HTTPConnectionPool, method: str, path: str, body: bytes | None, trace: dict[str, str]
+        self,
+        pool: HTTPConnectionPool,
+        method: str,
+        path: str,
+        body: bytes | None,
+        max_bytes: int,
+        trace: dict[str, str],
     ) -> "_Answer":
         headers = {"Accept": "application/json", **trace} | ({"Content-Type": "application/json"} if body else {})
         try:
@@ -172,13 +190,13 @@ class PartnerClient:
             )
             # After a complete read, this returns the connection to the pool; otherwise it closes it.
             with closing(response):
-                content = _read_bounded(response)
+                content = _read_bounded(response, max_bytes)
         except (HTTPError, OSError) as error:
             # urllib3 calls a connection that was refused a timeout, too.
             too_slow = isinstance(error, Urllib3TimeoutError) and not isinstance(error, NewConnectionError)
             raise (PartnerTooSlow if too_slow else _ConnectionLost) from error
-        if len(content) > MAX_ANSWER_BYTES:
-            raise PartnerAnswerInvalid(f"more than {MAX_ANSWER_BYTES} bytes")
+        if len(content) > max_bytes:
+            raise PartnerAnswerInvalid(f"more than {max_bytes} bytes")
         return _Answer(response.status, content, wait_s_in(response.headers.get("Retry-After")))
 
     def _new_pool(self, size: int) -> HTTPConnectionPool:
@@ -194,10 +212,10 @@ class _Answer(NamedTuple):
     retry_after_s: int | None
 
 
-def _read_bounded(response: BaseHTTPResponse) -> bytes:
+def _read_bounded(response: BaseHTTPResponse, max_bytes: int) -> bytes:
     """Return the body, up to one byte beyond the limit. If it ends early, the last, empty read raises."""
     content = b""
-    while len(content) <= MAX_ANSWER_BYTES and (piece := response.read(MAX_ANSWER_BYTES + 1 - len(content))):
+    while len(content) <= max_bytes and (piece := response.read(max_bytes + 1 - len(content))):
         content += piece
     return content
 

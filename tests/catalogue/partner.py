@@ -75,6 +75,15 @@ def sends(status: int, body: bytes, **headers: str) -> Habit:
 
 def fares_well(connection: Connection, path: str) -> None:
     """Everybody has as many events as their id says, and every event is there."""
+    answers(200, _well(path))(connection, path)
+
+
+def fills(size: int) -> Habit:
+    """Fares well, with spaces up to a body of `size` bytes."""
+    return lambda connection, path: sends(200, json.dumps(_well(path)).encode().ljust(size))(connection, path)
+
+
+def _well(path: str) -> Any:
     _, route, *rest = path.split("/")
     found: dict[str, Any] = {
         "getUsers": [{"id": 1, "name": "One"}],
@@ -85,7 +94,7 @@ def fares_well(connection: Connection, path: str) -> None:
         found[route] = {"id": rest[0], "name": "N", "events": [f"e{number}" for number in range(int(rest[0]))]}
     if route == "getEventById":
         found[route] = {"id": rest[0], "name": "N", "seats": 7}
-    answers(200, found[route])(connection, path)
+    return found[route]
 
 
 def hangs(connection: Connection, _path: str) -> None:

@@ -25,7 +25,14 @@ from seating.domain.partner_errors import (
 )
 from seating.services.catalogue import Catalogue
 from seating.storage.offloading import offload_of_this_process
-from seating.upstream.partner_client import Deadline, PartnerClient, PartnerLimits
+from seating.upstream.partner_client import (
+    MAX_ANSWER_BYTES,
+    MAX_EVENT_BYTES,
+    MAX_USER_BYTES,
+    Deadline,
+    PartnerClient,
+    PartnerLimits,
+)
 from tests.catalogue import partner as habits
 from tests.catalogue.conftest import DEADLINE_S
 from tests.catalogue.partner import Habit, Partner, answers, only, sends
@@ -100,6 +107,35 @@ def test_a_clear_error_within_the_deadline_and_nothing_left(
             QUESTIONS[route](catalogue)
         assert time.monotonic() - started < deadline_s + 1.0
     assert "event partner" in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("route", "max_bytes"),
+    [
+        ("getUsers", MAX_ANSWER_BYTES),
+        ("getEvents", MAX_ANSWER_BYTES),
+        ("getUserById", MAX_USER_BYTES),
+        ("getEventById", MAX_EVENT_BYTES),
+    ],
+)
+def test_a_body_has_the_size_of_what_is_asked_for(make: Make, partner: Partner, route: str, max_bytes: int) -> None:
+    """A request may ask for a thousand events, so one of them gets less room than a list."""
+
+    def ask(size: int) -> object:
+        partner.habit = only(route, habits.fills(size))
+        return QUESTIONS[route](make())
+
+    assert ask(max_bytes)
+    with pytest.raises(PartnerAnswerInvalid, match=f"more than {max_bytes} bytes"):
+        ask(max_bytes + 1)
+
+
+def test_a_user_may_have_a_thousand_events_with_the_longest_ids(make: Make, partner: Partner) -> None:
+    ids = [f"{number:064}" for number in range(1000)]
+    partner.habit = answers(200, {"id": "7", "name": "N", "events": ids})
+    client = make().client
+    assert client is not None
+    assert client.user("7", Deadline(DEADLINE_S)).events == ids
 
 
 @pytest.mark.parametrize("route", QUESTIONS)
