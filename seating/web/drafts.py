@@ -20,7 +20,10 @@ def sees_drafts() -> bool:
 
 
 def refuse_hidden_draft(event_id: str) -> bool:
-    """Whether it is a draft. Raises EventNotFound for one, unless whoever asks sees drafts."""
+    """Whether it is a draft. Raises EventNotFound for one, unless whoever asks sees drafts.
+
+    Before anything is said of the event, what it does not have included. Costs nothing once it is known to be public.
+    """
     is_draft = services().events.is_draft(event_id)
     if is_draft and not sees_drafts():
         raise EventNotFound

@@ -9,6 +9,7 @@ from seating.telemetry import metrics
 from seating.web.application import Routes
 from seating.web.callers import Access, caller, client_address, idempotency_key, open_to
 from seating.web.declarations import OF_INVENTORY, refuses, sends
+from seating.web.drafts import refuse_hidden_draft
 from seating.web.orders import HoldChange, NewHold
 from seating.web.outcomes import CountedOutcome
 from seating.web.parsing import parsed
@@ -95,6 +96,7 @@ def hold_seats(limit: RateLimit | None, path: EventPath, header: HoldHeaders, bo
     with CountedOutcome(metrics.count_hold, "held") as counted:
         key = None if header.idempotency_key is None else idempotency_key(header.idempotency_key)
         order = body.order(is_shop=is_shop)
+        refuse_hidden_draft(path.event_id)
         held = services().holds.hold(path.event_id, who.name, holder, key, order, is_shop=is_shop, limit=limit)
         if held.replayed:
             counted.outcome = "replayed"
@@ -110,6 +112,7 @@ def hold_seats(limit: RateLimit | None, path: EventPath, header: HoldHeaders, bo
 @parsed
 def get_hold(path: HoldPath) -> Response:
     """Get a hold"""
+    refuse_hidden_draft(path.event_id)
     return render(HoldAnswer.model_validate(services().holds.get(path.event_id, path.token)))
 
 
@@ -139,6 +142,7 @@ def change_hold(limit: RateLimit | None, path: HoldPath, body: HoldChange) -> Ju
     holds = services().holds
     add, remove = body.seats()
     with CountedOutcome(metrics.count_hold, "changed" if add or remove else "extended"):
+        refuse_hidden_draft(path.event_id)
         if add or remove:
             held = holds.change(path.event_id, path.token, add, remove, limit)
         else:
@@ -153,5 +157,6 @@ def change_hold(limit: RateLimit | None, path: HoldPath, body: HoldChange) -> Ju
 def release_hold(path: HoldPath) -> Response:
     """Release a hold"""
     with CountedOutcome(metrics.count_hold, "released"):
+        refuse_hidden_draft(path.event_id)
         services().holds.release(path.event_id, path.token)
     return Response(status=204)

@@ -16,6 +16,7 @@ from seating.telemetry import metrics
 from seating.web.application import Routes
 from seating.web.callers import Access, actor, caller, idempotency_key, open_to
 from seating.web.declarations import OF_INVENTORY, refuses, sends
+from seating.web.drafts import refuse_hidden_draft
 from seating.web.orders import DefaultPurchase, EventPurchase
 from seating.web.outcomes import CountedOutcome
 from seating.web.parsing import parsed
@@ -176,6 +177,8 @@ def list_purchases(path: EventPath, query: PurchasePageQuery) -> Response:
     who = caller()
     own = who.name if who.role is Role.SELL else None
     page = services().purchase_lists.page(path.event_id, query.cursor, query.limit, query.reference, own)
+    if not page.items:  # A draft has no purchases; a list of some is read without Redis.
+        refuse_hidden_draft(path.event_id)
     return render(PurchaseListView.model_validate(page))
 
 
@@ -186,6 +189,7 @@ def _buy(event_id: str, header: PurchaseHeaders, order: Order, limit: RateLimit 
         key = idempotency_key(header.idempotency_key)
         if order.buyer is not None and caller() == ANONYMOUS:
             raise errors.InvalidRequest("Buyer is believed only with a shop's key", "buyer")
+        refuse_hidden_draft(event_id)
         bought = services().purchases.buy(event_id, caller().name, key, order, wait_s, limit)
         if bought.replayed:
             counted.outcome = "replayed"

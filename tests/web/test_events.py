@@ -4,13 +4,17 @@ import json
 import uuid
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gevent
 import pytest
 
+from seating.domain.caller import Role
 from seating.redis_store import keys
+from seating.redis_store.inventory import Inventory
 from seating.services.events import EventOnSale
+from seating.storage.api_keys import ApiKeys
 from seating.storage.events import CreationKey
 from seating.storage.tables import events
 from tests.doors import TOKEN
@@ -24,6 +28,27 @@ __all__ = ["client", "clock", "web"]
 
 _HALL = {"generate": {"sections": 1, "rows": 2, "seatsPerRow": 5}}
 _EVENTS = "/api/v1/events"
+_SEAT = "sec-1-row-A-seat-1"
+_OF_A_DRAFT: list[tuple[str, str, Any]] = [
+    *[
+        ("POST", suffix, body)
+        for body in (
+            {"quantity": 1},
+            {"quantity": 1, "category": "x"},
+            {"quantity": 1, "zone": "x"},
+            {"seats": [_SEAT]},
+            {"seats": ["x"]},
+        )
+        for suffix in ("/purchases", "/holds")
+    ],
+    ("POST", "/purchases", {"holdToken": "x"}),
+    ("GET", "/holds/x", None),
+    ("PATCH", "/holds/x", {}),
+    ("PATCH", "/holds/x", {"add": [_SEAT]}),
+    ("DELETE", "/holds/x", None),
+    ("GET", "/purchases", None),
+    ("GET", "/purchases?reference=x", None),
+]
 
 
 class Office:
@@ -264,6 +289,41 @@ class TestDrafts:
         wrong = {"Authorization": "Bearer wrong"}
         assert office.web.client.get(path, headers=wrong).status_code == 404
         assert office.web.client.get(_EVENTS, headers=wrong).json["events"] == []
+
+    @on_sqlite
+    def test_nothing_of_one_is_told(self, web: Callable[..., Web], tmp_path: Path) -> None:
+        """Strangers and shops get what they get for an id that was never given, whatever they ask for."""
+        shop = f"Bearer {ApiKeys(tmp_path / 'api-keys').add('shop', Role.SELL, '2026-01-01T00:00:00Z')}"
+        office = Office(web(admin_token=TOKEN, seating_data_dir=tmp_path))
+        draft = office.create(totalSeats=None, seatingPlan=_HALL, state="draft").json["id"]
+
+        def told(event: str, method: str, suffix: str, body: Any, **headers: str) -> Any:
+            sent = {"Idempotency-Key": str(uuid.uuid4())} | headers
+            answer = office.web.client.open(f"{_EVENTS}/{event}{suffix}", method=method, json=body, headers=sent)
+            said = {name: value for name, value in answer.json.items() if name != "requestId"}
+            return answer.status_code, said, answer.headers.get("RateLimit")
+
+        for row in _OF_A_DRAFT:
+            assert told(draft, *row) == told("nowhere", *row), row
+            of_shop = told(draft, *row, Authorization=shop)
+            assert (of_shop, of_shop[0]) == (told("nowhere", *row, Authorization=shop), 404), row
+        operator = {"Authorization": f"Bearer {TOKEN}"}
+        assert [told(draft, *row, **operator)[1]["code"] for row in _OF_A_DRAFT[:2]] == ["NOT_ON_SALE"] * 2
+        assert office.ask("GET", f"{_EVENTS}/{draft}/purchases").json["purchases"] == []
+
+    def test_one_that_another_process_puts_on_sale_is_sold_at_once(
+        self, office: Office, web: Callable[..., Web], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Redis is asked whether it is a draft until it is none, and then never again."""
+        event = office.create(state="draft").json["id"]
+        path, there = f"{_EVENTS}/{event}", Office(web(admin_token=TOKEN))
+        assert_refused(there.stranger("POST", path + "/purchases", {"quantity": 1}), 404, "EVENT_NOT_FOUND")
+        office.ask("PATCH", path, {"state": "on_sale"})
+        office.web.services.persistence.run_now(event)
+        assert there.stranger("POST", path + "/purchases", {"quantity": 1}).status_code == 200
+        monkeypatch.setattr(Inventory, "read", None)
+        assert there.stranger("POST", path + "/purchases", {"quantity": 1}).status_code == 200
+        assert there.stranger("POST", path + "/holds", {"quantity": 1}).status_code == 201
 
     def test_one_is_put_on_sale_and_never_is_one_again(self, office: Office) -> None:
         event = office.create(state="draft").json["id"]
