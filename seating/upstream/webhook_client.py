@@ -1,14 +1,14 @@
 """Delivers webhook messages over HTTP, to public addresses only, within a deadline that no receiver can stretch.
 
-A host is resolved once for a few messages, all of its addresses are checked, and the connection goes to one of those
-that were checked: a name that means another address a moment later changes nothing.
+A host is resolved once for a few messages, all of its addresses are checked, and the connection goes to the first one
+of those that were checked that takes it: a name that means another address a moment later changes nothing.
 """
 
 import os
-import random
 import re
 import socket
 import ssl
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from http import HTTPStatus
@@ -17,7 +17,7 @@ from typing import Final
 
 import gevent
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
-from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError, SSLError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProtocolError, SSLError
 from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 
 from seating import __version__
@@ -28,6 +28,9 @@ from seating.upstream.retry_after import whole_seconds_until
 
 MAX_RESPONSE_BYTES: Final = 16 * 1024
 """A response is read so far, that the next message can use the connection. Its content does not matter."""
+
+_TRIED_FIRST: Final = 3
+"""Addresses of a host, each for its part of the time; then its last one, since a whole family may lead nowhere."""
 
 _SECONDS: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
 # HTTP's longest form of a date has 33 characters (RFC 9110, section 5.6.7).
@@ -50,7 +53,10 @@ class DeliveryFailed(Exception):
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """Return the addresses of a host. Raises OSError, or UnicodeError for a name that cannot be one."""
+    """Return a host's addresses in the system's order: those that this machine has no route to are last (RFC 6724).
+
+    Raises OSError, or UnicodeError for a name that cannot be one.
+    """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
@@ -80,12 +86,13 @@ class WebhookClient:
         """Open a connection for a few messages. Raises DeliveryFailed if there is no address to connect to."""
         target = Target.parse(url)
         with _deadline(self.within_s):
-            address = self._address(target)
-        with closing(self._pool(target, address)) as pool:
-            yield ReceiverConnection(pool, target, self.within_s)
+            addresses = self._addresses(target)
+        pools = [self._pool(target, address, self.within_s / len(addresses)) for address in addresses]
+        with closing(ReceiverConnection(pools, target, self.within_s)) as connection:
+            yield connection
 
-    def _address(self, target: Target) -> str:
-        """Return one of the host's addresses. Raises DeliveryFailed if any of them is not allowed."""
+    def _addresses(self, target: Target) -> list[str]:
+        """Return the host's addresses to be tried, in order. Raises DeliveryFailed if any of them is not allowed."""
         if not target.is_https and not self._allow_private:
             raise DeliveryFailed("the URL must start with https://")
         try:
@@ -98,12 +105,12 @@ class WebhookClient:
         refused = [address for address in found if not is_public(ip_address(address))]
         if refused and not self._allow_private:
             raise DeliveryFailed(f"the host has a private address, {refused[0]}")
-        # One of those that were checked, and connect to it: a second look-up could give another.
-        return random.choice(found)
+        # Connect to those that were checked: a second look-up could give others.
+        return found[:_TRIED_FIRST] + found[_TRIED_FIRST:][-1:]
 
-    def _pool(self, target: Target, address: str) -> HTTPConnectionPool:
+    def _pool(self, target: Target, address: str, connect_s: float) -> HTTPConnectionPool:
         # urllib3 begins it anew with each read; only `_deadline` ends a response that trickles in.
-        timeout = Timeout(self.within_s)
+        timeout = Timeout(connect=connect_s, read=self.within_s)
         if not target.is_https:
             return HTTPConnectionPool(address, target.port, timeout=timeout, maxsize=1)
         return HTTPSConnectionPool(
@@ -118,10 +125,13 @@ class WebhookClient:
 
 
 class ReceiverConnection:
-    """A connection to one receiver, opened when it is first used, and anew if the receiver closed it."""
+    """A connection to one receiver, opened when it is first used, and anew if the receiver closed it.
 
-    def __init__(self, pool: HTTPConnectionPool, target: Target, within_s: float) -> None:
-        self._pool = pool
+    `pools` are one for each of its addresses, and none is used before those ahead of it have failed to connect.
+    """
+
+    def __init__(self, pools: list[HTTPConnectionPool], target: Target, within_s: float) -> None:
+        self._pools = deque(pools)
         self._target = target
         self._within_s = within_s
 
@@ -142,9 +152,24 @@ class ReceiverConnection:
         if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             raise DeliveryFailed(f"status {status}", wait_s, is_final=status == HTTPStatus.GONE)
 
+    def close(self) -> None:
+        for pool in self._pools:
+            pool.close()
+
     def _exchange(self, body: bytes, headers: dict[str, str]) -> tuple[int, int]:
+        """Return what `_post` does, from the first address that can be connected to."""
+        failures: list[ConnectTimeoutError] = []
+        while len(failures) < len(self._pools):
+            try:
+                return self._post(self._pools[0], body, headers)
+            except ConnectTimeoutError as error:  # A refused connection too. Nothing was sent.
+                failures.append(error)
+                self._pools.rotate(-1)
+        raise failures[0]
+
+    def _post(self, pool: HTTPConnectionPool, body: bytes, headers: dict[str, str]) -> tuple[int, int]:
         """Return the status, and the seconds of `Retry-After`, 0 without."""
-        response = self._pool.urlopen(
+        response = pool.urlopen(
             "POST",
             self._target.path,
             body,

@@ -5,8 +5,10 @@ import subprocess
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
+from urllib3.util.connection import create_connection
 
 from seating.domain.errors import InvalidRequest
 from seating.domain.public_address import is_public
@@ -25,6 +27,24 @@ def receiver() -> Iterator[Receiver]:
     receiver = Receiver()
     yield receiver
     receiver.stop()
+
+
+Tried = list[tuple[str, float]]
+
+
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> Tried:
+    """The addresses that were connected to, each with the seconds for it. Those that begin with 192.0.2 are silent."""
+    tried: Tried = []
+
+    def connect(address: tuple[str, int], timeout: float, **options: Any) -> Any:
+        tried.append((address[0], timeout))
+        if address[0].startswith("192.0.2."):
+            raise TimeoutError
+        return create_connection(address, timeout, **options)
+
+    monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
+    return tried
 
 
 @pytest.mark.parametrize(
@@ -85,10 +105,14 @@ def test_no_spelling_of_this_machine_is_served(host: str, receiver: Receiver) ->
     assert receiver.requests == []
 
 
-def test_one_private_address_among_public_ones_is_too_many() -> None:
-    client = WebhookClient(2, allow_private=False, resolve=lambda *_: ["8.8.8.8", "10.0.0.1"])
+@pytest.mark.parametrize("count", [1, 9])
+def test_one_private_address_among_public_ones_is_too_many(count: int, tried: Tried) -> None:
+    """Wherever it is: also among those that would not be tried."""
+    addresses = [*["8.8.8.8"] * count, "10.0.0.1", *["8.8.4.4"] * count]
+    client = WebhookClient(2, allow_private=False, resolve=lambda *_: addresses)
     with pytest.raises(DeliveryFailed, match=r"private address, 10\.0\.0\.1"):
         _send(client, "https://shop.example/")
+    assert tried == []
 
 
 def test_a_name_is_looked_up_once(receiver: Receiver) -> None:
@@ -102,6 +126,36 @@ def test_a_name_is_looked_up_once(receiver: Receiver) -> None:
     assert [received.path for received in receiver.requests] == ["/a/b?c=d%20e"] * 2
     assert {received.headers["host"] for received in receiver.requests} == {f"shop.example:{receiver.port}"}
     assert len(answers) == 1
+
+
+@pytest.mark.parametrize("addresses", [["127.0.0.2", "127.0.0.1"], ["127.0.0.1", "127.0.0.2"]])
+def test_one_address_that_cannot_be_reached_is_no_failure(addresses: list[str], receiver: Receiver) -> None:
+    """As for a sender without IPv6, whose receiver has both."""
+    client = WebhookClient(20, allow_private=True, resolve=lambda *_: addresses)
+    for _ in range(20):
+        _send(client, receiver.url(host="shop.example"))
+    assert len(receiver.accepted) == 20
+
+
+def test_an_address_that_is_silent_is_tried_once_for_its_part_of_the_time(receiver: Receiver, tried: Tried) -> None:
+    client = WebhookClient(20, allow_private=True, resolve=lambda *_: ["192.0.2.1", "127.0.0.1"])
+    with client.connected(receiver.url(host="shop.example")) as connection:
+        for _ in range(2):
+            connection.send(_MESSAGE, {})
+    assert tried == [("192.0.2.1", 10), ("127.0.0.1", 10)]
+    assert len(receiver.accepted) == 2
+
+
+def test_of_many_addresses_the_first_and_the_last_are_tried(receiver: Receiver, tried: Tried) -> None:
+    silent = [f"192.0.2.{number}" for number in range(1, 100)]
+    ahead = [(address, 5) for address in silent[:3]]
+    url = receiver.url(host="shop.example")
+    _send(WebhookClient(20, allow_private=True, resolve=lambda *_: [*silent, "127.0.0.1"]), url)
+    assert tried == [*ahead, ("127.0.0.1", 5)]
+    tried.clear()
+    with pytest.raises(DeliveryFailed, match="no response within 20 s"):
+        _send(WebhookClient(20, allow_private=True, resolve=lambda *_: silent), url)
+    assert tried == [*ahead, ("192.0.2.99", 5)]
 
 
 def test_http_and_hosts_without_address_are_refused() -> None:
