@@ -35,7 +35,7 @@ def in_quarantine(connection: Connection, aside: QuarantinedEntry) -> Purchase |
 
 
 def quarantined(connection: Connection, event_id: str, reference: str, caller: str | None) -> list[Purchase]:
-    """Return those in quarantine that `is_asked_for`, newest first."""
+    """Return those in quarantine that `is_asked_for`; if one is there twice, what was decided of it is first."""
     asides = quarantine.with_reference(connection, event_id, reference, _MOST_QUARANTINED)
     found = [purchase for aside in asides if (purchase := in_quarantine(connection, aside))]
     return [one for one in found if is_asked_for(one, reference, caller)]

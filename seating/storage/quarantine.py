@@ -26,6 +26,13 @@ STANDS: Final = (REPLAYED, FOUND, Outcome.OBSOLETE)
 """The record has the purchase, or the log has it again."""
 _GIVEN_UP: Final = (SETTLED, Outcome.SUPERSEDED)
 """Its buyer may still be refunded, so it can be cancelled like one that waits."""
+_DECISIVE_FIRST: Final = (
+    quarantine.c.resolution.is_not(None),
+    quarantine.c.resolution.in_(_GIVEN_UP),
+    quarantine.c.resolution.in_(STANDS),
+    quarantine.c.reason == LOST,
+)
+"""Of several entries of one purchase: the one that waits, or else what was decided; given up is the last."""
 
 
 class QuarantinedEntry(NamedTuple):
@@ -83,29 +90,30 @@ def find(connection: Connection, event_id: str, position: Position) -> Quarantin
 def find_purchase(connection: Connection, purchase_id: PurchaseId) -> QuarantinedEntry | None:
     """Return the entry of exactly this purchase, not another one at its position.
 
-    If it was replayed and quarantined again, return the one that still waits; one that was given up is the last.
+    If it was replayed and quarantined again, return the one that still waits.
     """
     event_id, position, nonce = purchase_id
     own = quarantine.c.change.contains(f'"nonce":"{nonce}"')
-    resolution = quarantine.c.resolution
-    waits_first = (resolution.is_not(None), resolution.in_(_GIVEN_UP), resolution.in_(STANDS))
-    query = select(quarantine).where(_told(event_id, position), own).order_by(*waits_first, quarantine.c.reason == LOST)
-    found = connection.execute(query).first()
+    query = select(quarantine).where(_told(event_id, position), own)
+    found = connection.execute(query.order_by(*_DECISIVE_FIRST)).first()
     return _aside(found) if found else None
 
 
 def with_reference(connection: Connection, event_id: str, reference: str, count: int) -> list[QuarantinedEntry]:
-    """Return purchases with this order number of a shop that have no row elsewhere, newest first; at most `count`."""
+    """Return purchases with this order number of a shop that the record need not have, at most `count`.
+
+    Of two entries of one purchase, the one that `find_purchase` returns is first.
+    """
     # Escaped as `PersonalData.to_text` does it: the texts are searched as they were written.
     member = f'"reference":{json.dumps(reference)}'
     texts = (quarantine.c.private, quarantine.c.change)  # Versions before personal data had a text wrote it in there.
     query = select(quarantine).where(
         quarantine.c.event_id == event_id,
-        or_(quarantine.c.resolution.is_(None), quarantine.c.resolution == CANCELLED),
+        or_(quarantine.c.resolution.is_(None), quarantine.c.resolution.in_((CANCELLED, *_GIVEN_UP))),
         or_(*(text.contains(member, autoescape=True) for text in texts)),
     )
-    newest = query.order_by(quarantine.c.seq.desc(), quarantine.c.epoch.desc()).limit(count)
-    return [_aside(row) for row in connection.execute(newest)]
+    first = query.order_by(*_DECISIVE_FIRST, quarantine.c.seq.desc(), quarantine.c.epoch.desc()).limit(count)
+    return [_aside(row) for row in connection.execute(first)]
 
 
 def by_purchase(connection: Connection, event_id: str) -> dict[PurchaseId, list[QuarantinedEntry]]:

@@ -9,6 +9,7 @@ import pytest
 from seating.domain.change_json import change_json
 from seating.domain.changes import Purchased
 from seating.domain.log_entry import LogEntry
+from seating.domain.personal_data import PersonalData, hash_of
 from seating.domain.position import Position
 from seating.domain.purchase import PurchaseId
 from seating.domain.recovery_errors import NotReplayable
@@ -23,8 +24,10 @@ from tests.offers import open_hall
 from tests.one_process import OPERATOR, OneProcess
 
 _NONCE = "0123456789abcdef"
+_REFERENCE: Final = "R"
+_PRIVATE: Final = PersonalData(reference=_REFERENCE).to_text()
 _AT = Position(7, 4)
-_SOLD: Final = Purchased(5_000, 2, 4, [], _NONCE, "hash", "print", 1, None)
+_SOLD: Final = Purchased(5_000, 2, 4, [], _NONCE, "hash", "print", 1, None, private=hash_of(_PRIVATE))
 _GOLD: Final = replace(_SOLD, runs=[SeatRange(0, 0, 2)], tariff="0:5000", currency="EUR")
 
 
@@ -32,9 +35,9 @@ def _aside(
     sale: OneProcess, event: str, reason: str, resolution: str | None = None, sold: Purchased = _SOLD
 ) -> PurchaseId:
     """A purchase of two seats, which another history has, or the receipt of its buyer."""
-    entry = QuarantinedEntry(event, LogEntry(_AT, change_json(sold), f"of a {reason}"), reason, "why", resolution)
+    entry = LogEntry(_AT, change_json(sold), f"of a {reason}", _PRIVATE)
     sale.database.write(answered.remember, {(event, 7): ConfirmedRange(3, 4)})
-    sale.database.write(quarantine.put_aside, [entry])
+    sale.database.write(quarantine.put_aside, [QuarantinedEntry(event, entry, reason, "why", resolution)])
     return PurchaseId(event, _AT, _NONCE)
 
 
@@ -46,6 +49,11 @@ def _settled(sale: OneProcess, event: str) -> PurchaseId:
 
 def _superseded(sale: OneProcess, event: str) -> PurchaseId:
     return _aside(sale, event, quarantine.FORK, "superseded", sold=_GOLD)
+
+
+def _by_reference(sale: OneProcess, event: str) -> list[tuple[PurchaseId, str]]:
+    page = sale.purchase_lists.page(event, None, 10, _REFERENCE)
+    return [(purchase.id, str(purchase.state)) for purchase in page.items]
 
 
 def _acts(sale: OneProcess, event: str) -> list[str]:
@@ -64,29 +72,41 @@ def test_what_was_given_up_can_be_cancelled(sale: OneProcess, decided: Callable[
     purchase_id = decided(sale, event)
     before = sale.purchases.get(purchase_id)
     assert (before.state, before.cancelled_quantity, before.cancelled_total) == ("quarantined", 0, 0)
+    assert _by_reference(sale, event) == [(purchase_id, "quarantined")]
     for _ in range(2):
         found = sale.purchases.cancel(purchase_id, OPERATOR)
         assert found == sale.purchases.get(purchase_id)
         assert (found.state, found.cancelled_quantity, found.cancelled_total) == ("cancelled", 2, 10_000)
         assert found.seats == found.cancelled_seats == ["Gold-A-1", "Gold-A-2"]
         assert (found.cancelled_ms is None, found.why) == (False, OPERATOR.why)
+        assert _by_reference(sale, event) == [(purchase_id, "cancelled")]
     assert (_acts(sale, event), _notices(sale, event)) == (["purchase.cancel"], ["cancelled"])
     assert sale.losses.all(event) == [] or decided is _superseded
+
+
+def test_a_loss_that_was_settled_and_found_and_cancelled_is_listed_as_cancelled(sale: OneProcess) -> None:
+    event = open_hall(sale)
+    purchase_id = _settled(sale, event)
+    assert _aside(sale, event, quarantine.FORK, quarantine.CANCELLED, _GOLD) == purchase_id
+    assert sale.purchases.get(purchase_id).state == "cancelled"
+    assert _by_reference(sale, event) == [(purchase_id, "cancelled")]
 
 
 @pytest.mark.parametrize("resolution", ["found", "obsolete", "settled", "superseded"])
 def test_what_stands_is_cancelled_with_its_seats(sale: OneProcess, resolution: str) -> None:
     """Quarantine has a trace of it, from when it was thought lost."""
     event = sale.open(capacity=10)
-    receipt = sale.buy(event, "k", 2)
+    receipt = sale.buy(event, "k", 2, _REFERENCE)
     sale.persist(event)
     change = change_json(receipt.change("hash"))
-    entry = LogEntry(receipt.id.position, change, "of another log")
+    entry = LogEntry(receipt.id.position, change, "of another log", receipt.private)
     sale.database.write(quarantine.put_aside, [QuarantinedEntry(event, entry, quarantine.FORK, "why", resolution)])
+    assert _by_reference(sale, event) == [(receipt.id, "persisted")]
     assert sale.cancel(receipt.id) == "cancelled"
     assert sale.now(event).counts.sold == 0
     sale.persist(event)
     assert sale.purchases.get(receipt.id).state == "cancelled"
+    assert _by_reference(sale, event) == [(receipt.id, "cancelled")]
     assert sale.check.reconcile(event) == []
 
 
