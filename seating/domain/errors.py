@@ -183,7 +183,7 @@ class OutcomeUnknown(InventoryUnavailable):
 
     sentence = (
         "The connection to the inventory broke, so the outcome of your request is unknown; "
-        "repeat it with the same idempotency key to find out"
+        "repeat it, with the same idempotency key if it had one, to find out"
     )
 
 

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Final, NamedTuple, Self
 
+from seating.domain.errors import OutcomeUnknown
 from seating.domain.idempotency import short_hash
 from seating.domain.position import Position
 from seating.domain.seating_plan import SeatRange, runs_text
@@ -51,6 +52,16 @@ def without_holders(kept: str) -> tuple[str, list[str]]:
     key, is_of_now, holders = owner.rpartition(";")
     # Versions before wrote the holder alone there.
     return f"{hold}|{key if is_of_now else ';0'};", [who.partition(":")[0] for who in holders.split(",") if who]
+
+
+class HoldOutcomeUnknown(OutcomeUnknown):
+    """Seats were to be held without an idempotency key: a repetition would hold others."""
+
+    sentence = (
+        "The connection to the inventory broke, so it is unknown whether seats are held; any that are come back when "
+        "their hold expires. Send an Idempotency-Key, so that a repeated request gets the same hold"
+    )
+    retry_after_s = None
 
 
 class HeldRecord(NamedTuple):

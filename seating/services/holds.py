@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from seating.domain.hold import HeldRecord, hold_id, new_token, sealed
+from seating.domain.errors import OutcomeUnknown
+from seating.domain.hold import HeldRecord, HoldOutcomeUnknown, hold_id, new_token, sealed
 from seating.domain.idempotency import short_hash
 from seating.domain.purchase import Order, buyer_hash
 from seating.domain.rate_policy import Verdict
@@ -56,7 +57,8 @@ class Holds:
 
         `holder` is whose seats are bounded: a shop or, for callers without a name, the client's address. Raises
         SoldOut, NotTogether, SeatNotFound, SeatUnavailable, NotOnSale, TooManyHeld, BuyerLimit, IdempotencyKeyReused,
-        BacklogFull, RateLimited, and HoldExpired while the key's hold has not ended long ago.
+        BacklogFull, RateLimited, HoldExpired while the key's hold has not ended long ago, and without a key
+        HoldOutcomeUnknown.
         """
         token = new_token()
         idempotency = "" if key is None else short_hash(caller, key)
@@ -66,7 +68,12 @@ class Holds:
         within = self.offers.within(event_id, order)
         holders = self._holders(event_id, holder, order.buyer, is_shop=is_shop)
         with self.changes.of(event_id):
-            held = self.store.hold(event_id, token, holders, order, runs, idempotency, kept, limit, within)
+            try:
+                held = self.store.hold(event_id, token, holders, order, runs, idempotency, kept, limit, within)
+            except OutcomeUnknown as error:
+                if key is None:
+                    raise HoldOutcomeUnknown from error
+                raise
         self.changes.reached(event_id, held.record.position)
         if held.replayed and key is not None:
             # The seal is an XOR, so sealing opens it again.

@@ -11,12 +11,13 @@ from seating.domain.errors import (
     IdempotencyKeyReused,
     InvalidRequest,
     NotOnSale,
+    OutcomeUnknown,
     RateLimited,
     SeatNotFound,
     SeatUnavailable,
     TooManyHeld,
 )
-from seating.domain.hold import hold_id, pack_notes, sealed, unpack_notes
+from seating.domain.hold import HoldOutcomeUnknown, hold_id, pack_notes, sealed, unpack_notes
 from seating.domain.idempotency import short_hash
 from seating.domain.purchase import Order
 from seating.domain.rate_policy import parse
@@ -24,8 +25,13 @@ from seating.domain.seating_plan import GeneratedPlan, generate
 from seating.redis_store import keys
 from seating.redis_store.rate_limits import RateLimit
 from seating.services.holds import HeldSeats
+from tests import frozen_clock
 from tests.frozen_clock import CLOCK, NOON_MS
 from tests.one_process import HOLD_LIMITS, OPERATOR, OneProcess
+from tests.redis_store.conftest import proxy
+from tests.redis_store.tcp_proxy import Fault, TcpProxy
+
+__all__ = ["proxy"]
 
 HALL = generate(GeneratedPlan(sections=2, rows=2, seatsPerRow=8))
 TTL_MS, MAX_MS = HOLD_LIMITS.ttl_s * 1000, HOLD_LIMITS.max_s * 1000
@@ -240,6 +246,23 @@ class TestKey:
             moved.buy_seats(event, "k", *row_a(2))
         moved.holds.release(event, held.token)
         assert kept(moved, event)["holders"] == []
+
+    @pytest.mark.parametrize(("key", "refusal"), [("k", OutcomeUnknown), (None, HoldOutcomeUnknown)])
+    def test_makes_an_unknown_outcome_known(
+        self, moved: OneProcess, event: str, proxy: TcpProxy, key: str | None, refusal: type[OutcomeUnknown]
+    ) -> None:
+        """A hold that was made without one is nobody's: what is repeated holds other seats."""
+        cut = OneProcess.build(proxy.url, moved.database, frozen_clock.scripts())
+        proxy.strike(HoldOrder(2).fingerprint().encode(), Fault.DROP_REPLY)
+        with pytest.raises(OutcomeUnknown) as unknown:
+            cut.hold(event, quantity=2, key=key)
+        assert type(unknown.value) is refusal
+        assert moved.now(event).counts.held == 2
+        repeated = moved.hold(event, quantity=2, key=key)
+        assert (repeated.replayed, moved.now(event).counts.held) == ((True, 2) if key else (False, 4))
+        assert (unknown.value.retry_after_s is None) == (key is None)
+        at(moved, TTL_MS)
+        assert moved.events.counts(event).remaining == HALL.capacity
 
     def test_two_keys_never_share_a_pad(self) -> None:
         token = "q0Vd3mXK8sWcGx1bT5yZ2g"
