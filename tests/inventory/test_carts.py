@@ -253,7 +253,7 @@ class TestKey:
     ) -> None:
         """A hold that was made without one is nobody's: what is repeated holds other seats."""
         cut = OneProcess.build(proxy.url, moved.database, frozen_clock.scripts())
-        proxy.strike(HoldOrder(2).fingerprint().encode(), Fault.DROP_REPLY)
+        proxy.strike(Order(2).hold_fingerprint().encode(), Fault.DROP_REPLY)
         with pytest.raises(OutcomeUnknown) as unknown:
             cut.hold(event, quantity=2, key=key)
         assert type(unknown.value) is refusal
