@@ -143,8 +143,7 @@ export class SeatingMap extends HTMLElement {
 
   #drawChoice() {
     if (!this.#canvas) return
-    const own = new Set([...this.#choice.seats, ...this.#indices((this.held?.seats ?? []).map(({ id }) => id))])
-    this.#canvas.marked.own = [...own]
+    this.#canvas.marked.own = [...this.#choice.own]
     this.#canvas.draw()
     this.#tree.render()
   }

@@ -6,7 +6,7 @@ const [USUAL_MAX, MOST] = [8, 10]
 const RETRIES = 2
 const RETRY_MS = 1_000
 const [ANSWER_MS, UNANSWERED_MS] = [15_000, 60_000]
-const SPOKEN_S = [[120, 'twoMinutes'], [30, 'halfMinute']]
+const SPOKEN_MS = [[120_000, 'twoMinutes'], [30_000, 'halfMinute']]
 
 /** `host` is the component; `tell` has `event`, `say` and `drawn`. */
 export class Choice {
@@ -18,12 +18,12 @@ export class Choice {
   #isClosed = false
   #last = new Promise((go) => { this.begin = go }) // Nothing is asked before the seats are known.
   #timer = 0
-  #spoken = new Set()
+  #seenMs = 0 // Of the hold, when last looked at.
   #keys = {} // Of requests without an answer, by their bodies.
 
   constructor(feed, words, host, tell) { Object.assign(this, { feed, words, host, tell }) }
 
-  has(seat) { return this.seats.includes(seat) || this.#heldSeats.has(seat) }
+  get own() { return new Set([...this.seats, ...this.#heldSeats]) }
 
   get held() {
     if (!this.hold) return null
@@ -96,7 +96,7 @@ export class Choice {
     return this.#inTurn(async () => {
       const before = this.hold
       const taken = await this.#take({ quantity, ...(category && { category }) })
-      if (before && !this.host.hold) await this.#ask('DELETE', `/${before.holdToken}`).catch(() => {})
+      if (before && !this.host.hold) await this.#ask('DELETE', before.holdToken).catch(() => {})
       return taken
     })
   }
@@ -109,7 +109,7 @@ export class Choice {
 
   release() { return this.#inTurn(() => this.#giveBack()) }
 
-  resume(holdToken) { return this.#inTurn(async () => this.#keep(await this.#ask('GET', `/${holdToken}`))) }
+  resume(holdToken) { return this.#inTurn(async () => this.#keep(await this.#ask('GET', `${holdToken}`))) }
 
   forget() {
     this.#drop()
@@ -123,9 +123,11 @@ export class Choice {
   }
 
   async #giveBack() {
-    if (this.hold && this.host.hold) await this.host.hold([], { action: 'release', holdToken: this.hold.holdToken })
-    else if (this.hold) await this.#ask('DELETE', `/${this.hold.holdToken}`)
-    if (this.hold) this.tell.say(this.words.released)
+    if (this.hold) {
+      const { holdToken } = this.hold
+      await (this.host.hold ? this.host.hold([], { action: 'release', holdToken }) : this.#ask('DELETE', holdToken))
+      this.tell.say(this.words.released)
+    }
     this.forget()
     return null
   }
@@ -133,16 +135,16 @@ export class Choice {
   async #take(wanted) {
     if (this.host.hold) return wanted.seats ? this.#byShop('take', wanted.seats) : this.#byShop('best', [], wanted)
     const hold = await this.#ask('POST', '', wanted)
-    return this.#isClosed ? this.#ask('DELETE', `/${hold.holdToken}`) : this.#keep(hold)
+    return this.#isClosed ? this.#ask('DELETE', hold.holdToken) : this.#keep(hold)
   }
 
   /** A change that fails may be done all the same: the hold is read again, and what is chosen stays. */
   async #change(wanted) {
-    const path = `/${this.hold.holdToken}`
+    const { holdToken } = this.hold
     try {
-      return this.#keep(await this.#ask('PATCH', path, wanted))
+      return this.#keep(await this.#ask('PATCH', holdToken, wanted))
     } catch (error) {
-      const now = await this.#ask('GET', path)
+      const now = await this.#ask('GET', holdToken)
       const { seats } = this
       if (this.#keep(now)) this.#set(seats)
       throw error
@@ -162,7 +164,7 @@ export class Choice {
     const isNew = this.hold?.holdToken !== holdToken
     this.hold = { holdToken, expiresAt, endsAt: performance.now() + expiresInMs, endsOnClock: Date.now() + expiresInMs }
     this.#heldSeats = new Set(seats.map((id) => this.feed.indexOf(id)).filter((seat) => seat !== undefined))
-    this.#spoken = new Set(SPOKEN_S.filter(([atS]) => expiresInMs < atS * 1000).map(([, word]) => word))
+    this.#seenMs = expiresInMs
     prices.forEach((price, index) => this.offer?.setPrice(this.feed.indexOf(seats[index]), price))
     this.seats = [...this.#heldSeats]
     this.report()
@@ -179,11 +181,8 @@ export class Choice {
     if (this.host.hasAttribute('buying')) return // The answer to the purchase says whose seats they are.
     const leftMs = this.#leftMs()
     if (!leftMs) return this.#end()
-    for (const [atS, word] of SPOKEN_S) {
-      if (leftMs > atS * 1000 || this.#spoken.has(word)) continue
-      this.#spoken.add(word)
-      this.tell.say(this.words[word])
-    }
+    for (const [atMs, word] of SPOKEN_MS) if (leftMs <= atMs && atMs < this.#seenMs) this.tell.say(this.words[word])
+    this.#seenMs = leftMs
   }
 
   #end() {
@@ -191,7 +190,7 @@ export class Choice {
     const { holdToken } = this.hold
     return this.#inTurn(async () => {
       if (this.hold?.holdToken !== holdToken) return null
-      const now = await this.#ask('GET', `/${holdToken}`).catch(() => null)
+      const now = await this.#ask('GET', holdToken).catch(() => null)
       return now?.expiresInMs > 0 ? this.#keep(now) : this.#expire()
     })
   }
@@ -235,22 +234,22 @@ export class Choice {
   }
 
   /** Ask, again with the same key if no answer came. Throws with `code`. */
-  async #ask(method, path, given) {
+  async #ask(method, holdToken, given) {
+    const url = `${this.feed.api}/holds${holdToken && `/${holdToken}`}`
     const body = given && JSON.stringify(given)
     const headers = { 'Content-Type': 'application/json' }
     // Insecure contexts have no `randomUUID`.
     if (method === 'POST') headers['Idempotency-Key'] = this.#keys[body] ??= `map-${crypto.getRandomValues(new Uint32Array(4)).join('-')}`
     const endsAt = performance.now() + UNANSWERED_MS
     for (let attempt = 0, refusals = 0; ; attempt++) {
-      const response = await fetch(`${this.feed.api}/holds${path}`, { method, headers, body, signal: AbortSignal.timeout(ANSWER_MS) })
-        .catch(() => null)
+      const response = await fetch(url, { method, headers, body, signal: AbortSignal.timeout(ANSWER_MS) }).catch(() => null)
       if (response?.status === 204) return null
       const answer = await response?.json().catch(() => null)
       const isBusy = response?.status === 503
       if (answer && !isBusy) delete this.#keys[body]
       if (answer && response.ok) return answer
       if (answer ? !isBusy || ++refusals > RETRIES : performance.now() > endsAt) {
-        throw Object.assign(new Error(answer?.message ?? this.words.offline), answer)
+        throw Object.assign(new Error(this.words.offline), answer)
       }
       await new Promise((resolve) => { setTimeout(resolve, RETRY_MS * (attempt + Math.random())) })
     }

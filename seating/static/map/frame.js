@@ -105,9 +105,7 @@ export function build(root, words, act) {
     <ul class="legend" part="legend" tabindex="0" hidden></ul>
     <div class="say" role="status"></div>`
   const parts = Object.fromEntries([...root.querySelectorAll('[class]')].map((part) => [part.className, part]))
-  for (const [name, label] of [['map', words.map], ['tree', words.tree], ['legend', words.legend]]) {
-    parts[name].setAttribute('aria-label', label)
-  }
+  for (const name of ['map', 'tree', 'legend']) parts[name].setAttribute('aria-label', words[name])
   parts.state.textContent = words.loading
   for (const each of parts.tools.children) {
     each.title = words[each.dataset.act]
@@ -123,7 +121,8 @@ const TAKEN = 3
 export function fillLegend(list, painter, offer) {
   const { words } = offer
   const used = new Set(painter.hall.category)
-  const isPlain = used.size === 1 && offer.price([...used][0]) === null
+  const [first = 0] = used
+  const isPlain = used.size === 1 && offer.price(first) === null
   const categories = [...used].sort((a, b) => a - b).map((category) => {
     const { name, onSale } = offer.categories[category]
     const price = words.amount(offer.price(category), offer.currency)
@@ -132,7 +131,6 @@ export function fillLegend(list, painter, offer) {
       painter.drawSign(context, SIZE / 2, SIZE / 2, 8, category, FREE, 1)
     ))
   })
-  const first = [...used][0] ?? 0
   const signs = [
     entry(painter, words.yours, '', (context) => drawChosen(context, SIZE / 2, SIZE / 2, 7, painter.theme)),
     entry(painter, words.held, '', (context) => painter.drawSign(context, SIZE / 2, SIZE / 2, 8, first, HELD, 1)),
@@ -166,7 +164,7 @@ export class Card {
     const { words } = this.offer
     const { category, accessible } = this.offer.details(seat)
     const status = this.canvas.statuses()[seat]
-    const state = this.choice.has(seat) ? words.yours : status === FREE ? '' : status === HELD ? words.held : words.taken
+    const state = this.choice.own.has(seat) ? words.yours : status === FREE ? '' : status === HELD ? words.held : words.taken
     const about = [category, this.offer.shownPrice(seat), accessible && words.accessible, state].filter(Boolean)
     const title = Object.assign(document.createElement('b'), { textContent: this.offer.describe(seat) })
     this.element.replaceChildren(title, about.join(' · '))

@@ -76,7 +76,7 @@ export class Tree {
     const level = seat !== undefined ? 3 : row ? 2 : 1
     const siblings = level === 3 ? row.seats : level === 2 ? section.rows : this.hall.sections
     const place = siblings.indexOf(level === 3 ? seat : level === 2 ? row : section)
-    const isChosen = level === 3 && this.choice.has(seat)
+    const isChosen = level === 3 && this.choice.own.has(seat)
     const states = {
       'aria-level': level, 'aria-posinset': place + 1, 'aria-setsize': siblings.length,
       'aria-expanded': level === 3 ? null : (level === 2 ? row === this.#row : section === this.#section),
