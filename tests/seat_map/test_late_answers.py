@@ -15,6 +15,9 @@ from tests.system import System
 from tests.web import JSON
 
 GONE: Final = "net::ERR"
+CONFLICT: Final = "status of 409"
+BUSY: Final = "status of 503"
+SOON: Final = {"map/choice.js": {"RETRY_MS": 100}}
 HOLD_BACK: Final = """() => {
 window.late = []
 window.fetch = ((send) => async (address, ...rest) => {
@@ -30,6 +33,10 @@ window.fetch = ((send) => async (address, ...rest) => {
 def hold_back(page: Page, end: str) -> None:
     """Keep answers from addresses with this end until `late[n]()` is called."""
     page.evaluate(HOLD_BACK % json.dumps(end))
+
+
+def refuse_as_busy(route: Route) -> None:
+    route.fulfill(status=503, json={"code": "INVENTORY_UNAVAILABLE", "message": "…"})
 
 
 def first_moments(page: MapPage, event: str, act: str) -> None:
@@ -169,6 +176,38 @@ class TestHold:
         assert page.told("selectionchange") == []
         assert seller.get(f"/api/v1/events/{hall}").json["seatsRemaining"] == 40
         page.close()
+
+    def test_whose_answer_is_that_the_server_is_busy(self, open_map: OpenMap, hall: str, seller: System) -> None:
+        """It holds the seats, or another has them: they stay chosen until the same request has another answer."""
+        page = open_map(hall, waits=SOON)
+        own, others = ([f"sec-1-row-{row}-seat-{number}" for number in (3, 4)] for row in "BC")
+        asked: list[str] = []
+
+        def lose(route: Route) -> None:
+            if not asked:
+                route.fetch()
+            asked.append(route.request.headers["idempotency-key"])
+            refuse_as_busy(route)
+
+        page.page.route("**/holds", lose)
+        page.call(f"map.select({own})")
+        assert page.call("map.holdSelection()") is None
+        wait_until(lambda: page.shows(own[0], "held"))
+        assert (page.seats(), page.told("soldelsewhere")) == (own, [])
+        page.page.unroute("**/holds")
+        assert [seat["id"] for seat in page.call("map.holdSelection()")["seats"]] == own
+        page.call("map.release()")
+        page.page.route("**/holds", refuse_as_busy)
+        page.call(f"map.select({others})")
+        assert page.call("map.holdSelection()") is None
+        change_event(seller, f"{hall}/seats", status="reserved", seats=others[:1])
+        wait_until(lambda: page.shows(others[0], "reserved"))
+        assert page.told("soldelsewhere") == []
+        page.page.unroute("**/holds")
+        assert page.call("map.holdSelection()") is None
+        assert [seat["id"] for seat in page.told("soldelsewhere")[-1]["seats"]] == others[:1]
+        assert page.seats() == others[1:]
+        page.close([BUSY, CONFLICT])
 
     def test_a_change_whose_answer_is_lost(self, open_page: OpenPage, hall: str, seller: System) -> None:
         """The server did it, so the third seat is held: the page says so, and buys what it shows."""

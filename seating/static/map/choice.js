@@ -69,11 +69,11 @@ export class Choice {
     if (this.hold) this.tell.event('holdchange', { hold: this.held })
   }
 
-  /** Drop chosen seats that others took. While a request is under way they may be one's own. */
+  /** Drop chosen seats that others took. Those of a request without an answer may be one's own. */
   lose() {
-    if (this.#asking || this.#isClosed) return
+    const isUnanswered = !this.hold && this.#keys[JSON.stringify({ seats: this.#ids(this.seats) })]
     const lost = this.seats.filter((seat) => this.feed.statuses[seat] !== FREE && !this.#heldSeats.has(seat))
-    if (!lost.length) return
+    if (this.#asking || this.#isClosed || isUnanswered || !lost.length) return
     this.#set(this.seats.filter((seat) => !lost.includes(seat)))
     this.tell.say(this.words.lost(this.#names(lost)))
     this.tell.event('soldelsewhere', { seats: this.#details(lost) })
