@@ -49,7 +49,7 @@ export interface SeatingMapEvents {
   ready: CustomEvent<{ event: EventDetails }>
   selectionchange: CustomEvent<{ seats: ChosenSeat[], total: number, currency: string | null, categories: Category[] }>
   holdchange: CustomEvent<{ hold: Hold | null }>
-  /** The hold has ended; these seats are on sale again. */
+  /** The hold has ended; these seats are on sale again, unless another tab bought it. */
   holdexpired: CustomEvent<{ seats: ChosenSeat[] }>
   /** Others took these seats; they are no longer chosen. */
   soldelsewhere: CustomEvent<{ seats: ChosenSeat[] }>

@@ -9,6 +9,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.seat_map.browser import MAP, MapPage, change_event, seats_sold
 from tests.seat_map.conftest import OpenMap, OpenPage
+from tests.seat_map.own_page import OwnPage
 from tests.seat_map.theatre import OFFER, theatre
 from tests.servers import wait_until
 from tests.system import System
@@ -159,6 +160,18 @@ class TestFeed:
         page.close(["WebSocket"])
 
 
+def duplicated(page: OwnPage, hall: str) -> Page:
+    """Another tab with the same hold."""
+    name = f"seating:{hall}:hold"
+    token = page.stored("sessionStorage")[name]
+    tab = page.context.new_page()
+    tab.goto(page.page.url)
+    tab.evaluate(f"sessionStorage.setItem({json.dumps(name)}, {json.dumps(token)})")
+    tab.reload()
+    tab.wait_for_selector("body[data-phase=held]")
+    return tab
+
+
 class TestHold:
     """What is shown as held is what is held."""
 
@@ -246,13 +259,7 @@ class TestHold:
     def test_a_change_in_another_tab(self, open_page: OpenPage, hall: str, seller: System) -> None:
         """A duplicated tab shares the hold. It buys nothing that it has not shown."""
         page = open_page(hall).hold_best()
-        name = f"seating:{hall}:hold"
-        token = page.stored("sessionStorage")[name]
-        other = page.page.context.new_page()
-        other.goto(page.page.url)
-        other.evaluate(f"sessionStorage.setItem({json.dumps(name)}, {json.dumps(token)})")
-        other.reload()
-        other.wait_for_selector("body[data-phase=held]")
+        other = duplicated(page, hall)
         page("#seats button").first.click()
         page("#main").click()
         expect(page("#main")).to_have_text("Buy now")
@@ -264,3 +271,25 @@ class TestHold:
         other.wait_for_selector("body[data-phase=receipt]")
         assert seats_sold(seller, hall) == 1
         page.close()
+
+    def test_that_another_tab_has_bought(self, open_page: OpenPage, hall: str, seller: System) -> None:
+        """Of three tabs with one hold one buys, without an answer; another asks; the hold runs out in the last."""
+        page = open_page(hall)
+        page.page.clock.install()
+        page.page.reload()
+        page.hold_best()
+        asking, waiting = duplicated(page, hall), duplicated(page, hall)
+        page.page.route("**/purchases", lambda route: (route.fetch(), route.abort()))
+        page("#main").click()
+        expect(page("#notice-text")).to_contain_text("No answer yet")
+        wait_until(lambda: seats_sold(seller, hall) == 2)
+        asking.click("#main")
+        asking.wait_for_selector("body[data-phase=receipt]")
+        receipt = asking.inner_text("#receipt code")
+        page.page.unroute_all(behavior="ignoreErrors")
+        expect(page("#receipt code")).to_have_text(receipt)
+        waiting.clock.fast_forward("10:30")
+        expect(waiting.locator("#receipt code")).to_have_text(receipt)
+        expect(waiting.locator("seating-map .say")).to_have_text("Your hold has ended")
+        assert seats_sold(seller, hall) == 2
+        page.close(GONE)

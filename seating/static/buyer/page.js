@@ -101,10 +101,7 @@ class BuyersPage {
       this.selection = seats
     })
     on('holdchange', ({ hold }) => this.#holdChanged(hold))
-    on('holdexpired', () => {
-      this.held.forget()
-      this.#tell(words.expired, true)
-    })
+    on('holdexpired', () => this.purchase || this.#tell(words.expired, true))
     on('soldelsewhere', ({ seats }) => this.#lost(seats))
     for (const name of ['live', 'catchingup', 'offline']) on(name, () => this.#connected(name))
     on('error', (error) => this.#failed(error))
@@ -129,18 +126,26 @@ class BuyersPage {
   /** The map has said it. */
   #failed({ code, message }) {
     if (code === 'EVENT_NOT_FOUND') this.isMissing = true
-    else if (this.isResuming && code === 'HOLD_EXPIRED') this.held.forget() // Long over: no news.
+    else if (code === 'HOLD_EXPIRED' && (this.isResuming || this.purchase)) this.held.forget() // Long over, or bought.
     else if (code !== 'NOT_ON_SALE' || this.phase !== 'closed') this.#tell(errorText({ code, message }), true)
   }
 
   #holdChanged(hold) {
-    if (!hold) {
-      if (!this.purchase) this.held.forget()
-      return
-    }
+    if (!hold) return this.#holdEnded()
     this.notice = null
     if (this.held.take(hold) && this.sheet.height === 'peek') this.sheet.height = 'half'
     if (!this.event.seated) this.held.ask().then(() => this.render(), () => {}) // It is asked for again when it is bought.
+  }
+
+  /** A duplicated tab has the same hold, and may have bought it. */
+  #holdEnded() {
+    if (this.purchase) return
+    const bought = this.memory.ofHold(this.held.token)
+    this.held.forget()
+    if (!bought) return
+    this.memory.purchase = bought
+    if (bought.answer) this.sheet.height = 'full'
+    else this.#complete()
   }
 
   #lost(seats) {

@@ -62,6 +62,11 @@ export class Memory {
     return this.#all().find((known) => known.key === key) ?? null
   }
 
+  /** The purchase of this hold as any tab has left it; null without one. */
+  ofHold(holdToken) {
+    return this.stored(keyOf(holdToken))
+  }
+
   /** Newest first. */
   #all() {
     return names(() => localStorage)
@@ -99,13 +104,13 @@ export async function complete(eventId, memory, onRetry) {
   }
 }
 
-/**
- * Prepare the purchase of a hold of these seats. It is remembered before anything is sent. Its key is the hold's in
- * every tab: one hold is bought once.
- */
+/** Prepare the purchase of a hold of these seats. It is remembered before anything is sent. */
 export function prepare(memory, holdToken, seats) {
-  memory.purchase = { key: `hold-${holdToken}`, order: { holdToken }, seats, at: Date.now() }
+  memory.purchase = { key: keyOf(holdToken), order: { holdToken }, seats, at: Date.now() }
 }
+
+/** The key is the hold's in every tab: one hold is bought once. */
+const keyOf = (holdToken) => `hold-${holdToken}`
 
 /** Call `show` with the purchase as the server has it, until it is settled. */
 export async function followState(purchaseId, show) {
