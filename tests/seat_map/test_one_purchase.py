@@ -293,6 +293,20 @@ class TestHold:
         expect(page("#notice-text")).to_have_text("The server is busy. Your choice is kept; try again.")
         page.close("status of 503")
 
+    def test_is_extended_while_its_seats_are_being_changed(self, open_page: OpenPage, hall: str) -> None:
+        """The choice stays as it is."""
+        page = open_page(hall).hold_best()
+        page("#seats button").first.click()
+        for count in (1, 2):
+            text = f"Change to {count} seat{'s' if count > 1 else ''}"
+            expect(page("#main")).to_have_text(text)
+            page("#extend").click()
+            expect(page("#notice-text")).to_have_text(re.compile("extended"))
+            expect(page("#main")).to_have_text(text)
+            expect(page("#seats li")).to_have_count(count)
+            page.page.evaluate(f"{MAP}.select(['sec-1-row-D-seat-1'])")
+        page.close()
+
     def test_its_seats_can_be_changed(self, open_page: OpenPage, hall: str) -> None:
         """The button says that it works in the moment it is pressed."""
         page = open_page(hall).hold_best()

@@ -163,10 +163,12 @@ export class Choice {
     if (this.#isClosed) return null
     const isNew = this.hold?.holdToken !== holdToken
     this.hold = { holdToken, expiresAt, endsAt: performance.now() + expiresInMs, endsOnClock: Date.now() + expiresInMs }
+    const before = this.#heldSeats
     this.#heldSeats = new Set(seats.map((id) => this.feed.indexOf(id)).filter((seat) => seat !== undefined))
     this.#seenMs = expiresInMs
     prices.forEach((price, index) => this.offer?.setPrice(this.feed.indexOf(seats[index]), price))
-    this.seats = [...this.#heldSeats]
+    const held = [...this.#heldSeats]
+    if (isNew || String([...before].sort()) !== String([...held].sort())) this.seats = held
     this.report()
     if (isNew) this.tell.say(this.words.heldNow(this.#names(this.seats), Math.round(expiresInMs / 60_000)))
     clearInterval(this.#timer)
