@@ -213,6 +213,17 @@ def test_a_hold_that_ends_is_told(page: MapPage, seller: System, evening: str) -
     assert page.told("holdchange")[-1] == {"hold": None}
 
 
+def test_another_hold_that_is_over_ends_nothing(page: MapPage, seller: System, evening: str) -> None:
+    over = hold(seller, evening, "Stalls-O-7")
+    assert seller.request("DELETE", f"/api/v1/events/{evening}/holds/{over}").status == 204
+    page.call("map.select(['Stalls-O-8'])")
+    held = page.call("map.holdSelection()")
+    assert page.call(f"map.resume('{over}')") is None
+    assert page.told("error")[-1]["code"] == "HOLD_EXPIRED"
+    assert page.call("map.held.holdToken") == held["holdToken"]
+    assert page.told("holdexpired") == []
+
+
 def test_the_shop_holds(page: MapPage) -> None:
     page.call(
         "map.hold = async (seats, request) => (window.asked = [...(window.asked ?? []), [seats, request]],"

@@ -222,6 +222,29 @@ class TestHold:
         assert page.seats() == others[1:]
         page.close([BUSY, CONFLICT])
 
+    def test_of_the_best_that_ended_unseen(self, open_map: OpenMap, hall: str, seller: System) -> None:
+        """Its key is spent: the best are asked for with another. What is held meanwhile stays until then."""
+        page = open_map(hall, waits=SOON)
+        page.call("map.select(['sec-1-row-B-seat-3'])")
+        held = page.call("map.holdSelection()")
+        unseen: list[str] = []
+
+        def lose(route: Route) -> None:
+            if not unseen:
+                unseen.append(route.fetch().json()["holdToken"])
+            refuse_as_busy(route)
+
+        page.page.route("**/holds", lose)
+        assert page.call("map.best(2)") is None
+        assert page.call("map.held.holdToken") == held["holdToken"]
+        page.page.unroute("**/holds")
+        assert seller.request("DELETE", f"/api/v1/events/{hall}/holds/{unseen[0]}").status == 204
+        best = page.call("map.best(2)")
+        assert len(best["seats"]) == 2
+        assert best["holdToken"] not in (held["holdToken"], *unseen)
+        assert page.told("holdexpired") == []
+        page.close([BUSY, CONFLICT])
+
     def test_a_change_whose_answer_is_lost(self, open_page: OpenPage, hall: str, seller: System) -> None:
         """The server did it, so the third seat is held: the page says so, and buys what it shows."""
         page = open_page(hall)

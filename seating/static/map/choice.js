@@ -225,8 +225,9 @@ export class Choice {
 
   #failed(error) {
     if (this.#isClosed) return null
-    if (error.code === 'HOLD_EXPIRED' && this.hold) this.#expire()
-    this.#refuse(error.code ?? 'UNAVAILABLE', error.message, error)
+    const { code = 'UNAVAILABLE', holdToken = this.hold?.holdToken } = error // A shop's names none.
+    if (code === 'HOLD_EXPIRED' && holdToken && holdToken === this.hold?.holdToken) this.#expire()
+    this.#refuse(code, error.message, error)
     return null
   }
 
@@ -235,23 +236,24 @@ export class Choice {
     this.tell.event('error', { code, message, ...(seats && { seats }) })
   }
 
-  /** Ask, again with the same key if no answer came. Throws with `code`. */
+  /** Ask, again with the same key if no answer came. Throws with `code` and `holdToken`. */
   async #ask(method, holdToken, given) {
     const url = `${this.feed.api}/holds${holdToken && `/${holdToken}`}`
     const body = given && JSON.stringify(given)
     const headers = { 'Content-Type': 'application/json' }
-    // Insecure contexts have no `randomUUID`.
-    if (method === 'POST') headers['Idempotency-Key'] = this.#keys[body] ??= `map-${crypto.getRandomValues(new Uint32Array(4)).join('-')}`
     const endsAt = performance.now() + UNANSWERED_MS
     for (let attempt = 0, refusals = 0; ; attempt++) {
+      // Insecure contexts have no `randomUUID`.
+      if (!holdToken) headers['Idempotency-Key'] = this.#keys[body] ??= `map-${crypto.getRandomValues(new Uint32Array(4)).join('-')}`
       const response = await fetch(url, { method, headers, body, signal: AbortSignal.timeout(ANSWER_MS) }).catch(() => null)
       if (response?.status === 204) return null
       const answer = await response?.json().catch(() => null)
       const isBusy = response?.status === 503
+      const isOver = !holdToken && answer?.code === 'HOLD_EXPIRED' // The hold of the key ended unseen.
       if (answer && !isBusy) delete this.#keys[body]
       if (answer && response.ok) return answer
-      if (answer ? !isBusy || ++refusals > RETRIES : performance.now() > endsAt) {
-        throw Object.assign(new Error(this.words.offline), answer)
+      if (answer ? !isBusy && !isOver || ++refusals > RETRIES : performance.now() > endsAt) {
+        throw Object.assign(new Error(this.words.offline), answer, { holdToken })
       }
       await new Promise((resolve) => { setTimeout(resolve, RETRY_MS * (attempt + Math.random())) })
     }
