@@ -279,6 +279,27 @@ class TestHold:
         assert seats_sold(seller, hall) == 2
         page.close(GONE)
 
+    def test_a_change_by_the_shop_whose_answer_is_lost(self, open_map: OpenMap, hall: str) -> None:
+        page = open_map(hall)
+        seats = ["sec-1-row-B-seat-3", "sec-1-row-B-seat-4"]
+        page.call("""map.hold = async (seats, { action, holdToken }) => {
+          const isNew = action === 'take'
+          const [method, body] = isNew ? ['POST', { seats }] : ['PATCH', { add: seats.slice(1) }]
+          const headers = { 'Content-Type': 'application/json' }
+          const address = [map.feed.api, 'holds', holdToken].filter(Boolean).join('/')
+          const answer = await fetch(address, { method, headers, body: JSON.stringify(body) })
+          if (!isNew) throw new Error('lost')
+          return answer.json()
+        }""")
+        page.call(f"map.select({seats[:1]})")
+        assert page.call("map.holdSelection()")["expiresInMs"] > 0
+        page.call(f"map.select({seats[1:]})")
+        assert page.call("map.holdSelection()") is None
+        assert page.told("error") == [{"code": "UNAVAILABLE", "message": "lost"}]
+        assert [seat["id"] for seat in page.call("map.held.seats")] == seats
+        assert page.seats() == seats
+        page.close()
+
     def test_a_change_in_another_tab(self, open_page: OpenPage, hall: str, seller: System) -> None:
         """A duplicated tab shares the hold. It buys nothing that it has not shown."""
         page = open_page(hall).hold_best()

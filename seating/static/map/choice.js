@@ -87,8 +87,7 @@ export class Choice {
       const add = this.#ids(chosen.filter((seat) => !this.#heldSeats.has(seat)))
       const remove = this.#ids([...this.#heldSeats].filter((seat) => !chosen.includes(seat)))
       if (!add.length && !remove.length) return this.held
-      if (this.host.hold) return this.#byShop('change', this.#ids(chosen))
-      return this.#change({ ...(add.length && { add }), ...(remove.length && { remove }) })
+      return this.#change('change', chosen, { ...(add.length && { add }), ...(remove.length && { remove }) })
     })
   }
 
@@ -101,11 +100,7 @@ export class Choice {
     })
   }
 
-  extend() {
-    return this.#inTurn(() => (
-      this.hold && (this.host.hold ? this.#byShop('extend', this.#ids([...this.#heldSeats])) : this.#change({}))
-    ))
-  }
+  extend() { return this.#inTurn(() => this.hold && this.#change('extend', [...this.#heldSeats], {})) }
 
   release() { return this.#inTurn(() => this.#giveBack()) }
 
@@ -139,14 +134,15 @@ export class Choice {
   }
 
   /** A change that fails may be done all the same: the hold is read again, and what is chosen stays. */
-  async #change(wanted) {
+  async #change(action, seats, wanted) {
     const { holdToken } = this.hold
     try {
+      if (this.host.hold) return await this.#byShop(action, this.#ids(seats))
       return this.#keep(await this.#ask('PATCH', holdToken, wanted))
     } catch (error) {
       const now = await this.#ask('GET', holdToken)
-      const { seats } = this
-      if (this.#keep(now)) this.#set(seats)
+      const chosen = this.seats
+      if (this.#keep(now)) this.#set(chosen)
       throw error
     }
   }
