@@ -246,6 +246,16 @@ def test_the_shop_holds(page: MapPage) -> None:
     ]
 
 
+def test_a_refusal_that_the_shop_returns(page: MapPage) -> None:
+    refusal = {"code": "SEAT_UNAVAILABLE", "message": "Somebody was faster", "seats": ["Stalls-K-9"]}
+    page.call(f"map.hold = async () => ({json.dumps(refusal)})")
+    page.call("map.select(['Stalls-K-9'])")
+    assert page.call("map.holdSelection()") is None
+    assert page.told("error") == [refusal]
+    assert (page.seats(), page.call("map.held")) == (["Stalls-K-9"], None)
+    assert page.told("holdchange") == page.told("holdexpired") == []
+
+
 def test_a_hold_of_the_shop_that_the_server_keeps_longer(page: MapPage) -> None:
     """The shop's token is one of the API: its hold was extended elsewhere, or the page's clock is wrong."""
     page.call(

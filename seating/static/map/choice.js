@@ -149,9 +149,9 @@ export class Choice {
 
   async #byShop(action, seats, wanted) {
     const given = await this.host.hold(seats, { action, holdToken: this.hold?.holdToken ?? null, ...wanted })
-    if (!given) throw new Error(this.words.unavailable)
-    const { token, holdToken = token, expiresAt } = given
-    const expiresInMs = given.expiresInMs ?? Date.parse(expiresAt) - this.feed.now()
+    const { token, holdToken = token, expiresAt } = given ?? {}
+    const expiresInMs = given?.expiresInMs ?? Date.parse(expiresAt) - this.feed.now()
+    if (isNaN(expiresInMs)) throw Object.assign(new Error(this.words.unavailable), given)
     return this.#keep({ holdToken, expiresAt, expiresInMs, seats: given.seats ?? seats })
   }
 
