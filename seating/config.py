@@ -79,7 +79,8 @@ class Settings(BaseSettings):
     rate_limit_shops: RatePolicy = "bucket:20000,600000/60s"
     rate_limit_holds: RatePolicy = "bucket:1000,6000/60s"
     rate_limit_wrong_keys: RatePolicy = "bucket:20,10/60s"
-    idempotency_key_min: Annotated[int, Field(ge=1, le=255)] = 16
+    # Our own pages' keys are no shorter than a UUID.
+    idempotency_key_min: Annotated[int, Field(ge=1, le=36)] = 16
     event_api_base_url: HttpUrl | None = None
     event_api_connect_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 1000
     event_api_read_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 3000

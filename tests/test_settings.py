@@ -64,6 +64,7 @@ _BAD_VALUES = [
     ("BACKLOG_MEMORY_PERCENT", "96"),
     ("HOLD_EXTEND_STEP_S", "0"),
     ("IDEMPOTENCY_KEY_MIN", "0"),
+    ("IDEMPOTENCY_KEY_MIN", "37"),
     ("RATE_LIMIT_HOLDS", "often"),
     ("LOG_KEEP_S", "-1"),
     ("LOG_KEEP_MEMORY_PERCENT", "101"),

@@ -31,10 +31,10 @@ def shop() -> Iterator[Shop]:
 
 @pytest.fixture(scope="session")
 def seller(tmp_path_factory: pytest.TempPathFactory, shop: Shop) -> Iterator[System]:
-    """The product, which lists the shop's origin."""
+    """The product, which lists the shop's origin and wants the longest keys that it can."""
     folder = tmp_path_factory.mktemp("seller")
     settings = {"CORS_ORIGINS": shop.origin, "RATE_LIMIT_HOLDS": "off", "RATE_LIMIT_SALE": "off"}
-    with running_system(folder, **settings) as running:
+    with running_system(folder, **settings, IDEMPOTENCY_KEY_MIN="36") as running:
         yield running
 
 

@@ -109,8 +109,8 @@ export function prepare(memory, holdToken, seats) {
   memory.purchase = { key: keyOf(holdToken), order: { holdToken }, seats, at: Date.now() }
 }
 
-/** The key is the hold's in every tab: one hold is bought once. */
-const keyOf = (holdToken) => `hold-${holdToken}`
+/** The key is the hold's in every tab: one hold is bought once. It has the 36 characters that a server may ask for. */
+const keyOf = (holdToken) => `purchase-of-hold-${holdToken}`
 
 /** Call `show` with the purchase as the server has it, until it is settled. */
 export async function followState(purchaseId, show) {
