@@ -102,7 +102,8 @@ class EventCreation:
         found = self.events.get(event_id)
         # The request that created it may have been stopped before the event had an inventory.
         if found.counts is None and not found.event.archived:
-            self._open(event_id)
+            # Not `_open`: the event may have sold since, and SQL may have lost that.
+            self.persistence.run(event_id)
             found = self.events.get(event_id)
         return found
 

@@ -177,22 +177,22 @@ class Persistence:
             return self._not_on_record(event_id, head)
         # From here on this process refuses an old primary, whose term is over.
         self.seen.note(event_id, Position(record.checkpoint.position.epoch, 0))
-        if head is None:
-            return self._rebuild(event_id, head, "Redis has no inventory")
-        if head.archived:
+        if head and head.archived:
             return self._archived(event_id, head, record)
         found = self.log.entries_from(event_id, record.checkpoint.position, BATCH + 1)  # The first is SQL's last.
+        if head is None and len(found) <= 1:
+            return self._rebuild(event_id, head, "Redis has no inventory")
         try:
             entries = continuation(record.checkpoint, found)
-            if len(found) <= BATCH and len(entries) == len(found) - 1:
+            if head and len(found) <= BATCH and len(entries) == len(found) - 1:
                 refuse_shortened(found[-1].position, head.checkpoint)
         except Diverged as error:
             return self._diverged(event_id, head, record, str(error))
         last, quarantined = self.writer.write(event_id, record.checkpoint, entries)
         recorded.entries += len(entries)
         recorded.batches += bool(entries)
-        # Its fields are unreadable, its log is not: a rebuild may begin once the whole log is recorded.
-        if head.checkpoint is None:
+        # Its fields are gone or unreadable, its log is not: a rebuild may begin once the whole log is recorded.
+        if head is None or head.checkpoint is None:
             if entries:
                 return _Next.NOW
             return self._rebuild(event_id, head, "the inventory cannot be read", only_if_lost=False)
@@ -214,12 +214,12 @@ class Persistence:
         _log.error("event is not on record", event_id=event_id)
         return _Next.NEVER
 
-    def _diverged(self, event_id: str, head: Head, record: Progress, reason: str) -> _Next:
+    def _diverged(self, event_id: str, head: Head | None, record: Progress, reason: str) -> _Next:
         """Rebuild an inventory whose log does not continue the ledger, unless SQL is the one that lost data."""
         # Another worker that records the same entries moves the record on between the reads of SQL and of the log.
         if self.database.read(watermarks.read, event_id) != record.checkpoint:
             raise Overtaken("the record has moved on")
-        if not record.has_acknowledged:
+        if head and not record.has_acknowledged:
             self._stop(event_id, head)
         _log.error("log does not continue the ledger", event_id=event_id, reason=reason)
         return self._rebuild(event_id, head, reason)

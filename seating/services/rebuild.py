@@ -53,8 +53,11 @@ class Rebuild:
     counts: BackgroundCounts
 
     def open(self, event_id: str) -> None:
-        """Create the inventory of a new, recorded event."""
+        """Create the inventory of a new, recorded event. Raises Overtaken if it has a log already."""
         with self.claimed(event_id, "open", "closed") as attempt:
+            # If this process was stopped meanwhile, another one may have rebuilt the inventory, and sold from it.
+            if self.log.entries_from(event_id, Position(1, 1), 1):
+                raise Overtaken("the event has a log already")
             self.write(event_id, attempt)
 
     def run(

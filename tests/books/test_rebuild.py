@@ -49,8 +49,9 @@ from seating.storage.terms import first_epoch
 from tests.books.test_cancel import poison
 from tests.frozen_clock import CLOCK
 from tests.fuzz_runs import fuzz_runs, over_both_if_long, takes_long
-from tests.one_process import OPERATOR, OneProcess
+from tests.one_process import OPERATOR, OneProcess, on_sqlite
 from tests.servers import RedisServer
+from tests.terms.backups import distrust
 
 HALL = SeatingPlan([[["A1", "A2", "A3", "A4", "A5"], ["B1", "B2", "B3"]], [["C1", "C2"], ["D1", "D2", "D3", "D4"]]])
 SEATS = [seat for block in HALL.blocks for row in block for seat in row]
@@ -460,6 +461,42 @@ def test_a_new_event_whose_creator_died_is_opened(sale: OneProcess, monkeypatch:
     sale.persist(event)
     assert sale.buy(event, "k").left == 6
     assert sale.rows(purchases, event) == []
+
+
+@on_sqlite
+def test_a_creator_that_was_stopped_opens_nothing_over_sales(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _sold_before_it_is_opened(sale, monkeypatch) == 1
+
+
+@on_sqlite
+def test_without_a_look_at_the_log_it_does(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The twin."""
+
+    def open_at_once(rebuild: Rebuild, event_id: str) -> None:
+        with rebuild.claimed(event_id, "open", "closed") as attempt:
+            rebuild.write(event_id, attempt)
+
+    monkeypatch.setattr(Rebuild, "open", open_at_once)
+    assert _sold_before_it_is_opened(sale, monkeypatch) == 0
+
+
+def _sold_before_it_is_opened(sale: OneProcess, monkeypatch: pytest.MonkeyPatch) -> int:
+    """What is sold of an event in the end: a worker rebuilt it and one place was bought before its creator opens it.
+
+    SQL does not have the purchase, and Redis was restarted.
+    """
+    original, worker = Rebuild.open, sale.another()
+
+    def stopped(rebuild: Rebuild, event_id: str) -> None:
+        worker.persist(event_id)
+        worker.buy(event_id, "k")
+        distrust(sale, event_id)
+        original(rebuild, event_id)
+
+    monkeypatch.setattr(Rebuild, "open", stopped)
+    event = sale.open(capacity=9)
+    sale.persist(event)
+    return sale.now(event).counts.sold
 
 
 def test_what_continues_the_record_is_no_fork(sale: OneProcess) -> None:

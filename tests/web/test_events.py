@@ -16,11 +16,12 @@ from seating.redis_store.inventory import Inventory
 from seating.services.events import EventOnSale
 from seating.storage.api_keys import ApiKeys
 from seating.storage.events import CreationKey
-from seating.storage.tables import events
+from seating.storage.tables import events, quarantine
 from tests.doors import TOKEN
 from tests.one_process import OPERATOR, OneProcess, on_sqlite
 from tests.processes import client, clock
 from tests.system import System
+from tests.terms.backups import backup, restore
 from tests.users.conftest import Web, web
 from tests.web import JSON, table
 
@@ -366,6 +367,13 @@ class TestDrafts:
             assert there.ask("GET", path).status_code == 200
 
 
+def _creation(sale: OneProcess) -> Callable[[], str]:
+    """Creates an event, or finds it again: the same key each time."""
+    key = CreationKey("k" * 22, "f" * 22)
+    create = partial(sale.event_creation.create, "Test", 5, None, OPERATOR, key=key)
+    return lambda: sale.event_creation.once(key, create)[0].event.id
+
+
 class TestCreationOnce:
     def test_a_repetition_answers_the_same_event(self, office: Office) -> None:
         first = office.create({"Idempotency-Key": '"a-key"'}, metadata={"a": "1", "b": "2"})
@@ -413,6 +421,31 @@ class TestCreationOnce:
         again = office.create({"Idempotency-Key": "k"})
         assert (again.status_code, again.json["id"], again.json["seatsRemaining"]) == (201, first.json["id"], 10)
         assert again.json["state"] == "on_sale"
+
+    def test_an_archived_one_stays_so_over_an_older_sql(self, sale: OneProcess) -> None:
+        """The proof that SQL lost sales is in Redis: nothing may replace it."""
+        create = _creation(sale)
+        event = create()
+        kept = backup(sale.database)
+        sale.buy(event, "k")
+        sale.archive(event)
+        proof = sale.calls.command("HGET", keys.inventory(event), "acknowledged")
+        restore(sale.database, kept)
+        assert create() == event
+        assert sale.events.get(event).state == "unavailable"
+        assert sale.calls.command("HMGET", keys.inventory(event), "archived", "acknowledged") == [b"1", proof]
+
+    def test_one_that_lost_its_inventory_keeps_what_its_log_has(self, sale: OneProcess) -> None:
+        create = _creation(sale)
+        event = create()
+        receipt = sale.buy(event, "k")
+        sale.calls.command("DEL", keys.inventory(event))
+        assert create() == event
+        assert sale.purchases.get(receipt.id).state == "persisted"
+        assert sale.buy(event, "k") == receipt
+        assert sale.now(event).counts.sold == 1
+        assert sale.rows(quarantine, event) == []
+        assert sale.check.reconcile(event) == []
 
     @on_sqlite
     @pytest.mark.parametrize("key", ["", " ", '"x', "ü", "x" * 256])
