@@ -187,7 +187,9 @@ def delete(event_id: str, yes: bool, why: str | None, as_json: bool) -> None:
 
 
 def _set_state(event_id: str, state: str, why: str | None, as_json: bool) -> None:
-    _print(startup_checks.operator_services().events.set_state(event_id, state, acting.actor(why)), as_json)
+    events = startup_checks.operator_services().events
+    events.set_state(event_id, state, acting.actor(why))
+    _print(events.get(event_id), as_json)
 
 
 def _print(found: EventOnSale, as_json: bool) -> None:

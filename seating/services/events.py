@@ -96,7 +96,7 @@ class Events:
 
         self.database.write(record)
 
-    def set_state(self, event_id: str, state: str, by: Actor) -> EventOnSale:
+    def set_state(self, event_id: str, state: str, by: Actor) -> None:
         """Puts a draft on sale, pauses a sale, resumes it, or closes it for good.
 
         Raises EventNotFound, NotOnSale if it is closed already, or a draft that is to be paused.
@@ -104,11 +104,8 @@ class Events:
         with self.changes.of(event_id):
             position = self.inventory.set_state(event_id, state, by)
         self.changes.reached(event_id, position)
-        return self.get(event_id)
 
-    def set_offer(
-        self, event_id: str, amend: Callable[[Offer], Offer], by: Actor, *, by_category: bool = True
-    ) -> EventOnSale:
+    def set_offer(self, event_id: str, amend: Callable[[Offer], Offer], by: Actor, *, by_category: bool = True) -> None:
         """Sells an event on the conditions that `amend` makes of those before, from now on.
 
         `by_category` is whether it changes categories or prices. Raises EventNotFound, SaleRunning if it does while the
@@ -117,7 +114,6 @@ class Events:
         with self.changes.of(event_id, "offer"):
             position = self._set_offer(event_id, amend, by, by_category=by_category)
         self.changes.reached(event_id, position)
-        return self.get(event_id)
 
     def is_draft(self, event_id: str) -> bool:
         """Whether Redis has a draft of that id. Of what is none Redis is asked once: it never is one again."""
@@ -156,6 +152,13 @@ class Events:
     def get(self, event_id: str) -> EventOnSale:
         """As it is now; never stale, but for what only SQL has while that does not answer. Raises EventNotFound."""
         return self._events.get(event_id, lambda: self._look_at_event(event_id))
+
+    def get_changed(self, event_id: str) -> EventOnSale:
+        """As `get`, of an event that has just been changed. Without SQL the error says that it has been."""
+        try:
+            return self.get(event_id)
+        except RecordUnavailable as error:
+            raise RecordUnavailable("The event has been changed; it cannot be shown until SQL answers") from error
 
     def page(self, after: EventCursor | None, count: int, wanted: EventFilter) -> Page[EventOnSale, EventCursor]:
         """At most `count` of the events that are `wanted`, behind `after`, in the order of cursors."""

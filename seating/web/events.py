@@ -165,4 +165,4 @@ def change_event(path: EventPath, body: EventChange) -> Response:
         services().events.set_state(path.event_id, body.state, by)
     if details:  # Last, because nothing refuses them.
         services().events.describe(path.event_id, details, by)
-    return render(view(services().events.get(path.event_id)))
+    return render(view(services().events.get_changed(path.event_id)))

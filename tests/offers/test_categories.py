@@ -212,8 +212,8 @@ def test_an_offer_is_changed_while_the_sale_is_paused_only(sale: OneProcess) -> 
     with pytest.raises(SaleRunning):
         sale.events.set_offer(event, lambda _: offer, OPERATOR)
     sale.events.set_state(event, "paused", OPERATOR)
-    found = sale.events.set_offer(event, lambda _: offer, OPERATOR)
-    assert found.event.offer == offer
+    sale.events.set_offer(event, lambda _: offer, OPERATOR)
+    assert sale.events.get(event).event.offer == offer
     entries = len(sale.calls.command("XRANGE", keys.log(event), "-", "+"))
     sale.events.set_offer(event, lambda _: offer, OPERATOR)
     assert len(sale.calls.command("XRANGE", keys.log(event), "-", "+")) == entries

@@ -40,7 +40,8 @@ def bound(sale: OneProcess, event: str, **bounds: int | None) -> EventOnSale:
     def amend(offer: Offer) -> Offer:
         return replace(offer, **bounds)  # type: ignore[arg-type]
 
-    return sale.events.set_offer(event, amend, OPERATOR, by_category=False)
+    sale.events.set_offer(event, amend, OPERATOR, by_category=False)
+    return sale.events.get(event)
 
 
 def at(sale: OneProcess, ms: int) -> None:

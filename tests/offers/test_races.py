@@ -143,7 +143,8 @@ def _prices_after_both(sale: OneProcess) -> list[int | None]:
 
         return amended
 
-    found = sale.events.set_offer(event, amend(0, 1), OPERATOR).event.offer
+    sale.events.set_offer(event, amend(0, 1), OPERATOR)
+    found = sale.events.get(event).event.offer
     assert found
     return [category.price for category in found.categories[:2]]
 

@@ -11,6 +11,7 @@ import gevent
 import pytest
 
 from seating.domain.caller import Role
+from seating.domain.errors import RecordUnavailable
 from seating.redis_store import keys
 from seating.redis_store.inventory import Inventory
 from seating.services.events import EventOnSale
@@ -119,6 +120,25 @@ class TestDetails:
         assert json.loads(act["before"]) == {"venue": "Town hall", "startsAt": None}
         assert json.loads(act["after"]) == {"venue": "Arena", "startsAt": "2027-01-15T19:30:00.000Z"}
         assert (act["actor"], act["why"], act["position"]) == ("operator", "flooded", None)
+
+    @on_sqlite
+    def test_a_change_that_cannot_be_shown_says_that_it_is_made(
+        self, office: Office, web: Callable[..., Web], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """SQL is down, and this process has not read the event since it started."""
+        path = f"{_EVENTS}/{office.create().json['id']}"
+        other = Office(web(admin_token=TOKEN))
+
+        def down(*_: object) -> None:
+            raise RecordUnavailable from OSError("down")
+
+        monkeypatch.setattr(other.web.services.events.database, "read", down)
+        for change in ({"state": "paused"}, {"maxPerPurchase": 3}):
+            answer = other.ask("PATCH", path, change)
+            assert_refused(answer, 503, "RECORD_UNAVAILABLE")
+            assert answer.json["message"] == "The event has been changed; it cannot be shown until SQL answers"
+        told = office.ask("GET", path).json
+        assert (told["state"], told["maxPerPurchase"]) == ("paused", 3)
 
     @on_sqlite
     @pytest.mark.parametrize(
