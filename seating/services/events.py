@@ -36,12 +36,14 @@ class EventOnSale(NamedTuple):
     """`counts` is None while Redis holds no inventory of the event. `now_ms` is Redis's clock, in ms since 1970.
 
     `left` is what can be bought of each category, by its number, at most a second old; None where it is not counted.
+    `trusted` is whether this Redis may sell the event; `counts` may lack sales that SQL has if not.
     """
 
     event: Event
     counts: InventoryCounts | None
     now_ms: int = 0
     left: dict[int, int] | None = None
+    trusted: bool = False
 
     @property
     def selling(self) -> bool:
@@ -52,10 +54,11 @@ class EventOnSale(NamedTuple):
     @property
     def state(self) -> str:
         """One of STATES, or `unavailable` where it is not known now."""
-        if self.counts:
-            return self.counts.state
-        is_known = self.is_draft or self.event.archived
-        return self.event.state if is_known else "unavailable"
+        if self.event.archived:
+            return self.event.state
+        state = (self.counts or self.event).state
+        # What is closed stays closed, whichever store came back older.
+        return state if self.trusted or state in (DRAFT, "closed") else "unavailable"
 
     @property
     def is_draft(self) -> bool:
@@ -178,7 +181,7 @@ class Events:
     def _look_at_event(self, event_id: str) -> EventOnSale:
         found = self._with_counts([self._on_record(event_id)])[0]
         offer = found.event.offer
-        is_counted = offer and offer.categories and found.counts
+        is_counted = offer and offer.categories and found.trusted
         return found._replace(left=self._categories_left(found)) if is_counted else found
 
     def _on_record(self, event_id: str) -> Event:
@@ -218,6 +221,7 @@ class Events:
                 replace(event, offer=offer or event.offer),
                 snapshot.counts if snapshot else None,
                 snapshot.now_ms if snapshot else 0,
+                trusted=bool(snapshot and snapshot.backlog.trusted),
             )
             for event, snapshot, offer in zip(events, snapshots, offers, strict=True)
         ]

@@ -104,8 +104,8 @@ class EventListView(Answer):
 
 
 def view(found: EventOnSale) -> EventView:
-    event, counts, _, left = found
-    offer = event.offer or Offer()
+    event, offer = found.event, found.event.offer or Offer()
+    counts = found.counts if found.trusted else None
     return EventView(
         id=event.id,
         name=event.name,
@@ -123,5 +123,5 @@ def view(found: EventOnSale) -> EventView:
         venue=event.venue,
         metadata=event.metadata,
         currency=offer.currency,
-        categories=views(offer, left) or None,
+        categories=views(offer, found.left) or None,
     )

@@ -79,6 +79,7 @@ def test_from_an_event_to_a_restored_backup(operated: Operated) -> None:
     running.redis.restore(backup / "appendonlydir")
     running.configure(DATABASE_URL=url)
     running.start(instances=1)
+    wait_until(lambda: running.shop.get(f"/api/v1/events/{event}").json["selling"], 60, "a term to begin")
     shown = running.shop.get(f"/api/v1/events/{event}").json
     assert (shown["seatsSold"], shown["seatsRemaining"]) == (2, shown["totalSeats"] - 2 - len(FRONT_ROW))
     assert running.shop.get(f"/api/v1/purchases/{kept.json['purchaseId']}").json["state"] == "persisted"

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, WebSocket, expect
+from playwright.sync_api import Browser, Route, WebSocket, expect
 
 from tests.seat_map.browser import MapPage, all_shown, seats_sold
-from tests.seat_map.conftest import OpenMap
+from tests.seat_map.conftest import OpenMap, OpenPage
 from tests.seat_map.network import Network
 from tests.seat_map.own_page import OwnPage
 from tests.servers import wait_until
@@ -154,6 +154,25 @@ def test_a_feed_that_is_refused(browser: Browser, tmp_path: Path) -> None:
         second.wait_for_selector("body[data-phase=receipt]")
         assert seats_sold(system, "demo") == 2
         first.close()
+
+
+def test_an_event_that_could_not_sell_when_it_was_read(open_page: OpenPage, seller: System) -> None:
+    """Redis was restarted between snapshot and event: no message says when the term has begun."""
+    event = seller.create_event(seatingPlan=HALL)
+    page = open_page(event).wait_live().wait_phase("choose")
+    unavailable = {"state": "unavailable", "selling": False, "seatsSold": None, "seatsRemaining": None}
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        response = route.fetch()
+        route.fulfill(response=response, json=response.json() | (unavailable if len(asked) == 1 else {}))
+
+    page.page.route(f"**/api/v1/events/{event}", answer)
+    with page.page.expect_response(lambda response: response.url.endswith(event) and len(asked) == 2):
+        page.page.evaluate("document.querySelector('seating-map').feed.refresh()")
+    page.wait_phase("choose").wait_live()
+    page.close()
 
 
 def test_more_changes_than_the_feed_sends(open_map: OpenMap, seller: System) -> None:

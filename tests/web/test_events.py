@@ -394,6 +394,32 @@ def _creation(sale: OneProcess) -> Callable[[], str]:
     return lambda: sale.event_creation.once(key, create)[0].event.id
 
 
+class TestUntrusted:
+    """Redis was restarted, or came back with less than SQL has: it may sell when a term has begun."""
+
+    @pytest.mark.parametrize("state", ["on_sale", "paused"])
+    def test_what_it_sells_is_not_known(self, office: Office, client: Any, state: str) -> None:
+        path = f"{_EVENTS}/{office.create(state='on_sale').json['id']}"
+        event = office.ask("PATCH", path, {"state": state}).json
+        client.hset(keys.inventory(event["id"]), "server", "")
+        unknown = {"state": "unavailable", "selling": False, "seatsSold": None, "seatsRemaining": None}
+        (listed,) = office.ask("GET", _EVENTS).json["events"]
+        assert office.ask("GET", path).json == listed == event | unknown
+        office.web.services.persistence.run_now(event["id"])
+        assert office.ask("GET", path).json == event
+
+    @on_sqlite
+    @pytest.mark.parametrize("state", ["draft", "closed"])
+    def test_what_does_not_sell_anyway_is(self, office: Office, client: Any, state: str) -> None:
+        path = f"{_EVENTS}/{office.create(state='draft').json['id']}"
+        if state == "closed":
+            office.ask("PATCH", path, {"state": state})
+        event = office.ask("GET", path).json
+        client.hset(keys.inventory(event["id"]), "server", "")
+        assert office.ask("GET", path).json == event | {"seatsSold": None, "seatsRemaining": None}
+        assert office.stranger("GET", path).status_code == (404 if state == "draft" else 200)
+
+
 class TestCreationOnce:
     def test_a_repetition_answers_the_same_event(self, office: Office) -> None:
         first = office.create({"Idempotency-Key": '"a-key"'}, metadata={"a": "1", "b": "2"})
