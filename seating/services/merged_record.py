@@ -86,7 +86,7 @@ def write(
     after = record.checkpoint.position if record.checkpoint else None
     change = changes.Merged(time.time_ns() // 1_000_000, after, tail.position, state.digest(), by)
     # Before the entry, which adds the act of the merge: the log lists acts in the order of their rows.
-    audit.add(connection, _acts(event_id, snapshot, receipts, plan))
+    audit.add(connection, _acts(connection, event_id, snapshot, receipts, plan))
     entry = _append(connection, event_id, snapshot, record, change, end + len(new) + 1)
     _unite_terms(connection, event_id, snapshot, record, entry.position)
     merges.add(connection, event_id, MergeRow(entry.position.seq, acknowledged, tail, dumped))
@@ -151,7 +151,11 @@ def _note_cancelled(
 
 
 def _acts(
-    event_id: str, snapshot: BookSnapshot, receipts: Sequence[Receipt], plan: SeatingPlan | None
+    connection: Connection,
+    event_id: str,
+    snapshot: BookSnapshot,
+    receipts: Sequence[Receipt],
+    plan: SeatingPlan | None,
 ) -> Iterator[Act | None]:
     """Yield the acts in Redis's log: its entries are not recorded one by one, since `merged` stands for them."""
     purchase_ids = {receipt.id.position: str(receipt.id) for receipt in receipts}
@@ -159,8 +163,8 @@ def _acts(
         change, target = entry.read(), None
         if isinstance(change, changes.Cancelled):
             target = purchase_ids.get(change.purchase, str(change.purchase))
-        elif isinstance(change, changes.SeatSet) and plan:
-            target = plan.shown(change.runs)
+        elif isinstance(change, changes.SeatSet):
+            target = plan.shown(change.runs) if plan else organiser.places_shown(connection, event_id, change)
         if change:
             yield act_of(event_id, entry.position, change, target)
 

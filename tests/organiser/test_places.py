@@ -142,6 +142,9 @@ def test_a_merge_knows_them(sale: OneProcess, event: str, organiser: Organiser) 
     sale.persist(event)
     sale.merge.run(event, "sql", OPERATOR)
     right(sale, event)
+    acts = sale.database.read(audit_record.page, None, 10, event, None)
+    (blocked,) = [one.act for one in acts if one.act.after == "reserved"]  # All that the log still had.
+    assert blocked.target == ("1 of Floor" if organiser.category else "1 place")
     assert organiser.counts() == (3, 0, 1, 4)
     assert organiser.listed() == [("b", 3, None, None), ("r", 1, None, None)]
     assert [(one.quantity, one.at_ms) for one in sale.box_office.sales(event)] == [(3, None)]
