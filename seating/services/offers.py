@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from seating.domain.errors import InvalidRequest
+from seating.domain.errors import InvalidRequest, InventoryUnavailable
 from seating.domain.offer import BlockRange, Offer, block_ranges, common_blocks
 from seating.domain.purchase import Order, Purchase
 from seating.domain.seat_selection import unknown
@@ -105,10 +105,10 @@ class Offers:
         return offer
 
     def _load(self, event_id: str) -> Offer:
-        """Also of an archived event, or one whose inventory is gone."""
+        """Also of an archived event, or one whose inventory is gone, or whose Redis does not answer."""
         try:
             return self._load_open(event_id)
-        except _NoOffer:
+        except InventoryUnavailable:
             event = self.database.read(events.find, event_id)
             if event is None or event.offer is None:
                 raise

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 import structlog
 
-from seating.domain.errors import SeatNotFound
+from seating.domain.errors import InventoryUnavailable, SeatNotFound
 from seating.domain.seating_plan import SeatingPlan, SeatRange
 from seating.memo import Memo
 from seating.redis_store.event_scripts import MissingInventory
@@ -67,10 +67,13 @@ class SeatNames:
         return self.any_plan(event_id).seats_of(runs) if runs else []
 
     def any_plan(self, event_id: str) -> SeatingPlan:
-        """Return the plan of an open or archived event. Raises MissingInventory in general admission."""
+        """Return the plan of an open or archived event, from SQL if Redis does not answer.
+
+        Raises MissingInventory in general admission.
+        """
         try:
             return self._open_plan(event_id)
-        except MissingInventory:
+        except InventoryUnavailable:
             return self._recorded_plan(event_id)
 
     def recorded_plan(self, event_id: str) -> SeatingPlan | None:

@@ -10,6 +10,10 @@ from seating.storage.tables import events, purchases
 from tests.frozen_clock import CLOCK
 from tests.offers import buy, change, hall, open_hall, priced
 from tests.one_process import OPERATOR, OneProcess, on_sqlite
+from tests.redis_store.conftest import proxy
+from tests.redis_store.tcp_proxy import TcpProxy
+
+__all__ = ["proxy"]
 
 pytestmark = on_sqlite  # Scripts read an offer. test_random_sales.py and test_histories.py record it in either.
 
@@ -31,6 +35,18 @@ def test_a_purchase_says_what_its_seats_were_sold_as(sale: OneProcess) -> None:
     rows = {row.id: row for row in sale.rows(purchases, event)}
     assert (rows[str(bought.receipt.id)].tariff, rows[str(bought.receipt.id)].total) == ("0:5000", 10_000)
     assert sale.check.reconcile(event) == []
+
+
+def test_what_sql_has_is_shown_without_redis(sale: OneProcess, proxy: TcpProxy) -> None:
+    """By a process that has not seen the event before: SQL has its plan and its categories too."""
+    event = open_hall(sale)
+    bought = buy(sale, event, "k", 2)
+    sale.persist(event)
+    fresh = OneProcess.build(proxy.url, sale.database)
+    proxy.refuse()
+    (listed,) = fresh.purchase_lists.page(event, None, 10).items
+    for found in (fresh.purchases.get(bought.receipt.id), listed):
+        assert (found.id, list(found.seats), found.sold_as) == (bought.receipt.id, bought.seats, bought.sold_as)
 
 
 def test_a_plan_from_a_file_is_sold_by_its_categories(sale: OneProcess) -> None:
