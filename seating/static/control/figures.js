@@ -32,8 +32,10 @@ export function between(before, after, seconds) {
     }))
   }
   const outcomes = grown('seating_purchases_total')
-  const buckets = grown('seating_purchase_seconds_bucket')
-    .map(({ labels, value }) => [labels.le === '+Inf' ? Infinity : Number(labels.le), value])
+  const upTo = {}
+  for (const { labels, value } of grown('seating_purchase_seconds_bucket')) upTo[labels.le] = (upTo[labels.le] ?? 0) + value
+  const buckets = Object.entries(upTo)
+    .map(([le, value]) => [le === '+Inf' ? Infinity : Number(le), value])
     .sort(([a], [b]) => a - b)
   const done = grown('seating_done_without_redis_total')
   return {
