@@ -1,6 +1,7 @@
 """What waits for a decision in the control room: each button says what follows, and does it."""
 
 import json
+import re
 import uuid
 from collections.abc import Iterator
 
@@ -16,6 +17,7 @@ from tests.books.test_cancel import poison
 from tests.doors import TOKEN, bearer
 from tests.one_process import OneProcess
 from tests.seat_map.own_page import OwnPage
+from tests.seat_map.test_receipt import lose
 from tests.servers import wait_until
 from tests.system import System
 from tests.terms.backups import backup, restore
@@ -82,6 +84,21 @@ def test_quarantine_is_dismissed(room: OwnPage, guarded: System, gala: str, refu
     expect(room("#decisions article")).to_have_count(0)
     assert state(guarded, refused) == "cancelled"
     assert guarded.get(f"/api/v1/events/{gala}").json["seatsSold"] == 0
+
+
+def test_a_lost_purchase_has_no_seats_that_return(room: OwnPage, guarded: System, gala: str) -> None:
+    bought = guarded.buy(event_id=gala, Prefer="wait=30").json["purchaseId"]
+    wait_until(lambda: state(guarded, bought) == "persisted")
+    lose(guarded, bought)
+    entry = room("#decisions article")
+    expect(entry.locator("p")).to_have_text(re.compile("^a test. It has no seats now: they may have new owners. "))
+    room("#decisions").get_by_role("button", name="Replay").click()
+    expect(room("#confirm p")).to_have_text(re.compile("^Its seats are sold to it again if they are free. "))
+    room("#confirm").get_by_role("button", name="Leave it").click()
+    decide(room, "Dismiss", "It is marked as cancelled; it has no seats that could return.", "refunded")
+    expect(entry).to_have_count(0)
+    assert state(guarded, bought) == "cancelled"
+    assert guarded.get(f"/api/v1/events/{gala}").json["seatsSold"] == 1
 
 
 def test_a_loss_is_settled(room: OwnPage, guarded: System, gala: str, database: Database) -> None:

@@ -5,6 +5,17 @@ import { confirm } from './confirm.js'
 import { count } from './numbers.js'
 
 const LONGEST_LIST = 20
+/** What SQL refused has its seats; what is left of another history, or of a loss, has none. */
+const WITH_SEATS = {
+  is: 'SQL refused it; its seats stay sold. Replaying records it once the cause is mended; dismissing cancels the purchase and returns its seats.',
+  replay: 'The entry is recorded after all. If that fails, it stays here.',
+  dismiss: 'A purchase is cancelled and its seats return. This cannot be undone.',
+}
+const WITHOUT_SEATS = {
+  is: 'It has no seats now: they may have new owners. Replaying sells it again unchanged if they are free; dismissing only marks it as cancelled.',
+  replay: 'Its seats are sold to it again if they are free. If that fails, it stays here.',
+  dismiss: 'It is marked as cancelled; it has no seats that could return. This cannot be undone.',
+}
 
 export class Decisions {
   #shown = ''
@@ -107,25 +118,16 @@ export class Decisions {
 
   #entry({ eventId, position, reason, error }) {
     const path = `/api/v1/quarantine/${eventId}/${position}`
-    const said =
-      reason === 'fork'
-        ? 'It belongs to another history, and its seats may have new owners. Replaying sells it again unchanged if they are free; dismissing cancels it for good.'
-        : 'SQL refused it; its seats stay sold. Replaying records it once the cause is mended; dismissing cancels the purchase and returns its seats.'
+    const says = reason === 'poison' ? WITH_SEATS : WITHOUT_SEATS
     const act = (method, suffix, title, text) =>
       this.#decide({ title, text, act: title, danger: method === 'DELETE' }, (why) =>
         this.session.ask(method, `${path}${suffix}${why ? `?why=${encodeURIComponent(why)}` : ''}`),
       )
     return item(
       `${reason}: ${eventId} at ${position}`,
-      `${error}. ${said}`,
-      [
-        'Replay',
-        () => act('POST', '/replay', 'Replay', 'The entry is recorded after all. If that fails, it stays here.'),
-      ],
-      [
-        'Dismiss',
-        () => act('DELETE', '', 'Dismiss', 'A purchase is cancelled and its seats return. This cannot be undone.'),
-      ],
+      `${error}. ${says.is}`,
+      ['Replay', () => act('POST', '/replay', 'Replay', says.replay)],
+      ['Dismiss', () => act('DELETE', '', 'Dismiss', says.dismiss)],
     )
   }
 
