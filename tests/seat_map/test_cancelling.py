@@ -7,6 +7,7 @@ from playwright.sync_api import Route, expect
 
 from tests.doors import TOKEN, bearer
 from tests.seat_map.own_page import OwnPage
+from tests.seat_map.test_receipt import lose
 from tests.servers import wait_until
 from tests.system import System
 from tests.web import JSON
@@ -87,6 +88,27 @@ def test_a_part_of_a_purchase_without_seats_is_cancelled(room: OwnPage, guarded:
         room("#confirm button[type=submit]").click()
         expect(room("#purchases tbody")).to_contain_text(f"{4 - left} cancelled")
         assert left_of(guarded, event) == 9 - left
+
+
+def test_what_does_not_go_on_sale_is_not_said_to(room: OwnPage, guarded: System, gala: str) -> None:
+    """Of two purchases of a paused event, one is lost, so it has no seat that could be given back."""
+    stands, lost = (guarded.buy(event_id=gala).json["purchaseId"] for _ in range(2))
+    paths = [f"/api/v1/purchases/{each}" for each in (stands, lost)]
+    wait_until(lambda: [guarded.get(path).json["state"] for path in paths] == ["persisted"] * 2)
+    lose(guarded, lost)
+    pause = guarded.request("PATCH", f"/api/v1/events/{gala}", b'{"state": "paused"}', JSON | bearer(TOKEN))
+    assert pause.status == 200, pause.body
+    for each, goes, went in (
+        (stands, "goes back to the event, which does not sell now; the buyer loses it.", "Cancelled; given back."),
+        (lost, "goes back unless sold to another buyer; the buyer loses it.", "Cancelled."),
+    ):
+        find(room, each)
+        expect(room("#purchases tbody th")).to_have_text(each)
+        room.page.get_by_role("button", name="Cancel", exact=True).click()
+        expect(room("#confirm p")).to_contain_text(goes)
+        room("#why").fill("ill")
+        room("#confirm button[type=submit]").click()
+        expect(room("#speech")).to_have_text(f"{went} Refund €45.00 through your payment service.")
 
 
 def test_a_refund_is_of_what_was_cancelled_here(room: OwnPage, guarded: System, gala: str) -> None:

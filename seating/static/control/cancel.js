@@ -4,6 +4,12 @@ import { element } from '../elements.js'
 import { confirm } from './confirm.js'
 import { amount } from './numbers.js'
 
+/** What becomes of the seats, before and after. */
+const SELLS = { goes: 'back on sale immediately', went: 'Cancelled; on sale again.' }
+const RESTS = { goes: 'back to the event, which does not sell now', went: 'Cancelled; given back.' }
+/** In quarantine: SQL refused it, or it is of another history or a loss and has no seats. */
+const WAITS = { goes: 'back unless sold to another buyer', went: 'Cancelled.' }
+
 /**
  * Ask which seats, then cancel them. Returns a sentence of what has happened, null for nothing; throws the refusal.
  *
@@ -14,7 +20,9 @@ export async function cancel(session, purchaseId) {
   const path = `/api/v1/purchases/${purchaseId}`
   const purchase = await session.get(path)
   if (purchase.cancelledQuantity === purchase.quantity) throw new Error('All of this purchase has been cancelled already.')
-  const choice = purchase.seats.length ? new Seats(purchase) : new Places(purchase)
+  const { selling } = await session.get(`/api/v1/events/${purchase.eventId}`)
+  const fate = purchase.state === 'quarantined' ? WAITS : selling ? SELLS : RESTS
+  const choice = purchase.seats.length ? new Seats({ ...purchase, fate }) : new Places({ ...purchase, fate })
   const answer = await confirm({ ...choice.question(), choice, needsWhy: true, danger: true })
   if (!answer) return null
   if ((await session.get(path)).cancelledQuantity !== purchase.cancelledQuantity) {
@@ -22,7 +30,7 @@ export async function cancel(session, purchaseId) {
   }
   const { cancelledTotal, currency } = await session.ask('DELETE', `${path}?why=${encodeURIComponent(answer.why)}${choice.query()}`)
   const refund = currency ? amount(cancelledTotal - (purchase.cancelledTotal ?? 0), currency) : ''
-  return `Cancelled; on sale again.${refund && ` Refund ${refund} through your payment service.`}`
+  return `${fate.went}${refund && ` Refund ${refund} through your payment service.`}`
 }
 
 /** What stands of a purchase, and how much of it is to go. */
@@ -40,7 +48,7 @@ class Part {
     const refund = this.currency ? ` Refund ${amount(sum, this.currency)} through your payment service; this page moves no money.` : ''
     return {
       title: count ? `Cancel ${some}` : `Choose a ${unit}`,
-      text: count ? `${names} back on sale immediately; the buyer loses ${count === 1 ? 'it' : 'them'}.${refund} This cannot be undone.` : '',
+      text: count ? `${names} ${this.fate.goes}; the buyer loses ${count === 1 ? 'it' : 'them'}.${refund} This cannot be undone.` : '',
       act: count === this.standing ? 'Cancel the purchase' : `Cancel ${some}`,
       isReady: count > 0,
     }
