@@ -33,6 +33,11 @@ class WebInstances:
         self._offload = offload
         self._leaving = BackgroundLook(self._leave, _LEAVE_EVERY_S)
 
+    @property
+    def own_name(self) -> str:
+        """The name of this instance, which no other one has, nor this one once it is started anew."""
+        return self._speaker.instance
+
     def start(self) -> None:
         """Begin to leave this instance's share."""
         self._leaving.start()

@@ -21,6 +21,7 @@ HEADERS: Final[dict[str, dict[str, Any]]] = {
         "the body's version: send it as `If-None-Match`", 'W/"demo.217907169-42.0f3a9c5e.0"', required=True
     ),
     "Idempotent-Replayed": _header("the response repeats an earlier one", "true", const="true"),
+    "Instance": _header("the web instance that counted this; with Prometheus text alone", "instance-k2x7mzk4"),
     "Link": _header('the next page, with `rel="next"` (RFC 8288)', '</users?cursor=5&limit=50>; rel="next"'),
     "Position": _header("`<epoch>-<seq>` in the event's log", "217907169-42", required=True),
     "Preference-Applied": _header("SQL has the purchase (RFC 7240)", "wait", const="wait"),

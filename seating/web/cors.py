@@ -27,6 +27,7 @@ EXPOSED_HEADERS: Final = (
     "Date",
     "ETag",
     "Idempotent-Replayed",
+    "Instance",
     "Link",
     "Location",
     "Position",

@@ -13,6 +13,7 @@ from seating.domain.timestamps import rfc3339
 from seating.telemetry import exposition, metrics
 from seating.web.application import Routes
 from seating.web.callers import Access, open_to
+from seating.web.declarations import sends
 from seating.web.readiness_checks import checks
 from seating.web.responses import render
 from seating.web.schemas import Answer, examples
@@ -109,18 +110,21 @@ def get_readiness() -> Response:
 
 @api.get("/metrics", responses={200: MetricsView})
 @open_to(Access.ANYBODY)
+@sends("Instance", statuses=(200,))
 def get_metrics() -> Response:
     """Get the service's metrics
 
     JSON summed over all web instances; or, for clients that prefer `text/plain` or `application/openmetrics-text`,
-    this instance's as Prometheus text: scrape each.
+    this instance's as Prometheus text, with its name in `Instance`: scrape each.
     """
     # Scrapers add a version to each type, which werkzeug would take for another type.
     accepted = MIMEAccept((name.partition(";")[0], quality) for name, quality in request.accept_mimetypes)
     if accepted.best_match(("application/json", *_PROMETHEUS_TYPES)) in _PROMETHEUS_TYPES:
         readings = services().readings.take()
         text = services().offload(lambda: exposition.exposition(readings))
-        return Response(text, content_type=CONTENT_TYPE_LATEST)
+        response = Response(text, content_type=CONTENT_TYPE_LATEST)
+        response.headers["Instance"] = services().instances.own_name
+        return response
     counted = services().instances.counts()
     responses = counted.responses
     return render(

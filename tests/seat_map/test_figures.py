@@ -3,12 +3,20 @@
 from typing import Any, Final
 
 import pytest
+from playwright.sync_api import Route
 
 from tests.seat_map.own_page import OwnPage
+from tests.servers import wait_until
 
 BETWEEN: Final = """async ([before, after]) => {
   const { between, parse } = await import('/static/control/figures.js')
   return between(parse(before), parse(after), 1)
+}"""
+
+RATES: Final = """() => {
+  window.rates = []
+  const rate = document.getElementById('rate')
+  new MutationObserver(() => rates.push(rate.textContent)).observe(rate, { childList: true })
 }"""
 
 
@@ -31,3 +39,22 @@ def test_latencies_are_of_purchases_with_any_outcome(room: OwnPage) -> None:
     before = timed("sold", 0, 10, 10) + timed("sold_out", 5, 5, 5)
     assert percentiles(before, timed("sold", 60, 110, 110) + timed("sold_out", 5, 5, 5)) == alone
     assert percentiles(before, timed("sold", 30, 55, 55) + timed("sold_out", 35, 60, 60)) == alone
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_a_balancer_that_changes_the_instance_makes_no_sales(room: OwnPage, *, is_named: bool) -> None:
+    """Two instances answer in turn, and neither sells. If their texts had no names, that would look like sales."""
+    totals = {"one": 100, "other": 5000}
+    asked = 0
+
+    def answer(route: Route) -> None:
+        nonlocal asked
+        name = list(totals)[asked % 2]
+        asked += 1
+        body = f'seating_purchases_total{{outcome="sold"}} {totals[name]}\n'
+        route.fulfill(headers={"Instance": name} if is_named else {}, body=body)
+
+    room.page.evaluate(RATES)
+    room.page.route("**/metrics", answer)
+    wait_until(lambda: room.page.evaluate("rates.length") > 2, 60, "three figures to be shown")
+    assert (set(room.page.evaluate("rates")) == {"0.0"}) == is_named

@@ -97,6 +97,16 @@ def test_http_totals_are_of_all_processes(system: System, workers: list[psutil.P
         assert after["uptime"] > 0
 
 
+def test_text_names_the_instance_that_counted(system: System, workers: list[psutil.Process]) -> None:
+    """Whichever of its processes is asked."""
+    named = set()
+    for worker in workers:
+        with answered_by(worker):
+            named.add(system.get("/metrics", {"Accept": "text/plain"}).headers["Instance"])
+    assert len(named) == 1
+    assert "Instance" not in system.get("/metrics").headers
+
+
 def test_sale_totals_are_of_all_processes(system: System, workers: list[psutil.Process]) -> None:
     event = system.create_event(totalSeats=4)
     before = system.get("/api/v1/stats").json

@@ -19,11 +19,13 @@ const LINES = [
 ]
 
 const ANSWER_MS = 10_000
+const MOST_INSTANCES = 100
 const REFUSED = 'The metrics are refused here; docs/pages.md says how to allow them.'
 
 export class Now {
   figures = between({}, {}, 1)
-  #sample = null
+  /** The last sample of each instance, the newest last: a balancer has one after another answer. */
+  #samples = new Map()
   #chart = null
   /** Of `LINES` and of refusals by their reasons, oldest first. */
   #history = []
@@ -37,23 +39,31 @@ export class Now {
     this.#chart ??= new Chart(byId('chart'))
   }
 
-  /** Take a sample and show what has changed since the last. Throws where the server refuses; the old figures stay. */
+  /**
+   * Take a sample and show what has changed since the last of the same instance: others have counted something else.
+   * Throws where the server refuses; the old figures stay.
+   */
   async measure() {
+    const after = await this.#take()
+    const before = this.#samples.get(after.instance)
+    this.#samples.delete(after.instance)
+    this.#samples.set(after.instance, after)
+    if (this.#samples.size > MOST_INSTANCES) this.#samples.delete(this.#samples.keys().next().value)
+    if (!before) return
+    const seconds = Math.max(0.5, (after.at - before.at) / 1000)
+    this.figures = { ...between(before.samples, after.samples, seconds), hits: hitsBetween(before.cache, after.cache), cache: after.cache }
+    this.#keep()
+    this.#show()
+    this.#chart.add(Date.now(), this.figures)
+  }
+
+  async #take() {
     const headers = { Accept: 'text/plain', ...this.session.headers }
     const cached = this.session.get('/cache-status').catch(() => null)
     const response = await fetch('/metrics', { headers, signal: AbortSignal.timeout(ANSWER_MS) })
     if (!response.ok) throw Object.assign(new Error(REFUSED), { status: response.status })
     const at = performance.now()
-    const samples = parse(await response.text())
-    const cache = await cached
-    if (this.#sample) {
-      const seconds = Math.max(0.5, (at - this.#sample.at) / 1000)
-      this.figures = { ...between(this.#sample.samples, samples, seconds), hits: hitsBetween(this.#sample.cache, cache), cache }
-      this.#keep()
-      this.#show()
-      this.#chart.add(Date.now(), this.figures)
-    }
-    this.#sample = { at, samples, cache }
+    return { instance: response.headers.get('Instance'), at, samples: parse(await response.text()), cache: await cached }
   }
 
   #keep() {
