@@ -1,5 +1,7 @@
 """Events in the control room: chosen from the list or by address, paused, resumed and closed."""
 
+from typing import Final
+
 from playwright.sync_api import Browser, Route, expect
 
 from tests.doors import TOKEN, bearer
@@ -8,6 +10,12 @@ from tests.seat_map.own_page import OwnPage
 from tests.servers import wait_until
 from tests.system import System
 from tests.web import JSON
+
+SAID: Final = """() => {
+  window.said = []
+  const speech = document.getElementById('speech')
+  new MutationObserver(() => said.push(speech.textContent)).observe(speech, { childList: true })
+}"""
 
 
 def test_more_events_than_a_page_has(room: OwnPage, guarded: System, gala: str) -> None:
@@ -42,6 +50,24 @@ def test_a_sale_is_paused_by_its_name_and_resumed(room: OwnPage, guarded: System
     room.page.get_by_role("button", name="Resume", exact=True).click()
     room("#confirm").get_by_role("button", name="Resume", exact=True).click()
     wait_until(lambda: guarded.get(f"/api/v1/events/{gala}").json["state"] == "on_sale")
+
+
+def test_a_sale_is_paused_while_events_cannot_be_listed(browser: Browser, guarded: System, gala: str) -> None:
+    """SQL is down; one event is known all the same. That no list comes does not pass for a refusal of the act."""
+    room = OwnPage(browser, guarded.port, f"/control?event={gala}")
+    down = {"code": "RECORD_UNAVAILABLE", "message": "The record is down"}
+    room.page.route("**/api/v1/events?*", lambda route: route.fulfill(status=503, json=down))
+    room("#key").fill(TOKEN)
+    room("#key").press("Enter")
+    expect(room("#state-title")).to_have_text("The sale of Gala")
+    expect(room("#speech")).to_have_text("The record is down")
+    room.page.evaluate(SAID)
+    room.page.get_by_role("button", name="Pause", exact=True).click()
+    room("#typed").fill("Gala")
+    room("#confirm").get_by_role("button", name="Pause", exact=True).click()
+    wait_until(lambda: "Gala is paused." in room.page.evaluate("said"), 60, "the page to say it")
+    expect(room("#sale")).to_have_text("paused")
+    room.close(REFUSED, "status of 503")
 
 
 def test_an_event_that_comes_late_is_not_closed_for_another(browser: Browser, guarded: System, gala: str) -> None:

@@ -102,13 +102,15 @@ class ControlRoom {
     this.#listing ??= this.#list().catch((error) => this.#failed(error)).finally(() => { this.#listing = null })
   }
 
-  /** No answer shows as numbers that grow old. */
+  /** No answer shows as numbers that grow old. What an act has just said is not talked over. */
   #failed(error) {
-    if (error.status && error.status !== 401) this.#say(error.message, true)
+    const isQuiet = byId('speech').classList.contains('visually-hidden')
+    if (isQuiet && error.status && error.status !== 401) this.#say(error.message, true)
   }
 
+  /** One event is known while SQL is down, and can be paused: what lists it must not be waited for. */
   async #list() {
-    await this.events.load(this.#chosen)
+    await this.events.load(this.#chosen).catch((error) => this.#failed(error))
     const asked = new URLSearchParams(location.search).get('event')
     if (!this.#chosen && asked) await this.#choose(asked)
     if (!this.#chosen && this.events.all.length) {
@@ -126,7 +128,7 @@ class ControlRoom {
 
   async #choose(id) {
     const choice = ++this.#choices
-    if (!this.events.find(id)) await this.events.loadOne(id).catch((error) => this.#failed(error))
+    if (!this.events.find(id)) await this.events.loadOne(id).catch((error) => this.#say(error.message, true))
     if (choice !== this.#choices || !this.events.find(id)) return
     this.#chosen = id
     const { event } = this
@@ -185,9 +187,9 @@ class ControlRoom {
       const answer = await confirm(question)
       if (!answer) return
       const changed = await this.#session.ask('PATCH', `/api/v1/events/${id}`, { state, ...(answer.why && { why: answer.why }) })
-      await this.events.load(this.#chosen)
-      this.#showEvent()
       this.#say(`${changed.name} is ${stateOf(changed)}.`)
+      await this.events.load(this.#chosen).catch(() => {}) // It is read anew every few seconds anyway.
+      this.#showEvent()
     })
   }
 
