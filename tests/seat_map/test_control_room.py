@@ -211,9 +211,19 @@ def test_refused_metrics_do_not_pass_for_numbers(room: OwnPage) -> None:
     """The event's own numbers go on; those of the metrics say where to look."""
     room.page.route("**/metrics", lambda route: route.fulfill(status=403, body="<html>"))
     expect(room("#late")).to_contain_text("docs/pages.md")
+    expect(room("#decisions h3")).to_have_text("Whether sales are recorded is not known")
     expect(room("#late")).to_contain_text("old", timeout=15_000)
     room.page.unroute("**/metrics")
     expect(room("#late")).to_be_hidden()
+    expect(room("#decisions")).to_have_text("Nothing. Sales, records and stores agree.")
+
+
+def test_what_the_metrics_leave_out_is_not_nought(room: OwnPage) -> None:
+    """While Redis does not answer, they have nothing from it."""
+    room.page.route("**/metrics", lambda route: route.fulfill(body="seating_redis_up 0.0\n"))
+    for name in ("Not in SQL yet", "Workers", "Breakers", "Quarantine"):
+        expect(room("#gauges div").filter(has_text=name).locator("dd")).to_have_text("\u2013")
+    expect(room("#decisions h3")).to_have_text("Whether sales are recorded is not known")
 
 
 def test_a_draft_shows_its_seats_and_that_they_are_not_live(room: OwnPage, guarded: System) -> None:

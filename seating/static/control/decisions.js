@@ -24,29 +24,26 @@ export class Decisions {
     Object.assign(this, { session, say })
   }
 
-  /** `event` is the one that the operator looks at. */
+  /** `figures` are null while the metrics do not answer; `event` is the one that the operator looks at. */
   async load(figures, event) {
     const [{ entries, next }, { losses }] = await Promise.all([
       this.session.get(`/api/v1/quarantine?limit=${LONGEST_LIST}`),
       this.session.get(`/api/v1/losses?limit=${LONGEST_LIST}`),
     ])
-    const lag = figures.lag > 1000 && Number(figures.lag.toPrecision(2))
-    const shown = JSON.stringify([
-      entries,
-      losses,
-      figures.stopped,
-      figures.untrusted,
-      event?.id,
-      lag,
-    ])
+    const { stopped = null, untrusted = null, lag: entriesLate = null } = figures ?? {}
+    const lag = entriesLate > 1000 && Number(entriesLate.toPrecision(2))
+    const shown = JSON.stringify([entries, losses, stopped, untrusted, event?.id, lag])
     if (shown === this.#shown) return
     this.#shown = shown
     const items = [
-      ...(figures.stopped ? [this.#stopped(figures.stopped, event)] : []),
-      ...(figures.untrusted
+      ...(stopped === null
+        ? [item('Whether sales are recorded is not known', 'The metrics do not answer, or do not say it. See /ready.')]
+        : []),
+      ...(stopped ? [this.#stopped(stopped, event)] : []),
+      ...(untrusted
         ? [
             item(
-              `${figures.untrusted} inventories do not sell yet`,
+              `${untrusted} inventories do not sell yet`,
               'They are compared with SQL, which takes moments. If this stays, see docs/recovery.md.',
             ),
           ]
@@ -62,7 +59,7 @@ export class Decisions {
       ...losses.map((loss) => this.#loss(loss)),
       ...entries.map((entry) => this.#entry(entry)),
     ]
-    const total = entries.length + losses.length + (figures.stopped ? 1 : 0)
+    const total = entries.length + losses.length + (stopped ? 1 : 0)
     byId('decisions-title').dataset.count = total ? `${total}${next ? '+' : ''}` : ''
     byId('decisions').replaceChildren(
       ...(items.length ? items : [element('p', { class: 'quiet' }, 'Nothing. Sales, records and stores agree.')]),

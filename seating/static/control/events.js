@@ -148,9 +148,9 @@ export class Events {
     if (name.firstChild.textContent !== event.name) name.firstChild.textContent = event.name
     state.textContent = stateOf(event)
     const isKnown = event.seatsSold !== null
-    sold.textContent = isKnown ? count(event.seatsSold) : '–'
+    sold.textContent = count(event.seatsSold)
     held.textContent = isKnown ? count(event.totalSeats - event.seatsSold - event.seatsRemaining) : '–'
-    left.textContent = isKnown ? count(event.seatsRemaining) : '–'
+    left.textContent = count(event.seatsRemaining)
     const income = this.#incomes.get(event.id)
     earned.textContent = earnedIn(income)
     const history = this.historyOf(event.id).slice(-KEPT - 1)

@@ -16,11 +16,11 @@ export function parse(text) {
   return found
 }
 
-const sum = (samples) => (samples ?? []).reduce((total, { value }) => total + value, 0)
+const sum = (samples) => samples.reduce((total, { value }) => total + value, 0)
 
 /**
  * Return the figures of the time between two samples, `seconds` apart: rates a second, latencies in ms (null without
- * purchases), gauges as they are now.
+ * purchases), gauges as they are now (null where the metrics do not have them, as while Redis does not answer).
  */
 export function between(before, after, seconds) {
   const grown = (name, keep = () => true) => {
@@ -31,6 +31,7 @@ export function between(before, after, seconds) {
       value: Math.max(0, value - (was.get(JSON.stringify(labels)) ?? 0)),
     }))
   }
+  const now = (name) => (after[name] ? sum(after[name]) : null)
   const outcomes = grown('seating_purchases_total')
   const upTo = {}
   for (const { labels, value } of grown('seating_purchase_seconds_bucket')) upTo[labels.le] = (upTo[labels.le] ?? 0) + value
@@ -49,18 +50,18 @@ export function between(before, after, seconds) {
     p95: percentile(buckets, 0.95),
     p99: percentile(buckets, 0.99),
     requests: sum(grown('seating_http_requests_total')) / seconds,
-    lag: sum(after.seating_persistence_lag_entries),
-    sockets: sum(after.seating_live_clients),
-    quarantined: sum(after.seating_quarantined_entries),
-    untrusted: sum(after.seating_inventories_untrusted),
-    stopped: sum(after.seating_inventories_stopped),
+    lag: now('seating_persistence_lag_entries'),
+    sockets: now('seating_live_clients'),
+    quarantined: now('seating_quarantined_entries'),
+    untrusted: now('seating_inventories_untrusted'),
+    stopped: now('seating_inventories_stopped'),
     withoutRedis: sum(done) / seconds,
-    redisUp: sum(after.seating_redis_up) > 0,
-    jobs: sum(after.seating_queue_jobs),
-    workers: sum(after.seating_workers),
-    breakers: (after.seating_breaker_state ?? [])
-      .filter(({ value }) => value)
-      .map(({ labels, value }) => `${labels.breaker} ${value === 1 ? 'half-open' : 'open'}`),
+    redisUp: now('seating_redis_up') > 0,
+    jobs: now('seating_queue_jobs'),
+    workers: now('seating_workers'),
+    breakers: after.seating_breaker_state
+      ?.filter(({ value }) => value)
+      .map(({ labels, value }) => `${labels.breaker} ${value === 1 ? 'half-open' : 'open'}`) ?? null,
   }
 }
 

@@ -23,7 +23,8 @@ const MOST_INSTANCES = 100
 const REFUSED = 'The metrics are refused here; docs/pages.md says how to allow them.'
 
 export class Now {
-  figures = between({}, {}, 1)
+  /** Null until measured, and while the metrics do not answer. After one sample the gauges are there, no rates. */
+  figures = null
   /** The last sample of each instance, the newest last: a balancer has one after another answer. */
   #samples = new Map()
   #chart = null
@@ -41,15 +42,21 @@ export class Now {
 
   /**
    * Take a sample and show what has changed since the last of the same instance: others have counted something else.
-   * Throws where the server refuses; the old figures stay.
+   * Throws where the server refuses; what was shown stays.
    */
   async measure() {
-    const after = await this.#take()
+    const after = await this.#take().catch((error) => {
+      this.figures = null
+      throw error
+    })
     const before = this.#samples.get(after.instance)
     this.#samples.delete(after.instance)
     this.#samples.set(after.instance, after)
     if (this.#samples.size > MOST_INSTANCES) this.#samples.delete(this.#samples.keys().next().value)
-    if (!before) return
+    if (!before) {
+      this.figures = between(after.samples, after.samples, 1)
+      return
+    }
     const seconds = Math.max(0.5, (after.at - before.at) / 1000)
     this.figures = { ...between(before.samples, after.samples, seconds), hits: hitsBetween(before.cache, after.cache), cache: after.cache }
     this.#keep()
@@ -84,7 +91,7 @@ export class Now {
       ['Users in the cache', cache ? `${count(cache.size)} of ${count(cache.capacity)}` : '–'],
       ['Workers', count(now.workers)],
       ['Redis', now.redisUp ? 'answers' : 'does not answer'],
-      ['Breakers', now.breakers.join(', ') || 'closed'],
+      ['Breakers', now.breakers ? now.breakers.join(', ') || 'closed' : '–'],
       ['Quarantine', count(now.quarantined)],
     ]
     byId('gauges').replaceChildren(

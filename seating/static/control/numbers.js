@@ -4,7 +4,7 @@ import { money } from '../money.js'
 
 const WHOLE = new Intl.NumberFormat('en')
 
-export const count = (number) => WHOLE.format(number)
+export const count = (number) => (number === null ? '–' : WHOLE.format(number))
 
 export const rate = (number) => (number >= 10 ? count(Math.round(number)) : number.toFixed(1))
 

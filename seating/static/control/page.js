@@ -152,8 +152,8 @@ class ControlRoom {
     select.value = event.id
     byId('sale').textContent = stateOf(event)
     byId('sale').dataset.state = event.state
-    byId('sold').textContent = event.seatsSold === null ? '–' : count(event.seatsSold)
-    byId('left').textContent = event.seatsRemaining === null ? '–' : count(event.seatsRemaining)
+    byId('sold').textContent = count(event.seatsSold)
+    byId('left').textContent = count(event.seatsRemaining)
     byId('estimate').textContent = event.seatsRemaining === null ? 'This inventory is not available right now.'
       : event.state === 'on_sale' && event.selling ? sellOut(this.events.historyOf(event.id), event.seatsRemaining) : `It is ${stateOf(event)}.`
     byId('state-title').textContent = `The sale of ${event.name}`
