@@ -1,5 +1,6 @@
 """Events in the control room: chosen from the list or by address, paused, resumed and closed."""
 
+import json
 from typing import Final
 
 from playwright.sync_api import Browser, Route, expect
@@ -50,6 +51,21 @@ def test_a_sale_is_paused_by_its_name_and_resumed(room: OwnPage, guarded: System
     room.page.get_by_role("button", name="Resume", exact=True).click()
     room("#confirm").get_by_role("button", name="Resume", exact=True).click()
     wait_until(lambda: guarded.get(f"/api/v1/events/{gala}").json["state"] == "on_sale")
+
+
+def test_a_name_is_typed_as_it_is_seen(room: OwnPage, guarded: System) -> None:
+    """It has a combining accent, a space that does not break, and some that no page shows."""
+    body = json.dumps({"name": "Cafe\u0301\u00a0 Gala ", "totalSeats": 1}).encode()
+    cafe = guarded.request("POST", "/api/v1/events", body, JSON | bearer(TOKEN)).json["id"]
+    room.page.goto(f"{room.origin}/control?event={cafe}")
+    expect(room("#event")).to_have_value(cafe)
+    room.page.get_by_role("button", name="Pause", exact=True).click()
+    pause = room("#confirm").get_by_role("button", name="Pause", exact=True)
+    room("#typed").fill("Café Gal")
+    expect(pause).to_be_disabled()
+    room("#typed").fill("Café Gala")
+    pause.click()
+    wait_until(lambda: guarded.get(f"/api/v1/events/{cafe}").json["state"] == "paused")
 
 
 def test_a_sale_is_paused_while_events_cannot_be_listed(browser: Browser, guarded: System, gala: str) -> None:

@@ -2,6 +2,9 @@
 
 import { byId, element } from '../elements.js'
 
+/** A name as one can see and type it: any white space is a blank, and an accent is a part of its letter. */
+const plain = (text) => text.normalize('NFKC').replace(/\s+/gu, ' ').trim()
+
 /**
  * Ask, and return `{why}`, or null if the operator thinks better of it. `typed` is what has to be typed, none by
  * default. `choice` has a `node` with further inputs and `question()`, which says title, text and act anew after each
@@ -20,7 +23,7 @@ export function confirm({ title, text, act, typed = '', needsWhy = false, danger
       heading.textContent = asked.title
       about.textContent = asked.text
       go.textContent = asked.act
-      go.disabled = !asked.isReady || (Boolean(typed) && name.value !== typed)
+      go.disabled = !asked.isReady || (Boolean(typed) && plain(name.value) !== plain(typed))
     }
     const form = element(
       'form',
