@@ -41,6 +41,17 @@ def test_more_events_than_a_page_has(room: OwnPage, guarded: System, gala: str) 
     expect(room("#events tbody tr")).to_have_count(0)
 
 
+def test_the_chosen_event_has_its_income_among_many(room: OwnPage, guarded: System, gala: str) -> None:
+    """It is the last of eleven on sale."""
+    assert guarded.buy(4, event_id=gala).status == 200
+    free = json.dumps({"name": "Talk", "totalSeats": 1}).encode()
+    made = [guarded.request("POST", "/api/v1/events", free, JSON | bearer(TOKEN)).json["id"] for _ in range(10)]
+    shown = [guarded.get(f"/api/v1/events/{each}").json for each in (*made, gala)]
+    room.page.route("**/api/v1/events?limit=50*", lambda route: route.fulfill(json={"events": shown, "next": None}))
+    expect(room("#events tbody tr")).to_have_count(11)
+    expect(room("#events tr.chosen td.number").last).to_have_text("€180.00", timeout=30_000)
+
+
 def test_a_sale_is_paused_by_its_name_and_resumed(room: OwnPage, guarded: System, gala: str) -> None:
     room.page.get_by_role("button", name="Pause", exact=True).click()
     pause = room("#confirm").get_by_role("button", name="Pause", exact=True)

@@ -6,6 +6,7 @@ import { amount, count } from './numbers.js'
 
 const KEPT = 60
 const INCOMES_EVERY_MS = 10_000
+const MOST_INCOMES = 10
 const MOST_SAMPLES = 600
 const LONGEST_LIST = 50
 
@@ -59,7 +60,9 @@ export class Events {
     const now = Date.now()
     if (now - this.#incomesAt > INCOMES_EVERY_MS) {
       this.#incomesAt = now
-      await this.#loadIncomes(events.filter(({ id, state }) => id === chosen || state === 'on_sale').slice(0, 10))
+      const first = events.filter(({ id }) => id === chosen)
+      const others = events.filter(({ id, state }) => id !== chosen && state === 'on_sale')
+      await this.#loadIncomes([...first, ...others].slice(0, MOST_INCOMES))
     }
     this.#show(chosen)
   }
