@@ -8,10 +8,15 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
+from seating.domain.change_json import change_json
+from seating.domain.changes import Opened
+from seating.domain.log_entry import LogEntry
+from seating.domain.position import Position
 from seating.redis_store import keys
-from seating.storage import answered
+from seating.storage import answered, quarantine
 from seating.storage.answered import ConfirmedRange
 from seating.storage.database import Database
+from seating.storage.quarantine import QuarantinedEntry
 from seating.storage.tables import purchases, sold_seats
 from tests.books.test_cancel import poison
 from tests.doors import TOKEN, bearer
@@ -99,6 +104,25 @@ def test_a_lost_purchase_has_no_seats_that_return(room: OwnPage, guarded: System
     expect(entry).to_have_count(0)
     assert state(guarded, bought) == "cancelled"
     assert guarded.get(f"/api/v1/events/{gala}").json["seatsSold"] == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "says", "buttons"),
+    [
+        (quarantine.POISON, "SQL refused it, and it is no purchase.", ["Replay", "Dismiss"]),
+        (quarantine.FORK, "It is no purchase, so it cannot be replayed", ["Dismiss"]),
+    ],
+)
+def test_what_is_no_purchase_is_not_said_to_be_one(
+    room: OwnPage, guarded: System, gala: str, database: Database, *, reason: str, says: str, buttons: list[str]
+) -> None:
+    entry = LogEntry(Position(7, 4), change_json(Opened(5_000, 9)), "a link")
+    database.write(quarantine.put_aside, [QuarantinedEntry(gala, entry, reason, "a test", None)])
+    expect(room("#decisions article p")).to_contain_text(says)
+    expect(room("#decisions article button")).to_have_text(buttons)
+    decide(room, "Dismiss", "It is taken off this list, and nothing else changes.", "seen")
+    expect(room("#decisions article")).to_have_count(0)
+    assert guarded.get("/api/v1/quarantine", bearer(TOKEN)).json["entries"] == []
 
 
 def test_a_loss_is_settled(room: OwnPage, guarded: System, gala: str, database: Database) -> None:

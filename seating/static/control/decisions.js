@@ -5,16 +5,25 @@ import { confirm } from './confirm.js'
 import { count } from './numbers.js'
 
 const LONGEST_LIST = 20
-/** What SQL refused has its seats; what is left of another history, or of a loss, has none. */
-const WITH_SEATS = {
+/** What waits, and what its buttons do. What SQL refused has its seats; of another history or a loss it has none. */
+const REFUSED_PURCHASE = {
   is: 'SQL refused it; its seats stay sold. Replaying records it once the cause is mended; dismissing cancels the purchase and returns its seats.',
   replay: 'The entry is recorded after all. If that fails, it stays here.',
   dismiss: 'A purchase is cancelled and its seats return. This cannot be undone.',
 }
-const WITHOUT_SEATS = {
+const PURCHASE_WITHOUT_SEATS = {
   is: 'It has no seats now: they may have new owners. Replaying sells it again unchanged if they are free; dismissing only marks it as cancelled.',
   replay: 'Its seats are sold to it again if they are free. If that fails, it stays here.',
   dismiss: 'It is marked as cancelled; it has no seats that could return. This cannot be undone.',
+}
+const REFUSED_CHANGE = {
+  is: 'SQL refused it, and it is no purchase. Replaying records it once the cause is mended; dismissing only takes it off this list.',
+  replay: REFUSED_PURCHASE.replay,
+  dismiss: 'It is taken off this list, and nothing else changes. This cannot be undone.',
+}
+const CHANGE_OF_ANOTHER_HISTORY = {
+  is: 'It is no purchase, so it cannot be replayed: look whether it has to be done anew. Dismissing only takes it off this list.',
+  dismiss: REFUSED_CHANGE.dismiss,
 }
 
 export class Decisions {
@@ -113,9 +122,9 @@ export class Decisions {
     )
   }
 
-  #entry({ eventId, position, reason, error }) {
+  #entry({ eventId, position, reason, error, change }) {
     const path = `/api/v1/quarantine/${eventId}/${position}`
-    const says = reason === 'poison' ? WITH_SEATS : WITHOUT_SEATS
+    const says = textsOf(reason === 'poison', change.includes('"kind":"purchased"'))
     const act = (method, suffix, title, text) =>
       this.#decide({ title, text, act: title, danger: method === 'DELETE' }, (why) =>
         this.session.ask(method, `${path}${suffix}${why ? `?why=${encodeURIComponent(why)}` : ''}`),
@@ -123,7 +132,7 @@ export class Decisions {
     return item(
       `${reason}: ${eventId} at ${position}`,
       `${error}. ${says.is}`,
-      ['Replay', () => act('POST', '/replay', 'Replay', says.replay)],
+      ...(says.replay ? [['Replay', () => act('POST', '/replay', 'Replay', says.replay)]] : []),
       ['Dismiss', () => act('DELETE', '', 'Dismiss', says.dismiss)],
     )
   }
@@ -139,6 +148,11 @@ export class Decisions {
     }
     this.#shown = ''
   }
+}
+
+function textsOf(isRefused, isPurchase) {
+  if (isPurchase) return isRefused ? REFUSED_PURCHASE : PURCHASE_WITHOUT_SEATS
+  return isRefused ? REFUSED_CHANGE : CHANGE_OF_ANOTHER_HISTORY
 }
 
 function item(title, text, ...acts) {
