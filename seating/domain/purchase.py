@@ -163,9 +163,9 @@ class Order(NamedTuple):
     """What a buyer asks for, to buy or to hold: the best seats for a quantity, given seats, or what a hold has, whose
     token is given.
 
-    `quantity` is the number of `seats` where they are given, and 0 for a hold. `together` refuses a split, `mix` takes
-    one of several categories. The best seats are those of a `category` or a `zone`, or `accessible` ones, where that is
-    asked for. `reference`, `buyer` and `note` are personal data.
+    `quantity` is the number of `seats` where they are given, and 0 where a `hold_token` is. `together` refuses a split,
+    `mix` takes seats of several categories. The best seats are those of a `category` or a `zone`, or `accessible` ones,
+    where that is asked for. `reference`, `buyer` and `note` are personal data.
     """
 
     quantity: int
@@ -203,7 +203,7 @@ class Order(NamedTuple):
         return _fingerprint(self)
 
     def hold_fingerprint(self) -> str:
-        """The fingerprint of a hold, which never equals a purchase's. Nothing personal is in it either."""
+        """Return the fingerprint as a hold, which never equals a purchase's. The log keeps it too."""
         asked = ["hold", str(self.quantity), str(self.together), *sorted(self.seats)]
         if wishes := self._wishes():
             asked.append(json.dumps(wishes))
@@ -219,7 +219,7 @@ class Order(NamedTuple):
         return f"{''.join(wished)}|{','.join(blocks)}"
 
     def _wishes(self) -> list[object]:
-        """What fingerprints have of the best seats; empty if nothing is wished, as in those of versions before."""
+        """Return what fingerprints say of the best seats; empty if nothing is wished, as before wishes existed."""
         wishes: list[object] = [self.category, self.zone, self.accessible, self.mix]
         return wishes if wishes != [None, None, False, False] else []
 

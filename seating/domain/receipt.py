@@ -48,7 +48,7 @@ class Receipt(NamedTuple):
         return cls(int(rendering), fingerprint, purchase_id, *told, int(at_ms), shop)
 
     def __str__(self) -> str:
-        """As `parse` reads it."""
+        """Return the text that `parse` reads."""
         bought = (self.id.position, self.id.nonce, self.quantity, self.left, runs_text(self.runs))
         return "|".join(map(str, (self.rendering, self.fingerprint, *bought, self.at_ms, self.shop)))
 

@@ -143,6 +143,8 @@ def first_taken(
             continue
         for place in places([run]):
             seat = SeatRange(*place, 1)
-            if not seat_map.can_be_had(seats, seat) and not (place in held and seats[seat.start] == HELD):
+            if not seat_map.can_be_had(seats, seat) and not (
+                place in held and seats[seat.start : seat.start + 1] == HELD
+            ):
                 return f"seat {seat_name(seat)} has another owner"
     return ""

@@ -4,7 +4,6 @@ import string
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from itertools import groupby
 from typing import Any, NamedTuple, Self, TypeVar
 
 import orjson
@@ -88,8 +87,13 @@ def places(runs: Iterable[SeatRange]) -> Iterator[Place]:
 
 def in_runs(found: Iterable[Place]) -> list[SeatRange]:
     """Return the places, in order, in as few runs as there can be."""
-    runs = (list(run) for _, run in groupby(enumerate(found), key=lambda one: (one[1][0], one[1][1] - one[0])))
-    return [SeatRange(*run[0][1], len(run)) for run in runs]
+    runs: list[SeatRange] = []
+    for block, place in found:
+        if runs and (block, place) == (runs[-1].block, runs[-1].start + runs[-1].length):
+            runs[-1] = runs[-1]._replace(length=runs[-1].length + 1)
+        else:
+            runs.append(SeatRange(block, place, 1))
+    return runs
 
 
 class GeneratedPlan(BaseModel):

@@ -22,8 +22,8 @@ Argument = str | bytes | int
 _LUA = resources.files("seating.redis_store") / "lua"
 _USES = re.compile(r"^-- Uses (\w+)\.lua$", re.MULTILINE)
 
-_EVERY_S: Final = 60.0
-_LONGEST_MESSAGE: Final = 300
+_LOGGED_EVERY_S: Final = 60.0
+_LONGEST_LOGGED: Final = 300
 
 _log = structlog.get_logger(__name__)
 
@@ -73,9 +73,9 @@ class ScriptFailures:
         if isinstance(error, OutOfMemoryError):
             return
         kind, now_s = (script, type(error).__name__), self._clock_s()
-        if now_s - self._logged_at_s.get(kind, float("-inf")) >= _EVERY_S:
+        if now_s - self._logged_at_s.get(kind, float("-inf")) >= _LOGGED_EVERY_S:
             self._logged_at_s[kind] = now_s
-            _log.error("script failed", script=script, error=str(error)[:_LONGEST_MESSAGE])
+            _log.error("script failed", script=script, error=str(error)[:_LONGEST_LOGGED])
 
 
 class Calls(ABC):

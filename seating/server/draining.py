@@ -57,7 +57,7 @@ class Draining:
         master.handle_term = handle_term
 
 
-def begin_no_handshakes(listener: socket.socket) -> None:
+def drop_new_handshakes(listener: socket.socket) -> None:
     """Drop the first packet of each new connection, in all processes that share the listener, as long as it is open.
 
     Handshakes under way go on. A client that begins one tries again after a second, when the listener is closed: it is

@@ -20,7 +20,7 @@ from gunicorn.http import errors as http_errors  # type: ignore[import-untyped]
 from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]
 
 from seating.config import load_settings
-from seating.server.draining import Draining, begin_no_handshakes
+from seating.server.draining import Draining, drop_new_handshakes
 from seating.server.load_board import LoadBoard
 from seating.server.open_files import OPS_CONNECTIONS
 from seating.web.errors import PROBLEM_TYPE, code_of, problem, status_of, title_of
@@ -106,7 +106,7 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
             self._await_replacement()
         if self.draining.has_begun():  # Not on a reload: the new processes have the same listeners.
             for listener in self.sockets:
-                begin_no_handshakes(listener)
+                drop_new_handshakes(listener)
             gevent.sleep(_HANDSHAKE_S)
         gevent.killall(accepting)
         self.place.leave()

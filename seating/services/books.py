@@ -126,7 +126,7 @@ class Books:
                 events.plan_of(connection, event_id),
                 quarantine.waiting(connection, event_id),
                 purchases.seats_taken(connection, event_id),
-                organiser.statuses(connection, event_id),
+                organiser.seat_statuses(connection, event_id),
                 purchases.standing(connection, event_id),
                 answered.losses(connection, event_id),
                 merges.last(connection, event_id),

@@ -72,7 +72,7 @@ class Fence:
 
 @dataclass(frozen=True, slots=True)
 class LogReaders:
-    """The workers and crons that run now. Raises InventoryUnavailable or SharedStateUnavailable as Redis does."""
+    """The workers and crons that run now. Raises InventoryUnavailable or SharedStateUnavailable without Redis."""
 
     queue: PersistQueue
     reports: UpkeepReports

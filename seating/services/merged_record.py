@@ -95,7 +95,7 @@ def write(
     purchases.replace(connection, event_id, receipts, new, end, state, plan)
     shrunk = _note_cancelled(connection, event_id, receipts, before, change.at_ms)
     if plan:
-        organiser.replace(connection, event_id, entry.position.seq, state, plan)
+        organiser.replace_seats(connection, event_id, entry.position.seq, state, plan)
     asides = _set_aside(snapshot, merged, entry.position)
     forked = (QuarantinedEntry(event_id, aside, quarantine.FORK, reason, None) for aside, reason in asides)
     quarantine.put_aside(connection, forked)

@@ -98,7 +98,7 @@ class Quarantine:
             if not aside_record.take_out(connection, aside):
                 raise QuarantineEntryNotFound
             plan = events.plan_of(connection, aside.event_id)
-            if plan and organiser.are_set_after(connection, aside.event_id, aside.entry, plan):
+            if plan and organiser.seats_set_after(connection, aside.event_id, aside.entry, plan):
                 raise NotReplayable("Seats of it were set again since then; cancel this entry")
             entries = [aside.entry, *aside_record.take_out_parts(connection, aside)]
             rows = ledger.read_rows(entries)

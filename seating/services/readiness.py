@@ -89,7 +89,7 @@ class Report(NamedTuple):
     replica: Seen[ReplicaSight] | None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Readiness:
     """The readiness of one process, which has one greenlet for each kind of look.
 

@@ -97,7 +97,7 @@ class Seats:
         letter = None if status is None else SETTABLE[status]
 
         def find(connection: Connection) -> OrganisersPart:
-            seats = organiser.page(connection, event_id, after_seat, count + 1, letter)
+            seats = organiser.seats_page(connection, event_id, after_seat, count + 1, letter)
             event = None if seats else events.find(connection, event_id)
             if not seats and event is None:
                 raise errors.EventNotFound

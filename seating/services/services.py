@@ -71,18 +71,18 @@ class Services(Sale):
         self.monitoring = Monitoring(self.inventory, self.set_aside, self.presence)
         self.instances = WebInstances(WebShares(calls), Speaker(metrics_dir), offload)
         self.readiness = Readiness(
-            WriteCheck(own_calls, options.backlog_memory_percent),
-            Inventory(own_calls, **options.backlog),
-            self.inventory,
-            self.open_events,
-            UpkeepReports(calls),
-            queue,
-            catalogue.guards,
-            database,
-            data_dir,
-            offload,
-            reads.replica,
-            default_event,
+            writes=WriteCheck(own_calls, options.backlog_memory_percent),
+            own_inventory=Inventory(own_calls, **options.backlog),
+            inventory=self.inventory,
+            open_events=self.open_events,
+            reports=UpkeepReports(calls),
+            queue=queue,
+            breakers=catalogue.guards,
+            database=database,
+            data_dir=data_dir,
+            offload=offload,
+            replica=reads.replica,
+            default_event=default_event,
         )
         of_sale = (self.inventory, self.set_aside, EventLog(calls), self.open_events)
         self.readings = Readings(calls, *of_sale, queue, self.counts, catalogue.guards, self.readiness)

@@ -68,7 +68,7 @@ def set_seats(connection: Connection, event_id: str, entry_seq: int, change: Sea
         _insert(connection, event_id, entry_seq, dict.fromkeys(seats, change.status))
 
 
-def are_set_after(connection: Connection, event_id: str, entry: LogEntry, plan: SeatingPlan) -> bool:
+def seats_set_after(connection: Connection, event_id: str, entry: LogEntry, plan: SeatingPlan) -> bool:
     """Whether the ledger has a later entry that set one of the seats which `entry` set."""
     change = entry.read()
     if not isinstance(change, SeatSet):
@@ -79,23 +79,27 @@ def are_set_after(connection: Connection, event_id: str, entry: LogEntry, plan: 
     return any(seats.intersection(plan.seats_of(one.runs)) for one in _set_at(connection, event_id, seqs).values())
 
 
-def replace(connection: Connection, event_id: str, entry_seq: int, state: InventoryState, plan: SeatingPlan) -> None:
+def replace_seats(
+    connection: Connection, event_id: str, entry_seq: int, state: InventoryState, plan: SeatingPlan
+) -> None:
     """Makes the record what a merged state says; what it knew of seats that are as they were, it goes on knowing."""
     merged = {seat: status for status in ORGANISED for seat in plan.seats_of(state.runs_of(status))}
-    known = statuses(connection, event_id)
+    known = seat_statuses(connection, event_id)
     _forget(connection, event_id, [seat for seat, status in known.items() if merged.get(seat) != status])
     new = {seat: status for seat, status in merged.items() if known.get(seat) != status}
     _insert(connection, event_id, entry_seq, new)
 
 
-def statuses(connection: Connection, event_id: str) -> dict[str, str]:
+def seat_statuses(connection: Connection, event_id: str) -> dict[str, str]:
     """The status of each seat that the organiser has set and not made available again."""
     columns = organiser_seats.c
     rows = connection.execute(select(columns.seat_id, columns.status).where(columns.event_id == event_id))
     return {row.seat_id: row.status for row in rows}
 
 
-def page(connection: Connection, event_id: str, after_seat: str, count: int, status: str | None) -> list[OrganiserSeat]:
+def seats_page(
+    connection: Connection, event_id: str, after_seat: str, count: int, status: str | None
+) -> list[OrganiserSeat]:
     """At most `count` seats in the order of their ids, behind `after_seat`; those of a status, if it is given."""
     columns = organiser_seats.c
     query = select(columns.seat_id, columns.status, columns.entry_seq)
@@ -171,7 +175,7 @@ def _insert(connection: Connection, event_id: str, entry_seq: int, seats: dict[s
 
 
 def places(connection: Connection, event_id: str) -> list[OrganiserPlaces]:
-    """Return the places that are not available again, in the order of the event's categories."""
+    """Return the places in general admission that the organiser has taken, in the order of the event's categories."""
     groups, merged_seq = _merged_places(connection, event_id)
     for change in _set_after(connection, event_id, merged_seq):
         for group_was, group_now, length in _moves(change):

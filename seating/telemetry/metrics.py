@@ -53,6 +53,7 @@ ACCEPT_WAIT = Histogram(
 )
 REFUSED_CONNECTIONS = Counter("seating_http_connections_refused", "Connections refused for their address's limit")
 MISSED_DEADLINES = Counter("seating_http_deadlines_missed", "Connections closed after a missed deadline", ["wait"])
+"""`wait` is what was waited for: the client's request, or room to send to it."""
 _purchases = Counter("seating_purchases", "Purchase requests", ["outcome"])
 _purchase_seconds = Histogram(
     "seating_purchase_seconds", "From a purchase request's arrival to its outcome", ["outcome"], buckets=_LATENCIES
@@ -71,6 +72,7 @@ REDIRECTS = Counter(
 DONE_WITHOUT = Counter("seating_done_without_redis", "Decisions made without Redis, by cache or limit", ["what"])
 DROPPED = Counter("seating_shared_state_dropped", "Shared state that could not be read, by script", ["script"])
 PARTNER_CALLS = Counter("seating_partner_calls", "Calls to the event partner, by outcome", ["call", "outcome"])
+"""`outcome` is `success`, `failure`, `abandoned`, or `refused` by the breaker; `unguarded` ones are counted extra."""
 WRONG_KEYS = Counter("seating_wrong_keys", "Requests with an API key that does not exist")
 # Of live processes only: gunicorn's master removes the file of a dead one.
 CONNECTIONS = ProcessGauge("seating_http_connections", "Open connections", multiprocess_mode="livesum")
@@ -78,6 +80,7 @@ LIVE_CLIENTS = ProcessGauge("seating_live_clients", "Open WebSockets", multiproc
 LIVE_CLOSED = Counter("seating_live_closed", "Closed WebSockets, by close code", ["code"])
 """`code` is one of our close codes, never the client's."""
 SLOW_CLIENTS = Counter("seating_live_slow_clients", "WebSockets that were dropped for being too slow", ["why"])
+"""`why` is `full`: too much waited to be sent; `silent`: no reply to a ping; or `stuck`: it took no bytes."""
 
 
 class Reading(NamedTuple):

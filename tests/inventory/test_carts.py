@@ -231,6 +231,12 @@ class TestKey:
         with pytest.raises(IdempotencyKeyReused, match="already used for a purchase"):
             moved.hold(event, *row_a(4), key="bought")
 
+    def test_has_the_same_fingerprint_in_every_version(self) -> None:
+        """The log keeps it: with another text a repetition would be refused after an upgrade."""
+        assert Order(2).hold_fingerprint() == "5o7OP1TqLKLX3IM7j45HMw"
+        wished = Order(2, together=True, seats=("b", "a"), category="A", mix=True)
+        assert wished.hold_fingerprint() == "_2vBMuDcMFKXQlSjKwdB4Q"
+
     def test_of_a_version_that_kept_records_for_ever(self, moved: OneProcess, event: str) -> None:
         held = moved.hold(event, *row_a(1))
         field = short_hash("anonymous", "k")

@@ -27,7 +27,7 @@ from seating.domain.seating_plan import GeneratedPlan, SeatingPlan, generate
 from seating.redis_store import keys
 from seating.redis_store.calls import Scripts
 from seating.storage import audit as audit_record
-from seating.storage import organiser as organiser_record
+from seating.storage import organiser
 from seating.storage.tables import quarantine, sold_seats
 from tests.one_process import OPERATOR, OneProcess, on_sqlite
 from tests.seating_plan_file import theatre
@@ -141,7 +141,7 @@ def test_ten_thousand_seats_one_by_one_apart(sale: OneProcess) -> None:
     assert _set(sale, event, "reserved", *seats) == 10_000
     assert sale.now(event).counts.blocked == 10_000
     sale.persist(event)
-    assert len(sale.database.read(organiser_record.statuses, event)) == 10_000
+    assert len(sale.database.read(organiser.seat_statuses, event)) == 10_000
     assert sale.check.reconcile(event) == []
 
 

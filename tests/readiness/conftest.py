@@ -29,18 +29,18 @@ def readiness_of(sale: OneProcess, data_dir: Path) -> Readiness:
     own, shared = (DirectCalls(ScriptConnection(sale.redis_url, Scripts(), seen=sale.seen)) for _ in range(2))
     limits = {"backlog_max_entries": 100_000, "backlog_memory_percent": 90}
     return Readiness(
-        WriteCheck(own, 90),
-        Inventory(own, **limits),
-        Inventory(shared, **limits),
-        OpenEvents(shared),
-        UpkeepReports(shared),
-        PersistQueue(plain_client(sale.redis_url)),
-        CircuitBreakers([]),
-        sale.database,
-        data_dir,
-        in_this_thread,
-        None,
-        DEFAULT,
+        writes=WriteCheck(own, 90),
+        own_inventory=Inventory(own, **limits),
+        inventory=Inventory(shared, **limits),
+        open_events=OpenEvents(shared),
+        reports=UpkeepReports(shared),
+        queue=PersistQueue(plain_client(sale.redis_url)),
+        breakers=CircuitBreakers([]),
+        database=sale.database,
+        data_dir=data_dir,
+        offload=in_this_thread,
+        replica=None,
+        default_event=DEFAULT,
     )
 
 

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from seating.server.draining import begin_no_handshakes
+from seating.server.draining import drop_new_handshakes
 
 pytestmark = pytest.mark.skipif("sys.platform != 'linux'", reason="only Linux has filters of sockets")
 
@@ -28,7 +28,7 @@ def _connecting(listener: socket.socket) -> socket.socket:
 
 def test_nobody_who_sends_is_reset(listener: socket.socket) -> None:
     with closing(socket.create_connection(listener.getsockname(), 5)) as early:
-        begin_no_handshakes(listener)
+        drop_new_handshakes(listener)
         with closing(_connecting(listener)) as late:
             accepted, _ = listener.accept()
             listener.close()
