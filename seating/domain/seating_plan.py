@@ -68,10 +68,7 @@ def spots_text(spots: Iterable[Spot]) -> str:
 
 
 def to_middles_text(starts: Iterable[int], to_middles: Iterable[int]) -> str:
-    """Return a block's stretches that are not in the middle of their rows, for the scripts: `;start:to_middle…`.
-
-    `starts` are where they begin in the block's map, from 0.
-    """
+    """Return a block's stretches off the middle of their rows, for the scripts: `;start in its map:to_middle…`."""
     stretches = zip(starts, to_middles, strict=True)
     return "".join(f";{start}:{to_middle}" for start, to_middle in stretches if to_middle)
 
@@ -89,10 +86,9 @@ def in_runs(found: Iterable[Place]) -> list[SeatRange]:
     """Return the places, in order, in as few runs as there can be."""
     runs: list[SeatRange] = []
     for block, place in found:
-        if runs and (block, place) == (runs[-1].block, runs[-1].start + runs[-1].length):
-            runs[-1] = runs[-1]._replace(length=runs[-1].length + 1)
-        else:
-            runs.append(SeatRange(block, place, 1))
+        if not runs or (block, place) != (runs[-1].block, runs[-1].start + runs[-1].length):
+            runs.append(SeatRange(block, place, 0))
+        runs[-1] = runs[-1]._replace(length=runs[-1].length + 1)
     return runs
 
 
