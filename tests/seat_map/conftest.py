@@ -18,6 +18,8 @@ from tests.web import JSON
 GALA: Final = {"generate": {"sections": 2, "rows": 5, "seatsPerRow": 10}}
 REFUSED: Final = r"status of 4\d\d"
 expect.set_options(timeout=20_000)
+_HASTE: Final = {"control/page.js": {"LISTS_EVERY": 1}, "control/events.js": {"INCOMES_EVERY_MS": 1_000}}
+in_its_own_time = pytest.mark.parametrize("room", [None], indirect=True)
 OpenMap = Callable[..., MapPage]
 OpenPage = Callable[..., OwnPage]
 
@@ -99,9 +101,10 @@ def gala(guarded: System) -> str:
 
 
 @pytest.fixture
-def room(browser: Browser, guarded: System, gala: str) -> Iterator[OwnPage]:
-    """The control room of an operator, with an event chosen."""
-    page = OwnPage(browser, guarded.port, f"/control?event={gala}", viewport={"width": 1440, "height": 900})
+def room(browser: Browser, guarded: System, gala: str, request: pytest.FixtureRequest) -> Iterator[OwnPage]:
+    """The control room of an operator, with an event chosen. It reads its lists often, unless `in_its_own_time`."""
+    waits = getattr(request, "param", _HASTE)
+    page = OwnPage(browser, guarded.port, f"/control?event={gala}", waits, viewport={"width": 1440, "height": 900})
     page("#key").fill(TOKEN)
     page("#key").press("Enter")
     expect(page("#event")).to_have_value(gala)

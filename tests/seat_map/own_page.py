@@ -83,6 +83,7 @@ class OwnPage:
 
     def close(self, *but_for: str) -> None:
         """Close the page, which must be without faults but for those that match."""
+        self.page.unroute_all(behavior="ignoreErrors")
         self.context.close()
         faults = [fault for fault in self.faults if not any(re.search(allowed, fault) for allowed in but_for)]
         assert not faults, faults

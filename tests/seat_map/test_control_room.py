@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, FloatRect, Route, expect
 
 from tests.doors import TOKEN, bearer
-from tests.seat_map.conftest import GALA, REFUSED
+from tests.seat_map.conftest import GALA, REFUSED, in_its_own_time
 from tests.seat_map.own_page import OwnPage
 from tests.servers import wait_until
 from tests.system import System
@@ -40,6 +40,7 @@ def test_a_key_is_wanted_and_kept_in_this_tab_only(browser: Browser, guarded: Sy
     page.close(REFUSED)
 
 
+@in_its_own_time
 def test_numbers_chart_and_estimate(room: OwnPage, guarded: System, gala: str) -> None:
     assert guarded.buy(4, event_id=gala).status == 200
     expect(room("#sold")).to_have_text("4")
