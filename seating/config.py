@@ -210,3 +210,8 @@ def load_settings() -> Settings:
         # A URL may contain a password, that of an endpoint too.
         shown = "" if name.endswith(("_URL", "_ENDPOINT", "_TOKEN")) else f" (it is {first['input']!r})"
         raise InvalidSettings(f"{name}: {reason}{shown}" if name else reason) from None
+    # Not the errors themselves: one may quote the file.
+    except UnicodeError:
+        raise InvalidSettings(".env: must be UTF-8") from None
+    except OSError as error:
+        raise InvalidSettings(f".env: cannot be read: {error.strerror}") from None

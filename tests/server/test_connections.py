@@ -3,6 +3,7 @@
 import json
 import signal
 import socket
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -228,16 +229,28 @@ def test_a_reload_takes_new_settings(serve: Serve, tmp_path: Path) -> None:
 
 def test_a_reload_takes_no_invalid_settings(serve: Serve, tmp_path: Path) -> None:
     """The master once exited, and the whole instance with it. What runs stays, and the next reload works."""
-    (tmp_path / ".env").write_text("WEB_CONNECTIONS=100\n")
+    file = tmp_path / ".env"
+    file.write_text("WEB_CONNECTIONS=100\n")
     echo = serve(inside=tmp_path)
     serving = echo.get("/pid").body
-    (tmp_path / ".env").write_text("WEB_CONNECTIONS=many\n")
-    echo.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: "web server not reloaded" in echo.log.read_text(), 30, "the reload to be refused")
-    assert "WEB_CONNECTIONS: " in echo.log.read_text()
-    assert echo.process.poll() is None
-    assert echo.get("/pid").body == serving
-    (tmp_path / ".env").write_text("WEB_CONNECTIONS=200\n")
+
+    def is_refused(reason: str) -> None:
+        echo.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: reason in echo.log.read_text(), 30, f"the reload to be refused: {reason}")
+        assert echo.process.poll() is None
+        assert echo.get("/pid").body == serving
+
+    file.write_text("WEB_CONNECTIONS=many\n")
+    is_refused("WEB_CONNECTIONS: ")
+    file.write_bytes(b"ADMIN_TOKEN=\xff\n")
+    is_refused(".env: must be UTF-8")
+    if sys.platform == "linux":
+        file.unlink()
+        file.symlink_to("/proc/self/mem")  # Not even root can read its first bytes.
+        is_refused(".env: cannot be read: Input/output error")
+    file.unlink()
+    assert echo.log.read_text().count("web server not reloaded") == (3 if sys.platform == "linux" else 2)
+    file.write_text("WEB_CONNECTIONS=200\n")
     echo.process.send_signal(signal.SIGHUP)
     wait_until(lambda: echo.get("/connections").body == b"200", 30, "a process with the new setting")
 
