@@ -1,10 +1,11 @@
 """Delivers webhook messages over HTTP, to public addresses only, within a deadline that no receiver can stretch.
 
-A host is resolved once for a few messages, all of its addresses are checked, and the connection goes to the first one
-of those that were checked that takes it: a name that means another address a moment later changes nothing.
+A host is resolved once for a few messages, all of its addresses are checked, and the connection goes to one of those
+that were checked: a name that means another address a moment later changes nothing.
 """
 
 import os
+import random
 import re
 import socket
 import ssl
@@ -17,6 +18,7 @@ from typing import Final
 
 import gevent
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
+from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProtocolError, SSLError
 from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 
@@ -29,8 +31,8 @@ from seating.upstream.retry_after import whole_seconds_until
 MAX_RESPONSE_BYTES: Final = 16 * 1024
 """A response is read so far, that the next message can use the connection. Its content does not matter."""
 
-_TRIED_FIRST: Final = 3
-"""Addresses of a host, each for its part of the time; then its last one, since a whole family may lead nowhere."""
+_MOST_TRIED: Final = 4
+"""Addresses of a host, each for its part of the time."""
 
 _SECONDS: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
 # HTTP's longest form of a date has 33 characters (RFC 9110, section 5.6.7).
@@ -53,10 +55,7 @@ class DeliveryFailed(Exception):
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """Return a host's addresses in the system's order: those that this machine has no route to are last (RFC 6724).
-
-    Raises OSError, or UnicodeError for a name that cannot be one.
-    """
+    """Return the addresses of a host. Raises OSError, or UnicodeError for a name that cannot be one."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
@@ -92,7 +91,7 @@ class WebhookClient:
             yield connection
 
     def _addresses(self, target: Target) -> list[str]:
-        """Return the host's addresses to be tried, in order. Raises DeliveryFailed if any of them is not allowed."""
+        """Return the host's addresses to be tried, in turn. Raises DeliveryFailed if any of them is not allowed."""
         if not target.is_https and not self._allow_private:
             raise DeliveryFailed("the URL must start with https://")
         try:
@@ -105,15 +104,16 @@ class WebhookClient:
         refused = [address for address in found if not is_public(ip_address(address))]
         if refused and not self._allow_private:
             raise DeliveryFailed(f"the host has a private address, {refused[0]}")
-        # Connect to those that were checked: a second look-up could give others.
-        return found[:_TRIED_FIRST] + found[_TRIED_FIRST:][-1:]
+        # Connect to those that were checked: a second look-up could give others. In random order, so that a dead one is
+        # not the first of every turn; those without a route, such as IPv6 without a network for it, fail at once.
+        return random.sample(found, min(_MOST_TRIED, len(found)))
 
     def _pool(self, target: Target, address: str, connect_s: float) -> HTTPConnectionPool:
         # urllib3 begins it anew with each read; only `_deadline` ends a response that trickles in.
         timeout = Timeout(connect=connect_s, read=self.within_s)
         if not target.is_https:
             return HTTPConnectionPool(address, target.port, timeout=timeout, maxsize=1)
-        return HTTPSConnectionPool(
+        return _TlsPool(
             address,
             target.port,
             timeout=timeout,
@@ -122,6 +122,19 @@ class WebhookClient:
             # The pool connects to an address; the certificate is for the name.
             server_hostname=target.host,
         )
+
+
+class _TlsConnection(HTTPSConnection):
+    def connect(self) -> None:
+        """Connect, TLS included. To urllib3 a handshake's timeout is a read's, but nothing was sent by then."""
+        try:
+            super().connect()
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, "TLS handshake timed out") from error
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
 
 
 class ReceiverConnection:

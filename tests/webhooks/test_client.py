@@ -1,5 +1,6 @@
 """Where webhooks go: to public addresses only, whatever a name means a moment later, and to the host that was meant."""
 
+import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -45,6 +46,12 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> Tried:
 
     monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
     return tried
+
+
+@pytest.fixture
+def in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Addresses are tried in the order of the look-up."""
+    monkeypatch.setattr("seating.upstream.webhook_client.random.sample", lambda found, count: found[:count])
 
 
 @pytest.mark.parametrize(
@@ -137,6 +144,7 @@ def test_one_address_that_cannot_be_reached_is_no_failure(addresses: list[str], 
     assert len(receiver.accepted) == 20
 
 
+@pytest.mark.usefixtures("in_order")
 def test_an_address_that_is_silent_is_tried_once_for_its_part_of_the_time(receiver: Receiver, tried: Tried) -> None:
     client = WebhookClient(20, allow_private=True, resolve=lambda *_: ["192.0.2.1", "127.0.0.1"])
     with client.connected(receiver.url(host="shop.example")) as connection:
@@ -146,16 +154,17 @@ def test_an_address_that_is_silent_is_tried_once_for_its_part_of_the_time(receiv
     assert len(receiver.accepted) == 2
 
 
-def test_of_many_addresses_the_first_and_the_last_are_tried(receiver: Receiver, tried: Tried) -> None:
+def test_of_many_addresses_each_turn_tries_four_others(tried: Tried) -> None:
+    """A resolver that keeps its order would otherwise begin each turn at the same dead ones."""
     silent = [f"192.0.2.{number}" for number in range(1, 100)]
-    ahead = [(address, 5) for address in silent[:3]]
-    url = receiver.url(host="shop.example")
-    _send(WebhookClient(20, allow_private=True, resolve=lambda *_: [*silent, "127.0.0.1"]), url)
-    assert tried == [*ahead, ("127.0.0.1", 5)]
-    tried.clear()
-    with pytest.raises(DeliveryFailed, match="no response within 20 s"):
-        _send(WebhookClient(20, allow_private=True, resolve=lambda *_: silent), url)
-    assert tried == [*ahead, ("192.0.2.99", 5)]
+    client = WebhookClient(20, allow_private=True, resolve=lambda *_: silent)
+    for _ in range(10):
+        with pytest.raises(DeliveryFailed, match="no response within 20 s"):
+            _send(client, "https://shop.example/")
+    assert [within_s for _, within_s in tried] == [5] * 40
+    turns = [frozenset(address for address, _ in tried[start : start + 4]) for start in range(0, 40, 4)]
+    assert {len(turn) for turn in turns} == {4}
+    assert len(set(turns)) > 1
 
 
 def test_http_and_hosts_without_address_are_refused() -> None:
@@ -223,12 +232,38 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_certificate_must_be_of_the_host_and_trusted(certificate: Path) -> None:
+def _tls(certificate: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """The contexts of the receiver, and of a client that trusts it."""
     serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     serving.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")
+    return serving, ssl.create_default_context(cafile=str(certificate / "certificate.pem"))
+
+
+@pytest.mark.usefixtures("in_order")
+def test_an_address_that_accepts_and_is_silent_is_no_failure(certificate: Path) -> None:
+    """Nothing of the message is sent before TLS is established."""
+    serving, trusting = _tls(certificate)
+    receiver = Receiver(tls=serving)
+
+    def send(within_s: float, *addresses: str) -> None:
+        client = WebhookClient(within_s, allow_private=True, resolve=lambda *_: [*addresses], tls=trusting)
+        _send(client, receiver.url(host="shop.example"))
+
+    try:
+        with socket.create_server(("127.0.0.2", receiver.port)):
+            send(6, "127.0.0.2", "127.0.0.1")
+            assert len(receiver.accepted) == 1
+            with pytest.raises(DeliveryFailed, match=r"no response within 0\.5 s"):
+                send(0.5, "127.0.0.2")
+        assert len(receiver.requests) == 1
+    finally:
+        receiver.stop()
+
+
+def test_the_certificate_must_be_of_the_host_and_trusted(certificate: Path) -> None:
+    serving, trusting = _tls(certificate)
     asked: list[str | None] = []
     serving.sni_callback = lambda _socket, name, _context: asked.append(name)
-    trusting = ssl.create_default_context(cafile=str(certificate / "certificate.pem"))
     receiver = Receiver(tls=serving)
     try:
         to = {"allow_private": True, "resolve": lambda *_: ["127.0.0.1"]}
