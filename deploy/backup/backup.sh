@@ -30,7 +30,11 @@ for option in "${options[@]-}"; do
     ssl_ca_path=*) reach+=(--cacertdir "$value") ;;
     ssl_certfile=*) reach+=(--cert "$value") ;;
     ssl_keyfile=*) reach+=(--key "$value") ;;
+    ssl_ciphers=*) reach+=(--tls-ciphers "$value") ;;
     ssl_cert_reqs=none) reach+=(--insecure) ;;
+    # redis-cli needs none of them: it uses database 0, and checks the certificate but not its name.
+    db=* | client_name=* | ssl_cert_reqs=* | ssl_check_hostname=*) ;;
+    *=*) refuse "REDIS_URL: redis-cli has no counterpart of ${option%%=*}" ;;
   esac
 done
 [ -z "$user" ] || reach+=(--user "$user")

@@ -263,19 +263,42 @@ def test_no_argument_has_the_password_of_postgres(
             "-u rediss://redis.example --cacertdir /ca --cert /a.pem --key /b.pem --insecure",
             "",
         ),
+        (
+            "rediss://redis.example?ssl_ciphers=AES128%2BSHA&client_name=a&ssl_cert_reqs=required",
+            "-u rediss://redis.example --tls-ciphers AES128+SHA",
+            "",
+        ),
         ("unix:///run/redis.sock?db=1&password=secret", "-s /run/redis.sock", "secret"),
         ("unix://ada:secret@/run/a@b/redis.sock", "-s /run/a@b/redis.sock --user ada", "secret"),
     ],
 )
 def test_each_redis_url_is_understood(tmp_path: Path, url: str, arguments: str, password: str) -> None:
     """As settings.md describes them. No argument has the password."""
-    seen = tmp_path / "seen"
-    path = stand_in(tmp_path, "redis-cli", f'printf "%s\\n" "$@" "$REDISCLI_AUTH" >"{seen}"\nexit 1')
-    environment = os.environ | {"PATH": path, "REDIS_URL": url, "DATABASE_URL": "sqlite:///x", "REDISCLI_AUTH": ""}
-    subprocess.run([BACKUP, tmp_path / "copy"], env=environment, timeout=60, check=False)
-    _, *given, raw, _, _, _, sent = seen.read_text().splitlines()
+    _, seen = reach(tmp_path, url)
+    _, *given, raw, _, _, _, sent = seen
     assert raw == "--raw"
     assert (" ".join(given), sent) == (arguments, password)
+
+
+@pytest.mark.parametrize("option", ["ssl_password", "ssl_ca_data", "ssl_min_version"])
+def test_an_option_that_redis_cli_does_not_have_is_refused(tmp_path: Path, option: str) -> None:
+    """Left out, it would be another connection than ours."""
+    done, seen = reach(tmp_path, f"rediss://redis.example?ssl_keyfile=k.pem&{option}=secret")
+    refused = f"backup.sh: REDIS_URL: redis-cli has no counterpart of {option}\n"
+    assert (done.returncode, done.stderr, seen) == (2, refused, [])
+
+
+def reach(folder: Path, redis_url: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+    """Return also what redis-cli was given: its arguments, and the password from the environment."""
+    seen = folder / "seen"
+    seen.touch()
+    path = stand_in(folder, "redis-cli", f'printf "%s\\n" "$@" "$REDISCLI_AUTH" >"{seen}"\nexit 1')
+    url = {"REDIS_URL": redis_url, "DATABASE_URL": "sqlite:///x", "REDISCLI_AUTH": ""}
+    environment = os.environ | {"PATH": path} | url
+    done = subprocess.run(
+        [BACKUP, folder / "copy"], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    return done, seen.read_text().splitlines()
 
 
 def test_a_database_that_is_not_there_is_no_backup(shop: Shop, tmp_path: Path) -> None:
