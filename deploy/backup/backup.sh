@@ -66,16 +66,17 @@ case $DATABASE_URL in
     ;;
   *)
     database=${DATABASE_URL#*://}
-    if [[ $database =~ ^([^:/@]*):([^@]*)@(.*)$ ]]; then
-      database=${BASH_REMATCH[1]}@${BASH_REMATCH[3]}
+    if [[ $database =~ ^([^:/]*):([^@]*)@(.*)$ ]]; then
+      database=${BASH_REMATCH[1]//@/%40}@${BASH_REMATCH[3]}
       PGPASSWORD=$(decoded "${BASH_REMATCH[2]}")
       export PGPASSWORD
     fi
-    if [[ $database =~ ^([^?]*\?(.*\&)?)password=([^\&]*)\&?(.*)$ ]]; then
+    while [[ $database =~ ^([^?]*\?(.*\&)?)password=([^\&]*)\&?(.*)$ ]]; do
       database=${BASH_REMATCH[1]}${BASH_REMATCH[4]}
       PGPASSWORD=$(decoded "${BASH_REMATCH[3]//+/ }")
       export PGPASSWORD
-    fi
+    done
+    [[ ! $database =~ [?\&]sslpassword= ]] || refuse "DATABASE_URL: pg_dump takes sslpassword as an argument only"
     pg_dump --format=custom --file="$copy/seating.dump" "postgresql://$database"
     ;;
 esac

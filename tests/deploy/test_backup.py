@@ -234,6 +234,8 @@ def test_a_copy_that_lacks_a_file_is_no_backup(shop: Shop, tmp_path: Path) -> No
         ("ada@db:5/x", "ada@db:5/x", ""),
         ("db/x?user=ada&password=s%40cr%25et&sslmode=disable", "db/x?user=ada&sslmode=disable", "s@cr%et"),
         ("db/x?password=s+et", "db/x?", "s et"),
+        ("db/x?password=s+et&sslmode=disable&password=s+et", "db/x?sslmode=disable&", "s et"),
+        ("ada@shop:12?x@db/x?sslmode=disable", "ada%40shop@db/x?sslmode=disable", "12?x"),
     ],
 )
 def test_no_argument_has_the_password_of_postgres(
@@ -244,6 +246,13 @@ def test_no_argument_has_the_password_of_postgres(
     done = attempt(shop, tmp_path / "copy", PATH=path, DATABASE_URL=f"postgresql+psycopg://{url}", PGPASSWORD="")
     assert done.returncode == 1
     assert seen.read_text().splitlines()[-2:] == [f"postgresql://{target}", password]
+
+
+def test_a_password_that_no_environment_variable_takes_is_refused(shop: Shop, tmp_path: Path) -> None:
+    done = attempt(shop, tmp_path / "copy", DATABASE_URL="postgresql://db/x?sslkey=k.pem&sslpassword=secret")
+    refused = "backup.sh: DATABASE_URL: pg_dump takes sslpassword as an argument only\n"
+    assert (done.returncode, done.stderr) == (2, refused)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
