@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -26,6 +27,8 @@ _REDIS_WITHIN_S = 60.0
 _OLD_REDIS_ENDS_WITHIN_S = 15.0
 # Longer than a web process needs for its requests, or a worker for its job.
 _STOP_WITHIN_S = 40.0
+# As SQLAlchemy reads it.
+_LOGIN = re.compile(r"^[^:]+://[^:/]*(:[^@]*)?@")
 
 
 def run(settings: Settings) -> None:
@@ -171,8 +174,13 @@ def _refuse_taken_port(setting: str, host: str, port: int) -> None:
 
 
 def _without_secrets(url: str) -> str:
-    """Return the URL without options, of which one may be a password, and without user and password."""
-    return url.partition("?")[0].rpartition("@")[2]
+    """Return the URL without options, of which one may be a password, and without user and password.
+
+    Return the scheme alone if it is unclear whether a `?` begins the options or belongs to the password, as SQLAlchemy
+    allows.
+    """
+    shown, other = (text.partition("?")[0].rpartition("@")[2] for text in (url, _LOGIN.sub("", url)))
+    return shown if shown == other else url.partition(":")[0]
 
 
 def _say(part: str, text: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from seating.launcher.up import _without_secrets
 from tests.catalogue.partner import Partner, fares_well
 from tests.launched import Launched
 from tests.launcher.test_redis_folder import put_on_path
@@ -31,6 +32,27 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., Launched]]:
     yield start
     for launched in started:
         launched.stop()
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://db/x", "postgresql://db/x"),
+        ("postgresql://ada:12@db/x?sslmode=disable", "db/x"),
+        ("postgresql://ada:12?x@db/x", "postgresql"),
+        ("postgresql://ada:12@x@db/x", "db/x"),
+        ("postgresql://db/x?user=ada&password=12", "postgresql://db/x"),
+        ("postgresql://db/x?user=ada&password=12@x", "postgresql://db/x"),
+        ("postgresql://db:5/x?user=ada&password=12@x", "postgresql"),
+        ("postgresql://ada:12?x@db/x?password=12@x", "postgresql"),
+        ("redis://redis?password=12@x", "redis"),
+        ("rediss://:12@redis:6380?password=12@x", "redis:6380"),
+        ("redis+sentinel://ada:12@a:1,b:2/sale?password=12", "a:1,b:2/sale"),
+        ("unix:///run/redis.sock?password=12", "unix:///run/redis.sock"),
+    ],
+)
+def test_what_is_printed_of_a_url_has_no_part_of_a_password(url: str, shown: str) -> None:
+    assert _without_secrets(url) == shown
 
 
 def _all_ended(family: list[psutil.Process]) -> bool:
