@@ -8,17 +8,22 @@ import gevent
 
 from seating.domain.catalogue import PartnerEvent, PartnerId, PartnerUser
 from seating.domain.errors import SeatingError
-from seating.domain.partner_errors import PartnerNotConfigured
+from seating.domain.partner_errors import PartnerAnswerInvalid, PartnerNotConfigured
 from seating.memo import Memo
 from seating.services.circuit_breakers import CircuitBreakers
 from seating.telemetry import tracing
 from seating.upstream.partner_client import Deadline, PartnerClient
+
+_Fetched = tuple[PartnerEvent, int]
+"""An event and the size of its answer, in bytes."""
 
 GET_USERS: Final = "getUsers"
 GET_EVENTS: Final = "getEvents"
 GET_USER: Final = "getUserById"
 GET_EVENT: Final = "getEventById"
 ADD_EVENT: Final = "addEvent"
+MAX_EVENTS_BYTES: Final = 4 << 20
+"""Of all answers for one user's events together: up to 1,000 of them are kept parsed until the last one is there."""
 _GRACE_S: Final = 0.1
 KINDS: Final = (GET_USERS, GET_EVENTS, GET_USER, GET_EVENT, ADD_EVENT)
 
@@ -34,7 +39,7 @@ class Catalogue:
     guards: CircuitBreakers
     deadline_s: float
     # Only shared, not kept: how stale the partner's data may become is unknown.
-    _fetches: Memo[PartnerId, PartnerEvent] = field(default_factory=lambda: Memo(max_weight=0))
+    _fetches: Memo[PartnerId, _Fetched] = field(default_factory=lambda: Memo(max_weight=0))
 
     def users(self) -> list[PartnerUser]:
         client, deadline = self._begin()
@@ -48,7 +53,7 @@ class Catalogue:
         """Return the user's events in the partner's order. Also raises PartnerUserNotFound."""
         client, deadline = self._begin()
         user = self.guards.call(GET_USER, lambda: client.user(user_id, deadline))
-        return self._fetch(client, user.events, deadline)
+        return [event for event, _ in self._fetch(client, user.events, deadline)]
 
     def add_event(self, name: str, user_id: PartnerId) -> None:
         """Add an event. Also raises PartnerOverloaded. After PartnerFailed the outcome is unknown."""
@@ -60,19 +65,19 @@ class Catalogue:
             raise PartnerNotConfigured
         return self.client, Deadline(self.deadline_s)
 
-    def _fetch(self, client: PartnerClient, event_ids: Sequence[PartnerId], deadline: Deadline) -> list[PartnerEvent]:
+    def _fetch(self, client: PartnerClient, event_ids: Sequence[PartnerId], deadline: Deadline) -> list[_Fetched]:
         if not event_ids:
             return []
         admission = self.guards.admit(GET_EVENT)
 
-        def fetch(event_id: PartnerId) -> PartnerEvent:
+        def fetch(event_id: PartnerId) -> _Fetched:
             return self.guards.run(GET_EVENT, admission, lambda: client.event(event_id, deadline))
 
         if admission.is_probe:
             # A probe is one call. The others follow only after it has shown that the partner is back.
             return [fetch(event_ids[0]), *self._fetch(client, event_ids[1:], deadline)]
 
-        def fetch_once(event_id: PartnerId) -> PartnerEvent:
+        def fetch_once(event_id: PartnerId) -> _Fetched:
             # The client stops the fetching request, which needs a moment to record it. This limit is for waiting ones.
             with deadline.limit(grace_s=_GRACE_S):
                 return self._fetches.get(event_id, lambda: fetch(event_id))
@@ -80,10 +85,11 @@ class Catalogue:
         return _side_by_side(fetch_once, event_ids)
 
 
-def _side_by_side(fetch: Callable[[PartnerId], PartnerEvent], event_ids: Sequence[PartnerId]) -> list[PartnerEvent]:
+def _side_by_side(fetch: Callable[[PartnerId], _Fetched], event_ids: Sequence[PartnerId]) -> list[_Fetched]:
     """Return all events, or raise the first error after stopping the other fetches."""
+    size = 0
 
-    def outcome_of(event_id: PartnerId) -> PartnerEvent | SeatingError | None:
+    def outcome_of(event_id: PartnerId) -> _Fetched | SeatingError | None:
         # gevent prints an exception that ends a greenlet, and keeps it alive, together with a socket that was just
         # being connected.
         try:
@@ -98,6 +104,9 @@ def _side_by_side(fetch: Callable[[PartnerId], PartnerEvent], event_ids: Sequenc
         for ended in gevent.iwait(fetches):
             if isinstance(ended.get(), SeatingError):
                 raise ended.get()
+            size += ended.get()[1]
+            if size > MAX_EVENTS_BYTES:
+                raise PartnerAnswerInvalid(f"more than {MAX_EVENTS_BYTES} bytes of events")
         return [one.get() for one in fetches]
     finally:
         # Do not wait for their clean-up.

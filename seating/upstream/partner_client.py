@@ -111,11 +111,12 @@ class PartnerClient:
         _refuse_other_id(user_id, user.id)
         return user
 
-    def event(self, event_id: PartnerId, deadline: Deadline) -> PartnerEvent:
+    def event(self, event_id: PartnerId, deadline: Deadline) -> tuple[PartnerEvent, int]:
+        """Return an event and the size of its answer, in bytes."""
         answer = self._read(f"/getEventById/{quote(str(event_id), safe='')}", deadline, MAX_EVENT_BYTES)
         event = _checked(_EVENT, answer)
         _refuse_other_id(event_id, event.id)
-        return event
+        return event, len(answer.body)
 
     def add_event(self, name: str, user_id: PartnerId, deadline: Deadline) -> None:
         """Add an event. Also raises PartnerOverloaded, for the partner's own 503."""

@@ -23,7 +23,7 @@ from seating.domain.partner_errors import (
     PartnerOverloaded,
     PartnerTooSlow,
 )
-from seating.services.catalogue import Catalogue
+from seating.services.catalogue import MAX_EVENTS_BYTES, Catalogue
 from seating.storage.offloading import offload_of_this_process
 from seating.upstream.partner_client import (
     MAX_ANSWER_BYTES,
@@ -128,6 +128,18 @@ def test_a_body_has_the_size_of_what_is_asked_for(make: Make, partner: Partner, 
     assert ask(max_bytes)
     with pytest.raises(PartnerAnswerInvalid, match=f"more than {max_bytes} bytes"):
         ask(max_bytes + 1)
+
+
+def test_the_events_of_one_request_have_a_size_together(make: Make, partner: Partner) -> None:
+    """Each has its own, but a request may be for a thousand of them. The rest is not asked for."""
+    catalogue = make(deadline_s=60.0, read_timeout_s=60.0)
+    partner.habit = only("getEventById", habits.fills(MAX_EVENT_BYTES))
+    most = MAX_EVENTS_BYTES // MAX_EVENT_BYTES
+    assert len(catalogue.events_of(str(most))) == most
+    partner.calls.clear()
+    with leaves_nothing(catalogue), pytest.raises(PartnerAnswerInvalid, match=f"more than {MAX_EVENTS_BYTES} bytes"):
+        catalogue.events_of("1000")
+    assert len(partner.calls) < 900
 
 
 def test_a_user_may_have_a_thousand_events_with_the_longest_ids(make: Make, partner: Partner) -> None:
