@@ -99,8 +99,9 @@ export class SeatingFeed extends EventTarget {
     this.#emit('snapshot', { changed: this.#takeSnapshot(map) })
     // After the snapshot: a newer state does no harm, an older one would.
     this.event = await get()
-    this.#since = map.since
     this.#emit('event')
+    if (this.event.state === 'unavailable') throw { status: 503 } // No message ends it.
+    this.#since = map.since
   }
 
   #takePlan(plan) {
@@ -224,7 +225,7 @@ export class SeatingFeed extends EventTarget {
   }
 
   /** Offline is where nothing answers: a server that refuses a feed may sell. */
-  #later(leastMs = 0, isAnswered = false) {
+  #later(leastMs = 0, isAnswered) {
     this.#drop(this.#failures && !isAnswered ? 'offline' : 'catchingup')
     const spreadMs = Math.min(MOST_WAIT_MS, 1000 * 2 ** this.#failures++)
     if (this.#running) this.#timer = setTimeout(() => this.#connect(), leastMs + Math.random() * spreadMs)

@@ -1,12 +1,12 @@
 """Whatever happens between the page and the product, the map comes back by itself and shows the truth."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, Route, WebSocket, expect
+from playwright.sync_api import Browser, Page, Route, WebSocket, expect
 
 from tests.seat_map.browser import MapPage, all_shown, seats_sold
 from tests.seat_map.conftest import OpenMap, OpenPage
@@ -156,22 +156,47 @@ def test_a_feed_that_is_refused(browser: Browser, tmp_path: Path) -> None:
         first.close()
 
 
-def test_an_event_that_could_not_sell_when_it_was_read(open_page: OpenPage, seller: System) -> None:
-    """Redis was restarted between snapshot and event: no message says when the term has begun."""
-    event = seller.create_event(seatingPlan=HALL)
-    page = open_page(event).wait_live().wait_phase("choose")
+def unavailable_while(page: Page, event: str, is_so: Callable[[int], bool]) -> list[str]:
+    """Redis was restarted between snapshot and event: no message says when the term has begun.
+
+    `is_so` gets the number of requests. Returns these.
+    """
     unavailable = {"state": "unavailable", "selling": False, "seatsSold": None, "seatsRemaining": None}
     asked: list[str] = []
 
     def answer(route: Route) -> None:
         asked.append(route.request.url)
         response = route.fetch()
-        route.fulfill(response=response, json=response.json() | (unavailable if len(asked) == 1 else {}))
+        route.fulfill(response=response, json=response.json() | (unavailable if is_so(len(asked)) else {}))
 
-    page.page.route(f"**/api/v1/events/{event}", answer)
-    with page.page.expect_response(lambda response: response.url.endswith(event) and len(asked) == 2):
-        page.page.evaluate("document.querySelector('seating-map').feed.refresh()")
+    page.route(f"**/api/v1/events/{event}", answer)
+    return asked
+
+
+def test_an_event_that_could_not_sell_when_it_was_read(open_page: OpenPage, seller: System) -> None:
+    event = seller.create_event(seatingPlan=HALL)
+    page = open_page(event).wait_live().wait_phase("choose")
+    has_shown_it: list[bool] = []
+    unavailable_while(page.page, event, lambda _: not has_shown_it)
+    page.page.evaluate("document.querySelector('seating-map').feed.refresh()")
+    page.wait_phase("unavailable")
+    has_shown_it.append(True)
     page.wait_phase("choose").wait_live()
+    page.close()
+
+
+def test_an_embedded_map_of_such_an_event(open_map: OpenMap, seller: System) -> None:
+    """It asks again, waiting longer each time, until the event sells; it is not offline, for the server answers."""
+    event = seller.create_event(seatingPlan=HALL)
+    page = open_map(event)
+    asked = unavailable_while(page.page, event, lambda number: number <= 2)
+    page.call("map.feed.addEventListener('event', () => (window.states ??= []).push(map.eventDetails.state))")
+    page.call("map.refresh()")
+    page.wait_for("window.states?.includes('on_sale')")
+    assert page.page.evaluate("states.slice(0, 3)") == ["unavailable", "unavailable", "on_sale"]
+    page.wait_live()
+    assert len(asked) == 3
+    assert page.told("offline") == []
     page.close()
 
 

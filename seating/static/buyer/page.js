@@ -111,10 +111,7 @@ class BuyersPage {
 
   #connected(connection) {
     this.connection = connection
-    if (connection !== 'live') return
-    // It was read while it could not sell, and no message says when it can.
-    if (this.event?.state === 'unavailable') this.map.feed.refresh()
-    this.#resume()
+    if (connection === 'live') this.#resume()
   }
 
   /** Show the hold that this tab remembers and the map does not. */

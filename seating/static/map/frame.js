@@ -21,7 +21,7 @@ export const STYLE = `
 :host([theme="dark"]) { ${DARK} }
 @media (prefers-color-scheme: dark) { :host(:not([theme="light"])) { ${DARK} } }
 .map { position: relative; flex: 1; min-block-size: 0; overflow: hidden }
-.seats { position: absolute; inset: 0; inline-size: 100%; block-size: 100%; display: block; cursor: grab;
+.seats { position: absolute; inset: 0; inline-size: 100%; block-size: 100%; cursor: grab;
   touch-action: pan-y; transition: filter 300ms ease-out }
 .seats.near { touch-action: none }
 .seats.seat { cursor: pointer }
@@ -29,11 +29,10 @@ export const STYLE = `
 :host([connection="offline"]) .seats, :host([connection="offline"]) .mini { filter: grayscale(.3) opacity(.7) }
 .bar { position: absolute; inset: 12px 12px auto; display: flex; justify-content: space-between; align-items: start;
   gap: 12px; pointer-events: none }
-.tools { display: grid; gap: 8px; pointer-events: auto; margin-inline-start: auto }
+.tools { display: grid; gap: 8px; pointer-events: auto }
 button { inline-size: 40px; block-size: 40px; padding: 0; display: grid; place-items: center; cursor: pointer;
   color: inherit; background: var(--seating-paper); border: 1px solid var(--hairline); border-radius: 10px }
 button:hover { border-color: currentColor }
-button:disabled { color: var(--quiet); cursor: default; border-color: var(--hairline) }
 button[aria-pressed="true"] { background: var(--seating-ink); color: var(--seating-paper) }
 :focus-visible { outline: 3px solid var(--seating-accent); outline-offset: -3px }
 svg { inline-size: 20px; block-size: 20px; fill: none; stroke: currentColor; stroke-width: 2; stroke-linecap: round;

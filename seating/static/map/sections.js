@@ -16,12 +16,11 @@ export function findSections(hall, plan) {
     const key = `${line.zone}/${parts(line)}`
     if (!sections.has(key)) {
       const name = line.name || plan.name
-      const section = { number: sections.size, name, title: name, zone: line.zone, lines: [], rows: new Map() }
+      const section = { number: sections.size, name, title: name, lines: [], rows: new Map() }
       sections.set(key, section)
       zones.set(line.zone, [...(zones.get(line.zone) ?? []), section])
     }
     const section = sections.get(key)
-    line.section = section.number
     section.lines.push(line)
     section.rows.set(line.label, [...(section.rows.get(line.label) ?? []), line])
     hall.sectionOf.fill(section.number, line.first, line.end)
@@ -69,7 +68,7 @@ function measured(hall, section) {
   const { left, top, right, bottom } = section.bounds
   section.outline = box(left - section.thickness, top - section.thickness, right + section.thickness, bottom + section.thickness)
   section.path = section.lines.map((line) => outline(hall, line))
-  section.rows = [...section.rows].map(([label, lines]) => ({ label, section, seats: inOrder(hall, lines) }))
+  section.rows = [...section.rows].map(([label, lines]) => ({ label, seats: inOrder(hall, lines) }))
   section.path.push(...sides(hall, section))
   section.centre = anchor(hall, section)
   return section
