@@ -256,6 +256,25 @@ def test_a_refusal_that_the_shop_returns(page: MapPage) -> None:
     assert page.told("holdchange") == page.told("holdexpired") == []
 
 
+def test_a_refusal_of_the_shop_is_told_although_its_hold_cannot_be_read(open_map: OpenMap, evening: str) -> None:
+    page = open_map(evening)
+    page.call("map.hold = () => ({ token: 'of-the-shop', expiresInMs: 60_000 })")
+    page.call("map.select(['Stalls-K-11'])")
+    page.call("map.holdSelection()")
+
+    def refuse(route: Route) -> None:
+        said = {"code": "RATE_LIMITED", "message": "Too many requests"}
+        route.fulfill(response=route.fetch(), status=429, json=said)
+
+    page.page.route("**/holds/of-the-shop", refuse)
+    refusal = {"code": "NOT_IN_BASKET", "message": "Your basket is full"}
+    page.call(f"map.hold = () => Promise.reject({json.dumps(refusal)})")
+    assert page.call("map.extend()") is None
+    assert page.told("error") == [refusal]
+    assert (page.seats(), page.call("map.held.holdToken")) == (["Stalls-K-11"], "of-the-shop")
+    page.close(["status of 429"])
+
+
 def test_a_hold_of_the_shop_that_the_server_keeps_longer(page: MapPage) -> None:
     """The shop's token is one of the API: its hold was extended elsewhere, or the page's clock is wrong."""
     page.call(

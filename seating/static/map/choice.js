@@ -140,7 +140,7 @@ export class Choice {
       if (this.host.hold) return await this.#byShop(action, this.#ids(seats))
       return this.#keep(await this.#ask('PATCH', holdToken, wanted))
     } catch (error) {
-      const now = await this.#ask('GET', holdToken)
+      const now = await this.#ask('GET', holdToken).catch((other) => { throw other.code === 'HOLD_EXPIRED' ? other : error })
       const chosen = this.seats
       if (this.#keep(now)) this.#set(chosen)
       throw error
