@@ -85,8 +85,11 @@ class Events:
     )
     _known: OrderedDict[str, Event] = field(default_factory=OrderedDict, init=False)
 
-    def describe(self, event_id: str, details: EventDetails, by: Actor) -> None:
-        """Records what an operator says of an event, whatever its state. Raises EventNotFound."""
+    def describe(self, event_id: str, details: EventDetails, by: Actor, *, after_change: bool = False) -> None:
+        """Records what an operator says of an event, whatever its state. Raises EventNotFound.
+
+        `after_change` is whether the same request has changed its state or offer; without SQL the error then says so.
+        """
 
         def record(connection: Connection) -> None:
             before = event_record.set_details(connection, event_id, details)
@@ -97,7 +100,14 @@ class Events:
                 told = (_in_words(was), _in_words({name: details.get(name) for name in was}))
                 audit.add(connection, [act_now(by, "event.details", event_id, None, *told)])
 
-        self.database.write(record)
+        try:
+            self.database.write(record)
+        except RecordUnavailable as error:
+            if not after_change:
+                raise
+            raise RecordUnavailable(
+                "The event has been changed, but not its name, startsAt, venue and metadata; repeat the request"
+            ) from error
 
     def set_state(self, event_id: str, state: str, by: Actor) -> None:
         """Puts a draft on sale, pauses a sale, resumes it, or closes it for good.

@@ -163,6 +163,7 @@ def change_event(path: EventPath, body: EventChange) -> Response:
         services().events.set_offer(path.event_id, body.amend, by, by_category=body.changes_terms())
     if body.state:
         services().events.set_state(path.event_id, body.state, by)
-    if details:  # Last, because nothing refuses them.
-        services().events.describe(path.event_id, details, by)
+    if details:  # Last, because no state of the event refuses them.
+        is_changed = changes_offer or body.state is not None
+        services().events.describe(path.event_id, details, by, after_change=is_changed)
     return render(view(services().events.get_changed(path.event_id)))

@@ -129,16 +129,22 @@ class TestDetails:
         path = f"{_EVENTS}/{office.create().json['id']}"
         other = Office(web(admin_token=TOKEN))
 
-        def down(*_: object) -> None:
-            raise RecordUnavailable from OSError("down")
-
-        monkeypatch.setattr(other.web.services.events.database, "read", down)
-        for change in ({"state": "paused"}, {"maxPerPurchase": 3}):
+        def message(change: dict[str, Any]) -> str:
             answer = other.ask("PATCH", path, change)
             assert_refused(answer, 503, "RECORD_UNAVAILABLE")
-            assert answer.json["message"] == "The event has been changed; it cannot be shown until SQL answers"
+            said: str = answer.json["message"]
+            return said
+
+        monkeypatch.setattr(other.web.services.events.database, "read", _down)
+        for change in ({"state": "paused"}, {"maxPerPurchase": 3}):
+            assert message(change) == "The event has been changed; it cannot be shown until SQL answers"
+        monkeypatch.setattr(other.web.services.events.database, "write", _down)
+        rest = "The event has been changed, but not its name, startsAt, venue and metadata; repeat the request"
+        for change in ({"state": "on_sale", "venue": "Arena"}, {"maxPerPurchase": 4, "name": "Other"}):
+            assert message(change) == rest
+        assert message({"venue": "Arena"}) == RecordUnavailable.sentence
         told = office.ask("GET", path).json
-        assert (told["state"], told["maxPerPurchase"]) == ("paused", 3)
+        assert (told["state"], told["maxPerPurchase"], told["venue"], told["name"]) == ("on_sale", 4, None, "Test")
 
     @on_sqlite
     @pytest.mark.parametrize(
@@ -385,6 +391,10 @@ class TestDrafts:
         for path in ("/api/v1/event", "/api/v1/stats", "/seats"):
             assert_refused(there.stranger("GET", path), 404, "EVENT_NOT_FOUND")
             assert there.ask("GET", path).status_code == 200
+
+
+def _down(*_: object) -> None:
+    raise RecordUnavailable from OSError("down")
 
 
 def _creation(sale: OneProcess) -> Callable[[], str]:
