@@ -57,12 +57,15 @@ class EventOnSale(NamedTuple):
         if self.event.archived:
             return self.event.state
         state = (self.counts or self.event).state
-        # What is closed stays closed, whichever store came back older.
-        return state if self.trusted or state in (DRAFT, "closed") else "unavailable"
+        if self.trusted:
+            return state
+        # Either store may have come back older: what one of them has closed is closed, what one has published public.
+        states = {state, self.event.state}
+        return "closed" if "closed" in states else DRAFT if states == {DRAFT} else "unavailable"
 
     @property
     def is_draft(self) -> bool:
-        return (self.counts or self.event).state == DRAFT
+        return self.state == DRAFT
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +132,20 @@ class Events:
         self.changes.reached(event_id, position)
 
     def is_draft(self, event_id: str) -> bool:
-        """Whether Redis has a draft of that id. Of what is none Redis is asked once: it never is one again."""
+        """Whether it is a draft. Of what is none Redis is asked once: it never is one again.
+
+        While Redis lacks it, or may not sell it, SQL is asked: Redis may have come back from before it was public.
+        """
         if event_id in self._published:
             return False
         found = self.inventory.read(event_id)
-        if found is None or found.counts.state == DRAFT:
-            return found is not None
+        if found is None:
+            return self.presence.is_draft(event_id)
+        if found.counts.state == DRAFT:
+            try:
+                return found.backlog.trusted or self.get(event_id).is_draft
+            except RecordUnavailable as error:
+                raise InventoryUnavailable from error
         # Forgetting them costs one look at Redis each.
         if len(self._published) >= _MOST_PUBLISHED:
             self._published.clear()

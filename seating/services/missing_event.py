@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from seating.domain.errors import EventNotFound, InventoryUnavailable, NotOnSale, RecordUnavailable, SeatingError
+from seating.domain.event import DRAFT
 from seating.memo import Memo
 from seating.storage import events
 from seating.storage.database import Database
@@ -30,6 +31,10 @@ class MissingEvent:
         """Return the error that explains why there is no inventory."""
         return self._answers.get(event_id, partial(self._ask, event_id))()
 
+    def is_draft(self, event_id: str) -> bool:
+        """Return whether it is a draft whose inventory was lost; not while SQL does not answer."""
+        return self.absence_of(event_id).facts.get("state") == DRAFT
+
     def _ask(self, event_id: str) -> Answer:
         try:
             event = self._database.read(events.find, event_id)
@@ -40,7 +45,7 @@ class MissingEvent:
         if event.archived:
             return _over
         self._nudge(event_id)
-        return InventoryUnavailable
+        return partial(InventoryUnavailable, state=DRAFT) if event.state == DRAFT else InventoryUnavailable
 
 
 def _over() -> SeatingError:

@@ -429,6 +429,43 @@ class TestUntrusted:
         assert office.ask("GET", path).json == event | {"seatsSold": None, "seatsRemaining": None}
         assert office.stranger("GET", path).status_code == (404 if state == "draft" else 200)
 
+    def test_one_that_was_public_is_no_draft_again(
+        self, office: Office, web: Callable[..., Web], client: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Redis comes back as it was before the event was put on sale, and the process has been restarted."""
+        event, draft, lost = (office.create(state="draft").json["id"] for _ in range(3))
+        paths = [f"{_EVENTS}/{each}" for each in (event, draft, lost)]
+        kept = {key: dump for key in keys.all_of(event) if (dump := client.dump(key))}
+        office.ask("PATCH", paths[0], {"state": "on_sale"})
+        office.web.services.persistence.run_now(event)
+        for key, dump in kept.items():
+            client.restore(key, 0, dump, replace=True)
+        for each in (event, draft):
+            client.hset(keys.inventory(each), "server", "")
+        client.delete(*keys.all_of(lost))
+        there = Office(web(admin_token=TOKEN))
+
+        def answers(suffix: str) -> list[str]:
+            asked = [there.stranger("POST", path + suffix, {"quantity": 1}) for path in paths]
+            return [answer.json["code"] for answer in asked]
+
+        assert there.stranger("GET", paths[0]).json["state"] == "unavailable"
+        assert [there.stranger("GET", path).status_code for path in paths[1:]] == [404] * 2
+        assert answers("/purchases") == answers("/holds") == ["INVENTORY_UNAVAILABLE", *["EVENT_NOT_FOUND"] * 2]
+        assert there.ask("POST", paths[2] + "/holds", {"quantity": 1}).status_code == 503
+        there = Office(web(admin_token=TOKEN))
+        monkeypatch.setattr(there.web.services.events.database, "read", _down)
+        assert answers("/purchases") == ["INVENTORY_UNAVAILABLE"] * 3
+
+    @on_sqlite
+    def test_one_that_is_closed_stays_so(self, office: Office, client: Any) -> None:
+        """SQL knows, and Redis came back from before."""
+        path = f"{_EVENTS}/{office.create().json['id']}"
+        event = office.ask("PATCH", path, {"state": "closed"}).json["id"]
+        office.web.services.persistence.run_now(event)
+        client.hset(keys.inventory(event), mapping={"state": "on_sale", "server": ""})
+        assert office.stranger("GET", path).json["state"] == "closed"
+
 
 class TestCreationOnce:
     def test_a_repetition_answers_the_same_event(self, office: Office) -> None:
