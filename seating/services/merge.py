@@ -12,6 +12,7 @@ from typing import NamedTuple
 import redis
 import structlog
 
+from seating.domain import areas
 from seating.domain.actor import Actor
 from seating.domain.errors import EventNotFound, InventoryUnavailable
 from seating.domain.merging import MergedState, Preference, Waiting, continues, merge
@@ -76,7 +77,9 @@ class Merge:
                 raise NothingToMerge
             # The lease ran on while both histories were read.
             attempt.renew()
-            plan = snapshot.seating_plan()
+            plan = snapshot.seating_plan() or record.plan
+            if plan is None and not all(map(areas.is_area, snapshot.maps.values())):
+                raise RebuildRefused("neither Redis nor SQL has its seating plan")
             waiting = _unite(event_id, snapshot, record, prefer, plan)
             entry, new, shrunk = self.database.write(merged_record.write, event_id, snapshot, record, waiting, plan, by)
             self.rebuild.write(event_id, attempt, expected=entry)

@@ -38,11 +38,12 @@ from seating.storage.quarantine import QuarantinedEntry
 
 
 class SqlHistory(NamedTuple):
-    """What SQL has. Without an event, it has no checkpoint and no state either."""
+    """What SQL has. Without an event, it has no checkpoint, no state and no plan either."""
 
     event: Event | None
     checkpoint: Checkpoint | None
     state: InventoryState | None
+    plan: SeatingPlan | None
 
     @property
     def end_seq(self) -> int:
@@ -54,8 +55,9 @@ def read(connection: Connection, event_id: str) -> SqlHistory:
     event = events.find(connection, event_id)
     checkpoint = watermarks.read(connection, event_id)
     if event is None or checkpoint is None:
-        return SqlHistory(event, None, None)
-    return SqlHistory(event, checkpoint, recorded_state.fold(connection, event_id).state)
+        return SqlHistory(event, None, None, events.plan_of(connection, event_id))
+    recorded = recorded_state.fold(connection, event_id)
+    return SqlHistory(event, checkpoint, recorded.state, recorded.plan)
 
 
 def write(

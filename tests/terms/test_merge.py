@@ -10,6 +10,7 @@ from seating.domain.seating_plan import SeatingPlan
 from seating.redis_store import keys
 from seating.redis_store.terms import LogKeeping
 from seating.storage import answered
+from seating.storage import audit as audit_record
 from seating.storage.tables import ledger, purchases, sold_seats
 from tests.offers import buy, change, open_hall
 from tests.one_process import OPERATOR, OneProcess
@@ -103,6 +104,30 @@ def test_a_new_database(sale: OneProcess) -> None:
     assert sale.check.reconcile(event) == []
     assert sale.now(event).counts.sold == 3
     assert sale.events.get(event).event.name == "Test"
+
+
+@pytest.mark.parametrize("has_sql_the_event", [True, False])
+def test_a_hall_whose_plan_redis_lacks(sale: OneProcess, has_sql_the_event: bool) -> None:
+    event = sale.open(plan=HALL)
+    sale.persist(event)
+    kept = backup(sale.database) if has_sql_the_event else {}
+    sale.buy(event, "k", 2)
+    sale.persist(event)
+    trim(sale, event)
+    restore(sale.database, kept)
+    sale.persist(event)
+    sale.seats.set(event, "B4", "sold", OPERATOR)
+    sale.calls.command("DEL", keys.plan(event))
+    if not has_sql_the_event:
+        with pytest.raises(InventoryUnavailable, match="neither Redis nor SQL has its seating plan"):
+            sale.merge.run(event, "redis", OPERATOR)
+        assert backup(sale.database)[ledger] == []
+        return
+    sale.merge.run(event, "redis", OPERATOR)
+    assert sale.check.reconcile(event) == []
+    assert sale.check.history(event, "B4")[-1].what == "sold at the box office"
+    acts = sale.database.read(audit_record.page, None, 10, event, None)
+    assert [one.act.target for one in acts if one.act.after == "sold"] == ["B4"]
 
 
 @pytest.mark.parametrize("prefer", ["redis", "sql"])
