@@ -58,8 +58,8 @@ class HoldOutcomeUnknown(OutcomeUnknown):
     """Seats were to be held without an idempotency key: a repetition would hold others."""
 
     sentence = (
-        "The connection to the inventory broke, so it is unknown whether seats are held; any that are come back when "
-        "their hold expires. Send an Idempotency-Key, so that a repeated request gets the same hold"
+        "The connection to the inventory broke, so it is unknown whether seats are held. If they are, they return when "
+        "the hold expires. Send an Idempotency-Key to get the same hold when you repeat a request"
     )
     retry_after_s = None
 

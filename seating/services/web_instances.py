@@ -35,7 +35,7 @@ class WebInstances:
 
     @property
     def own_name(self) -> str:
-        """The name of this instance, which no other one has, nor this one once it is started anew."""
+        """The name of this instance: unique, and new at each start."""
         return self._speaker.instance
 
     def start(self) -> None:

@@ -10,7 +10,7 @@ from seating.web.services import services
 
 
 def register(app: Flask) -> None:
-    """Whoever does not see drafts is told that there is no such event, not that it is not on sale."""
+    """Answer callers who do not see drafts that there is no such event, not that it is not on sale."""
     app.register_error_handler(NotOnSale, _hide)
 
 
@@ -20,9 +20,9 @@ def sees_drafts() -> bool:
 
 
 def refuse_hidden_draft(event_id: str) -> bool:
-    """Whether it is a draft. Raises EventNotFound for one, unless whoever asks sees drafts.
+    """Return whether the event is a draft. Raises EventNotFound for one, unless the caller sees drafts.
 
-    Before anything is said of the event, what it does not have included. Costs nothing once it is known to be public.
+    Call this before looking up anything that the request names. Asks Redis only until the event is known to be public.
     """
     is_draft = services().events.is_draft(event_id)
     if is_draft and not sees_drafts():
