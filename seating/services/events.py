@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Connection
 
 from seating.domain.actor import Actor
-from seating.domain.errors import EventNotFound, InventoryUnavailable, RecordUnavailable
+from seating.domain.errors import EventNotFound, InventoryUnavailable, RecordUnavailable, WrongTables
 from seating.domain.event import DRAFT, Event, EventCursor, EventDetails, EventFilter, InventoryCounts
 from seating.domain.offer import CategoryOffer, Offer, offer_of_plan
 from seating.domain.page import Page, first_of
@@ -106,10 +106,10 @@ class Events:
         try:
             self.database.write(record)
         except RecordUnavailable as error:
-            if not after_change:
+            if not after_change or isinstance(error, WrongTables):
                 raise
             raise RecordUnavailable(
-                "The event has been changed, but not its name, startsAt, venue and metadata; repeat the request"
+                "The event has been changed, but perhaps not its name, startsAt, venue and metadata; send these again"
             ) from error
 
     def set_state(self, event_id: str, state: str, by: Actor) -> None:
@@ -143,7 +143,8 @@ class Events:
             return self.presence.is_draft(event_id)
         if found.counts.state == DRAFT:
             try:
-                return found.backlog.trusted or self.get(event_id).is_draft
+                if found.backlog.trusted or self.get(event_id).is_draft:
+                    return True
             except RecordUnavailable as error:
                 raise InventoryUnavailable from error
         # Forgetting them costs one look at Redis each.

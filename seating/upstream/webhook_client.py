@@ -105,8 +105,10 @@ class WebhookClient:
         if refused and not self._allow_private:
             raise DeliveryFailed(f"the host has a private address, {refused[0]}")
         # Connect to those that were checked: a second look-up could give others. In random order, so that a dead one is
-        # not the first of every turn; those without a route, such as IPv6 without a network for it, fail at once.
-        return random.sample(found, min(_MOST_TRIED, len(found)))
+        # not the first of every turn; of both families, since one may have no route.
+        tried = random.sample(found, min(_MOST_TRIED, len(found)))
+        others = [address for address in found if ip_address(address).version != ip_address(tried[0]).version]
+        return tried if not others or set(others) & set(tried) else [*tried[:-1], random.choice(others)]
 
     def _pool(self, target: Target, address: str, connect_s: float) -> HTTPConnectionPool:
         # urllib3 begins it anew with each read; only `_deadline` ends a response that trickles in.

@@ -2,7 +2,7 @@
 
 from flask import Flask, Response
 
-from seating.domain.errors import EventNotFound, NotOnSale
+from seating.domain.errors import EventNotFound, InventoryUnavailable, NotOnSale
 from seating.domain.event import DRAFT
 from seating.web.callers import Access, may
 from seating.web.errors import refuse
@@ -10,8 +10,9 @@ from seating.web.services import services
 
 
 def register(app: Flask) -> None:
-    """Answer callers who do not see drafts that there is no such event, not that it is not on sale."""
-    app.register_error_handler(NotOnSale, _hide)
+    """Answer callers who do not see drafts that there is no such event, not that it is not on sale or unavailable."""
+    for refusal in (NotOnSale, InventoryUnavailable):
+        app.register_error_handler(refusal, _hide)
 
 
 def sees_drafts() -> bool:
@@ -22,7 +23,8 @@ def sees_drafts() -> bool:
 def refuse_hidden_draft(event_id: str) -> bool:
     """Return whether the event is a draft. Raises EventNotFound for one, unless the caller sees drafts.
 
-    Call this before looking up anything that the request names. Asks Redis only until the event is known to be public.
+    Call this before looking up anything that the request names. Asks Redis, and SQL where Redis lacks the event or may
+    not sell it, until the event is known to be public.
     """
     is_draft = services().events.is_draft(event_id)
     if is_draft and not sees_drafts():
@@ -30,6 +32,6 @@ def refuse_hidden_draft(event_id: str) -> bool:
     return is_draft
 
 
-def _hide(error: NotOnSale) -> Response:
+def _hide(error: NotOnSale | InventoryUnavailable) -> Response:
     is_hidden = error.facts.get("state") == DRAFT and not sees_drafts()
     return refuse(EventNotFound() if is_hidden else error)

@@ -62,8 +62,8 @@ def get_default_event() -> Response:
     Never stale: read from the inventory for each request.
     """
     event_id = default_event()
-    counts = services().events.counts(event_id)
     refuse_hidden_draft(event_id)
+    counts = services().events.counts(event_id)
     return render_fields(
         {
             "totalSeats": counts.capacity,

@@ -85,8 +85,8 @@ def _admit() -> None:
     g.event_id = (request.view_args or {}).get("event_id") or settings().default_event
     if not is_event_id(g.event_id):
         raise EventNotFound
-    services().events.counts(g.event_id)
     refuse_hidden_draft(g.event_id)
+    services().events.counts(g.event_id)
     address = client_address()
     # The last of the checks: a handshake that is refused takes no place.
     _connections().enter(address)

@@ -139,7 +139,7 @@ class TestDetails:
         for change in ({"state": "paused"}, {"maxPerPurchase": 3}):
             assert message(change) == "The event has been changed; it cannot be shown until SQL answers"
         monkeypatch.setattr(other.web.services.events.database, "write", _down)
-        rest = "The event has been changed, but not its name, startsAt, venue and metadata; repeat the request"
+        rest = "The event has been changed, but perhaps not its name, startsAt, venue and metadata; send these again"
         for change in ({"state": "on_sale", "venue": "Arena"}, {"maxPerPurchase": 4, "name": "Other"}):
             assert message(change) == rest
         assert message({"venue": "Arena"}) == RecordUnavailable.sentence
@@ -430,7 +430,7 @@ class TestUntrusted:
         assert office.stranger("GET", path).status_code == (404 if state == "draft" else 200)
 
     def test_one_that_was_public_is_no_draft_again(
-        self, office: Office, web: Callable[..., Web], client: Any, monkeypatch: pytest.MonkeyPatch
+        self, office: Office, web: Callable[..., Web], client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Redis comes back as it was before the event was put on sale, and the process has been restarted."""
         event, draft, lost = (office.create(state="draft").json["id"] for _ in range(3))
@@ -443,7 +443,8 @@ class TestUntrusted:
         for each in (event, draft):
             client.hset(keys.inventory(each), "server", "")
         client.delete(*keys.all_of(lost))
-        there = Office(web(admin_token=TOKEN))
+        shop = f"Bearer {ApiKeys(tmp_path / 'api-keys').add('shop', Role.SELL, '2026-01-01T00:00:00Z')}"
+        there = Office(web(admin_token=TOKEN, seating_data_dir=tmp_path))
 
         def answers(suffix: str) -> list[str]:
             asked = [there.stranger("POST", path + suffix, {"quantity": 1}) for path in paths]
@@ -453,6 +454,8 @@ class TestUntrusted:
         assert [there.stranger("GET", path).status_code for path in paths[1:]] == [404] * 2
         assert answers("/purchases") == answers("/holds") == ["INVENTORY_UNAVAILABLE", *["EVENT_NOT_FOUND"] * 2]
         assert there.ask("POST", paths[2] + "/holds", {"quantity": 1}).status_code == 503
+        sold = [there.web.client.get(path + "/purchases", headers={"Authorization": shop}) for path in paths]
+        assert [answer.status_code for answer in sold[1:]] == [404] * 2
         there = Office(web(admin_token=TOKEN))
         monkeypatch.setattr(there.web.services.events.database, "read", _down)
         assert answers("/purchases") == ["INVENTORY_UNAVAILABLE"] * 3

@@ -35,12 +35,12 @@ Tried = list[tuple[str, float]]
 
 @pytest.fixture
 def tried(monkeypatch: pytest.MonkeyPatch) -> Tried:
-    """The addresses that were connected to, each with the seconds for it. Those that begin with 192.0.2 are silent."""
+    """The addresses that were connected to, each with the seconds for it. Those for documentation are silent."""
     tried: Tried = []
 
     def connect(address: tuple[str, int], timeout: float, **options: Any) -> Any:
         tried.append((address[0], timeout))
-        if address[0].startswith("192.0.2."):
+        if address[0].startswith(("192.0.2.", "2001:db8:")):
             raise TimeoutError
         return create_connection(address, timeout, **options)
 
@@ -165,6 +165,15 @@ def test_of_many_addresses_each_turn_tries_four_others(tried: Tried) -> None:
     turns = [frozenset(address for address, _ in tried[start : start + 4]) for start in range(0, 40, 4)]
     assert {len(turn) for turn in turns} == {4}
     assert len(set(turns)) > 1
+
+
+def test_of_many_addresses_each_turn_tries_both_families(receiver: Receiver, tried: Tried) -> None:
+    """One of them may have no route."""
+    many = [*(f"2001:db8::{number}" for number in range(1, 9)), "127.0.0.1"]
+    client = WebhookClient(20, allow_private=True, resolve=lambda *_: many)
+    for _ in range(10):
+        _send(client, receiver.url(host="shop.example"))
+    assert len(receiver.accepted) == 10
 
 
 def test_http_and_hosts_without_address_are_refused() -> None:
