@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.seat_map.browser import Waits, hasten
 
@@ -61,6 +61,12 @@ class OwnPage:
         self.wait_live()
         self("#find").click()
         return self.wait_phase("held")
+
+    def buy_without_answer(self) -> None:
+        """The seats are sold, and the answer is lost."""
+        self.page.route("**/purchases", lambda route: (route.fetch(), route.abort()))
+        self("#main").click()
+        expect(self("#notice-text")).to_contain_text("No answer yet")
 
     def wait_shown(self) -> None:
         """Wait until the page has shown what it was answered."""

@@ -90,6 +90,11 @@ def office(web: Callable[..., Web]) -> Office:
     return Office(web(admin_token=TOKEN))
 
 
+def _shop_in(folder: Path) -> str:
+    """What a new shop sends as `Authorization`."""
+    return f"Bearer {ApiKeys(folder / 'api-keys').add('shop', Role.SELL, '2026-01-01T00:00:00Z')}"
+
+
 def assert_refused(answer: Any, status: int, code: str, field: str | None = None) -> None:
     assert (answer.status_code, answer.json["code"], answer.json.get("field")) == (status, code, field), answer.data
 
@@ -320,7 +325,7 @@ class TestDrafts:
     @on_sqlite
     def test_nothing_of_one_is_told(self, web: Callable[..., Web], tmp_path: Path) -> None:
         """Strangers and shops get what they get for an id that was never given, whatever they ask for."""
-        shop = f"Bearer {ApiKeys(tmp_path / 'api-keys').add('shop', Role.SELL, '2026-01-01T00:00:00Z')}"
+        shop = _shop_in(tmp_path)
         office = Office(web(admin_token=TOKEN, seating_data_dir=tmp_path))
         draft = office.create(totalSeats=None, seatingPlan=_HALL, state="draft").json["id"]
 
@@ -443,7 +448,7 @@ class TestUntrusted:
         for each in (event, draft):
             client.hset(keys.inventory(each), "server", "")
         client.delete(*keys.all_of(lost))
-        shop = f"Bearer {ApiKeys(tmp_path / 'api-keys').add('shop', Role.SELL, '2026-01-01T00:00:00Z')}"
+        shop = _shop_in(tmp_path)
         there = Office(web(admin_token=TOKEN, seating_data_dir=tmp_path))
 
         def answers(suffix: str) -> list[str]:
